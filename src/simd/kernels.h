@@ -1,0 +1,37 @@
+/* The table of kernels that floor 1 calls: one filled table per element type and instruction set. Floor 0.
+   Kernels never allocate, never raise, never start a thread. Strides and sizes count elements.
+   `dispatch.c` chooses the instruction set once, at import. */
+#ifndef CNN_CORE_KERNELS_H
+#define CNN_CORE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kinds.h"
+
+#define REAL float
+#define NAMED(name) name##_f32
+#include "kernels.template.h"
+#undef REAL
+#undef NAMED
+#define REAL double
+#define NAMED(name) name##_f64
+#include "kernels.template.h"
+#undef REAL
+#undef NAMED
+
+/* The tables in use; valid after simd_select. */
+extern const kernels_f32 *simd_f32;
+extern const kernels_f64 *simd_f64;
+
+/* Chooses the best instruction set that the CPU and the operating system support, or the one named
+   (NULL: the best). Returns its name, or NULL if `wanted` is unknown or cannot run here. */
+const char *simd_select(const char *wanted);
+
+/* Whether the derivative of an activation of this kind needs z (1) or follows from a alone (0). */
+int simd_derivative_needs_z(int kind);
+
+/* Writes up to `capacity` names of instruction sets that can run here, best first; returns how many. */
+int simd_available(const char **names, int capacity);
+
+#endif

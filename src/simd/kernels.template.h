@@ -1,0 +1,81 @@
+/* What one instruction set offers for one element type REAL; included twice by kernels.h. Floor 0.
+   Every kernel gives the same bits for an element whatever the other elements of the call are, wherever it
+   stands in the array: vector body and tail use the same operations. Outputs come first. */
+
+typedef struct {
+    const char *instruction_set;
+    ptrdiff_t panel_width; /* columns of a full panel: what pack_* pad to (16 for AVX2 float) */
+    ptrdiff_t tile_rows;   /* rows of the tallest tile (6 for AVX2) */
+
+    /* Matrix product, a panel of at most panel_width columns and any number of rows:
+         s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
+         y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
+         and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
+       Reads and writes columns c < n_cols only. floor = -INFINITY switches the maximum off. */
+    void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
+                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
+                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor);
+
+    /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
+       bit for bit what panel_product gives. */
+    void (*row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
+                        ptrdiff_t w_k, int accumulate, REAL floor);
+
+    /* packed[k*panel_width + c] = w[k*w_k + c] for c < n_cols, 0 for n_cols <= c < panel_width. */
+    void (*pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k);
+    /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, 0 for the rest: packs a panel of the transpose. */
+    void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
+
+    /* y[c] = (accumulate ? y[c] : 0) + sum_r x[r*x_row + c], r ascending. */
+    void (*column_sums)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t x_row, int accumulate);
+
+    /* y[i] = f(x[i]); y may be x. */
+    void (*exp)(REAL *y, const REAL *x, ptrdiff_t n);
+    void (*log)(REAL *y, const REAL *x, ptrdiff_t n);
+    void (*tanh)(REAL *y, const REAL *x, ptrdiff_t n);
+
+    /* a[i] = g(z[i]); a may be z. p: three parameters, see kinds.h. */
+    void (*activation_forward)(REAL *a, const REAL *z, ptrdiff_t n, int kind, const REAL *p);
+    /* delta[i] = da[i] * g'(z[i]); delta may be da. z may be NULL for the kinds whose g' follows from a alone
+       (simd_derivative_needs_z tells); then a must be given. */
+    void (*activation_backward)(REAL *delta, const REAL *da, const REAL *z, const REAL *a, ptrdiff_t n, int kind,
+                                const REAL *p);
+
+    /* a[r,c] = exp(z[r,c]) / sum_c exp(z[r,c]), shifted by the row's maximum; log_sum[r] = log sum_c exp(z[r,c]), if
+       given. a may be z (then a_row = z_row). */
+    void (*softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t a_row,
+                    ptrdiff_t z_row);
+
+    /* Optimizers: one sweep over n parameters w with gradients g. shrink multiplies w before the step (decoupled
+       weight decay: 1 - lr * decay; 1 for none). */
+    void (*sgd_step)(REAL *w, const REAL *g, ptrdiff_t n, REAL lr, REAL shrink);
+    /* m = momentum m - lr g;  w = w + m, or with nesterov  w = w + momentum m - lr g */
+    void (*momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, REAL lr, REAL momentum, int nesterov,
+                          REAL shrink);
+    /* v = rho v + (1 - rho) g^2;  centred (mean given): mean = rho mean + (1 - rho) g, denominator v - mean^2;
+       increment = lr g / sqrt(denominator + epsilon);  m given: m = momentum m + increment, w -= m; else w -= increment */
+    void (*rmsprop_step)(REAL *w, REAL *v, REAL *m, REAL *mean, const REAL *g, ptrdiff_t n, REAL lr, REAL rho,
+                         REAL momentum, REAL epsilon, REAL shrink);
+    /* m += (1 - beta_1)(g - m);  v += (1 - beta_2)(g^2 - v);  v_max = max(v_max, v) if given (amsgrad);
+       w -= alpha m / (sqrt(v or v_max) + epsilon), alpha already bias-corrected by the caller */
+    void (*adam_step)(REAL *w, REAL *m, REAL *v, REAL *v_max, const REAL *g, ptrdiff_t n, REAL alpha, REAL beta_1,
+                      REAL beta_2, REAL epsilon, REAL shrink);
+    /* m, v as Adam;  w -= lr (m_next * m + g_now * g) / (sqrt(v * v_scale) + epsilon) */
+    void (*nadam_step)(REAL *w, REAL *m, REAL *v, const REAL *g, ptrdiff_t n, REAL lr, REAL m_next, REAL g_now,
+                       REAL v_scale, REAL beta_1, REAL beta_2, REAL epsilon, REAL shrink);
+    /* m as Adam;  u = max(beta_2 u, |g|);  w -= alpha m / (u + epsilon) */
+    void (*adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff_t n, REAL alpha, REAL beta_1, REAL beta_2,
+                        REAL epsilon, REAL shrink);
+    /* v += g^2;  w -= lr g / sqrt(v + epsilon) */
+    void (*adagrad_step)(REAL *w, REAL *v, const REAL *g, ptrdiff_t n, REAL lr, REAL epsilon, REAL shrink);
+    /* v = rho v + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(v + epsilon) g;  u = rho u + (1 - rho) d^2;  w -= lr d */
+    void (*adadelta_step)(REAL *w, REAL *v, REAL *u, const REAL *g, ptrdiff_t n, REAL lr, REAL rho, REAL epsilon,
+                          REAL shrink);
+    /* w -= lr sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g */
+    void (*lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, REAL lr, REAL beta_1, REAL beta_2, REAL shrink);
+
+    /* y[i] += scale * x[i];  y[i] *= scale;  sum_i x[i]^2 in a fixed order, accumulated in double. */
+    void (*add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);
+    void (*scale)(REAL *y, ptrdiff_t n, REAL scale);
+    double (*sum_of_squares)(const REAL *x, ptrdiff_t n);
+} NAMED(kernels);
