@@ -1,0 +1,101 @@
+"""Build the one extension module, cnn_core._core, from src/. Everything else about the package is in pyproject.toml.
+
+The code for one instruction set is chosen at import, not here, so no flag names a CPU; and no flag lets the compiler
+reorder floating-point operations, because the same seed must give the same bits everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+C_SOURCES = [f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")] + ["src/threads/pool.c"]
+USER_CFLAGS = os.environ.get("CFLAGS", "").split()
+
+GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
+MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
+CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
+
+CYTHON_DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+}
+
+
+def files(*patterns: str) -> list[str]:
+    """Return the files of src/ that match, relative to the root, in a fixed order."""
+    return sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(f"src/{pattern}"))
+
+
+class BuildCore(build_ext):
+    """Compile the C files side by side, and only those whose source or headers have changed."""
+
+    def build_extensions(self) -> None:
+        if self.compiler.compiler_type == "msvc":
+            self._choose_windows_compiler()
+        else:
+            self._set_flags([*GCC_FLAGS, *USER_CFLAGS], self._unix_link_flags())
+        self._compile_one_by_one = self.compiler.compile
+        self.compiler.compile = self._compile_side_by_side
+        super().build_extensions()
+
+    def _choose_windows_compiler(self) -> None:
+        """Prefer clang-cl, which has the instruction-set attributes that MSVC lacks."""
+        self.compiler.initialize()
+        clang = shutil.which("clang-cl")
+        if clang is None:
+            self._set_flags(MSVC_FLAGS, [])
+        else:
+            self.compiler.cc = clang
+            self._set_flags(CLANG_CL_FLAGS, [])
+
+    def _unix_link_flags(self) -> list[str]:
+        # A build with debugging symbols asked for through CFLAGS keeps them.
+        strip = sys.platform.startswith("linux") and not any(flag.startswith("-g") for flag in USER_CFLAGS)
+        return ["-pthread", *(["-Wl,--strip-all"] if strip else [])]
+
+    def _set_flags(self, compile_flags: list[str], link_flags: list[str]) -> None:
+        for extension in self.extensions:
+            extension.extra_compile_args = compile_flags
+            extension.extra_link_args = link_flags
+
+    def _compile_side_by_side(self, sources: list[str], output_dir: str | None = None, **options: Any) -> list[str]:
+        newest_header = max(os.path.getmtime(path) for path in ["setup.py", *files("**/*.h", "**/*.template.c")])
+
+        def compile_one(source: str) -> None:
+            target = Path(self.compiler.object_filenames([source], 0, output_dir)[0])
+            current = max(newest_header, os.path.getmtime(source))
+            if self.force or not target.exists() or target.stat().st_mtime <= current:
+                self._compile_one_by_one([source], output_dir=output_dir, **options)
+
+        # The generated file takes longest and stands first.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(compile_one, sources))
+        return self.compiler.object_filenames(sources, 0, output_dir)
+
+
+core = Extension(
+    "cnn_core._core",
+    sources=["src/_core.pyx", *(source for source in C_SOURCES if (ROOT / source).exists())],
+    include_dirs=["src", "src/simd", "src/threads", numpy.get_include()],
+    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+    depends=["setup.py", *files("**/*.pxd", "**/*.pxi", "**/*.h", "**/*.template.c")],
+)
+
+setup(
+    ext_modules=cythonize([core], include_path=["src"], compiler_directives=CYTHON_DIRECTIVES, annotate=False),
+    cmdclass={"build_ext": BuildCore},
+)
