@@ -19,7 +19,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-C_SOURCES = [f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")] + ["src/threads/pool.c"]
+C_SOURCES = [f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")] + [
+    "src/threads/pool.c"
+]
 USER_CFLAGS = os.environ.get("CFLAGS", "").split()
 
 GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
@@ -38,6 +40,11 @@ CYTHON_DIRECTIVES = {
 def files(*patterns: str) -> list[str]:
     """Return the files of src/ that match, relative to the root, in a fixed order."""
     return sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(f"src/{pattern}"))
+
+
+def modified(path: str) -> float:
+    """Return when a file was last written, 0 if it does not exist."""
+    return Path(path).stat().st_mtime if Path(path).exists() else 0.0
 
 
 class BuildCore(build_ext):
@@ -73,18 +80,17 @@ class BuildCore(build_ext):
             extension.extra_link_args = link_flags
 
     def _compile_side_by_side(self, sources: list[str], output_dir: str | None = None, **options: Any) -> list[str]:
-        newest_header = max(os.path.getmtime(path) for path in ["setup.py", *files("**/*.h", "**/*.template.c")])
+        headers_changed = max(map(modified, ["setup.py", *files("**/*.h", "**/*.template.c")]))
 
-        def compile_one(source: str) -> None:
-            target = Path(self.compiler.object_filenames([source], 0, output_dir)[0])
-            current = max(newest_header, os.path.getmtime(source))
-            if self.force or not target.exists() or target.stat().st_mtime <= current:
+        def compile_one(source: str) -> str:
+            (target,) = self.compiler.object_filenames([source], 0, output_dir)
+            if self.force or modified(target) <= max(headers_changed, modified(source)):
                 self._compile_one_by_one([source], output_dir=output_dir, **options)
+            return target
 
         # The generated file takes longest and stands first.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(compile_one, sources))
-        return self.compiler.object_filenames(sources, 0, output_dir)
+            return list(pool.map(compile_one, sources))
 
 
 core = Extension(

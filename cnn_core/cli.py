@@ -1,0 +1,141 @@
+"""The command line: reads arguments, calls the library, turns its errors into one line and an exit code. Floor 6.
+
+Whatever a command needs is imported when the command runs, so that `cnn-core --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+USAGE_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code of the process.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default None
+        The words after the program's name; None takes them from ``sys.argv``.
+
+    Returns
+    -------
+    int
+        0 for success, 2 for an error in the arguments or in a file that they name, 130 after Ctrl-C.
+
+    Examples
+    --------
+    >>> from cnn_core.cli import main
+    >>> main(["info", "missing.safetensors"])  # and one line about it on stderr
+    2
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"cnn-core: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cnn-core", description="Dense neural networks on the CPU.")
+    parser.add_argument("--version", action=_PrintVersion, help="print the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_info(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
+
+
+def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="train on real handwritten digits and report",
+        description="Train a network on the UCI handwritten digits, report on the held-out part, save the model, load "
+        "it again, and draw a picture if matplotlib is installed.",
+    )
+    demo.add_argument(
+        "--epochs", type=_integer("epochs", 1), default=20, metavar="N", help="passes over the training part (20)"
+    )
+    demo.add_argument(
+        "--seed", type=_integer("seed", 0), default=1, metavar="N", help="decides weights, order and dropout (1)"
+    )
+    demo.add_argument(
+        "--threads", type=_integer("threads", 1), metavar="N", help="width of the thread pool (what the machine has)"
+    )
+    demo.add_argument(
+        "--save", default="cnn_core_demo.safetensors", metavar="PATH", help="the model's file (%(default)s)"
+    )
+    demo.add_argument("--plot", metavar="PATH", help="the picture's file (cnn_core_demo.png)")
+    demo.set_defaults(run=_run_demo)
+
+
+def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
+    info = commands.add_parser(
+        "info",
+        help="describe a saved model, or this machine",
+        description="Print the summary of a saved model; without a model, what the library found on this machine.",
+    )
+    info.add_argument("model", nargs="?", metavar="MODEL", help="a file written by model.save")
+    info.set_defaults(run=_run_info)
+
+
+def _run_demo(options: argparse.Namespace) -> None:
+    from cnn_core import demo
+
+    demo.run(
+        epochs=options.epochs,
+        seed=options.seed,
+        threads=options.threads,
+        save_path=options.save,
+        plot_path=options.plot,
+    )
+
+
+def _run_info(options: argparse.Namespace) -> None:
+    import cnn_core
+
+    if options.model is None:
+        cnn_core.show_config()
+    else:
+        cnn_core.load_model(options.model).summary()
+
+
+def _integer(name: str, least: int) -> Callable[[str], int]:
+    """Return a converter for an integer argument that must be at least `least`."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f"`{name}` must be an integer of at least {least}. Received: {name}={text}"
+            )
+        return value
+
+    return convert
+
+
+class _PrintVersion(argparse.Action):
+    """Look the version up only when asked: reading the metadata of a distribution takes a while."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import cnn_core
+
+        print(f"cnn-core {cnn_core.__version__}")
+        parser.exit()

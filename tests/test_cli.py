@@ -1,0 +1,100 @@
+"""The command line: what it prints, where, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cnn_core
+from cnn_core import cli
+
+
+def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
+    command = [sys.executable, "-m", "cnn_core", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"cnn-core {cnn_core.__version__}\n"
+
+
+def test_python_dash_m_is_the_same_command():
+    finished = run_module("--version")
+    assert (finished.returncode, finished.stdout) == (0, f"cnn-core {cnn_core.__version__}\n")
+    assert run_module("info", "no such file").returncode == 2
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert "demo" in printed
+    assert "info" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "--epochs", "0"], "`epochs` must be an integer of at least 1. Received: epochs=0"),
+        (["demo", "--epochs", "many"], "`epochs` must be an integer of at least 1. Received: epochs=many"),
+        (["demo", "--seed", "-1"], "`seed` must be an integer of at least 0. Received: seed=-1"),
+        (["demo", "--threads", "1.5"], "`threads` must be an integer of at least 1. Received: threads=1.5"),
+        ([], "COMMAND"),
+        (["train"], "train"),
+    ],
+)
+def test_wrong_arguments(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
+
+
+def test_info_shows_the_machine(capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["info"]) == 0
+    assert cnn_core.__version__ in capsys.readouterr().out
+
+
+def test_info_shows_a_saved_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    model = cnn_core.Sequential([cnn_core.Input((3,)), cnn_core.layers.Dense(2, name="the_only_layer")])
+    model.save(tmp_path / "model.safetensors")
+    assert cli.main(["info", str(tmp_path / "model.safetensors")]) == 0
+    assert "the_only_layer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model at all"])
+def test_a_file_that_is_no_model(content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["info", str(path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("cnn-core: ")
+    assert str(path) in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_ctrl_c_is_no_crash(monkeypatch: pytest.MonkeyPatch):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cnn_core, "show_config", interrupt)
+    assert cli.main(["info"]) == 130
+
+
+def test_nothing_is_imported_before_it_is_needed():
+    code = "import sys, cnn_core.cli; print({'cnn_core.demo', 'matplotlib', 'importlib.metadata'} & {*sys.modules})"
+    environment = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
+    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout == "set()\n"
