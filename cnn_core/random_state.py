@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 
-import numpy
+import numpy as np
+
+from . import validation
 
 _lock = threading.Lock()
-_sequence: numpy.random.SeedSequence | None = None
+_sequence: np.random.SeedSequence | None = None
 
 
 def set_seed(seed: int | None) -> None:
@@ -16,14 +18,14 @@ def set_seed(seed: int | None) -> None:
     Parameters
     ----------
     seed : int or None
-        A non-negative integer; None starts from the operating system's entropy.
+        From 0 to 2**64 - 1; None starts from the operating system's entropy.
 
     Raises
     ------
     TypeError
         If `seed` is not an integer.
     ValueError
-        If `seed` is negative.
+        If `seed` is out of range.
 
     Examples
     --------
@@ -34,10 +36,9 @@ def set_seed(seed: int | None) -> None:
     True
     """
     global _sequence
-    if seed is not None:
-        check_seed(seed)
+    checked = validation.seed(seed)
     with _lock:
-        _sequence = numpy.random.SeedSequence(None if seed is None else int(seed))
+        _sequence = np.random.SeedSequence(checked)
 
 
 def next_seed() -> int:
@@ -51,12 +52,12 @@ def next_seed() -> int:
     global _sequence
     with _lock:
         if _sequence is None:
-            _sequence = numpy.random.SeedSequence()
+            _sequence = np.random.SeedSequence()
         (child,) = _sequence.spawn(1)
-    return int(child.generate_state(1, numpy.uint64)[0] >> numpy.uint64(1))
+    return int(child.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def generator(seed: int) -> numpy.random.Generator:
+def generator(seed: int) -> np.random.Generator:
     """Return a generator of random numbers that depends on `seed` alone.
 
     Philox counts instead of iterating, so the same numbers follow from the same seed on every machine.
@@ -66,13 +67,4 @@ def generator(seed: int) -> numpy.random.Generator:
     >>> bool(generator(3).random() == generator(3).random())
     True
     """
-    return numpy.random.Generator(numpy.random.Philox(numpy.random.SeedSequence(seed)))
-
-
-def check_seed(seed: object, name: str = "seed") -> int:
-    """Return `seed` as an int, or raise TypeError (no integer) or ValueError (negative)."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)):
-        raise TypeError(f"`{name}` must be a non-negative integer. Received: {name}={seed!r}")
-    if seed < 0:
-        raise ValueError(f"`{name}` must be a non-negative integer. Received: {name}={seed!r}")
-    return int(seed)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))

@@ -6,14 +6,13 @@ data is ever imported. Knows nothing about any particular kind of object.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import numpy
+import numpy as np
 
 CustomObjects = Mapping[str, Any]
 Registered = TypeVar("Registered")
@@ -67,12 +66,12 @@ def serialize(value: Any) -> Any:
 
     Examples
     --------
-    >>> serialize({"rate": numpy.float32(0.5), "shape": (2, 3)})
+    >>> serialize({"rate": np.float32(0.5), "shape": (2, 3)})
     {'rate': 0.5, 'shape': [2, 3]}
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (numpy.generic, numpy.ndarray)):
+    if isinstance(value, (np.generic, np.ndarray)):
         if value.dtype.kind not in "biufUS":
             raise TypeError(f"An array in a configuration must hold numbers or strings. Received: dtype={value.dtype}")
         return value.tolist()
@@ -204,6 +203,8 @@ class Registry:
         raise ValueError(self._unknown(name, (*(custom_objects or {}), *(_CUSTOM_OBJECTS.get() or {}))))
 
     def _unknown(self, name: str, custom_names: Iterable[str]) -> str:
+        import difflib  # only a mistake needs it, and importing the package should not wait for it
+
         def closeness(known: str) -> float:
             return difflib.SequenceMatcher(None, _fold(name), _fold(known)).ratio()
 
