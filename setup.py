@@ -19,8 +19,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-C_SOURCES = [f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")] + [
-    "src/threads/pool.c"
+C_SOURCES = [
+    *(f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")),
+    "src/threads/pool.c",
 ]
 USER_CFLAGS = os.environ.get("CFLAGS", "").split()
 

@@ -49,6 +49,7 @@ PYTHON_FLOORS = {
     "cnn_core.variables": 3,
     "cnn_core.config": 3,
     "cnn_core.random_state": 3,
+    "cnn_core.arrays": 3,
     "cnn_core.serialization": 3,
     "cnn_core._core": 2,
 }
