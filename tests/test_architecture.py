@@ -69,6 +69,7 @@ NATIVE_FLOORS = {
     "metrics": 1,
     "optimizers": 1,
     "regularizers": 1,
+    "constraints": 1,
     "random": 1,
     "simd": 0,  # what floor 0's headers declare, in Cython's words
     "threads": 0,
