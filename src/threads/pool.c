@@ -124,14 +124,26 @@ static void watch_forks(void (*in_child)(void)) { pthread_atfork(NULL, NULL, in_
 
 #endif
 
-#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
+/* Workers compute in the caller's mode of rounding and of subnormal numbers: one result on any number of threads. */
+#if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
-#define relax_processor() _mm_pause()
+#define MODE_BITS 0xe040u /* flush to zero, rounding, denormals are zero */
+static void relax_processor(void) { _mm_pause(); }
+static uint64_t floating_mode(void) { return _mm_getcsr() & MODE_BITS; }
+static void set_floating_mode(uint64_t mode) { _mm_setcsr((_mm_getcsr() & ~MODE_BITS) | (unsigned)mode); }
 #elif defined(__aarch64__)
 /* `yield` does nothing on most cores; `isb` waits about as long as x86's pause. */
-#define relax_processor() __asm__ __volatile__("isb" ::: "memory")
+static void relax_processor(void) { __asm__ __volatile__("isb" ::: "memory"); }
+static uint64_t floating_mode(void) {
+    uint64_t mode;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+static void set_floating_mode(uint64_t mode) { __asm__ __volatile__("msr fpcr, %0" ::"r"(mode)); }
 #else
-#define relax_processor() ((void)0)
+static void relax_processor(void) {}
+static uint64_t floating_mode(void) { return 0; }
+static void set_floating_mode(uint64_t mode) { (void)mode; }
 #endif
 
 /* ---- The pool -------------------------------------------------------------------------------------------------- */
@@ -157,6 +169,7 @@ typedef struct {
     pool_task task;
     void *context;
     ptrdiff_t quotient, remainder; /* of n_tasks by n_shares */
+    uint64_t floating_mode;        /* the caller's */
 } assignment;
 
 static participant participants[POOL_MAX_WIDTH];
@@ -170,7 +183,7 @@ static atomic_int n_started;                              /* workers 1 .. n_star
 static atomic_int n_kept = POOL_MAX_WIDTH;                /* workers above it leave */
 static int initialized;                                   /* guarded by busy */
 
-static int try_acquire(void) { return atomic_load_explicit(&busy, memory_order_relaxed) == 0 && !atomic_exchange(&busy, 1); }
+static int try_acquire(void) { return !atomic_load(&busy) && !atomic_exchange(&busy, 1); }
 static void release(void) { atomic_store(&busy, 0); }
 
 static ptrdiff_t end_of_share(int owner) {
@@ -188,6 +201,8 @@ static ptrdiff_t work_on_share(int owner) {
         ptrdiff_t position = atomic_fetch_sub(left, 1);
         if (position <= 0)
             break;
+        if (n_done == 0 && floating_mode() != job.floating_mode)
+            set_floating_mode(job.floating_mode);
         job.task(job.context, end_of_share(owner) - position);
         n_done++;
     }
@@ -339,6 +354,7 @@ static void publish(pool_task task, void *context, ptrdiff_t n_tasks, int shares
     job.context = context;
     job.quotient = n_tasks / shares;
     job.remainder = n_tasks % shares;
+    job.floating_mode = floating_mode();
     atomic_store_explicit(&n_finished, 0, memory_order_relaxed);
     atomic_store_explicit(&n_shares, shares, memory_order_relaxed);
     for (int id = shares - 1; id >= 0; id--)
