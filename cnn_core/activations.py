@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _core, validation
-from .arrays import Array, as_float, as_rows
-from .serialization import CustomObjects, Registry
-from .serialization import serialize as _as_data
+from cnn_core import _core, validation
+from cnn_core.arrays import Array, as_float, as_rows
+from cnn_core.serialization import CustomObjects, Registry
+from cnn_core.serialization import serialize as _as_data
 
 _registry = Registry("activation")
 

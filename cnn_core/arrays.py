@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import validation
+from cnn_core import validation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

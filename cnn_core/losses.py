@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import _core, validation
-from .arrays import Array, as_float, as_rows, same_rank
-from .serialization import CustomObjects, Registry, snake_case
-from .serialization import serialize as _as_data
+from cnn_core import _core, validation
+from cnn_core.arrays import Array, as_float, as_rows, same_rank
+from cnn_core.serialization import CustomObjects, Registry, snake_case
+from cnn_core.serialization import serialize as _as_data
 
 _registry = Registry("loss")
 # The classes behind the functions of this module, so that `loss=losses.mean_squared_error` trains natively.
@@ -93,10 +93,6 @@ class Loss:
         """What the core needs besides targets and predictions."""
         return ()
 
-    def parameters_for(self, width: int) -> tuple[float, ...]:
-        """Return `native_parameters` for an output layer of `width` units."""
-        return self.native_parameters
-
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Reduce the values of all rows.
 
@@ -172,6 +168,10 @@ class Loss:
             raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
         return self._native(_core.loss_values, y_true, y_pred)[0]
 
+    def value(self, y_true: Any, y_pred: Any) -> Array:
+        """Compute the value of every row, under the name by which a plan calls a loss that only Python knows."""
+        return self.call(y_true, y_pred)
+
     def gradient(self, y_true: Any, y_pred: Any) -> Array:
         """Compute the derivative of every row's value with respect to the row's predictions.
 
@@ -203,7 +203,7 @@ class Loss:
         )
         rows = as_rows(prediction)
         validation.same_length({"y_true": target, "y_pred": rows})
-        result = np.asarray(function(type(self).native, target, rows, self.parameters_for(width)))
+        result = np.asarray(function(type(self).native, target, rows, self.native_parameters))
         return (result.reshape(prediction.shape[:-1]) if result.ndim == 1 else result), prediction
 
     def _read(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
@@ -535,18 +535,15 @@ class Poisson(Loss):
 class Quantile(Loss):
     """Fit quantiles (the pinball loss): `v = mean_j max(q_j e_j, (q_j - 1) e_j)` with `e_j = y_j - p_j`.
 
-    Output j estimates the quantile of level `q_j`. Keras has no name for it.
+    Output j estimates the quantile of level `q_j`. With L levels and k targets, a model has L k outputs: all levels of
+    the first target, then all levels of the second. Keras has no name for it.
 
     Parameters
     ----------
     levels : float or sequence of float, default 0.5
-        Above 0 and below 1. One for all outputs, or one per output.
+        Above 0 and below 1; 0.5 estimates medians.
     reduction, name, dtype
         See `Loss`.
-
-    Notes
-    -----
-    A target of shape (n, 1) stands for all outputs of a row.
 
     Examples
     --------
@@ -565,35 +562,26 @@ class Quantile(Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        if isinstance(levels, (list, tuple, np.ndarray)):
-            if len(levels) == 0:
-                raise ValueError(f"`levels` must have at least one level. Received: levels={levels!r}")
-            self.levels: float | list[float] = [
-                validation.number(each, f"levels[{i}]", above=0, below=1) for i, each in enumerate(levels)
-            ]
-        else:
-            self.levels = validation.number(levels, "levels", above=0, below=1)
+        if not isinstance(levels, (list, tuple, np.ndarray)):
+            self.levels: float | list[float] = validation.number(levels, "levels", above=0, below=1)
+            return
+        if len(levels) == 0:
+            raise ValueError(f"`levels` must have at least one level. Received: levels={levels!r}")
+        self.levels = [validation.number(each, f"levels[{i}]", above=0, below=1) for i, each in enumerate(levels)]
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """The levels, or the one for all outputs."""
+        """The levels."""
         return tuple(self.levels) if isinstance(self.levels, list) else (self.levels,)
 
-    def parameters_for(self, width: int) -> tuple[float, ...]:
-        """Return one level per output."""
-        levels = self.native_parameters
-        if not isinstance(self.levels, list):
-            return levels * width
-        if len(levels) != width:
-            raise ValueError(
-                f"`levels` must have one level per output; there are {width} outputs. Received: levels={self.levels}"
-            )
-        return levels
-
     def _fit_width(self, y_true: Array, width: int) -> Array:
-        if y_true.shape[1] == 1:
-            return np.broadcast_to(y_true, (len(y_true), width))
-        return super()._fit_width(y_true, width)
+        n_levels = len(self.native_parameters)
+        if width % n_levels or y_true.shape[1] not in (width, width // n_levels):
+            raise ValueError(
+                f"A model with Quantile of {n_levels} levels needs {n_levels} outputs for each target. "
+                f"Received: {width} outputs, y_true.shape={y_true.shape}"
+            )
+        return y_true
 
 
 @_registry.register("gaussian_nll", "GaussianNegativeLogLikelihood")
@@ -601,8 +589,7 @@ class GaussianNLL(Loss):
     """Fit mean and variance together: the negative log-likelihood of targets under normal distributions.
 
     A model for k targets has 2 k outputs: the means `m_j`, then the logarithms of the variances `s_j`.
-    `v = mean_j 1/2 (s_j + (y_j - m_j)^2 exp(-s_j))`; the constant `log(2 pi) / 2` is left out. Keras has no name for
-    it.
+    `v = mean_j 1/2 (s_j + (y_j - m_j)^2 exp(-s_j) + log(2 pi))`. Keras has no name for it.
 
     Parameters
     ----------
@@ -611,8 +598,8 @@ class GaussianNLL(Loss):
 
     Examples
     --------
-    >>> GaussianNLL()([[3.0]], [[1.0, 0.0]])
-    2.0
+    >>> round(GaussianNLL()([[3.0]], [[1.0, 0.0]]), 6)
+    2.918939
     """
 
     native = "gaussian_nll"

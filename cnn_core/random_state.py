@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from . import validation
+from cnn_core import validation
 
 _lock = threading.Lock()
 _sequence: np.random.SeedSequence | None = None
