@@ -1,0 +1,20 @@
+/* Everything that one instruction set offers, first for float, then for double. Floor 0.
+   The including file has given the vectors (vectors.h), INSTRUCTION_SET, and the heights of its tiles: TILE_ROWS for
+   tiles two vectors wide, NARROW_TILE_ROWS for those of one. */
+#include "constants.h"
+
+#define JOINED_(table, set) table##_##set
+#define JOINED(table, set) JOINED_(table, set)
+#define TEXT_(set) #set
+#define TEXT(set) TEXT_(set)
+
+#define REAL float
+#define NAMED(name) name##_f32
+#include "kernels_of_real.template.c"
+#undef REAL
+#undef NAMED
+#define REAL double
+#define NAMED(name) name##_f64
+#include "kernels_of_real.template.c"
+#undef REAL
+#undef NAMED

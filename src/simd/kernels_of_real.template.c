@@ -1,0 +1,8 @@
+/* The kernels of one instruction set for one REAL, from the bottom up, and the table that names them. Floor 0. */
+#include "tile.template.c"
+#include "packing.template.c"
+#include "math.template.c"
+#include "activations.template.c"
+#include "softmax.template.c"
+#include "optimizers.template.c"
+#include "table.template.c"

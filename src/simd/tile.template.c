@@ -1,0 +1,227 @@
+/* The matrix product on one panel: register tiles, and the balanced split of the rows over tile heights. Floor 0.
+   s[r,c] = sum_k x[r,k] w[k,c], k ascending, one multiply_add chain per element, whatever the tile. The accumulators
+   are indexed by literals only (EACH_ROW): GCC keeps an array in registers where no loop counter indexes it. */
+
+#ifndef EACH_ROW
+#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
+#define EACH_VECTOR(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define UP_TO_4(DO) DO(1) DO(2) DO(3) DO(4)
+#define UP_TO_6(DO) UP_TO_4(DO) DO(5) DO(6)
+#define UP_TO_8(DO) UP_TO_6(DO) DO(7) DO(8)
+#define UP_TO_12(DO) UP_TO_8(DO) DO(9) DO(10) DO(11) DO(12)
+#define UP_TO_14(DO) UP_TO_12(DO) DO(13) DO(14)
+#define UP_TO_(n) UP_TO_##n
+#define UP_TO(n) UP_TO_(n)
+enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
+#endif
+
+/* What all tiles of one panel_product share. */
+typedef struct {
+    const REAL *w, *bias;
+    ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
+    int accumulate;
+    REAL floor;
+} NAMED(product);
+
+/* The vector at p, whole, or where `ragged` only its live lanes. */
+INLINE vector NAMED(load_part)(const REAL *p, const int ragged, lanes live)
+{
+    return ragged ? load_lanes(p, live) : load(p);
+}
+
+INLINE void NAMED(store_part)(REAL *p, vector v, const int ragged, lanes live)
+{
+    if (ragged)
+        store_lanes(p, v, live);
+    else
+        store(p, v);
+}
+
+/* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
+   instance, so that every `if` on them disappears. */
+INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REAL *y, const REAL *x, const REAL *gate,
+                        const NAMED(product) *p)
+{
+    const int two = vectors == 2, ragged_0 = ragged && !two;
+    const ptrdiff_t y_row = p->y_row, x_row = p->x_row, x_k = p->x_k, w_k = p->w_k, gate_row = p->gate_row;
+    const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
+    const vector zero = {0}, floor = broadcast(p->floor);
+    const REAL *w = p->w;
+    /* A base pointer for every fourth row: fewer general registers than a pointer for each. */
+    const REAL *x_of[] = {x, x + 4 * x_row, x + 8 * x_row, x + 12 * x_row};
+    vector s[MOST_ROWS][PANEL_VECTORS];
+
+#define CLEAR(r) \
+    if (r < rows) s[r][0] = s[r][1] = zero;
+    EACH_ROW(CLEAR)
+#undef CLEAR
+
+    for (ptrdiff_t k = p->n_k; k > 0; k--) {
+        const vector w_0 = NAMED(load_part)(w, ragged_0, live);
+        const vector w_1 = two ? NAMED(load_part)(w + LANES, ragged, live) : zero;
+#define STEP(r) \
+    if (r < rows) { \
+        const vector x_r = broadcast(x_of[r / 4][r % 4 * x_row]); \
+        s[r][0] = multiply_add(x_r, w_0, s[r][0]); \
+        if (two) s[r][1] = multiply_add(x_r, w_1, s[r][1]); \
+    }
+        EACH_ROW(STEP)
+#undef STEP
+        w += w_k;
+        x_of[0] += x_k, x_of[1] += x_k, x_of[2] += x_k, x_of[3] += x_k;
+    }
+
+    if (p->accumulate) {
+#define ADD_Y(r) \
+    if (r < rows) { \
+        s[r][0] += NAMED(load_part)(y + r * y_row, ragged_0, live); \
+        if (two) s[r][1] += NAMED(load_part)(y + r * y_row + LANES, ragged, live); \
+    }
+        EACH_ROW(ADD_Y)
+#undef ADD_Y
+    } else {
+        const vector b_0 = p->bias ? NAMED(load_part)(p->bias, ragged_0, live) : zero;
+        const vector b_1 = p->bias && two ? NAMED(load_part)(p->bias + LANES, ragged, live) : zero;
+#define ADD_BIAS(r) \
+    if (r < rows) s[r][0] += b_0, s[r][1] += b_1;
+        EACH_ROW(ADD_BIAS)
+#undef ADD_BIAS
+    }
+#define RAISE(r) \
+    if (r < rows) s[r][0] = at_least(s[r][0], floor), s[r][1] = at_least(s[r][1], floor);
+    EACH_ROW(RAISE)
+#undef RAISE
+    if (gate) {
+#define PASS(r) \
+    if (r < rows) { \
+        const REAL *gate_r = gate + r * gate_row; \
+        s[r][0] = select(greater(NAMED(load_part)(gate_r, ragged_0, live), zero), s[r][0], zero); \
+        if (two) s[r][1] = select(greater(NAMED(load_part)(gate_r + LANES, ragged, live), zero), s[r][1], zero); \
+    }
+        EACH_ROW(PASS)
+#undef PASS
+    }
+#define STORE(r) \
+    if (r < rows) { \
+        NAMED(store_part)(y + r * y_row, s[r][0], ragged_0, live); \
+        if (two) NAMED(store_part)(y + r * y_row + LANES, s[r][1], ragged, live); \
+    }
+    EACH_ROW(STORE)
+#undef STORE
+}
+
+typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p);
+
+#define INSTANCE(name, rows, vectors, ragged) \
+    static void NAMED(name##_##rows)(REAL * y, const REAL *x, const REAL *gate, const NAMED(product) * p) \
+    { \
+        NAMED(tile)(rows, vectors, ragged, y, x, gate, p); \
+    }
+#define WIDE(rows) INSTANCE(wide_tile, rows, 2, 0)
+#define WIDE_RAGGED(rows) INSTANCE(wide_ragged_tile, rows, 2, 1)
+#define NARROW(rows) INSTANCE(narrow_tile, rows, 1, 0)
+#define NARROW_RAGGED(rows) INSTANCE(narrow_ragged_tile, rows, 1, 1)
+UP_TO(TILE_ROWS)(WIDE)
+UP_TO(TILE_ROWS)(WIDE_RAGGED)
+UP_TO(NARROW_TILE_ROWS)(NARROW)
+UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)
+#undef WIDE
+#undef WIDE_RAGGED
+#undef NARROW
+#undef NARROW_RAGGED
+#undef INSTANCE
+
+/* The tiles by height less one. */
+#define WIDE(rows) NAMED(wide_tile_##rows),
+#define WIDE_RAGGED(rows) NAMED(wide_ragged_tile_##rows),
+#define NARROW(rows) NAMED(narrow_tile_##rows),
+#define NARROW_RAGGED(rows) NAMED(narrow_ragged_tile_##rows),
+static NAMED(tile_function) *const NAMED(wide_tiles)[] = {UP_TO(TILE_ROWS)(WIDE)};
+static NAMED(tile_function) *const NAMED(wide_ragged_tiles)[] = {UP_TO(TILE_ROWS)(WIDE_RAGGED)};
+static NAMED(tile_function) *const NAMED(narrow_tiles)[] = {UP_TO(NARROW_TILE_ROWS)(NARROW)};
+static NAMED(tile_function) *const NAMED(narrow_ragged_tiles)[] = {UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)};
+#undef WIDE
+#undef WIDE_RAGGED
+#undef NARROW
+#undef NARROW_RAGGED
+
+/* y = max(x . w + (y or bias), floor) where gate > 0, else 0, in tiles whose heights differ by at most one: 16 rows on
+   6-row tiles are 6 + 5 + 5, since a tile of 4 takes nearly as long as one of 6. */
+static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
+                                 ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
+                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor)
+{
+    if (n_rows <= 0 || n_cols <= 0) return;
+    const NAMED(product) p = {w, bias, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, floor};
+    const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
+    NAMED(tile_function) *const *tiles = wide ? (ragged ? NAMED(wide_ragged_tiles) : NAMED(wide_tiles))
+                                              : (ragged ? NAMED(narrow_ragged_tiles) : NAMED(narrow_tiles));
+    const ptrdiff_t n_tiles = wide ? (n_rows + TILE_ROWS - 1) / TILE_ROWS
+                                   : (n_rows + NARROW_TILE_ROWS - 1) / NARROW_TILE_ROWS;
+    const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles;
+    for (ptrdiff_t t = 0; t < n_tiles; t++) {
+        const ptrdiff_t rows = height + (t < n_taller);
+        tiles[rows - 1](y, x, gate, &p);
+        y += rows * y_row;
+        x += rows * x_row;
+        if (gate) gate += rows * gate_row;
+    }
+}
+
+/* One row of x, as many columns as `vectors` vectors hold, the last of them `ragged` or whole. */
+INLINE void NAMED(row)(const int vectors, const int ragged, REAL *y, const REAL *x, const NAMED(product) *p)
+{
+    const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
+    const ptrdiff_t n_k = p->n_k, w_k = p->w_k;
+    const vector zero = {0}, floor = broadcast(p->floor);
+    const REAL *w = p->w, *added = p->accumulate ? y : p->bias;
+    vector s[ROW_VECTORS];
+
+#define PART(v, p) NAMED(load_part)(p + v * LANES, ragged && v == vectors - 1, live)
+#define CLEAR(v) \
+    if (v < vectors) s[v] = zero;
+    EACH_VECTOR(CLEAR)
+#undef CLEAR
+    for (ptrdiff_t k = 0; k < n_k; k++, w += w_k) {
+        const vector x_k = broadcast(x[k]);
+#define STEP(v) \
+    if (v < vectors) s[v] = multiply_add(x_k, PART(v, w), s[v]);
+        EACH_VECTOR(STEP)
+#undef STEP
+    }
+#define FINISH(v) \
+    if (v < vectors) { \
+        s[v] = at_least(s[v] + (added ? PART(v, added) : zero), floor); \
+        NAMED(store_part)(y + v * LANES, s[v], ragged && v == vectors - 1, live); \
+    }
+    EACH_VECTOR(FINISH)
+#undef FINISH
+#undef PART
+}
+
+#define WHOLE(vectors) \
+    case vectors: NAMED(row)(vectors, 0, y, x, &p); break;
+#define RAGGED(vectors) \
+    case vectors: NAMED(row)(vectors, 1, y, x, &p); break;
+
+/* y = max(x . w + (y or bias), floor) for one row x, in strips of ROW_VECTORS vectors: enough chains to keep the
+   multipliers busy. */
+static void NAMED(row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols,
+                               ptrdiff_t n_k, ptrdiff_t w_k, int accumulate, REAL floor)
+{
+    NAMED(product) p = {.w = w, .bias = bias, .n_k = n_k, .w_k = w_k, .accumulate = accumulate, .floor = floor};
+    while (n_cols > 0) {
+        p.n_cols = n_cols < ROW_VECTORS * LANES ? n_cols : ROW_VECTORS * LANES;
+        const int vectors = (int)((p.n_cols + LANES - 1) / LANES);
+        if (p.n_cols % LANES == 0)
+            switch (vectors) { UP_TO_8(WHOLE) }
+        else
+            switch (vectors) { UP_TO_8(RAGGED) }
+        n_cols -= p.n_cols;
+        y += p.n_cols;
+        p.w += p.n_cols;
+        if (p.bias) p.bias += p.n_cols;
+    }
+}
+#undef WHOLE
+#undef RAGGED
