@@ -1,0 +1,951 @@
+# The one door between Python and native code: network, passes over batches, optimizer. Floor 2.
+# It turns Python's plan into C structures and checks nothing but types and sizes that memory safety depends on:
+# values, names and messages for users belong to Python.
+
+cimport numpy as cnp
+from libc.math cimport INFINITY, NAN
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from activations cimport derivative_needs_z, is_plain_relu, activate_rows, derive_rows
+from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
+from metrics cimport Metric
+from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
+                      run_slice)
+from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
+from optimizers cimport Optimizer as OptimizerStruct
+from plan cimport *
+from random cimport dropout_mask, normal_numbers, philox, shuffle
+from simd cimport real, simd_available, simd_select
+from threads cimport POOL_MAX_WIDTH, pool_run, pool_set_width, pool_started, pool_width
+
+cimport losses
+cimport metrics
+cimport optimizers
+cimport constraints
+
+cdef extern from "simd/kinds.h":
+    int ACTIVATION_LINEAR, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_ELU, ACTIVATION_SELU
+    int ACTIVATION_CELU, ACTIVATION_SOFTPLUS, ACTIVATION_SOFTSIGN, ACTIVATION_SILU, ACTIVATION_GELU
+    int ACTIVATION_GELU_TANH, ACTIVATION_MISH, ACTIVATION_EXPONENTIAL, ACTIVATION_LOG_SIGMOID
+    int ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_SILU, ACTIVATION_HARD_TANH, ACTIVATION_SQUAREPLUS
+    int ACTIVATION_SOFT_SHRINK, ACTIVATION_HARD_SHRINK, ACTIVATION_TANH_SHRINK, ACTIVATION_THRESHOLD
+    int ACTIVATION_SPARSE_PLUS, ACTIVATION_SPARSE_SIGMOID
+
+cnp.import_array()
+
+ACTIVATIONS = {
+    "linear": ACTIVATION_LINEAR, "relu": ACTIVATION_RELU, "sigmoid": ACTIVATION_SIGMOID, "tanh": ACTIVATION_TANH,
+    "elu": ACTIVATION_ELU, "selu": ACTIVATION_SELU, "celu": ACTIVATION_CELU, "softplus": ACTIVATION_SOFTPLUS,
+    "softsign": ACTIVATION_SOFTSIGN, "silu": ACTIVATION_SILU, "gelu": ACTIVATION_GELU,
+    "gelu_tanh": ACTIVATION_GELU_TANH, "mish": ACTIVATION_MISH, "exponential": ACTIVATION_EXPONENTIAL,
+    "log_sigmoid": ACTIVATION_LOG_SIGMOID, "hard_sigmoid": ACTIVATION_HARD_SIGMOID,
+    "hard_silu": ACTIVATION_HARD_SILU, "hard_tanh": ACTIVATION_HARD_TANH, "squareplus": ACTIVATION_SQUAREPLUS,
+    "soft_shrink": ACTIVATION_SOFT_SHRINK, "hard_shrink": ACTIVATION_HARD_SHRINK,
+    "tanh_shrink": ACTIVATION_TANH_SHRINK, "threshold": ACTIVATION_THRESHOLD,
+    "sparse_plus": ACTIVATION_SPARSE_PLUS, "sparse_sigmoid": ACTIVATION_SPARSE_SIGMOID,
+    "softmax": ROW_SOFTMAX, "log_softmax": ROW_LOG_SOFTMAX, "glu": ROW_GLU, "sparsemax": ROW_SPARSEMAX,
+    "custom": CUSTOM_ACTIVATION,
+}
+OPERATIONS = {"dense": DENSE, "activation": ACTIVATION, "reshape": RESHAPE, "dropout": DROPOUT, "custom": CUSTOM}
+LOSSES = {
+    "mean_squared_error": losses.MEAN_SQUARED_ERROR, "half_squared_error": losses.HALF_SQUARED_ERROR,
+    "mean_absolute_error": losses.MEAN_ABSOLUTE_ERROR,
+    "mean_absolute_percentage_error": losses.MEAN_ABSOLUTE_PERCENTAGE_ERROR,
+    "mean_squared_logarithmic_error": losses.MEAN_SQUARED_LOGARITHMIC_ERROR,
+    "cosine_similarity": losses.COSINE_SIMILARITY, "huber": losses.HUBER, "log_cosh": losses.LOG_COSH,
+    "poisson": losses.POISSON, "kl_divergence": losses.KL_DIVERGENCE, "hinge": losses.HINGE,
+    "squared_hinge": losses.SQUARED_HINGE, "categorical_hinge": losses.CATEGORICAL_HINGE,
+    "quantile": losses.QUANTILE, "gaussian_nll": losses.GAUSSIAN_NLL,
+    "binary_crossentropy": losses.BINARY_CROSSENTROPY, "categorical_crossentropy": losses.CATEGORICAL_CROSSENTROPY,
+    "sparse_categorical_crossentropy": losses.SPARSE_CATEGORICAL_CROSSENTROPY,
+    "binary_focal_crossentropy": losses.BINARY_FOCAL_CROSSENTROPY,
+    "categorical_focal_crossentropy": losses.CATEGORICAL_FOCAL_CROSSENTROPY, "custom": losses.CUSTOM_LOSS,
+}
+METRICS = {
+    "binary_accuracy": metrics.BINARY_ACCURACY, "categorical_accuracy": metrics.CATEGORICAL_ACCURACY,
+    "sparse_categorical_accuracy": metrics.SPARSE_CATEGORICAL_ACCURACY, "loss": metrics.LOSS_VALUE,
+}
+REDUCTIONS = {
+    "sum_over_batch_size": losses.SUM_OVER_BATCH_SIZE, "sum": losses.SUM,
+    "mean_with_sample_weight": losses.MEAN_WITH_SAMPLE_WEIGHT,
+}
+RULES = {
+    "sgd": optimizers.SGD, "rmsprop": optimizers.RMSPROP, "adam": optimizers.ADAM, "nadam": optimizers.NADAM,
+    "adamax": optimizers.ADAMAX, "adagrad": optimizers.ADAGRAD, "adadelta": optimizers.ADADELTA,
+    "lion": optimizers.LION,
+}
+CONSTRAINTS = {
+    None: constraints.UNCONSTRAINED, "non_negative": constraints.NON_NEGATIVE, "max_norm": constraints.MAX_NORM,
+    "unit_norm": constraints.UNIT_NORM, "min_max_norm": constraints.MIN_MAX_NORM,
+}
+MODES = {"evaluation": EVALUATION, "training": TRAINING, "tracing": TRACING}
+STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
+
+cdef double SLICE_SECONDS = 0.05
+cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20
+cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
+cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
+
+
+cdef void *data_of(object array, object dtype, Py_ssize_t size) except? NULL:
+    """The address of a C-contiguous array of the dtype and size that native code will assume."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"expected a C-contiguous array of {dtype}. Received: {array!r}")
+    if size >= 0 and array.size != size:
+        raise ValueError(f"expected {size} elements. Received: shape={array.shape}")
+    return cnp.PyArray_DATA(array)
+
+
+cdef void *allocate(Py_ssize_t count, size_t size) except NULL:
+    cdef void *memory = calloc(max(count, <Py_ssize_t> 1), size)
+    if memory == NULL:
+        raise MemoryError
+    return memory
+
+
+# ---------------------------------------------------------------------------------------------- configuration
+
+def select_instruction_set(str name=None):
+    """Chooses the instruction set by name (None: the best); returns the one in use."""
+    cdef const char *chosen = simd_select(NULL) if name is None else simd_select(name.encode())
+    if chosen == NULL:
+        raise ValueError(f"CNN_CORE_ISA must be one of {instruction_sets()}. Received: {name!r}")
+    global _instruction_set
+    _instruction_set = chosen.decode()
+    return _instruction_set
+
+
+def instruction_set():
+    return _instruction_set
+
+
+def instruction_sets():
+    """Those that can run here, best first."""
+    cdef const char *names[8]
+    return [names[i].decode() for i in range(simd_available(names, 8))]
+
+
+def set_num_threads(int n):
+    pool_set_width(n)
+
+
+def get_num_threads():
+    return pool_width()
+
+
+def threads_started():
+    return pool_started()
+
+
+def max_threads():
+    return POOL_MAX_WIDTH
+
+
+# ---------------------------------------------------------------------------------------------------- network
+
+cdef class Network:
+    """A plan in native form, bound to the arrays of its parameters.
+
+    Parameters
+    ----------
+    dtype : "float32" or "float64"
+    plan : cnn_core.plan.NetworkPlan
+    """
+    cdef Plan plan
+    cdef readonly object dtype
+    cdef Py_ssize_t element_size
+    cdef void **tensors
+    cdef void **gradients
+    cdef Py_ssize_t *tensor_sizes
+    cdef list kept_alive
+    cdef list customs
+    cdef list spares
+    cdef bint *no_delta
+
+    def __cinit__(self, str dtype, object plan):
+        self.dtype = np.dtype(dtype)
+        self.element_size = self.dtype.itemsize
+        self.customs, self.kept_alive, self.spares = [], [], []
+        self.plan.n_buffers, self.plan.n_operations = len(plan.buffers), len(plan.operations)
+        self.plan.n_inputs, self.plan.n_outputs = len(plan.inputs), len(plan.outputs)
+        self.plan.n_tensors = len(plan.tensor_sizes)
+        self.plan.buffers = <Buffer *> allocate(self.plan.n_buffers, sizeof(Buffer))
+        self.plan.operations = <Operation *> allocate(self.plan.n_operations, sizeof(Operation))
+        self.plan.inputs = <int *> allocate(self.plan.n_inputs, sizeof(int))
+        self.plan.outputs = <int *> allocate(self.plan.n_outputs, sizeof(int))
+        self.tensors = <void **> allocate(self.plan.n_tensors, sizeof(void *))
+        self.gradients = <void **> allocate(self.plan.n_tensors, sizeof(void *))
+        self.tensor_sizes = <Py_ssize_t *> allocate(self.plan.n_tensors, sizeof(Py_ssize_t))
+        self.no_delta = <bint *> allocate(self.plan.n_buffers, sizeof(bint))
+        for i, size in enumerate(plan.tensor_sizes):
+            self.tensor_sizes[i] = size
+        for i, (rows, width) in enumerate(plan.buffers):
+            self.plan.buffers[i].rows, self.plan.buffers[i].width = rows, width
+            self.plan.buffers[i].stride = padded_width(width)
+        for i, buffer in enumerate(plan.inputs):
+            self.plan.inputs[i] = self.checked_buffer(buffer)
+        for i, buffer in enumerate(plan.outputs):
+            self.plan.outputs[i] = self.checked_buffer(buffer)
+        for i, operation in enumerate(plan.operations):
+            self.add_operation(&self.plan.operations[i], operation)
+        self.mark_gates()
+
+    def __dealloc__(self):
+        plan_free(&self.plan)
+        free(self.tensors)
+        free(self.gradients)
+        free(self.tensor_sizes)
+        free(self.no_delta)
+
+    cdef int checked_buffer(self, int buffer) except -1:
+        if not 0 <= buffer < self.plan.n_buffers:
+            raise ValueError(f"the plan has no buffer {buffer}")
+        return buffer
+
+    cdef int add_operation(self, Operation *target, object operation) except -1:
+        cdef Buffer *output
+        cdef int i
+        target.kind = OPERATIONS[operation.kind]
+        target.output = self.checked_buffer(operation.output)
+        target.inputs = <int *> allocate(len(operation.inputs), sizeof(int))
+        target.n_inputs = len(operation.inputs)
+        for i, buffer in enumerate(operation.inputs):
+            target.inputs[i] = self.checked_buffer(buffer)
+        for i in range(MAX_TENSORS):
+            target.tensors[i] = -1
+        for i, tensor in enumerate(operation.tensors):
+            if tensor is not None:
+                if not 0 <= tensor < self.plan.n_tensors:
+                    raise ValueError(f"the plan has no tensor {tensor}")
+                target.tensors[i] = tensor
+        target.activation = ACTIVATIONS[operation.activation]
+        for i, parameter in enumerate(operation.activation_parameters):
+            target.activation_parameters[i] = parameter
+        for i, number in enumerate(operation.reals):
+            target.reals[i] = number
+        for i, number in enumerate(operation.integers):
+            target.integers[i] = number
+        if operation.custom is not None:
+            self.customs.append(operation.custom)
+            target.custom = <void *> operation.custom
+        target.keeps_z = derivative_needs_z(target) or target.activation == CUSTOM_ACTIVATION
+        output = &self.plan.buffers[target.output]
+        target.scratch = output.rows * (output.width if target.kind == DROPOUT else output.stride)
+        if target.kind in (RESHAPE, CUSTOM) or target.activation == ACTIVATION_LINEAR and target.kind != DROPOUT:
+            target.scratch = 0
+        if target.activation == ROW_GLU:
+            target.scratch *= 4
+        self.check_sizes(target)
+        return 0
+
+    cdef int check_sizes(self, Operation *operation) except -1:
+        """What would otherwise read or write out of bounds."""
+        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
+        cdef Buffer *output = &self.plan.buffers[operation.output]
+        cdef bint fits = input.rows == output.rows
+        if operation.kind == DENSE:
+            fits = fits and self.tensor_sizes[operation.tensors[0]] == input.width * output.width
+            fits = fits and (operation.tensors[1] < 0 or self.tensor_sizes[operation.tensors[1]] == output.width)
+        elif operation.kind == RESHAPE:
+            fits = input.rows * input.width == output.rows * output.width
+        elif operation.kind == ACTIVATION and operation.activation == ROW_GLU:
+            fits = fits and input.width == 2 * output.width
+        elif operation.kind in (ACTIVATION, DROPOUT):
+            fits = fits and input.width == output.width
+        if not fits:
+            raise ValueError(f"the sizes of operation {operation.kind} do not fit: input ({input.rows}, {input.width}), "
+                             f"output ({output.rows}, {output.width})")
+        return 0
+
+    cdef int mark_gates(self) except -1:
+        """A dense layer whose input is a plain ReLU's output, read by nobody else, applies that ReLU's derivative."""
+        cdef int i, j, readers, producer
+        cdef Operation *operation
+        for i in range(self.plan.n_operations):
+            operation = &self.plan.operations[i]
+            if operation.kind != DENSE:
+                continue
+            readers, producer = 0, -1
+            for j in range(self.plan.n_outputs):
+                readers += self.plan.outputs[j] == operation.inputs[0]
+            for j in range(self.plan.n_operations):
+                for k in range(self.plan.operations[j].n_inputs):
+                    readers += self.plan.operations[j].inputs[k] == operation.inputs[0]
+                if self.plan.operations[j].output == operation.inputs[0]:
+                    producer = j
+            if readers == 1 and producer >= 0 and is_plain_relu(&self.plan.operations[producer]) and (
+                    self.plan.operations[producer].kind in (DENSE, ACTIVATION)):
+                operation.gates_input = True
+                self.plan.operations[producer].gated = True
+        return 0
+
+    def bind(self, list values, list gradients):
+        """Points the parameters at these arrays; a gradient of None marks a parameter that is not trained."""
+        cdef int i
+        if len(values) != self.plan.n_tensors or len(gradients) != self.plan.n_tensors:
+            raise ValueError(f"expected {self.plan.n_tensors} arrays")
+        for i in range(self.plan.n_tensors):
+            self.tensors[i] = data_of(values[i], self.dtype, self.tensor_sizes[i])
+            self.gradients[i] = NULL
+            if gradients[i] is not None:
+                self.gradients[i] = data_of(gradients[i], self.dtype, self.tensor_sizes[i])
+        self.kept_alive = [values, gradients]
+
+    cdef Py_ssize_t bytes_per_sample(self):
+        cdef Py_ssize_t total = 0
+        cdef int i
+        for i in range(self.plan.n_buffers):
+            total += self.plan.buffers[i].rows * self.plan.buffers[i].stride
+        return max(total, <Py_ssize_t> 1) * self.element_size
+
+    def predict(self, list inputs, list outputs):
+        """Writes the network's outputs for all samples into `outputs`; reads the parameters only."""
+        cdef Scratch scratch
+        cdef Py_ssize_t n, block, i
+        cdef void *sources[64]
+        cdef void *targets[64]
+        cdef bint failed
+        if len(inputs) != self.plan.n_inputs or len(outputs) != self.plan.n_outputs:
+            raise ValueError(f"expected {self.plan.n_inputs} inputs and {self.plan.n_outputs} outputs")
+        n = len(inputs[0])
+        for i in range(self.plan.n_inputs):
+            sources[i] = data_of(inputs[i], self.dtype, n * self.sample_size(self.plan.inputs[i]))
+        for i in range(self.plan.n_outputs):
+            targets[i] = data_of(outputs[i], self.dtype, n * self.sample_size(self.plan.outputs[i]))
+        if n == 0:
+            return
+        block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
+        block = min(n, block // 12 * 12)
+        scratch = self.take_scratch(block)
+        kept = self.kept_alive  # another thread may bind anew meanwhile
+        with nogil:
+            if self.element_size == 4:
+                predict_blocks(&self.plan, &scratch.workspace, <float **> self.tensors, sources, targets, n, block)
+            else:
+                predict_blocks(&self.plan, &scratch.workspace, <double **> self.tensors, sources, targets, n, block)
+        failed = scratch.workspace.failed
+        scratch.workspace.failed = False
+        self.spares.append(scratch)
+        if failed:
+            self.raise_custom_error()
+
+    cdef Py_ssize_t sample_size(self, int buffer):
+        return self.plan.buffers[buffer].rows * self.plan.buffers[buffer].width
+
+    cdef Scratch take_scratch(self, Py_ssize_t capacity):
+        cdef Scratch scratch
+        try:
+            scratch = self.spares.pop()
+        except IndexError:
+            scratch = Scratch()
+        if scratch.workspace.capacity < capacity:
+            workspace_free(&scratch.workspace)
+            if not workspace_allocate(&self.plan, &scratch.workspace, capacity, self.element_size, NULL, INFERENCE):
+                raise MemoryError(f"no memory for the activations of {capacity} samples")
+        return scratch
+
+    def raise_custom_error(self):
+        """Raises what a custom activation, loss or operation raised inside native code."""
+        for custom in self.customs:
+            error, custom.error = custom.error, None
+            if error is not None:
+                raise error
+        raise RuntimeError("a custom object failed without leaving an error")
+
+
+cdef class Scratch:
+    """Workspace memory that one call at a time uses."""
+    cdef Workspace workspace
+
+    def __dealloc__(self):
+        workspace_free(&self.workspace)
+
+
+cdef void predict_blocks(const Plan *plan, Workspace *workspace, real **tensors, void **sources, void **targets,
+                         Py_ssize_t n, Py_ssize_t block) noexcept nogil:
+    """Blocks of samples, each through all layers while its activations are in cache."""
+    cdef Py_ssize_t first = 0, r
+    cdef int i, buffer
+    cdef const Buffer *output
+    cdef real *target
+    while first < n and not workspace.failed:
+        workspace.n = min(block, n - first)
+        for i in range(plan.n_inputs):
+            buffer = plan.inputs[i]
+            # Inputs are read where they stand: a product takes rows of any stride.
+            workspace.strides[buffer] = plan.buffers[buffer].width
+            workspace.values[buffer] = (<real *> sources[i]
+                                        + first * plan.buffers[buffer].rows * plan.buffers[buffer].width)
+        forward(plan, workspace, tensors)
+        for i in range(plan.n_outputs):
+            output = &plan.buffers[plan.outputs[i]]
+            target = <real *> targets[i] + first * output.rows * output.width
+            for r in range(workspace.n * output.rows):
+                memcpy(target + r * output.width,
+                       <real *> workspace.values[plan.outputs[i]] + r * workspace.strides[plan.outputs[i]],
+                       output.width * sizeof(real))
+        first += block
+
+
+# -------------------------------------------------------------------------------------------------- optimizer
+
+cdef class Optimizer:
+    """An optimizer's rule and state over one flat vector of parameters.
+
+    Parameters
+    ----------
+    rule : str
+    hyperparameters : sequence of float, as the rule orders them
+    tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
+        accumulation
+    segments : sequence of (offset, size, multiplier, epsilon_factor, decays)
+    rules : sequence of (offset, n_rows, n_cols, l1, l2, constraint, axis, parameters)
+    tensors : sequence of (offset, size)
+    parameters, gradients : flat arrays
+    slots : list of flat arrays
+    average, accumulator : flat arrays or None
+    """
+    cdef OptimizerStruct optimizer
+    cdef object parameters, gradients, kept_alive
+
+    def __cinit__(self, str rule, object hyperparameters, dict tail, object segments, object rules, object tensors,
+                  object parameters, object gradients, list slots, object average, object accumulator):
+        cdef int i
+        cdef OptimizerStruct *o = &self.optimizer
+        dtype = parameters.dtype
+        self.parameters, self.gradients, self.kept_alive = parameters, gradients, (slots, average, accumulator)
+        o.rule = RULES[rule]
+        for i, number in enumerate(hyperparameters):
+            o.hyperparameters[i] = number
+        o.weight_decay, o.clip_value = tail["weight_decay"], tail["clip_value"]
+        o.clip_norm, o.global_clip_norm = tail["clip_norm"], tail["global_clip_norm"]
+        o.average_momentum, o.average_period = tail["average_momentum"], tail["average_period"]
+        o.accumulation, o.nadam_product = tail["accumulation"], 1
+        o.n_parameters, o.n_segments, o.n_rules = parameters.size, len(segments), len(rules)
+        o.n_tensors = len(tensors)
+        o.segments = <Segment *> allocate(o.n_segments, sizeof(Segment))
+        o.rules = <TensorRule *> allocate(o.n_rules, sizeof(TensorRule))
+        o.tensors = <TensorRange *> allocate(o.n_tensors, sizeof(TensorRange))
+        for i, (offset, size, multiplier, epsilon_factor, decays) in enumerate(segments):
+            self.check_range(offset, size)
+            o.segments[i] = Segment(offset, size, multiplier, epsilon_factor, decays)
+        for i, (offset, size) in enumerate(tensors):
+            self.check_range(offset, size)
+            o.tensors[i] = TensorRange(offset, size)
+        for i, (offset, n_rows, n_cols, l1, l2, constraint, axis, numbers) in enumerate(rules):
+            self.check_range(offset, n_rows * n_cols)
+            o.rules[i].offset, o.rules[i].n_rows, o.rules[i].n_cols = offset, n_rows, n_cols
+            o.rules[i].l1, o.rules[i].l2 = l1, l2
+            o.rules[i].constraint, o.rules[i].constraint_axis = CONSTRAINTS[constraint], axis
+            for j, number in enumerate(numbers):
+                o.rules[i].constraint_parameters[<int> j] = number
+        for i, slot in enumerate(slots):
+            o.slots[i] = data_of(slot, dtype, o.n_parameters)
+        data_of(parameters, dtype, o.n_parameters)
+        data_of(gradients, dtype, o.n_parameters)
+        if average is not None:
+            o.average = data_of(average, dtype, o.n_parameters)
+        if accumulator is not None:
+            o.accumulator = data_of(accumulator, dtype, o.n_parameters)
+
+    def __dealloc__(self):
+        free(self.optimizer.segments)
+        free(self.optimizer.rules)
+        free(self.optimizer.tensors)
+
+    cdef int check_range(self, Py_ssize_t offset, Py_ssize_t size) except -1:
+        if offset < 0 or size < 0 or offset + size > self.optimizer.n_parameters:
+            raise ValueError(f"range ({offset}, {size}) lies outside {self.optimizer.n_parameters} parameters")
+        return 0
+
+    @property
+    def nadam_product(self):
+        return self.optimizer.nadam_product
+
+    @nadam_product.setter
+    def nadam_product(self, double value):
+        self.optimizer.nadam_product = value
+
+
+# ----------------------------------------------------------------------------------------------------- passes
+
+cdef int fill_loss(Loss *loss, object description, Network network) except -1:
+    """A loss's structure from its Python description (cnn_core.losses gives one by `describe`)."""
+    cdef int i, output = network.plan.outputs[<int> description["output"]]
+    loss.kind = LOSSES[description["kind"]]
+    loss.output, loss.operation = output, -1
+    for i in range(network.plan.n_operations):
+        if network.plan.operations[i].output == output:
+            loss.operation = i
+    loss.from_logits = description["from_logits"]
+    loss.has_labels = description["has_labels"]
+    loss.target_width = description["target_width"]
+    loss.smoothing, loss.ignored = description["smoothing"], description["ignored"]
+    loss.weight, loss.reduction = description["weight"], REDUCTIONS[description["reduction"]]
+    loss.n_parameters = len(description["parameters"])
+    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
+    for i, number in enumerate(description["parameters"]):
+        loss.parameters[i] = number
+    if description["custom"] is not None:
+        network.customs.append(description["custom"])
+        loss.custom = <void *> description["custom"]
+    return 0
+
+
+cdef bint knows_activation(const Loss *loss, Plan *plan):
+    """Whether the loss can take the activation over from the operation that wrote its prediction."""
+    cdef int i, j, readers = 0, activation
+    if loss.operation < 0 or plan.operations[loss.operation].kind not in (DENSE, ACTIVATION) or loss.from_logits:
+        return False
+    activation = plan.operations[loss.operation].activation
+    if not (loss.kind == losses.BINARY_CROSSENTROPY and activation == ACTIVATION_SIGMOID
+            or loss.kind in (losses.CATEGORICAL_CROSSENTROPY, losses.SPARSE_CATEGORICAL_CROSSENTROPY)
+            and activation == ROW_SOFTMAX):
+        return False
+    for i in range(plan.n_operations):
+        for j in range(plan.operations[i].n_inputs):
+            readers += plan.operations[i].inputs[j] == loss.output
+    for i in range(plan.n_outputs):
+        readers += plan.outputs[i] == loss.output
+    return readers == 1
+
+
+cdef class Pass:
+    """Passes over batches of samples: training with an optimizer, evaluation without.
+
+    Parameters
+    ----------
+    network : Network
+    inputs, targets, weights : lists of arrays, one for each input of the plan and each loss; weights may be None
+    batch_size : int
+    losses, metrics : lists of descriptions
+    optimizer : Optimizer or None
+    predictions : list with an array or None for each output
+    mode : "evaluation", "training" or "tracing"
+    input_gradients : bool
+    """
+    cdef Network network
+    cdef Optimizer optimizer
+    cdef Run run
+    cdef Workspace workspace
+    cdef object kept_alive
+    cdef double *totals
+    cdef bint *needs_delta
+    cdef readonly Py_ssize_t n_batches
+
+    def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size, list losses,
+                  list metrics, Optimizer optimizer=None, list predictions=None, str mode="evaluation",
+                  uint64_t seed=0, bint input_gradients=False):
+        cdef int i
+        cdef Py_ssize_t n = len(inputs[0])
+        cdef Run *run = &self.run
+        self.network, self.optimizer = network, optimizer
+        self.kept_alive = [inputs, targets, weights, predictions]
+        run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, network.tensors
+        run.tensor_sizes = network.tensor_sizes
+        run.n_samples, run.batch_size = n, max(batch_size, <Py_ssize_t> 1)
+        run.n_losses, run.n_metrics = len(losses), len(metrics)
+        if run.n_losses > 16:
+            raise ValueError(f"a model can have at most 16 losses. Received: {run.n_losses}")
+        self.n_batches = (n + run.batch_size - 1) // run.batch_size
+        run.inputs = <Source *> allocate(network.plan.n_inputs, sizeof(Source))
+        run.targets = <Targets *> allocate(run.n_losses, sizeof(Targets))
+        run.losses = <Loss *> allocate(run.n_losses, sizeof(Loss))
+        run.metrics = <Metric *> allocate(run.n_metrics, sizeof(Metric))
+        run.metric_targets = <int *> allocate(run.n_metrics, sizeof(int))
+        run.predictions = <void **> allocate(network.plan.n_outputs, sizeof(void *))
+        run.loss_totals = <double *> allocate(2 * run.n_losses, sizeof(double))
+        self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
+        for i in range(network.plan.n_inputs):
+            run.inputs[i].width = network.sample_size(network.plan.inputs[i])
+            run.inputs[i].data = data_of(inputs[i], network.dtype, n * run.inputs[i].width)
+        for i in range(run.n_losses):
+            fill_loss(&run.losses[i], losses[i], network)
+            self.fill_targets(i, targets[i], weights[i])
+        for i in range(run.n_metrics):
+            self.fill_metric(i, metrics[i])
+        if predictions is not None:
+            for i in range(network.plan.n_outputs):
+                if predictions[i] is not None:
+                    run.predictions[i] = data_of(predictions[i], network.dtype,
+                                                 n * network.sample_size(network.plan.outputs[i]))
+        if optimizer is not None:
+            run.optimizer, run.gradients = &optimizer.optimizer, network.gradients
+            run.parameters = cnp.PyArray_DATA(optimizer.parameters)
+            run.flat_gradients = cnp.PyArray_DATA(optimizer.gradients)
+        self.mark_deltas(mode != "evaluation", input_gradients)
+        run.block_size = self.block_size(mode)
+        if not workspace_allocate(&network.plan, &self.workspace, min(run.block_size, max(n, <Py_ssize_t> 1)),
+                                  network.element_size, self.needs_delta, MODES[mode]):
+            raise MemoryError(f"no memory for the activations of {run.block_size} samples")
+        self.workspace.seed = seed
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(self.run.n_losses):
+            if self.run.losses != NULL:
+                free(self.run.losses[i].parameters)
+        for i in range(self.run.n_metrics):
+            if self.run.metrics != NULL:
+                free(self.run.metrics[i].loss.parameters)
+        workspace_free(&self.workspace)
+        free(self.run.inputs)
+        free(self.run.targets)
+        free(self.run.losses)
+        free(self.run.metrics)
+        free(self.run.metric_targets)
+        free(self.run.predictions)
+        free(self.run.loss_totals)
+        free(self.needs_delta)
+
+    cdef int fill_targets(self, int i, object target, object weight) except -1:
+        cdef Loss *loss = &self.run.losses[i]
+        cdef Py_ssize_t rows = self.network.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
+        cdef Py_ssize_t width = self.network.plan.buffers[loss.output].width
+        if loss.has_labels:
+            self.run.targets[i].values = data_of(target, np.dtype(np.int32), n)
+            if n and not (target.min() >= 0 and target.max() < width or loss.ignored == loss.ignored):
+                raise ValueError(f"labels must be 0..{width - 1}")
+        else:
+            if loss.target_width != width and loss.kind not in (losses.QUANTILE, losses.GAUSSIAN_NLL,
+                                                                losses.CUSTOM_LOSS):
+                raise ValueError(f"targets have {loss.target_width} columns, predictions {width}")
+            self.run.targets[i].values = data_of(target, self.network.dtype, n * loss.target_width)
+        if weight is not None:
+            self.run.targets[i].weight_per_sample = weight.size != n
+            self.run.targets[i].weights = data_of(weight, self.network.dtype,
+                                                  self.run.n_samples if weight.size != n else n)
+        return 0
+
+    cdef int fill_metric(self, int i, object description) except -1:
+        cdef Metric *metric = &self.run.metrics[i]
+        cdef int target = description["target"]
+        if not 0 <= target < self.run.n_losses:
+            raise ValueError(f"metric {i} reads the targets of loss {target}, of which there are {self.run.n_losses}")
+        metric.kind = METRICS[description["kind"]]
+        metric.weighted, metric.threshold = description["weighted"], description["threshold"]
+        fill_loss(&metric.loss, description["loss"], self.network)
+        metric.loss.has_labels = self.run.losses[target].has_labels
+        metric.loss.target_width = self.run.losses[target].target_width
+        self.run.metric_targets[i] = target
+        return 0
+
+    cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
+        """Which buffers need dJ/dvalue: outputs, and what lies between them and a trained parameter."""
+        cdef Plan *plan = &self.network.plan
+        cdef Operation *operation
+        cdef int i, j
+        for i in range(plan.n_inputs):
+            self.needs_delta[plan.inputs[i]] = input_gradients
+        for i in range(plan.n_operations if training else 0):
+            operation = &plan.operations[i]
+            for j in range(MAX_TENSORS):
+                if operation.tensors[j] >= 0 and self.network.gradients[operation.tensors[j]] != NULL:
+                    self.needs_delta[operation.output] = True
+            for j in range(operation.n_inputs):
+                if self.needs_delta[operation.inputs[j]]:
+                    self.needs_delta[operation.output] = True
+        for i in range(self.run.n_losses):
+            self.needs_delta[self.run.losses[i].output] = True
+        return 0
+
+    cdef Py_ssize_t block_size(self, str mode):
+        """Small networks take blocks of samples through all layers while they are in cache; others a whole batch."""
+        cdef Py_ssize_t parameters = 0, block
+        cdef int i
+        for i in range(self.network.plan.n_tensors):
+            parameters += self.network.tensor_sizes[i]
+        if mode == "tracing" or self.network.plan.needs_whole_batch or parameters > SMALL_NETWORK:
+            return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
+        block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
+        return min(self.run.batch_size, block)
+
+    def __call__(self, Py_ssize_t first_batch, Py_ssize_t last_batch, object learning_rates=None, int64_t step=0,
+                 object order=None, bint updates=True, double seconds=SLICE_SECONDS):
+        """Runs batches [first_batch, last_batch) or as many as the time allows.
+
+        Returns (status, next_batch, step): status is "finished", "out of time", "diverged" or "failed".
+        """
+        cdef Run *run = &self.run
+        cdef Plan *plan = &self.network.plan
+        cdef int status, i
+        run.order = NULL
+        if order is not None:
+            run.order = <const int64_t *> data_of(order, np.dtype(np.int64), -1)
+            if len(order) < run.n_samples:
+                raise ValueError(f"`order` must hold {run.n_samples} indices. Received: {len(order)}")
+        if not 0 <= first_batch <= last_batch <= self.n_batches:
+            raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
+        run.first_batch = run.next_batch = first_batch
+        run.last_batch, run.step, run.updates = last_batch, step, updates
+        if run.optimizer != NULL and updates:
+            run.learning_rates = <const double *> data_of(learning_rates, np.dtype(np.float64),
+                                                          last_batch - first_batch)
+        for i in range(run.n_losses):
+            run.targets[i].order = run.order
+        for i in range(plan.n_operations):
+            plan.operations[i].left_to_loss = False
+        for i in range(run.n_losses):
+            run.losses[i].left_to_loss = knows_activation(&run.losses[i], plan)
+            if run.losses[i].left_to_loss:
+                plan.operations[run.losses[i].operation].left_to_loss = True
+        with nogil:
+            if self.network.element_size == 4:
+                status = run_slice(run, <float **> run.tensors, <float **> run.gradients, seconds)
+            else:
+                status = run_slice(run, <double **> run.tensors, <double **> run.gradients, seconds)
+        if status == RUN_FAILED:
+            self.workspace.failed = False
+            self.network.raise_custom_error()
+        return STATUS[status], run.next_batch, run.step
+
+    def reset(self):
+        """Forgets the totals."""
+        cdef int i
+        memset(self.run.loss_totals, 0, 2 * self.run.n_losses * sizeof(double))
+        self.run.penalty_total = self.run.samples = 0
+        for i in range(self.run.n_metrics):
+            self.run.metrics[i].total = self.run.metrics[i].count = 0
+
+    @property
+    def loss(self):
+        """The mean loss so far: weighted losses plus penalties, averaged over samples."""
+        cdef double total = self.run.penalty_total
+        cdef int i
+        for i in range(self.run.n_losses):
+            total += self.run.losses[i].weight * self.run.loss_totals[i]
+        return total / self.run.samples if self.run.samples else 0.0
+
+    @property
+    def losses(self):
+        """Each loss by itself, unweighted."""
+        return [self.run.loss_totals[i] / self.run.samples if self.run.samples else 0.0
+                for i in range(self.run.n_losses)]
+
+    @property
+    def last_loss(self):
+        """Of the last batch."""
+        return self.run.last_loss
+
+    @property
+    def metrics(self):
+        return [self.run.metrics[i].total / self.run.metrics[i].count if self.run.metrics[i].count else 0.0
+                for i in range(self.run.n_metrics)]
+
+    def value(self, int buffer):
+        """A copy of what the buffer holds after the last block: (n * rows, width)."""
+        return self.rows(self.workspace.values[self.network.checked_buffer(buffer)], buffer)
+
+    def delta(self, int buffer):
+        """A copy of dJ/d(buffer), or dJ/dz for the output of an operation with an activation; None if not computed."""
+        if self.workspace.deltas[self.network.checked_buffer(buffer)] == NULL:
+            return None
+        return self.rows(self.workspace.deltas[buffer], buffer)
+
+    def pre_activation(self, int operation):
+        """A copy of z of an operation; None where it has no activation of its own."""
+        cdef Operation *op = &self.network.plan.operations[operation]
+        if op.activation == ACTIVATION_LINEAR or op.activation == ROW_GLU or op.kind == DROPOUT:
+            return None
+        return self.rows(self.workspace.scratch[operation], op.output)
+
+    cdef object rows(self, void *data, int buffer):
+        cdef Buffer *b = &self.network.plan.buffers[buffer]
+        cdef Py_ssize_t r, n_rows = self.workspace.n * b.rows, width = b.width * self.network.element_size
+        cdef Py_ssize_t stride = self.workspace.strides[buffer] * self.network.element_size
+        result = np.empty((n_rows, b.width), self.network.dtype)
+        for r in range(n_rows):
+            memcpy(<char *> cnp.PyArray_DATA(result) + r * width, <char *> data + r * stride, width)
+        return result
+
+
+# --------------------------------------------------------------------------------- single kernels, for descriptions
+
+cdef double *real_parameters(object parameters, double *target) except NULL:
+    cdef int i
+    for i, number in enumerate(parameters[:3]):
+        target[i] = number
+    return target
+
+
+def activation_forward(str kind, object z, tuple parameters=()):
+    """a = g(z) for a C-contiguous float array of any shape; row-wise kinds work on the last axis."""
+    cdef double p[3]
+    cdef Py_ssize_t width = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef int number = ACTIVATIONS[kind]
+    memset(p, 0, sizeof(p))
+    real_parameters(parameters, p)
+    data_of(z, z.dtype, -1)
+    a = np.empty(z.shape[:z.ndim - 1] + (width // 2,) if kind == "glu" else z.shape, z.dtype)
+    cdef Py_ssize_t n = z.size // width if width else 0
+    cdef Py_ssize_t a_row = a.shape[a.ndim - 1] if a.ndim else 1
+    if n == 0 or number == CUSTOM_ACTIVATION:
+        return a
+    if z.dtype == np.float32:
+        activate_rows(number, p, <float *> cnp.PyArray_DATA(a), <float *> cnp.PyArray_DATA(z), n, width, a_row, width)
+    elif z.dtype == np.float64:
+        activate_rows(number, p, <double *> cnp.PyArray_DATA(a), <double *> cnp.PyArray_DATA(z), n, width, a_row, width)
+    else:
+        raise TypeError(f"z must be float32 or float64. Received: {z.dtype}")
+    return a
+
+
+def activation_backward(str kind, object da, object z, tuple parameters=()):
+    """delta = da * g'(z), computed from z and a = g(z)."""
+    cdef double p[3]
+    cdef Py_ssize_t width = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef int number = ACTIVATIONS[kind]
+    memset(p, 0, sizeof(p))
+    real_parameters(parameters, p)
+    a = activation_forward(kind, z, parameters)
+    data_of(da, z.dtype, a.size)
+    delta = np.empty_like(z)
+    if z.size == 0 or number in (CUSTOM_ACTIVATION, ROW_GLU):
+        return delta
+    cdef Py_ssize_t n = z.size // width
+    if z.dtype == np.float32:
+        derive_rows(number, p, <float *> cnp.PyArray_DATA(delta), <float *> cnp.PyArray_DATA(da),
+                    <float *> cnp.PyArray_DATA(z), <float *> cnp.PyArray_DATA(a), n, width, width)
+    else:
+        derive_rows(number, p, <double *> cnp.PyArray_DATA(delta), <double *> cnp.PyArray_DATA(da),
+                    <double *> cnp.PyArray_DATA(z), <double *> cnp.PyArray_DATA(a), n, width, width)
+    return delta
+
+
+cdef int fill_row_loss(Loss *loss, str kind, object parameters, Py_ssize_t target_width) except -1:
+    """A loss by itself: the parameters as cnn_core.losses orders them, from_logits taken care of by the caller."""
+    cdef int i
+    cdef dict own = loss_parameters(kind, parameters)
+    memset(loss, 0, sizeof(Loss))
+    loss.kind = LOSSES[kind]
+    loss.has_labels = kind == "sparse_categorical_crossentropy"
+    loss.smoothing, loss.ignored, loss.target_width = own["smoothing"], own["ignored"], target_width
+    loss.from_logits = own["from_logits"]
+    loss.n_parameters = len(own["parameters"])
+    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
+    for i, number in enumerate(own["parameters"]):
+        loss.parameters[i] = number
+    return 0
+
+
+def loss_parameters(str kind, object parameters):
+    """Sorts a loss's native parameters into from_logits, smoothing, ignored and the rest."""
+    cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": tuple(parameters)}
+    if kind == "sparse_categorical_crossentropy":
+        result["from_logits"], result["ignored"] = bool(parameters[0]), parameters[1]
+        result["parameters"] = ()
+    elif kind.endswith("crossentropy"):
+        result["from_logits"], result["smoothing"] = bool(parameters[0]), parameters[1]
+        result["parameters"] = tuple(parameters[2:])
+    return result
+
+
+cdef void row_losses(const Loss *loss, double *values, real *gradient, const real *y, const int32_t *labels,
+                     const real *a, Py_ssize_t n, Py_ssize_t y_width, Py_ssize_t width) noexcept nogil:
+    """Value and gradient of every row, each for itself."""
+    cdef Targets targets
+    cdef Py_ssize_t r
+    memset(&targets, 0, sizeof(Targets))
+    for r in range(n):
+        if loss.has_labels:
+            targets.values = labels + r
+        else:
+            targets.values = y + r * y_width
+        if works_on_logits(loss):
+            values[r] = loss_on_logits(loss, gradient + r * width, gradient + r * width, a + r * width, &targets, 1, 1,
+                                       width, width, 1)
+        elif loss.has_labels and labels[r] == loss.ignored:
+            values[r] = 0
+            memset(gradient + r * width, 0, width * sizeof(real))
+        else:
+            values[r] = loss_row(loss, gradient + r * width, <const real *> targets.values, a + r * width, width)
+
+
+cdef object losses_of_rows(str kind, object y, object a, object parameters):
+    cdef Loss loss
+    cdef Py_ssize_t n = a.shape[0], width = a.shape[1]
+    if y.shape[0] != n:
+        raise ValueError(f"y has {y.shape[0]} rows, a has {n}")
+    fill_row_loss(&loss, kind, parameters, y.shape[1])
+    labels = np.ascontiguousarray(y, np.int32) if loss.has_labels else np.empty(0, np.int32)
+    values, gradient = np.empty(n), np.empty(a.shape, a.dtype)
+    y = np.ascontiguousarray(y, a.dtype)
+    data_of(a, a.dtype, -1)
+    try:
+        if width == 0:
+            return values, gradient
+        if a.dtype == np.float32:
+            row_losses(&loss, <double *> cnp.PyArray_DATA(values), <float *> cnp.PyArray_DATA(gradient),
+                       <float *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
+                       <float *> cnp.PyArray_DATA(a), n, y.shape[1], width)
+        elif a.dtype == np.float64:
+            row_losses(&loss, <double *> cnp.PyArray_DATA(values), <double *> cnp.PyArray_DATA(gradient),
+                       <double *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
+                       <double *> cnp.PyArray_DATA(a), n, y.shape[1], width)
+        else:
+            raise TypeError(f"a must be float32 or float64. Received: {a.dtype}")
+    finally:
+        free(loss.parameters)
+    return values, gradient
+
+
+def loss_values(str kind, object y, object a, object parameters=()):
+    """The value of every row: (n,) of the predictions' type."""
+    return losses_of_rows(kind, y, a, parameters)[0].astype(a.dtype)
+
+
+def loss_gradient(str kind, object y, object a, object parameters=()):
+    """The derivative of every row's value with respect to its predictions: an array like a."""
+    return losses_of_rows(kind, y, a, parameters)[1]
+
+
+# ------------------------------------------------------------------------------------------------ random numbers
+
+def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
+    """The numbers 0 .. n - 1 in an order that (seed, stream) fixes."""
+    order = np.arange(n, dtype=np.int64) if out is None else out
+    cdef int64_t *data = <int64_t *> data_of(order, np.dtype(np.int64), n)
+    with nogil:
+        shuffle(data, n, seed, stream)
+    return order
+
+
+def random_words(object counter, object key):
+    """One block of Philox4x32-10: four 32-bit words from a counter (128 bits) and a key (64 bits)."""
+    cdef uint32_t words[4]
+    cdef object low = counter & 0xFFFFFFFFFFFFFFFF, high = counter >> 64
+    philox(words, low, high, key)
+    return [words[i] for i in range(4)]
+
+
+def random_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str dtype="float32",
+                Py_ssize_t first_index=0):
+    """A dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
+    mask = np.empty(n, dtype)
+    if mask.dtype == np.float32:
+        dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed, stream)
+    else:
+        dropout_mask(<double *> cnp.PyArray_DATA(mask), n, first_index, rate, 1 / (1 - rate), seed, stream)
+    return mask
+
+
+def random_normal(Py_ssize_t n, uint64_t seed, uint64_t stream, str dtype="float64", Py_ssize_t first_index=0):
+    """Standard normal numbers."""
+    numbers = np.empty(n, dtype)
+    if numbers.dtype == np.float32:
+        normal_numbers(<float *> cnp.PyArray_DATA(numbers), n, first_index, seed, stream)
+    else:
+        normal_numbers(<double *> cnp.PyArray_DATA(numbers), n, first_index, seed, stream)
+    return numbers
+
+
+def softmax(object z):
+    """Row-wise softmax."""
+    return activation_forward("softmax", z)
+
+
+select_instruction_set(__import__("os").environ.get("CNN_CORE_ISA") or None)

@@ -1,0 +1,99 @@
+# The way out to Python: activations, losses and operations that a user wrote in NumPy. Floor 1.
+# Each call takes the GIL and hands over copies, so that a reference kept by the user never points into the arena.
+# An exception is left on the Python object (`error`), and the run stops before a parameter is touched.
+
+from cpython.memoryview cimport PyMemoryView_FromMemory
+
+from plan cimport Workspace
+from simd cimport real
+
+cdef extern from "Python.h":
+    int PyBUF_WRITE
+
+
+cdef inline object rows_as_array(const real *data, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t row):
+    """An array over rows in the arena; it must not outlive the call."""
+    import numpy
+    cdef Py_ssize_t n_bytes = max(<Py_ssize_t> 0, (n_rows - 1) * row + n_cols) * <Py_ssize_t> sizeof(real)
+    memory = PyMemoryView_FromMemory(<char *> data, n_bytes, PyBUF_WRITE)
+    return numpy.ndarray((n_rows, n_cols), numpy.float32 if real is float else numpy.float64, memory, 0,
+                         (row * <Py_ssize_t> sizeof(real), <Py_ssize_t> sizeof(real)))
+
+
+cdef inline int store(object view, object result, str method) except -1:
+    import numpy
+    result = numpy.asarray(result)
+    if result.shape != view.shape:
+        raise ValueError(f"`{method}` must return an array of shape {view.shape}. Received: shape={result.shape}")
+    view[...] = result
+    return 0
+
+
+cdef inline void custom_activation_forward(void *custom, Workspace *workspace, real *a, const real *z,
+                                           Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t row) noexcept with gil:
+    """a = custom.forward(z)"""
+    try:
+        store(rows_as_array(a, n_rows, n_cols, row),
+              (<object> custom).forward(rows_as_array(z, n_rows, n_cols, row).copy()), "forward")
+    except BaseException as error:
+        (<object> custom).error = error
+        workspace.failed = True
+
+
+cdef inline void custom_activation_backward(void *custom, Workspace *workspace, real *delta, const real *z,
+                                            const real *a, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                            Py_ssize_t row) noexcept with gil:
+    """delta *= custom.derivative(z, a)"""
+    try:
+        view = rows_as_array(delta, n_rows, n_cols, row)
+        store(view, view * (<object> custom).derivative(rows_as_array(z, n_rows, n_cols, row).copy(),
+                                                        rows_as_array(a, n_rows, n_cols, row).copy()), "derivative")
+    except BaseException as error:
+        (<object> custom).error = error
+        workspace.failed = True
+
+
+cdef inline void custom_loss_rows(void *custom, bint *failed, double *values, real *gradient, const real *y,
+                                  const real *a, Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t n_cols,
+                                  Py_ssize_t gradient_row, Py_ssize_t a_row) noexcept with gil:
+    """values[r] = custom.value(y, a)[r]; gradient = custom.gradient(y, a) where it is asked for"""
+    cdef Py_ssize_t r
+    try:
+        y_true = rows_as_array(y, n_rows, y_cols, y_cols).copy()
+        y_pred = rows_as_array(a, n_rows, n_cols, a_row).copy()
+        result = (<object> custom).value(y_true, y_pred)
+        for r in range(n_rows):
+            values[r] = result[r]
+        if gradient != NULL:
+            store(rows_as_array(gradient, n_rows, n_cols, gradient_row),
+                  (<object> custom).gradient(y_true, y_pred), "gradient")
+    except BaseException as error:
+        (<object> custom).error = error
+        failed[0] = True
+
+
+cdef inline void custom_operation_forward(void *custom, Workspace *workspace, real *y, const real *x,
+                                          Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t x_cols, Py_ssize_t y_row,
+                                          Py_ssize_t x_row) noexcept with gil:
+    """y = custom.forward(x)"""
+    try:
+        store(rows_as_array(y, n_rows, y_cols, y_row),
+              (<object> custom).forward(rows_as_array(x, n_rows, x_cols, x_row).copy()), "forward")
+    except BaseException as error:
+        (<object> custom).error = error
+        workspace.failed = True
+
+
+cdef inline void custom_operation_backward(void *custom, Workspace *workspace, real *dx, const real *dy,
+                                           const real *x, Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t x_cols,
+                                           Py_ssize_t dx_row, Py_ssize_t dy_row, Py_ssize_t x_row,
+                                           bint add) noexcept with gil:
+    """dx (+)= custom.backward(dy, x)"""
+    try:
+        view = rows_as_array(dx, n_rows, x_cols, dx_row)
+        result = (<object> custom).backward(rows_as_array(dy, n_rows, y_cols, dy_row).copy(),
+                                            rows_as_array(x, n_rows, x_cols, x_row).copy())
+        store(view, view + result if add else result, "backward")
+    except BaseException as error:
+        (<object> custom).error = error
+        workspace.failed = True

@@ -1,0 +1,72 @@
+# The dense layer: forward pass, delta recursion and gradients. Floor 1.
+
+from activations cimport activate, derive, is_plain_relu, keeps_z
+from matmul cimport Product, multiply
+from plan cimport Buffer, INFERENCE, Operation, Plan, TRACING, Workspace
+from simd cimport column_sums, real
+
+cdef enum:
+    KERNEL
+    BIAS
+
+
+cdef inline void dense_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    """z (n, n_out) = x (n, n_in) . w (n_in, n_out) + b;  a = g(z)"""
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0]
+    cdef const Buffer *input = &plan.buffers[source]
+    cdef const Buffer *output = &plan.buffers[operation.output]
+    cdef real *a = <real *> workspace.values[operation.output]
+    cdef real *z = <real *> workspace.scratch[index] if keeps_z(operation, workspace.mode) else a
+    cdef bint leaves_activation = operation.left_to_loss and workspace.mode != INFERENCE
+    cdef Product product
+    product.x, product.w = workspace.values[source], tensors[operation.tensors[KERNEL]]
+    product.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
+    product.gate, product.gate_row = NULL, 0
+    product.n_rows, product.n_cols, product.n_k = workspace.n * input.rows, output.width, input.width
+    product.y_row, product.x_row, product.x_k = workspace.strides[operation.output], workspace.strides[source], 1
+    product.w_k, product.w_c = output.width, 1
+    product.accumulate = False
+    product.clamp = is_plain_relu(operation) and a == z
+    multiply(&product, z)
+    if not (product.clamp or leaves_activation):
+        activate(plan, index, workspace, a, z)
+
+
+cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
+                                real **gradients) noexcept nogil:
+    """delta = da * g'(z);  dx (n, n_in) = delta (n, n_out) . w^T;  dw = x^T . delta;  db = sum of delta over rows
+
+    dx is multiplied by the derivative of the ReLU below where this operation `gates_input`.
+    """
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0]
+    cdef int kernel = operation.tensors[KERNEL], bias = operation.tensors[BIAS]
+    cdef real *delta = <real *> workspace.deltas[operation.output]
+    cdef Py_ssize_t n = workspace.n * plan.buffers[source].rows
+    cdef Py_ssize_t n_in = plan.buffers[source].width, n_out = plan.buffers[operation.output].width
+    cdef Py_ssize_t delta_row = workspace.strides[operation.output], x_row = workspace.strides[source]
+    cdef Product product
+    if not (operation.left_to_loss or operation.gated):
+        derive(plan, index, workspace, delta)
+    product.bias, product.clamp = NULL, False
+    if workspace.deltas[source] != NULL:
+        product.x, product.x_row, product.x_k = delta, delta_row, 1
+        product.w, product.w_k, product.w_c = tensors[kernel], 1, n_out
+        product.gate = workspace.values[source] if operation.gates_input else NULL
+        product.y_row = product.gate_row = x_row
+        product.n_rows, product.n_cols, product.n_k = n, n_in, n_out
+        product.accumulate = workspace.delta_written[source]
+        multiply(&product, <real *> workspace.deltas[source])
+        workspace.delta_written[source] = True
+    if gradients[kernel] != NULL:
+        product.x, product.x_row, product.x_k = workspace.values[source], 1, x_row
+        product.w, product.w_k, product.w_c = delta, delta_row, 1
+        product.gate, product.gate_row, product.y_row = NULL, 0, n_out
+        product.n_rows, product.n_cols, product.n_k = n_in, n_out, n
+        product.accumulate = workspace.tensor_written[kernel]
+        multiply(&product, gradients[kernel])
+        workspace.tensor_written[kernel] = True
+    if bias >= 0 and gradients[bias] != NULL:
+        column_sums(gradients[bias], delta, n, n_out, delta_row, workspace.tensor_written[bias])
+        workspace.tensor_written[bias] = True

@@ -1,0 +1,184 @@
+# The blocked matrix product: cutting it into panels, row blocks and k blocks, packing, sharing among threads.
+# Floor 1. It knows nothing of layers; the tile that does the arithmetic is src/simd/tile.template.c.
+#
+# An element's sum runs over k in one order, cut into k blocks by n_k alone: so neither the number of threads nor the
+# number of rows changes a bit of the result.
+
+from libc.math cimport INFINITY
+
+from simd cimport real, panel_product, row_product, pack_panel, pack_transposed, panel_width
+from threads cimport pool_run, pool_width
+
+cdef enum:
+    LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
+    PACKED_BYTES = 320 * 32 * 8  # the largest panel of any instruction set and type
+    ROW_BLOCK_BYTES = 512 * 1024  # rows of x are visited in blocks that stay in the second-level cache
+    IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
+    FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
+    WORK_PER_TASK = 1 << 18      # multiply-adds below which waking a thread costs more than it saves
+    TASKS_PER_THREAD = 2
+
+ctypedef struct Product:
+    # Y (n_rows, n_cols) = X (n_rows, n_k) . W (n_k, n_cols), with any strides for X and W.
+    void *y
+    const void *x
+    const void *w
+    const void *bias
+    const void *gate
+    Py_ssize_t n_rows
+    Py_ssize_t n_cols
+    Py_ssize_t n_k
+    Py_ssize_t y_row
+    Py_ssize_t x_row
+    Py_ssize_t x_k
+    Py_ssize_t w_k
+    Py_ssize_t w_c
+    Py_ssize_t gate_row
+    int accumulate
+    int clamp                    # whether the result is max(y, 0)
+    # how it is shared: a grid of row chunks by column chunks
+    Py_ssize_t rows_per_task
+    Py_ssize_t cols_per_task
+    Py_ssize_t row_tasks
+
+
+cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
+    """Equal blocks of at most LONGEST_K_BLOCK; a function of n_k alone."""
+    cdef Py_ssize_t n_blocks = (n_k + LONGEST_K_BLOCK - 1) // LONGEST_K_BLOCK
+    return (n_k + n_blocks - 1) // n_blocks if n_blocks > 0 else 1
+
+
+cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:
+    if p.w_c != 1:
+        return False
+    return n_rows < FEWEST_ROWS_TO_PACK or p.n_k * p.w_k * element_size <= IN_PLACE_BYTES
+
+
+cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
+                               Py_ssize_t n_cols) noexcept nogil:
+    """Computes rows [row, row + n_rows) by columns [col, col + n_cols) of the product."""
+    cdef char storage[PACKED_BYTES + 64]
+    cdef real *packed = <real *> ((<size_t> storage + 63) & ~<size_t> 63)
+    cdef const real *x = <const real *> p.x
+    cdef const real *w = <const real *> p.w
+    cdef const real *bias = <const real *> p.bias
+    cdef const real *gate = <const real *> p.gate
+    cdef const real *none = NULL
+    cdef const real *panel
+    cdef const real *panel_bias
+    cdef const real *panel_gate
+    cdef Py_ssize_t width = panel_width(y)
+    cdef Py_ssize_t block = k_block_length(p.n_k)
+    cdef bint in_place = reads_in_place(p, n_rows, sizeof(real))
+    cdef real floor = <real> -INFINITY
+    cdef Py_ssize_t k = 0, n_k, c, n, w_step
+    cdef bint last, add = p.accumulate
+    while True:
+        n_k = min(block, p.n_k - k)
+        last = k + n_k >= p.n_k
+        if p.clamp and last:
+            floor = 0
+        c = col
+        while c < col + n_cols:
+            n = min(width, col + n_cols - c)
+            if in_place:
+                panel, w_step = w + k * p.w_k + c, p.w_k
+            else:
+                panel, w_step = packed, width
+                if p.w_c == 1:
+                    pack_panel(packed, w + k * p.w_k + c, n_k, n, p.w_k)
+                else:
+                    pack_transposed(packed, w + c * p.w_c + k, n_k, n, p.w_c)
+            panel_bias = bias + c if bias != NULL and k == 0 else none
+            panel_gate = gate + row * p.gate_row + c if gate != NULL and last else none
+            panel_product(y + row * p.y_row + c, x + row * p.x_row + k * p.x_k, panel, panel_bias, panel_gate,
+                          n_rows, n, n_k, p.y_row, p.x_row, p.x_k, w_step, p.gate_row, add, floor)
+            c += width
+        add = True
+        k += n_k
+        if k >= p.n_k:
+            return
+
+
+cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols) noexcept nogil:
+    """The same for a single row of x, with w read in place."""
+    cdef const real *bias = <const real *> p.bias
+    cdef const real *none = NULL
+    cdef const real *x = <const real *> p.x
+    cdef const real *w = <const real *> p.w
+    cdef Py_ssize_t block = k_block_length(p.n_k)
+    cdef real floor = <real> -INFINITY
+    cdef Py_ssize_t k = 0, n_k
+    cdef bint add = p.accumulate
+    if bias != NULL:
+        bias += col
+    while True:
+        n_k = min(block, p.n_k - k)
+        if p.clamp and k + n_k >= p.n_k:
+            floor = 0
+        row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k, add,
+                    floor)
+        add = True
+        k += n_k
+        if k >= p.n_k:
+            return
+
+
+cdef inline void multiply_task(const Product *p, real *y, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t row = (index % p.row_tasks) * p.rows_per_task
+    cdef Py_ssize_t col = (index // p.row_tasks) * p.cols_per_task
+    cdef Py_ssize_t last_row = min(row + p.rows_per_task, p.n_rows)
+    cdef Py_ssize_t n_cols = min(p.cols_per_task, p.n_cols - col)
+    cdef Py_ssize_t step
+    if p.n_rows == 1 and p.w_c == 1 and p.x_k == 1 and p.gate == NULL:
+        multiply_row(p, y, col, n_cols)
+        return
+    # Blocks of equal height, each a multiple of 12 rows so that only the last has a ragged tile.
+    step = max(<Py_ssize_t> 1, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+    step = (last_row - row + step - 1) // step
+    step = ((last_row - row + step - 1) // step + 11) // 12 * 12 if step > 1 else last_row - row
+    while row < last_row:
+        multiply_part(p, y, row, min(step, last_row - row), col, n_cols)
+        row += step
+
+
+cdef inline void multiply_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Product *p = <Product *> context
+    multiply_task(p, <float *> p.y, index)
+
+
+cdef inline void multiply_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Product *p = <Product *> context
+    multiply_task(p, <double *> p.y, index)
+
+
+cdef inline void share_out(Product *p, Py_ssize_t width, Py_ssize_t tasks) noexcept nogil:
+    """Cuts the product into about `tasks` parts: by columns where there are enough panels, else by rows too."""
+    cdef Py_ssize_t panels = (p.n_cols + width - 1) // width
+    cdef Py_ssize_t col_tasks = min(panels, tasks)
+    p.cols_per_task = (panels + col_tasks - 1) // col_tasks * width
+    col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
+    p.row_tasks = max(<Py_ssize_t> 1, min(tasks // col_tasks, p.n_rows // 12))
+    p.rows_per_task = ((p.n_rows + p.row_tasks - 1) // p.row_tasks + 11) // 12 * 12
+    p.row_tasks = (p.n_rows + p.rows_per_task - 1) // p.rows_per_task
+
+
+cdef inline void multiply(Product *p, real *y) noexcept nogil:
+    """Y = max(X.W + bias, 0 or -inf) where gate > 0, or Y += X.W; y is p.y with its type."""
+    cdef Py_ssize_t tasks, col_tasks
+    p.y = y
+    if p.n_rows <= 0 or p.n_cols <= 0:
+        return
+    tasks = 1
+    if p.n_rows * p.n_cols * p.n_k >= 2 * WORK_PER_TASK and pool_width() > 1:
+        tasks = min(p.n_rows * p.n_cols * p.n_k // WORK_PER_TASK, TASKS_PER_THREAD * pool_width())
+    if tasks <= 1:
+        p.rows_per_task, p.cols_per_task, p.row_tasks = p.n_rows, p.n_cols, 1
+        multiply_task(p, y, 0)
+        return
+    share_out(p, panel_width(y), tasks)
+    col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
+    if real is float:
+        pool_run(multiply_task_f32, p, p.row_tasks * col_tasks)
+    else:
+        pool_run(multiply_task_f64, p, p.row_tasks * col_tasks)

@@ -1,0 +1,290 @@
+# A network at work: the forward pass, the delta recursion and the loop over batches, all along a plan. Floor 1.
+# It knows no Python object but through src/custom.pxd.
+
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from activations cimport activation_operation_backward, activation_operation_forward
+from custom cimport custom_operation_backward, custom_operation_forward
+from dense cimport dense_backward, dense_forward
+from dropout cimport dropout_backward, dropout_forward
+from losses cimport Loss, Targets, loss_block, loss_denominator
+from metrics cimport Metric, metric_block
+from optimizers cimport Optimizer, add_penalty_gradients, optimizer_step, total_penalty
+from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, Buffer, Mode, Operation, Plan, TRAINING, Workspace,
+                   is_input)
+from simd cimport real, sum_of_squares
+
+cdef extern from "monotonic.h" nogil:
+    double monotonic_seconds()
+
+cdef struct Source:
+    const void *data       # (n_samples, width) of the network's type, C order
+    Py_ssize_t width       # elements a sample
+
+cdef enum RunStatus:
+    RUN_FINISHED
+    RUN_OUT_OF_TIME        # the slice ended; call again from `next_batch`
+    RUN_DIVERGED           # the loss or a gradient of batch `next_batch` is not finite; parameters are untouched
+    RUN_FAILED             # a Python callback raised
+
+cdef struct Run:
+    # A pass over batches: what a slice of fit or evaluate needs and what it adds up.
+    const Plan *plan
+    Workspace *workspace
+    void **tensors
+    void **gradients
+    Source *inputs         # one for each input of the plan
+    Targets *targets       # one for each loss; `first` is set here
+    Loss *losses
+    int n_losses
+    Metric *metrics
+    int n_metrics
+    int *metric_targets    # the loss whose targets a metric reads
+    void **predictions     # where each output's predictions are copied to, in the order of training; NULL where not
+    Optimizer *optimizer   # NULL: evaluate only
+    const Py_ssize_t *tensor_sizes
+    void *parameters       # flat
+    void *flat_gradients
+    const double *learning_rates  # one a batch, the first for `first_batch`
+    const int64_t *order
+    Py_ssize_t n_samples
+    Py_ssize_t batch_size
+    Py_ssize_t block_size
+    Py_ssize_t first_batch
+    Py_ssize_t next_batch
+    Py_ssize_t last_batch  # the one after the last
+    int64_t step           # of the optimizer at next_batch
+    double *loss_totals    # for each loss: sum over samples of the unweighted batch means
+    double penalty_total   # sum over samples of the batches' penalties
+    double last_loss       # of the last batch, penalties included
+    double samples         # samples seen
+    bint updates           # False: gradients are left in place and no step is made
+
+
+cdef inline void copy_reshaped(real *y, const real *x, Py_ssize_t n, const Buffer *output, const Buffer *input,
+                               Py_ssize_t y_row, Py_ssize_t x_row, bint add) noexcept nogil:
+    """The same elements a sample, cut into rows of another width."""
+    cdef Py_ssize_t sample, i
+    cdef real *target
+    for sample in range(n):
+        for i in range(input.rows * input.width):
+            target = y + (sample * output.rows + i // output.width) * y_row + i % output.width
+            target[0] = x[(sample * input.rows + i // input.width) * x_row + i % input.width] + (target[0] if add else 0)
+
+
+cdef inline void reshape_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
+    copy_reshaped(<real *> workspace.values[output], <const real *> workspace.values[source], workspace.n,
+                  &plan.buffers[output], &plan.buffers[source], workspace.strides[output], workspace.strides[source],
+                  False)
+
+
+cdef inline void reshape_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
+    if workspace.deltas[source] == NULL:
+        return
+    copy_reshaped(<real *> workspace.deltas[source], <const real *> workspace.deltas[output], workspace.n,
+                  &plan.buffers[source], &plan.buffers[output], workspace.strides[source], workspace.strides[output],
+                  workspace.delta_written[source])
+    workspace.delta_written[source] = True
+
+
+cdef inline void python_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
+    custom_operation_forward(plan.operations[index].custom, workspace, <real *> workspace.values[output],
+                             <const real *> workspace.values[source], workspace.n * plan.buffers[source].rows,
+                             plan.buffers[output].width, plan.buffers[source].width, workspace.strides[output],
+                             workspace.strides[source])
+
+
+cdef inline void python_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
+    if workspace.deltas[source] == NULL:
+        return
+    custom_operation_backward(plan.operations[index].custom, workspace, <real *> workspace.deltas[source],
+                              <const real *> workspace.deltas[output], <const real *> workspace.values[source],
+                              workspace.n * plan.buffers[source].rows, plan.buffers[output].width,
+                              plan.buffers[source].width, workspace.strides[source], workspace.strides[output],
+                              workspace.strides[source], workspace.delta_written[source])
+    workspace.delta_written[source] = True
+
+
+cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors) noexcept nogil:
+    """Every operation in its order."""
+    cdef int index, kind
+    for index in range(plan.n_operations):
+        kind = plan.operations[index].kind
+        if kind == DENSE:
+            dense_forward(plan, index, workspace, tensors)
+        elif kind == ACTIVATION:
+            activation_operation_forward(plan, index, workspace, tensors)
+        elif kind == DROPOUT:
+            dropout_forward(plan, index, workspace, tensors)
+        elif kind == RESHAPE:
+            reshape_forward(plan, index, workspace, tensors)
+        else:
+            python_forward(plan, index, workspace, tensors)
+
+
+cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors, real **gradients) noexcept nogil:
+    """The delta recursion: every operation in reverse, from dJ/doutput to dJ/dinput and dJ/dparameters.
+
+    An operation whose output no loss depends on is passed over.
+    """
+    cdef int index, kind
+    for index in range(plan.n_operations - 1, -1, -1):
+        if not workspace.delta_written[plan.operations[index].output]:
+            continue
+        kind = plan.operations[index].kind
+        if kind == DENSE:
+            dense_backward(plan, index, workspace, tensors, gradients)
+        elif kind == ACTIVATION:
+            activation_operation_backward(plan, index, workspace, tensors)
+        elif kind == DROPOUT:
+            dropout_backward(plan, index, workspace, tensors)
+        elif kind == RESHAPE:
+            reshape_backward(plan, index, workspace, tensors)
+        else:
+            python_backward(plan, index, workspace, tensors)
+
+
+cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
+                             const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
+    """y (n * rows, width) = x[order[first + i]], row by row into the padded buffer."""
+    cdef Py_ssize_t i, r, c, sample
+    cdef Py_ssize_t width = buffer.width
+    cdef const real *row
+    for i in range(n):
+        sample = order[first + i] if order != NULL else first + i
+        row = x + sample * buffer.rows * width
+        for r in range(buffer.rows):
+            if width >= 16:
+                memcpy(y, row, width * sizeof(real))
+            else:
+                for c in range(width):
+                    y[c] = row[c]
+            y += y_row
+            row += width
+
+
+cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Brings the inputs of samples [first, first + n) of the order into the workspace."""
+    cdef const Plan *plan = run.plan
+    cdef Workspace *workspace = run.workspace
+    cdef int i, buffer
+    workspace.n = n
+    for i in range(plan.n_inputs):
+        buffer = plan.inputs[i]
+        gather_rows(<real *> workspace.values[buffer], <const real *> run.inputs[i].data, run.order, first, n,
+                    &plan.buffers[buffer], workspace.strides[buffer])
+
+
+cdef inline void store_predictions(const Run *run, real **tensors, Py_ssize_t first) noexcept nogil:
+    """Copies each wanted output to its place in the order of training."""
+    cdef const Plan *plan = run.plan
+    cdef Workspace *workspace = run.workspace
+    cdef const Buffer *buffer
+    cdef int i, output
+    cdef Py_ssize_t r
+    cdef real *target
+    for i in range(plan.n_outputs):
+        if run.predictions == NULL or run.predictions[i] == NULL:
+            continue
+        output = plan.outputs[i]
+        buffer = &plan.buffers[output]
+        target = <real *> run.predictions[i] + first * buffer.rows * buffer.width
+        for r in range(workspace.n * buffer.rows):
+            memcpy(target + r * buffer.width, <real *> workspace.values[output] + r * workspace.strides[output],
+                   buffer.width * sizeof(real))
+
+
+cdef inline double run_block(Run *run, real **tensors, real **gradients, Py_ssize_t batch_first, Py_ssize_t first,
+                             Py_ssize_t n, const double *denominators) noexcept nogil:
+    """Forward, losses, metrics and backward for n samples; returns their share of the batch's weighted loss."""
+    cdef Workspace *workspace = run.workspace
+    cdef double loss, total = 0
+    cdef int i
+    load_block(run, tensors, first, n)
+    workspace.first = first - batch_first
+    memset(workspace.delta_written, 0, run.plan.n_buffers * sizeof(bint))
+    forward(run.plan, workspace, tensors)
+    for i in range(run.n_losses):
+        run.targets[i].first = first
+        loss = loss_block(&run.losses[i], run.plan, workspace, tensors, &run.targets[i],
+                          denominators[i]) / denominators[i]
+        run.loss_totals[run.n_losses + i] += loss
+        total += run.losses[i].weight * loss
+    for i in range(run.n_metrics):
+        run.targets[run.metric_targets[i]].first = first
+        metric_block(&run.metrics[i], run.plan, workspace, tensors, &run.targets[run.metric_targets[i]])
+    store_predictions(run, tensors, first)
+    if gradients != NULL and not workspace.failed and isfinite(total):
+        backward(run.plan, workspace, tensors, gradients)
+    return total
+
+
+cdef inline void clear_unwritten(const Run *run, real **gradients) noexcept nogil:
+    """A parameter that no loss depends on has a gradient of zero."""
+    cdef int i
+    for i in range(run.plan.n_tensors):
+        if gradients[i] != NULL and not run.workspace.tensor_written[i]:
+            memset(gradients[i], 0, run.tensor_sizes[i] * sizeof(real))
+
+
+cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept nogil:
+    """One batch: blocks of samples, penalties, and the optimizer's step."""
+    cdef Py_ssize_t batch_first = run.next_batch * run.batch_size
+    cdef Py_ssize_t n = min(run.batch_size, run.n_samples - batch_first), first = batch_first
+    cdef real *w = <real *> run.parameters
+    cdef real *g = <real *> run.flat_gradients
+    cdef double denominators[16]
+    cdef double total = 0, penalties = 0
+    cdef int i
+    for i in range(run.n_losses):
+        run.targets[i].first = batch_first
+        run.loss_totals[run.n_losses + i] = 0
+        denominators[i] = loss_denominator(&run.losses[i], <const real *> run.targets[i].weights, &run.targets[i], n,
+                                           run.plan.buffers[run.losses[i].output].rows)
+    memset(run.workspace.tensor_written, 0, run.plan.n_tensors * sizeof(bint))
+    run.workspace.step = run.step
+    while first < batch_first + n:
+        total += run_block(run, tensors, gradients, batch_first, first,
+                           min(run.block_size, batch_first + n - first), denominators)
+        first += run.block_size
+    if run.workspace.failed:
+        return RUN_FAILED
+    if run.optimizer != NULL:
+        penalties = total_penalty(run.optimizer, w)
+        total += penalties
+    if not isfinite(total):
+        return RUN_DIVERGED
+    if gradients != NULL:
+        clear_unwritten(run, gradients)
+        add_penalty_gradients(run.optimizer, g, w)
+        if not isfinite(sum_of_squares(g, run.optimizer.n_parameters)):
+            return RUN_DIVERGED
+        if run.updates:
+            optimizer_step(run.optimizer, w, g, run.learning_rates[run.next_batch - run.first_batch], run.step)
+            run.step += 1
+    for i in range(run.n_losses):
+        run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n
+    run.penalty_total += penalties * n
+    run.last_loss = total
+    run.samples += n
+    run.next_batch += 1
+    return RUN_FINISHED
+
+
+cdef inline int run_slice(Run *run, real **tensors, real **gradients, double seconds) noexcept nogil:
+    """Batches until the last one, or until the time is up, whichever comes first."""
+    cdef double until = monotonic_seconds() + seconds
+    cdef int status
+    while run.next_batch < run.last_batch:
+        status = run_batch(run, tensors, gradients)
+        if status != RUN_FINISHED:
+            return status
+        if monotonic_seconds() >= until:
+            return RUN_OUT_OF_TIME if run.next_batch < run.last_batch else RUN_FINISHED
+    return RUN_FINISHED

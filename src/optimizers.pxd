@@ -1,0 +1,241 @@
+# Optimizers: one sweep over the flat vector of parameters a step. Floor 1.
+# The order of a step is Keras's: penalties, clipping, weight decay, the rule, moving average, constraints.
+# Segments carry what differs between tensors; neighbours that do not differ are one segment.
+
+from libc.math cimport isfinite, pow, sqrt
+from libc.stdint cimport int64_t
+
+from constraints cimport UNCONSTRAINED, constrain
+from regularizers cimport add_penalty_gradient, penalty
+from simd cimport (adadelta_step, adagrad_step, adam_step, adamax_step, add_scaled, lion_step, momentum_step,
+                   nadam_step, real, rmsprop_step, scale_by, sgd_step, sum_of_squares)
+
+cdef enum OptimizerRule:
+    SGD
+    RMSPROP
+    ADAM
+    NADAM
+    ADAMAX
+    ADAGRAD
+    ADADELTA
+    LION
+
+cdef enum:
+    MAX_HYPERPARAMETERS = 6
+    MAX_SLOTS = 3
+
+cdef struct Segment:
+    Py_ssize_t offset      # in the flat vectors
+    Py_ssize_t size
+    double multiplier      # of the learning rate
+    double epsilon_factor  # of the rule's epsilon
+    bint decays            # whether weight decay applies
+
+cdef struct TensorRule:
+    # What only some tensors have; a tensor without any of it is not listed.
+    Py_ssize_t offset
+    Py_ssize_t n_rows
+    Py_ssize_t n_cols
+    double l1
+    double l2
+    int constraint
+    int constraint_axis
+    double constraint_parameters[3]
+
+cdef struct TensorRange:
+    Py_ssize_t offset
+    Py_ssize_t size
+
+cdef struct Optimizer:
+    int rule
+    double hyperparameters[MAX_HYPERPARAMETERS]
+    double weight_decay
+    double clip_value          # 0 for none, as all below
+    double clip_norm
+    double global_clip_norm
+    double average_momentum    # of the moving average of the weights
+    Py_ssize_t average_period  # steps after which the average overwrites the weights
+    Py_ssize_t accumulation    # steps whose gradients are averaged into one update (1: every step)
+    Py_ssize_t n_parameters    # length of the flat vectors
+    Py_ssize_t n_segments
+    Segment *segments
+    Py_ssize_t n_rules
+    TensorRule *rules
+    Py_ssize_t n_tensors       # for clipping by each tensor's norm
+    TensorRange *tensors
+    void *slots[MAX_SLOTS]     # flat vectors of the rule's state
+    void *average
+    void *accumulator
+    double nadam_product       # Nadam's running product of momenta
+
+
+cdef inline double total_penalty(const Optimizer *optimizer, const real *w) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const TensorRule *rule
+    cdef double total = 0
+    for i in range(optimizer.n_rules):
+        rule = &optimizer.rules[i]
+        if rule.l1 != 0 or rule.l2 != 0:
+            total += penalty(w + rule.offset, rule.n_rows * rule.n_cols, rule.l1, rule.l2)
+    return total
+
+
+cdef inline void add_penalty_gradients(const Optimizer *optimizer, real *g, const real *w) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const TensorRule *rule
+    for i in range(optimizer.n_rules):
+        rule = &optimizer.rules[i]
+        if rule.l1 != 0 or rule.l2 != 0:
+            add_penalty_gradient(g + rule.offset, w + rule.offset, rule.n_rows * rule.n_cols, <real> rule.l1,
+                                 <real> rule.l2)
+
+
+cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept nogil:
+    """By each tensor's norm, else by the norm of all, else by value: Keras takes the first that is set."""
+    cdef Py_ssize_t i
+    cdef double norm
+    cdef real limit
+    cdef const TensorRange *tensor
+    if optimizer.clip_norm > 0:
+        for i in range(optimizer.n_tensors):
+            tensor = &optimizer.tensors[i]
+            norm = sqrt(sum_of_squares(g + tensor.offset, tensor.size))
+            if norm > optimizer.clip_norm:
+                scale_by(g + tensor.offset, tensor.size, <real> (optimizer.clip_norm / norm))
+    elif optimizer.global_clip_norm > 0:
+        norm = sqrt(sum_of_squares(g, optimizer.n_parameters))
+        if norm > optimizer.global_clip_norm:
+            scale_by(g, optimizer.n_parameters, <real> (optimizer.global_clip_norm / norm))
+    elif optimizer.clip_value > 0:
+        limit = <real> optimizer.clip_value
+        for i in range(optimizer.n_parameters):
+            g[i] = min(max(g[i], -limit), limit)
+
+
+cdef inline void adam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
+                              real shrink, int64_t t) noexcept nogil:
+    """alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t)"""
+    cdef const double *h = optimizer.hyperparameters
+    cdef real *m = <real *> optimizer.slots[0] + segment.offset
+    cdef real *v = <real *> optimizer.slots[1] + segment.offset
+    cdef real *v_max = NULL
+    cdef double alpha = lr * sqrt(1 - pow(h[1], t)) / (1 - pow(h[0], t))
+    if h[3] != 0:
+        v_max = <real *> optimizer.slots[2] + segment.offset
+    adam_step(w, m, v, v_max, g, segment.size, <real> alpha, <real> h[0], <real> h[1],
+              <real> (h[2] * segment.epsilon_factor), shrink)
+
+
+cdef inline double nadam_momentum(double beta_1, int64_t t) noexcept nogil:
+    return beta_1 * (1 - 0.5 * pow(0.96, t))
+
+
+cdef inline void nadam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
+                               real shrink, int64_t t) noexcept nogil:
+    """m_hat = u_next m / (1 - product u_next) + (1 - u) g / (1 - product), with product = u_1 ... u_t"""
+    cdef const double *h = optimizer.hyperparameters
+    cdef double u = nadam_momentum(h[0], t), u_next = nadam_momentum(h[0], t + 1)
+    cdef double product = optimizer.nadam_product
+    nadam_step(w, <real *> optimizer.slots[0] + segment.offset, <real *> optimizer.slots[1] + segment.offset, g,
+               segment.size, <real> lr, <real> (u_next / (1 - product * u_next)), <real> ((1 - u) / (1 - product)),
+               <real> (1 / (1 - pow(h[1], t))), <real> h[0], <real> h[1], <real> (h[2] * segment.epsilon_factor),
+               shrink)
+
+
+cdef inline void rmsprop_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
+                                 real shrink) noexcept nogil:
+    """Slots: velocity, then momentum if it is used, then the average gradient if it is centred."""
+    cdef const double *h = optimizer.hyperparameters
+    cdef real *m = NULL
+    cdef real *mean = NULL
+    if h[1] > 0:
+        m = <real *> optimizer.slots[1] + segment.offset
+    if h[3] != 0:
+        mean = <real *> optimizer.slots[2 if h[1] > 0 else 1] + segment.offset
+    rmsprop_step(w, <real *> optimizer.slots[0] + segment.offset, m, mean, g, segment.size, <real> lr, <real> h[0],
+                 <real> h[1], <real> (h[2] * segment.epsilon_factor), shrink)
+
+
+cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment, real *parameters,
+                              const real *gradients, double learning_rate, int64_t t) noexcept nogil:
+    """The rule's update of one segment; t counts updates from 1."""
+    cdef const double *h = optimizer.hyperparameters
+    cdef real *w = parameters + segment.offset
+    cdef const real *g = gradients + segment.offset
+    cdef double lr = learning_rate * segment.multiplier
+    cdef real shrink = <real> (1 - optimizer.weight_decay * lr if segment.decays else 1.0)
+    cdef real epsilon = <real> (h[2] * segment.epsilon_factor)
+    cdef real *first = NULL
+    cdef real *second = NULL
+    cdef Py_ssize_t n = segment.size
+    if optimizer.slots[0] != NULL:
+        first = <real *> optimizer.slots[0] + segment.offset
+    if optimizer.slots[1] != NULL:
+        second = <real *> optimizer.slots[1] + segment.offset
+    if optimizer.rule == SGD and h[0] == 0:
+        sgd_step(w, g, n, <real> lr, shrink)
+    elif optimizer.rule == SGD:
+        momentum_step(w, first, g, n, <real> lr, <real> h[0], h[1] != 0, shrink)
+    elif optimizer.rule == ADAM:
+        adam_segment(optimizer, segment, w, g, lr, shrink, t)
+    elif optimizer.rule == NADAM:
+        nadam_segment(optimizer, segment, w, g, lr, shrink, t)
+    elif optimizer.rule == RMSPROP:
+        rmsprop_segment(optimizer, segment, w, g, lr, shrink)
+    elif optimizer.rule == ADAMAX:
+        adamax_step(w, first, second, g, n, <real> (lr / (1 - pow(h[0], t))), <real> h[0], <real> h[1], epsilon, shrink)
+    elif optimizer.rule == ADAGRAD:
+        adagrad_step(w, first, g, n, <real> lr, <real> (h[0] * segment.epsilon_factor), shrink)
+    elif optimizer.rule == ADADELTA:
+        adadelta_step(w, first, second, g, n, <real> lr, <real> h[0], <real> (h[1] * segment.epsilon_factor), shrink)
+    else:
+        lion_step(w, first, g, n, <real> lr, <real> h[0], <real> h[1], shrink)
+
+
+cdef inline void update_average(const Optimizer *optimizer, real *w, int64_t t) noexcept nogil:
+    """average = momentum average + (1 - momentum) w (the first time: w), which every `period` steps overwrites w"""
+    cdef real *average = <real *> optimizer.average
+    cdef double momentum = 0 if t == 1 else optimizer.average_momentum
+    cdef Py_ssize_t i
+    for i in range(optimizer.n_parameters):
+        average[i] = <real> (momentum * average[i] + (1 - momentum) * w[i])
+    if optimizer.average_period > 0 and t % optimizer.average_period == 0:
+        for i in range(optimizer.n_parameters):
+            w[i] = average[i]
+
+
+cdef inline bint gather_gradients(const Optimizer *optimizer, real *g, int64_t step) noexcept nogil:
+    """Adds g to the accumulator; at the end of a period g becomes the mean. Returns whether an update is due."""
+    cdef real *sums = <real *> optimizer.accumulator
+    cdef Py_ssize_t i
+    add_scaled(sums, g, optimizer.n_parameters, <real> 1)
+    if (step + 1) % optimizer.accumulation != 0:
+        return False
+    for i in range(optimizer.n_parameters):
+        g[i] = sums[i] / <real> optimizer.accumulation
+        sums[i] = 0
+    return True
+
+
+cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double learning_rate,
+                                int64_t step) noexcept nogil:
+    """One update of w (flat) from its gradients g, which are consumed; `step` counts batches from 0."""
+    cdef int64_t t = step + 1
+    cdef Py_ssize_t i
+    cdef const TensorRule *rule
+    if optimizer.accumulation > 1:
+        if not gather_gradients(optimizer, g, step):
+            return
+        t = (step + 1) // optimizer.accumulation
+    clip_gradients(optimizer, g)
+    if optimizer.rule == NADAM:
+        optimizer.nadam_product *= nadam_momentum(optimizer.hyperparameters[0], t)
+    for i in range(optimizer.n_segments):
+        step_segment(optimizer, &optimizer.segments[i], w, g, learning_rate, t)
+    if optimizer.average != NULL:
+        update_average(optimizer, w, t)
+    for i in range(optimizer.n_rules):
+        rule = &optimizer.rules[i]
+        if rule.constraint != UNCONSTRAINED:
+            constrain(w + rule.offset, rule.n_rows, rule.n_cols, rule.constraint, rule.constraint_axis,
+                      rule.constraint_parameters)

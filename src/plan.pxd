@@ -1,0 +1,187 @@
+# What a network looks like to native code: a straight list of operations over numbered buffers, and the memory that
+# one run through it needs. Floor 1. A plan holds sizes and indices, no dtype and no pointers to data.
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+cdef extern from "simd/kinds.h" nogil:
+    enum:
+        ACTIVATION_LINEAR
+        ACTIVATION_RELU
+        ACTIVATION_SIGMOID
+        ACTIVATION_COUNT
+
+cdef enum RowActivationKind:  # activations that look at a whole row; numbered after the elementwise ones
+    ROW_SOFTMAX = 1000
+    ROW_LOG_SOFTMAX
+    ROW_GLU
+    ROW_SPARSEMAX
+    CUSTOM_ACTIVATION
+
+cdef enum OperationKind:
+    DENSE
+    ACTIVATION
+    RESHAPE
+    DROPOUT
+    CUSTOM
+
+cdef enum:
+    MAX_TENSORS = 6
+    MAX_REALS = 6
+    MAX_INTEGERS = 6
+    VALUE_ALIGNMENT = 64
+
+cdef struct Buffer:
+    Py_ssize_t rows      # rows per sample
+    Py_ssize_t width     # elements that count in a row
+    Py_ssize_t stride    # elements from one row to the next in the arena
+
+cdef struct Operation:
+    int kind
+    int output
+    int n_inputs
+    int *inputs
+    int tensors[MAX_TENSORS]      # indices of parameters, -1 where there is none
+    int activation
+    double activation_parameters[3]
+    double reals[MAX_REALS]
+    Py_ssize_t integers[MAX_INTEGERS]
+    Py_ssize_t scratch            # elements of scratch memory per sample
+    Py_ssize_t fixed_scratch      # and for the whole batch
+    bint keeps_z                  # z is kept apart from a, because g' or the loss needs it
+    bint gates_input              # its input is the output of a ReLU that nothing else reads: its backward product
+    bint gated                    # applies that ReLU's derivative, and the ReLU's own operation leaves it out
+    bint left_to_loss             # training leaves its activation and derivative to the loss, which knows p - y
+    void *custom                  # the Python object of a CUSTOM operation or activation
+
+cdef struct Plan:
+    int n_buffers
+    int n_operations
+    int n_tensors
+    int n_inputs
+    int n_outputs
+    Buffer *buffers
+    Operation *operations
+    int *inputs                   # buffers
+    int *outputs
+    bint needs_whole_batch        # an operation looks across samples: batches cannot be cut into blocks
+
+cdef enum Mode:
+    INFERENCE
+    EVALUATION                    # inference, but losses are computed
+    TRAINING
+    TRACING                       # training, with every z kept for the reader
+
+cdef struct Workspace:
+    char *memory
+    Py_ssize_t capacity           # samples it has room for
+    Py_ssize_t n                  # samples it holds now
+    Py_ssize_t first              # the first one's place in its batch
+    int mode
+    void **values                 # one pointer a buffer
+    void **deltas                 # dJ/dvalue; NULL where nobody asks
+    Py_ssize_t *strides
+    void **scratch                # one a operation
+    bint *delta_written
+    bint *tensor_written
+    uint64_t seed
+    uint64_t step                 # of the optimizer; with the seed and `first` it fixes every random draw
+    bint failed                   # a Python callback raised
+
+
+cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
+    """Rows start on vector boundaries; large powers of two are avoided, because they fall into few cache sets."""
+    cdef Py_ssize_t stride = 8 if width <= 8 else (width + 15) // 16 * 16
+    return stride + 16 if stride % 256 == 0 else stride
+
+
+cdef inline void plan_free(Plan *plan) noexcept nogil:
+    cdef int i
+    if plan.operations != NULL:
+        for i in range(plan.n_operations):
+            free(plan.operations[i].inputs)
+    free(plan.operations)
+    free(plan.buffers)
+    free(plan.inputs)
+    free(plan.outputs)
+    memset(plan, 0, sizeof(Plan))
+
+
+cdef inline void workspace_free(Workspace *workspace) noexcept nogil:
+    free(workspace.memory)
+    free(workspace.values)
+    free(workspace.deltas)
+    free(workspace.strides)
+    free(workspace.scratch)
+    free(workspace.delta_written)
+    free(workspace.tensor_written)
+    memset(workspace, 0, sizeof(Workspace))
+
+
+cdef inline bint is_input(const Plan *plan, int buffer) noexcept nogil:
+    cdef int i
+    for i in range(plan.n_inputs):
+        if plan.inputs[i] == buffer:
+            return True
+    return False
+
+
+cdef inline Py_ssize_t aligned_size(Py_ssize_t n_bytes) noexcept nogil:
+    return (n_bytes + VALUE_ALIGNMENT - 1) // VALUE_ALIGNMENT * VALUE_ALIGNMENT
+
+
+cdef inline char *place(char *memory, Py_ssize_t *used, Py_ssize_t n_bytes) noexcept nogil:
+    """The next aligned stretch of `memory`, or NULL while sizes are only being added up."""
+    cdef char *at = NULL if memory == NULL else memory + used[0]
+    used[0] += aligned_size(n_bytes)
+    return at
+
+
+cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, char *memory, Py_ssize_t element_size,
+                                        const bint *needs_delta) noexcept nogil:
+    """Sets every pointer of the workspace into `memory` and returns how many bytes that takes."""
+    cdef Py_ssize_t used = 0, n_bytes
+    cdef const Buffer *buffer
+    cdef const Operation *operation
+    cdef int i
+    for i in range(plan.n_buffers):
+        buffer = &plan.buffers[i]
+        n_bytes = workspace.capacity * buffer.rows * buffer.stride * element_size
+        workspace.strides[i] = buffer.stride
+        workspace.values[i] = place(memory, &used, n_bytes)
+        if needs_delta != NULL and needs_delta[i]:
+            workspace.deltas[i] = place(memory, &used, n_bytes)
+    for i in range(plan.n_operations):
+        operation = &plan.operations[i]
+        n_bytes = (workspace.capacity * operation.scratch + operation.fixed_scratch) * element_size
+        workspace.scratch[i] = place(memory, &used, n_bytes)
+    return used
+
+
+cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_ssize_t capacity,
+                                    Py_ssize_t element_size, const bint *needs_delta, int mode) noexcept nogil:
+    """Makes room for `capacity` samples; False when memory is short (nothing is kept then)."""
+    cdef Py_ssize_t n_bytes
+    cdef size_t address
+    memset(workspace, 0, sizeof(Workspace))
+    workspace.capacity = (capacity + 7) // 8 * 8
+    workspace.mode = mode
+    workspace.values = <void **> calloc(plan.n_buffers + 1, sizeof(void *))
+    workspace.deltas = <void **> calloc(plan.n_buffers + 1, sizeof(void *))
+    workspace.strides = <Py_ssize_t *> calloc(plan.n_buffers + 1, sizeof(Py_ssize_t))
+    workspace.scratch = <void **> calloc(plan.n_operations + 1, sizeof(void *))
+    workspace.delta_written = <bint *> calloc(plan.n_buffers + 1, sizeof(bint))
+    workspace.tensor_written = <bint *> calloc(plan.n_tensors + 1, sizeof(bint))
+    if (workspace.values != NULL and workspace.deltas != NULL and workspace.strides != NULL
+            and workspace.scratch != NULL and workspace.delta_written != NULL
+            and workspace.tensor_written != NULL):
+        n_bytes = workspace_layout(plan, workspace, NULL, element_size, needs_delta)
+        # calloc: padding columns must hold finite numbers, and large blocks come zeroed from the system anyway
+        workspace.memory = <char *> calloc(n_bytes + VALUE_ALIGNMENT, 1)
+        if workspace.memory != NULL:
+            address = (<size_t> workspace.memory + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
+            workspace_layout(plan, workspace, <char *> address, element_size, needs_delta)
+            return True
+    workspace_free(workspace)
+    return False

@@ -1,0 +1,301 @@
+# The table of kernels of src/simd as fused functions: the fork between float and double has its one home here.
+# Floor 1. Formulas and contracts stand in src/simd/kernels.template.h.
+
+from libc.stdint cimport int64_t, uint64_t
+
+ctypedef fused real:
+    float
+    double
+
+cdef extern from "simd/kernels.h" nogil:
+    ctypedef struct kernels_f32:
+        const char *instruction_set
+        Py_ssize_t panel_width
+        Py_ssize_t tile_rows
+        void (*panel_product)(float *y, const float *x, const float *w, const float *bias, const float *gate,
+                              Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
+                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
+                              float floor) noexcept nogil
+        void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
+                            Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
+        void (*pack_panel)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                           Py_ssize_t w_k) noexcept nogil
+        void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                                Py_ssize_t w_c) noexcept nogil
+        void (*column_sums)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
+                            int accumulate) noexcept nogil
+        void (*exp)(float *y, const float *x, Py_ssize_t n) noexcept nogil
+        void (*log)(float *y, const float *x, Py_ssize_t n) noexcept nogil
+        void (*tanh)(float *y, const float *x, Py_ssize_t n) noexcept nogil
+        void (*activation_forward)(float *a, const float *z, Py_ssize_t n, int kind, const float *p) noexcept nogil
+        void (*activation_backward)(float *delta, const float *da, const float *z, const float *a, Py_ssize_t n,
+                                    int kind, const float *p) noexcept nogil
+        void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                        Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
+        void (*sgd_step)(float *w, const float *g, Py_ssize_t n, float lr, float shrink) noexcept nogil
+        void (*momentum_step)(float *w, float *m, const float *g, Py_ssize_t n, float lr, float momentum,
+                              int nesterov, float shrink) noexcept nogil
+        void (*rmsprop_step)(float *w, float *v, float *m, float *mean, const float *g, Py_ssize_t n, float lr,
+                             float rho, float momentum, float epsilon, float shrink) noexcept nogil
+        void (*adam_step)(float *w, float *m, float *v, float *v_max, const float *g, Py_ssize_t n, float alpha,
+                          float beta_1, float beta_2, float epsilon, float shrink) noexcept nogil
+        void (*nadam_step)(float *w, float *m, float *v, const float *g, Py_ssize_t n, float lr, float m_next,
+                           float g_now, float v_scale, float beta_1, float beta_2, float epsilon,
+                           float shrink) noexcept nogil
+        void (*adamax_step)(float *w, float *m, float *u, const float *g, Py_ssize_t n, float alpha, float beta_1,
+                            float beta_2, float epsilon, float shrink) noexcept nogil
+        void (*adagrad_step)(float *w, float *v, const float *g, Py_ssize_t n, float lr, float epsilon,
+                             float shrink) noexcept nogil
+        void (*adadelta_step)(float *w, float *v, float *u, const float *g, Py_ssize_t n, float lr, float rho,
+                              float epsilon, float shrink) noexcept nogil
+        void (*lion_step)(float *w, float *m, const float *g, Py_ssize_t n, float lr, float beta_1, float beta_2,
+                          float shrink) noexcept nogil
+        void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
+        void (*scale)(float *y, Py_ssize_t n, float scale) noexcept nogil
+        double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
+
+    ctypedef struct kernels_f64:
+        const char *instruction_set
+        Py_ssize_t panel_width
+        Py_ssize_t tile_rows
+        void (*panel_product)(double *y, const double *x, const double *w, const double *bias, const double *gate,
+                              Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
+                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
+                              double floor) noexcept nogil
+        void (*row_product)(double *y, const double *x, const double *w, const double *bias, Py_ssize_t n_cols,
+                            Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
+        void (*pack_panel)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                           Py_ssize_t w_k) noexcept nogil
+        void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                                Py_ssize_t w_c) noexcept nogil
+        void (*column_sums)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
+                            int accumulate) noexcept nogil
+        void (*exp)(double *y, const double *x, Py_ssize_t n) noexcept nogil
+        void (*log)(double *y, const double *x, Py_ssize_t n) noexcept nogil
+        void (*tanh)(double *y, const double *x, Py_ssize_t n) noexcept nogil
+        void (*activation_forward)(double *a, const double *z, Py_ssize_t n, int kind, const double *p) noexcept nogil
+        void (*activation_backward)(double *delta, const double *da, const double *z, const double *a, Py_ssize_t n,
+                                    int kind, const double *p) noexcept nogil
+        void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                        Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
+        void (*sgd_step)(double *w, const double *g, Py_ssize_t n, double lr, double shrink) noexcept nogil
+        void (*momentum_step)(double *w, double *m, const double *g, Py_ssize_t n, double lr, double momentum,
+                              int nesterov, double shrink) noexcept nogil
+        void (*rmsprop_step)(double *w, double *v, double *m, double *mean, const double *g, Py_ssize_t n, double lr,
+                             double rho, double momentum, double epsilon, double shrink) noexcept nogil
+        void (*adam_step)(double *w, double *m, double *v, double *v_max, const double *g, Py_ssize_t n, double alpha,
+                          double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
+        void (*nadam_step)(double *w, double *m, double *v, const double *g, Py_ssize_t n, double lr, double m_next,
+                           double g_now, double v_scale, double beta_1, double beta_2, double epsilon,
+                           double shrink) noexcept nogil
+        void (*adamax_step)(double *w, double *m, double *u, const double *g, Py_ssize_t n, double alpha,
+                            double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
+        void (*adagrad_step)(double *w, double *v, const double *g, Py_ssize_t n, double lr, double epsilon,
+                             double shrink) noexcept nogil
+        void (*adadelta_step)(double *w, double *v, double *u, const double *g, Py_ssize_t n, double lr, double rho,
+                              double epsilon, double shrink) noexcept nogil
+        void (*lion_step)(double *w, double *m, const double *g, Py_ssize_t n, double lr, double beta_1,
+                          double beta_2, double shrink) noexcept nogil
+        void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
+        void (*scale)(double *y, Py_ssize_t n, double scale) noexcept nogil
+        double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
+
+    const kernels_f32 *simd_f32
+    const kernels_f64 *simd_f64
+    const char *simd_select(const char *wanted)
+    int simd_available(const char **names, int capacity)
+    int simd_derivative_needs_z(int kind)
+
+
+cdef inline Py_ssize_t panel_width(const real *element) noexcept nogil:
+    if real is float:
+        return simd_f32.panel_width
+    else:
+        return simd_f64.panel_width
+
+
+cdef inline Py_ssize_t tile_rows(const real *element) noexcept nogil:
+    if real is float:
+        return simd_f32.tile_rows
+    else:
+        return simd_f64.tile_rows
+
+
+cdef inline void panel_product(real *y, const real *x, const real *w, const real *bias, const real *gate,
+                               Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
+                               Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
+                               real floor) noexcept nogil:
+    if real is float:
+        simd_f32.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate,
+                               floor)
+    else:
+        simd_f64.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate,
+                               floor)
+
+
+cdef inline void row_product(real *y, const real *x, const real *w, const real *bias, Py_ssize_t n_cols,
+                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, real floor) noexcept nogil:
+    if real is float:
+        simd_f32.row_product(y, x, w, bias, n_cols, n_k, w_k, accumulate, floor)
+    else:
+        simd_f64.row_product(y, x, w, bias, n_cols, n_k, w_k, accumulate, floor)
+
+
+cdef inline void pack_panel(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                            Py_ssize_t w_k) noexcept nogil:
+    if real is float:
+        simd_f32.pack_panel(packed, w, n_k, n_cols, w_k)
+    else:
+        simd_f64.pack_panel(packed, w, n_k, n_cols, w_k)
+
+
+cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,
+                                 Py_ssize_t w_c) noexcept nogil:
+    if real is float:
+        simd_f32.pack_transposed(packed, w, n_k, n_cols, w_c)
+    else:
+        simd_f64.pack_transposed(packed, w, n_k, n_cols, w_c)
+
+
+cdef inline void column_sums(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
+                             int accumulate) noexcept nogil:
+    if real is float:
+        simd_f32.column_sums(y, x, n_rows, n_cols, x_row, accumulate)
+    else:
+        simd_f64.column_sums(y, x, n_rows, n_cols, x_row, accumulate)
+
+
+cdef inline void vector_exp(real *y, const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        simd_f32.exp(y, x, n)
+    else:
+        simd_f64.exp(y, x, n)
+
+
+cdef inline void vector_log(real *y, const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        simd_f32.log(y, x, n)
+    else:
+        simd_f64.log(y, x, n)
+
+
+cdef inline void vector_tanh(real *y, const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        simd_f32.tanh(y, x, n)
+    else:
+        simd_f64.tanh(y, x, n)
+
+
+cdef inline void activation_forward(real *a, const real *z, Py_ssize_t n, int kind, const real *p) noexcept nogil:
+    if real is float:
+        simd_f32.activation_forward(a, z, n, kind, p)
+    else:
+        simd_f64.activation_forward(a, z, n, kind, p)
+
+
+cdef inline void activation_backward(real *delta, const real *da, const real *z, const real *a, Py_ssize_t n,
+                                     int kind, const real *p) noexcept nogil:
+    if real is float:
+        simd_f32.activation_backward(delta, da, z, a, n, kind, p)
+    else:
+        simd_f64.activation_backward(delta, da, z, a, n, kind, p)
+
+
+cdef inline void softmax_rows(real *a, real *log_sum, const real *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                              Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil:
+    if real is float:
+        simd_f32.softmax(a, log_sum, z, n_rows, n_cols, a_row, z_row)
+    else:
+        simd_f64.softmax(a, log_sum, z, n_rows, n_cols, a_row, z_row)
+
+
+cdef inline void sgd_step(real *w, const real *g, Py_ssize_t n, real lr, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.sgd_step(w, g, n, lr, shrink)
+    else:
+        simd_f64.sgd_step(w, g, n, lr, shrink)
+
+
+cdef inline void momentum_step(real *w, real *m, const real *g, Py_ssize_t n, real lr, real momentum, int nesterov,
+                               real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
+    else:
+        simd_f64.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
+
+
+cdef inline void rmsprop_step(real *w, real *v, real *m, real *mean, const real *g, Py_ssize_t n, real lr, real rho,
+                              real momentum, real epsilon, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
+    else:
+        simd_f64.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
+
+
+cdef inline void adam_step(real *w, real *m, real *v, real *v_max, const real *g, Py_ssize_t n, real alpha,
+                           real beta_1, real beta_2, real epsilon, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
+    else:
+        simd_f64.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
+
+
+cdef inline void nadam_step(real *w, real *m, real *v, const real *g, Py_ssize_t n, real lr, real m_next, real g_now,
+                            real v_scale, real beta_1, real beta_2, real epsilon, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
+    else:
+        simd_f64.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
+
+
+cdef inline void adamax_step(real *w, real *m, real *u, const real *g, Py_ssize_t n, real alpha, real beta_1,
+                             real beta_2, real epsilon, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
+    else:
+        simd_f64.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
+
+
+cdef inline void adagrad_step(real *w, real *v, const real *g, Py_ssize_t n, real lr, real epsilon,
+                              real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.adagrad_step(w, v, g, n, lr, epsilon, shrink)
+    else:
+        simd_f64.adagrad_step(w, v, g, n, lr, epsilon, shrink)
+
+
+cdef inline void adadelta_step(real *w, real *v, real *u, const real *g, Py_ssize_t n, real lr, real rho,
+                               real epsilon, real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
+    else:
+        simd_f64.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
+
+
+cdef inline void lion_step(real *w, real *m, const real *g, Py_ssize_t n, real lr, real beta_1, real beta_2,
+                           real shrink) noexcept nogil:
+    if real is float:
+        simd_f32.lion_step(w, m, g, n, lr, beta_1, beta_2, shrink)
+    else:
+        simd_f64.lion_step(w, m, g, n, lr, beta_1, beta_2, shrink)
+
+
+cdef inline void add_scaled(real *y, const real *x, Py_ssize_t n, real scale) noexcept nogil:
+    if real is float:
+        simd_f32.add_scaled(y, x, n, scale)
+    else:
+        simd_f64.add_scaled(y, x, n, scale)
+
+
+cdef inline void scale_by(real *y, Py_ssize_t n, real scale) noexcept nogil:
+    if real is float:
+        simd_f32.scale(y, n, scale)
+    else:
+        simd_f64.scale(y, n, scale)
+
+
+cdef inline double sum_of_squares(const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return simd_f32.sum_of_squares(x, n)
+    else:
+        return simd_f64.sum_of_squares(x, n)

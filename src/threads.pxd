@@ -1,0 +1,9 @@
+# The thread pool of src/threads as seen from Cython. Floor 1.
+
+cdef extern from "threads/pool.h" nogil:
+    ctypedef void (*pool_task)(void *context, Py_ssize_t index) noexcept nogil
+    void pool_run(pool_task task, void *context, Py_ssize_t n_tasks)
+    int pool_width()
+    void pool_set_width(int width)
+    int pool_started()
+    int POOL_MAX_WIDTH
