@@ -13,8 +13,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -41,8 +40,7 @@ __all__ = [
 Triple: TypeAlias = tuple[Any, Any, Any]
 
 
-@dataclass(frozen=True)
-class InputSpec:
+class InputSpec(NamedTuple):
     """Describe what one input of a model takes.
 
     Attributes
@@ -66,8 +64,7 @@ class InputSpec:
     sparse: bool = False
 
 
-@dataclass(frozen=True)
-class TargetSpec:
+class TargetSpec(NamedTuple):
     """Describe what one output of a model is compared with.
 
     Attributes
@@ -264,7 +261,6 @@ class SparseRows:
 Rows: TypeAlias = Array | LazyRows | SparseRows
 
 
-@dataclass(frozen=True)
 class Dataset:
     """Checked data in the form that the loop over batches takes.
 
@@ -284,11 +280,21 @@ class Dataset:
         The model's: float32 or float64.
     """
 
-    inputs: list[Rows]
-    targets: list[Array | LazyRows]
-    weights: list[Array | None]
-    n: int
-    dtype: np.dtype[Any]
+    __slots__ = ("dtype", "inputs", "n", "targets", "weights")
+
+    def __init__(
+        self,
+        inputs: list[Rows],
+        targets: list[Array | LazyRows],
+        weights: list[Array | None],
+        n: int,
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.inputs = inputs
+        self.targets = targets
+        self.weights = weights
+        self.n = n
+        self.dtype = dtype
 
     def __len__(self) -> int:
         return self.n
@@ -398,7 +404,7 @@ class Dataset:
         given = self.weights[0]
         if given is not None:
             weight = weight.reshape(-1, *[1] * (given.ndim - 1)) * given
-        return replace(self, weights=[weight])
+        return Dataset(self.inputs, self.targets, [weight], self.n, self.dtype)
 
 
 def adapt(
