@@ -1,0 +1,332 @@
+"""Every kind of thing that people pass as an array: either it is read right, or an error says why not."""
+
+from __future__ import annotations
+
+import array
+import decimal
+import fractions
+from collections import deque
+
+import numpy as np
+import pytest
+
+from cnn_core import data, validation
+
+EXPECTED = np.array([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], np.float32)
+
+
+def fortran():
+    return np.asfortranarray(EXPECTED)
+
+
+def strided():
+    wide = np.full((6, 4), np.nan)
+    wide[::2, ::2] = EXPECTED
+    return wide[::2, ::2]
+
+
+def backwards():
+    return EXPECTED[::-1, ::-1].copy()[::-1, ::-1]
+
+
+def broadcast():
+    return np.broadcast_to(EXPECTED[None], (1, 3, 2))[0]
+
+
+def unaligned():
+    raw = np.zeros(EXPECTED.nbytes + 1, np.uint8)
+    view = raw[1:].view(np.float32).reshape(EXPECTED.shape)
+    view[:] = EXPECTED
+    return view
+
+
+def read_only():
+    x = EXPECTED.copy()
+    x.flags.writeable = False
+    return x
+
+
+class HasArray:
+    def __array__(self, dtype=None, copy=None):
+        return EXPECTED.astype(dtype or "float64")
+
+
+class HasInterface:
+    def __init__(self):
+        self._kept = EXPECTED.astype("float64")
+        self.__array_interface__ = self._kept.__array_interface__
+
+
+class HasDLPack:
+    """What another library's CPU tensor looks like."""
+
+    def __dlpack__(self, **options):
+        return EXPECTED.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return EXPECTED.__dlpack_device__()
+
+
+READABLE = {
+    "float32": lambda: EXPECTED,
+    "float64": lambda: EXPECTED.astype("float64"),
+    "float16": lambda: EXPECTED.astype("float16"),
+    "long double": lambda: EXPECTED.astype("longdouble"),
+    "big-endian": lambda: EXPECTED.astype(">f4"),
+    "big-endian integers": lambda: EXPECTED.astype(">i8"),
+    **{kind: (lambda kind=kind: EXPECTED.astype(kind)) for kind in np.typecodes["AllInteger"]},
+    "Fortran order": fortran,
+    "strides": strided,
+    "negative strides": backwards,
+    "broadcast": broadcast,
+    "unaligned": unaligned,
+    "read-only": read_only,
+    "matrix subclass": lambda: EXPECTED.view(type("Sub", (np.ndarray,), {})),
+    "masked, nothing masked": lambda: np.ma.masked_array(EXPECTED, np.zeros(EXPECTED.shape, bool)),
+    "list": lambda: EXPECTED.tolist(),
+    "tuple of lists": lambda: tuple(EXPECTED.tolist()),
+    "list of arrays": lambda: list(EXPECTED),
+    "list of mixed numbers": lambda: [[1, 2.0], [np.int8(3), np.float16(4)], [False, True]],
+    "deque": lambda: deque(EXPECTED.tolist()),
+    "memoryview": lambda: memoryview(EXPECTED),
+    "objects": lambda: EXPECTED.astype(object),
+    "objects of many types": lambda: np.array(
+        [[1, decimal.Decimal(2)], [np.float32(3), fractions.Fraction(4)], [False, np.True_]], dtype=object
+    ),
+    "__array__": HasArray,
+    "__array_interface__": HasInterface,
+    "DLPack": HasDLPack,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", READABLE)
+def test_readable(kind, dtype):
+    spec = data.InputSpec("x", (2,))
+    result = data.adapt(READABLE[kind](), input_specs=[spec], dtype=dtype).inputs[0]
+    assert isinstance(result, np.ndarray)
+    assert result.dtype == np.dtype(dtype)
+    assert result.flags.c_contiguous
+    assert result.flags.aligned
+    np.testing.assert_array_equal(result, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    "vector", [[1, 2, 3], (1.0, 2.0, 3.0), range(1, 4), array.array("h", [1, 2, 3]), np.array([1, 2, 3], "u1")]
+)
+def test_a_vector_is_one_feature_per_sample(vector):
+    np.testing.assert_array_equal(validation.as_matrix(vector, "x"), [[1], [2], [3]])
+
+
+def test_booleans_are_numbers():
+    np.testing.assert_array_equal(validation.as_matrix([[True, False]], "x"), [[1, 0]])
+
+
+RAGGED = np.empty(2, object)
+RAGGED[:] = [[1, 2], [3]]
+
+REFUSED = {
+    "none": (None, TypeError, "x must be an array of numbers. Received: x of type NoneType"),
+    "string": ("abc", TypeError, "x must be an array of numbers. Received: x of type str"),
+    "bytes": (b"abc", TypeError, "x must be an array of numbers. Received: x of type bytes"),
+    "set": ({1, 2}, TypeError, "x must be an array of numbers. Received: x of type set"),
+    "object": (object(), TypeError, "x must be an array of numbers. Received: x of type object"),
+    "0-d": (5, ValueError, "x must have at least one dimension"),
+    "0-d array": (np.array(5.0), ValueError, "x must have at least one dimension"),
+    "empty list": ([], ValueError, "x must not be empty, but has no rows"),
+    "no rows": (np.zeros((0, 2)), ValueError, "x must not be empty, but has no rows"),
+    "no features": (np.zeros((3, 0)), ValueError, "x must not be empty, but has no features"),
+    "3-d": (np.zeros((3, 2, 1)), ValueError, "x has 3 dimensions; the model expects shape (n, 2)"),
+    "ragged list": ([[1, 2], [3]], ValueError, "x must have rows of one length. Received: row 0 of length 2, row 1 of"),
+    "ragged arrays": ([np.zeros(2), np.zeros(3)], ValueError, "x must have rows of one length"),
+    "ragged and flat": ([1, [2, 3]], ValueError, "x must have rows of one length"),
+    "list of objects": (RAGGED, TypeError, "x must hold numbers, but has an object of type list at row 0"),
+    "strings": (np.array([["a", "b"]]), TypeError, "x must hold numbers, but has the text 'a' at row 0, column 0"),
+    "bytes array": (
+        np.array([[b"a", b"b"]]),
+        TypeError,
+        "x must hold numbers, but has the text b'a' at row 0, column 0",
+    ),
+    "numbers as text": (
+        [["1", "2"]],
+        TypeError,
+        "x must hold numbers, but has the text '1' at row 0, column 0. Convert",
+    ),
+    "one text in a list": (
+        [[1, 2], [3, "a"]],
+        TypeError,
+        "x must hold numbers, but has the text 'a' at row 1, column 1",
+    ),
+    "one text in objects": (
+        np.array([[1, 2], [3, "a"]], object),
+        TypeError,
+        "x must hold numbers, but has the text 'a' at row 1, column 1",
+    ),
+    "missing in a list": ([[1, 2], [3, None]], ValueError, "x has a missing value at row 1, column 1"),
+    "missing in objects": (np.array([[1, None]], object), ValueError, "x has a missing value at row 0, column 1"),
+    "huge integer": ([[10**400, 1]], ValueError, "x has a number at row 0, column 0 that float64 cannot hold"),
+    "complex": (np.array([[1j, 2]]), TypeError, "x must hold numbers, but has complex numbers. Use x.real and x.imag"),
+    "complex object": (
+        np.array([[1, 2j]], object),
+        TypeError,
+        "x must hold numbers, but has the complex number 2j at row 0",
+    ),
+    "dates": (
+        np.array(["2020-01-01", "2020-01-02"], "M8[D]"),
+        TypeError,
+        "x must hold numbers, but has dates. Convert",
+    ),
+    "durations": (np.array([1, 2], "m8[s]"), TypeError, "x must hold numbers, but has time differences. Convert"),
+    "records": (np.zeros(2, [("a", "f4")]), TypeError, "x must hold numbers, but has elements of another kind"),
+    "nan": ([[1, np.nan]], ValueError, "x has 1 value that is NaN or infinite; the first is nan at row 0, column 1"),
+    "infinity": (
+        [[np.inf, 1]],
+        ValueError,
+        "x has 1 value that is NaN or infinite; the first is inf at row 0, column 0",
+    ),
+    "nan object": (np.array([[1, np.nan]], object), ValueError, "x has 1 value that is NaN or infinite"),
+    "too large": ([[1e39, 1]], ValueError, "x has a number at row 0, column 0 that float32 cannot hold"),
+    "masked": (
+        np.ma.masked_array([[1.0, 2.0]], [[False, True]]),
+        ValueError,
+        "x has 1 masked entry; the first is at row 0, column 1. Fill them first, as by x.filled(0)",
+    ),
+    "list with dict": ([[1, {}]], TypeError, "x must hold numbers, but has an object of type dict at row 0, column 1"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused(kind):
+    x, error, message = REFUSED[kind]
+    with pytest.raises(error) as caught:
+        data.adapt(x, input_specs=[data.InputSpec("x", (2,))])
+    assert str(caught.value).startswith(message)
+    assert "Received: " in str(caught.value)
+
+
+class Unreadable:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("the tensor lies on another device")
+
+
+def test_what_an_object_says_of_itself_is_passed_on():
+    with pytest.raises(
+        TypeError, match=r"^x cannot be read as an array: the tensor lies .* Received: x of type Unreadable"
+    ):
+        validation.as_matrix(Unreadable(), "x")
+
+
+def test_memory_map_in_place_or_lazily(tmp_path):
+    path = tmp_path / "x.npy"
+    for dtype, in_place in (("float32", True), ("float64", False), (">f4", False)):
+        np.save(path, EXPECTED.astype(dtype))
+        for mode in ("r", "c"):
+            mapped = np.load(path, mmap_mode=mode)
+            result = data.adapt(mapped, input_specs=[data.InputSpec("x", (2,))]).inputs[0]
+            if in_place:
+                assert np.shares_memory(result, mapped)
+            else:
+                assert isinstance(result, data.LazyRows)
+                result = result.rows(slice(None))
+            np.testing.assert_array_equal(result, EXPECTED)
+
+
+# Frames
+
+
+@pytest.fixture
+def pandas():
+    return pytest.importorskip("pandas")
+
+
+@pytest.fixture
+def polars():
+    return pytest.importorskip("polars")
+
+
+def test_pandas(pandas):
+    columns = {"b": [1, 3, 0], "a": [2.0, 4.0, 1.0]}
+    frame = pandas.DataFrame(columns)
+    readable = {
+        "mixed": frame,
+        "reordered": frame[["a", "b"]][["b", "a"]],
+        "every second row": pandas.concat([frame, frame]).iloc[3:],
+        "nullable": frame.astype({"b": "Int64"}),
+        "nullable boolean": pandas.DataFrame({"b": frame["b"], "a": frame["a"]}).astype({"a": "Float32"}),
+        "same names": frame.set_axis(["c", "c"], axis=1),
+        "objects": frame.astype(object),
+        "categories of numbers": frame.astype({"b": "category"}),
+    }
+    for kind, each in readable.items():
+        np.testing.assert_array_equal(validation.as_matrix(each, "x"), EXPECTED, err_msg=kind)
+    np.testing.assert_array_equal(validation.as_matrix(frame["a"], "x"), EXPECTED[:, 1:])
+    np.testing.assert_array_equal(validation.labels(frame["b"], 4), [1, 3, 0])
+
+
+def test_pandas_refused(pandas):
+    good = pandas.Series([1.0, 2.0])
+    read = [data.InputSpec("x", (2,))]
+    for column, error, message in (
+        (["u", "v"], TypeError, "x column 'bad' must hold numbers, but has the text 'u' at row 0"),
+        (pandas.Categorical(["u", "v"]), TypeError, "x column 'bad' must hold numbers, but has the text 'u' at row 0"),
+        (
+            pandas.array([1, None], "Int64"),
+            ValueError,
+            "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'",
+        ),
+        ([1.0, np.nan], ValueError, "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'"),
+        (pandas.array([True, None], "boolean"), ValueError, "x"),
+        (
+            pandas.to_datetime(["2020-01-01", "2020-01-02"]),
+            TypeError,
+            "x column 'bad' must hold numbers, but has dates",
+        ),
+        ([1, pandas.NA], ValueError, "x"),
+    ):
+        with pytest.raises(error) as caught:
+            data.adapt(pandas.DataFrame({"good": good, "bad": column}), input_specs=read)
+        assert str(caught.value).startswith(message)
+        assert "'bad'" in str(caught.value)
+    with pytest.raises(ValueError, match="x must not be empty, but has no rows"):
+        data.adapt(pandas.DataFrame({"a": [], "b": []}), input_specs=read)
+
+
+def test_polars(polars):
+    frame = polars.DataFrame({"b": [1, 3, 0], "a": [2.0, 4.0, 1.0]})
+    np.testing.assert_array_equal(validation.as_matrix(frame, "x"), EXPECTED)
+    np.testing.assert_array_equal(
+        validation.as_matrix(frame.with_columns(polars.col("b").cast(polars.Int8)), "x"), EXPECTED
+    )
+    np.testing.assert_array_equal(validation.as_matrix(frame["a"], "x"), EXPECTED[:, 1:])
+    read = [data.InputSpec("x", (2,))]
+    for column, error, message in (
+        (["u", "v"], TypeError, "x column 'bad' must hold numbers, but has the text 'u' at row 0"),
+        ([None, "v"], (TypeError, ValueError), "x column 'bad'"),
+        ([1, None], ValueError, "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'"),
+    ):
+        with pytest.raises(error) as caught:
+            data.adapt(polars.DataFrame({"good": [1, 2], "bad": column}), input_specs=read)
+        assert str(caught.value).startswith(message)
+
+
+# Sparse
+
+
+def test_sparse_where_it_is_not_expected():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=r"^x is a SciPy sparse matrix, .* Use x\.toarray\(\)"):
+        data.adapt(sparse.csr_matrix(EXPECTED), input_specs=[data.InputSpec("x", (2,))])
+
+
+# Weights and targets go through the same door
+
+TARGET = [data.TargetSpec("y", (1,))]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("argument", ["x", "y", "sample_weight"])
+def test_what_is_not_finite_is_named(argument, bad):
+    arguments = {"x": np.ones((3, 2)), "y": np.ones(3), "sample_weight": np.ones(3)}
+    arguments[argument][1] = bad
+    with pytest.raises(ValueError, match=rf"^{argument} has \d values? that (is|are) NaN or infinite; .* at row 1"):
+        data.adapt(**arguments, input_specs=[data.InputSpec("x", (2,))], target_specs=TARGET)
