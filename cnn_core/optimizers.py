@@ -904,7 +904,7 @@ class LBFGS(Optimizer):
     max_iter : int >= 1, default 200
         Steps at most.
     max_fun : int >= 1, default 15000
-        Evaluations of the loss at most.
+        Stop after the step in which the loss was evaluated more often than this.
     history_size : int >= 1, default 10
         Steps remembered.
     gradient_tolerance : float >= 0, default 1e-5

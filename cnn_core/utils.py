@@ -290,9 +290,9 @@ def _draw_box(axes: Any, centre: tuple[float, float], lines: tuple[str, ...], wi
 
     corner = (centre[0] - width / 2, centre[1] - height / 2)
     axes.add_patch(
-        FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.06", facecolor="#eef3fa")
+        FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.06", facecolor="#eef3fa", zorder=2)
     )
-    axes.text(*centre, "\n".join(lines), ha="center", va="center", fontsize=9)
+    axes.text(*centre, "\n".join(lines), ha="center", va="center", fontsize=9, zorder=3)
 
 
 def _draw_arrow(
@@ -308,4 +308,4 @@ def _draw_arrow(
         begin, end = (source[0] + width / 2, source[1]), (target[0] - width / 2, target[1])
     else:
         begin, end = (source[0], source[1] - height / 2), (target[0], target[1] + height / 2)
-    axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "->", "linewidth": 1})
+    axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "->"}, zorder=1)
