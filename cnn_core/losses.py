@@ -192,7 +192,9 @@ class Loss:
     def _native(self, function: Callable[..., Array], y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         y_true, y_pred = self._read(y_true, y_pred)
         if not -y_pred.ndim <= self.axis < y_pred.ndim:
-            raise ValueError(f"`axis` must be an axis of y_pred. Received: axis={self.axis}, y_pred.shape={y_pred.shape}")
+            raise ValueError(
+                f"`axis` must be an axis of y_pred. Received: axis={self.axis}, y_pred.shape={y_pred.shape}"
+            )
         prediction = np.moveaxis(y_pred, self.axis, -1)
         if not self.expects_labels:
             y_true = np.moveaxis(y_true, self.axis, -1)

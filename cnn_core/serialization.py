@@ -282,7 +282,9 @@ class Registry:
 
     def _read(self, config: Mapping[str, Any], custom_objects: CustomObjects | None) -> tuple[Any, dict[str, Any]]:
         if "class_name" not in config:
-            raise ValueError(f"The configuration of `{self.argument}` must have the key 'class_name'. Received: {config}")
+            raise ValueError(
+                f"The configuration of `{self.argument}` must have the key 'class_name'. Received: {config}"
+            )
         settings = config.get("config")
         # Keras writes a function as a dict whose "config" is the function's name.
         if config["class_name"] == "function" and isinstance(settings, str):
