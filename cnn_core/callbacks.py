@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 
-from cnn_core import model_file, validation
+from cnn_core import metrics, model_file, validation
 
 __all__ = [
     "BackupAndRestore",
@@ -43,6 +43,45 @@ _BATCH_HOOKS: dict[str, tuple[str, ...]] = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
+
+
+_HIGHER_IS_BETTER = (
+    metrics.Accuracy,
+    metrics.BinaryAccuracy,
+    metrics.CategoricalAccuracy,
+    metrics.SparseCategoricalAccuracy,
+    metrics.TopKCategoricalAccuracy,
+    metrics.SparseTopKCategoricalAccuracy,
+    metrics.Precision,
+    metrics.Recall,
+    metrics.SensitivityAtSpecificity,
+    metrics.SpecificityAtSensitivity,
+    metrics.PrecisionAtRecall,
+    metrics.RecallAtPrecision,
+    metrics.AUC,
+    metrics.FBetaScore,
+    metrics.F1Score,
+    metrics.CosineSimilarity,
+    metrics.R2Score,
+    metrics.PearsonCorrelation,
+    metrics.ConcordanceCorrelation,
+)
+_LOWER_IS_BETTER = (
+    metrics.MeanSquaredError,
+    metrics.RootMeanSquaredError,
+    metrics.MeanAbsoluteError,
+    metrics.MeanAbsolutePercentageError,
+    metrics.MeanSquaredLogarithmicError,
+    metrics.LogCoshError,
+    metrics.Poisson,
+    metrics.KLDivergence,
+    metrics.Hinge,
+    metrics.SquaredHinge,
+    metrics.CategoricalHinge,
+    metrics.BinaryCrossentropy,
+    metrics.CategoricalCrossentropy,
+    metrics.SparseCategoricalCrossentropy,
+)
 
 
 class Callback:
@@ -352,13 +391,13 @@ class History(Callback):
         if self.model is not None:
             self.model.history = self
 
-    def plot(self, metrics: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None) -> Any:
+    def plot(self, names: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None) -> Any:
         """Draw each metric over the epochs, training beside validation.
 
         Parameters
         ----------
-        metrics : iterable of str, optional
-            Names without "val_"; all by default.
+        names : iterable of str, optional
+            Metrics without "val_"; all by default.
         path : path, optional
             Where to save the picture; the suffix chooses the format.
 
@@ -375,9 +414,9 @@ class History(Callback):
             If nothing is recorded yet, or a metric is unknown.
         """
         figure = new_figure("History.plot")
-        names = self._plotted(metrics)
-        figure.set_size_inches(1.2 + 4.2 * len(names), 3.6)
-        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        shown = self._plotted(names)
+        figure.set_size_inches(1.2 + 4.2 * len(shown), 3.6)
+        for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 values = self.history.get(key, [])
                 # With validation_freq > 1 there are fewer values than epochs; they belong to the last epochs run.
@@ -389,11 +428,11 @@ class History(Callback):
             figure.savefig(path)
         return figure
 
-    def _plotted(self, metrics: Iterable[str] | None) -> list[str]:
+    def _plotted(self, names: Iterable[str] | None) -> list[str]:
         known = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
         if not known:
             raise ValueError("History.plot needs at least one finished epoch. Received: an empty history")
-        return known if metrics is None else [validation.choice(name, "metrics", known) for name in metrics]
+        return known if names is None else [validation.choice(name, "names", known) for name in names]
 
 
 class MonitorCallback(Callback):
@@ -444,10 +483,11 @@ class MonitorCallback(Callback):
         if name == "loss" or name.endswith("_loss"):
             return "down"
         for metric in _flattened_metrics(getattr(self.model, "metrics", None)):
+            # With several outputs the metric's name follows the output's.
             if name == metric.name or name.endswith(f"_{metric.name}"):
-                direction = getattr(metric, "direction", None) or getattr(metric, "_direction", None)
+                direction = _direction_of(metric)
                 if direction in ("up", "down"):
-                    return str(direction)
+                    return direction
         raise ValueError(
             f"`mode` must be 'min' or 'max' here: {type(self).__name__} cannot tell which direction of "
             f"{self.monitor!r} is better. Received: mode='auto'"
@@ -1310,14 +1350,22 @@ def _flattened(callbacks: Any) -> Iterator[Any]:
     yield callbacks
 
 
-def _flattened_metrics(metrics: Any) -> Iterator[Any]:
-    if isinstance(metrics, Mapping):
-        metrics = list(metrics.values())
-    for metric in metrics or ():
+def _flattened_metrics(nested: Any) -> Iterator[Any]:
+    for metric in (nested.values() if isinstance(nested, Mapping) else nested) or ():
         if isinstance(metric, (list, tuple, Mapping)):
             yield from _flattened_metrics(metric)
         elif isinstance(getattr(metric, "name", None), str):
             yield metric
+
+
+def _direction_of(metric: Any) -> str | None:
+    """Return "up" or "down" for a metric of ours, one derived from it, or one that says so itself as Keras's do."""
+    own = getattr(metric, "_direction", None)
+    if own is not None:
+        return str(own)
+    if isinstance(metric, _HIGHER_IS_BETTER):
+        return "up"
+    return "down" if isinstance(metric, _LOWER_IS_BETTER) else None
 
 
 def _accepts(function: Callable[..., Any], *arguments: Any) -> bool:
