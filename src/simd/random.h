@@ -49,11 +49,10 @@ static inline void philox_groups_portable(uint32_t *words, uint64_t first_group,
     for (ptrdiff_t group = 0; group < n_groups; group++) {
         uint64_t first_block = (first_group + (uint64_t)group) * PHILOX_BLOCKS;
         for (int b = 0; b < PHILOX_BLOCKS; b++) {
-            uint32_t block[4] = {(uint32_t)first_block + (uint32_t)b, (uint32_t)(first_block >> 32),
-                                 (uint32_t)stream, (uint32_t)(stream >> 32)};
+            uint32_t block[4] = {(uint32_t)first_block + (uint32_t)b, (uint32_t)(first_block >> 32), (uint32_t)stream,
+                                 (uint32_t)(stream >> 32)};
             philox_block(block, key);
-            for (int k = 0; k < 4; k++)
-                words[group * PHILOX_WORDS + k * PHILOX_BLOCKS + b] = block[k];
+            for (int k = 0; k < 4; k++) words[group * PHILOX_WORDS + k * PHILOX_BLOCKS + b] = block[k];
         }
     }
 }
@@ -91,8 +90,8 @@ AVX2_FUNCTION void philox_groups_avx2(uint32_t *words, uint64_t first_group, ptr
     for (ptrdiff_t eight = 0; eight < n_groups * 2; eight++) {
         uint64_t first_block = first_group * PHILOX_BLOCKS + (uint64_t)eight * 8;
         philox_lanes even = {{_mm256_add_epi64(_mm256_set1_epi64x((long long)first_block), even_offsets),
-                              _mm256_set1_epi64x((long long)(first_block >> 32)),
-                              _mm256_set1_epi64x((long long)stream), _mm256_set1_epi64x((long long)(stream >> 32))}};
+                              _mm256_set1_epi64x((long long)(first_block >> 32)), _mm256_set1_epi64x((long long)stream),
+                              _mm256_set1_epi64x((long long)(stream >> 32))}};
         philox_lanes odd = even;
         odd.word[0] = _mm256_add_epi64(even.word[0], one);
         for (int round = 0; round < PHILOX_ROUNDS; round++) {
