@@ -1,7 +1,7 @@
 """Activation functions as descriptions: names, parameters, formulas. Floor 3.
 
-The arithmetic of the elementwise ones and of softmax is native; `native` and `parameters` are what a plan hands to it.
-The other functions of a whole row are NumPy here, so that they can be called on any array, at any axis.
+The arithmetic is native; `native` and `parameters` are what a plan hands to it. Here stand the functions' settings, and
+what lets them be called on any array: other types than the core's, other axes than the last.
 """
 
 from __future__ import annotations
@@ -682,10 +682,10 @@ class RowActivation(Activation):
         return restore(self._backward(_along(as_float(da, "da", z.dtype), self.axis)[0], rows))
 
     def _forward(self, z: Array) -> Array:
-        raise NotImplementedError
+        return np.asarray(_core.activation_forward(self._kind, z))
 
     def _backward(self, da: Array, z: Array) -> Array:
-        raise NotImplementedError
+        return np.asarray(_core.activation_backward(self._kind, da, z))
 
 
 def _along(x: Array, axis: int | tuple[int, ...]) -> tuple[Array, Callable[[Array], Array]]:
@@ -724,13 +724,6 @@ class Softmax(RowActivation):
 
     name = _kind = "softmax"
 
-    def _forward(self, z: Array) -> Array:
-        return np.asarray(_core.softmax(z))
-
-    def _backward(self, da: Array, z: Array) -> Array:
-        p = self._forward(z)
-        return np.asarray(p * (da - (da * p).sum(axis=-1, keepdims=True)))
-
 
 @_register
 class LogSoftmax(RowActivation):
@@ -749,13 +742,6 @@ class LogSoftmax(RowActivation):
     """
 
     name = _kind = "log_softmax"
-
-    def _forward(self, z: Array) -> Array:
-        shifted = z - z.max(axis=-1, keepdims=True)
-        return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-    def _backward(self, da: Array, z: Array) -> Array:
-        return np.asarray(da - np.exp(self._forward(z)) * da.sum(axis=-1, keepdims=True))
 
 
 @_register
@@ -785,19 +771,25 @@ class GLU(RowActivation):
     def __init__(self, axis: int = -1) -> None:
         self._keep(axis=validation.integer(axis, "axis"))
 
-    @staticmethod
-    def _halves(z: Array) -> tuple[Array, Array]:
-        if z.shape[-1] % 2:
-            raise ValueError(f"glu halves its axis, whose size must be even. Received: size {z.shape[-1]}")
-        u, v = np.split(z, 2, axis=-1)
-        return u, sigmoid.forward(np.ascontiguousarray(v))
+    def forward(self, z: Array) -> Array:
+        """Compute `a = u sigmoid(v)` along the axis."""
+        self._check_even(z)
+        return super().forward(z)
 
-    def _forward(self, z: Array) -> Array:
-        u, s = self._halves(z)
-        return np.asarray(u * s)
+    def backward(self, da: Any, z: Any) -> Array:
+        """Compute `dJ/dz` for both halves."""
+        self._check_even(as_float(z, "z"))
+        return super().backward(da, z)
+
+    def _check_even(self, z: Array) -> None:
+        if -z.ndim <= self.axis < z.ndim and z.shape[self.axis] % 2:
+            raise ValueError(
+                f"glu halves its axis, whose size must be even. Received: axis={self.axis}, shape {z.shape}"
+            )
 
     def _backward(self, da: Array, z: Array) -> Array:
-        u, s = self._halves(z)
+        u, v = np.split(z, 2, axis=-1)
+        s = sigmoid.forward(np.ascontiguousarray(v))
         return np.concatenate([da * s, da * u * s * (1 - s)], axis=-1)
 
 
@@ -820,20 +812,6 @@ class Sparsemax(RowActivation):
     """
 
     name = _kind = "sparsemax"
-
-    def _forward(self, z: Array) -> Array:
-        z = z - z.max(axis=-1, keepdims=True)  # the projection does not feel a shift, and sums stay small
-        falling = -np.sort(-z, axis=-1)
-        sums = np.cumsum(falling, axis=-1) - 1
-        count = np.arange(1, z.shape[-1] + 1, dtype=z.dtype)
-        # The support is the longest beginning of the sorted row whose last element exceeds the threshold it implies.
-        size = (falling * count > sums).sum(axis=-1, keepdims=True)
-        return np.maximum(z - np.take_along_axis(sums, size - 1, axis=-1) / size.astype(z.dtype), 0)
-
-    def _backward(self, da: Array, z: Array) -> Array:
-        support = self._forward(z) > 0
-        mean = (da * support).sum(axis=-1, keepdims=True) / support.sum(axis=-1, keepdims=True)
-        return np.asarray(((da - mean) * support).astype(z.dtype))
 
 
 # An activation from outside
@@ -860,9 +838,16 @@ class CustomActivation(Activation):
     """
 
     parameters = ()
+    # What a method raised while native code was calling it, until the run can raise it again.
+    error: BaseException | None = None
 
     def __init__(self, target: Any) -> None:
         self._keep(target=target)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "error":
+            super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     @property
     def name(self) -> str:  # type: ignore[override]

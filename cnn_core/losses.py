@@ -68,6 +68,8 @@ class Loss:
     expects_labels: bool = False
     axis: int = -1
     ignore_class: int | None = None
+    # What a method raised while native code was calling it, until the run can raise it again.
+    error: BaseException | None = None
     _options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -230,7 +232,7 @@ class Loss:
 
         Returns
         -------
-        numpy.ndarray of `dtype`, two-dimensional, in C order
+        numpy.ndarray of `dtype`, two-dimensional, in C order; labels: of int32, shape (n, 1)
 
         Raises
         ------
@@ -239,10 +241,8 @@ class Loss:
         """
         y_true = y_true[:, None] if y_true.ndim == 1 else y_true
         if self.expects_labels:
-            y_true = validation.labels(y_true, width, "y_true", ignore_class=self.ignore_class)[:, None]
-        else:
-            y_true = self._fit_width(y_true, width)
-        return np.ascontiguousarray(y_true, dtype=dtype)
+            return validation.labels(y_true, width, "y_true", ignore_class=self.ignore_class)[:, None]
+        return np.ascontiguousarray(self._fit_width(y_true, width), dtype=dtype)
 
     def _fit_width(self, y_true: Array, width: int) -> Array:
         if y_true.shape[1] != width:
@@ -251,6 +251,41 @@ class Loss:
                 f"Received: y_true.shape={y_true.shape}"
             )
         return y_true
+
+    def describe(self, target_width: int, output: int = 0, weight: float = 1.0) -> dict[str, Any]:
+        """Return the loss as a plan hands it to the core.
+
+        Parameters
+        ----------
+        target_width : int
+            Columns of the prepared targets.
+        output : int, default 0
+            Which of the model's outputs it compares.
+        weight : float, default 1.0
+            Its factor in the sum of all losses.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If the loss does not reduce to a number, so that there is nothing to minimise.
+        """
+        if self.reduction in ("none", None):
+            raise ValueError(f"A model cannot be trained on a loss without reduction. Received: {self!r}")
+        native = self.native
+        return {
+            "kind": native or "custom",
+            **_core.loss_parameters(native or "custom", self.native_parameters if native else ()),
+            "output": output,
+            "has_labels": self.expects_labels and native is not None,
+            "target_width": target_width,
+            "weight": weight,
+            "reduction": "sum_over_batch_size" if self.reduction == "mean" else self.reduction,
+            "custom": None if native else self,
+        }
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal loss."""
@@ -485,7 +520,7 @@ class Huber(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """delta."""  # noqa: D403
+        """The width of the quadratic part."""
         return (self.delta,)
 
 
@@ -771,7 +806,7 @@ class BinaryCrossentropy(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """from_logits, label_smoothing."""  # noqa: D403
+        """from_logits, label_smoothing."""
         return float(self.from_logits), self.label_smoothing
 
 
@@ -821,7 +856,7 @@ class CategoricalCrossentropy(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """from_logits, label_smoothing."""  # noqa: D403
+        """from_logits, label_smoothing."""
         return float(self.from_logits), self.label_smoothing
 
 
@@ -871,7 +906,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """from_logits, ignore_class (NaN: none)."""  # noqa: D403
+        """from_logits, ignore_class (NaN: none)."""
         return float(self.from_logits), np.nan if self.ignore_class is None else float(self.ignore_class)
 
 
@@ -928,7 +963,7 @@ class BinaryFocalCrossentropy(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """from_logits, label_smoothing, apply_class_balancing, alpha, gamma."""  # noqa: D403
+        """from_logits, label_smoothing, apply_class_balancing, alpha, gamma."""
         return (
             float(self.from_logits),
             self.label_smoothing,
@@ -986,7 +1021,7 @@ class CategoricalFocalCrossentropy(Loss):
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
-        """from_logits, label_smoothing, alpha, gamma."""  # noqa: D403
+        """from_logits, label_smoothing, alpha, gamma."""
         return float(self.from_logits), self.label_smoothing, self.alpha, self.gamma
 
 

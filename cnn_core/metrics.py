@@ -107,6 +107,8 @@ class Metric:
         The name under which the core adds it up; None for one that needs the predictions.
     native_parameters : tuple of float
         What the core needs besides targets and predictions.
+    expects_labels : bool
+        Whether a target is a class label per row. The core adds a metric up only over targets of its loss's form.
 
     Examples
     --------
@@ -124,6 +126,7 @@ class Metric:
     """
 
     native: str | None = None
+    expects_labels: bool = False
     _options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -315,6 +318,33 @@ class Mean(Metric):
         values, weights = _per_sample(as_float(values, "values", np.float64), sample_weight, np.mean)
         self.accumulate(values.sum(), values.size if weights is None else weights.sum())
 
+    def describe(self, target_width: int, output: int = 0, target: int = 0, weighted: bool = False) -> dict[str, Any]:
+        """Return a metric with a `native` name as a plan hands it to the core.
+
+        Parameters
+        ----------
+        target_width : int
+            Columns of the targets.
+        output : int, default 0
+            Which of the model's outputs it compares.
+        target : int, default 0
+            Which of the model's losses has its targets.
+        weighted : bool, default False
+            Whether sample weights count.
+
+        Returns
+        -------
+        dict
+        """
+        loss = getattr(self, "_loss", None)
+        return {
+            "kind": self.native if loss is None else "loss",
+            "target": target,
+            "weighted": weighted,
+            "threshold": getattr(self, "threshold", 0.5),
+            "loss": (loss or losses.MeanSquaredError()).describe(target_width, output),
+        }
+
     def accumulate(self, total: Any, count: Any) -> None:
         """Add a weighted sum and the sum of the weights, as the core has counted them."""
         self.total.assign_add(total)
@@ -490,7 +520,9 @@ def _in_top_k(labels: Array, y_pred: Array, k: int) -> Array:
 
 @_registry.register()
 class Accuracy(_MeanOf):
-    """Average how often predictions equal targets. (The string "accuracy" in `compile` picks one of the others.)
+    """Average how often predictions equal targets.
+
+    The string "accuracy" in `compile` does not mean this class but the one of the next three that fits the targets.
 
     Parameters
     ----------
@@ -577,6 +609,7 @@ class SparseCategoricalAccuracy(_MeanOf):
     """
 
     native = "sparse_categorical_accuracy"
+    expects_labels = True
     _of = (sparse_categorical_accuracy,)
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
@@ -651,6 +684,11 @@ class _MeanLoss(Mean):
     def __init__(self, loss: losses.Loss, name: str | None, dtype: Any) -> None:
         super().__init__(name, dtype)
         self._loss = loss
+
+    def _only_from_probabilities(self) -> None:
+        # The core adds up values of probabilities on the last axis, of every row.
+        if self._loss.axis != -1 or self._loss.ignore_class is not None or getattr(self._loss, "from_logits", False):
+            self.native = None
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
@@ -855,8 +893,6 @@ class Hinge(_MeanLoss):
     0.75
     """
 
-    native = "hinge"
-
     def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
         super().__init__(losses.Hinge(), name, dtype)
 
@@ -875,8 +911,6 @@ class SquaredHinge(_MeanLoss):
     >>> SquaredHinge()([[0.0, 1.0]], [[0.5, 2.0]])
     1.125
     """
-
-    native = "squared_hinge"
 
     def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
         super().__init__(losses.SquaredHinge(), name, dtype)
@@ -933,6 +967,7 @@ class BinaryCrossentropy(_MeanLoss):
         loss = losses.BinaryCrossentropy(from_logits, label_smoothing)
         super().__init__(loss, name, dtype)
         self.from_logits, self.label_smoothing = loss.from_logits, loss.label_smoothing
+        self._only_from_probabilities()
 
 
 @_registry.register()
@@ -967,7 +1002,7 @@ class CategoricalCrossentropy(_MeanLoss):
         loss = losses.CategoricalCrossentropy(from_logits, label_smoothing, axis)
         super().__init__(loss, name, dtype)
         self.from_logits, self.label_smoothing, self.axis = loss.from_logits, loss.label_smoothing, loss.axis
-        self.native = loss.native
+        self._only_from_probabilities()
 
 
 @_registry.register()
@@ -990,6 +1025,7 @@ class SparseCategoricalCrossentropy(_MeanLoss):
     """
 
     native = "sparse_categorical_crossentropy"
+    expects_labels = True
     _options = ("from_logits", "ignore_class", "axis")
 
     def __init__(
@@ -1003,7 +1039,7 @@ class SparseCategoricalCrossentropy(_MeanLoss):
         loss = losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis)
         super().__init__(loss, name, dtype)
         self.from_logits, self.ignore_class, self.axis = loss.from_logits, loss.ignore_class, loss.axis
-        self.native = loss.native if ignore_class is None else None
+        self._only_from_probabilities()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch."""
