@@ -43,7 +43,8 @@ _DTYPES = {
 }  # fmt: skip
 _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 _METADATA = "__metadata__"
-_CHUNK = 4 << 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CHUNK = 1 << 20
 
 
 class _Entry(NamedTuple):
@@ -126,11 +127,11 @@ def _check_texts(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> N
     for key, value in itertools.chain(metadata.items(), ((name, "") for name in tensors)):
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(
-                f"Names, keys and texts of a model file must be strings. Received: {key!r:.80}: {value!r:.80}"
+                f"Names, keys and texts of a model file must be strings. Received: {_brief(key)}: {_brief(value)}"
             )
         if not _is_unicode(key + value):
             raise ValueError(
-                f"Names, keys and texts of a model file must be Unicode. Received: {key!r:.80}: {value!r:.80}"
+                f"Names, keys and texts of a model file must be Unicode. Received: {_brief(key)}: {_brief(value)}"
             )
     for reserved in ({_METADATA} & set(tensors)) | ({FORMAT_KEY} & set(metadata)):
         raise ValueError(f"{reserved!r} is a reserved name in a model file. Use another. Received: {reserved!r}")
@@ -138,11 +139,12 @@ def _check_texts(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> N
 
 def _is_unicode(text: str) -> bool:
     """Tell whether a string can be encoded: half a surrogate pair, which JSON can spell, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return _SURROGATE.search(text) is None
+
+
+def _brief(value: object) -> str:
+    """Show the beginning of a value, without a copy of the rest."""
+    return repr(value[:60]) if isinstance(value, str) else f"{value!r:.60}"
 
 
 def _code(array: Array, name: str) -> str:
@@ -175,7 +177,7 @@ def _replacing(path: PathLike) -> Iterator[int]:
     """Open a temporary file that takes the place of `path` when the block ends well and vanishes when it does not."""
     try:
         # The rename would put the new file in place of a symbolic link; what people mean is the file it points to.
-        target = Path(path).resolve()
+        target = Path(os.path.realpath(path))
         temporary = target.with_name(f".cnn_core-{os.getpid()}-{os.urandom(6).hex()}.tmp")
         mode = _mode_of(target)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -276,7 +278,7 @@ def _read_file(file: IO[bytes], name: str, any_safetensors: bool) -> tuple[dict[
     try:
         file, size = _measured(file)
         header_size = _header_size(_read_exactly(file, min(size, 8)), size)
-        header = _Header(_read_exactly(file, header_size))
+        header = _Header(_decoded(_read_exactly(file, header_size)))
         if not any_safetensors:
             _check_format(header.metadata)
         _check_spans(header.entries, size - 8 - header_size)
@@ -327,6 +329,13 @@ def _header_size(prefix: Array, size: int) -> int:
     return header_size
 
 
+def _decoded(raw: Array) -> str:
+    try:
+        return str(raw.data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise _UnsoundError(f"its header must be UTF-8. Received: byte {error.start} of the header") from None
+
+
 def _check_format(metadata: Mapping[str, str]) -> None:
     version = metadata.get(FORMAT_KEY)
     if version is None:
@@ -334,7 +343,7 @@ def _check_format(metadata: Mapping[str, str]) -> None:
             f"it is a safetensors file that cnn_core did not write. Received: no {FORMAT_KEY!r} in its metadata"
         )
     if not version.isascii() or not version.isdigit() or len(version) > 9 or int(version) < 1:
-        raise _UnsoundError(f"its format must be a positive integer. Received: {FORMAT_KEY}={version!r:.80}")
+        raise _UnsoundError(f"its format must be a positive integer. Received: {FORMAT_KEY}={_brief(version)}")
     if int(version) > FORMAT:
         raise _UnsoundError(
             f"its format is newer than this cnn_core. Update cnn_core. Received: {FORMAT_KEY}={version!r}"
@@ -348,10 +357,10 @@ def _check_spans(entries: Mapping[str, _Entry], size: int) -> None:
         wanted = math.prod(entry.shape) * np.dtype(_DTYPES[entry.dtype]).itemsize
         received = f"Received: data_offsets=[{entry.begin}, {entry.end}]"
         if entry.end - entry.begin != wanted:
-            raise _UnsoundError(f"tensor {name!r:.80} of shape {entry.shape} takes {wanted} bytes. {received}")
+            raise _UnsoundError(f"tensor {_brief(name)} of shape {entry.shape} takes {wanted} bytes. {received}")
         if entry.begin != at:
             raise _UnsoundError(
-                f"tensor {name!r:.80} must begin at byte {at}, where the one before it ends. {received}"
+                f"tensor {_brief(name)} must begin at byte {at}, where the one before it ends. {received}"
             )
         at = entry.end
     if at != size:
@@ -381,34 +390,32 @@ class _Header:
     _whole = re.compile(r"(?:0|[1-9][0-9]{0,18})(?![0-9.eE])")
     _decode = json.JSONDecoder().raw_decode
 
-    def __init__(self, raw: Array) -> None:
+    def __init__(self, text: str) -> None:
         self.entries: dict[str, _Entry] = {}
         self.metadata: dict[str, str] = {}
-        try:
-            self._text = raw.tobytes().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _UnsoundError(f"its header must be UTF-8. Received: byte {error.start} of the header") from None
+        self._text = text
         self._at = 0
         if not self._text.startswith("{"):
             self._fail("'{'")
         seen: set[str] = set()
         for name in self._keys():
             if name in seen:
-                raise _UnsoundError(f"its header names {name!r:.80} twice")
+                raise _UnsoundError(f"its header names {_brief(name)} twice")
             seen.add(name)
             if name == _METADATA:
                 self._read_metadata()
-            elif len(seen) > MAX_TENSORS:
+            elif len(self.entries) == MAX_TENSORS:
                 raise _UnsoundError(f"it must hold at most {MAX_TENSORS} tensors. Received: more")
             else:
                 self.entries[name] = self._entry(name)
         if self._at != len(self._text):
             self._fail("the end")
+        self._text = ""
 
     def _read_metadata(self) -> None:
         for key in self._keys():
             if key in self.metadata:
-                raise _UnsoundError(f"its metadata name {key!r:.80} twice")
+                raise _UnsoundError(f"its metadata name {_brief(key)} twice")
             self.metadata[key] = self._string()
 
     def _entry(self, name: str) -> _Entry:
@@ -416,16 +423,18 @@ class _Header:
         for key in self._keys():
             if key in fields or key not in ("dtype", "shape", "data_offsets"):
                 raise _UnsoundError(
-                    f"tensor {name!r:.80} must have dtype, shape and data_offsets. Received: {key!r:.80}"
+                    f"tensor {_brief(name)} must have dtype, shape and data_offsets. Received: {_brief(key)}"
                 )
             fields[key] = self._string() if key == "dtype" else self._whole_numbers()
         if len(fields) != 3 or len(fields["data_offsets"]) != 2:
             raise _UnsoundError(
-                f"tensor {name!r:.80} must have dtype, shape and two data_offsets. Received: {fields!r:.80}"
+                f"tensor {_brief(name)} must have dtype, shape and two data_offsets. Received: {_brief(fields)}"
             )
         if fields["dtype"] not in _DTYPES:
             known = ", ".join(_DTYPES)
-            raise _UnsoundError(f"tensor {name!r:.80} must have a dtype of {known}. Received: {fields['dtype']!r:.80}")
+            raise _UnsoundError(
+                f"tensor {_brief(name)} must have a dtype of {known}. Received: {_brief(fields['dtype'])}"
+            )
         return _Entry(fields["dtype"], fields["shape"], *fields["data_offsets"])
 
     def _keys(self) -> Iterator[str]:
