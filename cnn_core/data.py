@@ -492,7 +492,7 @@ def feature_shape(x: object, name: str = "x") -> tuple[int, ...]:
 
 def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, Any, Any]]:
     """Pair the parts of a structure with the specs, in the specs' order: (name of the part, part, spec)."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not validation.is_sparse(value):  # one of SciPy's formats is a dict
         names = [spec.name for spec in specs]
         if set(value) != set(names):
             wanted = ", ".join(map(repr, names))

@@ -668,7 +668,7 @@ def as_indices(x: object, name: str, limit: int | None = None) -> Array:
     where = _first_outside(array, low, high)
     if where is not None:
         raise ValueError(
-            f"{name} has index {show(array[where])} {_place(where)}; indices must be {low}..{high}. "
+            f"{name} has index {int(array[where])} {_place(where)}; indices must be {low}..{high}. "
             f"Received: {name}.shape={array.shape}"
         )
     return np.require(array, dtype=np.int32, requirements=["C", "ALIGNED"])
@@ -720,7 +720,7 @@ def labels(y: object, n_classes: int | None, name: str = "y", *, ignore_class: i
     if where is not None:
         units = "" if n_classes is None else f"the output layer has {_count(n_classes, 'unit')}, so "
         raise ValueError(
-            f"{name} has label {show(flat[where])} at row {where[0]}; {units}labels must be 0..{high}. "
+            f"{name} has label {int(flat[where])} at row {where[0]}; {units}labels must be 0..{high}. "
             f"Received: {name}.shape={array.shape}"
         )
     return np.require(flat, dtype=np.int32, requirements=["C", "ALIGNED"])
