@@ -378,6 +378,7 @@ class History(Callback):
         super().__init__()
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
+        self._epochs: dict[str, list[int]] = {}  # of each value: with validation_freq some epochs have none
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the epochs of an earlier training, but not their values."""
@@ -388,6 +389,7 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._epochs.setdefault(name, []).append(epoch)
         if self.model is not None:
             self.model.history = self
 
@@ -418,9 +420,8 @@ class History(Callback):
         figure.set_size_inches(1.2 + 4.2 * len(shown), 3.6)
         for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
-                values = self.history.get(key, [])
-                # With validation_freq > 1 there are fewer values than epochs; they belong to the last epochs run.
-                axes.plot(_epochs_of(len(values), self.epoch), values, label=label) if values else None
+                if key in self.history:
+                    axes.plot(self._epochs[key], self.history[key], label=label)
             axes.set_title(name)
             axes.set_xlabel("epoch")
             axes.legend()
@@ -1376,10 +1377,6 @@ def _accepts(function: Callable[..., Any], *arguments: Any) -> bool:
     except ValueError:  # a built-in without a readable signature
         return True
     return True
-
-
-def _epochs_of(n_values: int, epochs: list[int]) -> list[int]:
-    return epochs[len(epochs) - n_values :] if n_values <= len(epochs) else list(range(n_values))
 
 
 def _cell(value: Any) -> Any:
