@@ -874,13 +874,13 @@ class CustomActivation(Activation):
         return np.asarray(as_float(da, "da", z.dtype) * self.derivative(z))
 
     def _checked(self, result: Any, z: Array, method: str) -> Array:
-        result = as_float(result, f"the result of {self.name}.{method}", z.dtype)
-        if result.shape != z.shape:
+        values: Array = as_float(result, f"the result of {self.name}.{method}", z.dtype)
+        if values.shape != z.shape:
             raise ValueError(
                 f"{self.name}.{method} must return an array of the shape of z. "
-                f"Received: shape {result.shape} for z.shape={z.shape}"
+                f"Received: shape {values.shape} for z.shape={z.shape}"
             )
-        return result
+        return values
 
     def get_config(self) -> dict[str, Any]:
         """Return the object's own configuration."""

@@ -90,7 +90,7 @@ class _Norm(Constraint):
         """Return `w` with the vectors along the axis scaled to their wanted lengths."""
         w = as_float(w, "w")
         norms = np.sqrt(np.square(w, dtype=np.float64).sum(axis=self.axis, keepdims=True))
-        return (w * (self._wanted(norms) / (EPSILON + norms))).astype(w.dtype)
+        return np.asarray(w * (self._wanted(norms) / (EPSILON + norms)), w.dtype)
 
     def _wanted(self, norms: Array) -> Array:
         raise NotImplementedError
@@ -117,7 +117,7 @@ class NonNeg(Constraint):
     def __call__(self, w: Any) -> Array:
         """Return `max(w, 0)`."""
         w = as_float(w, "w")
-        return np.where(w > 0, w, w.dtype.type(0))
+        return np.asarray(np.where(w > 0, w, w.dtype.type(0)))
 
 
 @_registry.register()

@@ -183,7 +183,7 @@ class Identity(Initializer):
         sizes = _sizes(shape)
         if len(sizes) != 2:
             raise ValueError(f"The identity needs a shape of two dimensions. Received: shape={shape}")
-        return np.eye(*sizes, dtype=_type(dtype)) * _type(dtype).type(self.gain)
+        return np.asarray(np.eye(*sizes) * self.gain, _type(dtype))
 
 
 # Random draws
@@ -337,7 +337,7 @@ class VarianceScaling(RandomInitializer):
     True
     """
 
-    _options = ("scale", "mode", "distribution")
+    _options: ClassVar[tuple[str, ...]] = ("scale", "mode", "distribution")
 
     def __init__(
         self,

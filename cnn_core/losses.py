@@ -152,7 +152,7 @@ class Loss:
     def _counted(self, y_true: Any, shape: tuple[int, ...]) -> Array:
         if self.ignore_class is None or y_true is None:
             return np.ones(shape)
-        return (as_float(y_true, "y_true").reshape(shape) != self.ignore_class).astype(np.float64)
+        return np.asarray(as_float(y_true, "y_true").reshape(shape) != self.ignore_class, np.float64)
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
         """Compute the value of every row.
@@ -1138,14 +1138,14 @@ class CustomLoss(Loss):
         return self._checked(self.target.gradient(y_true, y_pred), y_pred.shape, y_pred, "gradient")
 
     def _checked(self, result: Any, shape: tuple[int, ...], y_pred: Array, method: str) -> Array:
-        result = as_float(result, f"the result of {type(self.target).__name__}.{method}", y_pred.dtype)
-        if result.shape != shape:
+        values: Array = as_float(result, f"the result of {type(self.target).__name__}.{method}", y_pred.dtype)
+        if values.shape != shape:
             wanted = "one value per row" if method == "value" else "an array of the shape of y_pred"
             raise ValueError(
                 f"{type(self.target).__name__}.{method} must return {wanted}, shape {shape}. "
-                f"Received: shape {result.shape}"
+                f"Received: shape {values.shape}"
             )
-        return result
+        return values
 
     def prepare_target(self, y_true: Array, width: int, dtype: Any) -> Array:
         """Lay targets out in two dimensions; their width is the object's own affair."""

@@ -57,7 +57,7 @@ class Accumulator(NDArrayOperatorsMixin):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the value."""
-        return self.value.shape
+        return tuple(self.value.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -428,7 +428,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Array:
     array([1., 0.])
     """
     y_true, y_pred = same_rank(validation.as_array(y_true, "y_true"), validation.as_array(y_pred, "y_pred"))
-    return (y_true == y_pred).astype(np.float64)
+    return np.asarray(y_true == y_pred, np.float64)
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
@@ -440,7 +440,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
     array([1., 0., 1.])
     """
     y_true, y_pred = same_rank(validation.as_array(y_true, "y_true"), validation.as_array(y_pred, "y_pred"))
-    return (y_true == (y_pred > threshold)).astype(np.float64)
+    return np.asarray(y_true == (y_pred > threshold), np.float64)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -453,7 +453,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """
     y_true, y_pred = validation.as_array(y_true, "y_true"), validation.as_array(y_pred, "y_pred")
     _check_same_shape(y_true, y_pred)
-    return (y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)).astype(np.float64)
+    return np.asarray(y_true.argmax(axis=-1) == y_pred.argmax(axis=-1), np.float64)
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -465,7 +465,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     array([1., 0.])
     """
     y_pred = validation.as_array(y_pred, "y_pred")
-    return (_labels_for(y_true, y_pred) == y_pred.argmax(axis=-1)).astype(np.float64)
+    return np.asarray(_labels_for(y_true, y_pred) == y_pred.argmax(axis=-1), np.float64)
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
@@ -494,13 +494,13 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     y_pred = validation.as_array(y_pred, "y_pred")
     labels = _labels_for(y_true, y_pred)
     if from_sorted_ids:
-        return (labels[..., None] == y_pred[..., :k]).any(axis=-1).astype(np.float64)
+        return np.asarray((labels[..., None] == y_pred[..., :k]).any(axis=-1), np.float64)
     return _in_top_k(labels.astype(np.intp), y_pred, k)
 
 
 def _labels_for(y_true: Any, y_pred: Array) -> Array:
     y_true = validation.as_array(y_true, "y_true")
-    labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1:] == (1,) else y_true
+    labels: Array = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1:] == (1,) else y_true
     if labels.shape != y_pred.shape[:-1]:
         raise ValueError(
             "y_true must have one label per row of y_pred. "
@@ -1328,7 +1328,7 @@ class _ConfusionMetric(Metric):
             return np.searchsorted(np.sort(self._thresholds.astype(y_pred.dtype)), y_pred, side="left")
         # As Keras, in the type of the predictions: a prediction on a threshold falls to the same side of it.
         n = np.ceil(np.clip(y_pred, 0, 1) * y_pred.dtype.type(len(self._thresholds) - 1)).astype(np.intp)
-        return np.maximum(n, 1) if self._thresholds[0] < 0 else n
+        return np.asarray(np.maximum(n, 1) if self._thresholds[0] < 0 else n)
 
     def _at_thresholds(self, exceeded: Array, weights: Array) -> tuple[Array, Array]:
         """Sum weights of predictions above each threshold, (thresholds, labels), and of all, (labels)."""
@@ -1893,7 +1893,7 @@ class FBetaScore(Metric):
     array([0.3846, 0.9091, 0.8333])
     """
 
-    _options = ("average", "beta", "threshold")
+    _options: ClassVar[tuple[str, ...]] = ("average", "beta", "threshold")
 
     def __init__(
         self,
@@ -1940,7 +1940,7 @@ class FBetaScore(Metric):
         if self.threshold is not None:
             return (y_pred > self.threshold).astype(np.float64)
         largest = y_pred.max(axis=-1, keepdims=True)
-        return ((y_pred >= largest) & (np.abs(y_pred) > 1e-9)).astype(np.float64)
+        return np.asarray((y_pred >= largest) & (np.abs(y_pred) > 1e-9), np.float64)
 
     def result(self) -> Any:
         """Return the score, or one for each class."""

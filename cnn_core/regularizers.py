@@ -112,7 +112,7 @@ class L1L2(Regularizer):
     """
 
     native = "l1_l2"
-    _options = ("l1", "l2")
+    _options: ClassVar[tuple[str, ...]] = ("l1", "l2")
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
         self.l1 = 0.0 if l1 is None else validation.number(l1, "l1", minimum=0)

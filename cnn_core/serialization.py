@@ -270,11 +270,12 @@ class Registry:
         if config is None:
             return None
         if isinstance(config, str):
-            target, settings = self.find(config, custom_objects), {}
-        elif isinstance(config, Mapping):
-            target, settings = self._read(config, custom_objects)
-        else:
-            raise TypeError(f"`{self.argument}` must be a name or a configuration. Received: {config!r}")
+            return self._instance(self.find(config, custom_objects), {}, custom_objects)
+        if isinstance(config, Mapping):
+            return self._instance(*self._read(config, custom_objects), custom_objects)
+        raise TypeError(f"`{self.argument}` must be a name or a configuration. Received: {config!r}")
+
+    def _instance(self, target: Any, settings: dict[str, Any], custom_objects: CustomObjects | None) -> Any:
         if not isinstance(target, type):
             return target
         with custom_objects_in_use(custom_objects):
