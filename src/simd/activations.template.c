@@ -231,7 +231,7 @@ SLOPE_OF_A(log_sigmoid)
 
 INLINE vector NAMED(hard_logistic)(vector z)
 {
-    return NAMED(clip)(multiply_add(z, broadcast((REAL)(1.0 / 6)), broadcast((REAL)0.5)), 0, 1);
+    return NAMED(clip)(z + 3, 0, 6) * (REAL)(1.0 / 6);
 }
 FORMULA(hard_sigmoid)
 {
@@ -260,12 +260,13 @@ SLOPE_OF_A(hard_tanh)
     return (void)p, NAMED(piecewise)(a, -1, 1, 0, broadcast(1), 0);
 }
 
-/* (z + root) / 2; for z < 0, where that cancels, (p0 / 2) / (root - z). The bound replaces an overflown root. */
+/* (z + root) / 2; for z < 0, where that cancels, (p0 / 4) / ((root - z) / 2). The bound replaces an overflown root. */
 FORMULA(squareplus)
 {
     const vector m = magnitude(z), b = broadcast(p.p0);
-    const vector sum = m + at_most(square_root(multiply_add(z, z, b)), m + square_root(b));
-    return select(not_less(z, (vector){0}), (REAL)0.5 * sum, (REAL)0.5 * p.p0 / sum);
+    const vector root = at_most(square_root(multiply_add(z, z, b)), m + square_root(b));
+    const vector half_sum = (REAL)0.5 * m + (REAL)0.5 * root;
+    return select(not_less(z, (vector){0}), half_sum, (REAL)0.25 * p.p0 / half_sum);
 }
 /* g' = (1 + z / sqrt(z^2 + p0)) / 2 = a^2 / (a^2 + p0 / 4) */
 SLOPE_OF_A(squareplus)

@@ -30,14 +30,21 @@ INLINE NAMED(mask) NAMED(not_less)(NAMED(vector) a, NAMED(vector) b) { return (N
 #ifdef NO_MASKED_ACCESS
 typedef ptrdiff_t NAMED(lanes); /* how many lanes live: 1 to LANES */
 INLINE NAMED(lanes) NAMED(first_lanes)(ptrdiff_t n) { return n; }
+
+/* Dead lanes read the last live element, so that no branch is needed, and are then cleared. */
 INLINE NAMED(vector) NAMED(load_lanes)(const REAL *p, NAMED(lanes) live)
 {
-    REAL padded[NAMED(LANES)] = {0};
-    for (ptrdiff_t i = 0; i < live; i++) padded[i] = p[i];
-    return NAMED(load)(padded);
+    NAMED(vector) v = {0};
+    NAMED(integers) alive = {0};
+    for (int i = 0; i < NAMED(LANES); i++) {
+        v[i] = p[i < live ? i : live - 1];
+        alive[i] = i < live ? ~(BITS)0 : 0;
+    }
+    return (NAMED(vector))((NAMED(integers))v & alive);
 }
 INLINE void NAMED(store_lanes)(REAL *p, NAMED(vector) v, NAMED(lanes) live)
 {
-    for (ptrdiff_t i = 0; i < live; i++) p[i] = v[i];
+    for (int i = 0; i < NAMED(LANES); i++)
+        if (i < live) p[i] = v[i];
 }
 #endif
