@@ -92,9 +92,9 @@ class Optimizer:
         g = clip(g, -clipvalue, clipvalue)         # at most one of the three
         w = w - w * weight_decay * lr              # every tensor, biases too, that is not excluded
         w = the rule's step, with lr               # see the subclass
-        w = constraint(w)
         average = ema_momentum * average + (1 - ema_momentum) * w    # average = w at first
         w = average                                # every ema_overwrite_frequency updates, and when fit ends
+        w = constraint(w)
 
     Parameters
     ----------
@@ -605,10 +605,12 @@ class Nadam(Optimizer):
 
     ::
 
-        u(t) = beta_1 * (1 - 0.96**t / 2)
+        u = beta_1 * (1 - 0.96**t / 2)
+        u_next = beta_1 * (1 - 0.96 ** (t + 1) / 2)
+        product = product * u                                   # product = 1 at first
         m = m + (1 - beta_1) * (g - m)                          # m = 0 at first
         v = v + (1 - beta_2) * (g**2 - v)                       # v = 0 at first
-        m_hat = u(t + 1) * m / (1 - u(1) * ... * u(t + 1)) + (1 - u(t)) * g / (1 - u(1) * ... * u(t))
+        m_hat = u_next * m / (1 - product * u_next) + (1 - u) * g / (1 - product)
         v_hat = v / (1 - beta_2**t)
         w = w - lr * m_hat / (sqrt(v_hat) + epsilon)
 
@@ -657,7 +659,7 @@ class Nadam(Optimizer):
         return (("momentum", 0.0), ("velocity", 0.0))
 
     def momentum_product(self, t: int) -> float:
-        """Return u(1) * ... * u(t) of the update rule: what native code needs to continue after t updates.
+        """Return `product` of the update rule after t updates: what native code needs to go on from there.
 
         Examples
         --------
