@@ -831,7 +831,7 @@ def _unwrap(x: object, name: str) -> Array:
         if isinstance(x, Sequence):
             _refuse_ragged(x, name, error)
         raise TypeError(
-            f"{name} cannot be read as an array: {error}. Received: {name} of type {type(x).__name__}"
+            f"{name} cannot be read as an array: {str(error).rstrip('.')}. Received: {name} of type {type(x).__name__}"
         ) from error
 
 
@@ -862,20 +862,20 @@ def _refuse_ragged(x: Sequence[Any], name: str, error: Exception) -> NoReturn:
 
 
 def _frame_array(frame: Any, name: str) -> Array:
-    """Read a data frame; on any difficulty look at its columns one by one, so that the message names one."""
+    """Read a data frame; what is not numbers throughout goes column by column, so that a message can name one."""
     if not len(frame) or not len(frame.columns):
         return np.empty((len(frame), len(frame.columns)))
-    try:
-        whole = frame.to_numpy()
-    except Exception:  # the column that is in the way says it better
-        whole = None
-    if isinstance(whole, np.ndarray) and whole.dtype.kind in NUMERIC_KINDS:
-        return whole
+    whole = frame.to_numpy()
+    if whole.dtype.kind in NUMERIC_KINDS:
+        return np.asarray(whole)
     by_position = frame.iloc if hasattr(frame, "iloc") else frame
-    columns = [
-        as_array(by_position[:, position], f"{name} column {label!r}")
-        for position, label in enumerate(column_names(frame) or ())
-    ]
+    columns = []
+    for position, label in enumerate(column_names(frame) or ()):
+        part = f"{name} column {label!r}"
+        column = as_array(by_position[:, position], part)
+        if column.ndim != 1:
+            raise TypeError(f"{part} must have one number per row. Received: shape={column.shape}")
+        columns.append(column)
     return np.stack(columns, axis=1)
 
 

@@ -303,6 +303,8 @@ def test_polars(polars):
         (["u", "v"], TypeError, "x column 'bad' must hold numbers, but has the text 'u' at row 0"),
         ([None, "v"], (TypeError, ValueError), "x column 'bad'"),
         ([1, None], ValueError, "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'"),
+        ([[1, 2], [3]], TypeError, "x column 'bad' must hold numbers, but has an object of type ndarray at row 0"),
+        ([{"u": 1, "v": 2}, {"u": 3, "v": 4}], TypeError, "x column 'bad' must have one number per row"),
     ):
         with pytest.raises(error) as caught:
             data.adapt(polars.DataFrame({"good": [1, 2], "bad": column}), input_specs=read)

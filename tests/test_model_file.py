@@ -255,7 +255,22 @@ def test_the_data_is_synced_before_the_rename_and_the_directory_after(tmp_path, 
     assert events == ["fsync file", "replace", "fsync directory"]
 
 
-def test_an_error_names_the_file_asked_for(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("code", "fine"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_a_file_system_that_cannot_sync_directories_is_no_error(tmp_path, monkeypatch, code, fine):
+    real = os.fsync
+
+    def faulty(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", faulty)
+    with contextlib.nullcontext() if fine else pytest.raises(OSError, match=os.strerror(code)):
+        model_file.write(tmp_path / "model", TENSORS)
+    assert whole(tmp_path / "model") == "new"
+
+
+def test_an_error_names_the_file_asked_for(tmp_path):
     path = tmp_path / "missing" / "model"
     with pytest.raises(FileNotFoundError) as caught:
         model_file.write(path, TENSORS)
@@ -278,6 +293,16 @@ def test_permissions(tmp_path):
     path.chmod(0o604)
     model_file.write(path, OLD)
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everything")
+def test_a_file_that_must_not_be_written_is_not_replaced(tmp_path):
+    path = tmp_path / "model"
+    model_file.write(path, OLD)
+    path.chmod(0o400)
+    with pytest.raises(PermissionError):
+        model_file.write(path, TENSORS)
+    assert whole(path) == "old"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make symbolic links")

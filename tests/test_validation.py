@@ -294,6 +294,17 @@ def test_finite_looks_beyond_its_first_block():
         validation.finite(x, "x")
 
 
+def test_finite_words_any_number_of_dimensions():
+    x = np.zeros((2, 3, 4))
+    x[1, 2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"the first is nan at row 1, feature \(2, 0\)"):
+        validation.finite(x, "x")
+    with pytest.raises(ValueError, match="the first is nan in it"):
+        validation.finite(np.array(np.nan), "loss")
+    integers = np.array([1, 2])
+    assert validation.finite(integers, "x") is integers
+
+
 def test_finite_names_the_column():
     with pytest.raises(ValueError, match="at row 0, column 'height'"):
         validation.finite(np.array([[1, np.nan]]), "x", ["age", "height"])
