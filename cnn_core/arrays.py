@@ -5,6 +5,7 @@ Rows and features of training data are checked in validation.py; here the number
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -97,4 +98,4 @@ def as_rows(x: Array) -> Array:
     >>> as_rows(np.zeros(3)).shape, as_rows(np.zeros((2, 4, 3))).shape
     ((1, 3), (8, 3))
     """
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1]) if x.size else x.reshape(int(np.prod(x.shape[:-1])), -1)
+    return np.ascontiguousarray(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
