@@ -798,8 +798,8 @@ class Sparsemax(RowActivation):
     """Project a row onto the probabilities: the nearest point with non-negative elements of sum 1.
 
     `a_i = max(z_i - t, 0)` where t makes the sum 1; many elements are exactly 0. With S the elements above 0,
-    `dJ/dz_i = da_i - mean(da over S)` in S and 0 elsewhere. (Martins and Astudillo 2016, "From Softmax to Sparsemax".) Keras 3.15
-    returns this only for rows of which one element remains; for others its result has another sum.
+    `dJ/dz_i = da_i - mean(da over S)` in S and 0 elsewhere. (Martins and Astudillo 2016, "From Softmax to Sparsemax".)
+    Keras 3.15 returns this only for rows of which one element remains; for others its result has another sum.
 
     Parameters
     ----------
