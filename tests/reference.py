@@ -863,9 +863,10 @@ State = dict[str, Array]
 
 @dataclass
 class Optimizer:
-    """The steps that all optimizers share: accumulate, clip, decay, step by the rule, constrain, average.
+    """The steps that all optimizers share: accumulate, clip, decay, step by the rule, average, constrain.
 
-    Fields other than those of Keras's common tail belong to the rule and stand in `options`.
+    With accumulation, the rule and the average count updates while a learning-rate schedule counts batches. What
+    does not belong to Keras's common tail belongs to the rule and stands in `options`.
     """
 
     rule: str
@@ -883,6 +884,11 @@ class Optimizer:
     states: list[State] = field(default_factory=list)
     averages: list[Array] = field(default_factory=list)
     accumulated: list[Array] = field(default_factory=list)
+
+    @property
+    def updates(self) -> int:
+        """The number of updates so far, of which each takes `gradient_accumulation_steps` batches."""
+        return self.iterations // (self.gradient_accumulation_steps or 1)
 
     def apply(
         self,
@@ -916,7 +922,7 @@ class Optimizer:
             for w, wanted in zip(weights, decayed or [True] * len(weights), strict=True):
                 w -= w * self.weight_decay * rate if wanted else 0.0
         for w, gradient, state in zip(weights, gradients, self.states, strict=True):
-            RULES[self.rule](w, gradient, state, rate, self.iterations + 1, **self.options)
+            RULES[self.rule](w, gradient, state, rate, self.updates + 1, **self.options)
 
     def _clip(self, gradients: list[Array]) -> list[Array]:
         """Clip by at most one of the three measures, in Keras's order of precedence."""
@@ -931,11 +937,11 @@ class Optimizer:
 
     def _average(self, weights: Sequence[Array]) -> None:
         """Average the weights; the first step starts from them, and every so often they are replaced."""
-        momentum = self.ema_momentum if self.iterations else 0.0
+        momentum = self.ema_momentum if self.updates else 0.0
         for w, average in zip(weights, self.averages, strict=True):
             average[...] = momentum * average + (1 - momentum) * w
         frequency = self.ema_overwrite_frequency
-        if frequency and (self.iterations + 1) % frequency == 0:
+        if frequency and (self.updates + 1) % frequency == 0:
             for w, average in zip(weights, self.averages, strict=True):
                 w[...] = average
 
