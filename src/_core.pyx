@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from activations cimport derivative_needs_z, is_plain_relu, activate_rows, derive_rows
+from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from metrics cimport Metric
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
@@ -18,7 +18,9 @@ from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, R
 from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
-from random cimport dropout_mask, normal_numbers, philox, shuffle
+from random cimport dropout_mask as fill_dropout_mask
+from random cimport normal_numbers, shuffle
+from random cimport philox as fill_philox
 from simd cimport real, simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_run, pool_set_width, pool_started, pool_width
 
@@ -82,7 +84,7 @@ CONSTRAINTS = {
     None: constraints.UNCONSTRAINED, "non_negative": constraints.NON_NEGATIVE, "max_norm": constraints.MAX_NORM,
     "unit_norm": constraints.UNIT_NORM, "min_max_norm": constraints.MIN_MAX_NORM,
 }
-MODES = {"evaluation": EVALUATION, "training": TRAINING, "tracing": TRACING}
+MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracing": TRACING}
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
 
 cdef double SLICE_SECONDS = 0.05
@@ -514,7 +516,142 @@ cdef bint knows_activation(const Loss *loss, Plan *plan):
     return readers == 1
 
 
-cdef class Pass:
+cdef class Workbench:
+    """Workspace memory of a network in training layout, and what it held after the last run."""
+    cdef readonly Network network
+    cdef Workspace workspace
+    cdef bint *needs_delta
+
+    cdef int open(self, Network network) except -1:
+        self.network = network
+        self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
+        return 0
+
+    def __dealloc__(self):
+        workspace_free(&self.workspace)
+        free(self.needs_delta)
+
+    cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
+        """Which buffers need dJ/dvalue: those between a trained parameter (or a wanted input) and the losses."""
+        cdef Plan *plan = &self.network.plan
+        cdef Operation *operation
+        cdef int i, j
+        for i in range(plan.n_inputs):
+            self.needs_delta[plan.inputs[i]] = input_gradients
+        for i in range(plan.n_operations if training else 0):
+            operation = &plan.operations[i]
+            for j in range(MAX_TENSORS):
+                if operation.tensors[j] >= 0 and self.network.gradients[operation.tensors[j]] != NULL:
+                    self.needs_delta[operation.output] = True
+            for j in range(operation.n_inputs):
+                if self.needs_delta[operation.inputs[j]]:
+                    self.needs_delta[operation.output] = True
+        return 0
+
+    cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
+        if not workspace_allocate(&self.network.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
+                                  MODES[mode]):
+            raise MemoryError(f"no memory for the activations of {n} samples")
+        self.workspace.seed = seed
+        return 0
+
+    def value(self, int buffer):
+        """A copy of what the buffer holds after the last block: (n * rows, width)."""
+        return self.rows(self.workspace.values[self.network.checked_buffer(buffer)], buffer)
+
+    def delta(self, int buffer):
+        """A copy of dJ/d(buffer), or dJ/dz for the output of an operation with an activation; None if not computed."""
+        if self.workspace.deltas[self.network.checked_buffer(buffer)] == NULL:
+            return None
+        if not self.workspace.delta_written[buffer]:
+            return np.zeros_like(self.value(buffer))
+        return self.rows(self.workspace.deltas[buffer], buffer)
+
+    def pre_activation(self, int operation):
+        """A copy of z of an operation; None where z is not kept apart from a."""
+        if not 0 <= operation < self.network.plan.n_operations:
+            raise ValueError(f"the plan has no operation {operation}")
+        cdef Operation *op = &self.network.plan.operations[operation]
+        if op.kind == DROPOUT or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
+            return None
+        return self.rows(self.workspace.scratch[operation], op.output)
+
+    cdef object rows(self, void *data, int buffer):
+        cdef Buffer *b = &self.network.plan.buffers[buffer]
+        cdef Py_ssize_t r, n_rows = self.workspace.n * b.rows, width = b.width * self.network.element_size
+        cdef Py_ssize_t stride = self.workspace.strides[buffer] * self.network.element_size
+        result = np.empty((n_rows, b.width), self.network.dtype)
+        for r in range(n_rows):
+            memcpy(<char *> cnp.PyArray_DATA(result) + r * width, <char *> data + r * stride, width)
+        return result
+
+    cdef int check_failure(self) except -1:
+        if self.workspace.failed:
+            self.workspace.failed = False
+            self.network.raise_custom_error()
+        return 0
+
+
+cdef class Block(Workbench):
+    """One batch forward, and backward from given derivatives of the outputs: the derivation's network block."""
+
+    def __cinit__(self, Network network, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0):
+        self.open(network)
+        self.mark_deltas(True, True)
+        for i in range(network.plan.n_outputs):
+            self.needs_delta[network.plan.outputs[i]] = True
+        self.allocate_workspace(max(n, <Py_ssize_t> 1), "tracing" if training else "block", seed)
+        self.workspace.n, self.workspace.step = n, step
+
+    def forward(self, list inputs):
+        """The outputs for the inputs, each (n, elements)."""
+        cdef int i, buffer
+        cdef Network network = self.network
+        for i in range(network.plan.n_operations):
+            network.plan.operations[i].left_to_loss = False
+        for i in range(network.plan.n_inputs):
+            buffer = network.plan.inputs[i]
+            data = data_of(inputs[i], network.dtype, self.workspace.n * network.sample_size(buffer))
+            if network.element_size == 4:
+                gather_rows(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n,
+                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+            else:
+                gather_rows(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
+                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+        with nogil:
+            if network.element_size == 4:
+                forward(&network.plan, &self.workspace, <float **> network.tensors)
+            else:
+                forward(&network.plan, &self.workspace, <double **> network.tensors)
+        self.check_failure()
+        return [self.value(network.plan.outputs[i]) for i in range(network.plan.n_outputs)]
+
+    def backward(self, list deltas):
+        """From dJ/doutputs: fills the bound gradients and returns dJ/dinputs."""
+        cdef int i, buffer
+        cdef Network network = self.network
+        memset(self.workspace.delta_written, 0, network.plan.n_buffers * sizeof(bint))
+        memset(self.workspace.tensor_written, 0, network.plan.n_tensors * sizeof(bint))
+        for i in range(network.plan.n_outputs):
+            buffer = network.plan.outputs[i]
+            data = data_of(deltas[i], network.dtype, self.workspace.n * network.sample_size(buffer))
+            if network.element_size == 4:
+                gather_rows(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n,
+                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+            else:
+                gather_rows(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
+                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+            self.workspace.delta_written[buffer] = True
+        with nogil:
+            if network.element_size == 4:
+                backward(&network.plan, &self.workspace, <float **> network.tensors, <float **> network.gradients)
+            else:
+                backward(&network.plan, &self.workspace, <double **> network.tensors, <double **> network.gradients)
+        self.check_failure()
+        return [self.delta(network.plan.inputs[i]) for i in range(network.plan.n_inputs)]
+
+
+cdef class Pass(Workbench):
     """Passes over batches of samples: training with an optimizer, evaluation without.
 
     Parameters
@@ -528,13 +665,9 @@ cdef class Pass:
     mode : "evaluation", "training" or "tracing"
     input_gradients : bool
     """
-    cdef Network network
     cdef Optimizer optimizer
     cdef Run run
-    cdef Workspace workspace
     cdef object kept_alive
-    cdef double *totals
-    cdef bint *needs_delta
     cdef readonly Py_ssize_t n_batches
 
     def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size, list losses,
@@ -543,7 +676,8 @@ cdef class Pass:
         cdef int i
         cdef Py_ssize_t n = len(inputs[0])
         cdef Run *run = &self.run
-        self.network, self.optimizer = network, optimizer
+        self.open(network)
+        self.optimizer = optimizer
         self.kept_alive = [inputs, targets, weights, predictions]
         run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, network.tensors
         run.tensor_sizes = network.tensor_sizes
@@ -559,7 +693,6 @@ cdef class Pass:
         run.metric_targets = <int *> allocate(run.n_metrics, sizeof(int))
         run.predictions = <void **> allocate(network.plan.n_outputs, sizeof(void *))
         run.loss_totals = <double *> allocate(2 * run.n_losses, sizeof(double))
-        self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
         for i in range(network.plan.n_inputs):
             run.inputs[i].width = network.sample_size(network.plan.inputs[i])
             run.inputs[i].data = data_of(inputs[i], network.dtype, n * run.inputs[i].width)
@@ -578,11 +711,10 @@ cdef class Pass:
             run.parameters = cnp.PyArray_DATA(optimizer.parameters)
             run.flat_gradients = cnp.PyArray_DATA(optimizer.gradients)
         self.mark_deltas(mode != "evaluation", input_gradients)
+        for i in range(run.n_losses):
+            self.needs_delta[run.losses[i].output] = True
         run.block_size = self.block_size(mode)
-        if not workspace_allocate(&network.plan, &self.workspace, min(run.block_size, max(n, <Py_ssize_t> 1)),
-                                  network.element_size, self.needs_delta, MODES[mode]):
-            raise MemoryError(f"no memory for the activations of {run.block_size} samples")
-        self.workspace.seed = seed
+        self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
 
     def __dealloc__(self):
         cdef int i
@@ -592,7 +724,6 @@ cdef class Pass:
         for i in range(self.run.n_metrics):
             if self.run.metrics != NULL:
                 free(self.run.metrics[i].loss.parameters)
-        workspace_free(&self.workspace)
         free(self.run.inputs)
         free(self.run.targets)
         free(self.run.losses)
@@ -600,7 +731,6 @@ cdef class Pass:
         free(self.run.metric_targets)
         free(self.run.predictions)
         free(self.run.loss_totals)
-        free(self.needs_delta)
 
     cdef int fill_targets(self, int i, object target, object weight) except -1:
         cdef Loss *loss = &self.run.losses[i]
@@ -632,25 +762,6 @@ cdef class Pass:
         metric.loss.has_labels = self.run.losses[target].has_labels
         metric.loss.target_width = self.run.losses[target].target_width
         self.run.metric_targets[i] = target
-        return 0
-
-    cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
-        """Which buffers need dJ/dvalue: outputs, and what lies between them and a trained parameter."""
-        cdef Plan *plan = &self.network.plan
-        cdef Operation *operation
-        cdef int i, j
-        for i in range(plan.n_inputs):
-            self.needs_delta[plan.inputs[i]] = input_gradients
-        for i in range(plan.n_operations if training else 0):
-            operation = &plan.operations[i]
-            for j in range(MAX_TENSORS):
-                if operation.tensors[j] >= 0 and self.network.gradients[operation.tensors[j]] != NULL:
-                    self.needs_delta[operation.output] = True
-            for j in range(operation.n_inputs):
-                if self.needs_delta[operation.inputs[j]]:
-                    self.needs_delta[operation.output] = True
-        for i in range(self.run.n_losses):
-            self.needs_delta[self.run.losses[i].output] = True
         return 0
 
     cdef Py_ssize_t block_size(self, str mode):
@@ -698,69 +809,31 @@ cdef class Pass:
                 status = run_slice(run, <float **> run.tensors, <float **> run.gradients, seconds)
             else:
                 status = run_slice(run, <double **> run.tensors, <double **> run.gradients, seconds)
-        if status == RUN_FAILED:
-            self.workspace.failed = False
-            self.network.raise_custom_error()
+        self.check_failure()
         return STATUS[status], run.next_batch, run.step
 
-    def reset(self):
-        """Forgets the totals."""
+    def take_totals(self):
+        """What has been added up since the last call: (samples, sum over samples of the batches' penalties, the same
+        of each loss, (total, count) of each metric)."""
+        cdef Run *run = &self.run
         cdef int i
-        memset(self.run.loss_totals, 0, 2 * self.run.n_losses * sizeof(double))
-        self.run.penalty_total = self.run.samples = 0
-        for i in range(self.run.n_metrics):
-            self.run.metrics[i].total = self.run.metrics[i].count = 0
-
-    @property
-    def loss(self):
-        """The mean loss so far: weighted losses plus penalties, averaged over samples."""
-        cdef double total = self.run.penalty_total
-        cdef int i
-        for i in range(self.run.n_losses):
-            total += self.run.losses[i].weight * self.run.loss_totals[i]
-        return total / self.run.samples if self.run.samples else 0.0
-
-    @property
-    def losses(self):
-        """Each loss by itself, unweighted."""
-        return [self.run.loss_totals[i] / self.run.samples if self.run.samples else 0.0
-                for i in range(self.run.n_losses)]
+        totals = (run.samples, run.penalty_total, [run.loss_totals[i] for i in range(run.n_losses)],
+                  [(run.metrics[i].total, run.metrics[i].count) for i in range(run.n_metrics)])
+        memset(run.loss_totals, 0, 2 * run.n_losses * sizeof(double))
+        run.penalty_total = run.samples = 0
+        for i in range(run.n_metrics):
+            run.metrics[i].total = run.metrics[i].count = 0
+        return totals
 
     @property
     def last_loss(self):
-        """Of the last batch."""
+        """Of the last batch, penalties included."""
         return self.run.last_loss
 
     @property
-    def metrics(self):
-        return [self.run.metrics[i].total / self.run.metrics[i].count if self.run.metrics[i].count else 0.0
-                for i in range(self.run.n_metrics)]
-
-    def value(self, int buffer):
-        """A copy of what the buffer holds after the last block: (n * rows, width)."""
-        return self.rows(self.workspace.values[self.network.checked_buffer(buffer)], buffer)
-
-    def delta(self, int buffer):
-        """A copy of dJ/d(buffer), or dJ/dz for the output of an operation with an activation; None if not computed."""
-        if self.workspace.deltas[self.network.checked_buffer(buffer)] == NULL:
-            return None
-        return self.rows(self.workspace.deltas[buffer], buffer)
-
-    def pre_activation(self, int operation):
-        """A copy of z of an operation; None where it has no activation of its own."""
-        cdef Operation *op = &self.network.plan.operations[operation]
-        if op.activation == ACTIVATION_LINEAR or op.activation == ROW_GLU or op.kind == DROPOUT:
-            return None
-        return self.rows(self.workspace.scratch[operation], op.output)
-
-    cdef object rows(self, void *data, int buffer):
-        cdef Buffer *b = &self.network.plan.buffers[buffer]
-        cdef Py_ssize_t r, n_rows = self.workspace.n * b.rows, width = b.width * self.network.element_size
-        cdef Py_ssize_t stride = self.workspace.strides[buffer] * self.network.element_size
-        result = np.empty((n_rows, b.width), self.network.dtype)
-        for r in range(n_rows):
-            memcpy(<char *> cnp.PyArray_DATA(result) + r * width, <char *> data + r * stride, width)
-        return result
+    def step(self):
+        """The optimizer's step after the last finished batch."""
+        return self.run.step
 
 
 # --------------------------------------------------------------------------------- single kernels, for descriptions
@@ -867,10 +940,10 @@ cdef void row_losses(const Loss *loss, double *values, real *gradient, const rea
 
 cdef object losses_of_rows(str kind, object y, object a, object parameters):
     cdef Loss loss
-    cdef Py_ssize_t n = a.shape[0], width = a.shape[1]
+    cdef Py_ssize_t n = a.shape[0], width = a.shape[1], y_width = y.shape[1]
     if y.shape[0] != n:
         raise ValueError(f"y has {y.shape[0]} rows, a has {n}")
-    fill_row_loss(&loss, kind, parameters, y.shape[1])
+    fill_row_loss(&loss, kind, parameters, y_width)
     labels = np.ascontiguousarray(y, np.int32) if loss.has_labels else np.empty(0, np.int32)
     values, gradient = np.empty(n), np.empty(a.shape, a.dtype)
     y = np.ascontiguousarray(y, a.dtype)
@@ -881,11 +954,11 @@ cdef object losses_of_rows(str kind, object y, object a, object parameters):
         if a.dtype == np.float32:
             row_losses(&loss, <double *> cnp.PyArray_DATA(values), <float *> cnp.PyArray_DATA(gradient),
                        <float *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
-                       <float *> cnp.PyArray_DATA(a), n, y.shape[1], width)
+                       <float *> cnp.PyArray_DATA(a), n, y_width, width)
         elif a.dtype == np.float64:
             row_losses(&loss, <double *> cnp.PyArray_DATA(values), <double *> cnp.PyArray_DATA(gradient),
                        <double *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
-                       <double *> cnp.PyArray_DATA(a), n, y.shape[1], width)
+                       <double *> cnp.PyArray_DATA(a), n, y_width, width)
         else:
             raise TypeError(f"a must be float32 or float64. Received: {a.dtype}")
     finally:
@@ -914,26 +987,26 @@ def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
     return order
 
 
-def random_words(object counter, object key):
+def philox(object counter, object key):
     """One block of Philox4x32-10: four 32-bit words from a counter (128 bits) and a key (64 bits)."""
     cdef uint32_t words[4]
     cdef object low = counter & 0xFFFFFFFFFFFFFFFF, high = counter >> 64
-    philox(words, low, high, key)
+    fill_philox(words, low, high, key)
     return [words[i] for i in range(4)]
 
 
-def random_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str dtype="float32",
+def dropout_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str dtype="float32",
                 Py_ssize_t first_index=0):
     """A dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
     mask = np.empty(n, dtype)
     if mask.dtype == np.float32:
-        dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed, stream)
+        fill_dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed, stream)
     else:
-        dropout_mask(<double *> cnp.PyArray_DATA(mask), n, first_index, rate, 1 / (1 - rate), seed, stream)
+        fill_dropout_mask(<double *> cnp.PyArray_DATA(mask), n, first_index, rate, 1 / (1 - rate), seed, stream)
     return mask
 
 
-def random_normal(Py_ssize_t n, uint64_t seed, uint64_t stream, str dtype="float64", Py_ssize_t first_index=0):
+def normal(Py_ssize_t n, uint64_t seed, uint64_t stream, str dtype="float64", Py_ssize_t first_index=0):
     """Standard normal numbers."""
     numbers = np.empty(n, dtype)
     if numbers.dtype == np.float32:

@@ -6,7 +6,7 @@ from libc.math cimport INFINITY, log as log_of
 
 from plan cimport (Buffer, Operation, Plan, Workspace, ACTIVATION_LINEAR, ACTIVATION_RELU,
                    ACTIVATION_SIGMOID, ACTIVATION_COUNT, ROW_SOFTMAX, ROW_LOG_SOFTMAX, ROW_GLU, ROW_SPARSEMAX,
-                   CUSTOM_ACTIVATION, INFERENCE, TRACING)
+                   CUSTOM_ACTIVATION, BLOCK, INFERENCE, TRACING)
 from custom cimport custom_activation_forward, custom_activation_backward
 from simd cimport (real, activation_forward, activation_backward, softmax_rows, simd_derivative_needs_z, vector_exp,
                    add_scaled)
@@ -208,7 +208,7 @@ cdef inline void add_rows(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t 
 cdef inline bint keeps_z(const Operation *operation, int mode) noexcept nogil:
     """Whether z is stored apart from a: for g', for a loss that works on logits, or for a reader."""
     return (mode != INFERENCE and operation.activation != ACTIVATION_LINEAR
-            and (operation.keeps_z or operation.left_to_loss or mode == TRACING))
+            and (operation.keeps_z or operation.left_to_loss or mode == TRACING or mode == BLOCK))
 
 
 cdef inline void activate(const Plan *plan, int index, Workspace *workspace, real *a, const real *z) noexcept nogil:

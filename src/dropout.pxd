@@ -43,11 +43,12 @@ cdef inline void dropout_backward(const Plan *plan, int index, Workspace *worksp
     cdef const real *dy = <const real *> workspace.deltas[operation.output]
     cdef const real *mask = <const real *> workspace.scratch[index]
     cdef real *dx = <real *> workspace.deltas[source]
+    cdef bint drops = workspace.mode >= TRAINING and operation.reals[0] != 0
     cdef real kept, keep = <real> (1 if workspace.delta_written[source] else 0)
     if dx == NULL:
         return
     for r in range(n_rows):
         for c in range(width):
-            kept = dy[r * y_row + c] * (mask[r * width + c] if operation.reals[0] != 0 else 1)
+            kept = dy[r * y_row + c] * (mask[r * width + c] if drops else 1)
             dx[r * x_row + c] = kept + (dx[r * x_row + c] if keep != 0 else 0)
     workspace.delta_written[source] = True

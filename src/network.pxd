@@ -258,6 +258,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     if run.optimizer != NULL:
         penalties = total_penalty(run.optimizer, w)
         total += penalties
+    run.last_loss = total
     if not isfinite(total):
         return RUN_DIVERGED
     if gradients != NULL:
@@ -271,7 +272,6 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     for i in range(run.n_losses):
         run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n
     run.penalty_total += penalties * n
-    run.last_loss = total
     run.samples += n
     run.next_batch += 1
     return RUN_FINISHED

@@ -70,6 +70,7 @@ cdef struct Plan:
 cdef enum Mode:
     INFERENCE
     EVALUATION                    # inference, but losses are computed
+    BLOCK                         # the same, with every z kept for a backward step
     TRAINING
     TRACING                       # training, with every z kept for the reader
 

@@ -1,0 +1,94 @@
+"""One layer by itself: called on arrays, or forward and backward with a cache. Floor 3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnn_core import _core, random_state, validation
+from cnn_core.arrays import Array
+from cnn_core.graph import flatten
+from cnn_core.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Layer
+
+
+class Cache:
+    """What the forward step of a layer keeps for its backward step.
+
+    Attributes
+    ----------
+    x : numpy.ndarray, or list of them
+        The input.
+    z : numpy.ndarray or None
+        What the activation was applied to; None for a layer without one.
+    a : numpy.ndarray
+        The output.
+    """
+
+    def __init__(self, layer: Layer, inputs: list[Array], several: bool, training: bool) -> None:
+        self.layer = layer
+        self._plan = NetworkPlan()
+        self._several = several
+        buffers = [self._plan.add_input(x.shape[1:]) for x in inputs]
+        self._plan.outputs = layer.emit(self._plan, buffers)
+        self._gradients = [np.zeros(variable.shape, layer.dtype) for variable in self._plan.variables]
+        network = _core.Network(layer.dtype, self._plan)
+        network.bind([variable.array for variable in self._plan.variables], self._gradients)
+        self._block = _core.Block(network, len(inputs[0]), training, random_state.next_seed() if training else 0)
+        outputs = self._block.forward(inputs)
+        shapes = [self._plan.shapes[buffer] for buffer in self._plan.outputs]
+        shaped = [output.reshape(len(inputs[0]), *shape) for output, shape in zip(outputs, shapes, strict=True)]
+        self.x: Any = inputs if several else inputs[0]
+        self.a: Any = shaped if len(shaped) > 1 else shaped[0]
+        z = self._block.pre_activation(len(self._plan.operations) - 1) if self._plan.operations else None
+        self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[-1])
+
+    def backward(self, da: Any) -> tuple[Any, ...]:
+        """Return dx and the gradient of every variable."""
+        wanted = self.a if isinstance(self.a, list) else [self.a]
+        given = [_as_batch(part, "da", self.layer.dtype) for part in (da if isinstance(da, list) else [da])]
+        for part, output in zip(given, wanted, strict=True):
+            if part.shape != output.shape:
+                raise ValueError(f"da must have the shape of a, {output.shape}. Received: da.shape={part.shape}")
+        for gradient in self._gradients:
+            gradient[...] = 0
+        deltas = self._block.backward(given)
+        inputs = self.x if self._several else [self.x]
+        dx = [delta.reshape(x.shape) for delta, x in zip(deltas, inputs, strict=True)]
+        return (dx if self._several else dx[0], *(gradient.copy() for gradient in self._gradients))
+
+
+def _as_batch(x: Any, name: str, dtype: str) -> Array:
+    array = validation.convert(validation.as_array(x, name), name, np.dtype(dtype))
+    if array.ndim < 2:
+        raise ValueError(f"{name} must have the shape (n, features). Received: {name}.shape={array.shape}")
+    return validation.finite(np.ascontiguousarray(array), name)
+
+
+def forward(layer: Layer, x: Any, training: bool = False) -> tuple[Any, Cache]:
+    """See `Layer.forward`."""
+    several = layer.n_inputs is None
+    inputs = [_as_batch(part, "x", layer.dtype) for part in (flatten(x) if several else [x])]
+    if len({len(part) for part in inputs}) > 1:
+        raise ValueError(f"All inputs must have the same number of rows. Received: {[len(part) for part in inputs]}")
+    shapes = [(None, *part.shape[1:]) for part in inputs]
+    layer.ensure_built(shapes if several else shapes[0])
+    cache = Cache(layer, inputs, several, training)
+    return cache.a, cache
+
+
+def backward(layer: Layer, da: Any, cache: Any) -> tuple[Any, ...]:
+    """See `Layer.backward`."""
+    if not isinstance(cache, Cache) or cache.layer is not layer:
+        raise ValueError(f"`cache` must be what {layer.name!r}.forward(x) returned. Received: {validation.show(cache)}")
+    return cache.backward(da)
+
+
+def call_layer(layer: Layer, inputs: Any, training: bool) -> Any:
+    """Apply a layer to arrays."""
+    return forward(layer, inputs, training)[0]
+
+

@@ -1,0 +1,317 @@
+"""What every layer is: a name, variables, and a way to enter itself into a plan. Floor 3. No arithmetic on batches."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from cnn_core import config, constraints, initializers, random_state, regularizers, validation
+from cnn_core.arrays import Array
+from cnn_core.graph import Node, Shape, Symbol, flatten
+from cnn_core.plan import NetworkPlan
+from cnn_core.serialization import CustomObjects, Registry, snake_case
+from cnn_core.variables import Variable
+
+registry = Registry("layer")
+
+_counters: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+
+
+def unique_name(prefix: str) -> str:
+    """Return "dense", then "dense_1", "dense_2", ... as Keras names layers."""
+    number = next(_counters[prefix])
+    return f"{prefix}_{number}" if number else prefix
+
+
+def reset_names() -> None:
+    """Start counting anew, so that the next Dense is called "dense" again."""
+    _counters.clear()
+
+
+class Layer:
+    """Base class of layers.
+
+    A subclass makes its variables in `build(input_shape)` with `add_weight`, gives `compute_output_shape(input_shape)`
+    and enters its operations into a plan in `emit(plan, inputs)`. Shapes start with the batch dimension, None.
+
+    Parameters
+    ----------
+    name : str, default None
+        None: the class's name in snake case, numbered.
+    dtype : {"float32", "float64"}, default None
+        None: `config.floatx()`.
+    trainable : bool, default True
+        Whether training changes the variables.
+    activity_regularizer : regularizer, default None
+        A penalty on the output, divided by the batch size.
+    input_shape, input_dim : default None
+        In the first layer of a Sequential, as older Keras scripts give it: the shape without the batch dimension.
+    """
+
+    n_inputs: ClassVar[int | None] = 1  # None: a list of any length
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        activity_regularizer: Any = None,
+        input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
+    ) -> None:
+        self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
+        self.dtype = config.floatx() if dtype is None else validation.float_dtype(dtype).name
+        self._trainable = validation.boolean(trainable, "trainable")
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self._variables: list[Variable] = []
+        if input_dim is not None:
+            input_shape = (validation.positive_integer(input_dim, "input_dim"),)
+        self._first_shape = None if input_shape is None else validation.shape(input_shape, "input_shape")
+
+    # Variables
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer's variables. A change counts from the next fit on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = validation.boolean(trainable, "trainable")
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, in the order in which they were added."""
+        return list(self._variables)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The same as `variables`."""
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return [variable for variable in self.variables if variable.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        trained = set(map(id, self.trainable_variables))
+        return [variable for variable in self.variables if id(variable) not in trained]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The same as `trainable_variables`."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The same as `non_trainable_variables`."""
+        return self.non_trainable_variables
+
+    def add_weight(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "glorot_uniform",
+        *,
+        name: str,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        learning_rate_multiplier: float = 1.0,
+        epsilon_multiplier: float = 1.0,
+    ) -> Variable:
+        """Make a variable and keep it.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str or initializer, default "glorot_uniform"
+        name : str
+        trainable : bool, default True
+        regularizer, constraint : default None
+        learning_rate_multiplier, epsilon_multiplier : float, default 1
+            See `Variable`.
+
+        Returns
+        -------
+        Variable
+        """
+        make = initializers.get(initializer)
+        value = make(tuple(shape), dtype=self.dtype, generator=random_state.generator(random_state.next_seed()))
+        variable = Variable(
+            np.ascontiguousarray(value, self.dtype),
+            name,
+            f"{self.name}/{name}",
+            trainable,
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+            learning_rate_multiplier,
+            epsilon_multiplier,
+        )
+        self._variables.append(variable)
+        return variable
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all variables."""
+        return [variable.numpy() for variable in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all variables; either all are changed or, if one does not fit, none.
+
+        Raises
+        ------
+        ValueError
+            If there are too many or too few, a shape differs, or a number is not finite.
+        """
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"`weights` must have {len(variables)} arrays for {self.name!r}: "
+                f"{', '.join(variable.path for variable in variables) or 'none'}. Received: {len(weights)}"
+            )
+        checked = [variable.check(weight) for variable, weight in zip(variables, weights, strict=True)]
+        for variable, weight in zip(variables, checked, strict=True):
+            variable.array[...] = weight
+
+    def count_params(self) -> int:
+        """Return how many numbers the variables hold."""
+        return sum(variable.size for variable in self.variables)
+
+    # Building and calling
+
+    def build(self, input_shape: Any) -> None:
+        """Make the variables for inputs of this shape. The default makes none."""
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output. The default: that of the input."""
+        return input_shape
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the layer's operations into a plan; return the buffers of its outputs."""
+        raise NotImplementedError(f"{type(self).__name__} must define emit(plan, inputs)")
+
+    def check_inputs(self, shapes: Any) -> None:
+        """Say what is wrong with inputs of these shapes, if anything is."""
+
+    def ensure_built(self, shapes: Any) -> None:
+        """Build the layer unless it is built, and check that it fits the shapes."""
+        self.check_inputs(shapes)
+        if not self.built:
+            self.build(shapes)
+            self.built = True
+
+    def __call__(self, inputs: Any, *, training: bool = False) -> Any:
+        """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays."""
+        leaves = flatten(inputs)
+        if any(isinstance(leaf, Symbol) for leaf in leaves):
+            return self._call_on_symbols(inputs, leaves)
+        from cnn_core.block import call_layer
+
+        return call_layer(self, inputs, training=training)
+
+    def _call_on_symbols(self, inputs: Any, leaves: list[Any]) -> Any:
+        for leaf in leaves:
+            if not isinstance(leaf, Symbol):
+                raise TypeError(f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}")
+        if self.n_inputs is not None and len(leaves) != self.n_inputs:
+            raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)}")
+        shapes: Any = [leaf.shape for leaf in leaves] if self.n_inputs is None else leaves[0].shape
+        self.ensure_built(shapes)
+        node = Node(self, leaves)
+        shape: Shape = tuple(self.compute_output_shape(shapes))
+        node.outputs = (Symbol(shape, unique_name(f"{self.name}_output"), self.dtype, node),)
+        return node.outputs[0]
+
+    def forward(self, x: Any, *, training: bool = False) -> tuple[Array, Any]:
+        """Compute the layer's output for a batch, and keep what `backward` needs.
+
+        This is one "network block" of the derivation: the forward step keeps z, the backward step takes da and the
+        cache.
+
+        Parameters
+        ----------
+        x : array-like of shape (n, features)
+        training : bool, default False
+            Whether layers such as Dropout behave as in training.
+
+        Returns
+        -------
+        a : numpy.ndarray
+        cache : cnn_core.block.Cache
+            With `x`, `z` and `a`.
+        """
+        from cnn_core.block import forward
+
+        return forward(self, x, training=training)
+
+    def backward(self, da: Any, cache: Any) -> tuple[Any, ...]:
+        """Compute dJ/dx and the gradient of every variable from da = dJ/da and the cache of `forward`.
+
+        Returns
+        -------
+        tuple
+            dx, then one gradient for each variable: `dx, dW, db` for a Dense layer. Gradients are sums over the
+            batch; a mean stands in da already if the loss is one.
+        """
+        from cnn_core.block import backward
+
+        return backward(self, da, cache)
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments from which `from_config` builds an equal layer, without its weights."""
+        settings: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        if self.activity_regularizer is not None and "activity_regularizer" not in self._own_arguments():
+            settings["activity_regularizer"] = self.activity_regularizer
+        return {**settings, **{name: getattr(self, name) for name in self._own_arguments() if hasattr(self, name)}}
+
+    @classmethod
+    def _own_arguments(cls) -> list[str]:
+        """The constructor's named arguments, which are attributes of the same name."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        common = {"self", "name", "dtype", "trainable", "input_shape", "input_dim"}
+        return [parameter.name for parameter in parameters if parameter.kind in kinds and parameter.name not in common]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the layer whose `get_config` returned `config`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def get(identifier: Any) -> Layer:
+    """Return a layer from a layer or its configuration."""
+    return deserialize(identifier) if isinstance(identifier, Mapping) else identifier
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Return a layer's class name and configuration as plain data."""
+    return registry.serialize(layer)
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Layer:
+    """Build a layer from what `serialize` returned."""
+    layer: Layer = registry.deserialize(config, custom_objects)
+    return layer
+
+
+def features(shape: Any, name: str) -> int:
+    """Return the size of the last axis, which a layer's variables depend on."""
+    if shape[-1] is None:
+        raise ValueError(f"The last axis of {name!r}'s input must be known. Received: shape={shape}")
+    return int(shape[-1])
+
+
+Function = Callable[..., Any]

@@ -1,0 +1,77 @@
+"""Where a network's inputs enter. Floor 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnn_core import config, validation
+from cnn_core.graph import Symbol
+from cnn_core.layers.base import Layer, registry, unique_name
+
+
+@registry.register()
+class InputLayer(Layer):
+    """Stand for an input in a list of layers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample.
+    batch_size : int, default None
+        Accepted because Keras has it; any number of samples fits.
+    dtype : str, default None
+    """
+
+    def __init__(
+        self, shape: Sequence[int | None] | None = None, batch_size: int | None = None, dtype: Any = None,
+        name: str | None = None, **common: Any,
+    ) -> None:
+        super().__init__(name=name, **common)
+        self.symbol = Input(shape, batch_size, dtype, self.name)
+        self.shape = self.symbol.shape[1:]
+        self.built = True
+
+    @classmethod
+    def of(cls, symbol: Symbol) -> InputLayer:
+        """Return the layer that stands for an existing symbol."""
+        layer = cls(symbol.shape[1:] or (1,), name=symbol.name)
+        layer.symbol = symbol
+        return layer
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.symbol.shape
+
+
+def Input(
+    shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
+) -> Symbol:
+    """Make a symbol for an input.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample, without the batch dimension.
+    batch_size : int, default None
+        Accepted because Keras has it; any number of samples fits.
+    dtype : str, default None
+        None: `config.floatx()`.
+    name : str, default None
+
+    Returns
+    -------
+    Symbol
+
+    Examples
+    --------
+    >>> Input((4,), name="features")
+    <Symbol shape=(None, 4), dtype=float32, name=features>
+    """
+    if shape is None:
+        raise ValueError("`shape` must be given, such as (4,). Received: shape=None")
+    checked = validation.shape(shape, "shape", unknown=True)
+    if dtype is None or str(dtype).startswith(("int", "uint")):
+        kind = config.floatx() if dtype is None else str(dtype)
+    else:
+        kind = validation.float_dtype(dtype).name
+    return Symbol((None, *checked), unique_name("input_layer") if name is None else validation.text(name, "name"), kind)

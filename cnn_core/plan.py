@@ -1,0 +1,167 @@
+"""What layers compile a network into: a straight list of operations over numbered buffers. Floor 3.
+
+A plan has sizes and references to variables, no dtype and no data; cnn_core._core turns it into C structures. A graph
+with branches is merely another list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnn_core.activations import Activation
+from cnn_core.variables import Variable
+
+# Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
+_FUSED_ROW_WISE = frozenset({"softmax", "log_softmax", "sparsemax"})
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a plan: reads buffers and parameters, writes one buffer.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `_core.OPERATIONS`.
+    inputs : tuple of int
+        Buffers.
+    output : int
+        A buffer that no earlier operation wrote.
+    tensors : tuple of int or None
+        Parameters, as the kind orders them.
+    activation : str
+        Applied to the output; its parameters follow.
+    reals, integers : tuple
+        What else the kind needs.
+    custom : object or None
+        The Python object that a custom operation or activation calls.
+    layer : str
+        The name of the layer it came from.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    tensors: tuple[int | None, ...] = ()
+    activation: str = "linear"
+    activation_parameters: tuple[float, ...] = ()
+    reals: tuple[float, ...] = ()
+    integers: tuple[int, ...] = ()
+    custom: Any = None
+    layer: str = ""
+
+
+class CustomCalls:
+    """What native code calls for a user's activation or operation; keeps an exception until native code has returned.
+
+    `error` is set by native code and raised by `_core.Network.raise_custom_error`.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self.error: BaseException | None = None
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+
+@dataclass
+class NetworkPlan:
+    """A plan being built, or built."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    @property
+    def buffers(self) -> list[tuple[int, int]]:
+        """(rows per sample, width) of every buffer."""
+        return [(math.prod(shape[:-1]), shape[-1]) for shape in self.shapes]
+
+    @property
+    def tensor_sizes(self) -> list[int]:
+        return [variable.size for variable in self.variables]
+
+    def add_buffer(self, shape: Sequence[int]) -> int:
+        """Add a buffer for values of `shape` per sample and return its number."""
+        self.shapes.append(tuple(shape) or (1,))
+        return len(self.shapes) - 1
+
+    def add_input(self, shape: Sequence[int]) -> int:
+        """Add a buffer that the network's caller fills."""
+        self.inputs.append(self.add_buffer(shape))
+        return self.inputs[-1]
+
+    def tensor(self, variable: Variable | None) -> int | None:
+        """Return the number of a parameter, entering it if it is new."""
+        if variable is None:
+            return None
+        for number, known in enumerate(self.variables):
+            if known is variable:
+                return number
+        self.variables.append(variable)
+        return len(self.variables) - 1
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        *,
+        layer: str,
+        variables: Sequence[Variable | None] = (),
+        activation: Activation | None = None,
+        reals: Sequence[float] = (),
+        integers: Sequence[int] = (),
+        custom: Any = None,
+    ) -> int:
+        """Add an operation, with its activation fused or following it, and return its output's buffer."""
+        fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
+        name, parameters = "linear", ()
+        if activation is not None and fused:
+            name, parameters = activation.native or "custom", activation.parameters if activation.native else ()
+            custom = custom if activation.native else CustomCalls(activation)
+        output = self.add_buffer(shape)
+        tensors = tuple(self.tensor(variable) for variable in variables)
+        self.operations.append(
+            Operation(
+                kind,
+                tuple(inputs),
+                output,
+                tensors,
+                name,
+                parameters,
+                tuple(map(float, reals)),
+                tuple(map(int, integers)),
+                custom,
+                layer,
+            )
+        )
+        return output if activation is None or fused else self.add_activation(output, activation, layer)
+
+    def add_activation(self, source: int, activation: Activation, layer: str) -> int:
+        """Add an activation as an operation of its own."""
+        shape = self.shapes[source]
+        if activation.native == "glu":
+            shape = (*shape[:-1], shape[-1] // 2)
+        output = self.add_buffer(shape)
+        self.operations.append(
+            Operation(
+                "activation",
+                (source,),
+                output,
+                (),
+                activation.native or "custom",
+                activation.parameters if activation.native else (),
+                custom=None if activation.native else CustomCalls(activation),
+                layer=layer,
+            )
+        )
+        return output
