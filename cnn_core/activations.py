@@ -59,10 +59,19 @@ class Activation:
         raise AttributeError(f"An activation cannot be changed; build another one. Received: {name}={value!r}")
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__signature__":  # what help() and editors show of the call, settings included
+            return self._signature()
         try:
             return self._settings[name]
         except KeyError:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    def _signature(self) -> Any:
+        from inspect import Parameter, Signature
+
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        settings = [Parameter(name, kind, default=value) for name, value in self._settings.items()]
+        return Signature([Parameter("x", kind), *settings])
 
     @property
     def parameters(self) -> tuple[float, ...]:

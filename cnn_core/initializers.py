@@ -330,6 +330,8 @@ class VarianceScaling(RandomInitializer):
     mode : "fan_in", "fan_out" or "fan_avg", default "fan_in"
     distribution : "truncated_normal" (also "normal"), "untruncated_normal" or "uniform", default "truncated_normal"
     seed : int or None, default None
+    input_axes, output_axes : sequence of int, default None
+        The axes whose sizes are multiplied to count inputs and outputs; None: see `fans`.
 
     Examples
     --------
@@ -337,7 +339,7 @@ class VarianceScaling(RandomInitializer):
     True
     """
 
-    _options: ClassVar[tuple[str, ...]] = ("scale", "mode", "distribution")
+    _options: ClassVar[tuple[str, ...]] = ("scale", "mode", "distribution", "input_axes", "output_axes")
 
     def __init__(
         self,
@@ -345,8 +347,11 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
+        self.input_axes, self.output_axes = _axes(input_axes, "input_axes"), _axes(output_axes, "output_axes")
         self.scale = validation.number(scale, "scale", above=0)
         self.mode = validation.choice(mode, "mode", ("fan_in", "fan_out", "fan_avg"))
         if isinstance(distribution, str):
@@ -356,7 +361,7 @@ class VarianceScaling(RandomInitializer):
         )
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         deviation = math.sqrt(self.scale / max(1.0, fan))
         if self.distribution == "truncated_normal":
@@ -366,17 +371,25 @@ class VarianceScaling(RandomInitializer):
         return np.asarray(math.sqrt(3) * deviation * (2 * generator.random(shape) - 1))
 
 
-def fans(shape: Sequence[int]) -> tuple[int, int]:
+def _axes(axes: Sequence[int] | None, name: str) -> list[int] | None:
+    return None if axes is None else [validation.integer(axis, name) for axis in axes]
+
+
+def fans(
+    shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
     """Count the inputs and outputs of a unit from the shape of its parameter, as Keras does.
 
     A kernel (inputs, units) has what it says, a vector its length for both, and of a shape with more axes the leading
-    ones multiply both of the last two.
+    ones multiply both of the last two. If both `input_axes` and `output_axes` are given, they decide instead.
 
     Examples
     --------
     >>> fans((3, 4)), fans((5,)), fans((2, 2, 3, 4)), fans(())
     ((3, 4), (5, 5), (12, 16), (1, 1))
     """
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if len(shape) < 2:
         return (shape[0], shape[0]) if shape else (1, 1)
     positions = math.prod(shape[:-2])
@@ -386,11 +399,20 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
 class _NamedScaling(VarianceScaling):
     """A variance scaling whose arguments its name fixes."""
 
-    _options = ()
+    _options = ("input_axes", "output_axes")
     _arguments: ClassVar[tuple[float, str, str]]
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(*self._arguments, seed=seed)
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self._arguments, seed, input_axes, output_axes)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments from which `from_config` builds an equal initializer: those that are given."""
+        return {name: value for name, value in super().get_config().items() if name == "seed" or value is not None}
 
 
 @_registry.register()
@@ -401,7 +423,8 @@ class GlorotUniform(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------
@@ -418,7 +441,8 @@ class GlorotNormal(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------
@@ -437,7 +461,8 @@ class HeUniform(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------
@@ -454,7 +479,8 @@ class HeNormal(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------
@@ -471,7 +497,8 @@ class LecunUniform(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------
@@ -488,7 +515,8 @@ class LecunNormal(_NamedScaling):
 
     Parameters
     ----------
-    seed : int or None, default None
+    seed, input_axes, output_axes
+        See `VarianceScaling`.
 
     Examples
     --------

@@ -1188,15 +1188,15 @@ def get(identifier: Any) -> Loss | None:
     return deserialize(identifier)
 
 
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Loss | None:
-    """Return the loss that a configuration describes; `custom_objects` maps further names to classes or objects.
+def deserialize(name: Any, custom_objects: CustomObjects | None = None) -> Loss | None:
+    """Return the loss that a name or a configuration describes; `custom_objects` maps further names to objects.
 
     Examples
     --------
     >>> deserialize({"class_name": "Huber", "config": {"delta": 2.0}}).delta
     2.0
     """
-    found = _registry.get(config, custom_objects)
+    found = _registry.get(name, custom_objects)
     return None if found is None else _as_loss(found)
 
 

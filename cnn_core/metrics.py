@@ -361,12 +361,12 @@ class MeanMetricWrapper(Mean):
     Parameters
     ----------
     fn : callable
-        `fn(y_true, y_pred, **keywords)` returns one value per row, or one number for the batch, which then counts as
+        `fn(y_true, y_pred, **kwargs)` returns one value per row, or one number for the batch, which then counts as
         one sample. It receives NumPy arrays.
     name : str, default None
         None: the function's name.
     dtype : str, default None
-    **keywords
+    **kwargs
         Further arguments of the function.
 
     Examples
@@ -378,12 +378,12 @@ class MeanMetricWrapper(Mean):
     (1.5, 'error')
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **keywords: Any) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         if not callable(fn):
             raise TypeError(f"`fn` must be a function of (y_true, y_pred). Received: fn={validation.show(fn)}")
         super().__init__(name or getattr(fn, "__name__", None) or snake_case(type(fn).__name__), dtype)
         self._function = fn
-        self._keywords = keywords
+        self._keywords = kwargs
 
     @property
     def registered_name(self) -> str:
