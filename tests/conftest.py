@@ -6,9 +6,11 @@ Test modules say `import reference`, `import tolerances` and `from golden import
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -18,3 +20,14 @@ collect_ignore_glob = ["golden/record_*.py"]
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def floatx(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make the test's parameter `dtype` the type of the layers and models that it creates."""
+    from cnn_core import config
+
+    before = config.floatx()
+    config.set_floatx(request.getfixturevalue("dtype"))
+    yield
+    config.set_floatx(before)

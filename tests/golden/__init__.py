@@ -82,6 +82,50 @@ def build(package: Any, description: Any) -> Any:
     return target(**build(package, description.get("arguments", {})))
 
 
+def missing(package: Any, description: Any) -> list[str]:
+    """List the objects of `description` that `package` does not have."""
+    if isinstance(description, list):
+        return [name for item in description for name in missing(package, item)]
+    if not isinstance(description, dict):
+        return []
+    names = [name for value in description.values() for name in missing(package, value)]
+    target = package
+    for part in description.get("object", "").split(".") if "object" in description else ():
+        target = getattr(target, part, None)
+    return [*names, description["object"]] if target is None else names
+
+
+def network(package: Any, layers: list[dict[str, Any]], inputs: int = 5) -> Any:
+    """Make the Sequential of these layers."""
+    return package.Sequential([package.layers.Input((inputs,)), *build(package, layers)])
+
+
+def compiled(package: Any, case: dict[str, Any], weights: list[np.ndarray]) -> Any:
+    """Make the network of a trajectory, ready to be trained from `weights`."""
+    model = network(package, case["layers"])
+    model.set_weights(weights)
+    optimizer = build(package, case["optimizer"])
+    if "exclude_from_weight_decay" in case:
+        optimizer.exclude_from_weight_decay(var_names=case["exclude_from_weight_decay"])
+    model.compile(optimizer=optimizer, loss=build(package, case.get("loss", "categorical_crossentropy")))
+    return model
+
+
+def train(
+    model: Any, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, batch_size: int
+) -> tuple[list[float], list[np.ndarray]]:
+    """Train batch by batch, over and over; return the loss of each step and the weights at the snapshots."""
+    slices = batches(len(x), batch_size)
+    losses, snapshots = [], []
+    for step in range(max(SNAPSHOTS)):
+        rows = slices[step % len(slices)]
+        chosen = None if sample_weight is None else sample_weight[rows]
+        losses.append(model.train_on_batch(x[rows], y[rows], sample_weight=chosen))
+        if step + 1 in SNAPSHOTS:
+            snapshots.append(flat(model.get_weights()))
+    return losses, snapshots
+
+
 def describe(path: str, /, **arguments: Any) -> dict[str, Any]:
     """Describe an object for `build`."""
     return {"object": path, "arguments": arguments}

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from keras.src.backend.common import dtypes
 
-from golden import DTYPES, FOLDER, SNAPSHOTS, batches, build, describe, flat, save
+from golden import DTYPES, FOLDER, SNAPSHOTS, batches, build, compiled, describe, flat, network, save, train
 
 SOURCE = {"package": "keras", "version": keras.__version__, "backend": keras.backend.backend(), "numpy": np.__version__}
 STEPS = max(SNAPSHOTS)
@@ -271,16 +271,14 @@ def classification_data(inputs: int = 5, classes: int = 3) -> tuple[np.ndarray, 
     return x, np.eye(classes)[scores.argmax(axis=1)]
 
 
+SAMPLE_WEIGHT = draw_uniform((ROWS,), 24, 0.0, 2.0)
+
+
 def dense(units: int, activation: str | None = None, **arguments: Any) -> dict[str, Any]:
     return describe("layers.Dense", units=units, activation=activation, **arguments)
 
 
 PLAIN_NETWORK = [dense(7, "tanh"), dense(3, "softmax")]
-
-
-def make_network(package: Any, case: dict[str, Any]) -> Any:
-    layers = [package.layers.Input((5,)), *build(package, case["layers"])]
-    return package.Sequential(layers)
 
 
 def initial_weights(shapes: list[tuple[int, ...]], names: list[str]) -> list[np.ndarray]:
@@ -292,45 +290,26 @@ def initial_weights(shapes: list[tuple[int, ...]], names: list[str]) -> list[np.
     ]
 
 
-def compile_network(case: dict[str, Any], weights: list[np.ndarray]) -> Any:
-    model = make_network(keras, case)
-    model.set_weights(weights)
-    optimizer = build(keras, case["optimizer"])
-    if "exclude_from_weight_decay" in case:
-        optimizer.exclude_from_weight_decay(var_names=case["exclude_from_weight_decay"])
-    model.compile(optimizer=optimizer, loss=build(keras, case.get("loss", "categorical_crossentropy")))
-    return model
-
-
 def record_trajectory(case: dict[str, Any], dtype: str, arrays: Arrays) -> None:
     """Train for 50 batches, and for the same 50 through `fit` where its end differs."""
     name = case["name"]
     x, y = classification_data()
-    model = make_network(keras, case)
+    model = network(keras, case["layers"])
     weights = initial_weights([w.shape for w in model.get_weights()], [w.name for w in model.weights])
+    sample_weight = SAMPLE_WEIGHT if case.get("weighted") else None
+    losses, snapshots = train(compiled(keras, case, weights), x, y, sample_weight, BATCH_SIZE)
     arrays[f"{name}/initial"] = flat(weights)
-    sample_weight = draw_uniform((ROWS,), 24, 0.0, 2.0) if case.get("weighted") else None
-    model = compile_network(case, weights)
-    slices = batches(ROWS, BATCH_SIZE)
-    losses, snapshots = [], []
-    for step in range(STEPS):
-        rows = slices[step % len(slices)]
-        chosen = None if sample_weight is None else sample_weight[rows]
-        result = model.train_on_batch(x[rows], y[rows], sample_weight=chosen)
-        losses.append(result)
-        if step + 1 in SNAPSHOTS:
-            snapshots.append(flat(model.get_weights()))
     arrays[f"{name}/{dtype}/losses"] = np.array(losses, dtype=dtype)
     arrays[f"{name}/{dtype}/weights"] = np.array(snapshots)
     if case["optimizer"]["arguments"].get("use_ema"):
-        model = compile_network(case, weights)
-        model.fit(x, y, BATCH_SIZE, STEPS // len(slices), shuffle=False, verbose=0)
+        model = compiled(keras, case, weights)
+        model.fit(x, y, BATCH_SIZE, STEPS // len(batches(ROWS, BATCH_SIZE)), shuffle=False, verbose=0)
         arrays[f"{name}/{dtype}/fit_weights"] = flat(model.get_weights())
 
 
 def record_trajectories(family: str, cases: list[dict[str, Any]]) -> None:
     x, y = classification_data()
-    arrays: Arrays = {"inputs/x": x, "inputs/y": y, "inputs/sample_weight": draw_uniform((ROWS,), 24, 0.0, 2.0)}
+    arrays: Arrays = {"inputs/x": x, "inputs/y": y, "inputs/sample_weight": SAMPLE_WEIGHT}
     for dtype in each_dtype():
         for case in cases:
             record_trajectory(case, dtype, arrays)
