@@ -69,8 +69,8 @@ def run(
         cnn_core.set_num_threads(threads)
     cnn_core.utils.set_random_seed(seed)
 
-    (x_train, y_train), (x_test, y_test) = datasets.load_digits()
-    x_train, x_test = _rows(x_train), _rows(x_test)
+    (train_images, y_train), (test_images, y_test) = datasets.load_digits()
+    x_train, x_test = _rows(train_images), _rows(test_images)
     print(f"Handwritten digits, 8 x 8 pixels: {len(x_train)} to learn from, {len(x_test)} held out\n")
 
     model = build_model()
@@ -191,7 +191,7 @@ def draw_picture(history: dict[str, list[float]], x: Matrix, labels: Labels, pro
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.15])[0]
     _draw_losses(left.subplots(), history)
     right.suptitle("The held-out digits the model is least sure of")
     correct = probabilities[np.arange(len(labels)), labels]
@@ -201,12 +201,14 @@ def draw_picture(history: dict[str, list[float]], x: Matrix, labels: Labels, pro
 
 
 def _draw_losses(axes: Axes, history: dict[str, list[float]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     epochs = np.arange(1, len(history["loss"]) + 1)
     marker = "o" if len(epochs) == 1 else ""
     axes.plot(epochs, history["loss"], marker=marker, label="training part (with dropout)")
     axes.plot(epochs, history["val_loss"], marker=marker, label="held-out part")
     axes.set(title="Loss by epoch", xlabel="epoch", ylabel="cross-entropy", yscale="log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
 
@@ -243,7 +245,7 @@ def _can_draw(required: bool) -> bool:
 
 
 def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return images.reshape(len(images), -1).astype(np.float32) / _INK
+    return images.reshape(len(images), -1) / np.float32(_INK)
 
 
 def _share(part: np.int64, whole: np.int64) -> str:
