@@ -245,7 +245,9 @@ def _can_draw(required: bool) -> bool:
 
 
 def _rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return images.reshape(len(images), -1) / np.float32(_INK)
+    rows = images.reshape(len(images), -1).astype(np.float32)
+    rows /= _INK
+    return rows
 
 
 def _share(part: np.int64, whole: np.int64) -> str:
