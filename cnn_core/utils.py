@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from cnn_core import random_state, validation
 from cnn_core.data import PyDataset
+from cnn_core.graph import Symbol, nodes_between
 
 __all__ = ["PyDataset", "Sequence", "normalize", "plot_model", "set_random_seed", "to_categorical"]
 
@@ -215,28 +216,36 @@ def plot_model(
     return figure
 
 
-def boxes_of(model: Any, shown: Iterable[str]) -> list[Box]:
-    """Return a box for each layer, fed by the layers that it is connected to, or else by the one before it."""
-    layers = list(model.layers)
-    shown = list(shown)
-    places = {id(layer): place for place, layer in enumerate(layers)}
-    boxes = []
-    for place, layer in enumerate(layers):
-        sources = getattr(layer, "inbound_layers", None)
-        if sources is None:
-            sources = layers[max(place - 1, 0) : place]
-        inputs = tuple(dict.fromkeys(places[id(source)] for source in sources if id(source) in places))
-        boxes.append(Box((type(layer).__name__, *_details(layer, shown)), inputs))
-    return boxes
+def boxes_of(model: Any, shown: Iterable[str] = ()) -> list[Box]:
+    """Return a box for each input and layer of a model, or of each layer in a row while the model is not built.
+
+    A layer that is called several times has one box, fed by everything that it is called on.
+    """
+    shown = tuple(shown)
+    if not model.built:
+        layers = list(model.layers)
+        return [Box(_lines(layer, None, shown), (place - 1,) if place else ()) for place, layer in enumerate(layers)]
+    lines: dict[str, tuple[str, ...]] = {symbol.name: _lines(symbol, symbol.shape, shown) for symbol in model.inputs}
+    sources: dict[str, list[str]] = {name: [] for name in lines}
+    for node in nodes_between(model.inputs, model.outputs):
+        name = node.layer.name
+        lines[name] = _lines(node.layer, node.outputs[0].shape, shown)
+        feeding = (symbol.name if symbol.node is None else symbol.node.layer.name for symbol in node.inputs)
+        sources.setdefault(name, []).extend(feeding)
+    places = {name: place for place, name in enumerate(lines)}
+    return [Box(lines[name], tuple(dict.fromkeys(places[source] for source in sources[name]))) for name in lines]
 
 
-def _details(layer: Any, shown: Iterable[str]) -> Iterable[str]:
+def _lines(drawn: Any, shape: tuple[int | None, ...] | None, shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what stands in the box of a layer, or of a symbol that is an input."""
+    lines = ["Input" if isinstance(drawn, Symbol) else type(drawn).__name__]
     for what in shown:
-        value = getattr(layer, what, None)
+        value = shape if what == "output_shape" else getattr(drawn, what, None)
         if what == "activation":
             value = getattr(value, "name", value)
         if value is not None:
-            yield f"{what.replace('_', ' ')}: {value}"
+            lines.append(f"{what.replace('_', ' ')}: {value}")
+    return tuple(lines)
 
 
 def levels_of(boxes: list[Box]) -> list[int]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnn_core import data, random_state, utils
+from cnn_core.graph import Node, Symbol
 from cnn_core.utils import Box, boxes_of, levels_of, normalize, plot_model, set_random_seed, to_categorical
 
 
@@ -134,12 +135,15 @@ class TestSetRandomSeed:
 
 
 class Layer:
-    def __init__(self, name: str, inbound: list[Layer] | None = None, **details: Any):
+    def __init__(self, name: str, **details: Any):
         self.name = name
-        self.output_shape = (None, 4)
-        if inbound is not None:
-            self.inbound_layers = inbound
         self.__dict__.update(details)
+
+    def __call__(self, *symbols: Symbol) -> Symbol:
+        node = Node(self, symbols)
+        symbol = Symbol((None, 4), f"{self.name}_output", "float32", node)
+        node.outputs = (symbol,)
+        return symbol
 
 
 class Dense(Layer):
@@ -147,29 +151,41 @@ class Dense(Layer):
 
 
 class Model:
-    def __init__(self, *layers: Layer):
-        self.layers = layers
+    def __init__(self, inputs: list[Symbol], outputs: list[Symbol], layers: tuple[Layer, ...] = ()):
+        self.built = bool(inputs)
+        self.inputs, self.outputs, self.layers = inputs, outputs, layers
 
 
 def diamond() -> Model:
-    first = Dense("first", [])
-    left, right = Dense("left", [first]), Dense("right", [first])
-    return Model(first, left, right, Layer("last", [left, right, first]))
+    x = Symbol((None, 3), "x", "float32")
+    first = Dense("first")(x)
+    return Model([x], [Layer("last")(Dense("left")(first), Dense("right")(first), first)])
 
 
 class TestPlotModel:
-    def test_chain_without_connections(self):
-        boxes = boxes_of(Model(Dense("a"), Dense("b"), Layer("c")), [])
-        assert boxes == [Box(("Dense",), ()), Box(("Dense",), (0,)), Box(("Layer",), (1,))]
+    def test_layers_of_an_unbuilt_model_stand_in_a_row(self):
+        boxes = boxes_of(Model([], [], (Dense("a"), Dense("b"), Layer("c"))), ["name", "output_shape"])
+        assert boxes == [
+            Box(("Dense", "name: a"), ()), Box(("Dense", "name: b"), (0,)), Box(("Layer", "name: c"), (1,)),
+        ]  # fmt: skip
 
     def test_connections(self):
-        assert [box.inputs for box in boxes_of(diamond(), [])] == [(), (0,), (0,), (1, 2, 0)]
+        boxes = boxes_of(diamond(), ["name"])
+        assert [box.lines[1] for box in boxes] == ["name: x", "name: first", "name: left", "name: right", "name: last"]
+        assert [box.inputs for box in boxes] == [(), (0,), (1,), (1,), (2, 3, 1)]
+
+    def test_shared_layer_has_one_box(self):
+        x, y, shared = Symbol((None, 3), "x", "float32"), Symbol((None, 3), "y", "float32"), Dense("shared")
+        boxes = boxes_of(Model([x, y], [Layer("last")(shared(x), shared(y))]))
+        assert [box.inputs for box in boxes] == [(), (), (0, 1), (2,)]
 
     def test_details(self):
-        layer = Dense("a", activation=Layer("relu"), trainable=False)
-        boxes = boxes_of(Model(layer), ["name", "activation", "output_shape", "dtype", "trainable"])
-        assert boxes[0].lines == (
-            "Dense", "name: a", "activation: relu", "output shape: (None, 4)", "trainable: False",
+        x = Symbol((None, 3), "x", "float32")
+        model = Model([x], [Dense("a", activation=Layer("relu"), trainable=False, dtype="float64")(x)])
+        boxes = boxes_of(model, ["name", "activation", "output_shape", "dtype", "trainable"])
+        assert boxes[0].lines == ("Input", "name: x", "output shape: (None, 3)", "dtype: float32")
+        assert boxes[1].lines == (
+            "Dense", "name: a", "activation: relu", "output shape: (None, 4)", "dtype: float64", "trainable: False",
         )  # fmt: skip
 
     @given(st.data())
@@ -193,10 +209,10 @@ class TestPlotModel:
         figure = plot_model(diamond(), path, show_shapes=True, show_layer_names=True, rankdir=rankdir, dpi=50)
         assert path.read_bytes().startswith(b"\x89PNG")
         texts = {text.get_text().split("\n")[0]: text for text in figure.axes[0].texts if text.get_text()}
-        assert set(texts) == {"Dense", "Layer"}
+        assert set(texts) == {"Input", "Dense", "Layer"}
         places = [text.get_position() for text in figure.axes[0].texts if text.get_text()]
         along = [x if rankdir == "LR" else -y for x, y in places]
-        assert along[0] < along[1] == along[2] < along[3]
+        assert along[0] < along[1] < along[2] == along[3] < along[4]
 
     def test_nothing_is_saved_on_request(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         pytest.importorskip("matplotlib")
@@ -207,7 +223,7 @@ class TestPlotModel:
     def test_errors(self, monkeypatch: pytest.MonkeyPatch):
         pytest.importorskip("matplotlib")
         with pytest.raises(ValueError, match="a model without layers"):
-            plot_model(Model(), None)
+            plot_model(Model([], []), None)
         with pytest.raises(ValueError, match="`rankdir` must be 'TB' or 'LR'"):
             plot_model(diamond(), None, rankdir="BT")
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
