@@ -390,7 +390,7 @@ SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "restarts": ("CosineDecayRestarts", {"initial_learning_rate": 0.5, "first_decay_steps": 30}),
     "restarts_options": (
         "CosineDecayRestarts",
-        {"initial_learning_rate": 0.5, "first_decay_steps": 30, "t_mul": 1.5, "m_mul": 0.75, "alpha": 0.125},
+        {"initial_learning_rate": 0.5, "first_decay_steps": 25, "t_mul": 1.5, "m_mul": 0.75, "alpha": 0.125},
     ),
     "restarts_equal": (
         "CosineDecayRestarts",
