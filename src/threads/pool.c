@@ -91,10 +91,8 @@ static int64_t nanoseconds(void)
 static void worker_main(int id);
 static void *thread_entry(void *id)
 {
-#if defined(__linux__)
-    pthread_setname_np(pthread_self(), "cnn_core");
-#elif defined(__APPLE__)
-    pthread_setname_np("cnn_core");
+#if defined(__APPLE__)
+    pthread_setname_np("cnn_core"); /* a thread can name itself only */
 #endif
     worker_main((int)(intptr_t)id);
     return NULL;
@@ -119,6 +117,9 @@ static int thread_start(os_thread *thread, int id)
     pthread_sigmask(SIG_SETMASK, &blocked, &before); /* a new thread inherits the mask: no gap at its start */
     int error = pthread_create(thread, &attributes, thread_entry, (void *)(intptr_t)id);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+#if defined(__linux__)
+    if (error == 0) pthread_setname_np(*thread, "cnn_core");
+#endif
     pthread_attr_destroy(&attributes);
     return error == 0;
 }
