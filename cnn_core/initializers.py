@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnn_core import random_state, validation
+from cnn_core import config, random_state, validation
 from cnn_core.arrays import Array, as_float
 from cnn_core.serialization import CustomObjects, Registry
 from cnn_core.serialization import serialize as _as_data
@@ -48,7 +48,7 @@ class Initializer:
         ----------
         shape : int or tuple of int
         dtype : str or dtype, default None
-            "float32" or "float64"; None is float32.
+            "float32" or "float64"; None is `config.floatx()`.
         generator : numpy.random.Generator, default None
             What a random initializer without a seed draws from; None is the package's own, which
             `utils.set_random_seed` sets.
@@ -83,7 +83,7 @@ def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _type(dtype: Any) -> np.dtype[Any]:
-    return np.dtype(np.float32) if dtype is None else validation.float_dtype(dtype)
+    return validation.float_dtype(config.floatx() if dtype is None else dtype)
 
 
 # Constants

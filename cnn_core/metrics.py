@@ -1054,6 +1054,10 @@ class SparseCategoricalCrossentropy(_MeanLoss):
 # Scores of regression
 
 
+def _cosine(y_true: Any, y_pred: Any, axis: int) -> Array:
+    return -losses.cosine_similarity(y_true, y_pred, axis)
+
+
 @_registry.register()
 class CosineSimilarity(_MeanOf):
     """Average the cosine between targets and predictions, from -1 to 1 (alike); the loss has the other sign.
@@ -1070,7 +1074,7 @@ class CosineSimilarity(_MeanOf):
     0.8
     """
 
-    _of = (lambda y_true, y_pred, axis: -losses.cosine_similarity(y_true, y_pred, axis),)
+    _of = (_cosine,)
     _options = ("axis",)
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
@@ -1178,7 +1182,8 @@ class R2Score(Metric):
     class_aggregation : "uniform_average", "variance_weighted_average" or None, default "uniform_average"
         How the scores of the outputs become one; None returns them all.
     num_regressors : int, default 0
-        Above 0, the adjusted score for so many features.
+        Above 0, the score adjusted for so many features p: `1 - (1 - score) (n - 1) / (n - p - 1)`. As in Keras 3.15, n
+        counts the targets, of all outputs; with one output that is the number of samples.
     name : str, default "r2_score"
     dtype : str, default None
 
@@ -1225,7 +1230,7 @@ class R2Score(Metric):
         self.squared_sum.assign_add((true * true * weights).sum(axis=0))
         self.residual.assign_add((np.square(true - pred) * weights).sum(axis=0))
         self.count.assign_add(weights.sum(axis=0))
-        self.num_samples.assign_add((weights != 0).any(axis=-1).sum())
+        self.num_samples.assign_add(true.size)
 
     def result(self) -> Any:
         """Return the score, or one for each output."""
