@@ -127,6 +127,15 @@ class _Formula(LearningRateSchedule):
         rates = np.asarray(self._formula(steps), dtype=np.float64)
         return rates if steps.ndim else float(rates)
 
+    def rates(self, first: int, n: int) -> FloatArray:
+        """Return the learning rates of the steps first, first + 1, ..., first + n - 1; see `LearningRateSchedule`."""
+        if type(self).__call__ is _Formula.__call__:
+            rates = np.asarray(self._formula(np.arange(first, first + n, dtype=np.float64)))
+            # Checked arguments cannot give a negative rate, but growing ones infinity. One sum tells in a short epoch.
+            if np.isfinite(rates.sum()):
+                return rates
+        return super().rates(first, n)
+
     def _formula(self, step: FloatArray) -> Any:
         raise NotImplementedError
 
