@@ -6,19 +6,21 @@ batches, for when nobody does an epoch is one native call.
 
 from __future__ import annotations
 
-import csv
 import inspect
 import json
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from cnn_core import metrics, model_file, validation
+
+if TYPE_CHECKING:
+    import csv
+    from pathlib import Path
 
 __all__ = [
     "BackupAndRestore",
@@ -812,7 +814,7 @@ class ModelCheckpoint(MonitorCallback):
             ) from None
         if not self._is_wanted(epoch, logs, path):
             return
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _path(path).parent.mkdir(parents=True, exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save
         try:
             save(path)
@@ -928,7 +930,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Open the file."""
         self._close()
-        self._file = Path(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._file = _path(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write a line."""
@@ -941,6 +943,8 @@ class CSVLogger(Callback):
         self._file.flush()
 
     def _begin(self, logs: Logs) -> None:
+        import csv  # here and not above, like pathlib: importing the package should not wait for what few use
+
         if self._file is None:
             raise RuntimeError("CSVLogger.on_epoch_end was called before on_train_begin")
         self._keys = sorted(logs)
@@ -1162,7 +1166,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = Path(validation.text(os.fspath(backup_dir), "backup_dir"))
+        self.backup_dir = _path(validation.text(os.fspath(backup_dir), "backup_dir"))
         self.save_freq = save_freq
         self.double_checkpoint = validation.boolean(double_checkpoint, "double_checkpoint")
         self.delete_checkpoint = validation.boolean(delete_checkpoint, "delete_checkpoint")
@@ -1335,6 +1339,12 @@ def read_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ValueError(f"The file must hold the state of a training. Received: {str(path)!r}")
     return state
+
+
+def _path(path: str) -> Path:
+    from pathlib import Path
+
+    return Path(path)
 
 
 def _flattened(callbacks: Any) -> Iterator[Any]:

@@ -70,14 +70,17 @@ class Tail(TailWithoutDecay, total=False):
     weight_decay: float | None
 
 
-def _spelled_out(signature: inspect.Signature) -> inspect.Signature:
-    """Return the signature of a class whose `__init__` has it, `**tail` replaced by what it stands for."""
-    own = [parameter for name, parameter in signature.parameters.items() if name not in ("self", "tail")]
-    if "tail" in signature.parameters:
-        common = inspect.signature(Optimizer.__init__).parameters
-        absent = [name for name in common if name in Tail.__annotations__ and name not in signature.parameters]
-        own += [common[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in absent]
-    return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
+class _Signature:
+    """What `inspect.signature` and `help` find on a class: each argument of the tail by name, instead of `**tail`."""
+
+    def __get__(self, instance: object, owner: type[Optimizer]) -> inspect.Signature:
+        signature = inspect.signature(owner.__init__)
+        own = [parameter for name, parameter in signature.parameters.items() if name not in ("self", "tail")]
+        if "tail" in signature.parameters:
+            common = inspect.signature(Optimizer.__init__).parameters
+            absent = [name for name in common if name in Tail.__annotations__ and name not in signature.parameters]
+            own += [common[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in absent]
+        return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
 class Optimizer:
@@ -95,6 +98,8 @@ class Optimizer:
         average = ema_momentum * average + (1 - ema_momentum) * w    # average = w at first
         w = average                                # every ema_overwrite_frequency updates, and when fit ends
         w = constraint(w)
+
+    With gradient_accumulation_steps the last three lines are done after every batch all the same, as Keras does.
 
     Parameters
     ----------
@@ -129,11 +134,7 @@ class Optimizer:
     native: ClassVar[str]
     _hyperparameters: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            # What help() shows: each argument of the tail under its own name, with its default.
-            cls.__signature__ = _spelled_out(inspect.signature(cls.__init__))  # type: ignore[attr-defined]
+    __signature__ = _Signature()
 
     def __init__(
         self,

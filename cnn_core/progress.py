@@ -6,7 +6,6 @@ Formatting is in pure functions; `Progress` decides when to write. Knows nothing
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -280,6 +279,8 @@ class Progress:
         self._visible = len(plain)
 
     def _room(self) -> int:
+        import shutil  # only a terminal needs it, and importing the package should not wait for it
+
         return shutil.get_terminal_size().columns - 1 if _is_terminal(self._stream) else sys.maxsize
 
     def _write(self, text: str) -> None:

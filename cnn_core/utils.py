@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -132,6 +131,7 @@ def set_random_seed(seed: int) -> None:
 
     Examples
     --------
+    >>> import random
     >>> set_random_seed(7)
     >>> first = random.random(), np.random.rand()
     >>> set_random_seed(7)
@@ -139,6 +139,8 @@ def set_random_seed(seed: int) -> None:
     True
     """
     checked = validation.integer(seed, "seed", minimum=0, maximum=2**32 - 1)
+    import random  # only this needs it, and importing the package should not wait for it
+
     random_state.set_seed(checked)
     random.seed(checked)
     np.random.seed(checked)  # noqa: NPY002
