@@ -271,11 +271,14 @@ class Loss:
         Raises
         ------
         ValueError
-            If the loss does not reduce to a number, so that there is nothing to minimise.
+            If the loss does not reduce to a number, so that there is nothing to minimise, or if labels belong to
+            another axis than the last.
         """
         if self.reduction in ("none", None):
             raise ValueError(f"A model cannot be trained on a loss without reduction. Received: {self!r}")
         native = self.native
+        if native is None and type(self).native is not None and self.expects_labels:
+            raise ValueError(f"`axis` must be -1 to train a model on labels. Received: axis={self.axis}")
         return {
             "kind": native or "custom",
             **_core.loss_parameters(native or "custom", self.native_parameters if native else ()),

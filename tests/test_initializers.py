@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -267,25 +266,8 @@ def test_functions_and_arrays_are_taken():
         (lambda: initializers.get("glorot"), ValueError),
         (lambda: initializers.get(3), TypeError),
         (lambda: initializers.get(lambda shape, dtype: np.zeros(5))((2,)), ValueError),
-        (lambda: random_state.set_seed(-1), ValueError),
-        (lambda: random_state.set_seed("1"), TypeError),
     ],
 )
 def test_bad_arguments_are_refused(make, error):
     with pytest.raises(error):
         make()
-
-
-def test_threads_get_seeds_of_their_own():
-    random_state.set_seed(5)
-    seeds: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: seeds.extend(random_state.next_seed() for _ in range(100))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(seeds)) == 400
-    random_state.set_seed(5)
-    assert sorted(seeds) == sorted(random_state.next_seed() for _ in range(400))

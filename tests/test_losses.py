@@ -391,6 +391,7 @@ def test_crossentropy_is_resolved_by_the_target():
         (lambda: losses.SparseCategoricalCrossentropy()([0, 1], [[0.5, 0.5]]), ValueError),
         (lambda: losses.CategoricalCrossentropy(axis=2)([[1.0]], [[1.0]]), ValueError),
         (lambda: losses.MeanSquaredError(reduction=None).describe(1), ValueError),
+        (lambda: losses.SparseCategoricalCrossentropy(axis=0).describe(1), ValueError),
     ],
 )
 def test_bad_arguments_are_refused(make, error):
