@@ -29,6 +29,9 @@ KERNEL_FLOAT64 = 1e-13
 # near 1e-10 for functions of order one; 1e-5 is what the project promises, for losses with large third derivatives.
 DIFFERENCE_STEP = 1e-6
 GRADIENT_CHECK = 1e-5
+# A gradient is compared relative to its tensor's largest element, or to this times J if that is more: the cancellation
+# above is noise of some 1e-10 J even where the true gradient is 0.
+DIFFERENCE_FLOOR = 1e-4
 # The oracle's own gradients, whose data is chosen smooth, reach nearly what differences can.
 REFERENCE_DIFFERENCE = 3e-8
 
