@@ -12,7 +12,7 @@ from threads cimport pool_run, pool_width
 cdef enum:
     LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
     PACKED_BYTES = 320 * 32 * 8  # the largest panel of any instruction set and type
-    ROW_BLOCK_BYTES = 512 * 1024  # rows of x are visited in blocks that stay in the second-level cache
+    ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
     WORK_PER_TASK = 1 << 18      # multiply-adds below which waking a thread costs more than it saves

@@ -14,7 +14,7 @@ from metrics cimport Metric, metric_block
 from optimizers cimport Optimizer, add_penalty_gradients, optimizer_step, total_penalty
 from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, Buffer, Mode, Operation, Plan, TRAINING, Workspace,
                    is_input)
-from simd cimport real, sum_of_squares
+from simd cimport all_finite, real
 
 cdef extern from "monotonic.h" nogil:
     double monotonic_seconds()
@@ -264,7 +264,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     if gradients != NULL:
         clear_unwritten(run, gradients)
         add_penalty_gradients(run.optimizer, g, w)
-        if not isfinite(sum_of_squares(g, run.optimizer.n_parameters)):
+        if not all_finite(g, run.optimizer.n_parameters):
             return RUN_DIVERGED
         if run.updates:
             optimizer_step(run.optimizer, w, g, run.learning_rates[run.next_batch - run.first_batch], run.step)

@@ -12,6 +12,9 @@ cdef extern from "simd/kinds.h" nogil:
         ACTIVATION_SIGMOID
         ACTIVATION_COUNT
 
+cdef extern from "memory.h" nogil:
+    void use_large_pages(void *memory, size_t n_bytes)
+
 cdef enum RowActivationKind:  # activations that look at a whole row; numbered after the elementwise ones
     ROW_SOFTMAX = 1000
     ROW_LOG_SOFTMAX
@@ -181,6 +184,7 @@ cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_s
         # calloc: padding columns must hold finite numbers, and large blocks come zeroed from the system anyway
         workspace.memory = <char *> calloc(n_bytes + VALUE_ALIGNMENT, 1)
         if workspace.memory != NULL:
+            use_large_pages(workspace.memory, n_bytes)
             address = (<size_t> workspace.memory + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
             workspace_layout(plan, workspace, <char *> address, element_size, needs_delta)
             return True

@@ -53,6 +53,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
+        int (*all_finite)(const float *x, Py_ssize_t n) noexcept nogil
 
     ctypedef struct kernels_f64:
         const char *instruction_set
@@ -99,6 +100,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         void (*scale)(double *y, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
+        int (*all_finite)(const double *x, Py_ssize_t n) noexcept nogil
 
     const kernels_f32 *simd_f32
     const kernels_f64 *simd_f64
@@ -299,3 +301,10 @@ cdef inline double sum_of_squares(const real *x, Py_ssize_t n) noexcept nogil:
         return simd_f32.sum_of_squares(x, n)
     else:
         return simd_f64.sum_of_squares(x, n)
+
+
+cdef inline int all_finite(const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return simd_f32.all_finite(x, n)
+    else:
+        return simd_f64.all_finite(x, n)

@@ -80,4 +80,6 @@ typedef struct {
     void (*add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);
     void (*scale)(REAL *y, ptrdiff_t n, REAL scale);
     double (*sum_of_squares)(const REAL *x, ptrdiff_t n);
+    /* 1 if no x[i] is NaN or infinite, else 0. */
+    int (*all_finite)(const REAL *x, ptrdiff_t n);
 } NAMED(kernels);
