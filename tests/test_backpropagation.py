@@ -179,7 +179,7 @@ def random_network(
             cnn_core.layers.Dense(widths[1], last, kernel_regularizer=penalty, bias_regularizer=penalty),
         ]
     )
-    weights = [generator.normal(0, 0.8, w.shape) for w in model.get_weights()]
+    weights = [generator.normal(0, 0.5, w.shape) for w in model.get_weights()]
     model.set_weights(weights)
     model.compile("sgd", compiled_loss(loss))
     layers = [
