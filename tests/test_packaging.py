@@ -19,13 +19,14 @@ import cnn_core
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SHIPPED = (".py", ".pyi", "py.typed", ".npz", ".txt")
 LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv"}
 
 
-def in_tree(folder: str, *suffixes: str) -> set[str]:
-    """Return the files below a folder of the repository with one of the suffixes, relative to the root."""
-    paths = (path for suffix in suffixes for path in (ROOT / folder).rglob(f"*{suffix}"))
-    return {path.relative_to(ROOT).as_posix() for path in paths if not LEFTOVERS & set(path.parts)}
+def in_tree(root: Path, folder: str, *suffixes: str) -> set[str]:
+    """Return the files below a folder of a tree with one of the suffixes, relative to the tree's root."""
+    paths = (path.relative_to(root) for suffix in suffixes for path in (root / folder).rglob(f"*{suffix}"))
+    return {path.as_posix() for path in paths if not LEFTOVERS & set(path.parts) and (root / path).is_file()}
 
 
 def run_python(code: str) -> str:
@@ -49,7 +50,7 @@ def test_workflow_pins_actions_by_commit():
 
 
 def test_package_list_is_the_tree():
-    packages = {Path(path).parent.as_posix().replace("/", ".") for path in in_tree("cnn_core", "__init__.py")}
+    packages = {Path(path).parent.as_posix().replace("/", ".") for path in in_tree(ROOT, "cnn_core", "__init__.py")}
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages
 
 
@@ -70,7 +71,9 @@ def test_readme_has_the_two_commands():
 
 def test_every_c_file_is_compiled():
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    built = {Path(path).stem for path in in_tree("src", ".c") if not path.endswith((".template.c", "src/_core.c"))}
+    built = {
+        Path(path).stem for path in in_tree(ROOT, "src", ".c") if not path.endswith((".template.c", "src/_core.c"))
+    }
     assert {name for name in built if f'"{name}"' not in setup and f"/{name}.c" not in setup} == set()
 
 
@@ -94,11 +97,9 @@ def test_sdist_holds_everything_to_build_and_test(distribution: Path):
     with tarfile.open(archive) as file:
         held = {member.name.partition("/")[2] for member in file.getmembers() if member.isfile()}
     needed = {
-        *(in_tree("src", ".pyx", ".pxd", ".c", ".h") - {"src/_core.c"}),
-        *in_tree("cnn_core", ".py", ".pyi", "py.typed", ".npz", ".txt"),
-        *in_tree("tests", ".py", ".npz", ".json", ".safetensors"),
-        *in_tree("docs", ".md"),
-        *in_tree("benchmarks", ".py"),
+        *(in_tree(distribution, "src", ".pyx", ".pxd", ".c", ".h") - {"src/_core.c"}),
+        *in_tree(distribution, "cnn_core", *SHIPPED),
+        *(name for folder in ("tests", "docs", "benchmarks") for name in in_tree(distribution, folder, "")),
         *("setup.py", "pyproject.toml", "MANIFEST.in", "wheels.yml", ".github/workflows/wheels.yml", ".ci/run"),
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
     }
@@ -109,7 +110,7 @@ def test_sdist_holds_everything_to_build_and_test(distribution: Path):
 def test_wheel_holds_no_sources_and_no_tests(distribution: Path):
     built = distribution / "wheel"
     held = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
-    assert held == in_tree("cnn_core", ".py", ".pyi", "py.typed", ".npz", ".txt")
+    assert held == in_tree(distribution, "cnn_core", *SHIPPED)
 
 
 def test_import_brings_nothing_heavy_and_changes_nothing():
