@@ -22,8 +22,7 @@ extern const kernels_f32 kernels_f32_avx2, kernels_f32_avx512;
 extern const kernels_f64 kernels_f64_avx2, kernels_f64_avx512;
 
 /* Which register states the operating system saves (XCR0); 0 where it does not say. */
-static unsigned saved_states(void)
-{
+static unsigned saved_states(void) {
     unsigned a, b, c, d, low, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
@@ -31,21 +30,18 @@ static unsigned saved_states(void)
 }
 
 /* Whether the processor has all the features (bits of ebx in leaf 7) and the system saves all the states. */
-static int has(unsigned features, unsigned states)
-{
+static int has(unsigned features, unsigned states) {
     unsigned a, b, c, d;
     return (saved_states() & states) == states && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & features) == features;
 }
 
-static int runs_avx2(void)
-{
+static int runs_avx2(void) {
     unsigned a, b, c, d;
     const unsigned ymm = 0x06;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_FMA) && has(bit_AVX2, ymm);
 }
 
-static int runs_avx512(void)
-{
+static int runs_avx512(void) {
     const unsigned zmm_and_masks = 0xe6;
     return runs_avx2() && has(bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL, zmm_and_masks);
 }
@@ -70,8 +66,7 @@ enum { N_INSTRUCTION_SETS = sizeof instruction_sets / sizeof *instruction_sets }
 const kernels_f32 *simd_f32 = &kernels_f32_portable;
 const kernels_f64 *simd_f64 = &kernels_f64_portable;
 
-const char *simd_select(const char *wanted)
-{
+const char *simd_select(const char *wanted) {
     for (int i = 0; i < N_INSTRUCTION_SETS; i++) {
         const instruction_set *set = &instruction_sets[i];
         if ((wanted && strcmp(wanted, set->name) != 0) || !set->runs_here()) continue;
@@ -82,16 +77,14 @@ const char *simd_select(const char *wanted)
     return NULL;
 }
 
-int simd_available(const char **names, int capacity)
-{
+int simd_available(const char **names, int capacity) {
     int n = 0;
     for (int i = 0; i < N_INSTRUCTION_SETS && n < capacity; i++)
         if (instruction_sets[i].runs_here()) names[n++] = instruction_sets[i].name;
     return n;
 }
 
-int simd_derivative_needs_z(int kind)
-{
+int simd_derivative_needs_z(int kind) {
     switch (kind) {
     case ACTIVATION_SOFTSIGN:
     case ACTIVATION_SILU:

@@ -12,9 +12,9 @@ typedef struct {
          y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
        Reads and writes columns c < n_cols only. floor = -INFINITY switches the maximum off. */
-    void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
-                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor);
+    void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate, ptrdiff_t n_rows,
+                          ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row, ptrdiff_t x_k,
+                          ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor);
 
     /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
        bit for bit what panel_product gives. */
@@ -55,7 +55,8 @@ typedef struct {
     void (*momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double momentum, int nesterov,
                           double shrink);
     /* v = rho v + (1 - rho) g^2;  centred (mean given): mean = rho mean + (1 - rho) g, denominator v - mean^2;
-       increment = lr g / sqrt(denominator + epsilon);  m given: m = momentum m + increment, w -= m; else w -= increment */
+       increment = lr g / sqrt(denominator + epsilon);  m given: m = momentum m + increment, w -= m; else w -= increment
+     */
     void (*rmsprop_step)(REAL *w, REAL *v, REAL *m, REAL *mean, const REAL *g, ptrdiff_t n, double lr, double rho,
                          double momentum, double epsilon, double shrink);
     /* m += (1 - beta_1)(g - m);  v += (1 - beta_2)(g^2 - v);  v_max = max(v_max, v) if given (amsgrad);
@@ -66,20 +67,20 @@ typedef struct {
     void (*nadam_step)(REAL *w, REAL *m, REAL *v, const REAL *g, ptrdiff_t n, double lr, double m_next, double g_now,
                        double v_scale, double beta_1, double beta_2, double epsilon, double shrink);
     /* m as Adam;  u = max(beta_2 u, |g|);  w -= alpha m / (u + epsilon) */
-    void (*adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff_t n, double alpha, double beta_1, double beta_2,
-                        double epsilon, double shrink);
+    void (*adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff_t n, double alpha, double beta_1,
+                        double beta_2, double epsilon, double shrink);
     /* v += g^2;  w -= lr g / sqrt(v + epsilon) */
     void (*adagrad_step)(REAL *w, REAL *v, const REAL *g, ptrdiff_t n, double lr, double epsilon, double shrink);
-    /* v = rho v + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(v + epsilon) g;  u = rho u + (1 - rho) d^2;  w -= lr d */
+    /* v = rho v + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(v + epsilon) g;  u = rho u + (1 - rho) d^2;  w -= lr d
+     */
     void (*adadelta_step)(REAL *w, REAL *v, REAL *u, const REAL *g, ptrdiff_t n, double lr, double rho, double epsilon,
                           double shrink);
     /* w -= lr sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g */
-    void (*lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double beta_1, double beta_2, double shrink);
+    void (*lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double beta_1, double beta_2,
+                      double shrink);
 
     /* y[i] += scale * x[i];  y[i] *= scale;  sum_i x[i]^2 in a fixed order, accumulated in double. */
     void (*add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);
     void (*scale)(REAL *y, ptrdiff_t n, REAL scale);
     double (*sum_of_squares)(const REAL *x, ptrdiff_t n);
-    /* 1 if no x[i] is NaN or infinite, else 0. */
-    int (*all_finite)(const REAL *x, ptrdiff_t n);
 } NAMED(kernels);

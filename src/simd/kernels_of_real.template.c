@@ -1,4 +1,5 @@
 /* The kernels of one instruction set for one REAL, from the bottom up, and the table that names them. Floor 0. */
+#include "access.template.c"
 #include "tile.template.c"
 #include "packing.template.c"
 #include "math.template.c"

@@ -17,19 +17,12 @@ INLINE vector_f64 at_least_f64(vector_f64 v, vector_f64 bound) { return vmaxq_f6
 INLINE vector_f32 at_most_f32(vector_f32 v, vector_f32 bound) { return vminq_f32(v, bound); }
 INLINE vector_f64 at_most_f64(vector_f64 v, vector_f64 bound) { return vminq_f64(v, bound); }
 
-INLINE vector_f32 select_f32(mask_f32 m, vector_f32 yes, vector_f32 no)
-{
-    return vbslq_f32((uint32x4_t)m, yes, no);
-}
-INLINE vector_f64 select_f64(mask_f64 m, vector_f64 yes, vector_f64 no)
-{
-    return vbslq_f64((uint64x2_t)m, yes, no);
-}
+INLINE vector_f32 select_f32(mask_f32 m, vector_f32 yes, vector_f32 no) { return vbslq_f32((uint32x4_t)m, yes, no); }
+INLINE vector_f64 select_f64(mask_f64 m, vector_f64 yes, vector_f64 no) { return vbslq_f64((uint64x2_t)m, yes, no); }
 
 enum { TRANSPOSE_WIDTH_f32 = 4, TRANSPOSE_WIDTH_f64 = 2 };
 
-INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, ptrdiff_t in_row)
-{
+INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, ptrdiff_t in_row) {
     float32x4_t a = vld1q_f32(in), b = vld1q_f32(in + in_row);
     float32x4_t c = vld1q_f32(in + 2 * in_row), d = vld1q_f32(in + 3 * in_row);
     float32x4_t ac_low = vzip1q_f32(a, c), ac_high = vzip2q_f32(a, c);
@@ -40,8 +33,7 @@ INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, 
     vst1q_f32(out + 3 * out_row, vzip2q_f32(ac_high, bd_high));
 }
 
-INLINE void transpose_block_f64(double *out, ptrdiff_t out_row, const double *in, ptrdiff_t in_row)
-{
+INLINE void transpose_block_f64(double *out, ptrdiff_t out_row, const double *in, ptrdiff_t in_row) {
     float64x2_t a = vld1q_f64(in), b = vld1q_f64(in + in_row);
     vst1q_f64(out, vzip1q_f64(a, b));
     vst1q_f64(out + out_row, vzip2q_f64(a, b));

@@ -16,62 +16,48 @@ typedef NAMED(weights) NAMED(rule)(NAMED(weights) t, vector g, NAMED(rates) h);
 
 /* Applies the rule to n parameters; absent state is NULL. */
 INLINE void NAMED(sweep)(REAL *w, REAL *s0, REAL *s1, REAL *s2, const REAL *g, ptrdiff_t n, NAMED(rates) h,
-                         NAMED(rule) *rule)
-{
-    const vector zero = {0};
-    ptrdiff_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        NAMED(weights) t = {load(w + i) * h.shrink, s0 ? load(s0 + i) : zero, s1 ? load(s1 + i) : zero,
-                            s2 ? load(s2 + i) : zero};
-        t = rule(t, load(g + i), h);
-        store(w + i, t.w);
-        if (s0) store(s0 + i, t.s0);
-        if (s1) store(s1 + i, t.s1);
-        if (s2) store(s2 + i, t.s2);
-    }
-    if (i < n) {
-        const lanes live = first_lanes(n - i);
-        NAMED(weights) t = {load_lanes(w + i, live) * h.shrink, s0 ? load_lanes(s0 + i, live) : zero,
-                            s1 ? load_lanes(s1 + i, live) : zero, s2 ? load_lanes(s2 + i, live) : zero};
-        t = rule(t, load_lanes(g + i, live), h);
-        store_lanes(w + i, t.w, live);
-        if (s0) store_lanes(s0 + i, t.s0, live);
-        if (s1) store_lanes(s1 + i, t.s1, live);
-        if (s2) store_lanes(s2 + i, t.s2, live);
+                         NAMED(rule) *rule) {
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        const ptrdiff_t left = n - i;
+        NAMED(weights) t = {0};
+        t.w = NAMED(load_next)(w + i, left) * h.shrink;
+        if (s0) t.s0 = NAMED(load_next)(s0 + i, left);
+        if (s1) t.s1 = NAMED(load_next)(s1 + i, left);
+        if (s2) t.s2 = NAMED(load_next)(s2 + i, left);
+        t = rule(t, NAMED(load_next)(g + i, left), h);
+        NAMED(store_next)(w + i, t.w, left);
+        if (s0) NAMED(store_next)(s0 + i, t.s0, left);
+        if (s1) NAMED(store_next)(s1 + i, t.s1, left);
+        if (s2) NAMED(store_next)(s2 + i, t.s2, left);
     }
 }
 
 #define RULE(name) INLINE NAMED(weights) NAMED(name)(NAMED(weights) t, vector g, NAMED(rates) h)
 
 /* w -= lr g */
-RULE(sgd)
-{
+RULE(sgd) {
     t.w -= h.lr * g;
     return t;
 }
-static void NAMED(sgd_step)(REAL *w, const REAL *g, ptrdiff_t n, double lr, double shrink)
-{
+static void NAMED(sgd_step)(REAL *w, const REAL *g, ptrdiff_t n, double lr, double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr, .shrink = (REAL)shrink};
     NAMED(sweep)(w, NULL, NULL, NULL, g, n, h, NAMED(sgd));
 }
 
 /* m = momentum m - lr g;  w += m */
-RULE(momentum)
-{
+RULE(momentum) {
     t.s0 = h.momentum * t.s0 - h.lr * g;
     t.w += t.s0;
     return t;
 }
 /* the same m;  w += momentum m - lr g */
-RULE(nesterov)
-{
+RULE(nesterov) {
     t.s0 = h.momentum * t.s0 - h.lr * g;
     t.w += h.momentum * t.s0 - h.lr * g;
     return t;
 }
-static void NAMED(momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double momentum,
-                                 int nesterov, double shrink)
-{
+static void NAMED(momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double momentum, int nesterov,
+                                 double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr, .momentum = (REAL)momentum, .shrink = (REAL)shrink};
     if (nesterov)
         NAMED(sweep)(w, m, NULL, NULL, g, n, h, NAMED(nesterov));
@@ -80,30 +66,26 @@ static void NAMED(momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, d
 }
 
 /* s0 = v = rho v + (1 - rho) g^2;  the increment is lr g / sqrt(v + epsilon) */
-RULE(rmsprop)
-{
+RULE(rmsprop) {
     t.s0 = h.rho * t.s0 + h.rho_rest * (g * g);
     t.w -= h.lr * g / square_root(t.s0 + h.epsilon);
     return t;
 }
 /* s1 = m = momentum m + increment;  w -= m */
-RULE(rmsprop_momentum)
-{
+RULE(rmsprop_momentum) {
     t.s0 = h.rho * t.s0 + h.rho_rest * (g * g);
     t.s1 = h.momentum * t.s1 + h.lr * g / square_root(t.s0 + h.epsilon);
     t.w -= t.s1;
     return t;
 }
 /* s2 = mean = rho mean + (1 - rho) g;  lr g / sqrt(v - mean^2 + epsilon) */
-RULE(rmsprop_centred)
-{
+RULE(rmsprop_centred) {
     t.s0 = h.rho * t.s0 + h.rho_rest * (g * g);
     t.s2 = h.rho * t.s2 + h.rho_rest * g;
     t.w -= h.lr * g / square_root(t.s0 - t.s2 * t.s2 + h.epsilon);
     return t;
 }
-RULE(rmsprop_centred_momentum)
-{
+RULE(rmsprop_centred_momentum) {
     t.s0 = h.rho * t.s0 + h.rho_rest * (g * g);
     t.s2 = h.rho * t.s2 + h.rho_rest * g;
     t.s1 = h.momentum * t.s1 + h.lr * g / square_root(t.s0 - t.s2 * t.s2 + h.epsilon);
@@ -111,8 +93,7 @@ RULE(rmsprop_centred_momentum)
     return t;
 }
 static void NAMED(rmsprop_step)(REAL *w, REAL *v, REAL *m, REAL *mean, const REAL *g, ptrdiff_t n, double lr,
-                                double rho, double momentum, double epsilon, double shrink)
-{
+                                double rho, double momentum, double epsilon, double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr,
                             .rho = (REAL)rho,
                             .rho_rest = (REAL)(1 - rho),
@@ -130,30 +111,26 @@ static void NAMED(rmsprop_step)(REAL *w, REAL *v, REAL *m, REAL *mean, const REA
 }
 
 /* s0 = m += (1 - beta_1)(g - m);  s1 = v += (1 - beta_2)(g^2 - v) */
-INLINE NAMED(weights) NAMED(moments)(NAMED(weights) t, vector g, NAMED(rates) h)
-{
+INLINE NAMED(weights) NAMED(moments)(NAMED(weights) t, vector g, NAMED(rates) h) {
     t.s0 += (g - t.s0) * h.beta_1_rest;
     t.s1 += (g * g - t.s1) * h.beta_2_rest;
     return t;
 }
 /* w -= alpha m / (sqrt(v) + epsilon) */
-RULE(adam)
-{
+RULE(adam) {
     t = NAMED(moments)(t, g, h);
     t.w -= h.lr * t.s0 / (square_root(t.s1) + h.epsilon);
     return t;
 }
 /* s2 = v_max = max(v_max, v) stands for v */
-RULE(adam_amsgrad)
-{
+RULE(adam_amsgrad) {
     t = NAMED(moments)(t, g, h);
     t.s2 = at_least(t.s1, t.s2);
     t.w -= h.lr * t.s0 / (square_root(t.s2) + h.epsilon);
     return t;
 }
 static void NAMED(adam_step)(REAL *w, REAL *m, REAL *v, REAL *v_max, const REAL *g, ptrdiff_t n, double alpha,
-                             double beta_1, double beta_2, double epsilon, double shrink)
-{
+                             double beta_1, double beta_2, double epsilon, double shrink) {
     const NAMED(rates) h = {.lr = (REAL)alpha,
                             .beta_1_rest = (REAL)(1 - beta_1),
                             .beta_2_rest = (REAL)(1 - beta_2),
@@ -166,16 +143,14 @@ static void NAMED(adam_step)(REAL *w, REAL *m, REAL *v, REAL *v_max, const REAL 
 }
 
 /* w -= lr (m_next m + g_now g) / (sqrt(v v_scale) + epsilon) */
-RULE(nadam)
-{
+RULE(nadam) {
     t = NAMED(moments)(t, g, h);
     t.w -= h.lr * (h.m_next * t.s0 + h.g_now * g) / (square_root(t.s1 * h.v_scale) + h.epsilon);
     return t;
 }
 static void NAMED(nadam_step)(REAL *w, REAL *m, REAL *v, const REAL *g, ptrdiff_t n, double lr, double m_next,
                               double g_now, double v_scale, double beta_1, double beta_2, double epsilon,
-                              double shrink)
-{
+                              double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr,
                             .m_next = (REAL)m_next,
                             .g_now = (REAL)g_now,
@@ -188,16 +163,14 @@ static void NAMED(nadam_step)(REAL *w, REAL *m, REAL *v, const REAL *g, ptrdiff_
 }
 
 /* s0 = m as Adam;  s1 = u = max(beta_2 u, |g|);  w -= alpha m / (u + epsilon) */
-RULE(adamax)
-{
+RULE(adamax) {
     t.s0 += (g - t.s0) * h.beta_1_rest;
     t.s1 = at_least(magnitude(g), h.beta_2 * t.s1);
     t.w -= h.lr * t.s0 / (t.s1 + h.epsilon);
     return t;
 }
 static void NAMED(adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff_t n, double alpha, double beta_1,
-                               double beta_2, double epsilon, double shrink)
-{
+                               double beta_2, double epsilon, double shrink) {
     const NAMED(rates) h = {.lr = (REAL)alpha,
                             .beta_1_rest = (REAL)(1 - beta_1),
                             .beta_2 = (REAL)beta_2,
@@ -207,22 +180,20 @@ static void NAMED(adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff
 }
 
 /* s0 = v += g^2;  w -= lr g / sqrt(v + epsilon) */
-RULE(adagrad)
-{
+RULE(adagrad) {
     t.s0 += g * g;
     t.w -= h.lr * g / square_root(t.s0 + h.epsilon);
     return t;
 }
-static void NAMED(adagrad_step)(REAL *w, REAL *v, const REAL *g, ptrdiff_t n, double lr, double epsilon, double shrink)
-{
+static void NAMED(adagrad_step)(REAL *w, REAL *v, const REAL *g, ptrdiff_t n, double lr, double epsilon,
+                                double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr, .epsilon = (REAL)epsilon, .shrink = (REAL)shrink};
     NAMED(sweep)(w, v, NULL, NULL, g, n, h, NAMED(adagrad));
 }
 
 /* s0 = v = rho v + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(v + epsilon) g;  s1 = u = rho u + (1 - rho) d^2;
    w -= lr d */
-RULE(adadelta)
-{
+RULE(adadelta) {
     t.s0 = h.rho * t.s0 + h.rho_rest * (g * g);
     const vector d = square_root(t.s1 + h.epsilon) * g / square_root(t.s0 + h.epsilon);
     t.s1 = h.rho * t.s1 + h.rho_rest * (d * d);
@@ -230,8 +201,7 @@ RULE(adadelta)
     return t;
 }
 static void NAMED(adadelta_step)(REAL *w, REAL *v, REAL *u, const REAL *g, ptrdiff_t n, double lr, double rho,
-                                 double epsilon, double shrink)
-{
+                                 double epsilon, double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr,
                             .rho = (REAL)rho,
                             .rho_rest = (REAL)(1 - rho),
@@ -241,8 +211,7 @@ static void NAMED(adadelta_step)(REAL *w, REAL *v, REAL *u, const REAL *g, ptrdi
 }
 
 /* w -= lr sign(beta_1 m + (1 - beta_1) g), sign(0) = 0;  s0 = m = beta_2 m + (1 - beta_2) g */
-RULE(lion)
-{
+RULE(lion) {
     const vector zero = {0}, mixed = h.beta_1 * t.s0 + h.beta_1_rest * g;
     const vector step = with_sign_of(broadcast(h.lr), mixed);
     t.w -= select(greater(magnitude(mixed), zero), step, mixed);
@@ -250,8 +219,7 @@ RULE(lion)
     return t;
 }
 static void NAMED(lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double beta_1, double beta_2,
-                             double shrink)
-{
+                             double shrink) {
     const NAMED(rates) h = {.lr = (REAL)lr,
                             .beta_1 = (REAL)beta_1,
                             .beta_1_rest = (REAL)(1 - beta_1),
@@ -263,46 +231,27 @@ static void NAMED(lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, doubl
 #undef RULE
 
 /* y[i] += scale x[i] */
-INLINE NAMED(weights) NAMED(addition)(NAMED(weights) t, vector g, NAMED(rates) h)
-{
+INLINE NAMED(weights) NAMED(addition)(NAMED(weights) t, vector g, NAMED(rates) h) {
     t.w = multiply_add(broadcast(h.lr), g, t.w);
     return t;
 }
-static void NAMED(add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale)
-{
+static void NAMED(add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale) {
     const NAMED(rates) h = {.lr = scale, .shrink = 1};
     NAMED(sweep)(y, NULL, NULL, NULL, x, n, h, NAMED(addition));
 }
 
 /* y[i] *= scale */
 INLINE vector NAMED(scaled)(vector z, NAMED(parameters) p) { return p.p0 * z; }
-static void NAMED(scale)(REAL *y, ptrdiff_t n, REAL scale)
-{
+static void NAMED(scale)(REAL *y, ptrdiff_t n, REAL scale) {
     NAMED(map)(y, y, n, (NAMED(parameters)){scale, 0, 0}, NAMED(scaled));
 }
 
 /* sum_i x[i]^2 in double: eight partial sums, element i in the sum i % 8, on every instruction set. */
-static double NAMED(sum_of_squares)(const REAL *x, ptrdiff_t n)
-{
+static double NAMED(sum_of_squares)(const REAL *x, ptrdiff_t n) {
     double s[8] = {0};
     ptrdiff_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (int j = 0; j < 8; j++) s[j] += (double)x[i + j] * (double)x[i + j];
     for (int j = 0; i + j < n; j++) s[j] += (double)x[i + j] * (double)x[i + j];
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-}
-
-/* Whether every x[i] is finite: 0 x is 0 for finite numbers and NaN for the others, and a NaN stays in a sum. */
-static int NAMED(all_finite)(const REAL *x, ptrdiff_t n)
-{
-    const vector zero = {0};
-    vector s[4] = {zero, zero, zero, zero};
-    ptrdiff_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-        for (int j = 0; j < 4; j++) s[j] = multiply_add(load(x + i + j * LANES), zero, s[j]);
-    REAL rest = 0;
-    for (; i < n; i++) rest += x[i] * 0;
-    s[0] = (s[0] + s[1]) + (s[2] + s[3]);
-    for (int j = 0; j < LANES; j++) rest += s[0][j];
-    return rest == 0;
 }

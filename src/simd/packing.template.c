@@ -1,23 +1,16 @@
 /* Panels for the product: packed[k, c], panel_width columns, padded by zeros; and sums of columns. Floor 0. */
 
 /* packed[k,c] = w[k,c] */
-static void NAMED(pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k)
-{
-    const int whole = (int)(n_cols / LANES), rest = (int)(n_cols % LANES);
+static void NAMED(pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k) {
     const vector zero = {0};
-    for (ptrdiff_t k = 0; k < n_k; k++, w += w_k, packed += PANEL_VECTORS * LANES) {
-        for (int v = 0; v < PANEL_VECTORS; v++) {
-            const REAL *from = w + v * LANES;
-            store(packed + v * LANES, v < whole             ? load(from)
-                                      : v == whole && rest ? load_lanes(from, first_lanes(rest))
-                                                           : zero);
-        }
+    for (ptrdiff_t k = 0; k < n_k; k++, w += w_k) {
+        for (ptrdiff_t c = 0; c < PANEL_VECTORS * LANES; c += LANES, packed += LANES)
+            store(packed, c < n_cols ? NAMED(load_next)(w + c, n_cols - c) : zero);
     }
 }
 
 /* packed[k,c] = w[c,k] */
-static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c)
-{
+static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c) {
     const ptrdiff_t width = PANEL_VECTORS * LANES;
     for (ptrdiff_t c = 0; c < width; c += TRANSPOSE_WIDTH) {
         const ptrdiff_t n_live = n_cols - c < TRANSPOSE_WIDTH ? (n_cols > c ? n_cols - c : 0) : TRANSPOSE_WIDTH;
@@ -34,8 +27,7 @@ static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, p
 /* y[c] = (accumulate ? y[c] : 0) + sum_r x[r,c], r ascending, for `vectors` vectors of columns, the last one ragged
    where `live` lanes are fewer than all. */
 INLINE void NAMED(sum_columns)(const int vectors, const int ragged, lanes live, REAL *y, const REAL *x,
-                               ptrdiff_t n_rows, ptrdiff_t x_row, int accumulate)
-{
+                               ptrdiff_t n_rows, ptrdiff_t x_row, int accumulate) {
     vector s[ROW_VECTORS];
     const vector zero = {0};
 #define PART(v, p) NAMED(load_part)(p + v * LANES, ragged && v == vectors - 1, live)
@@ -58,16 +50,13 @@ INLINE void NAMED(sum_columns)(const int vectors, const int ragged, lanes live, 
 }
 
 static void NAMED(column_sums)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t x_row,
-                               int accumulate)
-{
+                               int accumulate) {
     const lanes all = first_lanes(LANES);
     ptrdiff_t c = 0;
     for (; c + ROW_VECTORS * LANES <= n_cols; c += ROW_VECTORS * LANES)
         NAMED(sum_columns)(ROW_VECTORS, 0, all, y + c, x + c, n_rows, x_row, accumulate);
     for (; c + 2 * LANES <= n_cols; c += 2 * LANES)
         NAMED(sum_columns)(2, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    for (; c + LANES <= n_cols; c += LANES)
-        NAMED(sum_columns)(1, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    if (c < n_cols)
-        NAMED(sum_columns)(1, 1, first_lanes(n_cols - c), y + c, x + c, n_rows, x_row, accumulate);
+    for (; c + LANES <= n_cols; c += LANES) NAMED(sum_columns)(1, 0, all, y + c, x + c, n_rows, x_row, accumulate);
+    if (c < n_cols) NAMED(sum_columns)(1, 1, first_lanes(n_cols - c), y + c, x + c, n_rows, x_row, accumulate);
 }

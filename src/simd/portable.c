@@ -1,4 +1,8 @@
 /* Any processor that GCC or Clang compiles for: 16-byte vectors, plain multiply and add. Floor 0. */
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define VECTOR_BYTES 16
 #define NO_MASKED_ACCESS
 #include "vectors.h"
@@ -14,13 +18,17 @@
 #undef REAL
 #undef NAMED
 
-INLINE vector_f32 square_root_f32(vector_f32 v)
-{
+#if defined(__SSE2__)
+INLINE vector_f32 square_root_f32(vector_f32 v) { return _mm_sqrt_ps(v); }
+INLINE vector_f64 square_root_f64(vector_f64 v) { return _mm_sqrt_pd(v); }
+#else
+INLINE vector_f32 square_root_f32(vector_f32 v) {
     return (vector_f32){sqrtf(v[0]), sqrtf(v[1]), sqrtf(v[2]), sqrtf(v[3])};
 }
 INLINE vector_f64 square_root_f64(vector_f64 v) { return (vector_f64){sqrt(v[0]), sqrt(v[1])}; }
+#endif
 
 #define INSTRUCTION_SET portable
 #define TILE_ROWS 4
-#define NARROW_TILE_ROWS 8
+#define NARROW_TILE_ROWS 6
 #include "kernels.template.c"

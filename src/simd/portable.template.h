@@ -7,8 +7,7 @@ INLINE vector select(mask m, vector yes, vector no) { return (vector)((m & (inte
 INLINE vector at_least(vector v, vector bound) { return select(greater(bound, v), bound, v); }
 INLINE vector at_most(vector v, vector bound) { return select(greater(v, bound), bound, v); }
 
-INLINE void transpose_block(REAL *out, ptrdiff_t out_row, const REAL *in, ptrdiff_t in_row)
-{
+INLINE void transpose_block(REAL *out, ptrdiff_t out_row, const REAL *in, ptrdiff_t in_row) {
     for (int i = 0; i < TRANSPOSE_WIDTH; i++)
         for (int j = 0; j < TRANSPOSE_WIDTH; j++) out[i * out_row + j] = in[j * in_row + i];
 }

@@ -4,44 +4,41 @@
 
 enum { NAMED(NARROW_COLUMNS) = 16 };
 
-/* n_rows <= LANES rows, one in each lane, at most NARROW_COLUMNS columns */
-INLINE void NAMED(softmax_side_by_side)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols,
-                                        ptrdiff_t a_row, ptrdiff_t z_row)
-{
-    REAL column[NAMED(NARROW_COLUMNS)][LANES] __attribute__((aligned(VECTOR_BYTES)));
-    for (ptrdiff_t c = 0; c < n_cols; c++) {
-        for (ptrdiff_t r = 0; r < LANES; r++) column[c][r] = r < n_rows ? z[r * z_row + c] : 0;
-    }
-    vector largest = load(column[0]), sum = {0};
-    for (ptrdiff_t c = 1; c < n_cols; c++) largest = at_least(load(column[c]), largest);
-    for (ptrdiff_t c = 0; c < n_cols; c++) {
-        const vector e = NAMED(exponential)(load(column[c]) - largest);
-        sum += e;
-        store(column[c], e);
-    }
-    const vector inverse = 1 / sum;
-    for (ptrdiff_t c = 0; c < n_cols; c++) store(column[c], load(column[c]) * inverse);
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        for (ptrdiff_t c = 0; c < n_cols; c++) a[r * a_row + c] = column[c][r];
-    }
-    if (log_sum) {
-        const vector total = largest + NAMED(logarithm)(sum);
-        if (n_rows == LANES)
-            store(log_sum, total);
-        else
-            store_lanes(log_sum, total, first_lanes(n_rows));
-    }
+/* One element of each of LANES rows; where fewer are left, the last of them again. */
+INLINE vector NAMED(gather_column)(const REAL *z, ptrdiff_t z_row, ptrdiff_t n_rows) {
+    vector v = {0};
+    for (ptrdiff_t r = 0; r < LANES; r++) v[r] = z[(r < n_rows ? r : n_rows - 1) * z_row];
+    return v;
+}
+INLINE void NAMED(scatter_column)(REAL *a, ptrdiff_t a_row, vector v, ptrdiff_t n_rows) {
+    for (ptrdiff_t r = 0; r < LANES; r++)
+        if (r < n_rows) a[r * a_row] = v[r];
 }
 
-INLINE REAL NAMED(largest_lane)(vector v)
-{
+/* n_rows <= LANES rows, one in each lane, at most NARROW_COLUMNS columns */
+INLINE void NAMED(softmax_side_by_side)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                                        ptrdiff_t a_row, ptrdiff_t z_row) {
+    vector column[NAMED(NARROW_COLUMNS)], largest = broadcast(-INFINITY), sum = {0};
+    for (ptrdiff_t c = 0; c < n_cols; c++) {
+        column[c] = NAMED(gather_column)(z + c, z_row, n_rows);
+        largest = at_least(column[c], largest);
+    }
+    for (ptrdiff_t c = 0; c < n_cols; c++) {
+        column[c] = NAMED(exponential)(column[c] - largest);
+        sum += column[c];
+    }
+    const vector inverse = 1 / sum;
+    for (ptrdiff_t c = 0; c < n_cols; c++) NAMED(scatter_column)(a + c, a_row, column[c] * inverse, n_rows);
+    if (log_sum) NAMED(store_next)(log_sum, largest + NAMED(logarithm)(sum), n_rows);
+}
+
+INLINE REAL NAMED(largest_lane)(vector v) {
     REAL largest = v[0];
     for (int i = 1; i < LANES; i++) largest = v[i] > largest ? v[i] : largest;
     return largest;
 }
 
-INLINE REAL NAMED(sum_of_lanes)(vector v)
-{
+INLINE REAL NAMED(sum_of_lanes)(vector v) {
     REAL lane[LANES];
     store(lane, v);
     for (int width = LANES / 2; width > 0; width /= 2)
@@ -49,16 +46,15 @@ INLINE REAL NAMED(sum_of_lanes)(vector v)
     return lane[0];
 }
 
-/* One row. NaN anywhere makes every exponential or the sum NaN, so the maximum may pass over it. */
-INLINE void NAMED(softmax_row)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols)
-{
+/* One row; returns the sum of its exponentials. NaN anywhere makes that sum NaN, so the maximum may pass over it. */
+INLINE REAL NAMED(softmax_row)(REAL *a, REAL *shift, const REAL *z, ptrdiff_t n_cols) {
     const ptrdiff_t n_whole = n_cols - n_cols % LANES;
     vector largest = broadcast(-INFINITY), sum = {0};
     ptrdiff_t c;
     for (c = 0; c < n_whole; c += LANES) largest = at_least(largest, load(z + c));
-    REAL shift = NAMED(largest_lane)(largest);
-    for (; c < n_cols; c++) shift = z[c] > shift ? z[c] : shift;
-    const vector m = broadcast(shift);
+    *shift = NAMED(largest_lane)(largest);
+    for (; c < n_cols; c++) *shift = z[c] > *shift ? z[c] : *shift;
+    const vector m = broadcast(*shift);
     for (c = 0; c < n_whole; c += LANES) {
         const vector e = NAMED(exponential)(load(z + c) - m);
         sum += e;
@@ -73,19 +69,31 @@ INLINE void NAMED(softmax_row)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t 
     const REAL inverse = 1 / total;
     for (c = 0; c < n_whole; c += LANES) store(a + c, load(a + c) * inverse);
     for (; c < n_cols; c++) a[c] *= inverse;
-    if (log_sum) *log_sum = shift + NAMED(logarithm)(broadcast(total))[0];
+    return total;
+}
+
+/* Any number of rows one after the other, the logarithms of LANES of them together. */
+INLINE void NAMED(softmax_one_by_one)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                                      ptrdiff_t a_row, ptrdiff_t z_row) {
+    REAL shift[LANES] = {0}, sum[LANES] = {0};
+    for (ptrdiff_t r = 0; r < n_rows; r++) {
+        const ptrdiff_t lane = r % LANES;
+        sum[lane] = NAMED(softmax_row)(a + r * a_row, &shift[lane], z + r * z_row, n_cols);
+        if (log_sum && (lane == LANES - 1 || r == n_rows - 1))
+            NAMED(store_next)(log_sum + r - lane, load(shift) + NAMED(logarithm)(load(sum)), lane + 1);
+    }
 }
 
 static void NAMED(softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t a_row,
-                           ptrdiff_t z_row)
-{
+                           ptrdiff_t z_row) {
     if (n_cols <= 0) return;
-    const ptrdiff_t step = n_cols <= NAMED(NARROW_COLUMNS) ? LANES : 1;
-    for (ptrdiff_t r = 0; r < n_rows; r += step, a += step * a_row, z += step * z_row) {
-        REAL *log_sum_r = log_sum ? log_sum + r : NULL;
-        if (step == 1)
-            NAMED(softmax_row)(a, log_sum_r, z, n_cols);
-        else
-            NAMED(softmax_side_by_side)(a, log_sum_r, z, n_rows - r < LANES ? n_rows - r : LANES, n_cols, a_row, z_row);
+    if (n_cols > NAMED(NARROW_COLUMNS)) {
+        NAMED(softmax_one_by_one)(a, log_sum, z, n_rows, n_cols, a_row, z_row);
+        return;
     }
+    for (; n_rows >= LANES; n_rows -= LANES, a += LANES * a_row, z += LANES * z_row) {
+        NAMED(softmax_side_by_side)(a, log_sum, z, LANES, n_cols, a_row, z_row);
+        if (log_sum) log_sum += LANES;
+    }
+    if (n_rows > 0) NAMED(softmax_side_by_side)(a, log_sum, z, n_rows, n_cols, a_row, z_row);
 }

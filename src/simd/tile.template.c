@@ -23,25 +23,10 @@ typedef struct {
     REAL floor;
 } NAMED(product);
 
-/* The vector at p, whole, or where `ragged` only its live lanes. */
-INLINE vector NAMED(load_part)(const REAL *p, const int ragged, lanes live)
-{
-    return ragged ? load_lanes(p, live) : load(p);
-}
-
-INLINE void NAMED(store_part)(REAL *p, vector v, const int ragged, lanes live)
-{
-    if (ragged)
-        store_lanes(p, v, live);
-    else
-        store(p, v);
-}
-
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
    instance, so that every `if` on them disappears. */
 INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REAL *y, const REAL *x, const REAL *gate,
-                        const NAMED(product) *p)
-{
+                        const NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
     const ptrdiff_t y_row = p->y_row, x_row = p->x_row, x_k = p->x_k, w_k = p->w_k, gate_row = p->gate_row;
     const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
@@ -51,9 +36,8 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
     const REAL *x_of[] = {x, x + 4 * x_row, x + 8 * x_row, x + 12 * x_row};
     vector s[MOST_ROWS][PANEL_VECTORS];
 
-    /* The rows of y are far apart and come from beyond the caches: they travel while the sums grow. */
 #define CLEAR(r) \
-    if (r < rows) s[r][0] = s[r][1] = zero, __builtin_prefetch(y + r * y_row, 1);
+    if (r < rows) s[r][0] = s[r][1] = zero;
     EACH_ROW(CLEAR)
 #undef CLEAR
 
@@ -113,9 +97,9 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
 
 typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p);
 
+/* clang-format off */
 #define INSTANCE(name, rows, vectors, ragged) \
-    static void NAMED(name##_##rows)(REAL * y, const REAL *x, const REAL *gate, const NAMED(product) * p) \
-    { \
+    static void NAMED(name##_##rows)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p) { \
         NAMED(tile)(rows, vectors, ragged, y, x, gate, p); \
     }
 #define WIDE(rows) INSTANCE(wide_tile, rows, 2, 0)
@@ -133,10 +117,11 @@ UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)
 #undef INSTANCE
 
 /* The tiles by height less one. */
-#define WIDE(rows) NAMED(wide_tile_##rows),
-#define WIDE_RAGGED(rows) NAMED(wide_ragged_tile_##rows),
-#define NARROW(rows) NAMED(narrow_tile_##rows),
-#define NARROW_RAGGED(rows) NAMED(narrow_ragged_tile_##rows),
+#define NAME(name, rows) NAMED(name##_##rows),
+#define WIDE(rows) NAME(wide_tile, rows)
+#define WIDE_RAGGED(rows) NAME(wide_ragged_tile, rows)
+#define NARROW(rows) NAME(narrow_tile, rows)
+#define NARROW_RAGGED(rows) NAME(narrow_ragged_tile, rows)
 static NAMED(tile_function) *const NAMED(wide_tiles)[] = {UP_TO(TILE_ROWS)(WIDE)};
 static NAMED(tile_function) *const NAMED(wide_ragged_tiles)[] = {UP_TO(TILE_ROWS)(WIDE_RAGGED)};
 static NAMED(tile_function) *const NAMED(narrow_tiles)[] = {UP_TO(NARROW_TILE_ROWS)(NARROW)};
@@ -145,20 +130,21 @@ static NAMED(tile_function) *const NAMED(narrow_ragged_tiles)[] = {UP_TO(NARROW_
 #undef WIDE_RAGGED
 #undef NARROW
 #undef NARROW_RAGGED
+#undef NAME
+/* clang-format on */
 
 /* y = max(x . w + (y or bias), floor) where gate > 0, else 0, in tiles whose heights differ by at most one: 16 rows on
    6-row tiles are 6 + 5 + 5, since a tile of 4 takes nearly as long as one of 6. */
 static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
                                  ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor)
-{
+                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor) {
     if (n_rows <= 0 || n_cols <= 0) return;
     const NAMED(product) p = {w, bias, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, floor};
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
     NAMED(tile_function) *const *tiles = wide ? (ragged ? NAMED(wide_ragged_tiles) : NAMED(wide_tiles))
                                               : (ragged ? NAMED(narrow_ragged_tiles) : NAMED(narrow_tiles));
-    const ptrdiff_t n_tiles = wide ? (n_rows + TILE_ROWS - 1) / TILE_ROWS
-                                   : (n_rows + NARROW_TILE_ROWS - 1) / NARROW_TILE_ROWS;
+    const ptrdiff_t n_tiles =
+        wide ? (n_rows + TILE_ROWS - 1) / TILE_ROWS : (n_rows + NARROW_TILE_ROWS - 1) / NARROW_TILE_ROWS;
     const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles;
     for (ptrdiff_t t = 0; t < n_tiles; t++) {
         const ptrdiff_t rows = height + (t < n_taller);
@@ -170,8 +156,7 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, const RE
 }
 
 /* One row of x, as many columns as `vectors` vectors hold, the last of them `ragged` or whole. */
-INLINE void NAMED(row)(const int vectors, const int ragged, REAL *y, const REAL *x, const NAMED(product) *p)
-{
+INLINE void NAMED(row)(const int vectors, const int ragged, REAL *y, const REAL *x, const NAMED(product) *p) {
     const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
     const ptrdiff_t n_k = p->n_k, w_k = p->w_k;
     const vector zero = {0}, floor = broadcast(p->floor);
@@ -200,29 +185,31 @@ INLINE void NAMED(row)(const int vectors, const int ragged, REAL *y, const REAL 
 #undef PART
 }
 
-#define WHOLE(vectors) \
-    case vectors: NAMED(row)(vectors, 0, y, x, &p); break;
-#define RAGGED(vectors) \
-    case vectors: NAMED(row)(vectors, 1, y, x, &p); break;
+/* The strip of `vectors` vectors as its own instance. */
+INLINE void NAMED(strip)(const int ragged, ptrdiff_t vectors, REAL *y, const REAL *x, const NAMED(product) *p) {
+#define STRIP(n) \
+    case n: NAMED(row)(n, ragged, y, x, p); break;
+    /* clang-format off */
+    switch (vectors) { UP_TO_8(STRIP) }
+    /* clang-format on */
+#undef STRIP
+}
 
 /* y = max(x . w + (y or bias), floor) for one row x, in strips of ROW_VECTORS vectors: enough chains to keep the
    multipliers busy. */
-static void NAMED(row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols,
-                               ptrdiff_t n_k, ptrdiff_t w_k, int accumulate, REAL floor)
-{
+static void NAMED(row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
+                               ptrdiff_t w_k, int accumulate, REAL floor) {
     NAMED(product) p = {.w = w, .bias = bias, .n_k = n_k, .w_k = w_k, .accumulate = accumulate, .floor = floor};
     while (n_cols > 0) {
         p.n_cols = n_cols < ROW_VECTORS * LANES ? n_cols : ROW_VECTORS * LANES;
-        const int vectors = (int)((p.n_cols + LANES - 1) / LANES);
+        const ptrdiff_t vectors = (p.n_cols + LANES - 1) / LANES;
         if (p.n_cols % LANES == 0)
-            switch (vectors) { UP_TO_8(WHOLE) }
+            NAMED(strip)(0, vectors, y, x, &p);
         else
-            switch (vectors) { UP_TO_8(RAGGED) }
+            NAMED(strip)(1, vectors, y, x, &p);
         n_cols -= p.n_cols;
         y += p.n_cols;
         p.w += p.n_cols;
         if (p.bias) p.bias += p.n_cols;
     }
 }
-#undef WHOLE
-#undef RAGGED

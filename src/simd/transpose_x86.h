@@ -3,14 +3,12 @@
 enum { TRANSPOSE_WIDTH_f32 = 8, TRANSPOSE_WIDTH_f64 = 4 };
 
 /* Lines `row` and `row + 4` of a block, columns 4 `half` to 4 `half` + 3 of each, in one register. */
-INLINE __m256 halves_of_lines(const float *in, ptrdiff_t in_row, int row, int half)
-{
+INLINE __m256 halves_of_lines(const float *in, ptrdiff_t in_row, int row, int half) {
     __m256 low = _mm256_castps128_ps256(_mm_loadu_ps(in + row * in_row + 4 * half));
     return _mm256_insertf128_ps(low, _mm_loadu_ps(in + (row + 4) * in_row + 4 * half), 1);
 }
 
-INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, ptrdiff_t in_row)
-{
+INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, ptrdiff_t in_row) {
     for (int half = 0; half < 2; half++, out += 4 * out_row) {
         __m256 a = halves_of_lines(in, in_row, 0, half), b = halves_of_lines(in, in_row, 1, half);
         __m256 c = halves_of_lines(in, in_row, 2, half), d = halves_of_lines(in, in_row, 3, half);
@@ -23,8 +21,7 @@ INLINE void transpose_block_f32(float *out, ptrdiff_t out_row, const float *in, 
     }
 }
 
-INLINE void transpose_block_f64(double *out, ptrdiff_t out_row, const double *in, ptrdiff_t in_row)
-{
+INLINE void transpose_block_f64(double *out, ptrdiff_t out_row, const double *in, ptrdiff_t in_row) {
     __m256d a = _mm256_loadu_pd(in), b = _mm256_loadu_pd(in + in_row);
     __m256d c = _mm256_loadu_pd(in + 2 * in_row), d = _mm256_loadu_pd(in + 3 * in_row);
     __m256d ab_even = _mm256_unpacklo_pd(a, b), ab_odd = _mm256_unpackhi_pd(a, b);

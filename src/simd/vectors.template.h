@@ -15,8 +15,7 @@ INLINE NAMED(vector) NAMED(broadcast)(REAL x) { return x - (NAMED(vector)){0}; }
 
 #define SIGN_BIT ((BITS)1 << (8 * sizeof(REAL) - 1))
 INLINE NAMED(vector) NAMED(magnitude)(NAMED(vector) v) { return (NAMED(vector))((NAMED(integers))v & ~SIGN_BIT); }
-INLINE NAMED(vector) NAMED(with_sign_of)(NAMED(vector) v, NAMED(vector) sign)
-{
+INLINE NAMED(vector) NAMED(with_sign_of)(NAMED(vector) v, NAMED(vector) sign) {
     return (NAMED(vector))(((NAMED(integers))v & ~SIGN_BIT) | ((NAMED(integers))sign & SIGN_BIT));
 }
 #undef SIGN_BIT
@@ -32,8 +31,7 @@ typedef ptrdiff_t NAMED(lanes); /* how many lanes live: 1 to LANES */
 INLINE NAMED(lanes) NAMED(first_lanes)(ptrdiff_t n) { return n; }
 
 /* Dead lanes read the last live element, so that no branch is needed, and are then cleared. */
-INLINE NAMED(vector) NAMED(load_lanes)(const REAL *p, NAMED(lanes) live)
-{
+INLINE NAMED(vector) NAMED(load_lanes)(const REAL *p, NAMED(lanes) live) {
     NAMED(vector) v = {0};
     NAMED(integers) alive = {0};
     for (int i = 0; i < NAMED(LANES); i++) {
@@ -42,8 +40,7 @@ INLINE NAMED(vector) NAMED(load_lanes)(const REAL *p, NAMED(lanes) live)
     }
     return (NAMED(vector))((NAMED(integers))v & alive);
 }
-INLINE void NAMED(store_lanes)(REAL *p, NAMED(vector) v, NAMED(lanes) live)
-{
+INLINE void NAMED(store_lanes)(REAL *p, NAMED(vector) v, NAMED(lanes) live) {
     for (int i = 0; i < NAMED(LANES); i++)
         if (i < live) p[i] = v[i];
 }
