@@ -217,7 +217,7 @@ def scaling_section(run: Run) -> str:
         rows.append([f"{case} {optimizer}", number(gain), number(cost)])
     if not rows:
         return ""
-    header = ["case", f"one core's time / {several} cores'", "time / SGD's, one core"]
+    header = ["case", "one core's time / all cores'", "time / SGD's, one core"]
     return "## cnn_core against itself\n\n" + table(header, rows)
 
 
