@@ -379,9 +379,9 @@ def _mean_and_log_variance(p: Array) -> tuple[Array, Array]:
 
 
 def _gaussian_nll(y: Array, p: Array) -> Array:
-    """Compute mean over outputs of (log var + (y - mean)^2 / var) / 2 for rows p = [mean, log var]."""
+    """Compute mean over outputs of (log(2 pi var) + (y - mean)^2 / var) / 2 for rows p = [mean, log var]."""
     mean, log_variance = _mean_and_log_variance(p)
-    return 0.5 * (log_variance + (y - mean) ** 2 * np.exp(-log_variance)).mean(axis=-1)
+    return 0.5 * (math.log(2 * math.pi) + log_variance + (y - mean) ** 2 * np.exp(-log_variance)).mean(axis=-1)
 
 
 def _gaussian_nll_gradient(y: Array, p: Array) -> Array:
