@@ -45,7 +45,7 @@ def quantile(p: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 CASES: list[tuple[str, dict[str, Any], Loss, int]] = [
     ("half_squared_error", describe("losses.HalfSquaredError"), half_squared_error, TARGETS),
     ("gaussian_nll", describe("losses.GaussianNLL"), gaussian_nll, 2 * TARGETS),
-    ("quantile", describe("losses.Quantile", quantile=0.8), quantile, TARGETS),
+    ("quantile", describe("losses.Quantile", levels=0.8), quantile, TARGETS),
 ]
 
 
