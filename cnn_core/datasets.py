@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 __all__ = ["load_digits"]
 
 # Every fifth image of a class is held out: 20 %, the same proportion in every class.
 _HELD_OUT_STRIDE = 5
-
-Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def load_digits() -> tuple[Part, Part]:
@@ -42,6 +44,8 @@ def load_digits() -> tuple[Part, Part]:
     >>> int(y_test[0]), int(x_test.max())
     (5, 16)
     """
+    from importlib.resources import files  # slow to import, and this is the only use
+
     with files("cnn_core").joinpath("data", "digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as data:
         images: NDArray[np.uint8] = data["images"]
         labels: NDArray[np.int64] = data["labels"].astype(np.int64)
