@@ -391,7 +391,10 @@ cdef inline bint works_on_logits(const Loss *loss) noexcept nogil:
 
 cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
     """Where the target of the block's row stands among all rows."""
-    cdef Py_ssize_t sample = targets.first + row // rows
+    cdef Py_ssize_t sample
+    if rows == 1:  # spares two divisions
+        return targets.order[targets.first + row] if targets.order != NULL else targets.first + row
+    sample = targets.first + row // rows
     if targets.order != NULL:
         sample = targets.order[sample]
     return sample * rows + row % rows
@@ -438,6 +441,22 @@ cdef inline double sigmoid_crossentropy_row(const Loss *loss, real *delta, const
     return total / n
 
 
+cdef inline double label_crossentropy_rows(real *delta, const real *p, const real *z, const real *log_sum,
+                                           const Targets *targets, Py_ssize_t first, Py_ssize_t count,
+                                           Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
+                                           real scale) noexcept nogil:
+    """Softmax and cross-entropy with labels where every row counts the same: one sweep, then a step at each label."""
+    cdef const int32_t *labels = <const int32_t *> targets.values
+    cdef Py_ssize_t r, at
+    cdef double total = 0
+    scale_by(delta, p, count * row - (row - n), scale)
+    for r in range(count):
+        at = r * row + labels[target_row(targets, first + r, rows)]
+        delta[at] -= scale
+        total += <double> log_sum[r] - z[at]
+    return total
+
+
 cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const real *z,
                                   const Targets *targets, Py_ssize_t n_rows, Py_ssize_t rows, Py_ssize_t n,
                                   Py_ssize_t row, double scale) noexcept nogil:
@@ -458,6 +477,11 @@ cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const 
                 activation_forward(p + first * row, z + first * row, count * row - (row - n), ACTIVATION_SIGMOID, none)
         else:
             softmax_rows(p + first * row, log_sum, z + first * row, count, n, row, row)
+            if loss.has_labels and weights == NULL and loss.ignored != loss.ignored:
+                total += label_crossentropy_rows(delta + first * row, p + first * row, z + first * row, log_sum,
+                                                 targets, first, count, rows, n, row, <real> scale)
+                first += count
+                continue
         for r in range(first, first + count):
             target = target_row(targets, r, rows)
             weight = row_weight(targets, weights, target, rows)
@@ -503,7 +527,7 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
             else:
                 value = loss_row(loss, delta + r * row, y, a + r * row, n)
         total += weight * value
-        scale_by(delta + r * row, n, <real> (weight * scale))
+        scale_by(delta + r * row, delta + r * row, n, <real> (weight * scale))
     return total
 
 

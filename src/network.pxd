@@ -19,6 +19,12 @@ from simd cimport all_finite, real
 cdef extern from "monotonic.h" nogil:
     double monotonic_seconds()
 
+cdef extern from "memory.h" nogil:
+    void prefetch(const void *address)
+
+cdef enum:
+    WORK_PER_GLANCE = 1 << 20  # multiply-adds between two looks at the clock
+
 cdef struct Source:
     const void *data       # (n_samples, width) of the network's type, C order
     Py_ssize_t width       # elements a sample
@@ -156,9 +162,13 @@ cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ss
     cdef Py_ssize_t i, r, c, sample
     cdef Py_ssize_t width = buffer.width
     cdef const real *row
+    cdef Py_ssize_t size = buffer.rows * width
     for i in range(n):
         sample = order[first + i] if order != NULL else first + i
-        row = x + sample * buffer.rows * width
+        row = x + sample * size
+        if order != NULL and size > 64 and i + 2 < n:  # rows in a drawn order come as a surprise to the memory
+            for c in range(0, size, 16):
+                prefetch(x + order[first + i + 2] * size + c)
         for r in range(buffer.rows):
             if width >= 16:
                 memcpy(y, row, width * sizeof(real))
@@ -280,11 +290,15 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
 cdef inline int run_slice(Run *run, real **tensors, real **gradients, double seconds) noexcept nogil:
     """Batches until the last one, or until the time is up, whichever comes first."""
     cdef double until = monotonic_seconds() + seconds
+    cdef Py_ssize_t work = run.batch_size, period, i
     cdef int status
+    for i in range(run.plan.n_tensors):
+        work += run.batch_size * run.tensor_sizes[i]
+    period = max(<Py_ssize_t> 1, WORK_PER_GLANCE // work)
     while run.next_batch < run.last_batch:
         status = run_batch(run, tensors, gradients)
         if status != RUN_FINISHED:
             return status
-        if monotonic_seconds() >= until:
+        if run.next_batch % period == 0 and monotonic_seconds() >= until:
             return RUN_OUT_OF_TIME if run.next_batch < run.last_batch else RUN_FINISHED
     return RUN_FINISHED

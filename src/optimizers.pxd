@@ -101,11 +101,11 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
             tensor = &optimizer.tensors[i]
             norm = sqrt(sum_of_squares(g + tensor.offset, tensor.size))
             if norm > optimizer.clip_norm:
-                scale_by(g + tensor.offset, tensor.size, <real> (optimizer.clip_norm / norm))
+                scale_by(g + tensor.offset, g + tensor.offset, tensor.size, <real> (optimizer.clip_norm / norm))
     elif optimizer.global_clip_norm > 0:
         norm = sqrt(sum_of_squares(g, optimizer.n_parameters))
         if norm > optimizer.global_clip_norm:
-            scale_by(g, optimizer.n_parameters, <real> (optimizer.global_clip_norm / norm))
+            scale_by(g, g, optimizer.n_parameters, <real> (optimizer.global_clip_norm / norm))
     elif optimizer.clip_value > 0:
         limit = <real> optimizer.clip_value
         for i in range(optimizer.n_parameters):

@@ -51,7 +51,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*lion_step)(float *w, float *m, const float *g, Py_ssize_t n, float lr, float beta_1, float beta_2,
                           float shrink) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
-        void (*scale)(float *y, Py_ssize_t n, float scale) noexcept nogil
+        void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
         int (*all_finite)(const float *x, Py_ssize_t n) noexcept nogil
 
@@ -98,7 +98,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*lion_step)(double *w, double *m, const double *g, Py_ssize_t n, double lr, double beta_1,
                           double beta_2, double shrink) noexcept nogil
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
-        void (*scale)(double *y, Py_ssize_t n, double scale) noexcept nogil
+        void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
         int (*all_finite)(const double *x, Py_ssize_t n) noexcept nogil
 
@@ -289,11 +289,11 @@ cdef inline void add_scaled(real *y, const real *x, Py_ssize_t n, real scale) no
         simd_f64.add_scaled(y, x, n, scale)
 
 
-cdef inline void scale_by(real *y, Py_ssize_t n, real scale) noexcept nogil:
+cdef inline void scale_by(real *y, const real *x, Py_ssize_t n, real scale) noexcept nogil:
     if real is float:
-        simd_f32.scale(y, n, scale)
+        simd_f32.scale(y, x, n, scale)
     else:
-        simd_f64.scale(y, n, scale)
+        simd_f64.scale(y, x, n, scale)
 
 
 cdef inline double sum_of_squares(const real *x, Py_ssize_t n) noexcept nogil:

@@ -79,8 +79,10 @@ typedef struct {
     void (*lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double beta_1, double beta_2,
                       double shrink);
 
-    /* y[i] += scale * x[i];  y[i] *= scale;  sum_i x[i]^2 in a fixed order, accumulated in double. */
+    /* y[i] += scale * x[i];  y[i] = scale * x[i], y may be x;  sum_i x[i]^2 in a fixed order, accumulated in double. */
     void (*add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);
-    void (*scale)(REAL *y, ptrdiff_t n, REAL scale);
+    void (*scale)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);
     double (*sum_of_squares)(const REAL *x, ptrdiff_t n);
+    /* 1 if no x[i] is NaN or infinite, else 0. */
+    int (*all_finite)(const REAL *x, ptrdiff_t n);
 } NAMED(kernels);

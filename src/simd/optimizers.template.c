@@ -242,8 +242,8 @@ static void NAMED(add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale) {
 
 /* y[i] *= scale */
 INLINE vector NAMED(scaled)(vector z, NAMED(parameters) p) { return p.p0 * z; }
-static void NAMED(scale)(REAL *y, ptrdiff_t n, REAL scale) {
-    NAMED(map)(y, y, n, (NAMED(parameters)){scale, 0, 0}, NAMED(scaled));
+static void NAMED(scale)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale) {
+    NAMED(map)(y, x, n, (NAMED(parameters)){scale, 0, 0}, NAMED(scaled));
 }
 
 /* sum_i x[i]^2 in double: eight partial sums, element i in the sum i % 8, on every instruction set. */
@@ -254,4 +254,18 @@ static double NAMED(sum_of_squares)(const REAL *x, ptrdiff_t n) {
         for (int j = 0; j < 8; j++) s[j] += (double)x[i + j] * (double)x[i + j];
     for (int j = 0; i + j < n; j++) s[j] += (double)x[i + j] * (double)x[i + j];
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+/* Whether every x[i] is finite: 0 x is 0 for finite numbers and NaN for the others, and a NaN stays in a sum. */
+static int NAMED(all_finite)(const REAL *x, ptrdiff_t n) {
+    const vector zero = {0};
+    vector s[4] = {zero, zero, zero, zero};
+    ptrdiff_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int j = 0; j < 4; j++) s[j] = multiply_add(load(x + i + j * LANES), zero, s[j]);
+    REAL rest = 0;
+    for (; i < n; i++) rest += x[i] * 0;
+    s[0] = (s[0] + s[1]) + (s[2] + s[3]);
+    for (int j = 0; j < LANES; j++) rest += s[0][j];
+    return rest == 0;
 }

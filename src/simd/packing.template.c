@@ -4,6 +4,7 @@
 static void NAMED(pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k) {
     const vector zero = {0};
     for (ptrdiff_t k = 0; k < n_k; k++, w += w_k) {
+        __builtin_prefetch(w + PANEL_VECTORS * LANES, 0, 2); /* the next panel, whose rows lie too far apart to guess */
         for (ptrdiff_t c = 0; c < PANEL_VECTORS * LANES; c += LANES, packed += LANES)
             store(packed, c < n_cols ? NAMED(load_next)(w + c, n_cols - c) : zero);
     }

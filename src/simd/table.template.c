@@ -26,4 +26,5 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .add_scaled = NAMED(add_scaled),
     .scale = NAMED(scale),
     .sum_of_squares = NAMED(sum_of_squares),
+    .all_finite = NAMED(all_finite),
 };

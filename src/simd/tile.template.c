@@ -36,8 +36,9 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
     const REAL *x_of[] = {x, x + 4 * x_row, x + 8 * x_row, x + 12 * x_row};
     vector s[MOST_ROWS][PANEL_VECTORS];
 
+    /* The rows of y are far apart and come from beyond the caches: they travel while the sums grow. */
 #define CLEAR(r) \
-    if (r < rows) s[r][0] = s[r][1] = zero;
+    if (r < rows) s[r][0] = s[r][1] = zero, __builtin_prefetch(y + r * y_row, 1);
     EACH_ROW(CLEAR)
 #undef CLEAR
 
