@@ -96,7 +96,7 @@ class BuildCore(build_ext):
 
 core = Extension(
     "cnn_core._core",
-    sources=["src/_core.pyx", *(source for source in C_SOURCES if (ROOT / source).exists())],
+    sources=["src/_core.pyx", *C_SOURCES],
     include_dirs=["src", "src/simd", "src/threads", numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     depends=["setup.py", *files("**/*.pxd", "**/*.pxi", "**/*.h", "**/*.template.c")],

@@ -6,6 +6,8 @@ Whatever a command needs is imported when the command runs, so that `cnn-core --
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -13,6 +15,7 @@ __all__ = ["main"]
 
 USAGE_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+READER_GONE = 141  # 128 + SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 2 for an error in the arguments or in a file that they name, 130 after Ctrl-C.
+        0 for success, 2 for an error in the arguments or in a file that they name, 130 after Ctrl-C, 141 when whoever
+        read the output has gone.
 
     Examples
     --------
@@ -35,8 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the frames of a table are no reason to fail where ASCII is spoken
     try:
         options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer must go somewhere, or Python complains when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"cnn-core: {error}", file=sys.stderr)
         return USAGE_ERROR

@@ -12,11 +12,17 @@ import pytest
 import cnn_core
 from cnn_core import cli
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
+COMMAND = [sys.executable, "-m", "cnn_core"]
 
-def run_module(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
-    command = [sys.executable, "-m", "cnn_core", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+def run_module(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**ENVIRONMENT, **variables}
+    return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def save_small_model(path: Path) -> None:
+    cnn_core.Sequential([cnn_core.Input((3,)), cnn_core.layers.Dense(2, name="the_only_layer")]).save(path)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]):
@@ -67,8 +73,7 @@ def test_info_shows_the_machine(capsys: pytest.CaptureFixture[str]):
 
 
 def test_info_shows_a_saved_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    model = cnn_core.Sequential([cnn_core.Input((3,)), cnn_core.layers.Dense(2, name="the_only_layer")])
-    model.save(tmp_path / "model.safetensors")
+    save_small_model(tmp_path / "model.safetensors")
     assert cli.main(["info", str(tmp_path / "model.safetensors")]) == 0
     assert "the_only_layer" in capsys.readouterr().out
 
@@ -93,8 +98,23 @@ def test_ctrl_c_is_no_crash(monkeypatch: pytest.MonkeyPatch):
     assert cli.main(["info"]) == 130
 
 
+def test_where_only_ascii_is_spoken(tmp_path: Path):
+    save_small_model(tmp_path / "model.safetensors")
+    finished = run_module("info", str(tmp_path / "model.safetensors"), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert finished.returncode == 0, finished.stderr
+    assert "the_only_layer" in finished.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no signal for a closed pipe")
+def test_a_reader_that_goes_away_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    finished = subprocess.run([*COMMAND, "info"], env=ENVIRONMENT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (141, b"")
+
+
 def test_nothing_is_imported_before_it_is_needed():
     code = "import sys, cnn_core.cli; print({'cnn_core.demo', 'matplotlib', 'importlib.metadata'} & {*sys.modules})"
-    environment = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
-    printed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    printed = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert printed.stdout == "set()\n"
