@@ -113,7 +113,7 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
 
 
 cdef inline void adam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                              real shrink, int64_t t) noexcept nogil:
+                              double shrink, int64_t t) noexcept nogil:
     """alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t)"""
     cdef const double *h = optimizer.hyperparameters
     cdef real *m = <real *> optimizer.slots[0] + segment.offset
@@ -122,8 +122,7 @@ cdef inline void adam_segment(const Optimizer *optimizer, const Segment *segment
     cdef double alpha = lr * sqrt(1 - pow(h[1], t)) / (1 - pow(h[0], t))
     if h[3] != 0:
         v_max = <real *> optimizer.slots[2] + segment.offset
-    adam_step(w, m, v, v_max, g, segment.size, <real> alpha, <real> h[0], <real> h[1],
-              <real> (h[2] * segment.epsilon_factor), shrink)
+    adam_step(w, m, v, v_max, g, segment.size, alpha, h[0], h[1], h[2] * segment.epsilon_factor, shrink)
 
 
 cdef inline double nadam_momentum(double beta_1, int64_t t) noexcept nogil:
@@ -131,19 +130,18 @@ cdef inline double nadam_momentum(double beta_1, int64_t t) noexcept nogil:
 
 
 cdef inline void nadam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                               real shrink, int64_t t) noexcept nogil:
+                               double shrink, int64_t t) noexcept nogil:
     """m_hat = u_next m / (1 - product u_next) + (1 - u) g / (1 - product), with product = u_1 ... u_t"""
     cdef const double *h = optimizer.hyperparameters
     cdef double u = nadam_momentum(h[0], t), u_next = nadam_momentum(h[0], t + 1)
     cdef double product = optimizer.nadam_product
     nadam_step(w, <real *> optimizer.slots[0] + segment.offset, <real *> optimizer.slots[1] + segment.offset, g,
-               segment.size, <real> lr, <real> (u_next / (1 - product * u_next)), <real> ((1 - u) / (1 - product)),
-               <real> (1 / (1 - pow(h[1], t))), <real> h[0], <real> h[1], <real> (h[2] * segment.epsilon_factor),
-               shrink)
+               segment.size, lr, u_next / (1 - product * u_next), (1 - u) / (1 - product), 1 / (1 - pow(h[1], t)), h[0],
+               h[1], h[2] * segment.epsilon_factor, shrink)
 
 
 cdef inline void rmsprop_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                                 real shrink) noexcept nogil:
+                                 double shrink) noexcept nogil:
     """Slots: velocity, then momentum if it is used, then the average gradient if it is centred."""
     cdef const double *h = optimizer.hyperparameters
     cdef real *m = NULL
@@ -152,8 +150,8 @@ cdef inline void rmsprop_segment(const Optimizer *optimizer, const Segment *segm
         m = <real *> optimizer.slots[1] + segment.offset
     if h[3] != 0:
         mean = <real *> optimizer.slots[2 if h[1] > 0 else 1] + segment.offset
-    rmsprop_step(w, <real *> optimizer.slots[0] + segment.offset, m, mean, g, segment.size, <real> lr, <real> h[0],
-                 <real> h[1], <real> (h[2] * segment.epsilon_factor), shrink)
+    rmsprop_step(w, <real *> optimizer.slots[0] + segment.offset, m, mean, g, segment.size, lr, h[0], h[1],
+                 h[2] * segment.epsilon_factor, shrink)
 
 
 cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment, real *parameters,
@@ -163,8 +161,8 @@ cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment
     cdef real *w = parameters + segment.offset
     cdef const real *g = gradients + segment.offset
     cdef double lr = learning_rate * segment.multiplier
-    cdef real shrink = <real> (1 - optimizer.weight_decay * lr if segment.decays else 1.0)
-    cdef real epsilon = <real> (h[2] * segment.epsilon_factor)
+    cdef double shrink = 1 - optimizer.weight_decay * lr if segment.decays else 1.0
+    cdef double epsilon = h[2] * segment.epsilon_factor
     cdef real *first = NULL
     cdef real *second = NULL
     cdef Py_ssize_t n = segment.size
@@ -173,9 +171,9 @@ cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment
     if optimizer.slots[1] != NULL:
         second = <real *> optimizer.slots[1] + segment.offset
     if optimizer.rule == SGD and h[0] == 0:
-        sgd_step(w, g, n, <real> lr, shrink)
+        sgd_step(w, g, n, lr, shrink)
     elif optimizer.rule == SGD:
-        momentum_step(w, first, g, n, <real> lr, <real> h[0], h[1] != 0, shrink)
+        momentum_step(w, first, g, n, lr, h[0], h[1] != 0, shrink)
     elif optimizer.rule == ADAM:
         adam_segment(optimizer, segment, w, g, lr, shrink, t)
     elif optimizer.rule == NADAM:
@@ -183,13 +181,13 @@ cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment
     elif optimizer.rule == RMSPROP:
         rmsprop_segment(optimizer, segment, w, g, lr, shrink)
     elif optimizer.rule == ADAMAX:
-        adamax_step(w, first, second, g, n, <real> (lr / (1 - pow(h[0], t))), <real> h[0], <real> h[1], epsilon, shrink)
+        adamax_step(w, first, second, g, n, lr / (1 - pow(h[0], t)), h[0], h[1], epsilon, shrink)
     elif optimizer.rule == ADAGRAD:
-        adagrad_step(w, first, g, n, <real> lr, <real> (h[0] * segment.epsilon_factor), shrink)
+        adagrad_step(w, first, g, n, lr, h[0] * segment.epsilon_factor, shrink)
     elif optimizer.rule == ADADELTA:
-        adadelta_step(w, first, second, g, n, <real> lr, <real> h[0], <real> (h[1] * segment.epsilon_factor), shrink)
+        adadelta_step(w, first, second, g, n, lr, h[0], h[1] * segment.epsilon_factor, shrink)
     else:
-        lion_step(w, first, g, n, <real> lr, <real> h[0], <real> h[1], shrink)
+        lion_step(w, first, g, n, lr, h[0], h[1], shrink)
 
 
 cdef inline void update_average(const Optimizer *optimizer, real *w, int64_t t) noexcept nogil:

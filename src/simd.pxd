@@ -32,24 +32,24 @@ cdef extern from "simd/kernels.h" nogil:
                                     int kind, const float *p) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*sgd_step)(float *w, const float *g, Py_ssize_t n, float lr, float shrink) noexcept nogil
-        void (*momentum_step)(float *w, float *m, const float *g, Py_ssize_t n, float lr, float momentum,
-                              int nesterov, float shrink) noexcept nogil
-        void (*rmsprop_step)(float *w, float *v, float *m, float *mean, const float *g, Py_ssize_t n, float lr,
-                             float rho, float momentum, float epsilon, float shrink) noexcept nogil
-        void (*adam_step)(float *w, float *m, float *v, float *v_max, const float *g, Py_ssize_t n, float alpha,
-                          float beta_1, float beta_2, float epsilon, float shrink) noexcept nogil
-        void (*nadam_step)(float *w, float *m, float *v, const float *g, Py_ssize_t n, float lr, float m_next,
-                           float g_now, float v_scale, float beta_1, float beta_2, float epsilon,
-                           float shrink) noexcept nogil
-        void (*adamax_step)(float *w, float *m, float *u, const float *g, Py_ssize_t n, float alpha, float beta_1,
-                            float beta_2, float epsilon, float shrink) noexcept nogil
-        void (*adagrad_step)(float *w, float *v, const float *g, Py_ssize_t n, float lr, float epsilon,
-                             float shrink) noexcept nogil
-        void (*adadelta_step)(float *w, float *v, float *u, const float *g, Py_ssize_t n, float lr, float rho,
-                              float epsilon, float shrink) noexcept nogil
-        void (*lion_step)(float *w, float *m, const float *g, Py_ssize_t n, float lr, float beta_1, float beta_2,
-                          float shrink) noexcept nogil
+        void (*sgd_step)(float *w, const float *g, Py_ssize_t n, double lr, double shrink) noexcept nogil
+        void (*momentum_step)(float *w, float *m, const float *g, Py_ssize_t n, double lr, double momentum,
+                              int nesterov, double shrink) noexcept nogil
+        void (*rmsprop_step)(float *w, float *v, float *m, float *mean, const float *g, Py_ssize_t n, double lr,
+                             double rho, double momentum, double epsilon, double shrink) noexcept nogil
+        void (*adam_step)(float *w, float *m, float *v, float *v_max, const float *g, Py_ssize_t n, double alpha,
+                          double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
+        void (*nadam_step)(float *w, float *m, float *v, const float *g, Py_ssize_t n, double lr, double m_next,
+                           double g_now, double v_scale, double beta_1, double beta_2, double epsilon,
+                           double shrink) noexcept nogil
+        void (*adamax_step)(float *w, float *m, float *u, const float *g, Py_ssize_t n, double alpha, double beta_1,
+                            double beta_2, double epsilon, double shrink) noexcept nogil
+        void (*adagrad_step)(float *w, float *v, const float *g, Py_ssize_t n, double lr, double epsilon,
+                             double shrink) noexcept nogil
+        void (*adadelta_step)(float *w, float *v, float *u, const float *g, Py_ssize_t n, double lr, double rho,
+                              double epsilon, double shrink) noexcept nogil
+        void (*lion_step)(float *w, float *m, const float *g, Py_ssize_t n, double lr, double beta_1, double beta_2,
+                          double shrink) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
@@ -211,71 +211,72 @@ cdef inline void softmax_rows(real *a, real *log_sum, const real *z, Py_ssize_t 
         simd_f64.softmax(a, log_sum, z, n_rows, n_cols, a_row, z_row)
 
 
-cdef inline void sgd_step(real *w, const real *g, Py_ssize_t n, real lr, real shrink) noexcept nogil:
+cdef inline void sgd_step(real *w, const real *g, Py_ssize_t n, double lr, double shrink) noexcept nogil:
     if real is float:
         simd_f32.sgd_step(w, g, n, lr, shrink)
     else:
         simd_f64.sgd_step(w, g, n, lr, shrink)
 
 
-cdef inline void momentum_step(real *w, real *m, const real *g, Py_ssize_t n, real lr, real momentum, int nesterov,
-                               real shrink) noexcept nogil:
+cdef inline void momentum_step(real *w, real *m, const real *g, Py_ssize_t n, double lr, double momentum, int nesterov,
+                               double shrink) noexcept nogil:
     if real is float:
         simd_f32.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
     else:
         simd_f64.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
 
 
-cdef inline void rmsprop_step(real *w, real *v, real *m, real *mean, const real *g, Py_ssize_t n, real lr, real rho,
-                              real momentum, real epsilon, real shrink) noexcept nogil:
+cdef inline void rmsprop_step(real *w, real *v, real *m, real *mean, const real *g, Py_ssize_t n, double lr, double rho,
+                              double momentum, double epsilon, double shrink) noexcept nogil:
     if real is float:
         simd_f32.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
     else:
         simd_f64.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
 
 
-cdef inline void adam_step(real *w, real *m, real *v, real *v_max, const real *g, Py_ssize_t n, real alpha,
-                           real beta_1, real beta_2, real epsilon, real shrink) noexcept nogil:
+cdef inline void adam_step(real *w, real *m, real *v, real *v_max, const real *g, Py_ssize_t n, double alpha,
+                           double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil:
     if real is float:
         simd_f32.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
     else:
         simd_f64.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
 
 
-cdef inline void nadam_step(real *w, real *m, real *v, const real *g, Py_ssize_t n, real lr, real m_next, real g_now,
-                            real v_scale, real beta_1, real beta_2, real epsilon, real shrink) noexcept nogil:
+cdef inline void nadam_step(real *w, real *m, real *v, const real *g, Py_ssize_t n, double lr, double m_next,
+                            double g_now,
+                            double v_scale, double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil:
     if real is float:
         simd_f32.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
     else:
         simd_f64.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
 
 
-cdef inline void adamax_step(real *w, real *m, real *u, const real *g, Py_ssize_t n, real alpha, real beta_1,
-                             real beta_2, real epsilon, real shrink) noexcept nogil:
+cdef inline void adamax_step(real *w, real *m, real *u, const real *g, Py_ssize_t n, double alpha, double beta_1,
+                             double beta_2, double epsilon, double shrink) noexcept nogil:
     if real is float:
         simd_f32.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
     else:
         simd_f64.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
 
 
-cdef inline void adagrad_step(real *w, real *v, const real *g, Py_ssize_t n, real lr, real epsilon,
-                              real shrink) noexcept nogil:
+cdef inline void adagrad_step(real *w, real *v, const real *g, Py_ssize_t n, double lr, double epsilon,
+                              double shrink) noexcept nogil:
     if real is float:
         simd_f32.adagrad_step(w, v, g, n, lr, epsilon, shrink)
     else:
         simd_f64.adagrad_step(w, v, g, n, lr, epsilon, shrink)
 
 
-cdef inline void adadelta_step(real *w, real *v, real *u, const real *g, Py_ssize_t n, real lr, real rho,
-                               real epsilon, real shrink) noexcept nogil:
+cdef inline void adadelta_step(real *w, real *v, real *u, const real *g, Py_ssize_t n, double lr, double rho,
+                               double epsilon, double shrink) noexcept nogil:
     if real is float:
         simd_f32.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
     else:
         simd_f64.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
 
 
-cdef inline void lion_step(real *w, real *m, const real *g, Py_ssize_t n, real lr, real beta_1, real beta_2,
-                           real shrink) noexcept nogil:
+cdef inline void lion_step(real *w, real *m, const real *g, Py_ssize_t n, double lr, double beta_1, double beta_2,
+                           double shrink) noexcept nogil:
     if real is float:
         simd_f32.lion_step(w, m, g, n, lr, beta_1, beta_2, shrink)
     else:
