@@ -23,7 +23,8 @@ C_SOURCES = [
     *(f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")),
     "src/threads/pool.c",
 ]
-USER_CFLAGS = os.environ.get("CFLAGS", "").split()
+# CFLAGS come before our flags, because an environment's -O2 is no wish of the user's; these come after them.
+LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
 GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
@@ -55,7 +56,7 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             self._choose_windows_compiler()
         else:
-            self._set_flags([*GCC_FLAGS, *USER_CFLAGS], self._unix_link_flags())
+            self._set_flags([*GCC_FLAGS, *LAST_FLAGS], self._unix_link_flags())
         self._compile_one_by_one = self.compiler.compile
         self.compiler.compile = self._compile_side_by_side
         super().build_extensions()
@@ -71,8 +72,8 @@ class BuildCore(build_ext):
             self._set_flags(CLANG_CL_FLAGS, [])
 
     def _unix_link_flags(self) -> list[str]:
-        # A build with debugging symbols asked for through CFLAGS keeps them.
-        strip = sys.platform.startswith("linux") and not any(flag.startswith("-g") for flag in USER_CFLAGS)
+        # Who asked for debugging symbols keeps them.
+        strip = sys.platform.startswith("linux") and not any(flag.startswith("-g") for flag in LAST_FLAGS)
         return ["-pthread", *(["-Wl,--strip-all"] if strip else [])]
 
     def _set_flags(self, compile_flags: list[str], link_flags: list[str]) -> None:
