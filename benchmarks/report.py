@@ -282,6 +282,7 @@ def draw_panel(axis: Any, groups: dict[tuple[str, str], Group]) -> dict[str, Any
                 markers[label_of(result.rival)] = dots[0]
     axis.axvline(1.0, color="black", linewidth=1)
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set_yticks(range(len(groups)), [" ".join(filter(None, key)) for key in groups], fontsize=8)
     axis.invert_yaxis()
     axis.grid(axis="x", which="both", alpha=0.25)
