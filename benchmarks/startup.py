@@ -78,8 +78,16 @@ def now(settings: Settings) -> float:
     """Read the clock that was asked for: the time of day's, or the processor time of ended child processes."""
     if settings.clock == "wall":
         return time.perf_counter()
-    times = os.times()
-    return times.children_user + times.children_system
+    import resource  # not on Windows, which has no clock for this
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return an environment in which bytecode is kept, as on a user's machine, but not beside the sources."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 def pin(settings: Settings) -> None:
@@ -91,8 +99,8 @@ def pin(settings: Settings) -> None:
 def import_seconds(line: str, python: str, environment: dict[str, str], settings: Settings, folder: Path) -> float:
     """Time a whole process that only imports."""
     begin = now(settings)
-    subprocess.run([python, "-c", line], check=True, capture_output=True, cwd=folder, env={**os.environ, **environment},
-                   preexec_fn=lambda: pin(settings))
+    subprocess.run([python, "-c", line], check=True, capture_output=True, cwd=folder,
+                   env={**surroundings(folder), **environment}, preexec_fn=lambda: pin(settings))
     return now(settings) - begin
 
 
@@ -102,7 +110,7 @@ def job_seconds(entry: Entry, python: str, reference: float, settings: Settings,
                "--small-job"]
     begin = now(settings)
     done = subprocess.run(command, check=True, capture_output=True, cwd=folder, text=True,
-                          env={**os.environ, **entry.environment_for(1)})
+                          env={**surroundings(folder), **entry.environment_for(1)})
     seconds = now(settings) - begin
     loss = json.loads(done.stdout)["loss"]
     if not abs(loss - reference) <= TOLERANCE_LOSS * reference:
