@@ -246,6 +246,40 @@ class Model(Trainer, Layer):
         """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
         return gradients(self, x, y, sample_weight, with_inputs=with_inputs)
 
+    def predictor(self) -> Any:
+        """Return a function that predicts few rows with the least delay.
+
+        It works on a copy of the weights: training goes on without changing it, and any number of threads may call
+        it. NaN in x gives NaN; nothing but the shape and the type is checked.
+
+        Returns
+        -------
+        callable ``(x, out=None) -> numpy.ndarray``
+            `x` of shape (n, features) or (features,); `out`, if given, is filled and returned. An array of the model's
+            dtype in C order is read in place, anything else is converted first.
+
+        Raises
+        ------
+        ValueError
+            If the model has several inputs or outputs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnn_core import Input, Sequential, layers
+        >>> model = Sequential([Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+        >>> model.predictor()(np.array([1.0, 2.0], "float32"))
+        array([3.], dtype=float32)
+        """
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise ValueError(
+                f"A predictor needs one input and one output. Received: {len(self.inputs)} and {len(self.outputs)}"
+            )
+        plan = self.plan()
+        network = _core.Network(self.compute_dtype.name, plan)
+        network.bind([variable.numpy() for variable in plan.variables], [None] * len(plan.variables))
+        return _core.Predictor(network, tuple(self.output_shapes[0][1:]))
+
     def summary(
         self,
         line_length: int | None = None,

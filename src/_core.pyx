@@ -3,16 +3,18 @@
 # values, names and messages for users belong to Python.
 
 cimport numpy as cnp
-from libc.math cimport INFINITY, NAN
+from libc.math cimport INFINITY, NAN, log, log1p
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
+from cpython.exc cimport PyErr_CheckSignals
 
 import numpy as np
 
 from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from metrics cimport Metric
+from prediction cimport Prediction, predict_range, read_in_place
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
                       run_slice)
 from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
@@ -62,6 +64,7 @@ LOSSES = {
     "poisson": losses.POISSON, "kl_divergence": losses.KL_DIVERGENCE, "hinge": losses.HINGE,
     "squared_hinge": losses.SQUARED_HINGE, "categorical_hinge": losses.CATEGORICAL_HINGE,
     "quantile": losses.QUANTILE, "gaussian_nll": losses.GAUSSIAN_NLL,
+    "half_poisson_deviance": losses.HALF_POISSON_DEVIANCE,
     "binary_crossentropy": losses.BINARY_CROSSENTROPY, "categorical_crossentropy": losses.CATEGORICAL_CROSSENTROPY,
     "sparse_categorical_crossentropy": losses.SPARSE_CATEGORICAL_CROSSENTROPY,
     "binary_focal_crossentropy": losses.BINARY_FOCAL_CROSSENTROPY,
@@ -88,6 +91,11 @@ MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracin
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
 
 cdef double SLICE_SECONDS = 0.05
+cdef Py_ssize_t WORK_PER_GLANCE = 1 << 30    # multiply-adds of prediction between two looks for signals
+cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
+cdef enum:
+    MAX_ENDS = 64   # inputs or outputs of a network
+    MAX_TASKS = 256  # of one prediction
 cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
@@ -175,6 +183,8 @@ cdef class Network:
         self.plan.n_buffers, self.plan.n_operations = len(plan.buffers), len(plan.operations)
         self.plan.n_inputs, self.plan.n_outputs = len(plan.inputs), len(plan.outputs)
         self.plan.n_tensors = len(plan.tensor_sizes)
+        if max(self.plan.n_inputs, self.plan.n_outputs) > MAX_ENDS:
+            raise ValueError(f"a network can have at most {MAX_ENDS} inputs and outputs")
         self.plan.buffers = <Buffer *> allocate(self.plan.n_buffers, sizeof(Buffer))
         self.plan.operations = <Operation *> allocate(self.plan.n_operations, sizeof(Operation))
         self.plan.inputs = <int *> allocate(self.plan.n_inputs, sizeof(int))
@@ -305,12 +315,16 @@ cdef class Network:
         return max(total, <Py_ssize_t> 1) * self.element_size
 
     def predict(self, list inputs, list outputs):
-        """Writes the network's outputs for all samples into `outputs`; reads the parameters only."""
-        cdef Scratch scratch
-        cdef Py_ssize_t n, block, i
-        cdef void *sources[64]
-        cdef void *targets[64]
-        cdef bint failed
+        """Writes the network's outputs for all samples into `outputs`; reads the parameters only.
+
+        Looks for signals every 50 ms or so.
+        """
+        cdef Prediction p
+        cdef Py_ssize_t n, i, n_tasks, rows_per_glance
+        cdef void *sources[MAX_ENDS]
+        cdef void *targets[MAX_ENDS]
+        cdef Workspace *workspaces[MAX_TASKS]
+        cdef bint is_float = self.element_size == 4
         if len(inputs) != self.plan.n_inputs or len(outputs) != self.plan.n_outputs:
             raise ValueError(f"expected {self.plan.n_inputs} inputs and {self.plan.n_outputs} outputs")
         n = len(inputs[0])
@@ -320,20 +334,38 @@ cdef class Network:
             targets[i] = data_of(outputs[i], self.dtype, n * self.sample_size(self.plan.outputs[i]))
         if n == 0:
             return
-        block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
-        block = min(n, block // 12 * 12)
-        scratch = self.take_scratch(block)
+        p.plan, p.tensors, p.sources, p.targets = &self.plan, self.tensors, <const void **> sources, targets
+        p.workspaces = workspaces
+        p.block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
+        p.block = min(n, p.block // 12 * 12)
+        n_tasks = max(<Py_ssize_t> 1, min(<Py_ssize_t> min(pool_width(), MAX_TASKS), n // p.block))
+        if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
+            n_tasks = 1
+        rows_per_glance = max(n_tasks * p.block, n_tasks * WORK_PER_GLANCE // self.work_per_sample())
         kept = self.kept_alive  # another thread may bind anew meanwhile
-        with nogil:
-            if self.element_size == 4:
-                predict_blocks(&self.plan, &scratch.workspace, <float **> self.tensors, sources, targets, n, block)
-            else:
-                predict_blocks(&self.plan, &scratch.workspace, <double **> self.tensors, sources, targets, n, block)
-        failed = scratch.workspace.failed
-        scratch.workspace.failed = False
-        self.spares.append(scratch)
-        if failed:
-            self.raise_custom_error()
+        scratches = [self.take_scratch(p.block) for _ in range(n_tasks)]
+        for i in range(n_tasks):
+            workspaces[i] = &(<Scratch> scratches[i]).workspace
+        p.first = 0
+        while p.first < n:
+            p.last = min(n, p.first + rows_per_glance)
+            with nogil:
+                predict_range(&p, is_float, n_tasks)
+            p.first = p.last
+            for i in range(n_tasks):
+                if workspaces[i].failed:
+                    workspaces[i].failed = False
+                    self.raise_custom_error()
+            PyErr_CheckSignals()
+        self.spares.extend(scratches)
+
+    cdef Py_ssize_t work_per_sample(self):
+        """Multiply-adds, roughly: every parameter is used once for every row."""
+        cdef Py_ssize_t total = 1
+        cdef int i
+        for i in range(self.plan.n_tensors):
+            total += self.tensor_sizes[i]
+        return total
 
     cdef Py_ssize_t sample_size(self, int buffer):
         return self.plan.buffers[buffer].rows * self.plan.buffers[buffer].width
@@ -367,30 +399,97 @@ cdef class Scratch:
         workspace_free(&self.workspace)
 
 
-cdef void predict_blocks(const Plan *plan, Workspace *workspace, real **tensors, void **sources, void **targets,
-                         Py_ssize_t n, Py_ssize_t block) noexcept nogil:
-    """Blocks of samples, each through all layers while its activations are in cache."""
-    cdef Py_ssize_t first = 0, r
-    cdef int i, buffer
-    cdef const Buffer *output
-    cdef real *target
-    while first < n and not workspace.failed:
-        workspace.n = min(block, n - first)
-        for i in range(plan.n_inputs):
-            buffer = plan.inputs[i]
-            # Inputs are read where they stand: a product takes rows of any stride.
-            workspace.strides[buffer] = plan.buffers[buffer].width
-            workspace.values[buffer] = (<real *> sources[i]
-                                        + first * plan.buffers[buffer].rows * plan.buffers[buffer].width)
-        forward(plan, workspace, tensors)
-        for i in range(plan.n_outputs):
-            output = &plan.buffers[plan.outputs[i]]
-            target = <real *> targets[i] + first * output.rows * output.width
-            for r in range(workspace.n * output.rows):
-                memcpy(target + r * output.width,
-                       <real *> workspace.values[plan.outputs[i]] + r * workspace.strides[plan.outputs[i]],
-                       output.width * sizeof(real))
-        first += block
+cdef class Predictor:
+    """Predictions for few rows with the least delay, from a network that nobody else uses.
+
+    Parameters
+    ----------
+    network : Network
+        With one input and one output; bound to arrays that stay as they are.
+    """
+    cdef Network network
+    cdef Scratch scratch
+    cdef bint busy
+    cdef int typenum
+    cdef Py_ssize_t n_in, n_out, most_rows
+    cdef tuple out_shape
+
+    def __cinit__(self, Network network, tuple out_shape):
+        if network.plan.n_inputs != 1 or network.plan.n_outputs != 1:
+            raise ValueError("a predictor needs a network of one input and one output")
+        self.network, self.out_shape = network, out_shape
+        self.typenum = cnp.NPY_FLOAT32 if network.element_size == 4 else cnp.NPY_FLOAT64
+        self.n_in = network.sample_size(network.plan.inputs[0])
+        self.n_out = network.sample_size(network.plan.outputs[0])
+        # Up to here the call keeps the interpreter's lock: giving it up costs more than the others would gain.
+        self.most_rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, WORK_WORTH_A_THREAD // network.work_per_sample()))
+        self.scratch = network.take_scratch(self.most_rows)
+
+    def __call__(self, x, out=None):
+        """The outputs for x of shape (n, ...), or (...) for one sample."""
+        cdef cnp.ndarray array, result
+        cdef cnp.npy_intp shape[2]
+        cdef Py_ssize_t n
+        cdef bint single
+        if not (isinstance(x, np.ndarray) and cnp.PyArray_TYPE(x) == self.typenum
+                and cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_NDIM(x) <= 2 and len(self.out_shape) == 1):
+            return self.general(x, out)
+        array = x
+        single = cnp.PyArray_NDIM(array) < 2
+        n = 1 if single else cnp.PyArray_DIM(array, 0)
+        if cnp.PyArray_SIZE(array) != n * self.n_in or n > self.most_rows or n == 0 or self.busy:
+            return self.general(x, out)
+        if out is None:
+            shape[0], shape[1] = n, self.n_out
+            result = cnp.PyArray_EMPTY(1 if single else 2, &shape[1] if single else shape, self.typenum, 0)
+        else:
+            result = self.checked_out(out, n)
+        self.busy = True
+        try:
+            if self.typenum == cnp.NPY_FLOAT32:
+                self.run(<float *> cnp.PyArray_DATA(array), <float *> cnp.PyArray_DATA(result), n)
+            else:
+                self.run(<double *> cnp.PyArray_DATA(array), <double *> cnp.PyArray_DATA(result), n)
+        finally:
+            self.busy = False
+        if self.scratch.workspace.failed:
+            self.scratch.workspace.failed = False
+            self.network.raise_custom_error()
+        return result
+
+    cdef void run(self, real *x, real *out, Py_ssize_t n):
+        cdef Plan *plan = &self.network.plan
+        cdef Workspace *workspace = &self.scratch.workspace
+        cdef int output = plan.outputs[0]
+        cdef void *kept = workspace.values[output]
+        cdef const void *source = x
+        workspace.n = n
+        read_in_place(plan, workspace, <real **> self.network.tensors, &source, 0)
+        workspace.values[output] = out
+        workspace.strides[output] = plan.buffers[output].width
+        forward(plan, workspace, <real **> self.network.tensors)
+        workspace.values[output] = kept
+
+    cdef cnp.ndarray checked_out(self, object out, Py_ssize_t n):
+        if not isinstance(out, np.ndarray) or cnp.PyArray_TYPE(out) != self.typenum or not cnp.PyArray_ISCARRAY(out):
+            raise TypeError(f"`out` must be a writable, C-contiguous array of {self.network.dtype}. Received: {type(out)}")
+        if cnp.PyArray_SIZE(out) != n * self.n_out:
+            raise ValueError(f"`out` must have {n * self.n_out} elements. Received: out.shape={out.shape}")
+        return out
+
+    cdef object general(self, object x, object out):
+        """Any array-like, any number of rows."""
+        array = np.ascontiguousarray(x, self.network.dtype)
+        if array.size == self.n_in and (array.ndim < 2 or array.shape[0] != 1):
+            rows, shape = 1, self.out_shape
+        else:
+            rows = array.shape[0] if array.ndim else 0
+            shape = (rows, *self.out_shape)
+        if array.size != rows * self.n_in:
+            raise ValueError(f"x must have {self.n_in} features a row. Received: x.shape={array.shape}")
+        result = np.empty(shape, self.network.dtype) if out is None else self.checked_out(out, rows)
+        self.network.predict([array], [result])
+        return result
 
 
 # -------------------------------------------------------------------------------------------------- optimizer
@@ -403,7 +502,7 @@ cdef class Optimizer:
     rule : str
     hyperparameters : sequence of float, as the rule orders them
     tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
-        accumulation
+        accumulation, and optionally penalties_over_batch
     segments : sequence of (offset, size, multiplier, epsilon_factor, decays)
     rules : sequence of (offset, n_rows, n_cols, l1, l2, constraint, axis, parameters)
     tensors : sequence of (offset, size)
@@ -427,6 +526,7 @@ cdef class Optimizer:
         o.clip_norm, o.global_clip_norm = tail["clip_norm"], tail["global_clip_norm"]
         o.average_momentum, o.average_period = tail["average_momentum"], tail["average_period"]
         o.accumulation, o.nadam_product = tail["accumulation"], 1
+        o.penalties_over_batch = tail.get("penalties_over_batch", False)
         o.n_parameters, o.n_segments, o.n_rules = parameters.size, len(segments), len(rules)
         o.n_tensors = len(tensors)
         o.segments = <Segment *> allocate(o.n_segments, sizeof(Segment))
@@ -475,6 +575,12 @@ cdef class Optimizer:
 
 # ----------------------------------------------------------------------------------------------------- passes
 
+cdef void set_bounds(Loss *loss, double clip):
+    """Of a cross-entropy whose probability is kept `clip` away from 0 and 1; 0 for no bounds."""
+    loss.least = -log1p(-clip) if clip > 0 else -INFINITY
+    loss.most = -log(clip) if clip > 0 else INFINITY
+
+
 cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     """A loss's structure from its Python description (cnn_core.losses gives one by `describe`)."""
     cdef int i, output = network.plan.outputs[<int> description["output"]]
@@ -488,6 +594,7 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     loss.target_width = description["target_width"]
     loss.smoothing, loss.ignored = description["smoothing"], description["ignored"]
     loss.weight, loss.reduction = description["weight"], REDUCTIONS[description["reduction"]]
+    set_bounds(loss, description.get("clip", 0.0))
     loss.n_parameters = len(description["parameters"])
     loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
     for i, number in enumerate(description["parameters"]):
@@ -898,6 +1005,7 @@ cdef int fill_row_loss(Loss *loss, str kind, object parameters, Py_ssize_t targe
     loss.has_labels = kind == "sparse_categorical_crossentropy"
     loss.smoothing, loss.ignored, loss.target_width = own["smoothing"], own["ignored"], target_width
     loss.from_logits = own["from_logits"]
+    set_bounds(loss, 0)
     loss.n_parameters = len(own["parameters"])
     loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
     for i, number in enumerate(own["parameters"]):

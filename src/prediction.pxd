@@ -1,0 +1,78 @@
+# Prediction: blocks of samples through all layers while their activations are in cache, shared among threads. Floor 1.
+# It only reads the parameters; every task has a workspace of its own.
+
+from libc.string cimport memcpy
+
+from network cimport forward
+from plan cimport Buffer, Plan, Workspace
+from simd cimport real
+from threads cimport pool_run
+
+ctypedef struct Prediction:
+    const Plan *plan
+    Workspace **workspaces     # one a task
+    void **tensors
+    const void **sources       # one an input: (n, elements), C order
+    void **targets             # one an output
+    Py_ssize_t first
+    Py_ssize_t last
+    Py_ssize_t rows_per_task
+    Py_ssize_t block
+
+
+cdef inline void read_in_place(const Plan *plan, Workspace *workspace, real **tensors, const void **sources,
+                               Py_ssize_t first) noexcept nogil:
+    """Points the inputs at the caller's rows: a product takes rows of any stride."""
+    cdef int i, buffer
+    for i in range(plan.n_inputs):
+        buffer = plan.inputs[i]
+        workspace.strides[buffer] = plan.buffers[buffer].width
+        workspace.values[buffer] = (<real *> sources[i]
+                                    + first * plan.buffers[buffer].rows * plan.buffers[buffer].width)
+
+
+cdef inline void copy_outputs(const Plan *plan, Workspace *workspace, real **tensors, void **targets,
+                              Py_ssize_t first) noexcept nogil:
+    cdef int i
+    cdef Py_ssize_t r
+    cdef const Buffer *output
+    cdef const real *value
+    cdef real *target
+    for i in range(plan.n_outputs):
+        output = &plan.buffers[plan.outputs[i]]
+        value = <const real *> workspace.values[plan.outputs[i]]
+        target = <real *> targets[i] + first * output.rows * output.width
+        for r in range(workspace.n * output.rows):
+            memcpy(target + r * output.width, value + r * workspace.strides[plan.outputs[i]],
+                   output.width * sizeof(real))
+
+
+cdef inline void predict_rows(const Prediction *p, real **tensors, Py_ssize_t index) noexcept nogil:
+    """The rows of one task, block by block."""
+    cdef Workspace *workspace = p.workspaces[index]
+    cdef Py_ssize_t first = p.first + index * p.rows_per_task
+    cdef Py_ssize_t last = min(first + p.rows_per_task, p.last)
+    while first < last and not workspace.failed:
+        workspace.n = min(p.block, last - first)
+        read_in_place(p.plan, workspace, tensors, p.sources, first)
+        forward(p.plan, workspace, tensors)
+        copy_outputs(p.plan, workspace, tensors, p.targets, first)
+        first += p.block
+
+
+cdef inline void predict_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Prediction *p = <Prediction *> context
+    predict_rows(p, <float **> p.tensors, index)
+
+
+cdef inline void predict_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Prediction *p = <Prediction *> context
+    predict_rows(p, <double **> p.tensors, index)
+
+
+cdef inline void predict_range(Prediction *p, bint is_float, Py_ssize_t n_tasks) noexcept nogil:
+    """Rows [first, last), cut into n_tasks runs of whole blocks."""
+    cdef Py_ssize_t blocks = (p.last - p.first + p.block - 1) // p.block
+    p.rows_per_task = (blocks + n_tasks - 1) // n_tasks * p.block
+    n_tasks = (p.last - p.first + p.rows_per_task - 1) // p.rows_per_task
+    pool_run(predict_task_f32 if is_float else predict_task_f64, p, n_tasks)
