@@ -31,6 +31,7 @@ cdef enum LossKind:
     CATEGORICAL_HINGE
     QUANTILE
     GAUSSIAN_NLL
+    HALF_POISSON_DEVIANCE
     BINARY_CROSSENTROPY
     CATEGORICAL_CROSSENTROPY
     SPARSE_CATEGORICAL_CROSSENTROPY
@@ -64,6 +65,8 @@ cdef struct Loss:
     double *parameters     # as the Python class orders them, without from_logits
     double smoothing       # label smoothing
     double ignored         # the class that does not count, NaN for none
+    double least           # a class's cross-entropy on logits is reported within these bounds; its gradient is not cut
+    double most
     double weight
     int reduction
     void *custom
@@ -238,6 +241,18 @@ cdef inline double gaussian_nll_row(real *g, const real *y, const real *a, Py_ss
     return total / k
 
 
+cdef inline double half_poisson_deviance_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+    """sum (y log y - y a - y + exp(a));  a is the logarithm of the mean"""
+    cdef Py_ssize_t c
+    cdef double total = 0, mean, t
+    for c in range(n):
+        mean, t = exp(<double> a[c]), y[c]
+        total += mean - t * (1 + a[c]) + (t * log(t) if t > 0 else 0)
+        if g != NULL:
+            g[c] = <real> (mean - t)
+    return total
+
+
 cdef inline double binary_crossentropy_row(real *g, const real *y, const real *a, Py_ssize_t n,
                                            double smoothing) noexcept nogil:
     """- mean (y log a + (1 - y) log(1 - a)), a clipped to [1e-7, 1 - 1e-7]"""
@@ -372,6 +387,8 @@ cdef inline double loss_row(const Loss *loss, real *g, const real *y, const real
         return quantile_row(g, y, a, n, p, loss.n_parameters, loss.target_width)
     if kind == GAUSSIAN_NLL:
         return gaussian_nll_row(g, y, a, n)
+    if kind == HALF_POISSON_DEVIANCE:
+        return half_poisson_deviance_row(g, y, a, n)
     if kind == BINARY_CROSSENTROPY:
         return binary_crossentropy_row(g, y, a, n, loss.smoothing)
     if kind == CATEGORICAL_CROSSENTROPY:
@@ -417,11 +434,11 @@ cdef inline double softmax_crossentropy_row(const Loss *loss, real *delta, const
             for c in range(n):
                 delta[c] = <real> scale * p[c]
             delta[label] -= <real> scale
-        return log_sum - z[label]
+        return min(max(log_sum - z[label], loss.least), loss.most)
     for c in range(n):
         t = y[c] * (1 - loss.smoothing) + loss.smoothing / n
         sum_y += t
-        total += t * (log_sum - z[c])
+        total += t * min(max(log_sum - z[c], loss.least), loss.most)
     if delta != NULL:
         for c in range(n):
             delta[c] = <real> (scale * (p[c] * sum_y - (y[c] * (1 - loss.smoothing) + loss.smoothing / n)))
@@ -435,15 +452,15 @@ cdef inline double sigmoid_crossentropy_row(const Loss *loss, real *delta, const
     cdef double total = 0, t, probability
     for c in range(n):
         t = y[c] * (1 - loss.smoothing) + loss.smoothing / 2
-        total += delta[c] - t * z[c]
+        total += min(max(delta[c] - t * z[c], loss.least), loss.most)
         probability = p[c] if p != delta else 1 / (1 + exp(-<double> z[c]))
         delta[c] = <real> (scale / n * (probability - t))
     return total / n
 
 
-cdef inline double label_crossentropy_rows(real *delta, const real *p, const real *z, const real *log_sum,
-                                           const Targets *targets, Py_ssize_t first, Py_ssize_t count,
-                                           Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
+cdef inline double label_crossentropy_rows(const Loss *loss, real *delta, const real *p, const real *z,
+                                           const real *log_sum, const Targets *targets, Py_ssize_t first,
+                                           Py_ssize_t count, Py_ssize_t rows, Py_ssize_t n, Py_ssize_t row,
                                            real scale) noexcept nogil:
     """Softmax and cross-entropy with labels where every row counts the same: one sweep, then a step at each label."""
     cdef const int32_t *labels = <const int32_t *> targets.values
@@ -453,7 +470,7 @@ cdef inline double label_crossentropy_rows(real *delta, const real *p, const rea
     for r in range(count):
         at = r * row + labels[target_row(targets, first + r, rows)]
         delta[at] -= scale
-        total += <double> log_sum[r] - z[at]
+        total += min(max(<double> log_sum[r] - z[at], loss.least), loss.most)
     return total
 
 
@@ -478,8 +495,8 @@ cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const 
         else:
             softmax_rows(p + first * row, log_sum, z + first * row, count, n, row, row)
             if loss.has_labels and weights == NULL and loss.ignored != loss.ignored:
-                total += label_crossentropy_rows(delta + first * row, p + first * row, z + first * row, log_sum,
-                                                 targets, first, count, rows, n, row, <real> scale)
+                total += label_crossentropy_rows(loss, delta + first * row, p + first * row, z + first * row,
+                                                 log_sum, targets, first, count, rows, n, row, <real> scale)
                 first += count
                 continue
         for r in range(first, first + count):

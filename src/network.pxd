@@ -250,7 +250,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     cdef real *w = <real *> run.parameters
     cdef real *g = <real *> run.flat_gradients
     cdef double denominators[16]
-    cdef double total = 0, penalties = 0
+    cdef double total = 0, penalties = 0, penalty_scale = 1
     cdef int i
     for i in range(run.n_losses):
         run.targets[i].first = batch_first
@@ -266,14 +266,16 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     if run.workspace.failed:
         return RUN_FAILED
     if run.optimizer != NULL:
-        penalties = total_penalty(run.optimizer, w)
+        if run.optimizer.penalties_over_batch:
+            penalty_scale = 1 / denominators[0]
+        penalties = total_penalty(run.optimizer, w, penalty_scale)
         total += penalties
     run.last_loss = total
     if not isfinite(total):
         return RUN_DIVERGED
     if gradients != NULL:
         clear_unwritten(run, gradients)
-        add_penalty_gradients(run.optimizer, g, w)
+        add_penalty_gradients(run.optimizer, g, w, penalty_scale)
         if not all_finite(g, run.optimizer.n_parameters):
             return RUN_DIVERGED
         if run.updates:

@@ -56,6 +56,7 @@ cdef struct Optimizer:
     double average_momentum    # of the moving average of the weights
     Py_ssize_t average_period  # steps after which the average overwrites the weights
     Py_ssize_t accumulation    # steps whose gradients are averaged into one update (1: every step)
+    bint penalties_over_batch  # penalties are divided by the batch's number (or weight) of samples
     Py_ssize_t n_parameters    # length of the flat vectors
     Py_ssize_t n_segments
     Segment *segments
@@ -69,7 +70,7 @@ cdef struct Optimizer:
     double nadam_product       # Nadam's running product of momenta
 
 
-cdef inline double total_penalty(const Optimizer *optimizer, const real *w) noexcept nogil:
+cdef inline double total_penalty(const Optimizer *optimizer, const real *w, double scale) noexcept nogil:
     cdef Py_ssize_t i
     cdef const TensorRule *rule
     cdef double total = 0
@@ -77,17 +78,18 @@ cdef inline double total_penalty(const Optimizer *optimizer, const real *w) noex
         rule = &optimizer.rules[i]
         if rule.l1 != 0 or rule.l2 != 0:
             total += penalty(w + rule.offset, rule.n_rows * rule.n_cols, rule.l1, rule.l2)
-    return total
+    return scale * total
 
 
-cdef inline void add_penalty_gradients(const Optimizer *optimizer, real *g, const real *w) noexcept nogil:
+cdef inline void add_penalty_gradients(const Optimizer *optimizer, real *g, const real *w,
+                                       double scale) noexcept nogil:
     cdef Py_ssize_t i
     cdef const TensorRule *rule
     for i in range(optimizer.n_rules):
         rule = &optimizer.rules[i]
         if rule.l1 != 0 or rule.l2 != 0:
-            add_penalty_gradient(g + rule.offset, w + rule.offset, rule.n_rows * rule.n_cols, <real> rule.l1,
-                                 <real> rule.l2)
+            add_penalty_gradient(g + rule.offset, w + rule.offset, rule.n_rows * rule.n_cols,
+                                 <real> (scale * rule.l1), <real> (scale * rule.l2))
 
 
 cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept nogil:
