@@ -63,9 +63,10 @@ def innermost_loops(instructions):
     spans = []
     for index, instruction in enumerate(instructions):
         target = re.match(r"([0-9a-f]+)\b", instruction.operands)
-        if instruction.name.startswith("j") and target:
+        # The way back from a piece of code that the compiler put out of line is unconditional, or passes a return.
+        if instruction.name.startswith("j") and instruction.name != "jmp" and target:
             start = position.get(int(target.group(1), 16))
-            if start is not None and start <= index:
+            if start is not None and start <= index and not any(i.name == "ret" for i in instructions[start:index]):
                 spans.append((start, index))
     spans.sort(key=lambda span: span[1] - span[0])
     innermost = []
