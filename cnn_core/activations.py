@@ -112,7 +112,8 @@ class Activation:
 
     def forward(self, z: Array) -> Array:
         """Compute `a = g(z)` for an array of float32 or float64."""
-        return np.asarray(_core.activation_forward(self.native, z, self.parameters))
+        assert self.native is not None  # a custom activation computes by itself
+        return _core.activation_forward(self.native, z, self.parameters)
 
     def derivative(self, z: Any, a: Array | None = None) -> Array:
         """Compute `g'(z)` element by element.
@@ -148,7 +149,8 @@ class Activation:
         numpy.ndarray of the shape of `z`
         """
         z = as_float(z, "z")
-        return np.asarray(_core.activation_backward(self.native, as_float(da, "da", z.dtype), z, self.parameters))
+        assert self.native is not None
+        return _core.activation_backward(self.native, as_float(da, "da", z.dtype), z, self.parameters)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings, from which `from_config` builds an equal activation."""

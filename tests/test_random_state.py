@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -39,6 +41,16 @@ def test_threads_get_seeds_of_their_own():
         thread.join()
     random_state.set_seed(5)
     assert sorted(seeds) == sorted(draw(400))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_child_draws_seeds_although_the_parent_was_drawing_one():
+    with warnings.catch_warnings(), random_state._lock:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if random_state._lock.acquire(blocking=False) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_generator_depends_on_its_seed_alone():
