@@ -66,6 +66,7 @@ NATIVE_FLOORS = {
     "_core": 2,
     "plan": 1,
     "network": 1,
+    "prediction": 1,
     "matmul": 1,
     "dense": 1,
     "activations": 1,
