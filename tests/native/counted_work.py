@@ -38,6 +38,7 @@ def all_work() -> dict[str, Callable[[], object]]:
         "fit m, adam": training(generator, (784, 128, 10), 128, TRAINING_STEPS["m"], "adam"),
         "call on one row, 64-32-10": prediction(generator, (64, 32, 10), 1),
         "call on 1024 rows, 64-32-10": prediction(generator, (64, 32, 10), 1024),
+        "predictor on one row, 784-128-10": prediction(generator, (784, 128, 10), 1, compiled=True),
         "tanh": lambda: _core.activation_forward("tanh", z, ()),
         "sigmoid": lambda: _core.activation_forward("sigmoid", z, ()),
         "softmax": lambda: _core.softmax(z),
@@ -63,9 +64,11 @@ def training(
     return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0)
 
 
-def prediction(generator: np.random.Generator, sizes: tuple[int, ...], n_rows: int) -> Callable[[], object]:
-    """Return the call of a model on random rows."""
-    model = network(sizes)
+def prediction(
+    generator: np.random.Generator, sizes: tuple[int, ...], n_rows: int, compiled: bool = False
+) -> Callable[[], object]:
+    """Return the call of a model, or of its compiled predictor, on random rows."""
+    model = network(sizes).predictor() if compiled else network(sizes)
     x = generator.standard_normal((n_rows, sizes[0]), dtype=np.float32)
     return lambda: model(x)
 
