@@ -14,6 +14,7 @@ from cnn_core.graph import Node, Symbol, flatten, map_structure, nodes_between
 from cnn_core.inspection import Trace, gradients, trace
 from cnn_core.layers.base import Layer, registry, unique_name
 from cnn_core.layers.input import Input, InputLayer
+from cnn_core.parameters import aligned_copy
 from cnn_core.plan import NetworkPlan
 from cnn_core.summary import format_summary
 from cnn_core.training import Trainer
@@ -277,7 +278,7 @@ class Model(Trainer, Layer):
             )
         plan = self.plan()
         network = _core.Network(self.compute_dtype.name, plan)
-        network.bind([variable.numpy() for variable in plan.variables], [None] * len(plan.variables))
+        network.bind([aligned_copy(variable.array) for variable in plan.variables], [None] * len(plan.variables))
         return _core.Predictor(network, tuple(self.output_shapes[0][1:]))
 
     def summary(
