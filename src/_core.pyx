@@ -13,6 +13,7 @@ import numpy as np
 
 from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
+from matmul cimport Product, multiply
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
@@ -54,7 +55,8 @@ ACTIVATIONS = {
     "softmax": ROW_SOFTMAX, "log_softmax": ROW_LOG_SOFTMAX, "glu": ROW_GLU, "sparsemax": ROW_SPARSEMAX,
     "custom": CUSTOM_ACTIVATION,
 }
-OPERATIONS = {"dense": DENSE, "activation": ACTIVATION, "reshape": RESHAPE, "dropout": DROPOUT, "custom": CUSTOM}
+OPERATIONS = {"dense": DENSE, "activation": ACTIVATION, "reshape": RESHAPE, "dropout": DROPOUT, "scale": SCALE,
+              "custom": CUSTOM}
 LOSSES = {
     "mean_squared_error": losses.MEAN_SQUARED_ERROR, "half_squared_error": losses.HALF_SQUARED_ERROR,
     "mean_absolute_error": losses.MEAN_ABSOLUTE_ERROR,
@@ -268,6 +270,8 @@ cdef class Network:
             fits = fits and input.width == 2 * output.width
         elif operation.kind in (ACTIVATION, DROPOUT):
             fits = fits and input.width == output.width
+        elif operation.kind == SCALE:
+            fits = fits and input.width == output.width and self.tensor_sizes[operation.tensors[0]] == input.width
         if not fits:
             raise ValueError(f"the sizes of operation {operation.kind} do not fit: input ({input.rows}, {input.width}), "
                              f"output ({output.rows}, {output.width})")
@@ -944,6 +948,37 @@ cdef class Pass(Workbench):
 
 
 # --------------------------------------------------------------------------------- single kernels, for descriptions
+
+cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noexcept nogil:
+    p.x, p.w = x, w
+    multiply(p, y)
+
+
+def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None):
+    """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
+    cdef Product p
+    memset(&p, 0, sizeof(Product))
+    p.n_rows, p.n_k = x.shape[1 if transposed_x else 0], x.shape[0 if transposed_x else 1]
+    p.n_cols = w.shape[0 if transposed_w else 1]
+    if w.shape[1 if transposed_w else 0] != p.n_k:
+        raise ValueError(f"x {x.shape} and w {w.shape} cannot be multiplied")
+    p.x_row, p.x_k = (1, x.shape[1]) if transposed_x else (x.shape[1], 1)
+    p.w_k, p.w_c = (1, w.shape[1]) if transposed_w else (w.shape[1], 1)
+    p.y_row, p.accumulate = p.n_cols, y is not None
+    if y is None:
+        y = np.empty((p.n_rows, p.n_cols), x.dtype)
+    data_of(x, y.dtype, p.n_rows * p.n_k)
+    data_of(w, y.dtype, p.n_k * p.n_cols)
+    data_of(y, y.dtype, p.n_rows * p.n_cols)
+    if y.dtype == np.float32:
+        multiply_arrays(&p, <float *> cnp.PyArray_DATA(y), <float *> cnp.PyArray_DATA(x), <float *> cnp.PyArray_DATA(w))
+    elif y.dtype == np.float64:
+        multiply_arrays(&p, <double *> cnp.PyArray_DATA(y), <double *> cnp.PyArray_DATA(x),
+                        <double *> cnp.PyArray_DATA(w))
+    else:
+        raise TypeError(f"x must be float32 or float64. Received: {y.dtype}")
+    return y
+
 
 cdef double *real_parameters(object parameters, double *target) except NULL:
     cdef int i
