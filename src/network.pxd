@@ -12,8 +12,9 @@ from dropout cimport dropout_backward, dropout_forward
 from losses cimport Loss, Targets, loss_block, loss_denominator
 from metrics cimport Metric, metric_block
 from optimizers cimport Optimizer, add_penalty_gradients, optimizer_step, total_penalty
-from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, Buffer, Mode, Operation, Plan, TRAINING, Workspace,
-                   is_input)
+from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, SCALE, Buffer, Mode, Operation, Plan, TRAINING,
+                   Workspace, is_input)
+from scale cimport scale_backward, scale_forward
 from simd cimport all_finite, real
 
 cdef extern from "monotonic.h" nogil:
@@ -130,6 +131,8 @@ cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors)
             dropout_forward(plan, index, workspace, tensors)
         elif kind == RESHAPE:
             reshape_forward(plan, index, workspace, tensors)
+        elif kind == SCALE:
+            scale_forward(plan, index, workspace, tensors)
         else:
             python_forward(plan, index, workspace, tensors)
 
@@ -152,6 +155,8 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
             dropout_backward(plan, index, workspace, tensors)
         elif kind == RESHAPE:
             reshape_backward(plan, index, workspace, tensors)
+        elif kind == SCALE:
+            scale_backward(plan, index, workspace, tensors, gradients)
         else:
             python_backward(plan, index, workspace, tensors)
 

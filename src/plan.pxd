@@ -27,6 +27,7 @@ cdef enum OperationKind:
     ACTIVATION
     RESHAPE
     DROPOUT
+    SCALE
     CUSTOM
 
 cdef enum:
