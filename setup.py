@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent
 C_SOURCES = [
     *(f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")),
     "src/threads/pool.c",
+    "src/threads/scratch.c",
 ]
 # CFLAGS come before our flags, because an environment's -O2 is no wish of the user's; these come after them.
 LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()

@@ -6,13 +6,16 @@
 
 from libc.math cimport INFINITY
 
-from simd cimport real, panel_product, row_product, pack_panel, pack_transposed, panel_width
-from threads cimport pool_run, pool_width
+from simd cimport pack_panel, pack_transposed, panel_product, panel_width, real, row_product, transpose
+from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
     LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
-    PACKED_BYTES = 320 * 32 * 8  # the largest panel of any instruction set and type
+    PACKED_PANEL = 320 * 32      # elements of the largest panel of any instruction set
     ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
+    TRANSPOSED_ROWS = 192        # rows of x^T that are transposed at a time
+    FEWEST_PANELS_TO_TRANSPOSE = 16  # below, transposing x costs more than it saves
+    SPARE_K_BLOCK = 32
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
     WORK_PER_TASK = 1 << 18      # multiply-adds below which waking a thread costs more than it saves
@@ -54,47 +57,70 @@ cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t 
     return n_rows < FEWEST_ROWS_TO_PACK or p.n_k * p.w_k * element_size <= IN_PLACE_BYTES
 
 
-cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
-                               Py_ssize_t n_cols) noexcept nogil:
-    """Computes rows [row, row + n_rows) by columns [col, col + n_cols) of the product."""
-    cdef char storage[PACKED_BYTES + 64]
-    cdef real *packed = <real *> ((<size_t> storage + 63) & ~<size_t> 63)
-    cdef const real *x = <const real *> p.x
+cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                              Py_ssize_t width) noexcept nogil:
+    """Whether x^T is worth a copy: column by column it uses a part of every cache line that it loads."""
+    return p.x_k != 1 and n_cols >= FEWEST_PANELS_TO_TRANSPOSE * width and n_rows >= FEWEST_ROWS_TO_PACK
+
+
+cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
+                                 real *packed, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols,
+                                 Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, w and y at their beginnings."""
     cdef const real *w = <const real *> p.w
-    cdef const real *bias = <const real *> p.bias
-    cdef const real *gate = <const real *> p.gate
     cdef const real *none = NULL
     cdef const real *panel
-    cdef const real *panel_bias
-    cdef const real *panel_gate
-    cdef Py_ssize_t width = panel_width(y)
-    cdef Py_ssize_t block = k_block_length(p.n_k)
-    cdef bint in_place = reads_in_place(p, n_rows, sizeof(real))
+    cdef const real *bias = none
+    cdef const real *gate = none
+    cdef Py_ssize_t width = panel_width(y), c = col, n, w_step
+    cdef bint add = p.accumulate or k > 0, last = k + n_k >= p.n_k
     cdef real floor = <real> -INFINITY
-    cdef Py_ssize_t k = 0, n_k, c, n, w_step
-    cdef bint last, add = p.accumulate
+    if p.clamp and last:
+        floor = 0
+    while c < col + n_cols:
+        n = min(width, col + n_cols - c)
+        if packed == NULL:
+            panel, w_step = w + k * p.w_k + c, p.w_k
+        else:
+            panel, w_step = packed, width
+            if p.w_c == 1:
+                pack_panel(packed, w + k * p.w_k + c, n_k, n, p.w_k)
+            else:
+                pack_transposed(packed, w + c * p.w_c + k, n_k, n, p.w_c)
+        if p.bias != NULL and k == 0:
+            bias = <const real *> p.bias + c
+        else:
+            bias = none
+        if p.gate != NULL and last:
+            gate = <const real *> p.gate + row * p.gate_row + c
+        panel_product(y + row * p.y_row + c, x, panel, bias, gate, n_rows, n, n_k, p.y_row, x_row, x_k, w_step,
+                      p.gate_row, add, floor)
+        c += width
+
+
+cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
+                               Py_ssize_t n_cols) noexcept nogil:
+    """Computes rows [row, row + n_rows) by columns [col, col + n_cols) of the product, k block by k block."""
+    cdef const real *x = <const real *> p.x
+    cdef real *packed = NULL
+    cdef real *turned = NULL
+    cdef Py_ssize_t block = k_block_length(p.n_k)
+    cdef Py_ssize_t k = 0, n_k
+    cdef real spare[SPARE_K_BLOCK * 32]
+    if not reads_in_place(p, n_rows, sizeof(real)):
+        packed = <real *> thread_scratch((PACKED_PANEL + TRANSPOSED_ROWS * LONGEST_K_BLOCK) * sizeof(real))
+        if packed != NULL and n_rows <= TRANSPOSED_ROWS and transposes_x(p, n_rows, n_cols, panel_width(y)):
+            turned = packed + PACKED_PANEL
+        if packed == NULL and p.w_c != 1:  # out of memory: shorter blocks will do
+            packed, block = spare, min(block, SPARE_K_BLOCK)
     while True:
         n_k = min(block, p.n_k - k)
-        last = k + n_k >= p.n_k
-        if p.clamp and last:
-            floor = 0
-        c = col
-        while c < col + n_cols:
-            n = min(width, col + n_cols - c)
-            if in_place:
-                panel, w_step = w + k * p.w_k + c, p.w_k
-            else:
-                panel, w_step = packed, width
-                if p.w_c == 1:
-                    pack_panel(packed, w + k * p.w_k + c, n_k, n, p.w_k)
-                else:
-                    pack_transposed(packed, w + c * p.w_c + k, n_k, n, p.w_c)
-            panel_bias = bias + c if bias != NULL and k == 0 else none
-            panel_gate = gate + row * p.gate_row + c if gate != NULL and last else none
-            panel_product(y + row * p.y_row + c, x + row * p.x_row + k * p.x_k, panel, panel_bias, panel_gate,
-                          n_rows, n, n_k, p.y_row, p.x_row, p.x_k, w_step, p.gate_row, add, floor)
-            c += width
-        add = True
+        if turned != NULL:
+            transpose(turned, x + row * p.x_row + k * p.x_k, n_k, n_rows, n_k, p.x_k)
+            multiply_panels(p, y, turned, n_k, 1, packed, row, n_rows, col, n_cols, k, n_k)
+        else:
+            multiply_panels(p, y, x + row * p.x_row + k * p.x_k, p.x_row, p.x_k, packed, row, n_rows, col, n_cols, k,
+                            n_k)
         k += n_k
         if k >= p.n_k:
             return
@@ -134,7 +160,9 @@ cdef inline void multiply_task(const Product *p, real *y, Py_ssize_t index) noex
         multiply_row(p, y, col, n_cols)
         return
     # Blocks of equal height, each a multiple of 12 rows so that only the last has a ragged tile.
-    step = max(<Py_ssize_t> 1, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+    step = max(<Py_ssize_t> 12, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+    if transposes_x(p, last_row - row, n_cols, panel_width(y)):
+        step = TRANSPOSED_ROWS
     step = (last_row - row + step - 1) // step
     step = ((last_row - row + step - 1) // step + 11) // 12 * 12 if step > 1 else last_row - row
     while row < last_row:

@@ -22,6 +22,8 @@ cdef extern from "simd/kernels.h" nogil:
                            Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
+        void (*transpose)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                          Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
                             int accumulate) noexcept nogil
         void (*exp)(float *y, const float *x, Py_ssize_t n) noexcept nogil
@@ -69,6 +71,8 @@ cdef extern from "simd/kernels.h" nogil:
                            Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
+        void (*transpose)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                          Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
                             int accumulate) noexcept nogil
         void (*exp)(double *y, const double *x, Py_ssize_t n) noexcept nogil
@@ -157,6 +161,14 @@ cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py
         simd_f32.pack_transposed(packed, w, n_k, n_cols, w_c)
     else:
         simd_f64.pack_transposed(packed, w, n_k, n_cols, w_c)
+
+
+cdef inline void transpose(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                           Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.transpose(y, x, n_rows, n_cols, y_row, x_row)
+    else:
+        simd_f64.transpose(y, x, n_rows, n_cols, y_row, x_row)
 
 
 cdef inline void column_sums(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,

@@ -7,3 +7,6 @@ cdef extern from "threads/pool.h" nogil:
     void pool_set_width(int width)
     int pool_started()
     int POOL_MAX_WIDTH
+
+cdef extern from "threads/scratch.h" nogil:
+    void *thread_scratch(size_t n_bytes)

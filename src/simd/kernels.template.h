@@ -26,6 +26,9 @@ typedef struct {
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, 0 for the rest: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 
+    /* y[c*y_row + r] = x[r*x_row + c] for r < n_rows, c < n_cols. */
+    void (*transpose)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row);
+
     /* y[c] = (accumulate ? y[c] : 0) + sum_r x[r*x_row + c], r ascending. */
     void (*column_sums)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t x_row, int accumulate);
 

@@ -25,6 +25,19 @@ static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, p
     }
 }
 
+/* y[c,r] = x[r,c] */
+static void NAMED(transpose)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row,
+                             ptrdiff_t x_row) {
+    for (ptrdiff_t r = 0; r < n_rows; r += TRANSPOSE_WIDTH) {
+        const int whole = r + TRANSPOSE_WIDTH <= n_rows;
+        ptrdiff_t c = 0;
+        for (; whole && c + TRANSPOSE_WIDTH <= n_cols; c += TRANSPOSE_WIDTH)
+            transpose_block(y + c * y_row + r, y_row, x + r * x_row + c, x_row);
+        for (; c < n_cols; c++)
+            for (ptrdiff_t i = r; i < n_rows && i < r + TRANSPOSE_WIDTH; i++) y[c * y_row + i] = x[i * x_row + c];
+    }
+}
+
 /* y[c] = (accumulate ? y[c] : 0) + sum_r x[r,c], r ascending, for `vectors` vectors of columns, the last one ragged
    where `live` lanes are fewer than all. */
 INLINE void NAMED(sum_columns)(const int vectors, const int ragged, lanes live, REAL *y, const REAL *x,
