@@ -1,0 +1,77 @@
+"""cnn_core's callbacks around an estimator's epochs. Floor 5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cnn_core.arrays import Array
+from cnn_core.callbacks import CallbackList, History
+from cnn_core.sklearn.network import DenseNetwork, SolverState
+
+
+class _Rate:
+    """The optimizer as callbacks know it: its learning rate."""
+
+    def __init__(self, state: SolverState) -> None:
+        self._state = state
+
+    @property
+    def learning_rate(self) -> float:
+        return self._state.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._state.learning_rate = float(value)
+
+
+class Followed:
+    """The network in training as callbacks know a model.
+
+    Parameters
+    ----------
+    estimator : object
+    network : DenseNetwork
+    state : SolverState
+
+    Attributes
+    ----------
+    stop_training : bool
+        A callback sets it to end training after the epoch.
+    optimizer : object with `learning_rate`
+    estimator : object
+    """
+
+    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState) -> None:
+        self.stop_training = False
+        self.history: History | None = None
+        self.metrics: list[Any] = []
+        self.estimator = estimator
+        self.optimizer = _Rate(state)
+        self._network = network
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all kernels, then all intercepts."""
+        return [tensor.copy() for tensor in (*self._network.coefs, *self._network.intercepts)]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        """Set them."""
+        for tensor, value in zip((*self._network.coefs, *self._network.intercepts), weights, strict=True):
+            tensor[...] = value
+
+
+def begin(callbacks: Any, followed: Followed, epochs: int, steps: int) -> CallbackList:
+    """Tell callbacks that training begins."""
+    heard = CallbackList(callbacks)
+    heard.set_model(followed)
+    heard.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
+    heard.on_train_begin()
+    return heard
+
+
+def run_batches(heard: CallbackList, n_batches: int, run: Callable[[int], Any]) -> None:
+    """Run the batches one by one for callbacks that follow them."""
+    for batch in range(n_batches):
+        heard.on_train_batch_begin(batch)
+        outcome = run(batch)
+        heard.on_train_batch_end(batch, {"loss": outcome})
