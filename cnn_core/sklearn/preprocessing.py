@@ -1,0 +1,344 @@
+"""From a table to the numbers a network reads, as RealMLP's simple variant has it. Floor 5.
+
+Everything is fitted on the training part alone. What is fitted is plain data, so that it goes into a model's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnn_core.arrays import Array
+from cnn_core.sklearn.columns import Column, as_dates, as_numbers, as_texts, chosen_columns, column_names, columns_of
+from cnn_core.sklearn.columns import n_rows as rows_of
+
+MAX_CATEGORIES = 256
+_DAY = 86400.0
+_YEAR = 365.2425 * _DAY
+_CHUNK = 1 << 20  # rows encoded at a time
+
+
+class NumberEncoder:
+    """A number is one feature; where training has gaps, "is missing" is a second one, -1 or +1."""
+
+    kind = "number"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.gaps = bool(settings["gaps"])
+
+    @classmethod
+    def fit(cls, column: Column) -> NumberEncoder:
+        return cls({"gaps": bool(np.isnan(column.values).any())})
+
+    def settings(self) -> dict[str, Any]:
+        return {"gaps": self.gaps}
+
+    def names(self, column: str) -> list[str]:
+        return [column, f"{column} is missing"] if self.gaps else [column]
+
+    def encode(self, column: Column) -> Array:
+        values = as_numbers(column)
+        if not self.gaps:
+            return values[:, None]
+        return np.stack([values, np.where(np.isnan(values), 1.0, -1.0)], axis=1)
+
+
+class DateEncoder:
+    """A date is the time since 1970, its place in the year and in the week, and the time of day, if there is any."""
+
+    kind = "date"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.time_of_day = bool(settings["time_of_day"])
+
+    @classmethod
+    def fit(cls, column: Column) -> DateEncoder:
+        known = column.values[~np.isnan(column.values)]
+        return cls({"time_of_day": bool((known % _DAY != 0).any())})
+
+    def settings(self) -> dict[str, Any]:
+        return {"time_of_day": self.time_of_day}
+
+    def _periods(self) -> dict[str, float]:
+        periods = {"year": _YEAR, "week": 7 * _DAY}
+        return periods | {"day": _DAY} if self.time_of_day else periods
+
+    def names(self, column: str) -> list[str]:
+        return [column, *(f"{column} {wave} of {period}" for period in self._periods() for wave in ("sin", "cos"))]
+
+    def encode(self, column: Column) -> Array:
+        seconds = as_dates(column)
+        waves = [
+            wave(2 * np.pi / period * (seconds % period)) for period in self._periods().values() for wave in (np.sin, np.cos)
+        ]
+        return np.stack([seconds, *waves], axis=1)
+
+
+class CategoryEncoder:
+    """A category is one feature for each value seen, 0 or 1; of two values one feature, -1 or +1.
+
+    Unknown and missing values are all zeros. Of more than `MAX_CATEGORIES` values the most frequent are kept.
+    """
+
+    kind = "category"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.levels = [str(level) for level in settings["levels"]]
+        self._index = {level: number for number, level in enumerate(self.levels)}
+
+    @classmethod
+    def fit(cls, column: Column) -> CategoryEncoder:
+        codes, texts = as_texts(column)
+        counts: dict[str, int] = {}
+        for text, count in zip(texts, np.bincount(codes, minlength=len(texts)).tolist(), strict=True):
+            if text is not None and count:
+                counts[text] = counts.get(text, 0) + count
+        kept = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_CATEGORIES]
+        return cls({"levels": sorted(kept)})
+
+    def settings(self) -> dict[str, Any]:
+        return {"levels": self.levels}
+
+    @property
+    def binary(self) -> bool:
+        return len(self.levels) == 2
+
+    def names(self, column: str) -> list[str]:
+        return [f"{column}={level}" for level in (self.levels[1:] if self.binary else self.levels)]
+
+    def encode(self, column: Column) -> Array:
+        codes, texts = as_texts(column)
+        numbers = np.array([-1 if text is None else self._index.get(text, -1) for text in texts] or [-1], np.int64)
+        found = numbers[codes]
+        if self.binary:
+            return np.array([0.0, -1.0, 1.0])[found + 1][:, None]
+        block = np.zeros((len(found), len(self.levels)))
+        known = np.flatnonzero(found >= 0)
+        block[known, found[known]] = 1
+        return block
+
+
+Encoder = NumberEncoder | DateEncoder | CategoryEncoder
+_ENCODERS: dict[str, type[Encoder]] = {
+    each.kind: each for each in (NumberEncoder, DateEncoder, CategoryEncoder)
+}
+
+
+class TablePreprocessor:
+    """Turn tables into matrices of float32: encode each column, then scale and clip each feature.
+
+    A feature x becomes ``z / sqrt(1 + (z / 3)**2)`` with ``z = (x - median) / range``, where range is the distance
+    between the quartiles; if that is 0, half the distance between the extremes. A missing number is the median. A
+    feature that is constant in training is left out.
+
+    Parameters
+    ----------
+    categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
+        "from_dtype": texts, booleans and categories are categories, numbers are numbers.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the columns.
+    feature_names : list of str
+        Of the features that come out.
+    numeric : numpy.ndarray of bool
+        Which features are numbers, and not made of categories.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular
+    Data", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> table = np.array([[1.0, "red"], [2.0, "blue"], [3.0, "red"]], dtype=object)
+    >>> TablePreprocessor().fit(table).transform(table).round(2)
+    array([[-0.95,  0.  ],
+           [ 0.  , -1.66],
+           [ 0.95,  0.  ]], dtype=float32)
+    """
+
+    def __init__(self, categorical_features: Any = "from_dtype") -> None:
+        self.categorical_features = categorical_features
+        self.names: list[str] = []
+        self.encoders: list[Encoder | None] = []
+        self._centers: list[Array] = []
+        self._factors: list[Array] = []
+
+    # Fitting
+
+    def fit(self, table: Any, rows: Array | None = None) -> TablePreprocessor:
+        """Learn from a table, or from some of its rows.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, polars.DataFrame or numpy.ndarray of shape (n, columns)
+        rows : numpy.ndarray of int, default None
+
+        Returns
+        -------
+        TablePreprocessor
+            Itself.
+        """
+        self.names = column_names(table)
+        chosen = chosen_columns(self.categorical_features, self.names)
+        self.encoders, self._centers, self._factors = [], [], []
+        for number, column in enumerate(columns_of(table, rows)):
+            self._fit_column(column, None if chosen is None else chosen[number])
+        return self
+
+    def _fit_column(self, column: Column, categorical: bool | None) -> None:
+        encoder: Encoder | None = None
+        if column.kind == "missing":
+            pass  # nothing to learn from
+        elif categorical or (column.kind == "category" and categorical is not False):
+            encoder = CategoryEncoder.fit(column)
+        elif column.kind == "date":
+            encoder = DateEncoder.fit(column)
+        else:
+            encoder = NumberEncoder.fit(Column(column.name, "number", as_numbers(column)))
+        self.encoders.append(encoder)
+        block = np.zeros((0, 0)) if encoder is None else encoder.encode(column)
+        centers, factors = robust_scale(block)
+        self._centers.append(centers)
+        self._factors.append(factors)
+
+    # Use
+
+    @property
+    def n_features(self) -> int:
+        return max(1, sum(int((factors != 0).sum()) for factors in self._factors))
+
+    @property
+    def feature_names(self) -> list[str]:
+        kept = [
+            name
+            for column, encoder, factors in zip(self.names, self.encoders, self._factors, strict=True)
+            if encoder is not None
+            for name, factor in zip(encoder.names(column), factors, strict=True)
+            if factor != 0
+        ]
+        return kept or ["nothing"]
+
+    @property
+    def places(self) -> list[slice]:
+        """Which features each column became."""
+        ends = np.cumsum([0, *(int((factors != 0).sum()) for factors in self._factors)])
+        return [slice(int(start), int(end)) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+    @property
+    def numeric(self) -> Array:
+        flags = [
+            not isinstance(encoder, CategoryEncoder)
+            for encoder, factors in zip(self.encoders, self._factors, strict=True)
+            for factor in factors
+            if factor != 0
+        ]
+        return np.array(flags or [True])
+
+    def transform(self, table: Any, rows: Array | None = None) -> Array:
+        """Return the features of a table: float32 of shape (n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a column of numbers or dates holds something else; the message names column and row.
+        """
+        n = rows_of(table) if rows is None else len(rows)
+        out = np.zeros((n, self.n_features), np.float32)
+        first = 0
+        for encoder, centers, factors, column in zip(
+            self.encoders, self._centers, self._factors, columns_of(table, rows), strict=True
+        ):
+            kept = np.flatnonzero(factors)
+            if encoder is None or not len(kept):
+                continue
+            for start in range(0, n, _CHUNK):
+                part = slice(start, start + _CHUNK)
+                z = encoder.encode(Column(column.name, column.kind, column.values[part]))[:, kept]
+                z -= centers[kept]
+                z *= factors[kept]
+                z[np.isnan(z)] = 0
+                out[part, first : first + len(kept)] = smooth_clip(z)
+            first += len(kept)
+        return out
+
+    # Saving
+
+    def state(self) -> dict[str, Any]:
+        """Return all that was fitted as plain data."""
+        return {
+            "categorical_features": "from_dtype",  # has had its effect
+            "columns": [
+                {
+                    "name": name,
+                    "kind": None if encoder is None else encoder.kind,
+                    "settings": None if encoder is None else encoder.settings(),
+                    "centers": centers.tolist(),
+                    "factors": factors.tolist(),
+                }
+                for name, encoder, centers, factors in zip(
+                    self.names, self.encoders, self._centers, self._factors, strict=True
+                )
+            ],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> TablePreprocessor:
+        """Return the preprocessor whose `state` was saved."""
+        made = cls(state["categorical_features"])
+        for column in state["columns"]:
+            encoder = _ENCODERS.get(column["kind"])
+            if encoder is None and column["kind"] is not None:
+                raise ValueError(f"A column's kind must be one of {', '.join(_ENCODERS)}. Received: {column['kind']!r}")
+            made.names.append(str(column["name"]))
+            made.encoders.append(None if encoder is None else encoder(column["settings"]))
+            made._centers.append(np.array(column["centers"], np.float64))
+            made._factors.append(np.array(column["factors"], np.float64))
+        return made
+
+
+def robust_scale(block: Array) -> tuple[Array, Array]:
+    """Return the median of every column and 1 / range; see `TablePreprocessor`. Missing numbers do not count.
+
+    Examples
+    --------
+    >>> robust_scale(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]]))
+    (array([2., 7.]), array([1., 0.]))
+    """
+    n, width = block.shape
+    centers, factors = np.zeros(width), np.zeros(width)
+    for number in range(width):
+        known = block[:, number]
+        known = known[~np.isnan(known)] if np.isnan(known).any() else known
+        if not len(known):
+            continue
+        low, centers[number], high = np.quantile(known, (0.25, 0.5, 0.75))
+        spread = high - low or 0.5 * (known.max() - known.min())
+        factors[number] = 1 / spread if spread > 0 and np.isfinite(1 / spread) else 0.0
+    return centers, factors
+
+
+def smooth_clip(z: Array, limit: float = 3.0) -> Array:
+    """Bend the axis so that everything lies within -limit and limit: ``z / sqrt(1 + (z / limit)**2)``.
+
+    Examples
+    --------
+    >>> smooth_clip(np.array([0.0, 1.0, 1000.0])).round(3)
+    array([0.   , 0.949, 3.   ])
+    """
+    return np.asarray(z / np.sqrt(1 + (z / limit) ** 2))
+
+
+def names_differ(expected: Sequence[str], received: Sequence[str]) -> str | None:
+    """Return what is wrong with a table's columns, None if they are the expected ones in the expected order."""
+    missing = [name for name in expected if name not in received]
+    extra = [name for name in received if name not in expected]
+    if missing:
+        return f"the column {missing[0]!r} is missing" + (f", and {len(missing) - 1} more" if missing[1:] else "")
+    if extra:
+        return f"the column {extra[0]!r} was not there in training"
+    return None if list(expected) == list(received) else "the columns stand in another order"
