@@ -11,11 +11,12 @@ from dense cimport dense_backward, dense_forward
 from dropout cimport dropout_backward, dropout_forward
 from losses cimport Loss, Targets, loss_block, loss_denominator
 from metrics cimport Metric, metric_block
-from optimizers cimport Optimizer, add_penalty_gradients, optimizer_step, total_penalty
+from optimizers cimport Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, total_penalty
 from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, SCALE, Buffer, Mode, Operation, Plan, TRAINING,
                    Workspace, is_input)
 from scale cimport scale_backward, scale_forward
-from simd cimport all_finite, real
+from simd cimport real
+from threads cimport pool_run
 
 cdef extern from "monotonic.h" nogil:
     double monotonic_seconds()
@@ -25,6 +26,8 @@ cdef extern from "memory.h" nogil:
 
 cdef enum:
     WORK_PER_GLANCE = 1 << 20  # multiply-adds between two looks at the clock
+    GATHERED_ROWS = 32         # rows that a thread brings in at a time,
+    SMALL_BLOCK = 1 << 16      # unless the whole block has fewer elements
 
 cdef struct Source:
     const void *data       # (n_samples, width) of the network's type, C order
@@ -184,16 +187,50 @@ cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ss
             row += width
 
 
+ctypedef struct Gathering:
+    # One input's rows of a block, shared among threads.
+    void *y
+    const void *x
+    const int64_t *order
+    Py_ssize_t first
+    Py_ssize_t n
+    const Buffer *buffer
+    Py_ssize_t y_row
+
+
+cdef inline void gather_part(const Gathering *g, real *y, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t done = index * GATHERED_ROWS
+    gather_rows(y + done * g.buffer.rows * g.y_row, <const real *> g.x, g.order, g.first + done,
+                min(<Py_ssize_t> GATHERED_ROWS, g.n - done), g.buffer, g.y_row)
+
+
+cdef inline void gather_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Gathering *g = <Gathering *> context
+    gather_part(g, <float *> g.y, index)
+
+
+cdef inline void gather_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Gathering *g = <Gathering *> context
+    gather_part(g, <double *> g.y, index)
+
+
 cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """Brings the inputs of samples [first, first + n) of the order into the workspace."""
     cdef const Plan *plan = run.plan
     cdef Workspace *workspace = run.workspace
+    cdef Gathering g
     cdef int i, buffer
     workspace.n = n
+    g.order, g.first, g.n = run.order, first, n
     for i in range(plan.n_inputs):
         buffer = plan.inputs[i]
-        gather_rows(<real *> workspace.values[buffer], <const real *> run.inputs[i].data, run.order, first, n,
-                    &plan.buffers[buffer], workspace.strides[buffer])
+        g.y, g.x = workspace.values[buffer], run.inputs[i].data
+        g.buffer, g.y_row = &plan.buffers[buffer], workspace.strides[buffer]
+        if n * g.buffer.rows * g.buffer.width < SMALL_BLOCK:
+            gather_rows(<real *> g.y, <const real *> g.x, g.order, first, n, g.buffer, g.y_row)
+        else:
+            pool_run(gather_task_f32 if real is float else gather_task_f64, &g,
+                     (n + GATHERED_ROWS - 1) // GATHERED_ROWS)
 
 
 cdef inline void store_predictions(const Run *run, real **tensors, Py_ssize_t first) noexcept nogil:
@@ -281,7 +318,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     if gradients != NULL:
         clear_unwritten(run, gradients)
         add_penalty_gradients(run.optimizer, g, w, penalty_scale)
-        if not all_finite(g, run.optimizer.n_parameters):
+        if not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
             optimizer_step(run.optimizer, w, g, run.learning_rates[run.next_batch - run.first_batch], run.step)

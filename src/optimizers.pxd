@@ -7,8 +7,9 @@ from libc.stdint cimport int64_t
 
 from constraints cimport UNCONSTRAINED, constrain
 from regularizers cimport add_penalty_gradient, penalty
-from simd cimport (adadelta_step, adagrad_step, adam_step, adamax_step, add_scaled, lion_step, momentum_step,
-                   nadam_step, real, rmsprop_step, scale_by, sgd_step, sum_of_squares)
+from simd cimport (adadelta_step, adagrad_step, adam_step, adamax_step, add_scaled, all_finite, lion_step,
+                   momentum_step, nadam_step, real, rmsprop_step, scale_by, sgd_step, sum_of_squares)
+from threads cimport pool_run
 
 cdef enum OptimizerRule:
     SGD
@@ -23,6 +24,7 @@ cdef enum OptimizerRule:
 cdef enum:
     MAX_HYPERPARAMETERS = 6
     MAX_SLOTS = 3
+    SWEEP_CHUNK = 1 << 15  # parameters that are worth waking a thread for
 
 cdef struct Segment:
     Py_ssize_t offset      # in the flat vectors
@@ -192,6 +194,73 @@ cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment
         lion_step(w, first, g, n, lr, h[0], h[1], shrink)
 
 
+ctypedef struct Sweep:
+    # One pass over the flat vectors, cut into chunks that threads share.
+    const Optimizer *optimizer
+    void *w
+    void *g
+    double learning_rate
+    int64_t t
+    bint finite
+
+
+cdef inline void update_chunk(Sweep *sweep, real *w, Py_ssize_t index) noexcept nogil:
+    """The update of the parameters [index * SWEEP_CHUNK, ...), segment by segment."""
+    cdef const Optimizer *optimizer = sweep.optimizer
+    cdef Py_ssize_t first = index * SWEEP_CHUNK, last = min(first + SWEEP_CHUNK, optimizer.n_parameters), i
+    cdef Segment part
+    for i in range(optimizer.n_segments):
+        part = optimizer.segments[i]
+        if part.offset >= last or part.offset + part.size <= first:
+            continue
+        part.size = min(part.offset + part.size, last)
+        part.offset = max(part.offset, first)
+        part.size -= part.offset
+        step_segment(optimizer, &part, w, <const real *> sweep.g, sweep.learning_rate, sweep.t)
+
+
+cdef inline void check_chunk(Sweep *sweep, real *g, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t first = index * SWEEP_CHUNK
+    if not all_finite(g + first, min(<Py_ssize_t> SWEEP_CHUNK, sweep.optimizer.n_parameters - first)):
+        sweep.finite = False
+
+
+cdef inline void update_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *> context
+    update_chunk(sweep, <float *> sweep.w, index)
+
+
+cdef inline void update_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *> context
+    update_chunk(sweep, <double *> sweep.w, index)
+
+
+cdef inline void check_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *> context
+    check_chunk(sweep, <float *> sweep.g, index)
+
+
+cdef inline void check_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Sweep *sweep = <Sweep *> context
+    check_chunk(sweep, <double *> sweep.g, index)
+
+
+cdef inline bint gradients_are_finite(const Optimizer *optimizer, real *g) noexcept nogil:
+    cdef Sweep sweep
+    cdef Py_ssize_t n_chunks = (optimizer.n_parameters + SWEEP_CHUNK - 1) // SWEEP_CHUNK
+    sweep.optimizer, sweep.g, sweep.finite = optimizer, g, True
+    pool_run(check_task_f32 if real is float else check_task_f64, &sweep, n_chunks)
+    return sweep.finite
+
+
+cdef inline void update_parameters(const Optimizer *optimizer, real *w, real *g, double learning_rate,
+                                   int64_t t) noexcept nogil:
+    cdef Sweep sweep
+    cdef Py_ssize_t n_chunks = (optimizer.n_parameters + SWEEP_CHUNK - 1) // SWEEP_CHUNK
+    sweep.optimizer, sweep.w, sweep.g, sweep.learning_rate, sweep.t = optimizer, w, g, learning_rate, t
+    pool_run(update_task_f32 if real is float else update_task_f64, &sweep, n_chunks)
+
+
 cdef inline void update_average(const Optimizer *optimizer, real *w, int64_t t) noexcept nogil:
     """average = momentum average + (1 - momentum) w (the first time: w), which every `period` steps overwrites w"""
     cdef real *average = <real *> optimizer.average
@@ -230,8 +299,7 @@ cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double l
     clip_gradients(optimizer, g)
     if optimizer.rule == NADAM:
         optimizer.nadam_product *= nadam_momentum(optimizer.hyperparameters[0], t)
-    for i in range(optimizer.n_segments):
-        step_segment(optimizer, &optimizer.segments[i], w, g, learning_rate, t)
+    update_parameters(optimizer, w, g, learning_rate, t)
     if optimizer.average != NULL:
         update_average(optimizer, w, t)
     for i in range(optimizer.n_rules):
