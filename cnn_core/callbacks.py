@@ -465,7 +465,7 @@ class MonitorCallback(Callback):
         self.mode = mode
         self._higher: bool | None = None
         self.min_delta = abs(validation.number(min_delta, "min_delta"))
-        self.best = best
+        self.best = best if best is None else validation.number(best, "initial_value_threshold")
 
     def _is_improvement(self, value: float, reference: float | None) -> bool:
         """Compare as Keras does: the first value improves, NaN never does after that and is never improved on."""
@@ -562,7 +562,7 @@ class EarlyStopping(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, min_delta)
         self.patience = validation.non_negative_integer(patience, "patience")
-        self.verbose = verbose
+        self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self.baseline = None if baseline is None else validation.number(baseline, "baseline")
         self.restore_best_weights = validation.boolean(restore_best_weights, "restore_best_weights")
         self.start_from_epoch = validation.non_negative_integer(start_from_epoch, "start_from_epoch")
@@ -659,7 +659,7 @@ class ReduceLROnPlateau(MonitorCallback):
         super().__init__(monitor, mode, min_delta)
         self.factor = validation.fraction(factor, "factor", include_one=False)
         self.patience = validation.non_negative_integer(patience, "patience")
-        self.verbose = verbose
+        self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self.cooldown = validation.non_negative_integer(cooldown, "cooldown")
         self.min_lr = validation.number(min_lr, "min_lr", minimum=0)
         self._reset()
@@ -778,8 +778,8 @@ class ModelCheckpoint(MonitorCallback):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
-        self.filepath = validation.text(os.fspath(filepath), "filepath")
-        self.verbose = verbose
+        self.filepath = validation.path(filepath, "filepath")
+        self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self.save_best_only = validation.boolean(save_best_only, "save_best_only")
         self.save_weights_only = validation.boolean(save_weights_only, "save_weights_only")
         self.save_freq = save_freq
@@ -875,7 +875,7 @@ class LearningRateScheduler(Callback):
         if not callable(schedule):
             raise TypeError(f"`schedule` must be callable. Received: schedule={schedule!r}")
         self.schedule = schedule
-        self.verbose = verbose
+        self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self._takes_rate = _accepts(schedule, 0, 0.1)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -920,7 +920,7 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
-        self.filename = os.fspath(filename)
+        self.filename = validation.path(filename, "filename")
         self.separator = validation.text(separator, "separator")
         self.append = validation.boolean(append, "append")
         self._file: IO[str] | None = None
@@ -1166,7 +1166,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: bool = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = _path(validation.text(os.fspath(backup_dir), "backup_dir"))
+        self.backup_dir = _path(validation.path(backup_dir, "backup_dir"))
         self.save_freq = save_freq
         self.double_checkpoint = validation.boolean(double_checkpoint, "double_checkpoint")
         self.delete_checkpoint = validation.boolean(delete_checkpoint, "delete_checkpoint")

@@ -372,7 +372,7 @@ class VarianceScaling(RandomInitializer):
 
 
 def _axes(axes: Sequence[int] | None, name: str) -> list[int] | None:
-    return None if axes is None else [validation.integer(axis, name) for axis in axes]
+    return None if axes is None else validation.integers(axes, name)
 
 
 def fans(

@@ -1802,7 +1802,8 @@ class AUC(_ConfusionMetric):
         if thresholds is None:
             inner = _grid(self.num_thresholds)
         else:
-            inner = sorted(validation.number(each, "thresholds", minimum=0, maximum=1) for each in thresholds)
+            each_of = thresholds if isinstance(thresholds, Iterable) else [thresholds]
+            inner = sorted(validation.number(each, "thresholds", minimum=0, maximum=1) for each in each_of)
             self.num_thresholds = len(inner) + 2
         self._use_thresholds([0.0, *inner, 1.0])
         # Beyond the ends, so that the first threshold takes all predictions and the last takes none.

@@ -190,7 +190,7 @@ class ExponentialDecay(_Formula):
         self.decay_steps = _number(decay_steps, "decay_steps", above=0)
         self.decay_rate = _number(decay_rate, "decay_rate", minimum=0)
         self.staircase = validation.boolean(staircase, "staircase")
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         return self.initial_learning_rate * np.power(self.decay_rate, _periods(step, self.decay_steps, self.staircase))
@@ -236,7 +236,7 @@ class InverseTimeDecay(_Formula):
         self.decay_steps = _number(decay_steps, "decay_steps", above=0)
         self.decay_rate = _number(decay_rate, "decay_rate", minimum=0)
         self.staircase = validation.boolean(staircase, "staircase")
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         return self.initial_learning_rate / (1 + self.decay_rate * _periods(step, self.decay_steps, self.staircase))
@@ -274,7 +274,7 @@ class PiecewiseConstantDecay(_Formula):
     ) -> None:
         self.boundaries = [_number(boundary, "boundaries") for boundary in _listed(boundaries, "boundaries")]
         self.values = [_number(value, "values", minimum=0) for value in _listed(values, "values")]
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 "`values` must hold one number more than `boundaries`. "
@@ -333,7 +333,7 @@ class PolynomialDecay(_Formula):
         self.end_learning_rate = _number(end_learning_rate, "end_learning_rate", minimum=0)
         self.power = _number(power, "power", minimum=0)
         self.cycle = validation.boolean(cycle, "cycle")
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         period: Any = self.decay_steps
@@ -394,7 +394,7 @@ class CosineDecay(_Formula):
         self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", minimum=0)
         self.decay_steps = _number(decay_steps, "decay_steps", above=0)
         self.alpha = _number(alpha, "alpha", minimum=0)
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
         self.warmup_target = None if warmup_target is None else _number(warmup_target, "warmup_target", minimum=0)
         self.warmup_steps = _number(warmup_steps, "warmup_steps", minimum=0)
 
@@ -464,7 +464,7 @@ class CosineDecayRestarts(_Formula):
         self.t_mul = _number(t_mul, "t_mul", minimum=1)
         self.m_mul = _number(m_mul, "m_mul", minimum=0)
         self.alpha = _number(alpha, "alpha", minimum=0)
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         period, fraction = self._position(step / self.first_decay_steps)
@@ -527,7 +527,7 @@ class Coslog(_Formula):
     def __init__(self, initial_learning_rate: float, decay_steps: float, name: str | None = "Coslog") -> None:
         self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", minimum=0)
         self.decay_steps = _number(decay_steps, "decay_steps", above=0)
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         t = np.minimum(step / self.decay_steps, 1)
@@ -563,7 +563,7 @@ class FlatCosine(_Formula):
     def __init__(self, initial_learning_rate: float, decay_steps: float, name: str | None = "FlatCosine") -> None:
         self.initial_learning_rate = _number(initial_learning_rate, "initial_learning_rate", minimum=0)
         self.decay_steps = _number(decay_steps, "decay_steps", above=0)
-        self.name = name
+        self.name = None if name is None else validation.text(name, "name")
 
     def _formula(self, step: FloatArray) -> Any:
         t = np.minimum(step / self.decay_steps, 1)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from cnn_core import random_state, validation
 from cnn_core.data import PyDataset
 from cnn_core.graph import Symbol, nodes_between
+from cnn_core.layers.base import reset_names
 
-__all__ = ["PyDataset", "Sequence", "normalize", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "plot_model", "set_random_seed", "to_categorical"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -147,6 +148,21 @@ def set_random_seed(seed: int) -> None:
 
 
 # Pictures
+
+
+def clear_session() -> None:
+    """Number the names of new layers from the start again: the next `Dense` is called "dense".
+
+    Keras also lets go of a state common to all models here; there is none in this package.
+
+    Examples
+    --------
+    >>> from cnn_core import layers
+    >>> clear_session()
+    >>> layers.Dense(1).name, layers.Dense(1).name
+    ('dense', 'dense_1')
+    """
+    reset_names()
 
 
 class Box(NamedTuple):

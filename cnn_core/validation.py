@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 import reprlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Sized
@@ -29,12 +30,14 @@ __all__ = [
     "float_dtype",
     "fraction",
     "integer",
+    "integers",
     "is_frame",
     "is_sparse",
     "labels",
     "non_negative_integer",
     "number",
     "one_of",
+    "path",
     "positive_integer",
     "positive_number",
     "same_length",
@@ -269,6 +272,32 @@ def text(value: object, name: str) -> str:
     if not value:
         raise ValueError(_must(name, "a string that is not empty", value))
     return value
+
+
+def path(value: object, name: str) -> str:
+    """Check that a value names a file or directory, and return it as a string.
+
+    Examples
+    --------
+    >>> path("models/best.keras", "filepath")
+    'models/best.keras'
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(_must(name, "a path", value))
+    return text(os.fspath(value), name)
+
+
+def integers(value: object, name: str) -> list[int]:
+    """Check that a value is a sequence of integers.
+
+    Examples
+    --------
+    >>> integers((0, 1), "input_axes")
+    [0, 1]
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(_must(name, "a sequence of integers", value))
+    return [integer(each, name) for each in value]
 
 
 def choice(value: object, name: str, choices: Iterable[str]) -> str:

@@ -73,8 +73,10 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.kernel_learning_rate_multiplier = kernel_learning_rate_multiplier
-        self.bias_learning_rate_multiplier = bias_learning_rate_multiplier
+        self.kernel_learning_rate_multiplier = _multiplier(
+            kernel_learning_rate_multiplier, "kernel_learning_rate_multiplier"
+        )
+        self.bias_learning_rate_multiplier = _multiplier(bias_learning_rate_multiplier, "bias_learning_rate_multiplier")
         if self.activation.native == "glu" and self.units % 2:
             raise ValueError(f"`units` must be even with the activation glu. Received: units={units}")
 
@@ -115,3 +117,7 @@ class Dense(Layer):
         shape = (*plan.shapes[inputs[0]][:-1], self.units)
         variables = [self.kernel, self.bias]
         return [plan.add("dense", inputs, shape, layer=self.name, variables=variables, activation=self.activation)]
+
+
+def _multiplier(value: float, name: str) -> float:
+    return validation.number(value, name, minimum=0)

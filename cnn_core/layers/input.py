@@ -16,19 +16,23 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape : tuple of int
-        Of one sample.
-    batch_size : int, default None
-        Accepted because Keras has it; any number of samples fits.
-    dtype : str, default None
+    shape, batch_size, dtype, sparse, batch_shape, name
+        As for `Input`.
     """
 
     def __init__(
-        self, shape: Sequence[int | None] | None = None, batch_size: int | None = None, dtype: Any = None,
-        name: str | None = None, **common: Any,
+        self,
+        shape: Sequence[int | None] | int | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        *,
+        sparse: bool | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+        **common: Any,
     ) -> None:
         super().__init__(name=name, **common)
-        self.symbol = Input(shape, batch_size, dtype, self.name)
+        self.symbol = Input(shape, batch_size, dtype, sparse=sparse, batch_shape=batch_shape, name=self.name)
         self.shape = self.symbol.shape[1:]
         self.built = True
 
@@ -44,7 +48,13 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None, name: str | None = None
+    shape: Sequence[int | None] | int | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    *,
+    sparse: bool | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
 ) -> Symbol:
     """Make a symbol for an input.
 
@@ -56,6 +66,10 @@ def Input(
         Accepted because Keras has it; any number of samples fits.
     dtype : str, default None
         None: `config.floatx()`.
+    sparse : bool, default None
+        Accepted because Keras has it; SciPy's matrices fit wherever a Dense layer reads the input.
+    batch_shape : tuple of int or None, default None
+        Instead of `shape`: with the batch dimension.
     name : str, default None
 
     Returns
@@ -67,6 +81,14 @@ def Input(
     >>> Input((4,), name="features")
     <Symbol shape=(None, 4), dtype=float32, name=features>
     """
+    if sparse is not None:
+        validation.boolean(sparse, "sparse")
+    if batch_size is not None:
+        validation.positive_integer(batch_size, "batch_size")
+    if batch_shape is not None:
+        if shape is not None:
+            raise ValueError(f"`batch_shape` must be None if `shape` is given. Received: batch_shape={batch_shape}")
+        shape = validation.shape(batch_shape, "batch_shape", unknown=True)[1:]
     if shape is None:
         raise ValueError("`shape` must be given, such as (4,). Received: shape=None")
     checked = validation.shape(shape, "shape", unknown=True)

@@ -15,6 +15,11 @@ from cnn_core.plan import NetworkPlan
 class Flatten(Layer):
     """Turn every sample into one row: (n, a, b, ...) becomes (n, a * b * ...).
 
+    Parameters
+    ----------
+    data_format : {None, "channels_last"}
+        The order of the axes; there is only this one here.
+
     Examples
     --------
     >>> import numpy as np
@@ -24,7 +29,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **common: Any) -> None:
         super().__init__(**common)
-        self.data_format = data_format
+        self.data_format = validation.one_of(data_format, "data_format", (None, "channels_last"))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], None if None in input_shape[1:] else math.prod(input_shape[1:]))
@@ -51,9 +56,9 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **common: Any) -> None:
         super().__init__(**common)
-        self.target_shape = tuple(validation.integer(size, "target_shape", minimum=-1) for size in target_shape)
-        if self.target_shape.count(-1) > 1 or 0 in self.target_shape:
-            raise ValueError(f"`target_shape` must be positive, one -1 at most. Received: {self.target_shape}")
+        self.target_shape = tuple(validation.integers(target_shape, "target_shape"))
+        if self.target_shape.count(-1) > 1 or any(size < 1 and size != -1 for size in self.target_shape):
+            raise ValueError(f"`target_shape` must be positive, one -1 at most. Received: target_shape={target_shape}")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         size = math.prod(input_shape[1:])

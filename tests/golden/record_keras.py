@@ -997,13 +997,36 @@ def default_of(parameter: inspect.Parameter) -> dict[str, Any]:
     return described
 
 
+def public_names(owner: Any) -> list[str]:
+    """List what a module offers, or what a class has of Keras's own: not what the backend's classes add."""
+    names = [name for name in dir(owner) if not name.startswith("_")]
+    if not inspect.isclass(owner):
+        return names
+    own = [base for base in owner.__mro__ if base.__module__.startswith("keras.") and base.__name__ != "TorchLayer"]
+    return [name for name in names if any(name in vars(base) for base in own)]
+
+
+def at(path: str) -> Any:
+    """Find what `path` names within Keras; "" is Keras itself."""
+    owner = keras
+    for part in path.split(".") if path else ():
+        owner = getattr(owner, part)
+    return owner
+
+
+# Whose names are recorded completely, so that docs/keras.md can tell what is left out.
+COMPLETE = (
+    *("", "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"),
+    *("optimizers.schedules", "callbacks", "utils", "models", "saving", "config", "datasets"),
+    *("Model", "Sequential", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback", "metrics.Metric"),
+)
+
+
 def record_surface() -> None:
     """Write the names, parameters and defaults of the dense surface as JSON."""
-    surface: dict[str, Any] = {"source": SOURCE}
+    surface: dict[str, Any] = {"source": SOURCE, "names": {path: public_names(at(path)) for path in COMPLETE}}
     for module, names in SURFACE.items():
-        owner = keras
-        for part in module.split("."):
-            owner = getattr(owner, part)
+        owner = at(module)
         surface[module] = {
             name: [
                 default_of(p) for p in inspect.signature(getattr(owner, name)).parameters.values() if p.name != "self"
