@@ -583,6 +583,7 @@ cdef void set_bounds(Loss *loss, double clip):
     """Of a cross-entropy whose probability is kept `clip` away from 0 and 1; 0 for no bounds."""
     loss.least = -log1p(-clip) if clip > 0 else -INFINITY
     loss.most = -log(clip) if clip > 0 else INFINITY
+    loss.clip = clip
 
 
 cdef int fill_loss(Loss *loss, object description, Network network) except -1:

@@ -4,7 +4,7 @@
 # cross-entropy, sigmoid with binary cross-entropy) works on logits z and yields delta = dJ/dz = p - y at once;
 # every other one yields dJ/da and leaves g'(z) to the operation below.
 
-from libc.math cimport exp, fabs, log, log1p, pow, sqrt
+from libc.math cimport INFINITY, exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from custom cimport custom_loss_rows
@@ -67,6 +67,7 @@ cdef struct Loss:
     double ignored         # the class that does not count, NaN for none
     double least           # a class's cross-entropy on logits is reported within these bounds; its gradient is not cut
     double most
+    double clip            # the probability behind `most`
     double weight
     int reduction
     void *custom
@@ -449,11 +450,18 @@ cdef inline double sigmoid_crossentropy_row(const Loss *loss, real *delta, const
                                             Py_ssize_t n, double scale) noexcept nogil:
     """mean (softplus(z) - y z);  delta = scale (p - y) / n;  delta comes in as softplus(z), p = delta if unknown"""
     cdef Py_ssize_t c
-    cdef double total = 0, t, probability
+    cdef double total = 0, t, probability, value
+    cdef real rest
     for c in range(n):
         t = y[c] * (1 - loss.smoothing) + loss.smoothing / 2
-        total += min(max(delta[c] - t * z[c], loss.least), loss.most)
+        value = delta[c] - t * z[c]
         probability = p[c] if p != delta else 1 / (1 + exp(-<double> z[c]))
+        if loss.most < INFINITY:
+            # The clipped loss is defined by the rounded probability: 1 - p is then what is left of it.
+            rest = 1 - <real> probability
+            value = -t * log(max(probability, loss.clip)) - (1 - t) * log(max(<double> rest, loss.clip))
+            value = max(value, loss.least)
+        total += value
         delta[c] = <real> (scale / n * (probability - t))
     return total / n
 
