@@ -38,6 +38,10 @@ class Column:
     kind: str
     values: Array
 
+    def take(self, rows: Array | slice | None) -> Column:
+        """Return the same column with some rows only."""
+        return self if rows is None else Column(self.name, self.kind, self.values[rows])
+
 
 def is_frame(table: Any) -> bool:
     """Whether an object is a data frame of pandas or polars.
@@ -50,11 +54,6 @@ def is_frame(table: Any) -> bool:
     return hasattr(table, "columns") and (hasattr(table, "iloc") or hasattr(table, "get_columns"))
 
 
-def n_rows(table: Any) -> int:
-    """Return the number of rows of a frame or array."""
-    return int(table.shape[0])
-
-
 def column_names(table: Any) -> list[str]:
     """Return the names of a frame's columns, or "column 0", "column 1", ... for an array."""
     if is_frame(table):
@@ -62,14 +61,12 @@ def column_names(table: Any) -> list[str]:
     return [f"column {number}" for number in range(table.shape[1])]
 
 
-def columns_of(table: Any, rows: Array | None = None) -> list[Column]:
+def columns_of(table: Any) -> list[Column]:
     """Read every column of a table.
 
     Parameters
     ----------
     table : pandas.DataFrame, polars.DataFrame or numpy.ndarray of shape (n, columns)
-    rows : numpy.ndarray of int, default None
-        Which rows; None for all.
 
     Returns
     -------
@@ -87,7 +84,7 @@ def columns_of(table: Any, rows: Array | None = None) -> list[Column]:
     >>> [column.kind for column in columns_of(np.array([[1.5, "red"], [2, None]], dtype=object))]
     ['number', 'category']
     """
-    return [read_column(name, series, rows) for name, series in zip(column_names(table), _series(table), strict=True)]
+    return [read_column(name, series) for name, series in zip(column_names(table), _series(table), strict=True)]
 
 
 def _series(table: Any) -> list[Any]:
@@ -98,11 +95,9 @@ def _series(table: Any) -> list[Any]:
     return list(table.get_columns())
 
 
-def read_column(name: str, series: Any, rows: Array | None = None) -> Column:
+def read_column(name: str, series: Any) -> Column:
     """Tell what one column holds; see `columns_of`."""
     array = _as_array(series)
-    if rows is not None:
-        array = array[rows]
     kind = array.dtype.kind
     if kind in "iuf":
         return _numbers(name, array.astype(np.float64))
@@ -223,7 +218,7 @@ def _texts(name: str, array: Array, values: list[Any]) -> Column:
         if stray and len(stray) <= (1 - _MOSTLY_NUMBERS) * len(present):
             raise ValueError(
                 f"{name!r} must hold numbers or texts, not both. Received: numbers but for {values[stray[0]]!r} in row "
-                f"{stray[0]} and {len(stray) - 1} more. Write missing values as NaN or None"
+                f"{stray[0]}{f' and {len(stray) - 1} more' if stray[1:] else ''}. Write missing values as NaN or None"
             )
     return Column(name, "category", array)
 
@@ -283,8 +278,8 @@ def _as_date(value: Any) -> Any:
     return np.datetime64(value)
 
 
-def as_numbers(column: Column) -> Array:
-    """Return a column that was one of numbers in training as float64, texts parsed.
+def as_numbers(column: Column) -> Column:
+    """Return a column that was one of numbers in training as one of numbers, texts parsed.
 
     Raises
     ------
@@ -292,7 +287,7 @@ def as_numbers(column: Column) -> Array:
         If a text is no number; the message names the column and the row.
     """
     if column.kind in ("number", "missing"):
-        return column.values
+        return column
     if column.kind == "date":
         raise ValueError(f"{column.name!r} held numbers in training. Received: dates")
     parsed = np.empty(len(column.values))
@@ -303,13 +298,13 @@ def as_numbers(column: Column) -> Array:
             raise ValueError(
                 f"{column.name!r} held numbers in training. Received: {value!r} in row {row}"
             ) from None
-    return _numbers(column.name, parsed).values
+    return _numbers(column.name, parsed)
 
 
-def as_dates(column: Column) -> Array:
-    """Return a column that was one of dates in training as seconds since 1970."""
+def as_dates(column: Column) -> Column:
+    """Return a column that was one of dates in training, or say that it is none."""
     if column.kind in ("date", "missing"):
-        return column.values
+        return column
     raise ValueError(
         f"{column.name!r} held dates in training. Received: {column.values[0]!r}. Texts must be written as 2026-01-31"
     )

@@ -5,6 +5,7 @@ Everything is fitted on the training part alone. What is fitted is plain data, s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.sklearn.columns import Column, as_dates, as_numbers, as_texts, chosen_columns, column_names, columns_of
-from cnn_core.sklearn.columns import n_rows as rows_of
 
 MAX_CATEGORIES = 256
 _DAY = 86400.0
@@ -38,8 +38,10 @@ class NumberEncoder:
     def names(self, column: str) -> list[str]:
         return [column, f"{column} is missing"] if self.gaps else [column]
 
-    def encode(self, column: Column) -> Array:
-        values = as_numbers(column)
+    def read(self, column: Column) -> Column:
+        return as_numbers(column)
+
+    def encode(self, values: Array) -> Array:
         if not self.gaps:
             return values[:, None]
         return np.stack([values, np.where(np.isnan(values), 1.0, -1.0)], axis=1)
@@ -68,12 +70,12 @@ class DateEncoder:
     def names(self, column: str) -> list[str]:
         return [column, *(f"{column} {wave} of {period}" for period in self._periods() for wave in ("sin", "cos"))]
 
-    def encode(self, column: Column) -> Array:
-        seconds = as_dates(column)
-        waves = [
-            wave(2 * np.pi / period * (seconds % period)) for period in self._periods().values() for wave in (np.sin, np.cos)
-        ]
-        return np.stack([seconds, *waves], axis=1)
+    def read(self, column: Column) -> Column:
+        return as_dates(column)
+
+    def encode(self, seconds: Array) -> Array:
+        angles = [2 * np.pi / period * (seconds % period) for period in self._periods().values()]
+        return np.stack([seconds, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
 
 
 class CategoryEncoder:
@@ -108,10 +110,13 @@ class CategoryEncoder:
     def names(self, column: str) -> list[str]:
         return [f"{column}={level}" for level in (self.levels[1:] if self.binary else self.levels)]
 
-    def encode(self, column: Column) -> Array:
+    def read(self, column: Column) -> Column:
+        """The number of each row's level, -1 for none."""
         codes, texts = as_texts(column)
         numbers = np.array([-1 if text is None else self._index.get(text, -1) for text in texts] or [-1], np.int64)
-        found = numbers[codes]
+        return Column(column.name, "category", numbers[codes])
+
+    def encode(self, found: Array) -> Array:
         if self.binary:
             return np.array([0.0, -1.0, 1.0])[found + 1][:, None]
         block = np.zeros((len(found), len(self.levels)))
@@ -175,7 +180,7 @@ class TablePreprocessor:
 
         Parameters
         ----------
-        table : pandas.DataFrame, polars.DataFrame or numpy.ndarray of shape (n, columns)
+        table : pandas.DataFrame, polars.DataFrame, numpy.ndarray of shape (n, columns), or list of Column
         rows : numpy.ndarray of int, default None
 
         Returns
@@ -183,11 +188,11 @@ class TablePreprocessor:
         TablePreprocessor
             Itself.
         """
-        self.names = column_names(table)
+        self.names = [column.name for column in table] if isinstance(table, list) else column_names(table)
         chosen = chosen_columns(self.categorical_features, self.names)
         self.encoders, self._centers, self._factors = [], [], []
-        for number, column in enumerate(columns_of(table, rows)):
-            self._fit_column(column, None if chosen is None else chosen[number])
+        for number, column in enumerate(_columns(table)):
+            self._fit_column(column.take(rows), None if chosen is None else chosen[number])
         return self
 
     def _fit_column(self, column: Column, categorical: bool | None) -> None:
@@ -199,9 +204,10 @@ class TablePreprocessor:
         elif column.kind == "date":
             encoder = DateEncoder.fit(column)
         else:
-            encoder = NumberEncoder.fit(Column(column.name, "number", as_numbers(column)))
+            column = as_numbers(column)
+            encoder = NumberEncoder.fit(column)
         self.encoders.append(encoder)
-        block = np.zeros((0, 0)) if encoder is None else encoder.encode(column)
+        block = np.zeros((0, 0)) if encoder is None else encoder.encode(encoder.read(column).values)
         centers, factors = robust_scale(block)
         self._centers.append(centers)
         self._factors.append(factors)
@@ -227,7 +233,7 @@ class TablePreprocessor:
     def places(self) -> list[slice]:
         """Which features each column became."""
         ends = np.cumsum([0, *(int((factors != 0).sum()) for factors in self._factors)])
-        return [slice(int(start), int(end)) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(start, end) for start, end in itertools.pairwise(ends.tolist())]
 
     @property
     def numeric(self) -> Array:
@@ -247,18 +253,20 @@ class TablePreprocessor:
         ValueError
             If a column of numbers or dates holds something else; the message names column and row.
         """
-        n = rows_of(table) if rows is None else len(rows)
+        columns = _columns(table)
+        n = len(columns[0].values if rows is None else rows)
         out = np.zeros((n, self.n_features), np.float32)
         first = 0
         for encoder, centers, factors, column in zip(
-            self.encoders, self._centers, self._factors, columns_of(table, rows), strict=True
+            self.encoders, self._centers, self._factors, columns, strict=True
         ):
             kept = np.flatnonzero(factors)
             if encoder is None or not len(kept):
                 continue
+            values = encoder.read(column).take(rows).values
             for start in range(0, n, _CHUNK):
                 part = slice(start, start + _CHUNK)
-                z = encoder.encode(Column(column.name, column.kind, column.values[part]))[:, kept]
+                z = encoder.encode(values[part])[:, kept]
                 z -= centers[kept]
                 z *= factors[kept]
                 z[np.isnan(z)] = 0
@@ -301,6 +309,10 @@ class TablePreprocessor:
         return made
 
 
+def _columns(table: Any) -> list[Column]:
+    return table if isinstance(table, list) else columns_of(table)
+
+
 def robust_scale(block: Array) -> tuple[Array, Array]:
     """Return the median of every column and 1 / range; see `TablePreprocessor`. Missing numbers do not count.
 
@@ -309,7 +321,7 @@ def robust_scale(block: Array) -> tuple[Array, Array]:
     >>> robust_scale(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]]))
     (array([2., 7.]), array([1., 0.]))
     """
-    n, width = block.shape
+    width = block.shape[1]
     centers, factors = np.zeros(width), np.zeros(width)
     for number in range(width):
         known = block[:, number]

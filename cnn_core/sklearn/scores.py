@@ -97,5 +97,7 @@ def named(metric: Any, known: dict[str, Score]) -> Score:
         score: Score = metric
         return score
     if metric not in known:
-        raise ValueError(f"`eval_metric` must be one of {', '.join(known)}, or callable. Received: eval_metric={metric!r}")
+        raise ValueError(
+            f"`eval_metric` must be one of {', '.join(known)}, or callable. Received: eval_metric={metric!r}"
+        )
     return known[metric]

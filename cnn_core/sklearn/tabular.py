@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 from cnn_core import losses, model_file, validation
 from cnn_core.arrays import Array
 from cnn_core.sklearn import scores
-from cnn_core.sklearn.columns import is_frame
+from cnn_core.sklearn.columns import columns_of, is_frame
 from cnn_core.sklearn.preprocessing import TablePreprocessor
 from cnn_core.sklearn.tabular_network import (
     MAX_MEMBERS,
@@ -43,7 +43,7 @@ _FILE = "cnn_core.tabular"
 LEAST_ROWS_TO_HOLD_OUT = 64  # of fewer, a held-out part says nothing: all are trained on, and the last epoch is kept
 
 
-class _TabularEstimator(BaseEstimator):
+class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """What both estimators share."""
 
     _activation: str
@@ -146,8 +146,9 @@ class _TabularEstimator(BaseEstimator):
             train, held_out = self._split(y, rows, int(seeds[0]))
         else:
             train, held_out = rows, np.empty(0, np.int64)
-        self.preprocessor_ = TablePreprocessor(self.categorical_features).fit(X, train)
-        x = self.preprocessor_.transform(X, train)
+        columns = columns_of(X)
+        self.preprocessor_ = TablePreprocessor(self.categorical_features).fit(columns, train)
+        x = self.preprocessor_.transform(columns, train)
         targets = self._fit_targets(y[train], None if weights is None else weights[train])
         part = Part(x, targets, _relative(weights, train))
         x_val, measure_y, measure_weights = None, None, None
@@ -156,7 +157,7 @@ class _TabularEstimator(BaseEstimator):
             if len(x_val) != len(measure_y):
                 raise ValueError(f"X_val has {len(x_val)} rows, y_val {len(measure_y)}")
         elif len(held_out):
-            x_val = self.preprocessor_.transform(X, held_out)
+            x_val = self.preprocessor_.transform(columns, held_out)
             measure_y, measure_weights = y[held_out], None if weights is None else weights[held_out]
         score = None if measure_y is None else self._score_function(measure_y, measure_weights)
         self._train(recipe, part, x_val, score, int(seeds[1]), int(seeds[2]))
@@ -315,7 +316,7 @@ class _TabularEstimator(BaseEstimator):
         self.loss_curve_, self.validation_curve_ = list(state["loss_curve"]), list(state["validation_curve"])
 
 
-class TabularClassifier(ClassifierMixin, _TabularEstimator):
+class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[misc]
     """Classify the rows of a table with a network that needs no tuning.
 
     Numbers, categories, texts, booleans, dates and missing values are taken as they are. The defaults are those of
@@ -338,8 +339,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):
     validation_fraction : float, default 0.2
         The share of rows held out, of every class the same. Of fewer than 64 rows none is, and the last epoch is kept.
     eval_metric : {"auto", "error", "log_loss", "brier", "auc"} or callable, default "auto"
-        What the best epoch is chosen by; "auto" is "error". A callable takes (class numbers, probabilities, weights) and
-        returns a number, the less the better.
+        What the best epoch is chosen by; "auto" is "error". A callable takes (class numbers, probabilities, weights)
+        and returns a number, the less the better.
     label_smoothing : float or "auto", default "auto"
         "auto": 0.1 if `eval_metric` is "error", else 0, because smoothing spoils probabilities.
     n_members : int, default 1
@@ -452,8 +453,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):
         X = self._table(X, reset=True)
         y = column_or_1d(_plain_target(y), warn=True)
         check_consistent_length(X, y)
-        check_classification_targets(y)
         _refuse_missing(y)
+        check_classification_targets(y)
         self.classes_, numbered = np.unique(y, return_inverse=True)
         weights = _weights(sample_weight, X)
         if self.class_weight is not None:
@@ -516,7 +517,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        best = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None) -> float:
         predicted = self.classes_[self._probabilities(x).argmax(axis=1)]
@@ -530,7 +532,7 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):
         self.classes_ = np.array(state["classes"], dtype=dtype)
 
 
-class TabularRegressor(RegressorMixin, _TabularEstimator):
+class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
     """Predict numbers from the rows of a table with a network that needs no tuning.
 
     As `TabularClassifier`, with Mish, a learning rate of 0.07 and targets that are standardised for training.
