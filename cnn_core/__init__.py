@@ -11,6 +11,7 @@ from cnn_core import (
     layers,
     losses,
     metrics,
+    models,
     optimizers,
     regularizers,
     saving,
@@ -18,18 +19,29 @@ from cnn_core import (
 )
 from cnn_core.config import get_num_threads, set_num_threads, show_config
 from cnn_core.graph import Symbol
-from cnn_core.layers import Input
+from cnn_core.initializers import Initializer
+from cnn_core.layers import Input, Layer
+from cnn_core.losses import Loss
+from cnn_core.metrics import Metric
 from cnn_core.models import Model, Sequential, clone_model
+from cnn_core.optimizers import Optimizer
 from cnn_core.passes import NonFiniteLossError
+from cnn_core.regularizers import Regularizer
 from cnn_core.saving import load_model, model_from_json
 from cnn_core.variables import Variable
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
     "NonFiniteLossError",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "Symbol",
     "Variable",
@@ -47,10 +59,17 @@ __all__ = [
     "losses",
     "metrics",
     "model_from_json",
+    "models",
     "optimizers",
     "regularizers",
     "saving",
     "set_num_threads",
     "show_config",
     "utils",
+    "version",
 ]
+
+
+def version() -> str:
+    """Return the package's version, as `keras.version()` does Keras's."""
+    return __version__

@@ -8,19 +8,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from cnn_core import model_file, validation
 from cnn_core import optimizers as known_optimizers
 from cnn_core.arrays import Array
 from cnn_core.layers.base import registry
-from cnn_core.serialization import CustomObjects, custom_objects_in_use, serialize
+from cnn_core.serialization import (
+    CustomObjects,
+    custom_objects_in_use,
+    get_custom_objects,
+    register_keras_serializable,
+    serialize,
+)
+from cnn_core.variables import Variable
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "load_model",
+    "load_weights",
+    "model_from_json",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+    "to_json",
+]
+
+CustomObjectScope = custom_object_scope = custom_objects_in_use
 
 _MODEL = "cnn_core.model"
 _TRAINING = "cnn_core.training"
+_OPTIMIZER = "optimizer/"  # what the names of the optimizer's state begin with
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
@@ -52,9 +73,10 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         training: dict[str, Any] = {"compile": arguments}
         if include_optimizer:
             state = model.training_state()
+            state.pop("totals", None)  # of an epoch under way
             slots = state["optimizer"].pop("slots")
             training |= {"optimizer": known_optimizers.serialize(model.optimizer), "state": state}
-            tensors |= {f"optimizer/{name}": vector for name, vector in slots.items()}
+            tensors |= {f"{_OPTIMIZER}{name}": vector for name, vector in slots.items()}
         metadata[_TRAINING] = json.dumps(training)
     model_file.write(filepath, tensors, metadata)
 
@@ -98,21 +120,39 @@ def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Arra
     model.compile(optimizer, **training["compile"])
     if "state" in training:
         state = dict(training["state"])
-        prefix = "optimizer/"
-        slots = {name[len(prefix) :]: vector for name, vector in tensors.items() if name.startswith(prefix)}
+        slots = {
+            name.removeprefix(_OPTIMIZER): vector for name, vector in tensors.items() if name.startswith(_OPTIMIZER)
+        }
         state["optimizer"] = {**state["optimizer"], "slots": slots}
         model.restore_training_state(state)
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Write the weights alone."""
+    """Write the weights alone.
+
+    Parameters
+    ----------
+    model : Model
+    filepath : str or path-like
+    overwrite : bool, default True
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `overwrite` is False.
+    ValueError
+        If the model has not been built yet.
+    """
     _require_built(model, "save_weights")
     _check_overwrite(filepath, overwrite)
     model_file.write(filepath, _weights_by_name(model))
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
-    """Read weights by their names: a layer's name and the variable's.
+    """Read weights that `save_weights` or `save` wrote.
+
+    They are taken in the order in which they were written, for names of layers differ between two models built alike
+    in one process. With `skip_mismatch` those under equal names are taken first.
 
     Parameters
     ----------
@@ -124,7 +164,8 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     Raises
     ------
     ValueError
-        If a weight is missing or has another shape; then no weight is changed.
+        If the file holds more or fewer weights than the model, or one of another shape or dtype; then no weight is
+        changed.
     """
     _require_built(model, "load_weights")
     tensors, _ = model_file.read(filepath)
@@ -175,17 +216,40 @@ def _weights_by_name(model: Any) -> dict[str, Array]:
 
 
 def _assign(model: Any, tensors: Mapping[str, Array], filepath: Any, skip_mismatch: bool) -> None:
-    checked = []
-    for (name, _), variable in zip(_weights_by_name(model).items(), model.variables, strict=True):
-        tensor = tensors.get(name)
-        if tensor is None or tensor.shape != variable.shape:
-            if skip_mismatch:
-                continue
-            found = "nothing" if tensor is None else f"shape={tensor.shape}"
+    """Set all weights from a file, or none."""
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
+    named = list(zip(_weights_by_name(model), model.variables, strict=True))
+    if skip_mismatch:
+        pairs: list[tuple[Variable, Array | None]] = [(variable, weights.get(name)) for name, variable in named]
+        if not any(tensor is not None for _, tensor in pairs):  # a model built again, under other names
+            pairs = list(zip(model.variables, weights.values(), strict=False))
+        pairs = [(variable, tensor) for variable, tensor in pairs if _mismatch(variable, tensor) is None]
+    else:
+        pairs = list(zip(model.variables, _matching(named, weights, filepath), strict=True))
+    checked = [(variable, variable.check(tensor)) for variable, tensor in pairs]
+    for variable, value in checked:
+        variable.array[...] = value
+
+
+def _matching(named: Sequence[tuple[str, Variable]], weights: Mapping[str, Array], filepath: Any) -> list[Array]:
+    """Return the file's weights in the model's order, or say what does not fit."""
+    if len(weights) != len(named):
+        raise ValueError(
+            f"{os.fspath(filepath)} holds {len(weights)} weights, the model has {len(named)}. The model's: "
+            f"{', '.join(name for name, _ in named)}. Received: {', '.join(weights)}"
+        )
+    same_names = all(name in weights for name, _ in named)
+    tensors = [weights[name] for name, _ in named] if same_names else list(weights.values())
+    for (name, variable), tensor in zip(named, tensors, strict=True):
+        if (wrong := _mismatch(variable, tensor)) is not None:
             raise ValueError(
-                f"{os.fspath(filepath)} must hold {name!r} of shape {variable.shape}. Received: {found}. "
+                f"{os.fspath(filepath)} must hold {name!r} of shape {variable.shape}. Received: {wrong}. "
                 "skip_mismatch=True leaves such weights as they are"
             )
-        checked.append((variable, variable.check(tensor)))
-    for variable, value in checked:
-        variable.array[...] = np.asarray(value)
+    return tensors
+
+
+def _mismatch(variable: Variable, tensor: Array | None) -> str | None:
+    if tensor is None:
+        return "nothing under this name"
+    return None if tensor.shape == variable.shape else f"shape={tensor.shape}"

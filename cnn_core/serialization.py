@@ -1,7 +1,7 @@
 """Names for objects and objects for names: what lets a configuration travel as plain data.
 
-Floor 3. Data can only name what a `Registry` lists or what the caller passes in `custom_objects`; nothing named in
-data is ever imported. Knows nothing about any particular kind of object.
+Floor 3. Data can only name what a `Registry` lists, what the caller passes in `custom_objects` and what the program
+has registered by itself; nothing named in data is ever imported. Knows nothing about any particular kind of object.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnn_core import validation
+
 CustomObjects = Mapping[str, Any]
 Registered = TypeVar("Registered")
+Named = TypeVar("Named", bound=Callable[..., Any])
 
 # What `deserialize(..., custom_objects)` was given, for the nested objects that are built while it runs. A context
 # variable, so that two threads that load models at once do not see each other's objects.
 _CUSTOM_OBJECTS: ContextVar[CustomObjects | None] = ContextVar("custom_objects", default=None)
+# What the program itself has registered for good.
+_REGISTERED_OBJECTS: dict[str, Any] = {}
 
 
 def snake_case(name: str) -> str:
@@ -105,6 +110,49 @@ def custom_objects_in_use(custom_objects: CustomObjects | None) -> Iterator[None
         yield
     finally:
         _CUSTOM_OBJECTS.reset(token)
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """Return what the program has registered by name for every lookup, as a dict that can be changed.
+
+    Examples
+    --------
+    >>> get_custom_objects()
+    {}
+    """
+    return _REGISTERED_OBJECTS
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Named], Named]:
+    """Decorate a class or function of one's own, so that files that name it can be loaded without `custom_objects`.
+
+    Parameters
+    ----------
+    package : str, default "Custom"
+        Also found as "package>name", which Keras writes.
+    name : str, default None
+        None: the class's own name.
+
+    Examples
+    --------
+    >>> from cnn_core import activations, utils
+    >>> @utils.register_keras_serializable()
+    ... class Cube:
+    ...     def forward(self, z):
+    ...         return z**3
+    ...     def derivative(self, z, a):
+    ...         return 3 * z**2
+    >>> float(activations.get("Cube")(2.0))
+    8.0
+    >>> utils.get_custom_objects().clear()
+    """
+
+    def register(target: Named) -> Named:
+        called = target.__name__ if name is None else validation.text(name, "name")
+        _REGISTERED_OBJECTS[called] = _REGISTERED_OBJECTS[f"{validation.text(package, 'package')}>{called}"] = target
+        return target
+
+    return register
 
 
 class Registry:
@@ -193,14 +241,15 @@ class Registry:
         """
         if not isinstance(name, str):
             raise TypeError(f"The name of `{self.argument}` must be a string. Received: {name!r}")
-        for mapping in (custom_objects, _CUSTOM_OBJECTS.get()):
+        for mapping in (custom_objects, _CUSTOM_OBJECTS.get(), _REGISTERED_OBJECTS):
             if mapping and name in mapping:
                 return mapping[name]
         if name in self._named:
             return self._named[name]
         if (known := self._folded.get(_fold(name))) is not None:
             return self._named[known]
-        raise ValueError(self._unknown(name, (*(custom_objects or {}), *(_CUSTOM_OBJECTS.get() or {}))))
+        custom = {**(custom_objects or {}), **(_CUSTOM_OBJECTS.get() or {}), **_REGISTERED_OBJECTS}
+        raise ValueError(self._unknown(name, custom))
 
     def _unknown(self, name: str, custom_names: Iterable[str]) -> str:
         import difflib  # only a mistake needs it, and importing the package should not wait for it

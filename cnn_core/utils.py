@@ -13,12 +13,26 @@ from cnn_core import random_state, validation
 from cnn_core.data import PyDataset
 from cnn_core.graph import Symbol, nodes_between
 from cnn_core.layers.base import reset_names
+from cnn_core.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "normalize",
+    "plot_model",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
 Sequence = PyDataset  # the older name, which Keras has too
+CustomObjectScope = custom_object_scope = custom_objects_in_use
 
 
 def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> npt.NDArray[np.float64]:
