@@ -4,7 +4,7 @@
 # cross-entropy, sigmoid with binary cross-entropy) works on logits z and yields delta = dJ/dz = p - y at once;
 # every other one yields dJ/da and leaves g'(z) to the operation below.
 
-from libc.math cimport INFINITY, exp, fabs, log, log1p, pow, sqrt
+from libc.math cimport exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from custom cimport custom_loss_rows
@@ -446,22 +446,39 @@ cdef inline double softmax_crossentropy_row(const Loss *loss, real *delta, const
     return total
 
 
+cdef inline double clipped_crossentropy(real p, real z, double t, const Loss *loss) noexcept nogil:
+    """- t log p - (1 - t) log(1 - p), where p is kept `clip` away from 0 and 1, and 1 - p is what rounding p has left"""
+    cdef real one = 1
+    cdef real rest = one - p
+    if z > 4:  # the last bit of p counts: it is that of the plain formula
+        rest = one - one / (one + <real> exp(-<double> z))
+    return max(-t * log(max(<double> p, loss.clip)) - (1 - t) * log(max(<double> rest, loss.clip)), loss.least)
+
+
+cdef inline void sigmoid_rows(real *p, const real *z, Py_ssize_t n_rows, Py_ssize_t n, Py_ssize_t row) noexcept nogil:
+    """p = sigmoid(z); a single column is brought together first, because rows are padded"""
+    cdef real column[ROW_CHUNK]
+    cdef real none[3]
+    cdef Py_ssize_t r
+    if n > 1:
+        activation_forward(p, z, n_rows * row - (row - n), ACTIVATION_SIGMOID, none)
+        return
+    for r in range(n_rows):
+        column[r] = z[r * row]
+    activation_forward(column, column, n_rows, ACTIVATION_SIGMOID, none)
+    for r in range(n_rows):
+        p[r * row] = column[r]
+
+
 cdef inline double sigmoid_crossentropy_row(const Loss *loss, real *delta, const real *p, const real *z, const real *y,
                                             Py_ssize_t n, double scale) noexcept nogil:
     """mean (softplus(z) - y z);  delta = scale (p - y) / n;  delta comes in as softplus(z), p = delta if unknown"""
     cdef Py_ssize_t c
-    cdef double total = 0, t, probability, value
-    cdef real rest
+    cdef double total = 0, t, probability
     for c in range(n):
         t = y[c] * (1 - loss.smoothing) + loss.smoothing / 2
-        value = delta[c] - t * z[c]
+        total += clipped_crossentropy(p[c], z[c], t, loss) if loss.clip > 0 else delta[c] - t * z[c]
         probability = p[c] if p != delta else 1 / (1 + exp(-<double> z[c]))
-        if loss.most < INFINITY:
-            # The clipped loss is defined by the rounded probability: 1 - p is then what is left of it.
-            rest = 1 - <real> probability
-            value = -t * log(max(probability, loss.clip)) - (1 - t) * log(max(<double> rest, loss.clip))
-            value = max(value, loss.least)
-        total += value
         delta[c] = <real> (scale / n * (probability - t))
     return total / n
 
@@ -497,9 +514,11 @@ cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const 
     while first < n_rows:
         count = min(<Py_ssize_t> ROW_CHUNK, n_rows - first)
         if binary:
-            activation_forward(delta + first * row, z + first * row, count * row - (row - n), ACTIVATION_SOFTPLUS, none)
+            if loss.clip == 0:
+                activation_forward(delta + first * row, z + first * row, count * row - (row - n), ACTIVATION_SOFTPLUS,
+                                   none)
             if p != delta:
-                activation_forward(p + first * row, z + first * row, count * row - (row - n), ACTIVATION_SIGMOID, none)
+                sigmoid_rows(p + first * row, z + first * row, count, n, row)
         else:
             softmax_rows(p + first * row, log_sum, z + first * row, count, n, row, row)
             if loss.has_labels and weights == NULL and loss.ignored != loss.ignored:
