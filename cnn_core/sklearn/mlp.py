@@ -210,12 +210,9 @@ class _MLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no typ
         self.n_outputs_ = self._count_outputs(y)
         widths = [X.shape[1], *sizes, self.n_outputs_]
         self._random_state = check_random_state(self.random_state)
-        # SciPy's L-BFGS works in float64, and so then does scikit-learn.
-        dtype = np.dtype(np.float64) if self.solver == "lbfgs" else X.dtype
         if first_pass:
-            self._initialize(widths, dtype)
-        else:
-            dtype = np.dtype(np.float64) if self.solver == "lbfgs" else self.coefs_[0].dtype
+            self._initialize(widths, X.dtype)
+        dtype = self.coefs_[0].dtype
         rows = self._rows(X, y, sample_weight, dtype)
         with _threads(self.n_threads):
             if self.solver == "lbfgs":
@@ -309,7 +306,8 @@ class _MLP(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _split(self, rows: Rows) -> tuple[Rows, Rows]:
         """Set a part aside for early stopping, by scikit-learn's draw."""
-        stratify = rows.targets if is_classifier(self) and self.n_outputs_ == 1 else None
+        binary = is_classifier(self) and self.n_outputs_ == 1
+        stratify = rows.targets.astype(bool) if binary else None
         parts = [rows.x, rows.targets, rows.original] + ([] if rows.weights is None else [rows.weights])
         split = train_test_split(
             *parts, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
