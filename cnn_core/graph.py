@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Layer
@@ -99,3 +99,103 @@ def nodes_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[N
         stack.append((symbol, True))
         stack.extend((source, False) for source in reversed(symbol.node.inputs))
     return order
+
+
+class Call(TypedDict):
+    """A node as plain data: the number of its layer, and those of the symbols it reads and makes."""
+
+    layer: int
+    inputs: list[int]
+    outputs: list[int]
+
+
+class CallGraph:
+    """The calls that lead from inputs to outputs, in an order in which they can be computed.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or list, tuple or dict of Symbol
+
+    Attributes
+    ----------
+    inputs, outputs : list of Symbol
+        Flattened.
+    input_structure, output_structure
+        As given.
+    nodes : list of Node
+
+    Raises
+    ------
+    TypeError
+        If something else than symbols is given.
+    ValueError
+        If an output depends on an input that is not listed, or an input is no input.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        for name, structure in (("inputs", inputs), ("outputs", outputs)):
+            for symbol in flatten(structure):
+                if not isinstance(symbol, Symbol):
+                    raise TypeError(
+                        f"`{name}` must be symbols, as Input() and calls of layers return. Received: {symbol!r}"
+                    )
+        self._set(inputs, outputs, nodes_between(flatten(inputs), flatten(outputs)))
+
+    def _set(self, inputs: Any, outputs: Any, nodes: list[Node]) -> None:
+        self.input_structure = inputs
+        self.output_structure = outputs
+        self.nodes = nodes
+        self.inputs: list[Symbol] = flatten(inputs)
+        self.outputs: list[Symbol] = flatten(outputs)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that are called, each once, in the order of their first calls."""
+        return list({id(node.layer): node.layer for node in self.nodes}.values())
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """The inputs and what each call makes; a symbol's place is its number in `calls` and in structures."""
+        return [*self.inputs, *(symbol for node in self.nodes for symbol in node.outputs)]
+
+    def calls(self) -> list[Call]:
+        """Return the nodes as plain data."""
+        number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
+        place = {id(layer): at for at, layer in enumerate(self.layers)}
+        return [
+            {
+                "layer": place[id(node.layer)],
+                "inputs": [number[id(symbol)] for symbol in node.inputs],
+                "outputs": [number[id(symbol)] for symbol in node.outputs],
+            }
+            for node in self.nodes
+        ]
+
+    def numbered(self, structure: Any) -> Any:
+        """Return a structure of symbols with their numbers in their place."""
+        number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
+        return map_structure(lambda symbol: number[id(symbol)], structure)
+
+    # Pickled and copied as a flat list: following symbols to nodes and nodes to symbols would recurse as deep as the
+    # network is.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "layers": self.layers,
+            "symbols": [(symbol.shape, symbol.name, symbol.dtype) for symbol in self.symbols],
+            "calls": self.calls(),
+            "inputs": self.numbered(self.input_structure),
+            "outputs": self.numbered(self.output_structure),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        symbols = [Symbol(*each) for each in state["symbols"]]
+        nodes = []
+        for call in state["calls"]:
+            node = Node(state["layers"][call["layer"]], [symbols[number] for number in call["inputs"]])
+            node.outputs = tuple(symbols[number] for number in call["outputs"])
+            for symbol in node.outputs:
+                symbol.node = node
+            nodes.append(node)
+        find = symbols.__getitem__
+        self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)

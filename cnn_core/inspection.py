@@ -1,47 +1,66 @@
-"""Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences. Floor 4."""
+"""Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences. Floor 4.
+
+The values come from the same native pass that trains; what a layer passes back along each edge is asked of the layer's
+operation by itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from cnn_core import _core
 from cnn_core.arrays import Array
-from cnn_core.parameters import native_optimizer
+from cnn_core.data import Dataset
+from cnn_core.graph import Symbol, map_structure
+from cnn_core.objectives import Objectives, OutputLoss
+from cnn_core.parameters import ParameterVector, native_optimizer
+from cnn_core.passes import NonFiniteLossError, dense
+from cnn_core.plan import NetworkPlan, Operation
 
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """What one layer computed for a batch of n samples.
+    """What one layer computed for a batch of n samples, in one of its uses.
 
     Attributes
     ----------
     name : str
-        Of the layer.
+        Of the layer; from the second use on followed by "#2", "#3", ...
     kind : str
-        Of the operation: "dense", "activation", ...
+        Of its operation: "dense", "activation", ...
+    inputs : tuple of str
+        What it reads: names of inputs and of other traces.
     z : numpy.ndarray of shape (n, units) or None
-        The weighted sums, before the activation; equal to `a` without one. None where the layer has no such thing.
+        What the activation was applied to: a Dense layer's weighted sums. The same array as `a` where the activation is
+        linear, None in a layer that has no such thing.
     a : numpy.ndarray of shape (n, units)
         The output.
     delta : numpy.ndarray of shape (n, units) or None
-        dJ/dz, the mean over the batch already divided out. None without targets, or where no parameter depends on it.
+        dJ/dz, or dJ/da in a layer without z; the mean over the batch is in it already. None without targets, and where
+        no trained parameter lies below.
     dW, db : numpy.ndarray or None
-        dJ/dkernel and dJ/dbias, penalties left out.
-    inputs : tuple of str
-        The layers or inputs it reads.
+        dJ/dkernel and dJ/dbias of a Dense layer, penalties left out. They are the sums over all uses of the layer.
+    gradients : dict of str to numpy.ndarray
+        The same for every trained variable of the layer, by its name.
+    d_inputs : tuple of numpy.ndarray or None
+        What the layer passes back to each of its inputs: delta . kernel^T in a Dense layer. It is that input's
+        dJ/da if no other layer reads it.
     """
 
     name: str
     kind: str
+    inputs: tuple[str, ...]
     z: Array | None
     a: Array
     delta: Array | None = None
     dW: Array | None = None
     db: Array | None = None
-    inputs: tuple[str, ...] = ()
+    gradients: dict[str, Array] = field(default_factory=dict)
+    d_inputs: tuple[Array | None, ...] = ()
 
     @property
     def dw(self) -> Array | None:
@@ -60,11 +79,14 @@ class Trace:
     inputs : dict of str to numpy.ndarray
     loss : float or None
         J, penalties included; None without targets.
+    outputs : dict of str to numpy.ndarray or None
+        For the trace or input that each loss compares with its targets: dJ/da of that loss alone.
     """
 
     layers: list[LayerTrace]
-    inputs: dict[str, Array] = field(default_factory=dict)
+    inputs: dict[str, Array]
     loss: float | None = None
+    outputs: dict[str, Array] = field(default_factory=dict)
 
     def __getitem__(self, name: str | int) -> LayerTrace:
         """Return a layer's trace by its name or number."""
@@ -75,7 +97,7 @@ class Trace:
                 return layer
         raise KeyError(f"{name!r}; layers: {', '.join(layer.name for layer in self.layers)}")
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[LayerTrace]:
         return iter(self.layers)
 
     def __len__(self) -> int:
@@ -98,7 +120,7 @@ class Edge:
     source, target : str
         Names of nodes.
     gradient : numpy.ndarray or None
-        dJ/d(value of the source) along this edge, shaped like the source's value.
+        What comes back along the edge: the target's share of dJ/d(source), of the shape of the source's value.
     """
 
     source: str
@@ -108,12 +130,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
-    """A computation graph.
+    """A computation graph, printable as text.
 
     Attributes
     ----------
     nodes : dict of str to numpy.ndarray
-        Inputs, each layer's z and a, and J, with their values.
+        The inputs, each layer's z and a, and J, with their values; without z where the activation is linear.
     edges : list of Edge
     """
 
@@ -121,69 +143,89 @@ class Graph:
     edges: list[Edge]
 
     def __str__(self) -> str:
+        """Write a line for each node, and below it one for each value that it is computed from."""
         lines = []
         for name, value in self.nodes.items():
             lines.append(f"{name} {value.shape} = {_short(value)}")
             for edge in self.edges:
                 if edge.target == name:
-                    lines.append(f"  <- {edge.source}" + ("" if edge.gradient is None else f", dJ = {_short(edge.gradient)}"))
+                    back = "" if edge.gradient is None else f"   gradient back: {_short(edge.gradient)}"
+                    lines.append(f"    <- {edge.source}{back}")
         return "\n".join(lines)
 
 
 def _short(value: Array) -> str:
-    flat = value.reshape(-1)
-    numbers = ", ".join(f"{number:.4g}" for number in flat[:4])
-    return f"[{numbers}{', ...' if flat.size > 4 else ''}]"
+    rows = value.reshape(-1)
+    numbers = ", ".join(f"{number:.4g}" for number in rows[:4])
+    return f"[{numbers}{', ...' if rows.size > 4 else ''}]"
 
 
 def build_graph(trace: Trace) -> Graph:
     """Turn a trace into nodes and edges."""
     nodes: dict[str, Array] = dict(trace.inputs)
     edges: list[Edge] = []
-    values = {name: name for name in trace.inputs}
+    output_of = {name: name for name in trace.inputs}
     for layer in trace.layers:
-        sources = [values[name] for name in layer.inputs if name in values]
-        target = f"{layer.name}.a"
+        output = output_of[layer.name] = f"{layer.name}.a"
+        first = output
         if layer.z is not None and layer.z is not layer.a:
-            nodes[f"{layer.name}.z"] = layer.z
-            edges += [Edge(source, f"{layer.name}.z", None) for source in sources]
-            edges.append(Edge(f"{layer.name}.z", target, layer.delta))
-        else:
-            edges += [Edge(source, target, layer.delta if len(sources) == 1 and layer.z is None else None) for source in sources]
-        nodes[target] = layer.a
-        values[layer.name] = target
+            first = f"{layer.name}.z"
+            nodes[first] = layer.z
+        backward = layer.d_inputs or (None,) * len(layer.inputs)
+        edges += [Edge(output_of[name], first, back) for name, back in zip(layer.inputs, backward, strict=True)]
+        edges += [] if first == output else [Edge(first, output, layer.delta)]
+        nodes[output] = layer.a
     if trace.loss is not None:
         nodes["J"] = np.asarray(trace.loss)
-        read = {name for layer in trace.layers for name in layer.inputs}
-        edges += [Edge(values[layer.name], "J", None) for layer in trace.layers if layer.name not in read]
+        edges += [Edge(output_of[name], "J", gradient) for name, gradient in trace.outputs.items()]
     return Graph(nodes, edges)
 
 
-def _run(model: Any, x: Any, y: Any, sample_weight: Any, mode: str, with_inputs: bool = False) -> tuple[Any, Any, Any]:
-    """One batch forward and backward, without a step; returns the pass, the parameters and the data."""
-    model._require_compiled("trace" if mode == "tracing" else "gradients")
-    with model._exclusive("trace" if mode == "tracing" else "gradients"):
+@dataclass(frozen=True)
+class _Run:
+    """One batch forward and backward, without a step."""
+
+    native: Any
+    plan: NetworkPlan
+    parameters: ParameterVector
+    objectives: Objectives
+    data: Dataset
+
+    def rows(self, buffer: int, values: Array | None) -> Array | None:
+        """Give a buffer's rows the shape that the layer has."""
+        return None if values is None else values.reshape(self.data.n, *self.plan.shapes[buffer])
+
+
+def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs: bool, penalties: bool) -> _Run:
+    """Run a batch; `inputs` asks for dJ/dx, `penalties` for the regularizers' share of J and of the gradients."""
+    with model._exclusive(purpose):
         model._build_for(x)
-        objectives = model._objectives_for(y)
-        data = model._dataset(x, y, sample_weight, None, objectives)
-        parameters = model._bind()
-        targets = objectives.prepare_targets(data.targets, model.compute_dtype)
+        objectives: Objectives = model._objectives_for(y, purpose)
+        data = dense(model._dataset(x, y, sample_weight, None, objectives).take(slice(None)))
+        parameters: ParameterVector = model._bind()
+        targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
         native = _core.Pass(
-            model._network(), data.inputs, targets, data.weights, max(data.n, 1), objectives.native_losses(targets), [],
-            native_optimizer(parameters, None), None, mode, 0, with_inputs,
+            model._network(),
+            data.inputs,
+            targets,
+            data.weights,
+            max(data.n, 1),
+            objectives.native_losses(targets),
+            [],
+            native_optimizer(parameters, None, penalties=penalties),
+            None,
+            "tracing",
+            0,
+            inputs,
         )
         status, _, _ = native(0, 1, None, 0, None, False)
         if status == "diverged":
-            from cnn_core.passes import NonFiniteLossError
-
-            raise NonFiniteLossError(f"The loss of this batch is {native.last_loss}: there is no gradient")
-        return native, parameters, data
+            raise NonFiniteLossError(f"The loss of this batch is {native.last_loss}: it has no gradient")
+        return _Run(native, model._plan, parameters, objectives, data)
 
 
 def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
     """Show what every layer computes for a batch, and every derivative of the delta recursion.
-
-    Layers behave as in training, but nothing is dropped and no statistics move.
 
     Parameters
     ----------
@@ -191,12 +233,20 @@ def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace
         Compiled, unless `y` is None.
     x : array-like
     y : array-like, default None
-        None: forward only.
+        With targets layers behave as in training, but no weight and no statistic moves. None: forward only, as in
+        `predict`.
     sample_weight : array-like, default None
 
     Returns
     -------
     Trace
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data are not as they should be, or the model is not compiled.
+    NonFiniteLossError
+        If the loss is not finite.
 
     Examples
     --------
@@ -209,75 +259,125 @@ def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace
     """
     if y is None:
         return _forward_trace(model, x)
-    native, parameters, data = _run(model, x, y, sample_weight, "tracing")
-    plan = model._plan
-    by_variable = {
+    run = _run(model, x, y, sample_weight, "trace", inputs=True, penalties=False)
+    names, layers = _layer_traces(model, run.plan, run.native, run.data.n)
+    gradients = {
         id(variable): part.copy()
-        for variable, part in zip(parameters.variables, parameters.split(parameters.gradients), strict=True)
+        for variable, part in zip(run.parameters.variables, run.parameters.split(run.parameters.gradients), strict=True)
     }
-    penalties = _penalty_gradients(parameters)
-    names = _writers(model, plan)
-    layers = []
+    layers = [_with_gradients(layer, operation, run, gradients) for layer, operation in layers]
+    penalty = sum(
+        float(variable.regularizer(variable.array))
+        for variable in run.parameters.variables
+        if variable.regularizer is not None
+    )
+    outputs: dict[str, Array] = {}
+    for position, each in enumerate(run.objectives.losses):
+        buffer = run.plan.outputs[each.output]
+        back = _loss_gradient(run, position, each)
+        outputs[names[buffer]] = outputs.get(names[buffer], 0) + back
+    return Trace(layers, _input_values(model, run.plan, run.native, run.data.n), run.native.last_loss + penalty, outputs)
+
+
+def _layer_traces(
+    model: Any, plan: NetworkPlan, native: Any, n: int
+) -> tuple[dict[int, str], list[tuple[LayerTrace, Operation]]]:
+    """Read z, a and delta of every layer; return also the name of what writes each buffer."""
+    names = dict(zip(plan.inputs, model.input_names, strict=True))
+    uses: dict[str, int] = {}
+    found: list[tuple[LayerTrace, Operation]] = []
     for number, operation in enumerate(plan.operations):
-        shape = (data.n, *plan.shapes[operation.output])
+        shape = (n, *plan.shapes[operation.output])
         a = native.value(operation.output).reshape(shape)
-        z = native.pre_activation(number)
-        z = z.reshape(shape) if z is not None else a if operation.activation == "linear" and operation.tensors else None
-        delta = native.delta(operation.output)
-        dW, db = None, None
-        if operation.kind == "dense":
-            found = [
-                None if tensor is None or id(plan.variables[tensor]) not in by_variable
-                else by_variable[id(plan.variables[tensor])] - penalties[id(plan.variables[tensor])]
-                for tensor in operation.tensors
-            ]
-            dW, db = (*found, None, None)[:2]
-        layers.append(
-            LayerTrace(
-                operation.layer, operation.kind, z, a, None if delta is None else delta.reshape(shape), dW, db,
-                tuple(names[buffer] for buffer in operation.inputs),
-            )
-        )
-    inputs = {
-        name: native.value(buffer).reshape(data.n, *plan.shapes[buffer])
+        if found and _continues(found[-1][1], operation):
+            # An activation that changes the width, such as glu, stands apart from the sums that it is applied to.
+            names[operation.output] = found[-1][0].name
+            found[-1] = replace(found[-1][0], z=found[-1][0].a, a=a), found[-1][1]
+            continue
+        use = uses[operation.layer] = uses.get(operation.layer, 0) + 1
+        name = operation.layer if use == 1 else f"{operation.layer}#{use}"
+        z, delta = native.pre_activation(number), native.delta(operation.output)
+        if z is not None:
+            z = z.reshape(shape)
+        elif operation.kind == "dense":
+            z = a
+        elif operation.kind == "activation":
+            z = native.value(operation.inputs[0]).reshape(n, *plan.shapes[operation.inputs[0]])
+        read = tuple(names[buffer] for buffer in operation.inputs)
+        delta = None if delta is None else delta.reshape(shape)
+        found.append((LayerTrace(name, operation.kind, read, z, a, delta), operation))
+        names[operation.output] = name
+    return names, found
+
+
+def _continues(before: Operation, operation: Operation) -> bool:
+    return (
+        operation.kind == "activation"
+        and before.kind != "activation"
+        and operation.layer == before.layer
+        and operation.inputs == (before.output,)
+    )
+
+
+def _input_values(model: Any, plan: NetworkPlan, native: Any, n: int) -> dict[str, Array]:
+    return {
+        name: native.value(buffer).reshape(n, *plan.shapes[buffer])
         for name, buffer in zip(model.input_names, plan.inputs, strict=True)
     }
-    return Trace(layers, inputs, float(native.last_loss))
+
+
+def _with_gradients(
+    layer: LayerTrace, operation: Operation, run: _Run, gradients: dict[int, Array]
+) -> LayerTrace:
+    variables = [run.plan.variables[tensor] for tensor in operation.tensors if tensor is not None]
+    own = {variable.name: gradients[id(variable)] for variable in variables if id(variable) in gradients}
+    dW, db = (own.get("kernel"), own.get("bias")) if operation.kind == "dense" else (None, None)
+    return replace(layer, dW=dW, db=db, gradients=own, d_inputs=_passed_back(operation, run))
+
+
+def _passed_back(operation: Operation, run: _Run) -> tuple[Array | None, ...]:
+    """What one operation, given its delta, passes back to each of its inputs."""
+    delta = run.native.delta(operation.output)
+    if delta is None:
+        return (None,) * len(operation.inputs)
+    plan = NetworkPlan(variables=run.plan.variables)
+    buffers = [plan.add_input(run.plan.shapes[buffer]) for buffer in operation.inputs]
+    output = plan.add_buffer(run.plan.shapes[operation.output])
+    if operation.kind == "activation":  # its delta has g' in it already
+        return (delta.reshape(run.data.n, *run.plan.shapes[operation.inputs[0]]),)
+    # delta = dJ/dz has the activation behind it; what is left is linear in z.
+    plan.operations.append(
+        replace(operation, inputs=tuple(buffers), output=output, activation="linear", activation_parameters=())
+    )
+    plan.outputs = [output]
+    network = _core.Network(run.native.network.dtype.name, plan)
+    network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))
+    block = _core.Block(network, run.data.n, True)
+    block.forward([run.native.value(buffer) for buffer in operation.inputs])
+    back = block.backward([delta])
+    return tuple(run.rows(buffer, part) for buffer, part in zip(operation.inputs, back, strict=True))
+
+
+def _loss_gradient(run: _Run, position: int, each: OutputLoss) -> Array:
+    """dJ/da of one loss: its factor, the reduction's, and the loss's own derivative."""
+    buffer = run.plan.outputs[each.output]
+    prediction = run.rows(buffer, run.native.value(buffer))
+    target = each.observed(run.data.targets[position])  # type: ignore[arg-type]
+    values = np.asarray(each.loss.call(target, prediction))
+    factors = each.loss.coefficients(values.shape, target, run.data.weights[position])
+    return np.asarray(each.weight * factors[..., None] * each.loss.gradient(target, prediction))
 
 
 def _forward_trace(model: Any, x: Any) -> Trace:
     model._build_for(x)
-    data = model._dataset(x, None, None, None, None)
-    network, plan = model._ready_network(), model._plan
+    data = dense(model._dataset(x).take(slice(None)))
+    plan = model.plan()  # of its own: another thread may be using the model's
+    network = _core.Network(model.compute_dtype.name, plan)
+    network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))
     block = _core.Block(network, data.n, False)
     block.forward(data.inputs)
-    names = _writers(model, plan)
-    layers = []
-    for number, operation in enumerate(plan.operations):
-        shape = (data.n, *plan.shapes[operation.output])
-        a = block.value(operation.output).reshape(shape)
-        z = block.pre_activation(number)
-        z = z.reshape(shape) if z is not None else a if operation.activation == "linear" and operation.tensors else None
-        read = tuple(names[buffer] for buffer in operation.inputs)
-        layers.append(LayerTrace(operation.layer, operation.kind, z, a, inputs=read))
-    inputs = {
-        name: block.value(buffer).reshape(data.n, *plan.shapes[buffer])
-        for name, buffer in zip(model.input_names, plan.inputs, strict=True)
-    }
-    return Trace(layers, inputs)
-
-
-def _writers(model: Any, plan: Any) -> dict[int, str]:
-    """The name of the layer or input that writes each buffer."""
-    names = dict(zip(plan.inputs, model.input_names, strict=True))
-    return names | {operation.output: operation.layer for operation in plan.operations}
-
-
-def _penalty_gradients(parameters: Any) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for variable in parameters.variables:
-        found[id(variable)] = 0 if variable.regularizer is None else variable.regularizer.gradient(variable.array)
-    return found
+    _, found = _layer_traces(model, plan, block, data.n)
+    return Trace([replace(layer, delta=None) for layer, _ in found], _input_values(model, plan, block, data.n))
 
 
 def gradients(
@@ -290,34 +390,51 @@ def gradients(
     model : Model
         Compiled.
     x, y, sample_weight
-        A batch.
+        A batch. Layers behave as in training, but nothing moves.
     with_inputs : bool, default False
         Whether to return dJ/dx too.
 
     Returns
     -------
     list of numpy.ndarray
-        In the order of `model.trainable_weights`. With `with_inputs` a tuple of it and dJ/dx, an array or a list.
+        In the order of `model.trainable_weights`. With `with_inputs` a tuple of it and dJ/dx, an array or, as the
+        model's inputs are given, a list or dict.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data are not as they should be, or the model is not compiled.
+    NonFiniteLossError
+        If the loss is not finite.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, Sequential, layers
+    >>> model = Sequential([Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    >>> model.compile("sgd", "half_squared_error")
+    >>> gradients(model, [[1.0, 2.0]], [[4.0]])
+    [array([[-1.],
+           [-2.]], dtype=float32), array([-1.], dtype=float32)]
     """
-    native, parameters, data = _run(model, x, y, sample_weight, "tracing", with_inputs)
-    weights = [part.copy() for part in parameters.split(parameters.gradients)]
+    run = _run(model, x, y, sample_weight, "gradients", inputs=with_inputs, penalties=True)
+    weights = [part.copy() for part in run.parameters.split(run.parameters.gradients)]
     if not with_inputs:
         return weights
-    plan = model._plan
-    dx = [native.delta(buffer).reshape(data.n, *plan.shapes[buffer]) for buffer in plan.inputs]
-    return weights, dx[0] if len(dx) == 1 else dx
+    parts = iter([run.rows(buffer, run.native.delta(buffer)) for buffer in run.plan.inputs])
+    structure = model.input
+    return weights, next(parts) if isinstance(structure, Symbol) else map_structure(lambda _: next(parts), structure)
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How backpropagation compares with central differences.
+    """How backpropagation compares with central differences. True if every weight's error is within the tolerance.
 
     Attributes
     ----------
     relative_errors : dict of str to float
-        For each weight: the largest |backpropagated - difference| over the larger of their sizes and 1e-8... of the
-        whole tensor.
-    max_relative_error : float
+        For each weight, by its path: ``max |g - d| / max(max |g|, max |d|, 1e-6)``, where g is the gradient by
+        backpropagation, d the one by differences, and the maxima are over the weight's elements. The floor of 1e-6
+        keeps a gradient of zero from being divided by.
     tolerance : float
     """
 
@@ -326,10 +443,12 @@ class GradientCheck:
 
     @property
     def max_relative_error(self) -> float:
+        """The largest of the errors, 0 for a model without weights."""
         return max(self.relative_errors.values(), default=0.0)
 
     @property
     def passed(self) -> bool:
+        """Whether it is within the tolerance."""
         return self.max_relative_error <= self.tolerance
 
     def __bool__(self) -> bool:
@@ -365,16 +484,24 @@ def gradient_check(
     max_elements : int, default 200
         Elements of each weight to check, drawn at random where it has more.
     seed : int, default 0
+        Of that drawing.
 
     Returns
     -------
     GradientCheck
-        True if all are within the tolerance. The error of a tensor is max |g - d| / max(max |g|, max |d|, 1e-6).
 
     Raises
     ------
     ValueError
         If the model is not float64.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, Sequential, layers
+    >>> model = Sequential([Input((2,)), layers.Dense(3, "tanh", dtype="float64"), layers.Dense(1, dtype="float64")])
+    >>> model.compile("sgd", "mse")
+    >>> bool(gradient_check(model, [[0.5, 1.0]], [[2.0]]))
+    True
     """
     model._build_for(x)
     if model.compute_dtype != np.float64:
@@ -382,27 +509,35 @@ def gradient_check(
             'gradient_check needs a model of float64: build its layers with dtype="float64", or after '
             f'config.set_floatx("float64"). Received: {model.compute_dtype}'
         )
+
+    def loss() -> float:
+        return float(_run(model, x, y, sample_weight, "gradient_check", inputs=False, penalties=True).native.last_loss)
+
     computed = gradients(model, x, y, sample_weight)
     generator = np.random.default_rng(seed)
     errors: dict[str, float] = {}
     for variable, gradient in zip(model.trainable_variables, computed, strict=True):
-        flat = variable.array.reshape(-1)
-        chosen = np.arange(flat.size)
-        if flat.size > max_elements:
-            chosen = np.sort(generator.choice(flat.size, max_elements, replace=False))
-        differences = np.empty(len(chosen))
-        for position, element in enumerate(chosen):
-            kept = flat[element]
-            try:
-                flat[element] = kept + step
-                above = _run(model, x, y, sample_weight, "tracing")[0].last_loss
-                flat[element] = kept - step
-                below = _run(model, x, y, sample_weight, "tracing")[0].last_loss
-            finally:
-                flat[element] = kept
-            differences[position] = (above - below) / (2 * step)
-        found = np.asarray(gradient).reshape(-1)[chosen]
-        size = max(np.abs(found).max(initial=0), np.abs(differences).max(initial=0), 1e-6)
+        chosen = np.arange(variable.size)
+        if variable.size > max_elements:
+            chosen = np.sort(generator.choice(variable.size, max_elements, replace=False))
+        differences = [_difference(loss, variable.array.reshape(-1), element, step) for element in chosen]
         name = variable.path if variable.path not in errors else f"{variable.path}#{len(errors)}"
-        errors[name] = float(np.abs(found - differences).max(initial=0) / size)
+        errors[name] = _relative_error(np.asarray(gradient).reshape(-1)[chosen], differences)
     return GradientCheck(errors, tolerance)
+
+
+def _difference(loss: Any, flat: Array, element: int, step: float) -> float:
+    kept = flat[element]
+    try:
+        flat[element] = kept + step
+        above = loss()
+        flat[element] = kept - step
+        return float((above - loss()) / (2 * step))
+    finally:
+        flat[element] = kept
+
+
+def _relative_error(gradient: Array, differences: Sequence[float]) -> float:
+    found = np.asarray(differences)
+    size = max(np.abs(gradient).max(initial=0), np.abs(found).max(initial=0), 1e-6)
+    return float(np.abs(gradient - found).max(initial=0) / size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -10,15 +11,77 @@ import numpy as np
 from cnn_core import _core, config, validation
 from cnn_core.arrays import Array
 from cnn_core.data import InputSpec, feature_shape
-from cnn_core.graph import Node, Symbol, flatten, map_structure, nodes_between
+from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
 from cnn_core.inspection import Trace, gradients, trace
 from cnn_core.layers.base import Layer, registry, unique_name
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
 from cnn_core.plan import NetworkPlan
 from cnn_core.summary import format_summary
+from cnn_core.passes import dense
 from cnn_core.training import Trainer
 from cnn_core.variables import Variable
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model takes and gives, worked out once.
+
+    Attributes
+    ----------
+    inputs : list of InputSpec
+    output_names : list of str
+        By which losses, metrics and targets can be given: the keys of a dict of outputs, or the layers' names.
+    output_shapes : list of tuple
+        With the batch dimension, None.
+    dtype : numpy.dtype
+    """
+
+    inputs: list[InputSpec]
+    output_names: list[str]
+    output_shapes: list[tuple[Any, ...]]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, graph: CallGraph) -> Interface:
+        """Work it out for a graph."""
+        inputs = [
+            InputSpec(name, symbol.shape[1:], sparse=True)
+            if (limit := index_limit(graph, symbol)) is None
+            else InputSpec(name, symbol.shape[1:], "int", limit)
+            for name, symbol in zip(_names(graph.input_structure, "input"), graph.inputs, strict=True)
+        ]
+        shapes = [tuple(symbol.shape) for symbol in graph.outputs]
+        return cls(inputs, _names(graph.output_structure, "output"), shapes, _common_dtype(graph.layers))
+
+
+def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
+    """Return how many indices an input may take that a layer such as Embedding reads; None for ordinary numbers."""
+    limits = []
+    for node in graph.nodes:
+        for position, source in enumerate(node.inputs):
+            if source is symbol:
+                inner = node.layer.graph if isinstance(node.layer, Model) else None
+                limits.append(node.layer.index_limit if inner is None else index_limit(inner, inner.inputs[position]))
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known and len(known) == len(limits) else None
+
+
+def _names(structure: Any, kind: str) -> list[str]:
+    if isinstance(structure, Mapping) and not any(isinstance(part, (Mapping, list, tuple)) for part in structure.values()):
+        return list(structure)
+    names: list[str] = []
+    for symbol in flatten(structure):
+        name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
+        names.append(name if name not in names else f"{name}_{names.count(name)}")
+    return names
+
+
+def _common_dtype(layers: Sequence[Layer]) -> np.dtype[Any]:
+    dtypes = sorted({layer.dtype for layer in layers}) or [config.floatx()]
+    if len(dtypes) > 1:
+        raise ValueError(f"All layers of a model must have the same dtype. Received: {' and '.join(dtypes)}")
+    return np.dtype(dtypes[0])
 
 
 @registry.register("Functional")
@@ -36,7 +99,7 @@ class Model(Trainer, Layer):
     Raises
     ------
     ValueError
-        If an output depends on an input that is not listed.
+        If an output depends on an input that is not listed, two layers have the same name, or dtypes differ.
 
     Examples
     --------
@@ -48,194 +111,222 @@ class Model(Trainer, Layer):
     (None, 3)
     """
 
-    n_inputs = None
-
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)
-        self._set_graph(inputs, outputs)
+        self._use(CallGraph(inputs, outputs))
 
-    def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        for symbol in (*flatten(inputs), *flatten(outputs)):
-            if not isinstance(symbol, Symbol):
-                raise TypeError(f"`inputs` and `outputs` must be symbols, as Input() and layers return. Received: {symbol!r}")
-        self._input_structure = inputs
-        self._output_structure = outputs
-        self._nodes = nodes_between(flatten(inputs), flatten(outputs))
-        self._native: Any = None
-        self._plan: NetworkPlan | None = None
+    def _use(self, graph: CallGraph) -> None:
+        """Take a graph over: from now on it is what the model computes."""
+        inputs = [InputLayer.of(symbol) for symbol in graph.inputs]
+        layers = [*inputs, *graph.layers]
+        names = [layer.name for layer in layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
+        self._interface = Interface.of(graph)
+        self._graph: CallGraph | None = graph
+        self._layers: list[Layer] = layers
+        self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None
+        self.dtype = self._interface.dtype.name
+        self._forget_network()
         self.built = True
 
     # Structure
 
     @property
+    def graph(self) -> CallGraph:
+        """The calls of layers that lead from the inputs to the outputs."""
+        if self._graph is None:
+            raise ValueError(f"{self.name!r} has no input yet: begin it with Input(shape), or call build or fit")
+        return self._graph
+
+    @property
     def inputs(self) -> list[Symbol]:
-        return list(flatten(self._input_structure))
+        """The inputs' symbols."""
+        return list(self.graph.inputs)
 
     @property
     def outputs(self) -> list[Symbol]:
-        return list(flatten(self._output_structure))
+        """The outputs' symbols."""
+        return list(self.graph.outputs)
 
     @property
     def input(self) -> Any:
-        return self._input_structure
+        """The inputs as they were given: a symbol, or a list or dict of symbols."""
+        return self.graph.input_structure
 
     @property
     def output(self) -> Any:
-        return self._output_structure
+        """The outputs as they were given."""
+        return self.graph.output_structure
 
     @property
     def input_shape(self) -> Any:
-        shapes = [symbol.shape for symbol in self.inputs]
+        """The input's shape, or a list of shapes."""
+        shapes = [symbol.shape for symbol in self.graph.inputs]
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def output_shape(self) -> Any:
+        """The output's shape, or a list of shapes."""
         shapes = self.output_shapes
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
-    def output_shapes(self) -> list[tuple[Any, ...]]:  # type: ignore[override]
-        return [symbol.shape for symbol in self.outputs]
+    def output_shapes(self) -> list[tuple[Any, ...]]:
+        """The shape of every output."""
+        return list(self.interface.output_shapes)
 
     @property
-    def output_names(self) -> list[str]:  # type: ignore[override]
+    def output_names(self) -> list[str]:
         """The names by which losses, metrics and targets can be given: dict keys, or the layers' names."""
-        if isinstance(self._output_structure, Mapping):
-            return list(self._output_structure)
-        names: list[str] = []
-        for symbol in self.outputs:
-            name = symbol.node.layer.name if symbol.node is not None else symbol.name
-            names.append(name if name not in names else f"{name}_{len(names)}")
-        return names
+        return list(self.interface.output_names)
 
     @property
     def input_names(self) -> list[str]:
-        if isinstance(self._input_structure, Mapping):
-            return list(self._input_structure)
-        return [symbol.name for symbol in self.inputs]
+        """The names by which inputs can be given: dict keys, or those of the symbols."""
+        return [spec.name for spec in self.interface.inputs]
+
+    @property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
+        if self._graph is None:
+            self.graph  # noqa: B018 - says what is missing
+        return self._interface
+
+    @property
+    def compute_dtype(self) -> np.dtype[Any]:
+        """The dtype in which the model computes, that of all its layers."""
+        return self.interface.dtype
 
     @property
     def layers(self) -> list[Layer]:
         """The layers in the order in which they compute, inputs first."""
-        found: list[Layer] = [InputLayer.of(symbol) for symbol in self.inputs]
-        for node in self._nodes:
-            if node.layer not in found:
-                found.append(node.layer)
-        return found
+        return list(self._layers)
+
+    def _inner_layers(self) -> Sequence[Layer]:
+        return self._layers
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by its name or its index."""
+        """Return a layer by its name or its index.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer, or not exactly one of the two is given.
+        """
         if (name is None) == (index is None):
             raise ValueError(f"`get_layer` takes either a name or an index. Received: name={name!r}, index={index!r}")
+        layers = self.layers
         if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(f"`index` must be smaller than {len(self.layers)}. Received: index={index}")
-            return self.layers[index]
-        names = [layer.name for layer in self.layers]
-        return self.layers[names.index(validation.choice(name, "name", names))]
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"`index` must be smaller than {len(layers)}. Received: index={index}")
+            return layers[index]
+        names = [layer.name for layer in layers]
+        return layers[names.index(validation.choice(name, "name", names))]
 
     # Variables
 
     @property
     def variables(self) -> list[Variable]:
-        return _unique(variable for layer in self.layers for variable in layer.variables)
+        """All variables, in the order of the layers; one that several layers share counts once."""
+        return _unique(variable for layer in self._layers for variable in layer.variables)
 
     @property
-    def trainable_variables(self) -> list[Variable]:  # type: ignore[override]
+    def trainable_variables(self) -> list[Variable]:
+        """Those that training changes."""
         if not self.trainable:
             return []
-        return _unique(variable for layer in self.layers for variable in layer.trainable_variables)
-
-    @property
-    def compute_dtype(self) -> np.dtype[Any]:
-        """The dtype of the layers, which must agree."""
-        dtypes = {layer.dtype for layer in self.layers if not isinstance(layer, InputLayer)} or {config.floatx()}
-        if len(dtypes) > 1:
-            raise ValueError(f"All layers of a model must have the same dtype. Received: {', '.join(sorted(dtypes))}")
-        return np.dtype(dtypes.pop())
+        return _unique(variable for layer in self._layers for variable in layer.trainable_variables)
 
     # Plan
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        buffers = {id(symbol): buffer for symbol, buffer in zip(self.inputs, inputs, strict=True)}
-        for node in self._nodes:
+        """Enter the operations of all layers into a plan."""
+        buffers = {id(symbol): buffer for symbol, buffer in zip(self.graph.inputs, inputs, strict=True)}
+        for node in self.graph.nodes:
             outputs = node.layer.emit(plan, [buffers[id(symbol)] for symbol in node.inputs])
             buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, outputs, strict=True)})
-        return [buffers[id(symbol)] for symbol in self.outputs]
+        return [buffers[id(symbol)] for symbol in self.graph.outputs]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output, which the model's own inputs fix."""
         return self.output_shape
 
     def plan(self) -> NetworkPlan:
-        """Compile the layers into a list of operations."""
+        """Compile the layers into a list of operations.
+
+        Raises
+        ------
+        ValueError
+            If the shape of an input is not known.
+        """
         plan = NetworkPlan()
-        for symbol in self.inputs:
-            if None in symbol.shape[1:]:
+        inputs = []
+        for symbol in self.graph.inputs:
+            sizes = [size for size in symbol.shape[1:] if size is not None]
+            if len(sizes) < len(symbol.shape) - 1:
                 raise ValueError(f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}")
-        inputs = [plan.add_input(symbol.shape[1:]) for symbol in self.inputs]
+            inputs.append(plan.add_input(sizes))
         plan.outputs = self.emit(plan, inputs)
         return plan
 
-    def _network(self) -> Any:
-        if self._native is None:
-            self._plan = self.plan()
-            self._native = _core.Network(self.compute_dtype.name, self._plan)
-            self._bound_moves = -1
-        return self._native
-
-    def _plan_variables(self) -> list[Variable]:
-        self._network()
-        assert self._plan is not None
-        return self._plan.variables
-
-    def _input_specs(self) -> list[InputSpec]:
-        readers: dict[int, list[Layer]] = {}
-        for node in self._nodes:
-            for symbol in node.inputs:
-                readers.setdefault(id(symbol), []).append(node.layer)
-        return [
-            InputSpec(name, symbol.shape[1:], limit=None, sparse=True)
-            for name, symbol in zip(self.input_names, self.inputs, strict=True)
-        ]
-
     def _build_for(self, x: Any) -> None:
-        """A model made of symbols is built from the start."""
+        """Take the shape of the input from data, where it is not known yet."""
+
+    def _build_for_shapes(self, shapes: list[Any]) -> None:
+        """Take the shape of the input from a symbol, where it is not known yet."""
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        if isinstance(self._output_structure, Symbol):
-            return arrays[0]
-        iterator = iter(arrays)
-        return map_structure(lambda symbol: next(iterator), self._output_structure)
+        structure = self.graph.output_structure
+        return arrays[0] if isinstance(structure, Symbol) else _filled(structure, arrays)
 
     # Calling
 
     def __call__(self, inputs: Any, *, training: bool = False) -> Any:
-        """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path."""
-        leaves = flatten(inputs)
-        if any(isinstance(leaf, Symbol) for leaf in leaves):
-            return self._call_model_on_symbols(leaves)
-        if training:
-            return Layer.__call__(self, inputs, training=True)
+        """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
+
+        With `training`, layers such as Dropout behave as in training; statistics do not move.
+        """
+        if not isinstance(inputs, np.ndarray):
+            leaves = self._in_order(inputs)
+            if any(isinstance(leaf, Symbol) for leaf in leaves):
+                return self._call_model_on_symbols(leaves)
         self._build_for(inputs)
+        if training:
+            return self._pack_outputs(flatten(Layer.__call__(self, self._batch_of(inputs), training=True)))
         return self._pack_outputs(self._predict_arrays(inputs))
 
+    def _in_order(self, inputs: Any) -> list[Any]:
+        if isinstance(inputs, Mapping) and self.built and set(inputs) == set(self.input_names):
+            return [inputs[name] for name in self.input_names]
+        return flatten(inputs)
+
+    def _batch_of(self, inputs: Any) -> Any:
+        """Return arrays of the model's dtype in the inputs' full shapes."""
+        data = dense(self._dataset(inputs))
+        arrays = [
+            np.asarray(rows).reshape(data.n, *symbol.shape[1:])
+            for rows, symbol in zip(data.inputs, self.graph.inputs, strict=True)
+        ]
+        return arrays[0] if self.n_inputs == 1 else arrays
+
     def _call_model_on_symbols(self, leaves: list[Any]) -> Any:
+        for leaf in leaves:
+            if not isinstance(leaf, Symbol):
+                raise TypeError(f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}")
         self._build_for_shapes([leaf.shape for leaf in leaves])
-        if len(leaves) != len(self.inputs):
-            raise ValueError(f"{self.name!r} takes {len(self.inputs)} inputs. Received: {len(leaves)}")
-        for symbol, leaf in zip(self.inputs, leaves, strict=True):
+        if len(leaves) != len(self.graph.inputs):
+            raise ValueError(f"{self.name!r} takes {len(self.graph.inputs)} inputs. Received: {len(leaves)}")
+        for symbol, leaf in zip(self.graph.inputs, leaves, strict=True):
             if symbol.shape[1:] != leaf.shape[1:]:
                 raise ValueError(f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}")
         node = Node(self, leaves)
         node.outputs = tuple(
-            Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype, node) for symbol in self.outputs
+            Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype, node) for symbol in self.graph.outputs
         )
-        iterator = iter(node.outputs)
-        return map_structure(lambda symbol: next(iterator), self._output_structure)
-
-    def _build_for_shapes(self, shapes: list[Any]) -> None:
-        """A model made of symbols is built from the start."""
+        return _filled(self.graph.output_structure, list(node.outputs))
 
     # Looking inside
 
@@ -298,27 +389,16 @@ class Model(Trainer, Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the layers and the calls that connect them."""
-        layers = [layer for layer in self.layers if not isinstance(layer, InputLayer)]
-        numbers = {id(symbol): number for number, symbol in enumerate(self._symbols())}
+        graph = self.graph
         return {
             "name": self.name,
             "trainable": self.trainable,
-            "inputs": [{"name": s.name, "shape": list(s.shape[1:]), "dtype": s.dtype} for s in self.inputs],
-            "layers": layers,
-            "calls": [
-                {
-                    "layer": layers.index(node.layer),
-                    "inputs": [numbers[id(symbol)] for symbol in node.inputs],
-                    "outputs": [numbers[id(symbol)] for symbol in node.outputs],
-                }
-                for node in self._nodes
-            ],
-            "input_structure": map_structure(lambda symbol: numbers[id(symbol)], self._input_structure),
-            "output_structure": map_structure(lambda symbol: numbers[id(symbol)], self._output_structure),
+            "inputs": [{"name": s.name, "shape": list(s.shape[1:]), "dtype": s.dtype} for s in graph.inputs],
+            "layers": graph.layers,
+            "calls": graph.calls(),
+            "input_structure": graph.numbered(graph.input_structure),
+            "output_structure": graph.numbered(graph.output_structure),
         }
-
-    def _symbols(self) -> list[Symbol]:
-        return [*self.inputs, *(symbol for node in self._nodes for symbol in node.outputs)]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
@@ -330,17 +410,13 @@ class Model(Trainer, Layer):
         }
         for call in config["calls"]:
             layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
-            made = layer(sources[0] if layer.n_inputs == 1 or (isinstance(layer, Model) and len(sources) == 1) else sources)
+            made = layer(sources[0] if layer.n_inputs == 1 else sources)
             symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
-        find = symbols.__getitem__
-        model = cls.__new__(cls)
-        Model.__init__(
-            model,
-            map_structure(find, config["input_structure"]),
-            map_structure(find, config["output_structure"]),
-            config.get("name"),
-            config.get("trainable", True),
+        inputs, outputs = (
+            map_structure(symbols.__getitem__, config[name]) for name in ("input_structure", "output_structure")
         )
+        model = cls.__new__(cls)
+        Model.__init__(model, inputs, outputs, config.get("name"), config.get("trainable", True))
         return model
 
     def to_json(self, **arguments: Any) -> str:
@@ -367,16 +443,15 @@ class Model(Trainer, Layer):
 
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)
 
-    _TRANSIENT = ("_native", "_plan", "_parameters", "_training", "_binding", "_batch_totals", "history")
-
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in self._TRANSIENT}
+        """Return what a copy and a pickle carry: all but native memory, locks and what follows from the rest."""
+        return {name: value for name, value in self.__dict__.items() if name not in self._transient}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Trainer.__init__(self)
-        self._native = self._plan = None
         self.__dict__.update(state)
-        self._bound_moves = -1
+        if self._graph is not None:
+            self._use(self._graph)
 
 
 @registry.register()
@@ -402,62 +477,73 @@ class Sequential(Model):
     def __init__(self, layers: Sequence[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)
-        self._stack: list[Layer] = []
+        self._layers = []
         self._first: Symbol | None = None
-        self._native = self._plan = None
-        self._nodes = []
-        self._input_structure = self._output_structure = None
         for layer in layers or ():
             self._append(layer)
-        self._try_to_build()
+        self._connect()
 
     def add(self, layer: Any) -> None:
-        """Put a layer on top."""
-        self._append(layer)
-        self._try_to_build()
+        """Put a layer on top.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no layer, has the name of another one, or does not fit what is below it; then it is not added.
+        """
+        before, first = list(self._layers), self._first
+        try:
+            self._append(layer)
+            self._connect()
+        except BaseException:
+            self._layers, self._first = before, first
+            self._connect()
+            raise
 
     def _append(self, layer: Any) -> None:
         if isinstance(layer, (InputLayer, Symbol)):
-            if self._stack or self._first is not None:
+            if self._layers or self._first is not None:
                 raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
             self._first = layer if isinstance(layer, Symbol) else layer.symbol
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
-        if any(known.name == layer.name for known in self._stack):
-            raise ValueError(f"Layers must have different names. Received: {layer.name!r} twice")
-        if not self._stack and self._first is None and layer._first_shape is not None:
+        if any(known.name == layer.name for known in self._layers):
+            raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
+        if not self._layers and self._first is None and layer._first_shape is not None:
             self._first = Input(layer._first_shape)
-        self._stack.append(layer)
+        self._layers.append(layer)
 
-    def pop(self) -> Layer:
-        """Take the topmost layer off and return it."""
-        if not self._stack:
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the topmost layer off and return it; `rebuild` is there because Keras has it."""
+        if not self._layers:
             raise ValueError("`pop` needs a layer. Received: a Sequential without layers")
-        layer = self._stack.pop()
-        self.built = False
-        self._try_to_build()
+        layer = self._layers.pop()
+        self._connect()
         return layer
 
-    def _try_to_build(self) -> None:
-        self._native = self._plan = None
-        self._nodes = []
-        self._input_structure = self._output_structure = None
+    def _connect(self) -> None:
+        """Call the layers one after the other, if the input is known."""
+        self._graph = None
         self._objectives = None
+        self._forget_network()
         self.built = False
-        if self._first is None or not self._stack:
+        if self._first is None or not self._layers:
             return
         value: Any = self._first
-        for layer in self._stack:
+        for layer in self._layers:
             value = layer(value)
-        self._set_graph(self._first, value)
+        self._use(CallGraph(self._first, value))
+
+    def _use(self, graph: CallGraph) -> None:
+        super()._use(graph)
+        self._layers = graph.layers
 
     def build(self, input_shape: Any = None) -> None:
         """Make the variables for inputs of this shape, batch dimension included."""
         if input_shape is None:
             raise ValueError("`input_shape` must be given, such as (None, 4). Received: input_shape=None")
-        if not self.built:
-            self._build_for_shapes([tuple(input_shape)])
+        self._build_for_shapes([tuple(input_shape)])
 
     def _build_for(self, x: Any) -> None:
         if not self.built:
@@ -466,29 +552,19 @@ class Sequential(Model):
     def _build_for_shapes(self, shapes: list[Any]) -> None:
         if self.built:
             return
-        if not self._stack:
+        if not self._layers:
             raise ValueError("A model needs layers: add some. Received: a Sequential without layers")
         self._first = Input(tuple(shapes[0][1:]) or (1,))
-        self._try_to_build()
+        try:
+            self._connect()
+        except BaseException:
+            self._first = None
+            raise
 
     @property
     def layers(self) -> list[Layer]:
         """The layers from the bottom to the top, without the input."""
-        return list(self._stack)
-
-    @property
-    def inputs(self) -> list[Symbol]:
-        self._require_built("inputs")
-        return super().inputs
-
-    @property
-    def outputs(self) -> list[Symbol]:
-        self._require_built("outputs")
-        return super().outputs
-
-    def _require_built(self, purpose: str) -> None:
-        if not self.built:
-            raise ValueError(f"`{purpose}` are not known yet: begin the model with Input(shape), or call build or fit")
+        return list(self._layers)
 
     def get_config(self) -> dict[str, Any]:
         """Return the layers and the shape of the input."""
@@ -498,16 +574,26 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Build the model whose `get_config` returned `config`, with new weights."""
-        model = cls(
-            [_layer(each, custom_objects) for each in config["layers"]], config.get("name"), config.get("trainable", True)
-        )
-        if config.get("build_input_shape"):
+        layers = [_layer(each, custom_objects) for each in config["layers"]]
+        model = cls(layers, config.get("name"), config.get("trainable", True))
+        if config.get("build_input_shape") and layers:
             model.build(tuple(config["build_input_shape"]))
         return model
 
 
-def clone_model(model: Model) -> Any:
-    """Build a model of the same layers with new weights and new names.
+def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+    """Build a model of the same layers, under the same names, with new weights.
+
+    Parameters
+    ----------
+    model : Model
+    clone_function : callable, default None
+        Makes each layer of the clone from that of the model. None: a layer of the same configuration.
+
+    Returns
+    -------
+    Model
+        Not compiled.
 
     Examples
     --------
@@ -516,7 +602,13 @@ def clone_model(model: Model) -> Any:
     >>> clone_model(model).count_params()
     3
     """
-    return registry.deserialize(registry.serialize(model))
+    config = model.get_config()
+    clone = clone_function or _clone_of
+    return type(model).from_config({**config, "layers": [clone(layer) for layer in config["layers"]]})
+
+
+def _clone_of(layer: Layer) -> Layer:
+    return clone_model(layer) if isinstance(layer, Model) else type(layer).from_config(layer.get_config())
 
 
 def _layer(value: Any, custom_objects: Any) -> Layer:
@@ -524,8 +616,11 @@ def _layer(value: Any, custom_objects: Any) -> Layer:
     return layer
 
 
-def _unique(variables: Any) -> list[Variable]:
-    found: dict[int, Variable] = {}
-    for variable in variables:
-        found.setdefault(id(variable), variable)
-    return list(found.values())
+def _filled(structure: Any, leaves: Sequence[Any]) -> Any:
+    """Return a structure with other leaves."""
+    following = iter(leaves)
+    return map_structure(lambda leaf: next(following), structure)
+
+
+def _unique(variables: Iterable[Variable]) -> list[Variable]:
+    return list({id(variable): variable for variable in variables}.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,28 +13,174 @@ import numpy as np
 from cnn_core import losses, metrics, validation
 from cnn_core.arrays import Array
 from cnn_core.data import TargetSpec
+from cnn_core.losses import Loss
+
+# Losses whose targets are laid out for them alone, or of another width than the output: no metric can read along.
+_OWN_TARGETS = frozenset({"hinge", "squared_hinge", "quantile", "gaussian_nll"})
 
 
-@dataclass
+@dataclass(frozen=True)
+class CompileArguments:
+    """What `compile` was given, as it was given."""
+
+    loss: Any = None
+    loss_weights: Any = None
+    metrics: Any = None
+    weighted_metrics: Any = None
+
+    def check(self) -> None:
+        """Say what is wrong with a name or an object, before any data is seen."""
+        for loss in _leaves(self.loss):
+            losses.get(loss)
+        for metric in (*_leaves(self.metrics), *_leaves(self.weighted_metrics)):
+            metrics.resolve(metric, (None, 1), (None, 1))
+
+
+class CustomLossCalls:
+    """What native code calls for a loss that only Python knows, once for every batch.
+
+    Native code hands over rows, (n * rows, width); the user's methods see the output's own shape.
+
+    Attributes
+    ----------
+    error : BaseException or None
+        What the user's code raised, until native code has returned.
+    values : numpy.ndarray of float64
+        Of all rows of the last batch; native code reads them where they are.
+    """
+
+    def __init__(self, loss: Loss, shape: tuple[int, ...]) -> None:
+        self.error: BaseException | None = None
+        self.values = np.empty(0)
+        self._loss = loss
+        self._shape = shape
+
+    def value(self, y_true: Array, y_pred: Array) -> Array:
+        """Return the value of every row, (n * rows,)."""
+        prediction = y_pred.reshape(-1, *self._shape)
+        values = np.asarray(self._loss.value(self._target(y_true, len(prediction)), prediction))
+        self._check(values, prediction.shape[:-1], "value")
+        self.values = np.ascontiguousarray(values.reshape(-1), np.float64)
+        return self.values
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        """Return its derivative, (n * rows, width)."""
+        prediction = y_pred.reshape(-1, *self._shape)
+        gradient = np.asarray(self._loss.gradient(self._target(y_true, len(prediction)), prediction))
+        self._check(gradient, prediction.shape, "gradient")
+        return gradient.reshape(y_pred.shape)
+
+    def _target(self, y_true: Array, n: int) -> Array:
+        if self._loss.expects_labels:
+            return y_true.reshape(-1).astype(np.int32)
+        fits = y_true.size == n * math.prod(self._shape)
+        return y_true.reshape(n, *self._shape) if fits else y_true.reshape(n, -1)
+
+    def _check(self, result: Array, shape: tuple[int, ...], method: str) -> None:
+        if result.shape != shape:
+            name = self._loss.name
+            raise ValueError(f"`{method}` of the loss {name!r} must return an array of shape {shape}. Received: "
+                             f"shape {result.shape}")
+
+
+@dataclass(frozen=True)
+class OutputLoss:
+    """A loss of one output.
+
+    Attributes
+    ----------
+    loss : Loss
+    output : int
+        The number of the output.
+    name : str
+        The output's.
+    shape : tuple of int
+        The output's for one sample.
+    weight : float
+        The loss's factor in the sum of all.
+    """
+
+    loss: Loss
+    output: int
+    name: str
+    shape: tuple[int, ...]
+    weight: float
+
+    @property
+    def label(self) -> str:
+        """Its name in the logs of a model with several losses."""
+        return f"{self.name}_loss"
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether only Python knows the loss."""
+        return self.loss.native is None
+
+    @property
+    def rows(self) -> int:
+        """How many rows a sample has: the sizes of all axes but the last, multiplied."""
+        return math.prod(self.shape[:-1])
+
+    def target_spec(self) -> TargetSpec:
+        """Return what the targets must look like."""
+        if self.loss.expects_labels:
+            return TargetSpec(self.name, self.shape, "labels", ignore_class=self.loss.ignore_class)
+        if self.is_custom or self.loss.native in ("quantile", "gaussian_nll"):
+            return TargetSpec(self.name, None)
+        kind = "one_hot" if self.loss.native == "categorical_crossentropy" else "values"
+        return TargetSpec(self.name, self.shape, kind)  # type: ignore[arg-type]
+
+    def lay_out(self, target: Array, dtype: np.dtype[Any]) -> Array:
+        """Return targets as native code reads them: labels (n,), anything else (n * rows, columns)."""
+        if self.is_custom:
+            return np.ascontiguousarray(target.reshape(len(target), -1), dtype)
+        if self.loss.expects_labels:
+            return np.ascontiguousarray(target, np.int32)
+        return self.loss.prepare_target(target.reshape(len(target) * self.rows, -1), self.shape[-1], dtype)
+
+    def observed(self, target: Array) -> Array:
+        """Return targets as metrics read them: in the output's shape."""
+        fits = target.ndim > 1 and math.prod(target.shape[1:]) == math.prod(self.shape)
+        return target.reshape(-1, *self.shape) if fits else target
+
+    def describe(self, target: Array) -> dict[str, Any]:
+        """Return the loss as a native pass takes it."""
+        columns = 1 if target.ndim == 1 else target.shape[1]
+        if not self.is_custom:
+            return self.loss.describe(columns, self.output, self.weight)
+        if columns % self.rows:
+            raise ValueError(
+                f"y must have a multiple of {self.rows} values per sample for output {self.name!r} of shape "
+                f"{self.shape}. Received: {columns}"
+            )
+        described = self.loss.describe(columns // self.rows, self.output, self.weight)
+        return {**described, "custom": CustomLossCalls(self.loss, self.shape)}
+
+
+@dataclass(frozen=True)
 class OutputMetric:
-    """A metric of one output, and how it is added up."""
+    """A metric of one output.
+
+    Attributes
+    ----------
+    metric : Metric
+    label : str
+        Its name in the logs.
+    target : int
+        The number of the loss whose targets it reads.
+    output : int
+    weighted : bool
+        Whether sample weights count.
+    native : bool
+        Whether native code adds it up; else Python does from the predictions.
+    """
 
     metric: Any
     label: str
-    output: int
     target: int
+    output: int
     weighted: bool
     native: bool
-
-
-@dataclass
-class OutputLoss:
-    """A loss of one output."""
-
-    loss: Any
-    output: int
-    weight: float
-    label: str
 
 
 class Objectives:
@@ -40,13 +188,17 @@ class Objectives:
 
     Parameters
     ----------
-    loss, loss_weights, metrics, weighted_metrics
-        As given to `compile`.
+    arguments : CompileArguments
     output_names : sequence of str
     output_shapes : sequence of tuple
         With the batch dimension.
-    target_shapes : sequence of tuple
-        Of the first data seen, for "accuracy" and "crossentropy", whose form depends on them.
+    y : array-like, or list or dict of them
+        The first targets seen: "accuracy" and "crossentropy" take their meaning from their shapes.
+
+    Raises
+    ------
+    ValueError
+        If something is given for an output that there is not, or a metric for an output without a loss.
     """
 
     def __init__(
@@ -54,80 +206,85 @@ class Objectives:
         arguments: CompileArguments,
         output_names: Sequence[str],
         output_shapes: Sequence[tuple[Any, ...]],
-        target_shapes: Sequence[tuple[int, ...]],
+        y: Any,
     ) -> None:
-        self.output_names = list(output_names)
-        self.output_shapes = list(output_shapes)
-        given = _by_output(arguments.loss, self.output_names, "loss")
-        weights = _by_output(arguments.loss_weights, self.output_names, "loss_weights")
-        outputs = [output for output, loss in enumerate(given) if loss is not None]
-        self.losses: list[OutputLoss] = []
-        for target, output in enumerate(outputs):
-            width = int(self.output_shapes[output][-1])
-            shape = target_shapes[target] if target < len(target_shapes) else (None,)
-            resolved = losses.resolve(given[output], width, shape)
-            weight = 1.0 if weights[output] is None else validation.number(weights[output], "loss_weights")
-            self.losses.append(OutputLoss(resolved, output, weight, f"{self.output_names[output]}_loss"))
-        self.metrics = self._match_metrics(arguments.metrics, target_shapes, False)
-        self.metrics += self._match_metrics(arguments.weighted_metrics, target_shapes, True)
+        self._names = list(output_names)
+        self._shapes = list(output_shapes)
+        given = _by_output(arguments.loss, self._names, "loss")
+        weights = _by_output(arguments.loss_weights, self._names, "loss_weights")
+        self._outputs = [output for output, loss in enumerate(given) if loss is not None]
+        shapes = self._target_shapes(y)
+        self.losses = [self._match_loss(given[o], o, weights[o], shapes[o]) for o in self._outputs]
+        self.metrics: list[OutputMetric] = []
+        for weighted, identifiers in ((False, arguments.metrics), (True, arguments.weighted_metrics)):
+            for output, listed in enumerate(_metrics_by_output(identifiers, self._names)):
+                self.metrics += [self._match_metric(each, output, shapes[output], weighted) for each in listed]
+        self.metrics = _with_own_labels(self.metrics)
 
-    def _match_metrics(self, given: Any, target_shapes: Sequence[tuple[int, ...]], weighted: bool) -> list[OutputMetric]:
-        found: list[OutputMetric] = []
-        targets = {each.output: number for number, each in enumerate(self.losses)}
-        for output, identifiers in enumerate(_metrics_by_output(given, self.output_names)):
-            for identifier in identifiers:
-                if output not in targets:
-                    raise ValueError(f"`metrics` can only measure outputs with a loss. Received: {identifier!r} for "
-                                     f"output {self.output_names[output]!r}")
-                metric = metrics.resolve(identifier, target_shapes[targets[output]], self.output_shapes[output])
-                prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
-                native = _is_native(metric, self.losses[targets[output]].loss, self.output_shapes[output])
-                found.append(OutputMetric(metric, prefix + metric.name, output, targets[output], weighted, native))
-        return found
+    def _target_shapes(self, y: Any) -> list[tuple[int, ...]]:
+        parts = self.targets_of(y)
+        listed = list(parts.values()) if isinstance(parts, Mapping) else parts
+        several = len(self._outputs) > 1
+        if not isinstance(listed, (list, tuple)) or (not several and not isinstance(parts, Mapping)):
+            listed = [parts]
+        shapes: list[tuple[int, ...]] = [()] * len(self._names)
+        for output, part in zip(self._outputs, listed, strict=False):
+            shapes[output] = tuple(np.shape(part)) if part is not None else ()
+        return shapes
 
-    # What data must look like
+    def _match_loss(self, given: Any, output: int, weight: Any, target_shape: tuple[int, ...]) -> OutputLoss:
+        shape = tuple(self._shapes[output][1:])
+        loss = losses.resolve(given, int(shape[-1]), target_shape)
+        assert loss is not None
+        factor = 1.0 if weight is None else validation.number(weight, "loss_weights")
+        return OutputLoss(loss, output, self._names[output], shape, factor)
+
+    def _match_metric(
+        self, identifier: Any, output: int, target_shape: tuple[int, ...], weighted: bool
+    ) -> OutputMetric:
+        if output not in self._outputs:
+            raise ValueError(
+                f"`metrics` can only measure outputs with a loss. Received: {identifier!r} for output "
+                f"{self._names[output]!r}"
+            )
+        target = self._outputs.index(output)
+        metric = metrics.resolve(identifier, target_shape, self._shapes[output])
+        assert metric is not None
+        prefix = f"{self._names[output]}_" if len(self._names) > 1 else ""
+        native = _is_native(metric, self.losses[target].loss)
+        return OutputMetric(metric, prefix + metric.name, target, output, weighted, native)
+
+    # Data
+
+    def targets_of(self, y: Any) -> Any:
+        """Leave out the targets of outputs without a loss, which may be given or not."""
+        kept = [self._names[output] for output in self._outputs]
+        if isinstance(y, Mapping) and len(self._names) > 1:
+            return {name: part for name, part in y.items() if name not in self._names or name in kept}
+        if isinstance(y, (list, tuple)) and len(y) == len(self._names) > len(kept):
+            parts = [y[output] for output in self._outputs]
+            return parts[0] if len(parts) == 1 else parts
+        return y
 
     def target_specs(self) -> list[TargetSpec]:
         """Return what the targets must look like, one for each loss."""
-        specs = []
-        for each in self.losses:
-            loss, shape = each.loss, tuple(self.output_shapes[each.output][1:])
-            name = self.output_names[each.output]
-            if getattr(loss, "expects_labels", False):
-                specs.append(TargetSpec(name, shape, "labels", ignore_class=loss.ignore_class))
-            elif loss.native == "categorical_crossentropy":
-                specs.append(TargetSpec(name, shape, "one_hot"))
-            elif loss.native in (None, "quantile", "gaussian_nll"):
-                specs.append(TargetSpec(name, None))
-            else:
-                specs.append(TargetSpec(name, shape))
-        return specs
+        return [each.target_spec() for each in self.losses]
 
-    def prepare_targets(self, targets: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
-        """Let each loss lay its targets out as native code reads them."""
-        prepared = []
-        for each, target in zip(self.losses, targets, strict=True):
-            if getattr(each.loss, "expects_labels", False):
-                prepared.append(np.ascontiguousarray(target, np.int32))
-                continue
-            width = int(self.output_shapes[each.output][-1])
-            rows = target.reshape(-1, width) if target.shape[-1] != width and target.size % width == 0 and len(
-                self.output_shapes[each.output]) > 2 else target
-            prepared.append(np.ascontiguousarray(each.loss.prepare_target(rows, width, dtype), dtype))
-        return prepared
+    def lay_out(self, targets: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
+        """Return targets as native code reads them."""
+        return [each.lay_out(target, dtype) for each, target in zip(self.losses, targets, strict=True)]
 
     # What native code is told
 
     def native_losses(self, targets: Sequence[Array]) -> list[dict[str, Any]]:
-        return [
-            each.loss.describe(1 if target.ndim == 1 else target.shape[-1], each.output, each.weight)
-            for each, target in zip(self.losses, targets, strict=True)
-        ]
+        """Describe the losses for a native pass over these laid-out targets."""
+        return [each.describe(target) for each, target in zip(self.losses, targets, strict=True)]
 
     def native_metrics(self, targets: Sequence[Array]) -> list[dict[str, Any]]:
+        """Describe the metrics that native code adds up."""
         return [
             each.metric.describe(
-                1 if targets[each.target].ndim == 1 else targets[each.target].shape[-1],
+                1 if targets[each.target].ndim == 1 else targets[each.target].shape[1],
                 each.output,
                 each.target,
                 each.weighted,
@@ -137,58 +294,106 @@ class Objectives:
         ]
 
     @property
-    def predicted_outputs(self) -> set[int]:
-        """Outputs whose predictions are needed in Python, because a metric cannot be added up natively."""
-        return {each.output for each in self.metrics if not each.native}
+    def python_metrics(self) -> list[OutputMetric]:
+        """The metrics that need predictions in Python."""
+        return [each for each in self.metrics if not each.native]
+
+    # Results
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of all results: the loss, each output's loss if there are several, the metrics."""
+        each_loss = [each.label for each in self.losses] if len(self.losses) > 1 else []
+        return ["loss", *each_loss, *(each.label for each in self.metrics)]
 
     def reset(self) -> None:
+        """Let every metric start anew."""
         for each in self.metrics:
             each.metric.reset_state()
 
-    def results(self) -> dict[str, float]:
-        """The metrics' values by their labels."""
+    def results(self) -> dict[str, Any]:
+        """Return the metrics' values by their labels."""
         return {each.label: _plain(each.metric.result()) for each in self.metrics}
 
+    def state(self) -> list[list[Array]]:
+        """Return copies of what the metrics have added up."""
+        return [[variable.numpy() for variable in each.metric.variables] for each in self.metrics]
 
-@dataclass
-class CompileArguments:
-    """What `compile` was given, as it was given."""
+    def restore(self, state: Sequence[Sequence[Any]]) -> None:
+        """Take back what `state` returned."""
+        for each, values in zip(self.metrics, state, strict=True):
+            for variable, value in zip(each.metric.variables, values, strict=True):
+                variable.assign(value)
 
-    loss: Any = None
-    loss_weights: Any = None
-    metrics: Any = None
-    weighted_metrics: Any = None
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Give the metrics back what they have added up when the block ends."""
+        state = self.state()
+        try:
+            yield
+        finally:
+            self.restore(state)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
     array = np.asarray(value)
     return float(array) if array.ndim == 0 else array
 
 
-def _is_native(metric: Any, loss: Any, output_shape: tuple[Any, ...]) -> bool:
-    """Whether native code can add the metric up from the loss's targets."""
-    if getattr(metric, "native", None) is None:
+def _with_own_labels(matched: Sequence[OutputMetric]) -> list[OutputMetric]:
+    """Number labels that occur twice, as Keras does; a weighted metric beside an unweighted one says so."""
+    taken: dict[str, int] = {}
+    result = []
+    for each in matched:
+        label = each.label
+        if label in taken and each.weighted:
+            prefix = label.removesuffix(each.metric.name)
+            label = f"{prefix}weighted_{each.metric.name}"
+        count = taken[label] = taken.get(label, 0) + 1
+        unique = label if count == 1 else f"{label}_{count - 1}"
+        result.append(OutputMetric(each.metric, unique, each.target, each.output, each.weighted, each.native))
+    return result
+
+
+def _is_native(metric: Any, loss: Loss) -> bool:
+    """Tell whether native code can add the metric up from the loss's targets."""
+    if getattr(metric, "native", None) is None or loss.native is None or loss.native in _OWN_TARGETS:
         return False
-    labels = bool(getattr(loss, "expects_labels", False))
-    wants_labels = metric.native.startswith("sparse_")
-    if labels != wants_labels or loss.native in ("quantile", "gaussian_nll", None, "hinge", "squared_hinge"):
-        return False
-    own = getattr(metric, "_loss", None)
-    return own is None or not getattr(own, "from_logits", False)
+    return bool(metric.expects_labels) == loss.expects_labels
+
+
+def _is_configuration(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_name" in value and "config" in value
+
+
+def _leaves(value: Any) -> list[Any]:
+    """List what a structure of identifiers holds; a configuration is one of them."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping) and not _is_configuration(value):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [leaf for each in value for leaf in _leaves(each)]
+    return [value]
 
 
 def _by_output(given: Any, names: Sequence[str], argument: str) -> list[Any]:
-    """One entry for each output, from one value, a list or a dict."""
+    """Return one entry for each output, from one value, a list or a dict."""
     if given is None:
         return [None] * len(names)
-    if isinstance(given, Mapping) and not ("class_name" in given and "config" in given):
+    if isinstance(given, Mapping) and not _is_configuration(given):
         unknown = [key for key in given if key not in names]
         if unknown:
-            raise ValueError(f"`{argument}` must have outputs as keys: {', '.join(map(repr, names))}. Received: {unknown[0]!r}")
+            known = ", ".join(map(repr, names))
+            raise ValueError(f"`{argument}` must have outputs as keys: {known}. Received: {unknown[0]!r}")
         return [given.get(name) for name in names]
     if isinstance(given, (list, tuple)):
         if len(given) != len(names):
-            raise ValueError(f"`{argument}` must have one entry for each of {len(names)} outputs. Received: {len(given)}")
+            raise ValueError(
+                f"`{argument}` must have one entry for each of {len(names)} outputs. Received: {len(given)}"
+            )
         return list(given)
     if argument == "loss_weights" and len(names) > 1:
         raise ValueError(f"`loss_weights` must be a list or dict for {len(names)} outputs. Received: {given!r}")
@@ -196,17 +401,14 @@ def _by_output(given: Any, names: Sequence[str], argument: str) -> list[Any]:
 
 
 def _metrics_by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
-    if given is None:
-        return [[] for _ in names]
-    if isinstance(given, Mapping) and not ("class_name" in given and "config" in given):
-        return [_listed(each) for each in _by_output(given, names, "metrics")]
-    listed = _listed(given)
-    if len(names) == 1:
-        return [[each for part in listed for each in _listed(part)]]
+    """Return the metrics of each output; those of a single output may be nested in a list of their own."""
+    if isinstance(given, Mapping) and not _is_configuration(given):
+        return [_leaves(each) for each in _by_output(given, names, "metrics")]
+    if len(names) == 1 or given is None:
+        return [_leaves(given), *([] for _ in names[1:])]
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(listed) != len(names):
         raise ValueError(f"`metrics` must have one entry for each of {len(names)} outputs. Received: {len(listed)}")
-    return [_listed(each) for each in listed]
+    return [_leaves(each) for each in listed]
 
 
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,23 +1,24 @@
-"""Passes over data: epochs of training and evaluation, callbacks, the progress display. Floor 4.
+"""Passes over data: what native code is handed, batch by batch or whole, and what it adds up. Floor 4.
 
-A source yields stretches: a native pass and how many batches it can do by itself. Arrays in memory are one stretch,
-batches from a generator one stretch each.
+A source yields stretches: a native pass, and which of its batches to run. Arrays in memory are one stretch, batches
+from a generator one stretch each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cnn_core import _core, random_state
 from cnn_core.arrays import Array
-from cnn_core.callbacks import CallbackList, History
+from cnn_core.callbacks import CallbackList
 from cnn_core.data import Batches, Dataset
 from cnn_core.objectives import Objectives
-from cnn_core.parameters import native_optimizer
+from cnn_core.optimizers import LBFGS
+from cnn_core.parameters import ParameterVector, native_optimizer
 from cnn_core.progress import Progress
 
 
@@ -26,105 +27,191 @@ class NonFiniteLossError(FloatingPointError):
 
 
 @dataclass(frozen=True)
-class FitPlan:
-    """The checked arguments of `fit` that are not data."""
+class Epoch:
+    """Which batches an epoch of training consists of.
 
-    epochs: int
-    initial_epoch: int
-    batch_size: int
-    validation_batch_size: int
-    steps_per_epoch: int | None
-    validation_steps: int | None
-    validation_freq: Callable[[int], bool]
-    shuffle: bool
-    verbose: Any
+    Attributes
+    ----------
+    number : int
+        From 0.
+    first_batch : int
+        Where an interrupted epoch goes on; 0 for a whole one.
+    position : int
+        Batches that the same call of `fit` has run in epochs before. With `steps_per_epoch` an epoch goes on where
+        the one before it ended, and starts over when the data ends.
+    stream : int or None
+        Names the order of the samples of the first time through the data, the next number that of the second, and so
+        on. None: their own order.
+    """
+
+    number: int = 0
+    first_batch: int = 0
+    position: int = 0
+    stream: int | None = None
 
 
 class Totals:
-    """What passes have added up: losses here, metrics in their own objects."""
+    """What passes have added up: losses here, metrics in their own objects.
+
+    Attributes
+    ----------
+    batches : int
+        Finished in this epoch.
+    samples : float
+    penalties : float
+        Sum over samples of the penalties of their batches.
+    losses : list of float
+        The same of each loss, unweighted.
+    """
 
     def __init__(self, objectives: Objectives) -> None:
         self.objectives = objectives
+        self.batches = 0
         self.samples = 0.0
         self.penalties = 0.0
         self.losses = [0.0] * len(objectives.losses)
+        objectives.reset()
 
-    def add(self, totals: tuple[float, float, list[float], list[tuple[float, float]]]) -> None:
+    def add(self, native: Any) -> None:
         """Add what a native pass has counted since it was asked last."""
-        samples, penalties, losses, metrics = totals
+        samples, penalties, losses, metrics = native.take_totals()
         self.samples += samples
         self.penalties += penalties
         self.losses = [ours + theirs for ours, theirs in zip(self.losses, losses, strict=True)]
-        native = (each for each in self.objectives.metrics if each.native)
-        for each, (total, count) in zip(native, metrics, strict=True):
+        added = (each for each in self.objectives.metrics if each.native)
+        for each, (total, count) in zip(added, metrics, strict=True):
             each.metric.accumulate(total, count)
 
     def logs(self) -> dict[str, Any]:
         """Return the loss, each output's loss if there are several, and the metrics."""
         n = self.samples or 1.0
-        weighted = sum(each.weight * total for each, total in zip(self.objectives.losses, self.losses, strict=True))
+        losses = self.objectives.losses
+        weighted = sum(each.weight * total for each, total in zip(losses, self.losses, strict=True))
         logs: dict[str, Any] = {"loss": (weighted + self.penalties) / n}
-        if len(self.objectives.output_names) > 1:
-            logs |= {each.label: total / n for each, total in zip(self.objectives.losses, self.losses, strict=True)}
+        if len(losses) > 1:
+            logs |= {each.label: total / n for each, total in zip(losses, self.losses, strict=True)}
         return logs | self.objectives.results()
+
+    def state(self) -> dict[str, Any]:
+        """Return it all as plain data, for a training that will go on elsewhere."""
+        return {
+            "batches": self.batches,
+            "samples": self.samples,
+            "penalties": self.penalties,
+            "losses": self.losses,
+            "metrics": self.objectives.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.batches = int(state["batches"])
+        self.samples, self.penalties = float(state["samples"]), float(state["penalties"])
+        self.losses = [float(loss) for loss in state["losses"]]
+        self.objectives.restore(state["metrics"])
 
 
 class Stretch:
-    """A native pass over data in memory, with what Python measures beside it."""
+    """A native pass over data in memory, with what Python measures beside it.
+
+    Parameters
+    ----------
+    model : Model
+    objectives : Objectives
+    data : Dataset
+        In memory.
+    batch_size : int
+    training : bool
+    optimizer : _core.Optimizer
+        Evaluation needs it for its penalties.
+
+    Attributes
+    ----------
+    order : numpy.ndarray of int64, or None
+        The samples in the order in which batches take them.
+    """
 
     def __init__(
         self, model: Any, objectives: Objectives, data: Dataset, batch_size: int, training: bool, optimizer: Any
     ) -> None:
         self.objectives = objectives
-        self.weights = data.weights
         self.batch_size = batch_size
         self.order: Array | None = None
-        self.targets = objectives.prepare_targets(data.targets, model.compute_dtype)  # type: ignore[arg-type]
-        self.predictions: list[Array | None] = [None] * len(model.output_names)
-        for output in objectives.predicted_outputs:
-            self.predictions[output] = np.empty((data.n, *model.output_shapes[output][1:]), model.compute_dtype)
+        self._shapes = model.output_shapes
+        self._dtype = model.compute_dtype
+        self._measured = {each.output for each in objectives.python_metrics}
+        targets = self._take(data)
         self.native = _core.Pass(
             model._network(),
             data.inputs,
-            self.targets,
+            targets,
             data.weights,
             batch_size,
-            objectives.native_losses(self.targets),
-            objectives.native_metrics(self.targets),
+            objectives.native_losses(targets),
+            objectives.native_metrics(targets),
             optimizer,
-            self.predictions,
+            self._predictions,
             "training" if training else "evaluation",
             model._seed_for_training() if training else 0,
         )
 
+    def _take(self, data: Dataset) -> list[Array]:
+        """Keep what Python measures with, and return the targets as native code reads them."""
+        given: list[Array] = data.targets  # type: ignore[assignment]
+        self._weights = data.weights
+        self._observed = [each.observed(y) for each, y in zip(self.objectives.losses, given, strict=True)]
+        self._predictions = [
+            np.empty((data.n, *shape[1:]), self._dtype) if output in self._measured else None
+            for output, shape in enumerate(self._shapes)
+        ]
+        return self.objectives.lay_out(given, self._dtype)
+
+    def feed(self, data: Dataset) -> bool:
+        """Run over other data from now on, of at most as many samples as before; False if there are more."""
+        if data.n > self.batch_size or not hasattr(self.native, "feed"):
+            return False
+        targets = self._take(data)
+        self.native.feed(data.inputs, targets, data.weights, self._predictions)
+        return True
+
     @property
     def n_batches(self) -> int:
+        """How many batches the data has."""
         return int(self.native.n_batches)
 
     def measure(self, first_batch: int, last_batch: int) -> None:
         """Update the metrics that Python computes with the predictions of these batches."""
-        for each in self.objectives.metrics:
-            if each.native:
-                continue
+        for each in self.objectives.python_metrics:
+            predictions, weights = self._predictions[each.output], self._weights[each.target]
+            assert predictions is not None
             for batch in range(first_batch, last_batch):
                 rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-                prediction = self.predictions[each.output]
-                assert prediction is not None
-                y_pred = prediction[rows]
                 chosen = rows if self.order is None else self.order[rows]
-                weight = self.weights[each.target] if each.weighted else None
-                each.metric.update_state(
-                    self.targets[each.target][chosen], y_pred, None if weight is None else weight[chosen]
-                )
+                weight = weights[chosen] if each.weighted and weights is not None else None
+                each.metric.update_state(self._observed[each.target][chosen], predictions[rows], weight)
 
 
 def dense(data: Dataset) -> Dataset:
-    """Return the data with sparse inputs as ordinary arrays."""
-    return replace(data, inputs=[rows if isinstance(rows, np.ndarray) else rows.dense() for rows in data.inputs])  # type: ignore[union-attr]
+    """Return the data with sparse inputs as ordinary arrays, and indices as numbers of the data's dtype."""
+    inputs = [rows if isinstance(rows, np.ndarray) else rows.dense() for rows in data.inputs]  # type: ignore[union-attr]
+    return Dataset([np.asarray(rows, data.dtype) for rows in inputs], data.targets, data.weights, data.n, data.dtype)
 
 
 class BatchSource:
-    """Where an epoch's batches come from: arrays, rows that are converted batch by batch, or a generator."""
+    """Where batches come from: arrays, rows that are converted batch by batch, or a generator.
+
+    Parameters
+    ----------
+    model : Model
+    objectives : Objectives
+    source : Dataset or Batches
+    batch_size : int
+        Of a Dataset; Batches have sizes of their own.
+    training : bool
+    steps : int, default None
+        Batches per epoch; None: all there are.
+    class_weight : mapping, default None
+        For Batches; a Dataset is weighed already.
+    """
 
     def __init__(
         self,
@@ -136,70 +223,110 @@ class BatchSource:
         steps: int | None = None,
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
-        self.model = model
-        self.objectives = objectives
-        self.source = source
-        self.batch_size = batch_size
-        self.training = training
-        self.steps = steps
-        self.class_weight = class_weight
-        self._whole: Stretch | None = None
-        self._start: Array | None = None
-        # Evaluation needs the optimizer for its penalties only.
-        self._optimizer = native_optimizer(model._bind(), model.optimizer if training else None)
-        if isinstance(source, Dataset) and source.in_memory:
-            self._whole = self._stretch(source, batch_size)
+        self._model = model
+        self._objectives = objectives
+        self._source = source
+        self._batch_size = batch_size
+        self._training = training
+        self._steps = steps
+        self._class_weight = class_weight
+        stepping = training and not isinstance(model.optimizer, LBFGS)
+        self._optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
+        self._stretch: Stretch | None = None
 
-    def _stretch(self, data: Dataset, batch_size: int) -> Stretch:
-        return Stretch(self.model, self.objectives, data, batch_size, self.training, self._optimizer)
+    def serves(self, parameters: ParameterVector, objectives: Objectives) -> bool:
+        """Whether the optimizer, the parameters and the objectives are still those for which this was made."""
+        stepping = self._model.optimizer if self._training else None
+        return objectives is self._objectives and native_optimizer(parameters, stepping) is self._optimizer
+
+    def use(self, data: Dataset) -> None:
+        """Take one batch from now on, in the memory of the one before if it fits."""
+        self._source, self._batch_size = data, data.n
+        if self._stretch is not None and (not data.in_memory or not self._stretch.feed(dense(data))):
+            self._stretch = None
 
     @property
     def n_batches(self) -> int | None:
-        if isinstance(self.source, Batches):
-            return self.steps or self.source.num_batches
-        n = -(-self.source.n // self.batch_size)
-        return n if self.steps is None else min(n, self.steps)
+        """Batches per epoch, None if unknown."""
+        if isinstance(self._source, Batches):
+            return self._steps or self._source.num_batches
+        n = -(-self._source.n // self._batch_size)
+        return self._steps if self._steps is not None and self._training else min(n, self._steps or n)
 
-    def stretches(self, order_stream: int | None) -> Iterator[tuple[Stretch, int]]:
-        """Yield native passes and their numbers of batches; `order_stream` names the epoch's order, None for none."""
-        if isinstance(self.source, Batches):
-            yield from self._generated(order_stream)
-            return
-        order = None if order_stream is None else self._order(order_stream)
-        count = self.n_batches or 0
-        if self._whole is not None:
-            self._whole.order = order
-            yield self._whole, count
-            return
-        indices = np.arange(self.source.n) if order is None else order
-        for batch in range(count):
-            rows = indices[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield self._single(self.source.take(rows)), 1
+    def whole(self) -> Dataset:
+        """Return all samples in memory, as one batch.
 
-    def _generated(self, order_stream: int | None) -> Iterator[tuple[Stretch, int]]:
-        assert isinstance(self.source, Batches)
+        Raises
+        ------
+        ValueError
+            If batches come from outside.
+        """
+        if isinstance(self._source, Batches):
+            raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
+        return dense(self._source.take(slice(None)))
+
+    def evaluation(self) -> BatchSource:
+        """Return a source of the same batches, for evaluation."""
+        return BatchSource(self._model, self._objectives, self._source, self._batch_size, False, self._steps)
+
+    def stretches(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
+        """Yield native passes, and the first of their batches to run and the one behind the last."""
+        if isinstance(self._source, Batches):
+            yield from self._generated(epoch)
+            return
+        n = -(-self._source.n // self._batch_size)
+        at = epoch.position + epoch.first_batch
+        end = epoch.position + (self.n_batches or 0)
+        while at < end:
+            rounds, first = divmod(at, n)
+            last = min(n, first + end - at)
+            order = None if epoch.stream is None else self._order(self._source, epoch.stream + rounds)
+            yield from self._of_rows(self._source, order, first, last)
+            at += last - first
+
+    def _of_rows(self, data: Dataset, order: Array | None, first: int, last: int) -> Iterator[tuple[Stretch, int, int]]:
+        """Batches first..last - 1 of the samples in some order."""
+        size = self._batch_size
+        if data.in_memory:
+            if self._stretch is None:
+                self._stretch = self._new_stretch(data, size)
+            self._stretch.order = order
+            yield self._stretch, first, last
+            return
+        for batch in range(first, last):
+            if order is None:
+                rows = data.slice(batch * size, min((batch + 1) * size, data.n)).take(slice(None))
+            else:
+                rows = data.take(order[batch * size : (batch + 1) * size])
+            yield self._single(rows), 0, 1
+
+    def _generated(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
+        assert isinstance(self._source, Batches)
         shuffle = None
-        if order_stream is not None:
-            shuffle = random_state.generator((self.model._seed_for_training() + order_stream) % 2**63)
+        if epoch.stream is not None:
+            shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
 
         def read(x: Any, y: Any, sample_weight: Any) -> Dataset:
-            data: Dataset = self.model._dataset(x, y, sample_weight, self.class_weight, self.objectives)
+            data: Dataset = self._model._dataset(x, y, sample_weight, self._class_weight, self._objectives)
             return data
 
-        for data in self.source.epoch(read, self.steps, shuffle):
-            yield self._single(data), 1
+        for batch, data in enumerate(self._source.epoch(read, self._steps, shuffle)):
+            if batch >= epoch.first_batch:
+                yield self._single(data), 0, 1
 
     def _single(self, data: Dataset) -> Stretch:
-        return self._stretch(dense(data), max(data.n, 1))
+        """A stretch of one batch; the memory of the one before is used again where it fits."""
+        data = dense(data.take(slice(None)))
+        if self._stretch is None or not self._stretch.feed(data):
+            self._stretch = self._new_stretch(data, data.n)
+        return self._stretch
 
-    def _order(self, stream: int) -> Array:
+    def _new_stretch(self, data: Dataset, batch_size: int) -> Stretch:
+        return Stretch(self._model, self._objectives, dense(data), batch_size, self._training, self._optimizer)
+
+    def _order(self, data: Dataset, stream: int) -> Array:
         """A permutation that depends on the model's seed and the stream alone."""
-        assert isinstance(self.source, Dataset)
-        if self._start is None:
-            self._start = np.arange(self.source.n, dtype=np.int64)
-        return np.asarray(
-            _core.shuffled(self.source.n, self.model._seed_for_training(), stream, self._start.copy())
-        )
+        return np.asarray(_core.shuffled(data.n, self._model._seed_for_training(), stream))
 
 
 def run_epoch(
@@ -209,164 +336,86 @@ def run_epoch(
     training: bool,
     callbacks: CallbackList | None = None,
     progress: Progress | None = None,
-    order_stream: int | None = None,
-    epoch: int = 0,
+    epoch: Epoch | None = None,
 ) -> None:
-    """Run every batch of the source once, adding up what they measure."""
-    one_by_one = callbacks is not None and callbacks.needs_batch_hooks("train" if training else "test")
-    done = 0
-    for stretch, count in source.stretches(order_stream):
-        reached = 0
-        while reached < count and not (training and model.stop_training and one_by_one):
-            last = reached + 1 if one_by_one else count
-            if one_by_one and callbacks is not None:
-                (callbacks.on_train_batch_begin if training else callbacks.on_test_batch_begin)(done)
-            first, (status, reached) = reached, _native_slice(model, stretch, reached, last, training)
-            totals.add(stretch.native.take_totals())
-            stretch.measure(first, reached)
-            done += reached - first
+    """Run every batch of an epoch, adding up what they measure.
+
+    Native code runs as many batches as it can in 50 ms; then Python looks for signals, shows the progress and asks
+    whether to go on. With a callback that wants to hear of every batch it runs one at a time.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss or gradient is not finite and no callback takes care of it.
+    """
+    epoch = epoch or Epoch()
+    hooks = _batch_hooks(callbacks, training)
+    totals.batches = epoch.first_batch
+    for stretch, first, end in source.stretches(epoch):
+        reached = first
+        while reached < end:
+            if hooks is not None:
+                hooks[0](totals.batches)
+            before, last = reached, end if hooks is None else reached + 1
+            model._hold_variables()
+            status, reached = _run_slice(model, stretch, before, last, training)
+            totals.add(stretch.native)
+            stretch.measure(before, reached)
+            totals.batches += reached - before
             if status == "diverged":
-                if _diverged(stretch.native.last_loss, done, epoch, callbacks, training):
-                    totals.penalties = float("nan")
+                _diverged(model, stretch.native.last_loss, totals, epoch, callbacks, training)
                 return
-            if one_by_one and callbacks is not None:
-                (callbacks.on_train_batch_end if training else callbacks.on_test_batch_end)(done - 1, totals.logs())
+            if hooks is not None:
+                hooks[1](totals.batches - 1, totals.logs())
             if progress is not None and progress.verbose:
-                progress.update(done, dict(sorted(totals.logs().items())))
+                progress.update(totals.batches, dict(sorted(totals.logs().items())))
+            if training and model.stop_training:
+                return
 
 
-def _native_slice(model: Any, stretch: Stretch, first: int, last: int, training: bool) -> tuple[str, int]:
+def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, Any] | None:
+    if callbacks is None or not callbacks.needs_batch_hooks("train" if training else "test"):
+        return None
+    if training:
+        return callbacks.on_train_batch_begin, callbacks.on_train_batch_end
+    return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
+
+
+def _run_slice(model: Any, stretch: Stretch, first: int, last: int, training: bool) -> tuple[str, int]:
     if not training:
         status, reached, _ = stretch.native(first, last, None, 0, stretch.order, False)
         return status, reached
     optimizer = model.optimizer
-    rates = optimizer.learning_rates(optimizer.batches_seen, last - first)
+    before = optimizer.batches_seen
+    rates = optimizer.learning_rates(before, last - first)
     try:
-        status, reached, _ = stretch.native(first, last, rates, optimizer.batches_seen, stretch.order, True)
+        status, reached, _ = stretch.native(first, last, rates, before, stretch.order, True)
     finally:
         # Even if an interrupt arrives here: the weights are those after native.step steps.
-        optimizer.batches_seen = max(optimizer.batches_seen, stretch.native.step)
+        optimizer.batches_seen = max(before, stretch.native.step)
     return status, reached
 
 
-def _diverged(loss: float, batch: int, epoch: int, callbacks: CallbackList | None, training: bool) -> bool:
-    """Let callbacks take care of it (then True), else raise."""
+def _diverged(
+    model: Any, loss: float, totals: Totals, epoch: Epoch, callbacks: CallbackList | None, training: bool
+) -> None:
+    """Let a callback take care of it, or raise."""
+    batch = totals.batches
     if callbacks is not None and callbacks.on_nonfinite_loss(batch, loss):
-        return True
+        totals.penalties = float("nan")
+        return
     what = f"The loss of batch {batch} is {loss}" if not np.isfinite(loss) else f"A gradient of batch {batch} overflows"
+    where = f" in epoch {epoch.number + 1}" if training else ""
+    raise NonFiniteLossError(f"{what}{where}. {_reason(model.variables, training)}")
+
+
+def _reason(variables: Sequence[Any], training: bool) -> str:
+    for variable in variables:
+        wrong = int((~np.isfinite(variable.array)).sum())
+        if wrong:
+            return f"The weights {variable.path!r} hold {wrong} values that are NaN or infinite: set them anew"
     if not training:
-        raise NonFiniteLossError(f"{what}: the model's outputs are too large for its loss")
-    raise NonFiniteLossError(
-        f"{what} in epoch {epoch + 1}. The weights are those before that batch. A smaller learning rate, `clipnorm`, or "
-        "inputs scaled to about 1 help"
+        return "The model's outputs are too large for its loss"
+    return (
+        "The weights are those before that batch. A smaller learning rate, `clipnorm`, or inputs scaled to about 1 help"
     )
-
-
-def fit(
-    model: Any,
-    objectives: Objectives,
-    source: Dataset | Batches,
-    held_out: Dataset | Batches | None,
-    class_weight: Mapping[int, float] | None,
-    plan: FitPlan,
-    callbacks: Any,
-) -> History:
-    """Train for the epochs of the plan; see `Trainer.fit`."""
-    model.stop_training = False
-    batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
-    progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
-    heard.set_model(model)
-    heard.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
-    heard.on_train_begin()
-    logs: dict[str, Any] = {}
-    try:
-        for epoch in range(plan.initial_epoch, plan.epochs):
-            logs = _fit_epoch(model, objectives, batches, held_out, plan, heard, progress, epoch)
-            if model.stop_training:
-                break
-    finally:
-        if isinstance(source, Batches):
-            source.close()
-    _overwrite_with_average(model)
-    heard.on_train_end(logs)
-    model._batch_totals = None
-    history: History = model.history
-    return history
-
-
-def _fit_epoch(
-    model: Any,
-    objectives: Objectives,
-    batches: BatchSource,
-    held_out: Dataset | Batches | None,
-    plan: FitPlan,
-    callbacks: CallbackList,
-    progress: Progress,
-    epoch: int,
-) -> dict[str, Any]:
-    callbacks.on_epoch_begin(epoch)
-    progress.epoch_begin(epoch)
-    objectives.reset()
-    totals = Totals(objectives)
-    model._epochs_begun += 1
-    stream = model._epochs_begun if plan.shuffle else None
-    run_epoch(model, batches, totals, True, callbacks, progress, stream, epoch)
-    logs = dict(sorted(totals.logs().items()))
-    if held_out is not None and plan.validation_freq(epoch + 1):
-        measured = evaluate(
-            model, objectives, held_out, plan.validation_batch_size, plan.validation_steps, 0, callbacks
-        )
-        logs |= {f"val_{name}": value for name, value in sorted(measured.items())}
-    progress.epoch_end(logs)
-    return callbacks.on_epoch_end(epoch, logs)
-
-
-def _overwrite_with_average(model: Any) -> None:
-    """Keras's rule: with use_ema, the average becomes the weights when training ends."""
-    optimizer = model.optimizer
-    if getattr(optimizer, "use_ema", False) and optimizer.state.get("average") is not None and optimizer.iterations:
-        model._parameters.values[...] = optimizer.state["average"]
-
-
-def evaluate(
-    model: Any,
-    objectives: Objectives,
-    source: Dataset | Batches,
-    batch_size: int,
-    steps: int | None,
-    verbose: Any,
-    callbacks: Any,
-) -> dict[str, Any]:
-    """Measure loss and metrics over the source."""
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
-    heard.on_test_begin()
-    batches = BatchSource(model, objectives, source, batch_size, False, steps)
-    progress = Progress(verbose, 1, batches.n_batches)
-    progress.epoch_begin(0)
-    objectives.reset()
-    totals = Totals(objectives)
-    run_epoch(model, batches, totals, False, heard, progress)
-    logs = totals.logs()
-    progress.epoch_end(dict(sorted(logs.items())))
-    heard.on_test_end(logs)
-    return logs
-
-
-def predict_with_hooks(model: Any, data: Dataset, batch_size: int, verbose: Any, callbacks: Any) -> list[Array]:
-    """Predict batch by batch, because a callback or a progress display wants to follow."""
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
-    n_batches = -(-data.n // batch_size)
-    progress = Progress(verbose, 1, n_batches)
-    heard.on_predict_begin()
-    progress.epoch_begin(0)
-    parts = []
-    for batch in range(n_batches):
-        heard.on_predict_batch_begin(batch)
-        rows = data.slice(batch * batch_size, min((batch + 1) * batch_size, data.n))
-        parts.append(model._predict_dataset(rows))
-        heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(parts[-1])})
-        progress.update(batch + 1)
-    progress.epoch_end()
-    heard.on_predict_end()
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]

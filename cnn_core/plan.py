@@ -56,10 +56,15 @@ class Operation:
     layer: str = ""
 
 
+# Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
+_FIRST_STREAM = 2**61
+
+
 class CustomCalls:
     """What native code calls for a user's activation or operation; keeps an exception until native code has returned.
 
-    `error` is set by native code and raised by `_core.Network.raise_custom_error`.
+    `error` is set by native code and raised by `_core.Network.raise_custom_error`. It stands here and not on the user's
+    object, which may be shared, frozen or a class with slots.
     """
 
     def __init__(self, target: Any) -> None:
@@ -109,6 +114,17 @@ class NetworkPlan:
         self.variables.append(variable)
         return len(self.variables) - 1
 
+    def stream(self, seed: int | None = None) -> int:
+        """Return the stream of random numbers for the operation that is added next.
+
+        Parameters
+        ----------
+        seed : int, default None
+            The layer's own. None: a number from the operation's place, so that a network built again draws again
+            what it drew; the model's seed makes the difference between models.
+        """
+        return _FIRST_STREAM + len(self.operations) if seed is None else seed % _FIRST_STREAM
+
     def add(
         self,
         kind: str,
@@ -124,10 +140,10 @@ class NetworkPlan:
     ) -> int:
         """Add an operation, with its activation fused or following it, and return its output's buffer."""
         fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
-        name, parameters = "linear", ()
+        name, parameters = "linear", tuple[float, ...]()
         if activation is not None and fused:
-            name, parameters = activation.native or "custom", activation.parameters if activation.native else ()
-            custom = custom if activation.native else CustomCalls(activation)
+            name, parameters, called = _native_activation(activation)
+            custom = custom or called
         output = self.add_buffer(shape)
         tensors = tuple(self.tensor(variable) for variable in variables)
         self.operations.append(
@@ -152,16 +168,15 @@ class NetworkPlan:
         if activation.native == "glu":
             shape = (*shape[:-1], shape[-1] // 2)
         output = self.add_buffer(shape)
+        name, parameters, called = _native_activation(activation)
         self.operations.append(
-            Operation(
-                "activation",
-                (source,),
-                output,
-                (),
-                activation.native or "custom",
-                activation.parameters if activation.native else (),
-                custom=None if activation.native else CustomCalls(activation),
-                layer=layer,
-            )
+            Operation("activation", (source,), output, (), name, parameters, custom=called, layer=layer)
         )
         return output
+
+
+def _native_activation(activation: Activation) -> tuple[str, tuple[float, ...], CustomCalls | None]:
+    """Return the native name, the parameters, and what is to be called where only Python knows the activation."""
+    if activation.native is None:
+        return "custom", (), CustomCalls(activation)
+    return activation.native, activation.parameters, None

@@ -9,27 +9,39 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cnn_core import optimizers, random_state, validation
-from cnn_core import losses as known_losses
-from cnn_core import metrics as known_metrics
+from cnn_core import _core, optimizers, random_state, validation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import History
 from cnn_core.data import Batches, Dataset, adapt, is_batches
-from cnn_core.graph import flatten
+from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict_with_hooks
 from cnn_core.objectives import CompileArguments, Objectives
-from cnn_core.parameters import ParameterVector, native_optimizer
-from cnn_core.passes import BatchSource, FitPlan, Totals, dense, evaluate, fit, predict_with_hooks, run_epoch
+from cnn_core.parameters import ParameterVector
+from cnn_core.passes import BatchSource, Totals, dense, run_epoch
 from cnn_core.variables import Variable
 
+if TYPE_CHECKING:
+    from cnn_core.models import Interface
+    from cnn_core.plan import NetworkPlan
+
 DEFAULT_BATCH_SIZE = 32
+# Rows that are converted at a time where they cannot be read in place.
+ROWS_AT_A_TIME = 4096
 
 
 class Trainer:
     """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
+
+    # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
+    _transient: ClassVar[frozenset[str]] = frozenset(
+        {
+            "_native", "_plan", "_parameters", "_training", "_binding", "_bound_moves", "_depth", "_fits", "_totals",
+            "_resumption", "_on_batch", "_interface",
+        }
+    )  # fmt: skip
 
     name: str
     built: bool
@@ -40,13 +52,24 @@ class Trainer:
         self.history: History | None = None
         self._arguments: CompileArguments | None = None
         self._objectives: Objectives | None = None
-        self._parameters: ParameterVector | None = None
-        self._training = threading.RLock()
         self._seed: int | None = None
         self._epochs_begun = 0
-        self._batch_totals: Totals | None = None
-        self._bound_moves = -1
+        # What copies and pickles do not carry
+        self._parameters: ParameterVector | None = None
+        self._training = threading.RLock()
+        self._depth = 0  # calls under way that hold the lock: a callback may evaluate in the middle of fit
+        self._fits = 0  # of them, those of fit
+        self._totals: Totals | None = None
+        self._resumption: Resumption | None = None
         self._binding = threading.Lock()
+        self._forget_network()
+
+    def _forget_network(self) -> None:
+        """Drop what was compiled from the layers, because they have changed."""
+        self._native: Any = None
+        self._plan: NetworkPlan | None = None
+        self._bound_moves = -1
+        self._on_batch: dict[bool, BatchSource] = {}
 
     # Compiling
 
@@ -80,15 +103,13 @@ class Trainer:
         ValueError
             If a name is unknown.
         """
-        new = optimizers.get(optimizer)
-        for identifier in flatten(loss) if not _is_configuration(loss) else [loss]:
-            known_losses.get(identifier)
-        for identifier in (*flatten(metrics), *flatten(weighted_metrics)):
-            if not (isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc", "crossentropy", "ce")):
-                known_metrics.get(identifier)
-        self.optimizer = new
-        self._arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics)
+        found = optimizers.get(optimizer)
+        arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics)
+        arguments.check()
+        self.optimizer = found
+        self._arguments = arguments
         self._objectives = None
+        self._on_batch.clear()
 
     @property
     def compiled(self) -> bool:
@@ -107,15 +128,8 @@ class Trainer:
 
     @property
     def metrics_names(self) -> list[str]:
-        """The labels of what `evaluate` returns."""
-        if self._objectives is None:
-            return ["loss"]
-        several = len(self._objectives.output_names) > 1
-        return [
-            "loss",
-            *(each.label for each in self._objectives.losses if several),
-            *(each.label for each in self._objectives.metrics),
-        ]
+        """The labels of what `evaluate` returns, once data has been seen."""
+        return ["loss"] if self._objectives is None else self._objectives.labels
 
     def _require_compiled(self, purpose: str) -> CompileArguments:
         if self._arguments is None:
@@ -124,78 +138,92 @@ class Trainer:
             raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...)")
         return self._arguments
 
-    def _objectives_for(self, y: Any) -> Objectives:
+    def _objectives_for(self, y: Any, purpose: str) -> Objectives:
         """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""
+        arguments = self._require_compiled(purpose)
         if self._objectives is None:
-            assert self._arguments is not None
-            shapes = _target_shapes(y, self.output_names, self._arguments.loss)
-            self._objectives = Objectives(self._arguments, self.output_names, self.output_shapes, shapes)
+            self._objectives = Objectives(arguments, self.output_names, self.output_shapes, y)
         return self._objectives
 
     # What the model adds
 
-    output_names: list[str]
-    output_shapes: list[tuple[Any, ...]]
-    trainable_variables: list[Variable]
-
-    def _network(self) -> Any:
+    @property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
         raise NotImplementedError
 
-    def _input_specs(self) -> list[Any]:
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        raise NotImplementedError
+
+    @property
+    def output_shapes(self) -> list[tuple[Any, ...]]:
+        """The shape of every output."""
+        raise NotImplementedError
+
+    @property
+    def compute_dtype(self) -> np.dtype[Any]:
+        """The dtype in which the model computes."""
+        raise NotImplementedError
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those that training changes."""
+        raise NotImplementedError
+
+    def plan(self) -> NetworkPlan:
+        """Compile the layers into a list of operations."""
         raise NotImplementedError
 
     def _build_for(self, x: Any) -> None:
         raise NotImplementedError
 
-    @property
-    def compute_dtype(self) -> np.dtype[Any]:
-        raise NotImplementedError
-
     def _pack_outputs(self, arrays: list[Array]) -> Any:
         raise NotImplementedError
 
-    # Parameters
+    # The network and its parameters
+
+    def _network(self) -> Any:
+        """The native network; its parameters may have moved since it was bound."""
+        if self._native is None:
+            with self._binding:
+                if self._native is None:
+                    self._plan = self.plan()
+                    self._bound_moves = -1
+                    self._native = _core.Network(self.compute_dtype.name, self._plan)
+        return self._native
+
+    def _ready_network(self) -> Any:
+        """The native network, bound to where its variables live now."""
+        network = self._network()
+        if self._bound_moves != Variable.moves:
+            with self._binding:
+                moves = Variable.moves
+                plan, parameters = self._plan, self._parameters
+                assert plan is not None
+                gradients = [None if parameters is None else parameters.gradient_of(each) for each in plan.variables]
+                network.bind([variable.array for variable in plan.variables], gradients)
+                self._bound_moves = moves
+        return network
 
     def _bind(self) -> ParameterVector:
         """Collect the trained variables in the flat vector and point the network at all of them."""
-        variables = self.trainable_variables
-        if self._parameters is None or not self._parameters.holds(variables):
-            state = self._state_by_variable()
+        variables = self.trainable_variables if self._fits == 0 or self._parameters is None else None
+        if variables is not None and (self._parameters is None or not self._parameters.is_of(variables)):
             self._parameters = ParameterVector(variables, self.compute_dtype)
-            self._restore_state(state)
-            self._network().bind(
-            [variable.array for variable in self._plan_variables()],
-            [self._parameters.gradient_of(variable) for variable in self._plan_variables()],
-        )
-        self._bound_moves = Variable.moves
+            self._bound_moves = -1
+            self._on_batch.clear()
+        assert self._parameters is not None
+        self._hold_variables()
         return self._parameters
 
-    def _plan_variables(self) -> list[Variable]:
-        raise NotImplementedError
-
-    def _state_by_variable(self) -> dict[str, dict[int, Array]]:
-        """The optimizer's state, cut up by variable, for a layout that is about to change."""
-        if self.optimizer is None or self._parameters is None:
-            return {}
-        parameters = self._parameters
-        return {
-            name: {id(variable): part.copy() for variable, part in zip(parameters.variables, parameters.split(vector), strict=True)}
-            for name, vector in self.optimizer.state.items()
-            if vector.size == parameters.values.size
-        }
-
-    def _restore_state(self, state: dict[str, dict[int, Array]]) -> None:
-        if self.optimizer is None or not state or self._parameters is None:
-            return
-        self.optimizer.state = {}
-        native_optimizer(self._parameters, self.optimizer)
-        for name, parts in state.items():
-            if name in self.optimizer.state:
-                for variable, view in zip(
-                    self._parameters.variables, self._parameters.split(self.optimizer.state[name]), strict=True
-                ):
-                    if id(variable) in parts:
-                        view[...] = parts[id(variable)]
+    def _hold_variables(self) -> None:
+        """Take the trained variables back if another model that shares them has trained meanwhile."""
+        if self._bound_moves != Variable.moves:
+            if self._parameters is not None:
+                self._parameters.reclaim()
+            self._ready_network()
 
     def _seed_for_training(self) -> int:
         if self._seed is None:
@@ -204,24 +232,40 @@ class Trainer:
 
     @contextmanager
     def _exclusive(self, purpose: str) -> Iterator[None]:
+        """Let one thread at a time train or evaluate; what a callback runs within leaves its metrics alone."""
         if not self._training.acquire(blocking=False):
-            raise RuntimeError(f"`{purpose}` was called while this model is being trained by another call")
+            raise RuntimeError(f"`{purpose}` was called while another thread trains or evaluates this model")
         try:
-            yield
+            self._depth += 1
+            if self._depth > 1 and self._objectives is not None:
+                with self._objectives.kept():
+                    yield
+            else:
+                yield
         finally:
+            self._depth -= 1
             self._training.release()
 
     # Data
 
-    def _dataset(self, x: Any, y: Any, sample_weight: Any, class_weight: Any, objectives: Objectives | None) -> Dataset:
+    def _dataset(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        objectives: Objectives | None = None,
+    ) -> Dataset:
+        """Check data and bring it into the model's form; without objectives for prediction."""
+        interface = self.interface
         return adapt(
             x,
-            y,
+            None if objectives is None else objectives.targets_of(y),
             sample_weight,
             class_weight,
-            input_specs=self._input_specs(),
-            target_specs=objectives.target_specs() if objectives is not None else (),
-            dtype=self.compute_dtype,
+            input_specs=interface.inputs,
+            target_specs=() if objectives is None else objectives.target_specs(),
+            dtype=interface.dtype,
         )
 
     # fit
@@ -288,46 +332,59 @@ class Trainer:
             If another thread is training this model.
         """
         self._require_compiled("fit")
+        plan = FitPlan(
+            epochs=validation.positive_integer(epochs, "epochs"),
+            initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
+            batch_size=_batch_size(batch_size, "batch_size"),
+            validation_batch_size=_batch_size(validation_batch_size or batch_size, "validation_batch_size"),
+            steps_per_epoch=_steps(steps_per_epoch, "steps_per_epoch"),
+            validation_steps=_steps(validation_steps, "validation_steps"),
+            validation_freq=_frequency(validation_freq),
+            shuffle=validation.boolean(shuffle, "shuffle"),
+            verbose=verbose,
+        )
         with self._exclusive("fit"):
-            batches = Batches(x) if is_batches(x) else None
-            if batches is not None:
+            source: Dataset | Batches
+            held_out: Dataset | Batches | None = None
+            if is_batches(x):
                 _refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
-                if validation_split:
-                    raise ValueError("`validation_split` needs arrays. Received: a generator or PyDataset as x")
-                x, y, sample_weight = batches.peek()
-            self._build_for(x)
-            objectives = self._objectives_for(y)
-            plan = FitPlan(
-                epochs=validation.positive_integer(epochs, "epochs"),
-                initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
-                batch_size=_batch_size(batch_size, "batch_size"),
-                validation_batch_size=_batch_size(validation_batch_size or batch_size, "validation_batch_size"),
-                steps_per_epoch=_steps(steps_per_epoch, "steps_per_epoch"),
-                validation_steps=_steps(validation_steps, "validation_steps"),
-                validation_freq=_frequency(validation_freq),
-                shuffle=validation.boolean(shuffle, "shuffle"),
-                verbose=verbose,
-            )
-            data: Dataset | None = None
-            held_out: Any = None
-            if batches is None:
-                data = self._dataset(x, y, sample_weight, None, objectives)
+                _refuse_beside_batches(validation_split=validation_split or None)
+                source = Batches(x)
+                first_x, first_y, _ = source.peek()
+                self._build_for(first_x)
+                objectives = self._objectives_for(first_y, "fit")
+            else:
+                self._build_for(x)
+                objectives = self._objectives_for(y, "fit")
+                source = self._dataset(x, y, sample_weight, None, objectives)
                 if validation_split and validation_data is None:
-                    data, held_out = data.split(validation_split)
-                data = data.weigh_classes(class_weight)
+                    source, held_out = source.split(validation_split)
+                source = source.weigh_classes(class_weight)
             if validation_data is not None:
                 held_out = self._validation_source(validation_data, objectives)
-            return fit(self, objectives, data if batches is None else batches, held_out, class_weight, plan, callbacks)
+            self._bind()
+            self._fits += 1
+            try:
+                return fit(self, objectives, source, held_out, class_weight, plan, callbacks)
+            finally:
+                self._fits -= 1
+                self._totals = None
 
-    def _validation_source(self, validation_data: Any, objectives: Objectives) -> Any:
+    def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
         if is_batches(validation_data):
             return Batches(validation_data)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise ValueError(
                 "`validation_data` must be (x, y), (x, y, sample_weight), a generator or a PyDataset. "
-                f"Received: {type(validation_data).__name__}"
+                f"Received: {validation.show(validation_data)}"
             )
-        return self._dataset(validation_data[0], validation_data[1], (*validation_data, None)[2], None, objectives)
+        x, y, sample_weight = (*validation_data, None)[:3]
+        return self._dataset(x, y, sample_weight, None, objectives)
+
+    def _take_resumption(self) -> Resumption | None:
+        """Where a callback has asked the training to go on; asked once."""
+        resumption, self._resumption = self._resumption, None
+        return resumption
 
     # evaluate and predict
 
@@ -361,20 +418,21 @@ class Trainer:
             The loss alone if there is nothing else; else a list in the order of `metrics_names`, or a dict.
         """
         self._require_compiled("evaluate")
-        size = _batch_size(batch_size, "batch_size")
-        batches = Batches(x) if is_batches(x) else None
-        if batches is not None:
-            _refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
-            x, y, sample_weight = batches.peek()
-        self._build_for(x)
+        size, count = _batch_size(batch_size, "batch_size"), _steps(steps, "steps")
         with self._exclusive("evaluate"):
-            objectives = self._objectives_for(y)
-            source = batches or self._dataset(x, y, sample_weight, None, objectives)
-            logs = evaluate(self, objectives, source, size, _steps(steps, "steps"), verbose, callbacks)
-        if return_dict:
-            return logs
-        values = [logs[name] for name in self.metrics_names if name in logs]
-        return values[0] if len(values) == 1 else values
+            source: Dataset | Batches
+            if is_batches(x):
+                _refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
+                source = Batches(x)
+                first_x, first_y, _ = source.peek()
+                self._build_for(first_x)
+                objectives = self._objectives_for(first_y, "evaluate")
+            else:
+                self._build_for(x)
+                objectives = self._objectives_for(y, "evaluate")
+                source = self._dataset(x, y, sample_weight, None, objectives)
+            logs = evaluate(self, objectives, source, size, count, verbose, callbacks)
+        return logs if return_dict else _in_order(logs, objectives)
 
     def predict(
         self,
@@ -408,41 +466,26 @@ class Trainer:
             batches = Batches(x)
             self._build_for(batches.peek()[0])
             parts = [self._predict_arrays(part) for part, *_ in batches.triples(_steps(steps, "steps"))]
-            arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
-            return self._pack_outputs(arrays)
+            return self._pack_outputs([np.concatenate(column) for column in zip(*parts, strict=True)])
         self._build_for(x)
         if callbacks is None and not verbose:
             return self._pack_outputs(self._predict_arrays(x))
-        return self._pack_outputs(predict_with_hooks(self, self._dataset(x, None, None, None, None), size, verbose, callbacks))
+        return self._pack_outputs(predict_with_hooks(self, self._dataset(x), size, verbose, callbacks))
 
     def _predict_arrays(self, x: Any) -> list[Array]:
-        return self._predict_dataset(self._dataset(x, None, None, None, None))
+        return self._predict_dataset(self._dataset(x))
 
     def _predict_dataset(self, data: Dataset) -> list[Array]:
-        if not data.in_memory:
-            step = 4096
-            parts = [
-                self._predict_dataset(dense(data.take(slice(start, min(start + step, data.n)))))
-                for start in range(0, data.n, step)
-            ]
-            return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        interface = self.interface
+        outputs = [np.empty((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
         network = self._ready_network()
-        outputs = [np.empty((data.n, *shape[1:]), self.compute_dtype) for shape in self.output_shapes]
-        network.predict(data.inputs, outputs)
+        if data.in_memory:
+            network.predict(dense(data).inputs, outputs)
+            return outputs
+        for start in range(0, data.n, ROWS_AT_A_TIME):
+            rows = slice(start, min(start + ROWS_AT_A_TIME, data.n))
+            network.predict(dense(data.take(rows)).inputs, [output[rows] for output in outputs])
         return outputs
-
-    def _ready_network(self) -> Any:
-        """The network, bound to where its variables live now."""
-        network = self._network()
-        if self._bound_moves != Variable.moves:
-            with self._binding:
-                gradients = self._parameters.gradient_of if self._parameters is not None else lambda variable: None
-                network.bind(
-                    [variable.array for variable in self._plan_variables()],
-                    [gradients(variable) for variable in self._plan_variables()],
-                )
-                self._bound_moves = Variable.moves
-        return network
 
     # Single batches
 
@@ -454,36 +497,32 @@ class Trainer:
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Make one step on one batch; return its loss and metrics as `evaluate` does.
-
-        The metrics are those since the last `reset_metrics`, as in Keras.
-        """
-        self._require_compiled("train_on_batch")
+        """Make one step on one batch; return its loss and metrics, before the step, as `evaluate` does."""
         with self._exclusive("train_on_batch"):
             self._build_for(x)
-            objectives = self._objectives_for(y)
+            objectives = self._objectives_for(y, "train_on_batch")
+            if isinstance(self.optimizer, optimizers.LBFGS):
+                raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
             data = self._dataset(x, y, sample_weight, class_weight, objectives)
             return self._one_batch(objectives, data, True, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
-        self._require_compiled("test_on_batch")
         with self._exclusive("test_on_batch"):
             self._build_for(x)
-            objectives = self._objectives_for(y)
-            return self._one_batch(objectives, self._dataset(x, y, sample_weight, None, objectives), False, return_dict)
+            objectives = self._objectives_for(y, "test_on_batch")
+            data = self._dataset(x, y, sample_weight, None, objectives)
+            return self._one_batch(objectives, data, False, return_dict)
 
     def _one_batch(self, objectives: Objectives, data: Dataset, training: bool, return_dict: bool) -> Any:
-        if self._batch_totals is None or self._batch_totals.objectives is not objectives:
-            objectives.reset()
-            self._batch_totals = Totals(objectives)
-        source = BatchSource(self, objectives, data, data.n, training)
-        run_epoch(self, source, self._batch_totals, training)
-        logs = self._batch_totals.logs()
-        if return_dict:
-            return logs
-        values = [logs[name] for name in self.metrics_names if name in logs]
-        return values[0] if len(values) == 1 else values
+        parameters = self._bind()
+        source = self._on_batch.get(training)
+        if source is None or not source.serves(parameters, objectives):
+            source = self._on_batch[training] = BatchSource(self, objectives, data, data.n, training)
+        source.use(data)
+        totals = Totals(objectives)
+        run_epoch(self, source, totals, training)
+        return totals.logs() if return_dict else _in_order(totals.logs(), objectives)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""
@@ -491,23 +530,33 @@ class Trainer:
         return self._pack_outputs(self._predict_arrays(x))
 
     def reset_metrics(self) -> None:
-        """Let `train_on_batch` and `test_on_batch` count anew."""
-        self._batch_totals = None
+        """Let every metric start anew; `fit`, `evaluate` and the calls for one batch do so by themselves."""
         if self._objectives is not None:
             self._objectives.reset()
 
     # State, for callbacks that save and restore
 
     def training_state(self) -> dict[str, Any]:
-        """Return what `fit` needs besides the weights to go on bit for bit."""
-        state = {"seed": self._seed_for_training(), "epochs_begun": self._epochs_begun}
+        """Return what `fit` needs besides the weights to go on bit for bit.
+
+        Called from a callback in the middle of an epoch it holds what the epoch has added up so far, too.
+        """
+        state: dict[str, Any] = {"seed": self._seed_for_training(), "epochs_begun": self._epochs_begun}
+        if self._totals is not None:
+            state["totals"] = self._totals.state()
         return state if self.optimizer is None else {**state, "optimizer": self.optimizer.training_state()}
 
     def restore_training_state(self, state: Mapping[str, Any]) -> None:
-        """Take back what `training_state` returned."""
+        """Take back what `training_state` returned.
+
+        With the keys "epoch" and "batch" the `fit` under way, or the next one, begins with that epoch (from 0) and
+        leaves out so many of its batches.
+        """
         self._seed, self._epochs_begun = int(state["seed"]), int(state["epochs_begun"])
         if self.optimizer is not None and "optimizer" in state:
             self.optimizer.restore_training_state(state["optimizer"])
+        if "epoch" in state:
+            self._resumption = Resumption(int(state["epoch"]), int(state.get("batch", 0)), state.get("totals"))
 
     def swap_average_weights(self) -> None:
         """Exchange the weights and their moving average (an optimizer with use_ema=True keeps one)."""
@@ -518,6 +567,18 @@ class Trainer:
         weights = parameters.values.copy()
         parameters.values[...] = average
         average[...] = weights
+
+    def overwrite_with_average(self) -> None:
+        """Let the weights' moving average, if the optimizer keeps one, become the weights; `fit` ends with it."""
+        optimizer = self.optimizer
+        if optimizer.use_ema and optimizer.batches_seen and "average" in optimizer.state:
+            self._bind().values[...] = optimizer.state["average"]
+
+
+def _in_order(logs: Mapping[str, Any], objectives: Objectives) -> Any:
+    """Return the loss alone if there is nothing else, else a list."""
+    values = [logs[label] for label in objectives.labels]
+    return values[0] if len(values) == 1 else values
 
 
 def _batch_size(value: Any, name: str) -> int:
@@ -541,18 +602,3 @@ def _refuse_beside_batches(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"`{name}` must be None when x yields batches. Received: {name}={validation.show(value)}")
-
-
-def _is_configuration(value: Any) -> bool:
-    return isinstance(value, Mapping) and "class_name" in value and "config" in value
-
-
-def _target_shapes(y: Any, names: Sequence[str], loss: Any) -> list[tuple[int, ...]]:
-    """The shapes of the targets as given, from which "accuracy" takes its meaning."""
-    if isinstance(y, Mapping):
-        parts = [y.get(name) for name in names]
-    elif len(names) > 1 and isinstance(y, (list, tuple)):
-        parts = list(y)
-    else:
-        parts = [y]
-    return [() if part is None else tuple(np.shape(part)) for part in parts]

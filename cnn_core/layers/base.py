@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cnn_core.plan import NetworkPlan
 from cnn_core.serialization import CustomObjects, Registry, snake_case
 from cnn_core.variables import Variable
 
-registry = Registry("layer")
+registry: Registry = Registry("layer")
 
 _counters: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
@@ -53,7 +53,8 @@ class Layer:
         In the first layer of a Sequential, as older Keras scripts give it: the shape without the batch dimension.
     """
 
-    n_inputs: ClassVar[int | None] = 1  # None: a list of any length
+    n_inputs: int | None = 1  # None: a list of any length
+    index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init__(
         self,
@@ -79,12 +80,18 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the layer's variables. A change counts from the next fit on."""
+        """Whether training changes the layer's variables; a change counts from the next fit on, for inner layers too."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self._trainable = validation.boolean(trainable, "trainable")
+        for layer in self._inner_layers():
+            layer.trainable = self._trainable
+
+    def _inner_layers(self) -> Sequence[Layer]:
+        """Return the layers that this one is made of."""
+        return ()
 
     @property
     def variables(self) -> list[Variable]:
@@ -144,6 +151,8 @@ class Layer:
         Variable
         """
         make = initializers.get(initializer)
+        if make is None:
+            raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
         value = make(tuple(shape), dtype=self.dtype, generator=random_state.generator(random_state.next_seed()))
         variable = Variable(
             np.ascontiguousarray(value, self.dtype),
@@ -204,9 +213,14 @@ class Layer:
     def ensure_built(self, shapes: Any) -> None:
         """Build the layer unless it is built, and check that it fits the shapes."""
         self.check_inputs(shapes)
-        if not self.built:
+        if self.built:
+            return
+        try:
             self.build(shapes)
-            self.built = True
+        except BaseException:
+            self._variables.clear()  # a second attempt must not find half of the first
+            raise
+        self.built = True
 
     def __call__(self, inputs: Any, *, training: bool = False) -> Any:
         """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays."""
@@ -222,7 +236,7 @@ class Layer:
             if not isinstance(leaf, Symbol):
                 raise TypeError(f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}")
         if self.n_inputs is not None and len(leaves) != self.n_inputs:
-            raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)}")
+            raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)} inputs")
         shapes: Any = [leaf.shape for leaf in leaves] if self.n_inputs is None else leaves[0].shape
         self.ensure_built(shapes)
         node = Node(self, leaves)
@@ -269,10 +283,11 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal layer, without its weights."""
-        settings: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
-        if self.activity_regularizer is not None and "activity_regularizer" not in self._own_arguments():
-            settings["activity_regularizer"] = self.activity_regularizer
-        return {**settings, **{name: getattr(self, name) for name in self._own_arguments() if hasattr(self, name)}}
+        config: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        own = self._own_arguments()
+        if self.activity_regularizer is not None and "activity_regularizer" not in own:
+            config["activity_regularizer"] = self.activity_regularizer
+        return config | {name: getattr(self, name) for name in own if hasattr(self, name)}
 
     @classmethod
     def _own_arguments(cls) -> list[str]:
@@ -298,7 +313,8 @@ def get(identifier: Any) -> Layer:
 
 def serialize(layer: Layer) -> dict[str, Any]:
     """Return a layer's class name and configuration as plain data."""
-    return registry.serialize(layer)
+    data: dict[str, Any] = registry.serialize(layer)
+    return data
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Layer:
@@ -312,6 +328,3 @@ def features(shape: Any, name: str) -> int:
     if shape[-1] is None:
         raise ValueError(f"The last axis of {name!r}'s input must be known. Received: shape={shape}")
     return int(shape[-1])
-
-
-Function = Callable[..., Any]

@@ -1,0 +1,215 @@
+"""The loops of `fit`, `evaluate` and `predict`: epochs, validation, callbacks, the progress display. Floor 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnn_core import lbfgs
+from cnn_core.arrays import Array
+from cnn_core.callbacks import CallbackList, History
+from cnn_core.data import Batches, Dataset
+from cnn_core.objectives import Objectives
+from cnn_core.optimizers import LBFGS
+from cnn_core.parameters import native_optimizer
+from cnn_core.passes import BatchSource, Epoch, Stretch, Totals, run_epoch
+from cnn_core.progress import Progress
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """The checked arguments of `fit` that are not data; see `Trainer.fit`."""
+
+    epochs: int
+    initial_epoch: int
+    batch_size: int
+    validation_batch_size: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_freq: Callable[[int], bool]
+    shuffle: bool
+    verbose: Any
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where an interrupted training goes on.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch to go on with, from 0.
+    batch : int
+        Batches of it that are done.
+    totals : mapping or None
+        What they added up, as `Totals.state` gives it.
+    """
+
+    epoch: int
+    batch: int
+    totals: Mapping[str, Any] | None
+
+
+def fit(
+    model: Any,
+    objectives: Objectives,
+    source: Dataset | Batches,
+    held_out: Dataset | Batches | None,
+    class_weight: Mapping[int, float] | None,
+    plan: FitPlan,
+    callbacks: Any,
+) -> History:
+    """Train for the epochs of the plan; see `Trainer.fit`."""
+    model.stop_training = False
+    batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
+    progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
+    heard = _heard(model, callbacks)
+    heard.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
+    heard.on_train_begin()
+    resumption = model._take_resumption()
+    first = plan.initial_epoch if resumption is None else resumption.epoch
+    logs: dict[str, Any] = {}
+    try:
+        for number in range(first, plan.epochs):
+            logs = _fit_epoch(model, objectives, batches, held_out, plan, heard, progress, number, resumption)
+            resumption = None
+            if model.stop_training:
+                break
+    finally:
+        if isinstance(source, Batches):
+            source.close()
+    model.overwrite_with_average()
+    heard.on_train_end(logs)
+    assert heard.history is not None
+    return heard.history
+
+
+def _heard(model: Any, callbacks: Any) -> CallbackList:
+    """Return the callbacks as one, with a History among them, and tell them the model."""
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
+    if heard.history is None:
+        heard = CallbackList([*heard], add_history=True)
+    heard.set_model(model)
+    return heard
+
+
+def _fit_epoch(
+    model: Any,
+    objectives: Objectives,
+    batches: BatchSource,
+    held_out: Dataset | Batches | None,
+    plan: FitPlan,
+    callbacks: CallbackList,
+    progress: Progress,
+    number: int,
+    resumption: Resumption | None,
+) -> dict[str, Any]:
+    callbacks.on_epoch_begin(number)
+    progress.epoch_begin(number)
+    totals = Totals(objectives)
+    epoch = _begin_epoch(model, totals, plan, number, resumption)
+    if isinstance(model.optimizer, LBFGS):
+        _minimize(model, objectives, batches, totals)
+    else:
+        run_epoch(model, batches, totals, True, callbacks, progress, epoch)
+    logs = dict(sorted(totals.logs().items()))
+    done = totals.batches
+    if held_out is not None and plan.validation_freq(number + 1):
+        measured = evaluate(
+            model, objectives, held_out, plan.validation_batch_size, plan.validation_steps, 0, callbacks
+        )
+        logs |= {f"val_{name}": value for name, value in sorted(measured.items())}
+    logs = callbacks.on_epoch_end(number, logs)
+    progress.epoch_end(logs, done)
+    return logs
+
+
+def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumption: Resumption | None) -> Epoch:
+    """Count the epoch, unless it was begun before the interruption, and say which batches it has."""
+    first = 0
+    if resumption is not None and resumption.batch:
+        first = resumption.batch
+        if resumption.totals is not None:
+            totals.restore(resumption.totals)
+    else:
+        model._epochs_begun += 1
+    model._totals = totals
+    rounds = 0 if plan.steps_per_epoch is None else number - plan.initial_epoch
+    position = rounds * (plan.steps_per_epoch or 0)
+    return Epoch(number, first, position, model._epochs_begun - rounds if plan.shuffle else None)
+
+
+def evaluate(
+    model: Any,
+    objectives: Objectives,
+    source: Dataset | Batches,
+    batch_size: int,
+    steps: int | None,
+    verbose: Any,
+    callbacks: Any,
+) -> dict[str, Any]:
+    """Measure loss and metrics over the source; see `Trainer.evaluate`."""
+    batches = BatchSource(model, objectives, source, batch_size, False, steps)
+    progress = Progress(verbose, 1, batches.n_batches)
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
+    if heard is not callbacks:
+        heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": batches.n_batches})
+    heard.on_test_begin()
+    progress.epoch_begin(0)
+    totals = Totals(objectives)
+    run_epoch(model, batches, totals, False, heard, progress)
+    logs = totals.logs()
+    progress.epoch_end(dict(sorted(logs.items())), totals.batches)
+    heard.on_test_end(logs)
+    return logs
+
+
+def predict_with_hooks(model: Any, data: Dataset, batch_size: int, verbose: Any, callbacks: Any) -> list[Array]:
+    """Predict batch by batch, because a callback or a progress display wants to follow."""
+    n_batches = -(-data.n // batch_size)
+    progress = Progress(verbose, 1, n_batches)
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
+    heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
+    heard.on_predict_begin()
+    progress.epoch_begin(0)
+    parts = []
+    for batch in range(n_batches):
+        heard.on_predict_batch_begin(batch)
+        rows = data.slice(batch * batch_size, min((batch + 1) * batch_size, data.n))
+        parts.append(model._predict_dataset(rows))
+        heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(parts[-1])})
+        progress.update(batch + 1)
+    progress.epoch_end()
+    heard.on_predict_end()
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
+    """One epoch of L-BFGS: all rows are one batch, of which as many steps are made as the optimizer allows."""
+    optimizer, parameters = model.optimizer, model._parameters
+    if any(variable.constraint is not None for variable in parameters.variables):
+        raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
+    whole = source.whole()
+    native = Stretch(model, objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
+
+    def value_and_gradient(x: Array) -> tuple[float, Array]:
+        parameters.values[...] = x
+        status, _, _ = native(0, 1, None, 0, None, False)
+        gradient = parameters.gradients.astype(np.float64)
+        return (float("inf"), np.zeros_like(gradient)) if status == "diverged" else (native.last_loss, gradient)
+
+    result = lbfgs.minimize(
+        value_and_gradient,
+        parameters.values,
+        optimizer.max_iter,
+        optimizer.max_fun,
+        optimizer.gradient_tolerance,
+        optimizer.history_size,
+        optimizer.function_tolerance,
+    )
+    parameters.values[...] = result.x
+    optimizer.batches_seen += result.n_iterations
+    run_epoch(model, source.evaluation(), totals, False)
