@@ -37,6 +37,7 @@ PYTHON_FLOORS = {
     "cnn_core.objectives": 4,
     "cnn_core.parameters": 4,
     "cnn_core.passes": 4,
+    "cnn_core.fitting": 4,
     "cnn_core.summary": 4,
     "cnn_core.layers": 3,
     "cnn_core.losses": 3,
