@@ -1,20 +1,19 @@
 """Dense neural networks on the CPU: Keras's names, a compiled core, and nothing heavy to install."""
 
+from typing import TYPE_CHECKING, Any
+
 from cnn_core import (
     activations,
     callbacks,
     config,
     constraints,
-    datasets,
     initializers,
-    inspection,
     layers,
     losses,
     metrics,
     models,
     optimizers,
     regularizers,
-    saving,
     utils,
 )
 from cnn_core.config import get_num_threads, set_num_threads, show_config
@@ -27,8 +26,11 @@ from cnn_core.models import Model, Sequential, clone_model
 from cnn_core.optimizers import Optimizer
 from cnn_core.passes import NonFiniteLossError
 from cnn_core.regularizers import Regularizer
-from cnn_core.saving import load_model, model_from_json
 from cnn_core.variables import Variable
+
+if TYPE_CHECKING:
+    from cnn_core import datasets, inspection, saving
+    from cnn_core.saving import load_model, model_from_json
 
 __version__ = "0.1.0"
 
@@ -73,3 +75,18 @@ __all__ = [
 def version() -> str:
     """Return the package's version, as `keras.version()` does Keras's."""
     return __version__
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use what most programs never need: it would double the time of an import."""
+    import importlib
+
+    if name in ("datasets", "inspection", "saving"):
+        return importlib.import_module(f"cnn_core.{name}")
+    if name in ("load_model", "model_from_json"):
+        return getattr(importlib.import_module("cnn_core.saving"), name)
+    raise AttributeError(f"module 'cnn_core' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,6 @@ batches, for when nobody does an epoch is one native call.
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import re
 import warnings
@@ -16,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from cnn_core import metrics, model_file, validation
+from cnn_core import metrics, validation
 
 if TYPE_CHECKING:
     import csv
@@ -1308,6 +1307,10 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
             return value
         raise TypeError(f"A training state must hold numbers, strings and arrays. Received: {validation.show(value)}")
 
+    import json
+
+    from cnn_core import model_file
+
     # The outline first: it fills the tensors.
     metadata = {"state": json.dumps(outline(state))}
     model_file.write(path, tensors, metadata)
@@ -1323,6 +1326,10 @@ def read_state(path: Path) -> dict[str, Any]:
     ValueError
         If it was not written by `write_state`.
     """
+    import json
+
+    from cnn_core import model_file
+
     tensors, metadata = model_file.read(path)
 
     def filled(value: Any) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from cnn_core.passes import BatchSource, Epoch, Stretch, Totals, run_epoch
 from cnn_core.progress import Progress
 
 
-@dataclass(frozen=True)
-class FitPlan:
+class FitPlan(NamedTuple):
     """The checked arguments of `fit` that are not data; see `Trainer.fit`."""
 
     epochs: int
@@ -34,8 +32,7 @@ class FitPlan:
     verbose: Any
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(NamedTuple):
     """Where an interrupted training goes on.
 
     Attributes

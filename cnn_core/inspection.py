@@ -340,7 +340,8 @@ def _passed_back(operation: Operation, run: _Run) -> tuple[Array | None, ...]:
     delta = run.native.delta(operation.output)
     if delta is None:
         return (None,) * len(operation.inputs)
-    plan = NetworkPlan(variables=run.plan.variables)
+    plan = NetworkPlan()
+    plan.variables = run.plan.variables
     buffers = [plan.add_input(run.plan.shapes[buffer]) for buffer in operation.inputs]
     output = plan.add_buffer(run.plan.shapes[operation.output])
     if operation.kind == "activation":  # its delta has g' in it already

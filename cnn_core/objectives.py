@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from cnn_core.losses import Loss
 _OWN_TARGETS = frozenset({"hinge", "squared_hinge", "quantile", "gaussian_nll"})
 
 
-@dataclass(frozen=True)
-class CompileArguments:
+class CompileArguments(NamedTuple):
     """What `compile` was given, as it was given."""
 
     loss: Any = None
@@ -83,8 +81,7 @@ class CustomLossCalls:
                              f"shape {result.shape}")
 
 
-@dataclass(frozen=True)
-class OutputLoss:
+class OutputLoss(NamedTuple):
     """A loss of one output.
 
     Attributes
@@ -157,8 +154,7 @@ class OutputLoss:
         return {**described, "custom": CustomLossCalls(self.loss, self.shape)}
 
 
-@dataclass(frozen=True)
-class OutputMetric:
+class OutputMetric(NamedTuple):
     """A metric of one output.
 
     Attributes

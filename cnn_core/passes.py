@@ -7,8 +7,7 @@ from a generator one stretch each.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ class NonFiniteLossError(FloatingPointError):
     """The loss or a gradient left the finite numbers; the model keeps the weights of the batch before."""
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """Which batches an epoch of training consists of.
 
     Attributes

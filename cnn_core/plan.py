@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnn_core.activations import Activation
 from cnn_core.variables import Variable
@@ -20,8 +19,7 @@ _FUSED_ROW_WISE = frozenset({"softmax", "log_softmax", "sparsemax"})
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """One step of a plan: reads buffers and parameters, writes one buffer.
 
     Attributes
@@ -75,15 +73,15 @@ class CustomCalls:
         return getattr(self._target, name)
 
 
-@dataclass
 class NetworkPlan:
     """A plan being built, or built."""
 
-    shapes: list[Shape] = field(default_factory=list)
-    operations: list[Operation] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.shapes: list[Shape] = []
+        self.operations: list[Operation] = []
+        self.variables: list[Variable] = []
+        self.inputs: list[int] = []
+        self.outputs: list[int] = []
 
     @property
     def buffers(self) -> list[tuple[int, int]]:

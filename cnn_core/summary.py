@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -51,6 +49,8 @@ def format_summary(
     if show_trainable:
         length, edges = length + 12, [0.9 * edge for edge in edges] + ([1.0] if positions is None else [])
         headings, alignments = [*headings, "Trainable"], alignments + "^"
+    import shutil
+
     length = line_length or min(length, shutil.get_terminal_size().columns - 4)
     widths = column_widths(edges, length)
     if len(widths) != len(headings):
@@ -188,5 +188,7 @@ def _cells(texts: Sequence[str], widths: Sequence[int], alignments: str, edge: s
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Break a text between words; a word that is too long loses its end."""
+    import textwrap
+
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False, drop_whitespace=True) or [""]
     return [line if len(line) <= width else line[: width - 1] + "…" for line in lines]
