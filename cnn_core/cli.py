@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_PrintVersion, help="print the version and stop")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands)
+    _add_fit(commands)
+    _add_predict(commands)
     _add_info(commands)
     return parser
 
@@ -91,13 +93,46 @@ def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
     demo.set_defaults(run=_run_demo)
 
 
+def _add_fit(commands: Commands[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="train on a table and report",
+        description="Train on a CSV or Parquet file, report scores on a fifth of the rows that is held out, and save "
+        "the model with its preprocessing in one file.",
+    )
+    fit.add_argument("table", metavar="TABLE", help="a CSV or Parquet file")
+    fit.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    fit.add_argument("--task", choices=["classification", "regression"], help="(found by looking at the target)")
+    fit.add_argument("--model", metavar="PATH", help="the model's file (the table's name with .safetensors)")
+    fit.add_argument("--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out, such as names")
+    fit.add_argument("--epochs", type=_integer("epochs", 1), default=256, metavar="N", help="passes over rows (256)")
+    fit.add_argument("--members", type=_integer("members", 1), default=1, metavar="N", help="networks to average (1)")
+    fit.add_argument("--seed", type=_integer("seed", 0), default=0, metavar="N", help="decides split and weights (0)")
+    fit.add_argument("--time-limit", type=float, metavar="SECONDS", help="stop after so many seconds")
+    fit.add_argument("--quiet", action="store_true", help="show no progress")
+    fit.set_defaults(run=_run_fit)
+
+
+def _add_predict(commands: Commands[argparse.ArgumentParser]) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="predict the rows of a table",
+        description="Predict every row of a CSV or Parquet file with a model that `fit` wrote, as CSV.",
+    )
+    predict.add_argument("model", metavar="MODEL", help="a file written by `cnn-core fit`")
+    predict.add_argument("table", metavar="TABLE", help="a CSV or Parquet file with the same columns, in any order")
+    predict.add_argument("--output", metavar="PATH", help="the predictions' file (standard output)")
+    predict.add_argument("--probabilities", action="store_true", help="add the probability of each class")
+    predict.set_defaults(run=_run_predict)
+
+
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
     info = commands.add_parser(
         "info",
         help="describe a saved model, or this machine",
         description="Print the summary of a saved model; without a model, what the library found on this machine.",
     )
-    info.add_argument("model", nargs="?", metavar="MODEL", help="a file written by model.save")
+    info.add_argument("model", nargs="?", metavar="MODEL", help="a file written by model.save or `cnn-core fit`")
     info.set_defaults(run=_run_info)
 
 
@@ -113,11 +148,39 @@ def _run_demo(options: argparse.Namespace) -> None:
     )
 
 
+def _run_fit(options: argparse.Namespace) -> None:
+    from cnn_core import table_commands
+
+    table_commands.fit(
+        options.table,
+        options.target,
+        task=options.task,
+        model=options.model,
+        drop=options.drop,
+        epochs=options.epochs,
+        members=options.members,
+        seed=options.seed,
+        time_limit=options.time_limit,
+        quiet=options.quiet,
+    )
+
+
+def _run_predict(options: argparse.Namespace) -> None:
+    from cnn_core import table_commands
+
+    table_commands.predict(
+        options.model, options.table, output=options.output, probabilities=options.probabilities
+    )
+
+
 def _run_info(options: argparse.Namespace) -> None:
     import cnn_core
+    from cnn_core import table_commands
 
     if options.model is None:
         cnn_core.show_config()
+    elif table_commands.is_tabular(options.model):
+        table_commands.describe(options.model)
     else:
         cnn_core.load_model(options.model).summary()
 

@@ -24,6 +24,7 @@ PYTHON_FLOORS = {
     "cnn_core.cli": 6,
     "cnn_core.__main__": 6,
     "cnn_core.demo": 6,
+    "cnn_core.table_commands": 6,
     "cnn_core.sklearn": 5,
     "cnn_core.interop": 5,
     "cnn_core": 5,  # the package itself: public names, for the floors above to use
@@ -73,6 +74,7 @@ NATIVE_FLOORS = {
     "activations": 1,
     "normalization": 1,
     "dropout": 1,
+    "scale": 1,
     "embedding": 1,
     "merging": 1,
     "custom": 1,
