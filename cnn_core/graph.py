@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
+from weakref import ref
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Layer
@@ -54,6 +55,20 @@ class Node:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.outputs: tuple[Symbol, ...] = ()
+
+    @classmethod
+    def of(cls, layer: Layer, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Node:
+        """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
+        node = cls(layer, inputs)
+        node.outputs = tuple(outputs)
+        for symbol in outputs:
+            symbol.node = node
+        layer.calls.append(ref(node))
+        return node
+
+    def forget(self) -> None:
+        """Let the layer forget the call, because another one takes its place."""
+        self.layer.calls = [call for call in self.layer.calls if call() is not self]
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -153,6 +168,40 @@ class CallGraph:
         """The layers that are called, each once, in the order of their first calls."""
         return list({id(node.layer): node.layer for node in self.nodes}.values())
 
+    def in_order(self) -> list[Symbol | Layer]:
+        """Return inputs and layers in Keras's order, in which `get_weights` lists the weights of a model.
+
+        By falling depth, which is the number of calls on the longest way to an output; those of the same depth as a
+        walk from the outputs back to the inputs comes upon them.
+        """
+        depths: dict[int, int] = {}  # of nodes and input symbols
+        of_parts: dict[int, int] = {}  # of layers and input symbols
+        for node in reversed(self.nodes):
+            depth = max(depths.get(id(node), 0), of_parts.get(id(node.layer), 0))
+            of_parts[id(node.layer)] = depths[id(node)] = depth
+            for source in node.inputs:
+                origin = source if source.node is None or source in self.inputs else source.node
+                depths[id(origin)] = max(depths.get(id(origin), 0), depth + 1)
+        met = self._met()
+        parts: list[Symbol | Layer] = [*self.inputs, *self.layers]
+        of_parts.update((id(symbol), depths.get(id(symbol), 0)) for symbol in self.inputs)
+        return sorted(parts, key=lambda part: (-of_parts[id(part)], met.get(id(part), -1)))
+
+    def _met(self) -> dict[int, int]:
+        """Number layers and input symbols as a walk from the outputs, depth first, comes upon them."""
+        known = {id(symbol) for symbol in self.inputs}
+        met: dict[int, int] = {}
+        visited: set[int] = set()
+        stack = list(reversed(self.outputs))
+        while stack:
+            symbol = stack.pop()
+            node = None if id(symbol) in known else symbol.node
+            met.setdefault(id(symbol if node is None else node.layer), len(met))
+            if node is not None and id(node) not in visited:
+                visited.add(id(node))
+                stack.extend(reversed(node.inputs))
+        return met
+
     @property
     def symbols(self) -> list[Symbol]:
         """The inputs and what each call makes; a symbol's place is its number in `calls` and in structures."""
@@ -190,12 +239,9 @@ class CallGraph:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         symbols = [Symbol(*each) for each in state["symbols"]]
-        nodes = []
-        for call in state["calls"]:
-            node = Node(state["layers"][call["layer"]], [symbols[number] for number in call["inputs"]])
-            node.outputs = tuple(symbols[number] for number in call["outputs"])
-            for symbol in node.outputs:
-                symbol.node = node
-            nodes.append(node)
         find = symbols.__getitem__
+        nodes = [
+            Node.of(state["layers"][call["layer"]], list(map(find, call["inputs"])), list(map(find, call["outputs"])))
+            for call in state["calls"]
+        ]
         self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)

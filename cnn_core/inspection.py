@@ -348,7 +348,7 @@ def _passed_back(operation: Operation, run: _Run) -> tuple[Array | None, ...]:
         return (delta.reshape(run.data.n, *run.plan.shapes[operation.inputs[0]]),)
     # delta = dJ/dz has the activation behind it; what is left is linear in z.
     plan.operations.append(
-        replace(operation, inputs=tuple(buffers), output=output, activation="linear", activation_parameters=())
+        operation._replace(inputs=tuple(buffers), output=output, activation="linear", activation_parameters=())
     )
     plan.outputs = [output]
     network = _core.Network(run.native.network.dtype.name, plan)

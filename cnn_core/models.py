@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from cnn_core import _core, config, validation
 from cnn_core.arrays import Array
 from cnn_core.data import InputSpec, feature_shape
 from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
-from cnn_core.inspection import Trace, gradients, trace
 from cnn_core.layers.base import Layer, registry, unique_name
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
@@ -22,9 +20,11 @@ from cnn_core.passes import dense
 from cnn_core.training import Trainer
 from cnn_core.variables import Variable
 
+if TYPE_CHECKING:
+    from cnn_core.inspection import Trace
 
-@dataclass(frozen=True)
-class Interface:
+
+class Interface(NamedTuple):
     """What a model takes and gives, worked out once.
 
     Attributes
@@ -118,8 +118,7 @@ class Model(Trainer, Layer):
 
     def _use(self, graph: CallGraph) -> None:
         """Take a graph over: from now on it is what the model computes."""
-        inputs = [InputLayer.of(symbol) for symbol in graph.inputs]
-        layers = [*inputs, *graph.layers]
+        layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in graph.in_order()]
         names = [layer.name for layer in layers]
         for name in names:
             if names.count(name) > 1:
@@ -322,21 +321,25 @@ class Model(Trainer, Layer):
         for symbol, leaf in zip(self.graph.inputs, leaves, strict=True):
             if symbol.shape[1:] != leaf.shape[1:]:
                 raise ValueError(f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}")
-        node = Node(self, leaves)
-        node.outputs = tuple(
-            Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype, node) for symbol in self.graph.outputs
-        )
-        return _filled(self.graph.output_structure, list(node.outputs))
+        outputs = [
+            Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype) for symbol in self.graph.outputs
+        ]
+        Node.of(self, leaves, outputs)
+        return _filled(self.graph.output_structure, outputs)
 
     # Looking inside
 
     def trace(self, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
         """Show z, a, delta, dW and db of every layer for a batch: see `inspection.trace`."""
-        return trace(self, x, y, sample_weight)
+        from cnn_core import inspection
+
+        return inspection.trace(self, x, y, sample_weight)
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False) -> Any:
         """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
-        return gradients(self, x, y, sample_weight, with_inputs=with_inputs)
+        from cnn_core import inspection
+
+        return inspection.gradients(self, x, y, sample_weight, with_inputs=with_inputs)
 
     def predictor(self) -> Any:
         """Return a function that predicts few rows with the least delay.
@@ -449,7 +452,7 @@ class Model(Trainer, Layer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Trainer.__init__(self)
-        self.__dict__.update(state)
+        Layer.__setstate__(self, state)
         if self._graph is not None:
             self._use(self._graph)
 
@@ -478,6 +481,7 @@ class Sequential(Model):
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)
         self._layers = []
+        self._graph = None
         self._first: Symbol | None = None
         for layer in layers or ():
             self._append(layer)
@@ -524,6 +528,8 @@ class Sequential(Model):
 
     def _connect(self) -> None:
         """Call the layers one after the other, if the input is known."""
+        for node in [] if self._graph is None else self._graph.nodes:
+            node.forget()
         self._graph = None
         self._objectives = None
         self._forget_network()

@@ -69,7 +69,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     tensors = _weights_by_name(model)
     metadata = {_MODEL: json.dumps(registry.serialize(model))}
     if model.compiled:
-        arguments = {name: serialize(value) for name, value in vars(model._arguments).items()}
+        arguments = {name: serialize(value) for name, value in model._arguments._asdict().items()}
         training: dict[str, Any] = {"compile": arguments}
         if include_optimizer:
             state = model.training_state()

@@ -39,7 +39,7 @@ class Trainer:
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
             "_native", "_plan", "_parameters", "_training", "_binding", "_bound_moves", "_depth", "_fits", "_totals",
-            "_resumption", "_on_batch", "_interface",
+            "_resumption", "_on_batch", "_interface", "calls",
         }
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
+from weakref import ref
 
 import numpy as np
 
@@ -71,6 +72,7 @@ class Layer:
         self._trainable = validation.boolean(trainable, "trainable")
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
+        self.calls: list[ref[Node]] = []  # on symbols, as far as these are still in use
         self._variables: list[Variable] = []
         if input_dim is not None:
             input_shape = (validation.positive_integer(input_dim, "input_dim"),)
@@ -80,7 +82,7 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the layer's variables; a change counts from the next fit on, for inner layers too."""
+        """Whether training changes the variables, inner layers' too; a change counts from the next fit on."""
         return self._trainable
 
     @trainable.setter
@@ -234,15 +236,38 @@ class Layer:
     def _call_on_symbols(self, inputs: Any, leaves: list[Any]) -> Any:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
-                raise TypeError(f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}")
+                raise TypeError(
+                    f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}"
+                )
         if self.n_inputs is not None and len(leaves) != self.n_inputs:
             raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)} inputs")
         shapes: Any = [leaf.shape for leaf in leaves] if self.n_inputs is None else leaves[0].shape
         self.ensure_built(shapes)
-        node = Node(self, leaves)
         shape: Shape = tuple(self.compute_output_shape(shapes))
-        node.outputs = (Symbol(shape, unique_name(f"{self.name}_output"), self.dtype, node),)
-        return node.outputs[0]
+        output = Symbol(shape, unique_name(f"{self.name}_output"), self.dtype)
+        Node.of(self, leaves, [output])
+        return output
+
+    @property
+    def input(self) -> Any:
+        """The symbol on which the layer was called, or a list of them."""
+        node = self._only_call("input")
+        return node.inputs[0] if len(node.inputs) == 1 else list(node.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbol that the layer's call gave, or a list of them; for a model up to this layer."""
+        node = self._only_call("output")
+        return node.outputs[0] if len(node.outputs) == 1 else list(node.outputs)
+
+    def _only_call(self, name: str) -> Node:
+        nodes = [node for call in self.calls if (node := call()) is not None]
+        if len(nodes) != 1:
+            raise ValueError(
+                f"`{name}` of {self.name!r} is not known: the layer must have been called on symbols once. "
+                f"Received: {len(nodes)} calls; use the symbols that they returned"
+            )
+        return nodes[0]
 
     def forward(self, x: Any, *, training: bool = False) -> tuple[Array, Any]:
         """Compute the layer's output for a batch, and keep what `backward` needs.
@@ -278,6 +303,14 @@ class Layer:
         from cnn_core.block import backward
 
         return backward(self, da, cache)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy and a pickle carry: all but the calls, which belong to the models that hold them."""
+        return {name: value for name, value in self.__dict__.items() if name != "calls"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.calls = []
 
     # Configuration
 
