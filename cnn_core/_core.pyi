@@ -86,7 +86,7 @@ class Workbench:
 
 class Block(Workbench):
     def __init__(self, network: Network, n: int, training: bool = True, seed: int = 0, step: int = 0) -> None: ...
-    def forward(self, inputs: list[_Array]) -> list[_Array]: ...
+    def forward(self, inputs: list[Any]) -> list[_Array]: ...
     def backward(self, deltas: list[_Array]) -> list[_Array]: ...
 
 class Pass(Workbench):
@@ -99,7 +99,7 @@ class Pass(Workbench):
     def __init__(
         self,
         network: Network,
-        inputs: list[_Array],
+        inputs: list[Any],
         targets: list[_Array],
         weights: list[_Array] | list[_Array | None] | list[None],
         batch_size: int,

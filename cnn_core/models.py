@@ -23,6 +23,9 @@ from cnn_core.variables import Variable
 if TYPE_CHECKING:
     from cnn_core.inspection import Trace
 
+# Keras has these here too.
+_OF_SAVING = ("load_model", "model_from_json", "save_model")
+
 
 class Interface(NamedTuple):
     """What a model takes and gives, worked out once.
@@ -487,8 +490,8 @@ class Sequential(Model):
             self._append(layer)
         self._connect()
 
-    def add(self, layer: Any) -> None:
-        """Put a layer on top.
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top; `rebuild` is there because Keras has it.
 
         Raises
         ------
@@ -630,3 +633,16 @@ def _filled(structure: Any, leaves: Sequence[Any]) -> Any:
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:
     return list({id(variable): variable for variable in variables}.values())
+
+
+def __getattr__(name: str) -> Any:
+    """Find here too what Keras has in this place; imported on first use, like cnn_core.saving itself."""
+    if name in _OF_SAVING:
+        from cnn_core import saving
+
+        return getattr(saving, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_SAVING})

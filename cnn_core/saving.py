@@ -81,7 +81,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     model_file.write(filepath, tensors, metadata)
 
 
-def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True) -> Any:
+def load_model(
+    filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
     """Read a model that `save` wrote.
 
     Parameters
@@ -91,6 +93,8 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         The user's own classes and functions that the model uses, by name.
     compile : bool, default True
         Whether to compile the model as it was, with the optimizer's state.
+    safe_mode : bool, default True
+        Accepted because Keras has it: a file holds nothing that could be executed.
 
     Returns
     -------
