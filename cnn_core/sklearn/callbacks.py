@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from cnn_core.arrays import Array
@@ -67,11 +66,3 @@ def begin(callbacks: Any, followed: Followed, epochs: int, steps: int) -> Callba
     heard.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
     heard.on_train_begin()
     return heard
-
-
-def run_batches(heard: CallbackList, n_batches: int, run: Callable[[int], Any]) -> None:
-    """Run the batches one by one for callbacks that follow them."""
-    for batch in range(n_batches):
-        heard.on_train_batch_begin(batch)
-        outcome = run(batch)
-        heard.on_train_batch_end(batch, {"loss": outcome})

@@ -36,11 +36,16 @@ class Labels:
     """
 
     def __init__(self, y: Any) -> None:
-        self.kind = type_of_target(y, input_name="y")
-        if "multioutput" in self.kind:
-            raise ValueError("Multioutput target data is not supported with label binarization")
-        plain = self.kind in ("binary", "multiclass") and isinstance(y, np.ndarray) and y.dtype.kind in "biufUS"
-        self.classes = np.unique(y) if plain and y.ndim == 1 else unique_labels(y)
+        self.classes: Any = None
+        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuUS" and y.size:
+            self.classes = np.unique(y)
+        if self.classes is not None and len(self.classes) <= y.size // 2:
+            self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
+        else:  # what may not be classes at all, or is warned of
+            self.kind = type_of_target(y, input_name="y")
+            if "multioutput" in self.kind:
+                raise ValueError("Multioutput target data is not supported with label binarization")
+            self.classes = unique_labels(y)
         # Whoever gives a sparse indicator matrix gets one back.
         self._binarizer = LabelBinarizer().fit(y) if hasattr(y, "tocsr") else None
 
@@ -54,7 +59,7 @@ class Labels:
 
     def numbers(self, y: Array) -> Array:
         """Return the place of each label among the classes: int32 of shape (n,)."""
-        return np.searchsorted(self.classes, y).astype(np.int32)
+        return np.asarray(np.searchsorted(self.classes, y), np.int32)
 
     def encode(self, y: Any, dtype: np.dtype[Any]) -> Array:
         """Return the target of every output unit: zeros and ones of shape (n, n_outputs).

@@ -151,7 +151,8 @@ class DenseNetwork:
         plan = stack.plan(self.coefs, self.intercepts)
         self.native = _core.Network(dtype.name, plan)
         paired = zip(gradients[: len(coefs)], gradients[len(coefs) :], strict=True)
-        self.native.bind(list(plan.variables), list(chain.from_iterable(paired)))
+        tensors: list[Any] = list(plan.variables)
+        self.native.bind(tensors, list(chain.from_iterable(paired)))
 
     def _views(self, vector: Array, like: Sequence[Array]) -> list[Array]:
         return [
@@ -293,9 +294,7 @@ class Trainer:
             self._whole = self._pass(self.rows)
 
     def _pass(self, rows: Rows) -> Any:
-        return native_pass(
-            self.network, rows, self.objective, self.batch_size, self.optimizer, "training", self.seed
-        )
+        return native_pass(self.network, rows, self.objective, self.batch_size, self.optimizer, "training", self.seed)
 
     def epoch(self, order: Array | None, first: int = 0, last: int | None = None) -> Outcome:
         """Train on the batches from `first` to `last` of all rows in this order, or in their own."""

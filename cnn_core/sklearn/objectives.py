@@ -123,5 +123,5 @@ def prepare(objective: Objective, encoded: Array) -> Array:
     array([2, 0], dtype=int32)
     """
     if objective.description["has_labels"] and encoded.ndim > 1:
-        return encoded.argmax(axis=1).astype(np.int32)
+        return np.asarray(encoded.argmax(axis=1), np.int32)
     return encoded

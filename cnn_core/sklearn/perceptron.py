@@ -1,0 +1,517 @@
+"""The multi-layer perceptron behind MLPClassifier and MLPRegressor: layers, training, prediction. Floor 5.
+
+Where a result of scikit-learn's depends on a choice, the choice is the same here: the draws from `random_state`, the
+order of batches, the penalty over each batch, what counts as an improvement. Attributes, warnings and messages are
+those of scikit-learn 1.9.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from cnn_core import _core, activations
+from cnn_core.activations import Activation
+from cnn_core.arrays import Array
+from cnn_core.config import set_num_threads
+from cnn_core.sklearn import callbacks as following
+from cnn_core.sklearn import objectives
+from cnn_core.sklearn.network import (
+    DenseNetwork,
+    Evaluator,
+    FullBatch,
+    Objective,
+    Outcome,
+    Rows,
+    SolverState,
+    Stack,
+    Trainer,
+    predict,
+)
+
+STOCHASTIC_SOLVERS = ("sgd", "adam")
+SMALLEST_ADAPTIVE_RATE = 1e-6
+DENSE_BYTES = 1 << 26  # a sparse matrix that takes no more than this when dense is made dense once and for all
+OWN_NAMES = {"identity": "linear", "logistic": "sigmoid"}
+ACTIVATION_NAMES = {*OWN_NAMES} | {
+    name for name, each in vars(activations).items() if isinstance(each, Activation) and not each.row_wise
+}
+
+
+def _activation(name: Any) -> Activation:
+    return activations.get(OWN_NAMES.get(name, name) if isinstance(name, str) else name)
+
+
+@contextmanager
+def _threads(n: int | None) -> Iterator[None]:
+    """Let native calls use n threads for a while; None leaves their number alone."""
+    if n is None:
+        yield
+        return
+    before = _core.get_num_threads()
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+    """What the classifier and the regressor share."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(ACTIVATION_NAMES), "array-like", HasMethods(["derivative"])],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+        "metric": [None, StrOptions({"loss", *get_scorer_names()}), callable],
+        "callbacks": "no_validation",
+        "clipnorm": [None, Interval(Real, 0, None, closed="neither")],
+        "n_threads": [None, Interval(Integral, 1, _core.max_threads(), closed="both")],
+        "keep_optimizer": ["boolean"],
+    }
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    # None where the solver or early stopping does not measure it.
+    loss_curve_: Any
+    validation_scores_: Any
+    validation_loss_curve_: Any
+    best_loss_: Any
+    best_validation_score_: Any
+
+    def __init__(self, **parameters: Any) -> None:
+        for name, value in parameters.items():
+            setattr(self, name, value)
+
+    @abstractmethod
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Check the data; return X and y as arrays."""
+
+    @abstractmethod
+    def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
+        """Return the targets as the loss reads them."""
+
+    @abstractmethod
+    def _objective(self, dtype: np.dtype[Any]) -> Objective:
+        """Return the loss."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: Array, rows: Rows) -> float:
+        """Return the accuracy or R^2 of outputs of the network."""
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the parameters' names; scikit-learn reads them from the signature at every call."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    # Layers and weights
+
+    def _hidden_layer_sizes(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if np.any(np.array(sizes) <= 0):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return [int(size) for size in sizes]
+
+    def _per_layer(self, value: Any, name: str, n_hidden: int) -> list[Any]:
+        """One entry for each hidden layer, from one value or a list."""
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            return [value] * n_hidden
+        if len(value) != n_hidden:
+            raise ValueError(f"`{name}` must have one entry for each of {n_hidden} hidden layers. Received: {value!r}")
+        return list(value)
+
+    def _stack(self, widths: list[int], reading: bool = False) -> Stack:
+        """Describe the layers; `reading` leaves out what acts in training only."""
+        n_hidden = len(widths) - 2
+        hidden = [_activation(each) for each in self._per_layer(self.activation, "activation", n_hidden)]
+        out = objectives.output(self.out_activation_)
+        if reading:
+            return Stack(widths, [*hidden, out.prediction])
+        rates = [float(rate) for rate in self._per_layer(self.dropout, "dropout", n_hidden)]
+        if not all(0 <= rate < 1 for rate in rates):
+            raise ValueError(f"`dropout` must be at least 0 and less than 1. Received: dropout={self.dropout!r}")
+        return Stack(widths, [*hidden, out.training], rates, list(range(n_hidden)))
+
+    def _initialize(self, widths: list[int], dtype: np.dtype[Any]) -> None:
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.n_layers_ = len(widths)
+        self.out_activation_ = self._out_activation()
+        self.coefs_ = []
+        self.intercepts_ = []
+        names = self._per_layer(self.activation, "activation", len(widths) - 2)
+        names.append(names[-1] if names else self.activation)
+        for n_in, n_out, name in zip(widths[:-1], widths[1:], names, strict=True):
+            # Glorot and Bengio's interval, with scikit-learn's factor; one draw for the kernel, one for the intercept.
+            logistic = isinstance(name, str) and name in ("logistic", "sigmoid")
+            bound = np.sqrt((2.0 if logistic else 6.0) / (n_in + n_out))
+            self.coefs_.append(self._random_state.uniform(-bound, bound, (n_in, n_out)).astype(dtype, copy=False))
+            self.intercepts_.append(self._random_state.uniform(-bound, bound, n_out).astype(dtype, copy=False))
+        if self.solver in STOCHASTIC_SOLVERS:
+            self.loss_curve_ = []
+            self._no_improvement_count = 0
+            self.validation_scores_ = [] if self.early_stopping else None
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
+            self.best_loss_ = None if self.early_stopping else np.inf
+            self.validation_loss_curve_ = None
+
+    @abstractmethod
+    def _out_activation(self) -> str:
+        """Return scikit-learn's name of the output activation."""
+
+    # Fitting
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, held_out: Any = None) -> Any:
+        sizes = self._hidden_layer_sizes()
+        first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, y = self._validate_input(X, y, incremental, first_pass)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        sample_weight = self._with_class_weight(y, sample_weight)
+        self.n_outputs_ = self._count_outputs(y)
+        widths = [X.shape[1], *sizes, self.n_outputs_]
+        self._random_state = check_random_state(self.random_state)
+        if first_pass:
+            self._initialize(widths, X.dtype)
+        dtype = self.coefs_[0].dtype
+        rows = self._rows(X, y, sample_weight, dtype)
+        with _threads(self.n_threads):
+            if self.solver == "lbfgs":
+                self._fit_lbfgs(rows, widths, dtype)
+            else:
+                self._fit_stochastic(rows, widths, dtype, incremental, held_out)
+        if not all(np.isfinite(tensor).all() for tensor in (*self.coefs_, *self.intercepts_)):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
+                " preprocessed."
+            )
+        return self
+
+    def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any]) -> Rows:
+        if not isinstance(X, np.ndarray):
+            small = X.shape[0] * X.shape[1] * dtype.itemsize <= DENSE_BYTES
+            X = X.toarray() if small else X.tocsr()
+        if isinstance(X, np.ndarray):
+            X = np.ascontiguousarray(X, dtype)
+        weights = None if weights is None else np.ascontiguousarray(weights, dtype)
+        return Rows(X, self._targets(y, dtype), weights, y)
+
+    def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
+        return sample_weight
+
+    def _count_outputs(self, y: Any) -> int:
+        return 1 if y.ndim == 1 else int(y.shape[1])
+
+    def _bound_network(self, widths: list[int], dtype: np.dtype[Any], packed: bool = False) -> DenseNetwork:
+        """Return a network whose views are `coefs_` and `intercepts_`: the one of the last call if it still fits."""
+        stack = self._stack(widths)
+        known: DenseNetwork | None = getattr(self, "_network", None)
+        ours = (*self.coefs_, *self.intercepts_)
+        if known is not None and known.stack == stack and known.dtype == dtype and not packed:
+            theirs = (*known.coefs, *known.intercepts)
+            if len(ours) == len(theirs) and all(our is their for our, their in zip(ours, theirs, strict=True)):
+                return known
+        network = DenseNetwork(stack, self.coefs_, self.intercepts_, dtype, packed)
+        self.coefs_, self.intercepts_ = list(network.coefs), list(network.intercepts)
+        if not packed:
+            self._network = network
+        return network
+
+    def _new_solver_state(self, network: DenseNetwork) -> SolverState:
+        if self.solver == "adam":
+            count, rule = 2, "adam"
+            numbers: tuple[float, ...] = (self.beta_1, self.beta_2, self.epsilon, 0)
+        else:
+            count, rule = 1 if self.momentum else 0, "sgd"
+            numbers = (self.momentum, self.nesterovs_momentum)
+        slots = [np.zeros_like(network.values) for _ in range(count)]
+        schedule = self.learning_rate if rule == "sgd" else "constant"
+        return SolverState(rule, numbers, slots, float(self.learning_rate_init), schedule)
+
+    def _fit_stochastic(
+        self, rows: Rows, widths: list[int], dtype: np.dtype[Any], incremental: bool, held_out: Any
+    ) -> None:
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        network = self._bound_network(widths, dtype)
+        state: SolverState | None = getattr(self, "_optimizer", None) if incremental else None
+        if state is None or any(slot.shape != network.values.shape or slot.dtype != dtype for slot in state.slots):
+            state = self._optimizer = self._new_solver_state(network)
+        if held_out is not None:
+            validation = self._held_out_rows(held_out, dtype)
+        elif self.early_stopping:
+            rows, validation = self._split(rows)
+        else:
+            validation = None
+        objective = self._objective(dtype)
+        evaluator = None if validation is None else Evaluator(network, validation, objective)
+        native = network.optimizer(state.rule, state.numbers, state.slots, self.alpha, self.clipnorm or 0.0)
+        seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
+        trainer = Trainer(network, rows, objective, self._batch_size(rows.n), native, state, seed)
+        best = network.values.copy() if self.early_stopping else None
+        try:
+            self._run_epochs(trainer, evaluator, best, incremental)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        if best is not None:
+            network.values[...] = best
+
+    def _batch_size(self, n: int) -> int:
+        if self.batch_size == "auto":
+            return max(1, min(200, n))
+        if self.batch_size > n:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
+            )
+        return int(np.clip(self.batch_size, 1, n))
+
+    def _split(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Set a part aside for early stopping, by scikit-learn's draw."""
+        binary = is_classifier(self) and self.n_outputs_ == 1
+        stratify = rows.targets.astype(bool) if binary else None
+        parts = [rows.x, rows.targets, rows.original] + ([] if rows.weights is None else [rows.weights])
+        split = train_test_split(
+            *parts, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
+        )
+        x, x_held, targets, targets_held, y, y_held, *weights = split
+        if x_held.shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        weight, weight_held = weights or (None, None)
+        return Rows(x, targets, weight, y), Rows(x_held, targets_held, weight_held, y_held)
+
+    def _held_out_rows(self, held_out: Any, dtype: np.dtype[Any]) -> Rows:
+        """Check the caller's own validation set."""
+        X, y, weights = held_out
+        X, y = self._validate_held_out(X, y)
+        weights = None if weights is None else _check_sample_weight(weights, X)
+        return self._rows(X, y, weights, dtype)
+
+    @abstractmethod
+    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Check a validation set against what the estimator was fitted with."""
+
+    def _run_epochs(self, trainer: Trainer, evaluator: Evaluator | None, best: Array | None, incremental: bool) -> None:
+        n = trainer.rows.n
+        order = np.arange(n, dtype=np.int64)
+        network, state = trainer.network, trainer.state
+        followed, heard = self._follow(trainer) if self.callbacks else (None, None)
+        diverged = False
+        self.n_iter_ = 0
+        for _ in range(self.max_iter):
+            if self.shuffle:
+                # The draw of sklearn.utils.shuffle; each epoch shuffles the order of the one before.
+                places = np.arange(n)
+                self._random_state.shuffle(places)
+                order = order.take(places)
+            outcome = Outcome(np.nan, 0.0) if diverged else self._epoch(trainer, order, heard)
+            if outcome.diverged:
+                # scikit-learn's weights turn to NaN and stay so, whatever the number of epochs to come.
+                outcome, diverged = Outcome(np.nan, 0.0), True
+                network.values.fill(np.nan)
+            self.n_iter_ += 1
+            self.loss_ = (outcome.loss + outcome.penalty) / n
+            self.t_ += n
+            self.loss_curve_.append(self.loss_)
+            if self.verbose:
+                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+            self._note_progress(evaluator, best, network)
+            if state.schedule == "invscaling":
+                state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
+            if heard is not None and followed is not None:
+                heard.on_epoch_end(self.n_iter_ - 1, self._logs(evaluator))
+                if followed.stop_training:
+                    break
+            if self._no_improvement_count > self.n_iter_no_change:
+                if self._stops(state):
+                    break
+                self._no_improvement_count = 0
+            if incremental:
+                break
+            if self.n_iter_ == self.max_iter:
+                warnings.warn(
+                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                    "converged yet.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+        if heard is not None:
+            heard.on_train_end(self._logs(evaluator))
+
+    def _epoch(self, trainer: Trainer, order: Array, heard: Any) -> Outcome:
+        given = order if self.shuffle else None
+        if heard is None:
+            return trainer.epoch(given)
+        heard.on_epoch_begin(self.n_iter_)
+        if not heard.needs_batch_hooks("train"):
+            return trainer.epoch(given)
+        total = Outcome()
+        for batch in range(trainer.n_batches):
+            heard.on_train_batch_begin(batch)
+            outcome = trainer.epoch(given, batch, batch + 1)
+            samples = min(trainer.batch_size, trainer.rows.n - batch * trainer.batch_size)
+            total.loss += outcome.loss
+            total.penalty += outcome.penalty
+            heard.on_train_batch_end(batch, {"loss": (outcome.loss + outcome.penalty) / samples})
+            if outcome.diverged:
+                total.diverged = True
+                break
+        return total
+
+    def _follow(self, trainer: Trainer) -> tuple[following.Followed, Any]:
+        followed = following.Followed(self, trainer.network, trainer.state)
+        return followed, following.begin(self.callbacks, followed, self.max_iter, trainer.n_batches)
+
+    def _logs(self, evaluator: Evaluator | None) -> dict[str, float]:
+        logs = {"loss": self.loss_}
+        if evaluator is not None:
+            logs |= {"val_loss": self.validation_loss_curve_[-1], "val_score": self.validation_scores_[-1]}
+        return logs
+
+    def _note_progress(self, evaluator: Evaluator | None, best: Array | None, network: DenseNetwork) -> None:
+        """Measure the epoch and count those without improvement."""
+        if evaluator is not None:
+            self._note_validation(evaluator)
+        if best is not None:
+            score = self.validation_scores_[-1]
+            worse = score < self.best_validation_score_ + self.tol
+            if score > self.best_validation_score_:
+                self.best_validation_score_ = score
+                best[...] = network.values
+        else:
+            worse = self.loss_ > self.best_loss_ - self.tol
+            self.best_loss_ = min(self.best_loss_, self.loss_) if self.loss_ == self.loss_ else self.best_loss_
+        self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
+
+    def _note_validation(self, evaluator: Evaluator) -> None:
+        loss = evaluator.run()
+        if self.validation_loss_curve_ is None:
+            self.validation_loss_curve_ = []
+        if self.validation_scores_ is None:
+            self.validation_scores_ = []
+        self.validation_loss_curve_.append(loss)
+        self.validation_scores_.append(self._validation_score(evaluator, loss))
+        if self.verbose and self.early_stopping:
+            print(f"Validation score: {self.validation_scores_[-1]:f}")
+
+    def _validation_score(self, evaluator: Evaluator, loss: float) -> float:
+        rows = evaluator.rows
+        if self.metric == "loss":
+            return -loss
+        if not np.isfinite(evaluator.predictions).all():
+            return float("nan")
+        if self.metric is None:
+            outputs = evaluator.predictions
+            return self._score_outputs(np.exp(outputs) if self.out_activation_ == "exp" else outputs, rows)
+        scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
+        weights = {} if rows.weights is None else {"sample_weight": rows.weights}
+        with warnings.catch_warnings():
+            # The rows went through validation, where they lost their names.
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            return float(scorer(self, rows.x, rows.original, **weights))
+
+    def _stops(self, state: SolverState) -> bool:
+        """Decide between an end and a smaller learning rate."""
+        what = "Validation score" if self.early_stopping else "Training loss"
+        message = f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
+        if state.schedule != "adaptive":
+            message, stops = f"{message} Stopping.", True
+        elif state.learning_rate <= SMALLEST_ADAPTIVE_RATE:
+            message, stops = f"{message} Learning rate too small. Stopping.", True
+        else:
+            state.learning_rate /= 5.0
+            message, stops = f"{message} Setting learning rate to {state.learning_rate:f}", False
+        if self.verbose:
+            print(message)
+        return stops
+
+    # L-BFGS
+
+    def _fit_lbfgs(self, rows: Rows, widths: list[int], dtype: np.dtype[Any]) -> None:
+        import scipy.optimize
+
+        network = self._bound_network(widths, dtype, packed=True)
+        if any(network.stack.dropout):
+            raise ValueError("`dropout` must be 0 with solver='lbfgs': its loss must not change between evaluations")
+        result = scipy.optimize.minimize(
+            FullBatch(network, rows, self._objective(dtype), self.alpha),
+            network.values.copy(),
+            method="L-BFGS-B",
+            jac=True,
+            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+        )
+        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.loss_ = result.fun
+        network.values[...] = result.x
+
+    # Prediction
+
+    def _outputs(self, X: Any, check_input: bool = True) -> Array:
+        """Return what the output units say, (n, n_outputs)."""
+        if check_input:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        if dtype not in (np.float32, np.float64):
+            dtype = np.dtype(np.float64)
+        widths = [len(self.coefs_[0]), *(len(intercept) for intercept in self.intercepts_)]
+        with _threads(self.n_threads):
+            return predict(self._stack(widths, reading=True), self.coefs_, self.intercepts_, X, dtype)
+
+    def _check_solver(self) -> bool:
+        if self.solver not in STOCHASTIC_SOLVERS:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_network", None)
+        if not self.keep_optimizer:
+            state.pop("_optimizer", None)
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
