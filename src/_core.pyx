@@ -386,9 +386,9 @@ cdef class Network:
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 
-    def raise_custom_error(self):
-        """Raises what a custom activation, loss or operation raised inside native code."""
-        for custom in self.customs:
+    def raise_custom_error(self, list losses=None):
+        """Raises what a custom activation, operation or one of these losses raised inside native code."""
+        for custom in self.customs + (losses or []):
             error, custom.error = custom.error, None
             if error is not None:
                 raise error
@@ -605,7 +605,6 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     for i, number in enumerate(description["parameters"]):
         loss.parameters[i] = number
     if description["custom"] is not None:
-        network.customs.append(description["custom"])
         loss.custom = <void *> description["custom"]
     return 0
 
@@ -633,6 +632,7 @@ cdef class Workbench:
     cdef readonly Network network
     cdef Workspace workspace
     cdef bint *needs_delta
+    cdef list customs   # losses written in Python
 
     cdef int open(self, Network network) except -1:
         self.network = network
@@ -700,7 +700,7 @@ cdef class Workbench:
     cdef int check_failure(self) except -1:
         if self.workspace.failed:
             self.workspace.failed = False
-            self.network.raise_custom_error()
+            self.network.raise_custom_error(self.customs)
         return 0
 
 
@@ -781,6 +781,7 @@ cdef class Pass(Workbench):
     cdef Run run
     cdef object kept_alive
     cdef readonly Py_ssize_t n_batches
+    cdef Py_ssize_t most_samples
 
     def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size, list losses,
                   list metrics, Optimizer optimizer=None, list predictions=None, str mode="evaluation",
@@ -790,14 +791,13 @@ cdef class Pass(Workbench):
         cdef Run *run = &self.run
         self.open(network)
         self.optimizer = optimizer
-        self.kept_alive = [inputs, targets, weights, predictions]
         run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, network.tensors
         run.tensor_sizes = network.tensor_sizes
         run.n_samples, run.batch_size = n, max(batch_size, <Py_ssize_t> 1)
+        self.most_samples = n
         run.n_losses, run.n_metrics = len(losses), len(metrics)
         if run.n_losses > 16:
             raise ValueError(f"a model can have at most 16 losses. Received: {run.n_losses}")
-        self.n_batches = (n + run.batch_size - 1) // run.batch_size
         run.inputs = <Source *> allocate(network.plan.n_inputs, sizeof(Source))
         run.targets = <Targets *> allocate(run.n_losses, sizeof(Targets))
         run.losses = <Loss *> allocate(run.n_losses, sizeof(Loss))
@@ -807,17 +807,12 @@ cdef class Pass(Workbench):
         run.loss_totals = <double *> allocate(2 * run.n_losses, sizeof(double))
         for i in range(network.plan.n_inputs):
             run.inputs[i].width = network.sample_size(network.plan.inputs[i])
-            run.inputs[i].data = data_of(inputs[i], network.dtype, n * run.inputs[i].width)
         for i in range(run.n_losses):
             fill_loss(&run.losses[i], losses[i], network)
-            self.fill_targets(i, targets[i], weights[i])
         for i in range(run.n_metrics):
             self.fill_metric(i, metrics[i])
-        if predictions is not None:
-            for i in range(network.plan.n_outputs):
-                if predictions[i] is not None:
-                    run.predictions[i] = data_of(predictions[i], network.dtype,
-                                                 n * network.sample_size(network.plan.outputs[i]))
+        self.customs = [description["custom"] for description in losses if description["custom"] is not None]
+        self.point_at(inputs, targets, weights, predictions)
         if optimizer is not None:
             run.optimizer, run.gradients = &optimizer.optimizer, network.gradients
             run.parameters = cnp.PyArray_DATA(optimizer.parameters)
@@ -844,6 +839,30 @@ cdef class Pass(Workbench):
         free(self.run.predictions)
         free(self.run.loss_totals)
 
+    def feed(self, list inputs, list targets, list weights, list predictions=None):
+        """Points the pass at other data, of at most as many samples as it was made for."""
+        if len(inputs[0]) > self.most_samples:
+            raise ValueError(f"expected at most {self.most_samples} samples. Received: {len(inputs[0])}")
+        self.point_at(inputs, targets, weights, predictions)
+
+    cdef int point_at(self, list inputs, list targets, list weights, list predictions) except -1:
+        cdef Run *run = &self.run
+        cdef Network network = self.network
+        cdef Py_ssize_t n = len(inputs[0]), i
+        run.n_samples = n
+        self.n_batches = (n + run.batch_size - 1) // run.batch_size
+        for i in range(network.plan.n_inputs):
+            run.inputs[i].data = data_of(inputs[i], network.dtype, n * run.inputs[i].width)
+        for i in range(run.n_losses):
+            self.fill_targets(i, targets[i], weights[i])
+        for i in range(network.plan.n_outputs):
+            run.predictions[i] = NULL
+            if predictions is not None and predictions[i] is not None:
+                run.predictions[i] = data_of(predictions[i], network.dtype,
+                                             n * network.sample_size(network.plan.outputs[i]))
+        self.kept_alive = [inputs, targets, weights, predictions]
+        return 0
+
     cdef int fill_targets(self, int i, object target, object weight) except -1:
         cdef Loss *loss = &self.run.losses[i]
         cdef Py_ssize_t rows = self.network.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
@@ -857,6 +876,7 @@ cdef class Pass(Workbench):
                                                                 losses.CUSTOM_LOSS):
                 raise ValueError(f"targets have {loss.target_width} columns, predictions {width}")
             self.run.targets[i].values = data_of(target, self.network.dtype, n * loss.target_width)
+        self.run.targets[i].weights = NULL
         if weight is not None:
             self.run.targets[i].weight_per_sample = weight.size != n
             self.run.targets[i].weights = data_of(weight, self.network.dtype,
@@ -882,7 +902,7 @@ cdef class Pass(Workbench):
         cdef int i
         for i in range(self.network.plan.n_tensors):
             parameters += self.network.tensor_sizes[i]
-        if mode == "tracing" or self.network.plan.needs_whole_batch or parameters > SMALL_NETWORK:
+        if mode == "tracing" or self.network.plan.needs_whole_batch or self.customs or parameters > SMALL_NETWORK:
             return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
         block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
         return min(self.run.batch_size, block)

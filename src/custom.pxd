@@ -3,12 +3,13 @@
 # An exception is left on the Python object (`error`), and the run stops before a parameter is touched.
 
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t
 
 from plan cimport Workspace
 from simd cimport real
 
 cdef extern from "Python.h":
-    int PyBUF_WRITE
+    int PyBUF_READ, PyBUF_WRITE
 
 
 cdef inline object rows_as_array(const real *data, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t row):
@@ -53,23 +54,43 @@ cdef inline void custom_activation_backward(void *custom, Workspace *workspace, 
         workspace.failed = True
 
 
-cdef inline void custom_loss_rows(void *custom, bint *failed, double *values, real *gradient, const real *y,
-                                  const real *a, Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t n_cols,
-                                  Py_ssize_t gradient_row, Py_ssize_t a_row) noexcept with gil:
-    """values[r] = custom.value(y, a)[r]; gradient = custom.gradient(y, a) where it is asked for"""
-    cdef Py_ssize_t r
+cdef inline object chosen_rows(const real *y, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
+                               Py_ssize_t width):
+    """A copy of the rows order[first] .. order[first + n - 1], or first .. first + n - 1 without an order."""
+    import numpy
+    cdef Py_ssize_t n_seen
+    if order == NULL:
+        return rows_as_array(y + first * width, n, width, width).copy()
+    memory = PyMemoryView_FromMemory(<char *> (order + first), n * <Py_ssize_t> sizeof(int64_t), PyBUF_READ)
+    rows = numpy.frombuffer(memory, numpy.int64)
+    n_seen = rows.max() + 1
+    return rows_as_array(y, n_seen, width, width)[rows]
+
+
+cdef inline const double *custom_loss(void *custom, bint *failed, real *gradient, const real *y, const int64_t *order,
+                                      Py_ssize_t first, Py_ssize_t n_samples, Py_ssize_t y_cols, const real *a,
+                                      Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t row) noexcept with gil:
+    """Returns custom.value(y, a), one number a row, which `custom` keeps; gradient = custom.gradient(y, a)
+
+    y has one row of `y_cols` a sample, a and the gradient `n_rows` of `n_cols` altogether. NULL if it fails.
+    """
+    import numpy
+    cdef Py_ssize_t address
     try:
-        y_true = rows_as_array(y, n_rows, y_cols, y_cols).copy()
-        y_pred = rows_as_array(a, n_rows, n_cols, a_row).copy()
-        result = (<object> custom).value(y_true, y_pred)
-        for r in range(n_rows):
-            values[r] = result[r]
+        y_true = chosen_rows(y, order, first, n_samples, y_cols)
+        y_pred = rows_as_array(a, n_rows, n_cols, row).copy()
+        values = numpy.ascontiguousarray((<object> custom).value(y_true, y_pred), numpy.float64)
+        if values.shape != (n_rows,):
+            raise ValueError(f"`value` must return an array of shape {(n_rows,)}. Received: shape={values.shape}")
+        (<object> custom).values = values
+        address = values.ctypes.data
         if gradient != NULL:
-            store(rows_as_array(gradient, n_rows, n_cols, gradient_row),
-                  (<object> custom).gradient(y_true, y_pred), "gradient")
+            store(rows_as_array(gradient, n_rows, n_cols, row), (<object> custom).gradient(y_true, y_pred), "gradient")
+        return <const double *> address
     except BaseException as error:
         (<object> custom).error = error
         failed[0] = True
+        return NULL
 
 
 cdef inline void custom_operation_forward(void *custom, Workspace *workspace, real *y, const real *x,

@@ -7,8 +7,8 @@
 from libc.math cimport exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t, int64_t
 
-from custom cimport custom_loss_rows
-from plan cimport ACTIVATION_SIGMOID, Plan, Workspace
+from custom cimport custom_loss
+from plan cimport ACTIVATION_SIGMOID, EVALUATION, Plan, Workspace
 from simd cimport activation_forward, real, scale_by, softmax_rows
 
 cdef extern from "simd/kinds.h" nogil:
@@ -549,27 +549,29 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
                                   Py_ssize_t row, double scale) noexcept nogil:
     """Any loss of the prediction itself: delta = dJ/da."""
     cdef const real *weights = <const real *> targets.weights
-    cdef const real *y
-    cdef double values[ROW_CHUNK]
+    cdef const double *values = NULL
     cdef double total = 0, weight, value
     cdef Py_ssize_t r, target
     cdef int32_t label
+    if loss.kind == CUSTOM_LOSS:
+        values = custom_loss(loss.custom, &workspace.failed, <real *> NULL if workspace.mode == EVALUATION else delta,
+                             <const real *> targets.values, targets.order, targets.first, workspace.n,
+                             rows * loss.target_width, a, n_rows, n, row)
+        if values == NULL:
+            return 0
     for r in range(n_rows):
         target = target_row(targets, r, rows)
         weight = row_weight(targets, weights, target, rows)
-        if loss.has_labels:
+        if values != NULL:
+            value = values[r]
+        elif loss.has_labels:
             label = (<const int32_t *> targets.values)[target]
             if label == loss.ignored:
                 weight, label = 0, 0
             value = label_crossentropy_row(delta + r * row, label, a + r * row, n)
         else:
-            y = <const real *> targets.values + target * loss.target_width
-            if loss.kind == CUSTOM_LOSS:
-                custom_loss_rows(loss.custom, &workspace.failed, values, delta + r * row, y, a + r * row, 1,
-                                 loss.target_width, n, row, row)
-                value = values[0]
-            else:
-                value = loss_row(loss, delta + r * row, y, a + r * row, n)
+            value = loss_row(loss, delta + r * row, <const real *> targets.values + target * loss.target_width,
+                             a + r * row, n)
         total += weight * value
         scale_by(delta + r * row, delta + r * row, n, <real> (weight * scale))
     return total

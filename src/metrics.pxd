@@ -33,7 +33,7 @@ cdef inline Py_ssize_t index_of_largest(const real *a, Py_ssize_t n) noexcept no
 cdef inline double binary_accuracy_row(const real *y, const real *a, Py_ssize_t n, double threshold) noexcept nogil:
     cdef Py_ssize_t c, right = 0
     for c in range(n):
-        right += (a[c] > threshold) == (y[c] != 0)
+        right += y[c] == <real> (a[c] > threshold)
     return <double> right / n
 
 

@@ -11,7 +11,8 @@ from dense cimport dense_backward, dense_forward
 from dropout cimport dropout_backward, dropout_forward
 from losses cimport Loss, Targets, loss_block, loss_denominator
 from metrics cimport Metric, metric_block
-from optimizers cimport Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, total_penalty
+from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, step_is_bounded,
+                         total_penalty)
 from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, SCALE, Buffer, Mode, Operation, Plan, TRAINING,
                    Workspace, is_input)
 from scale cimport scale_backward, scale_forward
@@ -292,7 +293,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     cdef real *w = <real *> run.parameters
     cdef real *g = <real *> run.flat_gradients
     cdef double denominators[16]
-    cdef double total = 0, penalties = 0, penalty_scale = 1
+    cdef double total = 0, penalties = 0, penalty_scale = 1, learning_rate
     cdef int i
     for i in range(run.n_losses):
         run.targets[i].first = batch_first
@@ -321,7 +322,10 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         if not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
-            optimizer_step(run.optimizer, w, g, run.learning_rates[run.next_batch - run.first_batch], run.step)
+            learning_rate = run.learning_rates[run.next_batch - run.first_batch]
+            if not step_is_bounded(run.optimizer, g, learning_rate):
+                return RUN_DIVERGED
+            optimizer_step(run.optimizer, w, g, learning_rate, run.step)
             run.step += 1
     for i in range(run.n_losses):
         run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n

@@ -286,20 +286,35 @@ cdef inline bint gather_gradients(const Optimizer *optimizer, real *g, int64_t s
     return True
 
 
+cdef inline bint step_is_bounded(const Optimizer *optimizer, const real *g, double learning_rate) noexcept nogil:
+    """Whether no step of this length can take a parameter out of the finite numbers; up to 1 none does.
+
+    A rule adds up to some thousand such steps in its momentum.
+    """
+    cdef double limit = 1e-4 * (3.4028235e38 if real is float else 1.7976931348623157e308)
+    cdef Py_ssize_t i
+    if learning_rate <= 1:
+        return True
+    for i in range(optimizer.n_parameters):
+        if g[i] > limit / learning_rate or g[i] < -limit / learning_rate:
+            return False
+    return learning_rate < limit
+
+
 cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double learning_rate,
                                 int64_t step) noexcept nogil:
-    """One update of w (flat) from its gradients g, which are consumed; `step` counts batches from 0."""
-    cdef int64_t t = step + 1
+    """One update of w (flat) from its gradients g, which are consumed; `step` counts batches from 0.
+
+    While gradients are gathered, average and constraints follow every batch all the same, as in Keras.
+    """
+    cdef int64_t t = step // max(optimizer.accumulation, <Py_ssize_t> 1) + 1
     cdef Py_ssize_t i
     cdef const TensorRule *rule
-    if optimizer.accumulation > 1:
-        if not gather_gradients(optimizer, g, step):
-            return
-        t = (step + 1) // optimizer.accumulation
-    clip_gradients(optimizer, g)
-    if optimizer.rule == NADAM:
-        optimizer.nadam_product *= nadam_momentum(optimizer.hyperparameters[0], t)
-    update_parameters(optimizer, w, g, learning_rate, t)
+    if optimizer.accumulation <= 1 or gather_gradients(optimizer, g, step):
+        clip_gradients(optimizer, g)
+        if optimizer.rule == NADAM:
+            optimizer.nadam_product *= nadam_momentum(optimizer.hyperparameters[0], t)
+        update_parameters(optimizer, w, g, learning_rate, t)
     if optimizer.average != NULL:
         update_average(optimizer, w, t)
     for i in range(optimizer.n_rules):
