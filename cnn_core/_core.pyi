@@ -121,6 +121,13 @@ class Pass(Workbench):
         updates: bool = True,
         seconds: float = ...,
     ) -> tuple[_Status, int, int]: ...
+    def feed(
+        self,
+        inputs: list[Any],
+        targets: list[_Array],
+        weights: list[_Array] | list[_Array | None] | list[None],
+        predictions: list[_Array | None] | None = None,
+    ) -> None: ...
     def take_totals(self) -> _Totals: ...
 
 def activation_forward(kind: str, z: _Array, parameters: tuple[float, ...] = ()) -> _Array: ...

@@ -260,12 +260,12 @@ def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace
     if y is None:
         return _forward_trace(model, x)
     run = _run(model, x, y, sample_weight, "trace", inputs=True, penalties=False)
-    names, layers = _layer_traces(model, run.plan, run.native, run.data.n)
+    names, traced = _layer_traces(model, run.plan, run.native, run.data.n)
     gradients = {
         id(variable): part.copy()
         for variable, part in zip(run.parameters.variables, run.parameters.split(run.parameters.gradients), strict=True)
     }
-    layers = [_with_gradients(layer, operation, run, gradients) for layer, operation in layers]
+    layers = [_with_gradients(layer, operation, run, gradients) for layer, operation in traced]
     penalty = sum(
         float(variable.regularizer(variable.array))
         for variable in run.parameters.variables
