@@ -142,8 +142,8 @@ def fit(
         epochs=epochs, n_members=members, random_state=seed, time_limit=time_limit, verbose=0 if quiet else 1
     )
     targets = _targets(y, task, path, target)
-    train, test = _split(targets, task, seed)
     try:
+        train, test = _split(targets, task, seed)
         estimator.fit(_rows(X, train), targets[train])
         _report(estimator, task, _rows(X, test), targets[test], targets[train])
     except ValueError as error:
@@ -218,8 +218,8 @@ def _report(estimator: Any, task: str, X: Any, y: Array, y_train: Array) -> None
         print(f"  log loss  {_log_loss(probability):.4f}   {_log_loss(share):.4f}")
         return
     mean = y_train.mean()
-    for name, measure in {"RMSE": lambda d: np.sqrt(np.mean(d**2)), "MAE": lambda d: np.mean(np.abs(d))}.items():
-        print(f"  {name:<4}  {measure(y - predicted):.6g}   {measure(y - mean):.6g}")
+    print(f"  RMSE  {np.sqrt(np.mean((y - predicted) ** 2)):.6g}   {np.sqrt(np.mean((y - mean) ** 2)):.6g}")
+    print(f"  MAE   {np.mean(np.abs(y - predicted)):.6g}   {np.mean(np.abs(y - mean)):.6g}")
     spread = np.sum((y - y.mean()) ** 2)
     if spread:
         print(f"  R^2   {1 - np.sum((y - predicted) ** 2) / spread:.4f}   {1 - np.sum((y - mean) ** 2) / spread:.4f}")

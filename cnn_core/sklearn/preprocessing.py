@@ -118,7 +118,7 @@ class CategoryEncoder:
 
     def encode(self, found: Array) -> Array:
         if self.binary:
-            return np.array([0.0, -1.0, 1.0])[found + 1][:, None]
+            return np.where(found < 0, 0.0, 2.0 * found - 1)[:, None]
         block = np.zeros((len(found), len(self.levels)))
         known = np.flatnonzero(found >= 0)
         block[known, found[known]] = 1

@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 from cnn_core import losses, model_file, validation
 from cnn_core.arrays import Array
 from cnn_core.sklearn import scores
-from cnn_core.sklearn.columns import columns_of, is_frame
+from cnn_core.sklearn.columns import columns_of, is_frame, is_missing
 from cnn_core.sklearn.preprocessing import TablePreprocessor
 from cnn_core.sklearn.tabular_network import (
     MAX_MEMBERS,
@@ -377,8 +377,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> classifier = TabularClassifier(epochs=32, random_state=0).fit(X[::2], y[::2])
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = TabularClassifier(random_state=0).fit(X[::2], y[::2])
     >>> bool(classifier.score(X[1::2], y[1::2]) > 0.9)
     True
     """
@@ -497,7 +497,7 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         found = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         unknown = self.classes_[found] != y
         if unknown.any():
-            raise ValueError(f"y_val holds the class {y[np.argmax(unknown)]!r}, which y does not have")
+            raise ValueError(f"y_val holds the class {y.tolist()[int(np.argmax(unknown))]!r}, which y does not have")
         return np.asarray(found)
 
     def _score_function(self, y: Array, weights: Array | None) -> Any:
@@ -569,7 +569,7 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> X, y = load_diabetes(return_X_y=True)
     >>> regressor = TabularRegressor(epochs=32, random_state=0).fit(X[::2], y[::2])
     >>> bool(regressor.score(X[1::2], y[1::2]) > 0.3)
     True
@@ -773,6 +773,9 @@ def load(path: Any) -> TabularClassifier | TabularRegressor:
         state = json.loads(metadata[_FILE])
         kind = {"classification": TabularClassifier, "regression": TabularRegressor}[state["task"]]
         known = {name: value for name, value in state["parameters"].items() if name in kind().get_params()}
+        for name in ("hidden_layer_sizes", "quantiles"):  # JSON knows lists only
+            if isinstance(known.get(name), list):
+                known[name] = tuple(known[name])
         estimator: TabularClassifier | TabularRegressor = kind(**known)
         estimator._restore(state, tensors)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -828,9 +831,10 @@ def _plain_target(y: Any) -> Any:
 
 
 def _refuse_missing(y: Array) -> None:
-    missing = [row for row, value in enumerate(y.tolist()) if value is None or value != value]
-    if missing:
-        raise ValueError(f"y must have a class for every row. Input y contains NaN or None in row {missing[0]}")
+    """Unfinished rows and infinity, which scikit-learn would turn into classes or warnings."""
+    for row, value in enumerate(y.tolist()):
+        if is_missing(value) or (isinstance(value, float) and np.isinf(value)):
+            raise ValueError(f"y must have a class for every row. Input y contains {value!r} in row {row}")
 
 
 def _numeric_targets(y: Any) -> Array:

@@ -1,0 +1,222 @@
+"""Tables into features: kinds of columns, scaling, gaps, unknown categories, and what an error names."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from cnn_core.sklearn.columns import canonical, columns_of
+from cnn_core.sklearn.preprocessing import MAX_CATEGORIES, TablePreprocessor, robust_scale, smooth_clip
+
+
+def objects(*columns: list[Any]) -> np.ndarray:
+    table = np.empty((len(columns[0]), len(columns)), dtype=object)
+    for number, column in enumerate(columns):
+        table[:, number] = column
+    return table
+
+
+def test_numbers_are_scaled_by_hand():
+    # Median 3, quartiles 2 and 4: z = (x - 3) / 2, then z / sqrt(1 + (z / 3)^2).
+    table = np.array([[1.0], [2.0], [3.0], [4.0], [103.0]])
+    z = np.array([-1, -0.5, 0, 0.5, 50])
+    np.testing.assert_allclose(
+        TablePreprocessor().fit(table).transform(table)[:, 0], z / np.sqrt(1 + z**2 / 9), rtol=1e-6
+    )
+
+
+def test_no_spread_between_quartiles_takes_half_the_distance_of_the_extremes():
+    center, factor = robust_scale(np.array([0.0] * 9 + [8.0])[:, None])
+    assert (center[0], factor[0]) == (0, 1 / 4)
+
+
+def test_smooth_clip_keeps_its_limit():
+    assert abs(smooth_clip(np.array([1e9, -1e9]))).max() == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, 2.5, None], "number"),
+        ([Decimal("1.5"), np.float32(2), float("nan")], "number"),
+        ([True, 1, 2], "number"),
+        ([True, False, None], "category"),
+        (["a", float("nan"), None], "category"),
+        (["1", "2", "3"], "category"),
+        ([None, float("nan"), None], "missing"),
+        ([datetime.date(2020, 1, 1), None, datetime.datetime(2020, 1, 2, 12)], "date"),
+        (["2020-01-01", None, "2021-05-06 12:30"], "date"),
+        (["2020-01-01", "x", "2021-05-06"], "category"),
+    ],
+)
+def test_kinds_of_objects(values: list[Any], kind: str):
+    assert columns_of(objects(values))[0].kind == kind
+
+
+def test_mixed_columns_name_column_and_rows():
+    with pytest.raises(ValueError, match=r"'column 1' .* 5 in row 0 and 'old' in row 2"):
+        columns_of(objects([1, 2, 3], [5, None, "old"]))
+
+
+def test_a_stray_text_among_numbers_is_named():
+    values = [str(number) for number in range(40)]
+    values[17] = "?"
+    with pytest.raises(ValueError, match=r"'column 0' .* '\?' in row 17"):
+        columns_of(objects(values))
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, object()])
+def test_other_objects_are_refused(value: Any):
+    with pytest.raises(TypeError, match=r"'column 0' .* in row 1"):
+        columns_of(objects([None, value]))
+
+
+def test_infinity_is_refused():
+    with pytest.raises(ValueError, match=r"'column 0' must hold finite numbers.* row 1"):
+        columns_of(np.array([[1.0], [np.inf]]))
+
+
+def test_categories():
+    table = objects(["a", "b", "c", None], ["x", "y", "x", "y"])
+    preprocessor = TablePreprocessor().fit(table)
+    assert preprocessor.feature_names == ["column 0=a", "column 0=b", "column 0=c", "column 1=y"]
+    known = preprocessor.transform(table)
+    unknown = preprocessor.transform(objects(["zzz", None], ["x", "zzz"]))
+    # Unknown and missing are what none of the known ones is, in every feature of the column.
+    np.testing.assert_array_equal(unknown[0, :3], known[3, :3])
+    np.testing.assert_array_equal(unknown[1, :3], known[3, :3])
+    assert known[0, 3] < unknown[1, 3] < known[1, 3]
+
+
+def test_numbers_and_texts_are_one_category():
+    assert canonical(3) == canonical(3.0) == canonical("3")
+    preprocessor = TablePreprocessor(["column 0"]).fit(np.array([[1.0], [2.0], [3.0]]))
+    np.testing.assert_array_equal(preprocessor.transform(objects(["2"])), preprocessor.transform(np.array([[2]])))
+
+
+def test_many_categories_keep_the_most_frequent():
+    values = [f"rare {number}" for number in range(MAX_CATEGORIES)] + ["common"] * 3
+    preprocessor = TablePreprocessor().fit(objects(values))
+    assert preprocessor.n_features == MAX_CATEGORIES
+    assert "column 0=common" in preprocessor.feature_names
+
+
+def test_gaps_are_the_median_and_known_as_gaps():
+    table = np.array([[1.0], [2.0], [3.0], [np.nan], [np.nan]])
+    preprocessor = TablePreprocessor().fit(table)
+    assert preprocessor.feature_names == ["column 0", "column 0 is missing"]
+    features = preprocessor.transform(table)
+    np.testing.assert_array_equal(features[3], features[4])
+    assert features[3, 0] == features[1, 0] == 0
+    assert features[3, 1] > features[1, 1]
+
+
+def test_gaps_only_at_prediction_are_the_median():
+    preprocessor = TablePreprocessor().fit(np.array([[1.0], [2.0], [3.0]]))
+    assert preprocessor.transform(np.array([[np.nan]])).tolist() == [[0]]
+
+
+def test_columns_without_news_are_left_out():
+    table = objects([1.0, 2, 3], [7, 7, 7], [None] * 3, ["a"] * 3)
+    preprocessor = TablePreprocessor().fit(table)
+    assert preprocessor.feature_names == ["column 0"]
+    assert [place.stop - place.start for place in preprocessor.places] == [1, 0, 0, 0]
+    assert TablePreprocessor().fit(table[:, 1:]).transform(table[:, 1:]).tolist() == [[0], [0], [0]]
+
+
+def test_fitted_on_the_given_rows_only():
+    table = np.array([[0.0], [1], [2], [3], [1000], [2000]])
+    some = TablePreprocessor().fit(table, np.arange(4))
+    np.testing.assert_array_equal(some.transform(table), TablePreprocessor().fit(table[:4]).transform(table))
+    np.testing.assert_array_equal(some.transform(table, np.array([4, 0])), some.transform(table)[[4, 0]])
+
+
+def test_text_in_a_number_column_at_prediction():
+    preprocessor = TablePreprocessor().fit(np.array([[1.0], [2.0]]))
+    assert preprocessor.transform(objects(["1.0"])).shape == (1, 1)
+    with pytest.raises(ValueError, match=r"'column 0' held numbers in training. Received: 'old' in row 1"):
+        preprocessor.transform(objects(["1.0", "old"]))
+
+
+def test_dates():
+    days = np.array(["2024-01-01", "2024-07-01", "2025-01-01", "NaT"], dtype="datetime64[D]")
+    preprocessor = TablePreprocessor().fit(days[:, None])
+    assert preprocessor.feature_names[0] == "column 0"
+    assert len(preprocessor.feature_names) == 5, "days have no time of day"
+    features = preprocessor.transform(days[:, None])
+    assert features[0, 0] < features[1, 0] < features[2, 0]
+    assert not features[3].any()
+    texts = preprocessor.transform(objects(["2024-07-01", None]))
+    np.testing.assert_array_equal(texts, features[[1, 3]])
+    with pytest.raises(ValueError, match="held dates"):
+        preprocessor.transform(objects(["yesterday"]))
+
+
+def test_time_of_day_counts():
+    hours = np.arange("2024-01-01T00", "2024-01-03T00", dtype="datetime64[h]")[:, None]
+    assert "column 0 sin of day" in TablePreprocessor().fit(hours).feature_names
+
+
+@pytest.mark.parametrize("choice", [[0], [-3], ["column 0"], [True, False, False]])
+def test_chosen_categories(choice: list[Any]):
+    table = np.arange(12.0).reshape(4, 3)
+    assert TablePreprocessor(choice).fit(table).feature_names[:2] == ["column 0=0", "column 0=3"]
+
+
+@pytest.mark.parametrize("choice", [["nothing"], [3], [True], "all"])
+def test_wrong_choices(choice: Any):
+    with pytest.raises(ValueError, match="categorical_features"):
+        TablePreprocessor(choice).fit(np.zeros((4, 3)))
+
+
+def test_state_is_plain_data_and_complete():
+    days = np.arange("2024-01-01", "2024-01-05", dtype="datetime64[D]")
+    table = objects([1.0, 2, None, 4], ["a", "b", "a", "c"], list(days), [None] * 4)
+    preprocessor = TablePreprocessor().fit(table)
+    again = TablePreprocessor.from_state(json.loads(json.dumps(preprocessor.state())))
+    np.testing.assert_array_equal(again.transform(table), preprocessor.transform(table))
+    assert again.feature_names == preprocessor.feature_names
+
+
+def test_pandas_and_polars_hold_the_same():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    n = 30
+    generator = np.random.default_rng(0)
+    numbers = generator.normal(size=n)
+    numbers[3] = np.nan
+    texts = generator.choice(["a", "b", "c"], n).tolist()
+    texts[4] = None
+    flags = generator.random(n) > 0.5
+    days = np.datetime64("2024-01-01") + generator.integers(0, 500, n)
+    whole = [None, *range(1, n)]
+    first = pandas.DataFrame(
+        {
+            "number": numbers,
+            "text": texts,
+            "category": pandas.Categorical(texts),
+            "flag": flags,
+            "day": days,
+            "whole": pandas.array(whole, dtype="Int64"),
+        }
+    )
+    second = polars.DataFrame(
+        {
+            "number": polars.Series(numbers).fill_nan(None),
+            "text": texts,
+            "category": polars.Series(texts, dtype=polars.Categorical),
+            "flag": flags,
+            "day": days,
+            "whole": whole,
+        }
+    )
+    ours, theirs = TablePreprocessor().fit(first), TablePreprocessor().fit(second)
+    assert ours.feature_names == theirs.feature_names
+    np.testing.assert_array_equal(ours.transform(first), theirs.transform(second))
+    np.testing.assert_array_equal(ours.transform(second), ours.transform(first))
