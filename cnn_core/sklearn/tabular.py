@@ -376,8 +376,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True)
     >>> classifier = TabularClassifier(random_state=0).fit(X[::2], y[::2])
     >>> bool(classifier.score(X[1::2], y[1::2]) > 0.9)
     True
