@@ -151,7 +151,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = MLPClassifier((20,), activation="gelu", solver="lbfgs", alpha=1, random_state=0).fit(X, y)
+    >>> classifier = MLPClassifier((20,), activation="gelu", learning_rate_init=0.05, random_state=0).fit(X, y)
     >>> classifier.score(X, y) > 0.9, classifier.predict_proba(X[:2]).shape
     (True, (2, 3))
     """
