@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import callbacks, metrics, optimizers
+from cnn_core import callbacks, metrics, model_file, optimizers
 from cnn_core.callbacks import (
     BackupAndRestore,
     Callback,
@@ -1010,7 +1010,7 @@ class TestStateFiles:
         assert not (tmp_path / "a").exists()
         with pytest.raises(OSError, match="missing"):
             callbacks.read_state(tmp_path / "missing")
-        callbacks.model_file.write(tmp_path / "b", {}, {})
+        model_file.write(tmp_path / "b", {}, {})
         with pytest.raises(ValueError, match="must hold the state of a training"):
             callbacks.read_state(tmp_path / "b")
 
