@@ -14,8 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# The recording scripts import Keras and PyTorch, which the tests do without.
-collect_ignore_glob = ["golden/record_*.py"]
+# The recording scripts and the scripts for Keras import Keras and PyTorch, which the tests do without.
+collect_ignore_glob = ["golden/record_*.py", "keras_scripts/*.py"]
 
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)

@@ -1,0 +1,215 @@
+"""Every constructor refuses what it cannot use and says so in the house form: `name` must be ... Received: ..."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import cnn_core
+from cnn_core import serialization
+
+MODULES = (
+    *("layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks"),
+    *("initializers", "regularizers", "constraints"),
+)
+# Bases for classes of one's own, and what wraps such classes.
+BASES = (
+    *("Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Callback", "MonitorCallback", "CallbackList"),
+    *("Initializer", "Regularizer", "Constraint", "Registry", "Accumulator", "CrossentropyByTarget"),
+    *("CustomLoss", "CustomInitializer", "CustomRegularizer", "CustomConstraint"),
+)
+# What a constructor cannot do without.
+NEEDED: dict[str, dict[str, Any]] = {
+    "Activation": {"activation": "relu"},
+    "AlphaDropout": {"rate": 0.5},
+    "BackupAndRestore": {"backup_dir": "backup"},
+    "CSVLogger": {"filename": "log.csv"},
+    "CategoryEncoding": {"num_tokens": 3},
+    "CosineDecay": {"initial_learning_rate": 0.1, "decay_steps": 3},
+    "CosineDecayRestarts": {"initial_learning_rate": 0.1, "first_decay_steps": 3},
+    "Coslog": {"initial_learning_rate": 0.1, "decay_steps": 3},
+    "Dense": {"units": 3},
+    "Discretization": {"num_bins": 3},
+    "Dot": {"axes": 1},
+    "Dropout": {"rate": 0.5},
+    "Embedding": {"input_dim": 3, "output_dim": 2},
+    "ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.5},
+    "FlatCosine": {"initial_learning_rate": 0.1, "decay_steps": 3},
+    "GaussianDropout": {"rate": 0.5},
+    "GaussianNoise": {"stddev": 0.5},
+    "InputLayer": {"shape": (2,)},
+    "InverseTimeDecay": {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.5},
+    "Lambda": {"function": abs},
+    "LearningRateScheduler": {"schedule": float},
+    "MeanMetricWrapper": {"fn": cnn_core.losses.mean_squared_error},
+    "ModelCheckpoint": {"filepath": "best.keras"},
+    "PiecewiseConstantDecay": {"boundaries": [1], "values": [0.1, 0.2]},
+    "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "RecallAtPrecision": {"precision": 0.5},
+    "Rescaling": {"scale": 2.0},
+    "Reshape": {"target_shape": (2,)},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+}
+# Looked at when the layer is used, or passed on as it is.
+UNCHECKED = {
+    *{("Lambda", name) for name in ("output_shape", "mask", "arguments")},
+    *{(name, "mode") for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau")},  # warn, as Keras does
+}
+
+
+class Alien:
+    """Nothing that any argument could be."""
+
+    def __repr__(self) -> str:
+        return "<alien>"
+
+
+def constructors() -> Iterator[Any]:
+    for path in MODULES:
+        module = cnn_core
+        for part in path.split("."):
+            module = getattr(module, part)
+        found = {
+            cls
+            for name, cls in vars(module).items()
+            if inspect.isclass(cls) and not name.startswith("_") and name not in BASES
+            if cls.__module__.startswith("cnn_core.") and name[0].isupper() and not issubclass(cls, (dict, tuple))
+            if cls.__name__ in getattr(module, "__all__", [cls.__name__])
+        }
+        for cls in sorted(found, key=lambda cls: cls.__name__):
+            yield pytest.param(cls, id=f"{path}.{cls.__name__}")
+
+
+def arguments_of(cls: Any) -> Iterator[str]:
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            yield parameter.name
+    if issubclass(cls, cnn_core.layers.Layer):
+        yield from ("name", "dtype", "trainable")
+
+
+def is_house_form(message: str, argument: str) -> bool:
+    """Whether it names the argument, or the kind of object it is, the rule and what was received."""
+    kind = argument.rpartition("_")[2]
+    return bool(re.match(rf"`?({argument}|{kind})`? must (be|have|hold) .+\. Received: .*", message, re.DOTALL))
+
+
+@pytest.mark.parametrize("cls", list(constructors()))
+def test_every_argument_refuses_an_alien(cls: Any) -> None:
+    needed = NEEDED.get(cls.__name__, {})
+    cls(**needed)
+    wrong = []
+    for argument in arguments_of(cls):
+        if (cls.__name__, argument) in UNCHECKED:
+            continue
+        try:
+            cls(**{**needed, argument: Alien()})
+        except (TypeError, ValueError) as error:
+            if not is_house_form(str(error), argument):
+                wrong.append(f"{argument}: {type(error).__name__}: {error}")
+        else:
+            wrong.append(f"{argument}: taken")
+    assert not wrong
+
+
+NUMBERS = [
+    ("layers.Dense", "units", [0, -3, 2.5, True, "8", None]),
+    ("layers.Dense", "activation", ["rleu", 3]),
+    ("layers.Dense", "use_bias", ["no", 2]),
+    ("layers.Dropout", "rate", [-0.1, 1.5, float("nan"), "half", None]),
+    ("layers.Reshape", "target_shape", ["2", 2.5, (0,)]),
+    ("layers.Input", "shape", [None, -1, (0,), "wide", (2.5,)]),
+    ("layers.AlphaDropout", "rate", [-0.1, 1.5, float("nan")]),
+    ("layers.GaussianDropout", "rate", [-0.1, 1.5, float("nan")]),
+    ("layers.GaussianNoise", "stddev", [-0.1, float("inf"), float("nan")]),
+    ("layers.BatchNormalization", "momentum", [-0.1, 1.5, float("nan")]),
+    ("layers.BatchNormalization", "epsilon", [-1, float("nan"), "small"]),
+    ("layers.LayerNormalization", "epsilon", [-1, float("nan")]),
+    ("layers.Embedding", "input_dim", [0, -1, 2.5]),
+    ("layers.Embedding", "output_dim", [0, -1, 2.5]),
+    ("layers.LeakyReLU", "negative_slope", [float("nan"), "steep", None]),
+    ("layers.ELU", "alpha", [float("nan"), "steep"]),
+    ("layers.ActivityRegularization", "l1", [-1, float("nan")]),
+    ("layers.Rescaling", "scale", ["large", float("nan")]),
+    ("layers.Concatenate", "axis", ["last", 1.5]),
+    ("layers.CategoryEncoding", "output_mode", ["binary", 3]),
+    ("losses.Huber", "delta", [0, -1, float("nan"), "1"]),
+    ("losses.BinaryCrossentropy", "label_smoothing", [-0.1, 1.1, float("nan"), True]),
+    ("losses.CategoricalCrossentropy", "from_logits", ["yes", 2]),
+    ("losses.MeanSquaredError", "reduction", ["average", 3]),
+    ("losses.CategoricalFocalCrossentropy", "gamma", [-1, float("inf")]),
+    ("losses.SparseCategoricalCrossentropy", "ignore_class", [1.5, "none"]),
+    ("losses.Quantile", "levels", [0, 1, 1.5, [], "median"]),
+    ("metrics.AUC", "num_thresholds", [1, 0, 2.5]),
+    ("metrics.AUC", "curve", ["roc curve", 3]),
+    ("metrics.TopKCategoricalAccuracy", "k", [0, -1, 2.5]),
+    ("metrics.Precision", "thresholds", [-0.1, 1.5, "half"]),
+    ("metrics.FBetaScore", "beta", [0, -1, "f1"]),
+    ("optimizers.SGD", "learning_rate", [-1, float("nan"), float("inf"), "fast", None]),
+    ("optimizers.SGD", "momentum", [-0.1, 1.1, float("nan")]),
+    ("optimizers.SGD", "nesterov", ["yes", 2]),
+    ("optimizers.Adam", "beta_1", [1, -0.1, float("nan")]),
+    ("optimizers.Adam", "epsilon", [-1e-7, float("nan")]),
+    ("optimizers.Adam", "clipnorm", [-1, float("nan")]),
+    ("optimizers.Adam", "weight_decay", [-1, float("nan")]),
+    ("optimizers.Adam", "ema_momentum", [-0.1, 1.1]),
+    ("optimizers.Adam", "gradient_accumulation_steps", [0, 1, 2.5]),
+    ("optimizers.AdamW", "weight_decay", [-1, None]),
+    ("optimizers.Lion", "beta_2", [1.5, -0.5]),
+    ("optimizers.schedules.CosineDecay", "decay_steps", [0, -1, float("nan")]),
+    ("optimizers.schedules.PolynomialDecay", "power", [float("nan"), "square"]),
+    ("optimizers.schedules.PiecewiseConstantDecay", "values", [[0.1], "0.1"]),
+    ("callbacks.EarlyStopping", "patience", [-1, 1.5, "long"]),
+    ("callbacks.ReduceLROnPlateau", "factor", [1.0, 2, float("nan")]),
+    ("callbacks.ModelCheckpoint", "save_freq", [0, "batch", 1.5]),
+    ("callbacks.ModelCheckpoint", "filepath", ["", 3, None]),
+    ("initializers.RandomNormal", "stddev", [-1, float("nan")]),
+    ("initializers.RandomUniform", "maxval", [float("nan"), "high"]),
+    ("initializers.VarianceScaling", "mode", ["fan", None]),
+    ("initializers.VarianceScaling", "scale", [0, -1, float("nan")]),
+    ("initializers.GlorotUniform", "seed", [-1, 1.5, "seed"]),
+    ("regularizers.L1", "l1", [-0.1, float("nan"), float("inf"), "0.1"]),
+    ("regularizers.L2", "l2", [-0.1, float("nan"), True]),
+    ("regularizers.OrthogonalRegularizer", "mode", ["diagonal", 3]),
+    ("constraints.MaxNorm", "max_value", [-1, float("nan")]),
+    ("constraints.MaxNorm", "axis", [0.5, "rows"]),
+    ("constraints.MinMaxNorm", "rate", [-0.1, 1.5]),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "argument", "value"), [(path, argument, value) for path, argument, values in NUMBERS for value in values]
+)
+def test_values_out_of_range_are_refused(path: str, argument: str, value: Any) -> None:
+    target: Any = cnn_core
+    for part in path.split("."):
+        target = getattr(target, part)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        target(**{**NEEDED.get(path.rpartition(".")[2], {}), argument: value})
+    assert is_house_form(str(caught.value), argument), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "typo", "meant"),
+    [
+        ("activations", "rleu", "relu"),
+        ("losses", "mean_square_error", "mean_squared_error"),
+        ("metrics", "acuracy", "accuracy"),
+        ("optimizers", "adamm", "Adam"),
+        ("initializers", "he_normall", "HeNormal"),
+        ("regularizers", "l22", "L2"),
+        ("constraints", "max_normm", "MaxNorm"),
+    ],
+)
+def test_unknown_names_list_the_known_ones_nearest_first(module: str, typo: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"Received: {typo!r}") as caught:
+        getattr(cnn_core, module).get(typo)
+    first = re.search(r"one of '([^']*)'", str(caught.value))
+    assert first is not None
+    assert serialization.snake_case(first[1]) == serialization.snake_case(meant)
