@@ -11,8 +11,8 @@ _Status: TypeAlias = Literal["finished", "out of time", "diverged", "failed"]
 
 # (offset, size, learning-rate multiplier, epsilon factor, decays)
 _Segment: TypeAlias = tuple[int, int, float, float, bool]
-# (offset, n_rows, n_cols, l1, l2, constraint, axis, the constraint's numbers)
-_Rule: TypeAlias = tuple[int, int, int, float, float, str | None, int, Sequence[float]]
+# offset, n_rows, n_cols; penalty, l1, l2, custom_penalty; constraint, axis, parameters, custom_constraint
+_Rule: TypeAlias = dict[str, Any]
 # (samples, sum of the batches' penalties, sum of each loss, (total, count) of each metric), sums over samples
 _Totals: TypeAlias = tuple[float, float, list[float], list[tuple[float, float]]]
 
@@ -35,6 +35,7 @@ METRICS: dict[str, int]
 REDUCTIONS: dict[str, int]
 RULES: dict[str, int]
 CONSTRAINTS: dict[str | None, int]
+PENALTIES: dict[str | None, int]
 MODES: dict[str, int]
 STATUS: dict[int, _Status]
 
@@ -52,7 +53,6 @@ class Network:
     def __init__(self, dtype: str, plan: _Plan) -> None: ...
     def bind(self, values: list[_Array], gradients: list[_Array] | list[_Array | None] | list[None]) -> None: ...
     def predict(self, inputs: list[_Array], outputs: list[_Array]) -> None: ...
-    def raise_custom_error(self, losses: list[Any] | None = None) -> None: ...
 
 class Scratch: ...
 
@@ -87,6 +87,7 @@ class Workbench:
 class Block(Workbench):
     def __init__(self, network: Network, n: int, training: bool = True, seed: int = 0, step: int = 0) -> None: ...
     def forward(self, inputs: list[Any]) -> list[_Array]: ...
+    def move_statistics(self) -> None: ...
     def backward(self, deltas: list[_Array]) -> list[_Array]: ...
 
 class Pass(Workbench):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,32 +34,38 @@ class Cache:
         self._plan = NetworkPlan()
         self._several = several
         buffers = [self._plan.add_input(x.shape[1:]) for x in inputs]
-        self._plan.outputs = layer.emit(self._plan, buffers)
-        self._gradients = [np.zeros(variable.shape, layer.dtype) for variable in self._plan.variables]
+        self._plan.outputs = layer.add_to(self._plan, buffers)
+        self._gradients = [
+            np.zeros(variable.shape, layer.dtype) if variable.trainable else None for variable in self._plan.variables
+        ]
         network = _core.Network(layer.dtype, self._plan)
         network.bind([variable.array for variable in self._plan.variables], self._gradients)
         self._block = _core.Block(network, len(inputs[0]), training, random_state.next_seed() if training else 0)
         outputs = self._block.forward(inputs)
+        if training:
+            self._block.move_statistics()
         shapes = [self._plan.shapes[buffer] for buffer in self._plan.outputs]
         shaped = [output.reshape(len(inputs[0]), *shape) for output, shape in zip(outputs, shapes, strict=True)]
         self.x: Any = inputs if several else inputs[0]
         self.a: Any = shaped if len(shaped) > 1 else shaped[0]
-        z = self._block.pre_activation(len(self._plan.operations) - 1) if self._plan.operations else None
+        writers = [n for n, operation in enumerate(self._plan.operations) if operation.kind != "activity_penalty"]
+        z = self._block.pre_activation(writers[-1]) if writers else None
         self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[-1])
 
     def backward(self, da: Any) -> tuple[Any, ...]:
-        """Return dx and the gradient of every variable."""
+        """Return dx and the gradient of every variable that can be trained."""
         wanted = self.a if isinstance(self.a, list) else [self.a]
         given = [_as_batch(part, "da", self.layer.dtype) for part in (da if isinstance(da, list) else [da])]
         for part, output in zip(given, wanted, strict=True):
             if part.shape != output.shape:
                 raise ValueError(f"da must have the shape of a, {output.shape}. Received: da.shape={part.shape}")
-        for gradient in self._gradients:
+        gradients = [gradient for gradient in self._gradients if gradient is not None]
+        for gradient in gradients:
             gradient[...] = 0
         deltas = self._block.backward(given)
         inputs = self.x if self._several else [self.x]
         dx = [delta.reshape(x.shape) for delta, x in zip(deltas, inputs, strict=True)]
-        return (dx if self._several else dx[0], *(gradient.copy() for gradient in self._gradients))
+        return (dx if self._several else dx[0], *(gradient.copy() for gradient in gradients))
 
 
 def _as_batch(x: Any, name: str, dtype: str) -> Array:
@@ -70,12 +77,12 @@ def _as_batch(x: Any, name: str, dtype: str) -> Array:
 
 def forward(layer: Layer, x: Any, training: bool = False) -> tuple[Any, Cache]:
     """See `Layer.forward`."""
-    several = layer.n_inputs is None
+    several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     inputs = [_as_batch(part, "x", layer.dtype) for part in (flatten(x) if several else [x])]
     if len({len(part) for part in inputs}) > 1:
         raise ValueError(f"All inputs must have the same number of rows. Received: {[len(part) for part in inputs]}")
     shapes = [(None, *part.shape[1:]) for part in inputs]
-    layer.ensure_built(shapes if several else shapes[0])
+    layer.ensure_built(shapes if layer.n_inputs is None else shapes[0])
     cache = Cache(layer, inputs, several, training)
     return cache.a, cache
 

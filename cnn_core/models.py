@@ -248,7 +248,7 @@ class Model(Trainer, Layer):
         """Enter the operations of all layers into a plan."""
         buffers = {id(symbol): buffer for symbol, buffer in zip(self.graph.inputs, inputs, strict=True)}
         for node in self.graph.nodes:
-            outputs = node.layer.emit(plan, [buffers[id(symbol)] for symbol in node.inputs])
+            outputs = node.layer.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
             buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, outputs, strict=True)})
         return [buffers[id(symbol)] for symbol in self.graph.outputs]
 
@@ -271,7 +271,10 @@ class Model(Trainer, Layer):
             if len(sizes) < len(symbol.shape) - 1:
                 raise ValueError(f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}")
             inputs.append(plan.add_input(sizes))
-        plan.outputs = self.emit(plan, inputs)
+        for output in self.add_to(plan, inputs):
+            # Every output has a buffer of its own: a loss writes its derivative there, a predictor its result.
+            again = output in plan.outputs or output in plan.inputs
+            plan.outputs.append(plan.add("activation", [output], plan.shapes[output], layer=self.name) if again else output)
         return plan
 
     def _build_for(self, x: Any) -> None:

@@ -7,7 +7,6 @@ of the same layout.
 from __future__ import annotations
 
 import itertools
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from cnn_core import _core
 from cnn_core.arrays import Array
 from cnn_core.optimizers import Optimizer
+from cnn_core.tensor_rules import tensor_rule
 from cnn_core.variables import Variable
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -121,10 +121,10 @@ class ParameterVector:
                 segments.append((offset, variable.size, *settings))
         return segments
 
-    def rules(self) -> list[tuple[Any, ...]]:
+    def rules(self) -> list[dict[str, Any]]:
         """Return what only some variables have: penalties and constraints."""
         return [
-            _rule(variable, offset)
+            tensor_rule(variable, offset)
             for variable, offset in zip(self.variables, self.offsets, strict=True)
             if variable.regularizer is not None or variable.constraint is not None
         ]
@@ -234,19 +234,6 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     return native
 
 
-def _rule(variable: Variable, offset: int) -> tuple[Any, ...]:
-    """Return (offset, rows, columns, l1, l2, constraint, its axis, its parameters)."""
-    l1 = l2 = 0.0
-    if variable.regularizer is not None:
-        l1, l2 = variable.regularizer.l1, variable.regularizer.l2
-    constraint, axis, numbers = None, 0, tuple[float, ...]()
-    if variable.constraint is not None:
-        constraint, axis = variable.constraint.native, getattr(variable.constraint, "axis", 0)
-        numbers = variable.constraint.native_parameters
-    rows, columns = _matrix_shape(variable.shape)
-    return offset, rows, columns, l1, l2, constraint, _single_axis(axis, len(variable.shape)), numbers
-
-
 def _tail(optimizer: Optimizer | None) -> dict[str, Any]:
     """The common arguments in native terms: 0 stands for none."""
     number = {
@@ -260,17 +247,3 @@ def _tail(optimizer: Optimizer | None) -> dict[str, Any]:
     tail: dict[str, Any] = {name: value or 0 for name, value in number.items()}
     tail["accumulation"] = getattr(optimizer, "gradient_accumulation_steps", None) or 1
     return tail
-
-
-def _matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    if len(shape) == 2:
-        return shape[0], shape[1]
-    return math.prod(shape), 1
-
-
-def _single_axis(axis: Any, rank: int) -> int:
-    """Norms run along axis 0 or 1 of a matrix; anything wider is the whole tensor, -1."""
-    axes = {int(each) % max(rank, 1) for each in (axis if isinstance(axis, (list, tuple)) else [0 if axis is None else axis])}
-    if rank < 2:
-        return 0
-    return axes.pop() if len(axes) == 1 else -1

@@ -7,10 +7,13 @@ with branches is merely another list.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from cnn_core.activations import Activation
+from cnn_core.arrays import Array
 from cnn_core.variables import Variable
 
 # Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
@@ -29,7 +32,7 @@ class Operation(NamedTuple):
     inputs : tuple of int
         Buffers.
     output : int
-        A buffer that no earlier operation wrote.
+        A buffer that no earlier operation wrote; a penalty on activities writes nothing and names its input.
     tensors : tuple of int or None
         Parameters, as the kind orders them.
     activation : str
@@ -38,6 +41,8 @@ class Operation(NamedTuple):
         What else the kind needs.
     custom : object or None
         The Python object that a custom operation or activation calls.
+    frozen : callable or None
+        Tells, whenever a pass begins, whether the operation keeps to what it has learned even in training.
     layer : str
         The name of the layer it came from.
     """
@@ -52,6 +57,7 @@ class Operation(NamedTuple):
     integers: tuple[int, ...] = ()
     custom: Any = None
     layer: str = ""
+    frozen: Callable[[], bool] | None = None
 
 
 # Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
@@ -61,7 +67,7 @@ _FIRST_STREAM = 2**61
 class CustomCalls:
     """What native code calls for a user's activation or operation; keeps an exception until native code has returned.
 
-    `error` is set by native code and raised by `_core.Network.raise_custom_error`. It stands here and not on the user's
+    `error` is set by native code and raised by `_core`. It stands here and not on the user's
     object, which may be shared, frozen or a class with slots.
     """
 
@@ -71,6 +77,37 @@ class CustomCalls:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
+
+
+class TensorCalls(CustomCalls):
+    """What native code calls for a user's penalty or constraint: hands tensors over in their shape, not as rows.
+
+    Parameters
+    ----------
+    target : callable
+        A regularizer (with a method `gradient`) or a constraint.
+    shape : tuple of int
+        Of the tensor; -1 stands for the batch.
+    """
+
+    def __init__(self, target: Any, shape: Sequence[int]) -> None:
+        super().__init__(target)
+        self._shape = tuple(shape)
+
+    def penalty(self, rows: Array) -> float:
+        """Return the penalty on a tensor given as rows."""
+        return float(self._target(rows.reshape(self._shape)))
+
+    def gradient(self, rows: Array) -> Array:
+        """Return its gradient, as rows again."""
+        return np.asarray(self._target.gradient(rows.reshape(self._shape))).reshape(rows.shape)
+
+    def constrain(self, rows: Array) -> Array:
+        """Return what the constraint makes of a tensor, as rows again."""
+        result = np.asarray(self._target(rows.reshape(self._shape)))
+        if result.shape != self._shape:
+            raise ValueError(f"A constraint must keep the shape {self._shape}. Received: shape={result.shape}")
+        return result.reshape(rows.shape)
 
 
 class NetworkPlan:
@@ -123,6 +160,29 @@ class NetworkPlan:
         """
         return _FIRST_STREAM + len(self.operations) if seed is None else seed % _FIRST_STREAM
 
+    def add_activity_penalty(self, buffer: int, regularizer: Any, layer: str) -> None:
+        """Add a penalty on what a buffer holds to the loss, divided by the batch size."""
+        native = getattr(regularizer, "native", None) == "l1_l2"
+        reals = (float(regularizer.l1), float(regularizer.l2)) if native else ()
+        custom = None if native else TensorCalls(regularizer, (-1, *self.shapes[buffer]))
+        self.operations.append(
+            Operation("activity_penalty", (buffer,), buffer, reals=reals, custom=custom, layer=layer)
+        )
+
+    def add_permutation(self, source: int, order: Sequence[int], layer: str) -> int:
+        """Add an operation that puts the axes of a sample in another order: axis i of the output is `order[i]`."""
+        shape = self.shapes[source]
+        if tuple(order) == tuple(range(len(shape))):
+            return source
+        integers = (len(shape), *shape, *order)
+        return self.add("permute", [source], [shape[axis] for axis in order], layer=layer, integers=integers)
+
+    def add_reshaping(self, source: int, shape: Sequence[int], layer: str) -> int:
+        """Add an operation that cuts the elements of a sample into another shape."""
+        if tuple(shape) == self.shapes[source]:
+            return source
+        return self.add("reshape", [source], shape, layer=layer)
+
     def add(
         self,
         kind: str,
@@ -135,6 +195,7 @@ class NetworkPlan:
         reals: Sequence[float] = (),
         integers: Sequence[int] = (),
         custom: Any = None,
+        frozen: Callable[[], bool] | None = None,
     ) -> int:
         """Add an operation, with its activation fused or following it, and return its output's buffer."""
         fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
@@ -156,6 +217,7 @@ class NetworkPlan:
                 tuple(map(int, integers)),
                 custom,
                 layer,
+                frozen,
             )
         )
         return output if activation is None or fused else self.add_activation(output, activation, layer)

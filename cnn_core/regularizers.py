@@ -30,7 +30,7 @@ class Regularizer:
     l1, l2 : float
         The penalty is `l1 sum |w| + l2 sum w^2`, if `native` says "l1_l2".
     native : str or None
-        "l1_l2"; None for a penalty that only Python knows.
+        "l1_l2" or "orthogonal"; None for a penalty that only Python knows.
 
     Examples
     --------
@@ -194,6 +194,7 @@ class OrthogonalRegularizer(Regularizer):
     0.6
     """
 
+    native = "orthogonal"
     _options = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:

@@ -56,7 +56,7 @@ class Variable:
         learning_rate_multiplier: float = 1.0,
         epsilon_multiplier: float = 1.0,
     ) -> None:
-        self._array = np.ascontiguousarray(value)
+        self._array = np.asarray(value, order="C")  # keeps a number without axes as it is
         self.name = name
         self.path = path
         self.trainable = trainable

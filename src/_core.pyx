@@ -16,6 +16,7 @@ from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, multiply
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
+from normalization cimport COLUMN_STATISTICS, move_statistics
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
                       run_slice)
 from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
@@ -31,6 +32,7 @@ cimport losses
 cimport metrics
 cimport optimizers
 cimport constraints
+cimport regularizers
 
 cdef extern from "simd/kinds.h":
     int ACTIVATION_LINEAR, ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH, ACTIVATION_ELU, ACTIVATION_SELU
@@ -55,8 +57,16 @@ ACTIVATIONS = {
     "softmax": ROW_SOFTMAX, "log_softmax": ROW_LOG_SOFTMAX, "glu": ROW_GLU, "sparsemax": ROW_SPARSEMAX,
     "custom": CUSTOM_ACTIVATION,
 }
-OPERATIONS = {"dense": DENSE, "activation": ACTIVATION, "reshape": RESHAPE, "dropout": DROPOUT, "scale": SCALE,
-              "custom": CUSTOM}
+OPERATIONS = {
+    "dense": DENSE, "activation": ACTIVATION, "prelu": PRELU, "reshape": RESHAPE, "permute": PERMUTE,
+    "dropout": DROPOUT, "alpha_dropout": ALPHA_DROPOUT, "gaussian_dropout": GAUSSIAN_DROPOUT,
+    "gaussian_noise": GAUSSIAN_NOISE, "batch_normalization": BATCH_NORMALIZATION,
+    "layer_normalization": LAYER_NORMALIZATION, "rms_normalization": RMS_NORMALIZATION,
+    "unit_normalization": UNIT_NORMALIZATION, "add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY,
+    "average": AVERAGE, "maximum": MAXIMUM, "minimum": MINIMUM, "concatenate": CONCATENATE, "dot": DOT,
+    "scale": SCALE, "embedding": EMBEDDING, "standardize": STANDARDIZE, "rescale": RESCALE, "encode": ENCODE,
+    "discretize": DISCRETIZE, "activity_penalty": ACTIVITY_PENALTY, "custom": CUSTOM,
+}
 LOSSES = {
     "mean_squared_error": losses.MEAN_SQUARED_ERROR, "half_squared_error": losses.HALF_SQUARED_ERROR,
     "mean_absolute_error": losses.MEAN_ABSOLUTE_ERROR,
@@ -88,6 +98,11 @@ RULES = {
 CONSTRAINTS = {
     None: constraints.UNCONSTRAINED, "non_negative": constraints.NON_NEGATIVE, "max_norm": constraints.MAX_NORM,
     "unit_norm": constraints.UNIT_NORM, "min_max_norm": constraints.MIN_MAX_NORM,
+    "custom": constraints.CUSTOM_CONSTRAINT,
+}
+PENALTIES = {
+    None: regularizers.NO_PENALTY, "l1_l2": regularizers.L1_L2, "orthogonal_rows": regularizers.ORTHOGONAL_ROWS,
+    "orthogonal_columns": regularizers.ORTHOGONAL_COLUMNS, "custom": regularizers.CUSTOM_PENALTY,
 }
 MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracing": TRACING}
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
@@ -175,6 +190,8 @@ cdef class Network:
     cdef Py_ssize_t *tensor_sizes
     cdef list kept_alive
     cdef list customs
+    cdef list names
+    cdef list frozen
     cdef list spares
     cdef bint *no_delta
 
@@ -182,6 +199,8 @@ cdef class Network:
         self.dtype = np.dtype(dtype)
         self.element_size = self.dtype.itemsize
         self.customs, self.kept_alive, self.spares = [], [], []
+        self.names = [operation.layer for operation in plan.operations]
+        self.frozen = [(i, operation.frozen) for i, operation in enumerate(plan.operations) if operation.frozen is not None]
         self.plan.n_buffers, self.plan.n_operations = len(plan.buffers), len(plan.operations)
         self.plan.n_inputs, self.plan.n_outputs = len(plan.inputs), len(plan.outputs)
         self.plan.n_tensors = len(plan.tensor_sizes)
@@ -207,6 +226,7 @@ cdef class Network:
         for i, operation in enumerate(plan.operations):
             self.add_operation(&self.plan.operations[i], operation)
         self.mark_gates()
+        self.ask_what_is_frozen()
 
     def __dealloc__(self):
         plan_free(&self.plan)
@@ -221,8 +241,13 @@ cdef class Network:
         return buffer
 
     cdef int add_operation(self, Operation *target, object operation) except -1:
-        cdef Buffer *output
         cdef int i
+        for name, limit in (("tensors", MAX_TENSORS), ("activation_parameters", 3), ("reals", MAX_REALS),
+                            ("integers", MAX_INTEGERS)):
+            if len(getattr(operation, name)) > limit:
+                raise ValueError(f"an operation has at most {limit} {name}. Received: {len(getattr(operation, name))}")
+        if not operation.inputs:
+            raise ValueError(f"an operation needs an input. Received: {operation!r}")
         target.kind = OPERATIONS[operation.kind]
         target.output = self.checked_buffer(operation.output)
         target.inputs = <int *> allocate(len(operation.inputs), sizeof(int))
@@ -247,35 +272,112 @@ cdef class Network:
             self.customs.append(operation.custom)
             target.custom = <void *> operation.custom
         target.keeps_z = derivative_needs_z(target) or target.activation == CUSTOM_ACTIVATION
-        output = &self.plan.buffers[target.output]
-        target.scratch = output.rows * (output.width if target.kind == DROPOUT else output.stride)
-        if target.kind in (RESHAPE, CUSTOM) or target.activation == ACTIVATION_LINEAR and target.kind != DROPOUT:
-            target.scratch = 0
-        if target.activation == ROW_GLU:
-            target.scratch *= 4
         self.check_sizes(target)
+        self.size_scratch(target)
+        self.plan.needs_whole_batch |= (target.kind in (BATCH_NORMALIZATION, CUSTOM)
+                                        or target.kind == ACTIVITY_PENALTY and target.custom != NULL)
+        return 0
+
+    cdef int size_scratch(self, Operation *operation) except -1:
+        """How much scratch memory the operation needs, in elements of the network's type."""
+        cdef Buffer *output = &self.plan.buffers[operation.output]
+        cdef Py_ssize_t double_size = <Py_ssize_t> sizeof(double) // self.element_size
+        operation.scratch = operation.fixed_scratch = 0
+        if operation.kind in (DENSE, ACTIVATION) and operation.activation != ACTIVATION_LINEAR:
+            operation.scratch = output.rows * output.stride * (4 if operation.activation == ROW_GLU else 1)
+        elif DROPOUT <= operation.kind <= GAUSSIAN_NOISE:
+            operation.scratch = output.rows * output.width
+        elif operation.kind == BATCH_NORMALIZATION:
+            operation.fixed_scratch = COLUMN_STATISTICS * output.width * double_size
+        elif BATCH_NORMALIZATION < operation.kind <= UNIT_NORMALIZATION:
+            operation.scratch = 2 * output.rows * double_size
+            operation.fixed_scratch = 2 * output.width * double_size
+        elif ADD <= operation.kind <= MINIMUM:
+            operation.fixed_scratch = output.width
+        elif operation.kind == PRELU:
+            operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size
         return 0
 
     cdef int check_sizes(self, Operation *operation) except -1:
         """What would otherwise read or write out of bounds."""
         cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
         cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef bint fits = input.rows == output.rows
-        if operation.kind == DENSE:
-            fits = fits and self.tensor_sizes[operation.tensors[0]] == input.width * output.width
-            fits = fits and (operation.tensors[1] < 0 or self.tensor_sizes[operation.tensors[1]] == output.width)
-        elif operation.kind == RESHAPE:
+        cdef bint same = input.rows == output.rows and input.width == output.width
+        cdef bint fits = same
+        cdef int kind = operation.kind
+        if kind == DENSE:
+            fits = input.rows == output.rows and self.has_size(operation, 0, input.width * output.width)
+            fits = fits and (operation.tensors[1] < 0 or self.has_size(operation, 1, output.width))
+        elif kind == ACTIVATION and operation.activation == ROW_GLU:
+            fits = input.rows == output.rows and input.width == 2 * output.width
+        elif kind == PRELU:
+            fits = (same and operation.integers[0] in (1, input.rows) and operation.integers[1] in (1, input.width)
+                    and self.has_size(operation, 0, operation.integers[0] * operation.integers[1]))
+        elif kind == RESHAPE:
             fits = input.rows * input.width == output.rows * output.width
-        elif operation.kind == ACTIVATION and operation.activation == ROW_GLU:
-            fits = fits and input.width == 2 * output.width
-        elif operation.kind in (ACTIVATION, DROPOUT):
-            fits = fits and input.width == output.width
-        elif operation.kind == SCALE:
-            fits = fits and input.width == output.width and self.tensor_sizes[operation.tensors[0]] == input.width
+        elif kind == PERMUTE:
+            fits = self.permutation_fits(operation)
+        elif kind == BATCH_NORMALIZATION:
+            fits = same and self.has_size(operation, 2, output.width) and self.has_size(operation, 3, output.width)
+        elif kind in (MULTIPLY, ADD, SUBTRACT, AVERAGE, MAXIMUM, MINIMUM, CONCATENATE, DOT):
+            fits = self.merging_fits(operation)
+        elif kind == SCALE:
+            fits = same and self.has_size(operation, 0, input.width)
+        elif kind == EMBEDDING:
+            fits = (input.rows * input.width == output.rows and operation.integers[0] > 0
+                    and self.has_size(operation, 0, operation.integers[0] * output.width))
+        elif kind in (STANDARDIZE, RESCALE):
+            fits = same and all([operation.integers[i] in (1, input.width)
+                                and self.has_size(operation, i, operation.integers[i]) for i in range(2)])
+        elif kind == ENCODE:
+            fits = (operation.integers[1] > 0 and input.width % operation.integers[1] == 0
+                    and input.rows * (input.width // operation.integers[1]) == output.rows)
+        elif kind == DISCRETIZE:
+            fits = same and operation.integers[0] >= 0 and self.has_size(operation, 0, operation.integers[0])
+        elif kind == ACTIVITY_PENALTY:
+            fits = operation.inputs[0] == operation.output
+        elif kind == CUSTOM:
+            fits = operation.custom != NULL and input.rows == output.rows
+        if BATCH_NORMALIZATION <= kind <= UNIT_NORMALIZATION:  # gamma and beta, where they are
+            fits = fits and all([operation.tensors[i] < 0 or self.has_size(operation, i, output.width)
+                                  for i in range(2)])
         if not fits:
             raise ValueError(f"the sizes of operation {operation.kind} do not fit: input ({input.rows}, {input.width}), "
                              f"output ({output.rows}, {output.width})")
         return 0
+
+    cdef bint has_size(self, Operation *operation, int i, Py_ssize_t size):
+        return operation.tensors[i] >= 0 and self.tensor_sizes[operation.tensors[i]] == size
+
+    cdef bint permutation_fits(self, Operation *operation):
+        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
+        cdef Buffer *output = &self.plan.buffers[operation.output]
+        cdef int rank = <int> min(max(operation.integers[0], <Py_ssize_t> 0), <Py_ssize_t> MAX_RANK + 1)
+        cdef Py_ssize_t size = 1
+        if not 1 <= rank <= MAX_RANK:
+            return False
+        shape = [operation.integers[1 + i] for i in range(rank)]
+        order = [operation.integers[1 + rank + i] for i in range(rank)]
+        if sorted(order) != list(range(rank)) or min(shape) < 1:
+            return False
+        for length in shape:
+            size *= length
+        return (shape[rank - 1] == input.width and shape[order[rank - 1]] == output.width
+                and size == input.rows * input.width == output.rows * output.width)
+
+    cdef bint merging_fits(self, Operation *operation):
+        cdef Buffer *output = &self.plan.buffers[operation.output]
+        cdef Py_ssize_t stretches = operation.integers[0]
+        rows = [self.plan.buffers[operation.inputs[i]].rows for i in range(operation.n_inputs)]
+        widths = [self.plan.buffers[operation.inputs[i]].width for i in range(operation.n_inputs)]
+        if operation.kind == DOT:
+            return len(rows) == 2 and rows == [output.rows, output.width] and widths[0] == widths[1]
+        if operation.kind != CONCATENATE:
+            return set(rows) <= {1, output.rows} and set(widths) <= {1, output.width}
+        if stretches == 0:
+            return set(rows) == {output.rows} and sum(widths) == output.width
+        return (stretches > 0 and set(widths) == {output.width} and sum(rows) == output.rows
+                and not any([each % stretches for each in rows]))
 
     cdef int mark_gates(self) except -1:
         """A dense layer whose input is a plain ReLU's output, read by nobody else, applies that ReLU's derivative."""
@@ -298,6 +400,15 @@ cdef class Network:
                 operation.gates_input = True
                 self.plan.operations[producer].gated = True
         return 0
+
+    cdef int ask_what_is_frozen(self) except -1:
+        for i, frozen in self.frozen:
+            self.plan.operations[<int> i].frozen = frozen()
+        return 0
+
+    cdef object as_numbers(self, object array):
+        """Indices, which arrive as int32, in the network's type; everything else as it is."""
+        return array.astype(self.dtype) if isinstance(array, np.ndarray) and array.dtype == np.int32 else array
 
     def bind(self, list values, list gradients):
         """Points the parameters at these arrays; a gradient of None marks a parameter that is not trained."""
@@ -332,6 +443,7 @@ cdef class Network:
         if len(inputs) != self.plan.n_inputs or len(outputs) != self.plan.n_outputs:
             raise ValueError(f"expected {self.plan.n_inputs} inputs and {self.plan.n_outputs} outputs")
         n = len(inputs[0])
+        inputs = [self.as_numbers(array) for array in inputs]
         for i in range(self.plan.n_inputs):
             sources[i] = data_of(inputs[i], self.dtype, n * self.sample_size(self.plan.inputs[i]))
         for i in range(self.plan.n_outputs):
@@ -358,8 +470,9 @@ cdef class Network:
             p.first = p.last
             for i in range(n_tasks):
                 if workspaces[i].failed:
-                    workspaces[i].failed = False
-                    self.raise_custom_error()
+                    culprit = workspaces[i].out_of_range
+                    workspaces[i].failed, workspaces[i].out_of_range = False, 0
+                    self.raise_error(culprit)
             PyErr_CheckSignals()
         self.spares.extend(scratches)
 
@@ -386,13 +499,20 @@ cdef class Network:
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 
-    def raise_custom_error(self, list losses=None):
-        """Raises what a custom activation, operation or one of these losses raised inside native code."""
-        for custom in self.customs + (losses or []):
-            error, custom.error = custom.error, None
+    cdef int raise_error(self, int out_of_range, list customs=[]) except -1:
+        """Raises what a custom object raised inside native code, or says which operation met a number out of range."""
+        if out_of_range > 0:
+            raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
+                             f"{self.limit(&self.plan.operations[out_of_range - 1]) - 1}. Received: one outside")
+        for custom in (*self.customs, *customs):
+            error = getattr(custom, "error", None)
             if error is not None:
+                custom.error = None
                 raise error
         raise RuntimeError("a custom object failed without leaving an error")
+
+    cdef Py_ssize_t limit(self, Operation *operation):
+        return operation.integers[0] if operation.kind == EMBEDDING else self.plan.buffers[operation.output].width
 
 
 cdef class Scratch:
@@ -457,8 +577,9 @@ cdef class Predictor:
         finally:
             self.busy = False
         if self.scratch.workspace.failed:
-            self.scratch.workspace.failed = False
-            self.network.raise_custom_error()
+            culprit = self.scratch.workspace.out_of_range
+            self.scratch.workspace.failed, self.scratch.workspace.out_of_range = False, 0
+            self.network.raise_error(culprit)
         return result
 
     cdef void run(self, real *x, real *out, Py_ssize_t n):
@@ -508,7 +629,8 @@ cdef class Optimizer:
     tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
         accumulation, and optionally penalties_over_batch
     segments : sequence of (offset, size, multiplier, epsilon_factor, decays)
-    rules : sequence of (offset, n_rows, n_cols, l1, l2, constraint, axis, parameters)
+    rules : sequence of dicts with offset, n_rows, n_cols and, where there are such, penalty, l1, l2, custom_penalty,
+        constraint, axis, parameters, custom_constraint
     tensors : sequence of (offset, size)
     parameters, gradients : flat arrays
     slots : list of flat arrays
@@ -516,12 +638,14 @@ cdef class Optimizer:
     """
     cdef OptimizerStruct optimizer
     cdef object parameters, gradients, kept_alive
+    cdef list customs
 
     def __cinit__(self, str rule, object hyperparameters, dict tail, object segments, object rules, object tensors,
                   object parameters, object gradients, list slots, object average, object accumulator):
         cdef int i
         cdef OptimizerStruct *o = &self.optimizer
         dtype = parameters.dtype
+        self.customs = []
         self.parameters, self.gradients, self.kept_alive = parameters, gradients, (slots, average, accumulator)
         o.rule = RULES[rule]
         for i, number in enumerate(hyperparameters):
@@ -542,13 +666,8 @@ cdef class Optimizer:
         for i, (offset, size) in enumerate(tensors):
             self.check_range(offset, size)
             o.tensors[i] = TensorRange(offset, size)
-        for i, (offset, n_rows, n_cols, l1, l2, constraint, axis, numbers) in enumerate(rules):
-            self.check_range(offset, n_rows * n_cols)
-            o.rules[i].offset, o.rules[i].n_rows, o.rules[i].n_cols = offset, n_rows, n_cols
-            o.rules[i].l1, o.rules[i].l2 = l1, l2
-            o.rules[i].constraint, o.rules[i].constraint_axis = CONSTRAINTS[constraint], axis
-            for j, number in enumerate(numbers):
-                o.rules[i].constraint_parameters[<int> j] = number
+        for i, description in enumerate(rules):
+            self.fill_rule(&o.rules[i], description)
         for i, slot in enumerate(slots):
             o.slots[i] = data_of(slot, dtype, o.n_parameters)
         data_of(parameters, dtype, o.n_parameters)
@@ -558,7 +677,31 @@ cdef class Optimizer:
         if accumulator is not None:
             o.accumulator = data_of(accumulator, dtype, o.n_parameters)
 
+    cdef int fill_rule(self, TensorRule *rule, dict description) except -1:
+        cdef int i
+        rule.offset, rule.n_rows, rule.n_cols = description["offset"], description["n_rows"], description["n_cols"]
+        self.check_range(rule.offset, rule.n_rows * rule.n_cols)
+        rule.penalty = PENALTIES[description.get("penalty")]
+        rule.l1, rule.l2 = description.get("l1", 0.0), description.get("l2", 0.0)
+        rule.constraint = CONSTRAINTS[description.get("constraint")]
+        rule.constraint_axis = description.get("axis", 0)
+        for i, number in enumerate(description.get("parameters", ())[:3]):
+            rule.constraint_parameters[i] = number
+        if rule.penalty in (regularizers.ORTHOGONAL_ROWS, regularizers.ORTHOGONAL_COLUMNS):
+            rule.lengths = <double *> allocate(max(rule.n_rows, rule.n_cols), sizeof(double))
+        penalty, constraint = description.get("custom_penalty"), description.get("custom_constraint")
+        self.customs += [penalty, constraint]
+        rule.custom_penalty, rule.custom_constraint = <void *> penalty, <void *> constraint
+        if (rule.penalty == regularizers.CUSTOM_PENALTY and penalty is None
+                or rule.constraint == constraints.CUSTOM_CONSTRAINT and constraint is None):
+            raise ValueError("a custom penalty or constraint needs its object")
+        return 0
+
     def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.optimizer.rules != NULL:
+            for i in range(self.optimizer.n_rules):
+                free(self.optimizer.rules[i].lengths)
         free(self.optimizer.segments)
         free(self.optimizer.rules)
         free(self.optimizer.tensors)
@@ -697,10 +840,15 @@ cdef class Workbench:
             memcpy(<char *> cnp.PyArray_DATA(result) + r * width, <char *> data + r * stride, width)
         return result
 
-    cdef int check_failure(self) except -1:
+    cdef int check_failure(self, Optimizer optimizer=None) except -1:
+        cdef int culprit = self.workspace.out_of_range
+        cdef list customs = self.customs or []
+        if optimizer is not None and optimizer.optimizer.failed:
+            optimizer.optimizer.failed, self.workspace.failed = False, True
+            customs = customs + optimizer.customs
         if self.workspace.failed:
-            self.workspace.failed = False
-            self.network.raise_custom_error(self.customs)
+            self.workspace.failed, self.workspace.out_of_range = False, 0
+            self.network.raise_error(culprit, customs)
         return 0
 
 
@@ -713,7 +861,7 @@ cdef class Block(Workbench):
         for i in range(network.plan.n_outputs):
             self.needs_delta[network.plan.outputs[i]] = True
         self.allocate_workspace(max(n, <Py_ssize_t> 1), "tracing" if training else "block", seed)
-        self.workspace.n, self.workspace.step = n, step
+        self.workspace.n, self.workspace.step, self.workspace.live = n, step, training
 
     def forward(self, list inputs):
         """The outputs for the inputs, each (n, elements)."""
@@ -737,6 +885,13 @@ cdef class Block(Workbench):
                 forward(&network.plan, &self.workspace, <double **> network.tensors)
         self.check_failure()
         return [self.value(network.plan.outputs[i]) for i in range(network.plan.n_outputs)]
+
+    def move_statistics(self):
+        """Moves the moving statistics towards those of this batch, if it is one of training."""
+        if self.network.element_size == 4:
+            move_statistics(&self.network.plan, &self.workspace, <float **> self.network.tensors)
+        else:
+            move_statistics(&self.network.plan, &self.workspace, <double **> self.network.tensors)
 
     def backward(self, list deltas):
         """From dJ/doutputs: fills the bound gradients and returns dJ/dinputs."""
@@ -814,7 +969,8 @@ cdef class Pass(Workbench):
         self.customs = [description["custom"] for description in losses if description["custom"] is not None]
         self.point_at(inputs, targets, weights, predictions)
         if optimizer is not None:
-            run.optimizer, run.gradients = &optimizer.optimizer, network.gradients
+            run.optimizer = &optimizer.optimizer
+            run.gradients = network.gradients if mode != "evaluation" else NULL
             run.parameters = cnp.PyArray_DATA(optimizer.parameters)
             run.flat_gradients = cnp.PyArray_DATA(optimizer.gradients)
         self.mark_deltas(mode != "evaluation", input_gradients)
@@ -822,6 +978,7 @@ cdef class Pass(Workbench):
             self.needs_delta[run.losses[i].output] = True
         run.block_size = self.block_size(mode)
         self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
+        self.workspace.live = mode == "training"  # a trace only looks at a batch
 
     def __dealloc__(self):
         cdef int i
@@ -849,6 +1006,7 @@ cdef class Pass(Workbench):
         cdef Run *run = &self.run
         cdef Network network = self.network
         cdef Py_ssize_t n = len(inputs[0]), i
+        inputs = [network.as_numbers(array) for array in inputs]
         run.n_samples = n
         self.n_batches = (n + run.batch_size - 1) // run.batch_size
         for i in range(network.plan.n_inputs):
@@ -916,6 +1074,7 @@ cdef class Pass(Workbench):
         cdef Run *run = &self.run
         cdef Plan *plan = &self.network.plan
         cdef int status, i
+        self.network.ask_what_is_frozen()
         run.order = NULL
         if order is not None:
             run.order = <const int64_t *> data_of(order, np.dtype(np.int64), -1)
@@ -941,7 +1100,7 @@ cdef class Pass(Workbench):
                 status = run_slice(run, <float **> run.tensors, <float **> run.gradients, seconds)
             else:
                 status = run_slice(run, <double **> run.tensors, <double **> run.gradients, seconds)
-        self.check_failure()
+        self.check_failure(self.optimizer)
         return STATUS[status], run.next_batch, run.step
 
     def take_totals(self):

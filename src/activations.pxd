@@ -1,7 +1,7 @@
 # Activations over the rows of a buffer: the elementwise ones by the vector kernels, those of a whole row here.
 # Floor 1. Formulas of the elementwise kinds: src/simd/kinds.h.
 
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from libc.math cimport INFINITY, log as log_of
 
 from plan cimport (Buffer, Operation, Plan, Workspace, ACTIVATION_LINEAR, ACTIVATION_RELU,
@@ -283,3 +283,61 @@ cdef inline void activation_operation_backward(const Plan *plan, int index, Work
     else:
         copy_rows(dx, delta, n_rows, input.width, x_row, y_row)
     workspace.delta_written[source] = True
+
+
+# One slope for each element of a sample, or shared: tensor alpha; integers: its rows and columns, 1 where it is shared.
+
+cdef inline const real *slopes_of_row(const Operation *operation, const Buffer *input, real **tensors,
+                                      Py_ssize_t row) noexcept nogil:
+    return (tensors[operation.tensors[0]]
+            + (row % input.rows if operation.integers[0] > 1 else 0) * operation.integers[1])
+
+
+cdef inline void prelu_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    """a = x above 0, else alpha x"""
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0]
+    cdef const Buffer *input = &plan.buffers[source]
+    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output], r, c
+    cdef Py_ssize_t step = 1 if operation.integers[1] > 1 else 0
+    cdef const real *x = <const real *> workspace.values[source]
+    cdef real *a = <real *> workspace.values[operation.output]
+    cdef const real *alpha
+    for r in range(workspace.n * input.rows):
+        alpha = slopes_of_row(operation, input, tensors, r)
+        for c in range(input.width):
+            a[r * y_row + c] = x[r * x_row + c] if x[r * x_row + c] > 0 else alpha[c * step] * x[r * x_row + c]
+
+
+cdef inline void prelu_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
+                                real **gradients) noexcept nogil:
+    """dx (+)= da above 0, else alpha da, 0 at 0;  dalpha = sum of da x where x < 0, over what shares the slope"""
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0], slopes = operation.tensors[0]
+    cdef const Buffer *input = &plan.buffers[source]
+    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output], r, c, place
+    cdef Py_ssize_t step = 1 if operation.integers[1] > 1 else 0, size = operation.integers[0] * operation.integers[1]
+    cdef const real *x
+    cdef const real *da
+    cdef const real *alpha
+    cdef real *dx = <real *> workspace.deltas[source]
+    cdef double *sums = <double *> workspace.scratch[index]
+    cdef real slope
+    memset(sums, 0, size * sizeof(double))
+    for r in range(workspace.n * input.rows):
+        x = <const real *> workspace.values[source] + r * x_row
+        da = <const real *> workspace.deltas[operation.output] + r * y_row
+        alpha = slopes_of_row(operation, input, tensors, r)
+        place = alpha - tensors[slopes]
+        for c in range(input.width):
+            if x[c] < 0:
+                sums[place + c * step] += <double> da[c] * x[c]
+            if dx != NULL:
+                slope = 1 if x[c] > 0 else alpha[c * step] if x[c] < 0 else 0
+                dx[r * x_row + c] = slope * da[c] + (dx[r * x_row + c] if workspace.delta_written[source] else 0)
+    if dx != NULL:
+        workspace.delta_written[source] = True
+    if gradients[slopes] != NULL:
+        for c in range(size):
+            gradients[slopes][c] = <real> (sums[c] + (gradients[slopes][c] if workspace.tensor_written[slopes] else 0))
+        workspace.tensor_written[slopes] = True

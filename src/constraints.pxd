@@ -10,6 +10,7 @@ cdef enum ConstraintKind:
     MAX_NORM       # parameters: maximum
     UNIT_NORM
     MIN_MAX_NORM   # parameters: minimum, maximum, rate
+    CUSTOM_CONSTRAINT
 
 cdef extern from *:
     """

@@ -1,4 +1,4 @@
-# The way out to Python: activations, losses and operations that a user wrote in NumPy. Floor 1.
+# The way out to Python: activations, losses, operations, penalties and constraints that a user wrote. Floor 1.
 # Each call takes the GIL and hands over copies, so that a reference kept by the user never points into the arena.
 # An exception is left on the Python object (`error`), and the run stops before a parameter is touched.
 
@@ -118,3 +118,31 @@ cdef inline void custom_operation_backward(void *custom, Workspace *workspace, r
     except BaseException as error:
         (<object> custom).error = error
         workspace.failed = True
+
+
+cdef inline double custom_penalty(void *custom, bint *failed, real *gradient, const real *w, Py_ssize_t n_rows,
+                                  Py_ssize_t n_cols, Py_ssize_t gradient_row, Py_ssize_t w_row, double scale,
+                                  bint add) noexcept with gil:
+    """Returns scale custom.penalty(w), or (where a gradient is asked for) gradient (+)= scale custom.gradient(w)"""
+    try:
+        values = rows_as_array(w, n_rows, n_cols, w_row).copy()
+        if gradient == NULL:
+            return scale * (<object> custom).penalty(values)
+        view = rows_as_array(gradient, n_rows, n_cols, gradient_row)
+        result = scale * (<object> custom).gradient(values)
+        store(view, view + result if add else result, "gradient")
+    except BaseException as error:
+        (<object> custom).error = error
+        failed[0] = True
+    return 0
+
+
+cdef inline void custom_constraint(void *custom, bint *failed, real *w, Py_ssize_t n_rows,
+                                   Py_ssize_t n_cols) noexcept with gil:
+    """w = custom.constrain(w)"""
+    try:
+        view = rows_as_array(w, n_rows, n_cols, n_cols)
+        store(view, (<object> custom).constrain(view.copy()), "__call__")
+    except BaseException as error:
+        (<object> custom).error = error
+        failed[0] = True

@@ -5,16 +5,24 @@ from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from activations cimport activation_operation_backward, activation_operation_forward
+from activations cimport (activation_operation_backward, activation_operation_forward, prelu_backward,
+                          prelu_forward)
 from custom cimport custom_operation_backward, custom_operation_forward
 from dense cimport dense_backward, dense_forward
-from dropout cimport dropout_backward, dropout_forward
+from embedding cimport embedding_backward, embedding_forward
 from losses cimport Loss, Targets, loss_block, loss_denominator
+from merging cimport (concatenate_backward, concatenate_forward, dot_backward, dot_forward, merge_backward,
+                      merge_forward)
 from metrics cimport Metric, metric_block
+from noise cimport noise_backward, noise_forward
+from normalization cimport (batch_normalization_backward, batch_normalization_forward, move_statistics,
+                            row_normalization_backward, row_normalization_forward, statistics_are_finite)
 from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, step_is_bounded,
                          total_penalty)
-from plan cimport (ACTIVATION, CUSTOM, DENSE, DROPOUT, RESHAPE, SCALE, Buffer, Mode, Operation, Plan, TRAINING,
-                   Workspace, is_input)
+from plan cimport *
+from preprocessing cimport discretize_forward, encode_forward, scaling_backward, scaling_forward
+from regularizers cimport activity_backward, activity_forward
+from reshaping cimport permute_backward, permute_forward, reshape_backward, reshape_forward
 from scale cimport scale_backward, scale_forward
 from simd cimport real
 from threads cimport pool_run
@@ -74,34 +82,6 @@ cdef struct Run:
     bint updates           # False: gradients are left in place and no step is made
 
 
-cdef inline void copy_reshaped(real *y, const real *x, Py_ssize_t n, const Buffer *output, const Buffer *input,
-                               Py_ssize_t y_row, Py_ssize_t x_row, bint add) noexcept nogil:
-    """The same elements a sample, cut into rows of another width."""
-    cdef Py_ssize_t sample, i
-    cdef real *target
-    for sample in range(n):
-        for i in range(input.rows * input.width):
-            target = y + (sample * output.rows + i // output.width) * y_row + i % output.width
-            target[0] = x[(sample * input.rows + i // input.width) * x_row + i % input.width] + (target[0] if add else 0)
-
-
-cdef inline void reshape_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
-    copy_reshaped(<real *> workspace.values[output], <const real *> workspace.values[source], workspace.n,
-                  &plan.buffers[output], &plan.buffers[source], workspace.strides[output], workspace.strides[source],
-                  False)
-
-
-cdef inline void reshape_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
-    if workspace.deltas[source] == NULL:
-        return
-    copy_reshaped(<real *> workspace.deltas[source], <const real *> workspace.deltas[output], workspace.n,
-                  &plan.buffers[source], &plan.buffers[output], workspace.strides[source], workspace.strides[output],
-                  workspace.delta_written[source])
-    workspace.delta_written[source] = True
-
-
 cdef inline void python_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
     cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
     custom_operation_forward(plan.operations[index].custom, workspace, <real *> workspace.values[output],
@@ -122,6 +102,77 @@ cdef inline void python_backward(const Plan *plan, int index, Workspace *workspa
     workspace.delta_written[source] = True
 
 
+cdef inline void other_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    """The kinds beside dense layers and activations."""
+    cdef int kind = plan.operations[index].kind
+    if kind == PRELU:
+        prelu_forward(plan, index, workspace, tensors)
+    elif kind == RESHAPE:
+        reshape_forward(plan, index, workspace, tensors)
+    elif kind == PERMUTE:
+        permute_forward(plan, index, workspace, tensors)
+    elif kind <= GAUSSIAN_NOISE:
+        noise_forward(plan, index, workspace, tensors)
+    elif kind == BATCH_NORMALIZATION:
+        batch_normalization_forward(plan, index, workspace, tensors)
+    elif kind <= UNIT_NORMALIZATION:
+        row_normalization_forward(plan, index, workspace, tensors)
+    elif kind <= MINIMUM:
+        merge_forward(plan, index, workspace, tensors)
+    elif kind == CONCATENATE:
+        concatenate_forward(plan, index, workspace, tensors)
+    elif kind == DOT:
+        dot_forward(plan, index, workspace, tensors)
+    elif kind == SCALE:
+        scale_forward(plan, index, workspace, tensors)
+    elif kind == EMBEDDING:
+        embedding_forward(plan, index, workspace, tensors)
+    elif kind <= RESCALE:
+        scaling_forward(plan, index, workspace, tensors)
+    elif kind == ENCODE:
+        encode_forward(plan, index, workspace, tensors)
+    elif kind == DISCRETIZE:
+        discretize_forward(plan, index, workspace, tensors)
+    elif kind == ACTIVITY_PENALTY:
+        activity_forward(plan, index, workspace, tensors)
+    else:
+        python_forward(plan, index, workspace, tensors)
+
+
+cdef inline void other_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
+                                real **gradients) noexcept nogil:
+    """The kinds beside dense layers and activations. Encoding and discretizing are steps: no gradient passes them."""
+    cdef int kind = plan.operations[index].kind
+    if kind == PRELU:
+        prelu_backward(plan, index, workspace, tensors, gradients)
+    elif kind == RESHAPE:
+        reshape_backward(plan, index, workspace, tensors)
+    elif kind == PERMUTE:
+        permute_backward(plan, index, workspace, tensors)
+    elif kind <= GAUSSIAN_NOISE:
+        noise_backward(plan, index, workspace, tensors)
+    elif kind == BATCH_NORMALIZATION:
+        batch_normalization_backward(plan, index, workspace, tensors, gradients)
+    elif kind <= UNIT_NORMALIZATION:
+        row_normalization_backward(plan, index, workspace, tensors, gradients)
+    elif kind <= MINIMUM:
+        merge_backward(plan, index, workspace, tensors)
+    elif kind == CONCATENATE:
+        concatenate_backward(plan, index, workspace, tensors)
+    elif kind == DOT:
+        dot_backward(plan, index, workspace, tensors)
+    elif kind == SCALE:
+        scale_backward(plan, index, workspace, tensors, gradients)
+    elif kind == EMBEDDING:
+        embedding_backward(plan, index, workspace, tensors, gradients)
+    elif kind <= RESCALE:
+        scaling_backward(plan, index, workspace, tensors)
+    elif kind == ACTIVITY_PENALTY:
+        activity_backward(plan, index, workspace, tensors)
+    elif kind == CUSTOM:
+        python_backward(plan, index, workspace, tensors)
+
+
 cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors) noexcept nogil:
     """Every operation in its order."""
     cdef int index, kind
@@ -131,14 +182,8 @@ cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors)
             dense_forward(plan, index, workspace, tensors)
         elif kind == ACTIVATION:
             activation_operation_forward(plan, index, workspace, tensors)
-        elif kind == DROPOUT:
-            dropout_forward(plan, index, workspace, tensors)
-        elif kind == RESHAPE:
-            reshape_forward(plan, index, workspace, tensors)
-        elif kind == SCALE:
-            scale_forward(plan, index, workspace, tensors)
         else:
-            python_forward(plan, index, workspace, tensors)
+            other_forward(plan, index, workspace, tensors)
 
 
 cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors, real **gradients) noexcept nogil:
@@ -148,21 +193,15 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
     """
     cdef int index, kind
     for index in range(plan.n_operations - 1, -1, -1):
-        if not workspace.delta_written[plan.operations[index].output]:
-            continue
         kind = plan.operations[index].kind
+        if not workspace.delta_written[plan.operations[index].output] and kind != ACTIVITY_PENALTY:
+            continue
         if kind == DENSE:
             dense_backward(plan, index, workspace, tensors, gradients)
         elif kind == ACTIVATION:
             activation_operation_backward(plan, index, workspace, tensors)
-        elif kind == DROPOUT:
-            dropout_backward(plan, index, workspace, tensors)
-        elif kind == RESHAPE:
-            reshape_backward(plan, index, workspace, tensors)
-        elif kind == SCALE:
-            scale_backward(plan, index, workspace, tensors, gradients)
         else:
-            python_backward(plan, index, workspace, tensors)
+            other_backward(plan, index, workspace, tensors, gradients)
 
 
 cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
@@ -302,31 +341,41 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
                                            run.plan.buffers[run.losses[i].output].rows)
     memset(run.workspace.tensor_written, 0, run.plan.n_tensors * sizeof(bint))
     run.workspace.step = run.step
+    run.workspace.batch_size, run.workspace.activity_penalty = n, 0
     while first < batch_first + n:
         total += run_block(run, tensors, gradients, batch_first, first,
                            min(run.block_size, batch_first + n - first), denominators)
         first += run.block_size
     if run.workspace.failed:
         return RUN_FAILED
+    penalties = run.workspace.activity_penalty
     if run.optimizer != NULL:
         if run.optimizer.penalties_over_batch:
             penalty_scale = 1 / denominators[0]
-        penalties = total_penalty(run.optimizer, w, penalty_scale)
-        total += penalties
+        penalties += total_penalty(run.optimizer, w, penalty_scale)
+        if run.optimizer.failed:
+            return RUN_FAILED
+    total += penalties
     run.last_loss = total
     if not isfinite(total):
         return RUN_DIVERGED
     if gradients != NULL:
         clear_unwritten(run, gradients)
         add_penalty_gradients(run.optimizer, g, w, penalty_scale)
+        if run.optimizer.failed:
+            return RUN_FAILED
         if not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
             learning_rate = run.learning_rates[run.next_batch - run.first_batch]
-            if not step_is_bounded(run.optimizer, g, learning_rate):
+            if not (statistics_are_finite(run.plan, run.workspace, tensors)
+                    and step_is_bounded(run.optimizer, g, learning_rate)):
                 return RUN_DIVERGED
             optimizer_step(run.optimizer, w, g, learning_rate, run.step)
+            move_statistics(run.plan, run.workspace, tensors)
             run.step += 1
+            if run.optimizer.failed:
+                return RUN_FAILED
     for i in range(run.n_losses):
         run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n
     run.penalty_total += penalties * n

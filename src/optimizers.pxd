@@ -5,8 +5,10 @@
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int64_t
 
-from constraints cimport UNCONSTRAINED, constrain
-from regularizers cimport add_penalty_gradient, penalty
+from constraints cimport CUSTOM_CONSTRAINT, UNCONSTRAINED, constrain
+from custom cimport custom_constraint, custom_penalty
+from regularizers cimport (L1_L2, NO_PENALTY, ORTHOGONAL_COLUMNS, ORTHOGONAL_ROWS, add_penalty_gradient,
+                           orthogonal_penalty, penalty)
 from simd cimport (adadelta_step, adagrad_step, adam_step, adamax_step, add_scaled, all_finite, lion_step,
                    momentum_step, nadam_step, real, rmsprop_step, scale_by, sgd_step, sum_of_squares)
 from threads cimport pool_run
@@ -38,11 +40,15 @@ cdef struct TensorRule:
     Py_ssize_t offset
     Py_ssize_t n_rows
     Py_ssize_t n_cols
-    double l1
+    int penalty
+    double l1              # the factor of an orthogonal penalty
     double l2
+    double *lengths        # scratch memory of an orthogonal penalty
     int constraint
     int constraint_axis
     double constraint_parameters[3]
+    void *custom_penalty   # the Python objects of a custom penalty and constraint
+    void *custom_constraint
 
 cdef struct TensorRange:
     Py_ssize_t offset
@@ -70,28 +76,41 @@ cdef struct Optimizer:
     void *average
     void *accumulator
     double nadam_product       # Nadam's running product of momenta
+    bint failed                # a penalty or constraint in Python raised
 
 
-cdef inline double total_penalty(const Optimizer *optimizer, const real *w, double scale) noexcept nogil:
+cdef inline double rule_penalty(Optimizer *optimizer, const TensorRule *rule, real *g, const real *w,
+                                double scale) noexcept nogil:
+    """scale times the penalty on one tensor w; where g is given, its gradient is added to g instead"""
+    cdef Py_ssize_t n_rows = rule.n_rows, n_cols = rule.n_cols
+    if rule.penalty == L1_L2:
+        if g == NULL:
+            return scale * penalty(w, n_rows * n_cols, rule.l1, rule.l2)
+        add_penalty_gradient(g, w, n_rows * n_cols, <real> (scale * rule.l1), <real> (scale * rule.l2))
+        return 0
+    if rule.penalty == ORTHOGONAL_ROWS:
+        return orthogonal_penalty(g, w, rule.lengths, n_rows, n_cols, n_cols, 1, scale * rule.l1)
+    if rule.penalty == ORTHOGONAL_COLUMNS:
+        return orthogonal_penalty(g, w, rule.lengths, n_cols, n_rows, 1, n_cols, scale * rule.l1)
+    return custom_penalty(rule.custom_penalty, &optimizer.failed, g, w, n_rows, n_cols, n_cols, n_cols, scale, True)
+
+
+cdef inline double total_penalty(Optimizer *optimizer, const real *w, double scale) noexcept nogil:
     cdef Py_ssize_t i
-    cdef const TensorRule *rule
+    cdef real *none = NULL
     cdef double total = 0
     for i in range(optimizer.n_rules):
-        rule = &optimizer.rules[i]
-        if rule.l1 != 0 or rule.l2 != 0:
-            total += penalty(w + rule.offset, rule.n_rows * rule.n_cols, rule.l1, rule.l2)
-    return scale * total
+        if optimizer.rules[i].penalty != NO_PENALTY:
+            total += rule_penalty(optimizer, &optimizer.rules[i], none, w + optimizer.rules[i].offset, scale)
+    return total
 
 
-cdef inline void add_penalty_gradients(const Optimizer *optimizer, real *g, const real *w,
-                                       double scale) noexcept nogil:
+cdef inline void add_penalty_gradients(Optimizer *optimizer, real *g, const real *w, double scale) noexcept nogil:
     cdef Py_ssize_t i
-    cdef const TensorRule *rule
     for i in range(optimizer.n_rules):
-        rule = &optimizer.rules[i]
-        if rule.l1 != 0 or rule.l2 != 0:
-            add_penalty_gradient(g + rule.offset, w + rule.offset, rule.n_rows * rule.n_cols,
-                                 <real> (scale * rule.l1), <real> (scale * rule.l2))
+        if optimizer.rules[i].penalty != NO_PENALTY:
+            rule_penalty(optimizer, &optimizer.rules[i], g + optimizer.rules[i].offset,
+                         w + optimizer.rules[i].offset, scale)
 
 
 cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept nogil:
@@ -319,6 +338,8 @@ cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double l
         update_average(optimizer, w, t)
     for i in range(optimizer.n_rules):
         rule = &optimizer.rules[i]
-        if rule.constraint != UNCONSTRAINED:
+        if rule.constraint == CUSTOM_CONSTRAINT:
+            custom_constraint(rule.custom_constraint, &optimizer.failed, w + rule.offset, rule.n_rows, rule.n_cols)
+        elif rule.constraint != UNCONSTRAINED:
             constrain(w + rule.offset, rule.n_rows, rule.n_cols, rule.constraint, rule.constraint_axis,
                       rule.constraint_parameters)

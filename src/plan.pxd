@@ -25,15 +25,39 @@ cdef enum RowActivationKind:  # activations that look at a whole row; numbered a
 cdef enum OperationKind:
     DENSE
     ACTIVATION
+    PRELU
     RESHAPE
+    PERMUTE
     DROPOUT
+    ALPHA_DROPOUT
+    GAUSSIAN_DROPOUT
+    GAUSSIAN_NOISE
+    BATCH_NORMALIZATION
+    LAYER_NORMALIZATION
+    RMS_NORMALIZATION
+    UNIT_NORMALIZATION
+    ADD
+    SUBTRACT
+    MULTIPLY
+    AVERAGE
+    MAXIMUM
+    MINIMUM
+    CONCATENATE
+    DOT
     SCALE
+    EMBEDDING
+    STANDARDIZE
+    RESCALE
+    ENCODE
+    DISCRETIZE
+    ACTIVITY_PENALTY  # writes nothing: its output is its input
     CUSTOM
 
 cdef enum:
     MAX_TENSORS = 6
     MAX_REALS = 6
-    MAX_INTEGERS = 6
+    MAX_INTEGERS = 14
+    MAX_RANK = 6                  # of a sample whose axes are permuted
     VALUE_ALIGNMENT = 64
 
 cdef struct Buffer:
@@ -57,6 +81,7 @@ cdef struct Operation:
     bint gates_input              # its input is the output of a ReLU that nothing else reads: its backward product
     bint gated                    # applies that ReLU's derivative, and the ReLU's own operation leaves it out
     bint left_to_loss             # training leaves its activation and derivative to the loss, which knows p - y
+    bint frozen                   # it keeps to what it has learned even in training
     void *custom                  # the Python object of a CUSTOM operation or activation
 
 cdef struct Plan:
@@ -92,7 +117,11 @@ cdef struct Workspace:
     bint *tensor_written
     uint64_t seed
     uint64_t step                 # of the optimizer; with the seed and `first` it fixes every random draw
-    bint failed                   # a Python callback raised
+    bint live                     # random layers draw and statistics move; not so when a batch is only looked at
+    Py_ssize_t batch_size         # samples of the whole batch; 0 where nobody adds up penalties
+    double activity_penalty       # of the batch so far, divided by its size
+    bint failed                   # a Python callback raised, or a number is no index
+    int out_of_range              # 1 + the operation that met such a number
 
 
 cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:

@@ -1,8 +1,24 @@
-# Penalties on parameters: their value and their share of the gradient in one sweep. Floor 1.
+# Penalties on parameters and on activities: their value, and their share of the gradient. Floor 1.
 
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
+from libc.string cimport memset
 
+from custom cimport custom_penalty
+from plan cimport Buffer, Operation, Plan, Workspace
 from simd cimport add_scaled, real, sum_of_squares
+
+cdef enum PenaltyKind:
+    NO_PENALTY
+    L1_L2
+    ORTHOGONAL_ROWS
+    ORTHOGONAL_COLUMNS
+    CUSTOM_PENALTY
+
+cdef extern from *:
+    """
+    static const double SHORTEST_ROW = 1e-7; /* Keras's: no row is divided by less to make its length 1 */
+    """
+    const double SHORTEST_ROW
 
 
 cdef inline double penalty(const real *w, Py_ssize_t n, double l1, double l2) noexcept nogil:
@@ -25,7 +41,98 @@ cdef inline void add_penalty_gradient(real *g, const real *w, Py_ssize_t n, real
         g[i] += 2 * l2 * w[i] + (l1 if w[i] > 0 else -l1 if w[i] < 0 else 0)
 
 
-cdef inline double orthogonal_penalty(real *g, const real *w, Py_ssize_t n_rows, Py_ssize_t n_cols, double factor,
-                                      bint rows) noexcept nogil:
-    """factor * mean over pairs of |u_i . u_j|, u the normalised rows (or columns); the gradient is added to g."""
-    return 0
+cdef inline double dot_strided(const real *x, const real *y, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0
+    for i in range(n):
+        total += <double> x[i * step] * y[i * step]
+    return total
+
+
+cdef inline void add_orthogonal_gradient(real *g, const real *u, const real *v, Py_ssize_t n, Py_ssize_t step,
+                                         double u_length, double v_length, double cosine,
+                                         double factor) noexcept nogil:
+    """g += factor sign(cosine) (v / |v| - cosine u / |u|) / |u|: one pair's share of the gradient of row u
+
+    A row too short to be scaled to length 1 is divided by the constant instead, and has no second term.
+    """
+    cdef Py_ssize_t i
+    cdef double across = factor / (u_length * v_length), along = factor * cosine / (u_length * u_length)
+    if cosine < 0:
+        across, along = -across, -along
+    if cosine == 0:
+        return
+    if u_length <= SHORTEST_ROW:
+        along = 0
+    for i in range(n):
+        g[i * step] += <real> (across * v[i * step] - along * u[i * step])
+
+
+cdef inline double orthogonal_penalty(real *g, const real *w, double *lengths, Py_ssize_t n_vectors, Py_ssize_t n,
+                                      Py_ssize_t vector_step, Py_ssize_t step, double factor) noexcept nogil:
+    """factor * mean over pairs i < j of |u_i . u_j|, u the vectors of w scaled to length 1; its gradient is added to g
+
+    Vectors are rows or columns, as the steps say; lengths (n_vectors) is scratch memory; g may be NULL.
+    """
+    cdef Py_ssize_t i, j
+    cdef double total = 0, cosine, share
+    cdef const real *u
+    cdef const real *v
+    if n_vectors < 2:
+        return 0
+    share = factor / (0.5 * n_vectors * (n_vectors - 1))
+    for i in range(n_vectors):
+        lengths[i] = max(sqrt(dot_strided(w + i * vector_step, w + i * vector_step, n, step)), SHORTEST_ROW)
+    for i in range(n_vectors):
+        u = w + i * vector_step
+        for j in range(i + 1, n_vectors):
+            v = w + j * vector_step
+            cosine = dot_strided(u, v, n, step) / (lengths[i] * lengths[j])
+            total += fabs(cosine)
+            if g != NULL:
+                add_orthogonal_gradient(g + i * vector_step, u, v, n, step, lengths[i], lengths[j], cosine, share)
+                add_orthogonal_gradient(g + j * vector_step, v, u, n, step, lengths[j], lengths[i], cosine, share)
+    return share * total
+
+
+# On activities: an operation that writes no value, only adds to the loss and to the delta of what it reads.
+# reals: l1, l2. With a Python object instead, the whole batch is handed over at once.
+
+cdef inline void activity_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    """J += (l1 sum |a| + l2 sum a^2) / n, n the size of the batch"""
+    cdef const Operation *operation = &plan.operations[index]
+    cdef const Buffer *buffer = &plan.buffers[operation.output]
+    cdef const real *a = <const real *> workspace.values[operation.output]
+    cdef Py_ssize_t row = workspace.strides[operation.output], n_rows = workspace.n * buffer.rows, r
+    cdef real *none = NULL
+    cdef double total = 0
+    if workspace.batch_size == 0:
+        return
+    if operation.custom != NULL:
+        total = custom_penalty(operation.custom, &workspace.failed, none, a, n_rows, buffer.width, 0, row, 1, False)
+    else:
+        for r in range(n_rows):
+            total += penalty(a + r * row, buffer.width, operation.reals[0], operation.reals[1])
+    workspace.activity_penalty += total / workspace.batch_size
+
+
+cdef inline void activity_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+    """da (+)= (l1 sign(a) + 2 l2 a) / n"""
+    cdef const Operation *operation = &plan.operations[index]
+    cdef const Buffer *buffer = &plan.buffers[operation.output]
+    cdef const real *a = <const real *> workspace.values[operation.output]
+    cdef real *da = <real *> workspace.deltas[operation.output]
+    cdef Py_ssize_t row = workspace.strides[operation.output], n_rows = workspace.n * buffer.rows, r
+    if workspace.batch_size == 0 or da == NULL:
+        return
+    if not workspace.delta_written[operation.output]:
+        memset(da, 0, n_rows * row * sizeof(real))
+        workspace.delta_written[operation.output] = True
+    if operation.custom != NULL:
+        custom_penalty(operation.custom, &workspace.failed, da, a, n_rows, buffer.width, row, row,
+                       1.0 / workspace.batch_size, True)
+        return
+    for r in range(n_rows):
+        add_penalty_gradient(da + r * row, a + r * row, buffer.width,
+                             <real> (operation.reals[0] / workspace.batch_size),
+                             <real> (operation.reals[1] / workspace.batch_size))

@@ -71,8 +71,8 @@ def test_what_the_core_is_told():
         ("l1_l2", 0.5, 0.0),
         ("l1_l2", 0.0, 0.25),
         ("l1_l2", 0.5, 0.25),
-        (None, 0.0, 0.0),
-        (None, 0.0, 0.0),
+        ("orthogonal", 0.0, 0.0),
+        ("orthogonal", 0.0, 0.0),
     ]
 
     class Rooted(regularizers.L2):

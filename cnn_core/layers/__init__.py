@@ -1,22 +1,91 @@
 """Layers, under Keras's names. Floor 3."""
 
-from cnn_core.layers.activation import Activation
+from cnn_core.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cnn_core.layers.base import Layer, deserialize, get, serialize
 from cnn_core.layers.dense import Dense
+from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.function import Lambda
 from cnn_core.layers.input import Input, InputLayer
-from cnn_core.layers.regularization import Dropout
-from cnn_core.layers.reshaping import Flatten, Reshape
+from cnn_core.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from cnn_core.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from cnn_core.layers.preprocessing import CategoryEncoding, Discretization, Normalization, Rescaling
+from cnn_core.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+)
+from cnn_core.layers.reshaping import Flatten, Identity, Reshape
 
 __all__ = [
+    "ELU",
     "Activation",
+    "ActivityRegularization",
+    "Add",
+    "AlphaDropout",
+    "Average",
+    "BatchNormalization",
+    "CategoryEncoding",
+    "Concatenate",
     "Dense",
+    "Discretization",
+    "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "RMSNormalization",
+    "ReLU",
+    "Rescaling",
     "Reshape",
+    "Softmax",
+    "Subtract",
+    "UnitNormalization",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
     "get",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]

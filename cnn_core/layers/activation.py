@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from cnn_core import activations
+from cnn_core import activations, constraints, initializers, regularizers, validation
+from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
 
@@ -41,3 +43,180 @@ class Activation(ActivationLayer):
     def __init__(self, activation: Any, **common: Any) -> None:
         super().__init__(**common)
         self.activation = activations.get(activation)
+
+
+@registry.register()
+class ReLU(ActivationLayer):
+    """Cut off below: ``a = x`` above the threshold, else ``negative_slope * (x - threshold)``; at most `max_value`.
+
+    Parameters
+    ----------
+    max_value : float >= 0, default None
+        None: no maximum.
+    negative_slope : float >= 0, default 0.0
+    threshold : float >= 0, default 0.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ReLU(max_value=2.0, negative_slope=0.5)(np.array([[-1.0, 1.0, 3.0]]))
+    array([[-0.5,  1. ,  2. ]], dtype=float32)
+    """
+
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        self.max_value = None if max_value is None else validation.number(max_value, "max_value", minimum=0)
+        self.negative_slope = validation.number(negative_slope, "negative_slope", minimum=0)
+        self.threshold = validation.number(threshold, "threshold", minimum=0)
+        self.activation = activations.ReLU(self.negative_slope, self.max_value, self.threshold)
+
+
+@registry.register()
+class LeakyReLU(ActivationLayer):
+    """Let a part of the negative side through: ``a = x`` above 0, else ``negative_slope * x``.
+
+    Parameters
+    ----------
+    negative_slope : float, default 0.3
+        The activation of the same name has 0.2, as in Keras.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LeakyReLU(0.5)(np.array([[-1.0, 1.0]]))
+    array([[-0.5,  1. ]], dtype=float32)
+    """
+
+    def __init__(self, negative_slope: float = 0.3, **common: Any) -> None:
+        super().__init__(**common)
+        self.negative_slope = validation.number(negative_slope, "negative_slope")
+        self.activation = activations.LeakyReLU(self.negative_slope)
+
+
+@registry.register()
+class ELU(ActivationLayer):
+    """Saturate smoothly below: ``a = x`` above 0, else ``alpha * (exp(x) - 1)``.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ELU(2.0)(np.array([[-1e4, 1.0]]))
+    array([[-2.,  1.]], dtype=float32)
+    """
+
+    def __init__(self, alpha: float = 1.0, **common: Any) -> None:
+        super().__init__(**common)
+        self.alpha = validation.number(alpha, "alpha")
+        self.activation = activations.ELU(self.alpha)
+
+
+@registry.register()
+class Softmax(Layer):
+    """Turn values along an axis into probabilities: ``a_i = exp(x_i) / sum_j exp(x_j)``.
+
+    Parameters
+    ----------
+    axis : int or list of int, default -1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Softmax()(np.array([[0.0, 0.0], [999.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, **common: Any) -> None:
+        super().__init__(**common)
+        self.axis = checked_axis(axis)
+
+    def check_inputs(self, shapes: Any) -> None:
+        sample_axes(self.axis, shapes, self.name)
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        axes = sample_axes(self.axis, (None, *plan.shapes[inputs[0]]), self.name)
+        return [
+            over_axes(
+                plan, inputs[0], axes, self.name, lambda rows: plan.add_activation(rows, activations.softmax, self.name)
+            )
+        ]
+
+
+@registry.register()
+class PReLU(Layer):
+    """Let a learned part of the negative side through: ``a = x`` above 0, else ``alpha * x``.
+
+    Parameters
+    ----------
+    alpha_initializer : default "Zeros"
+    alpha_regularizer, alpha_constraint : default None
+    shared_axes : int or list of int, default None
+        Axes along which one alpha serves all; the batch, axis 0, always is one. With three and more axes in a sample,
+        either all of them but the last are shared or none.
+
+    Attributes
+    ----------
+    alpha : Variable of the shape of a sample, 1 along shared axes
+
+    Notes
+    -----
+    dJ/dalpha is the sum of ``da * x`` over negative x. He, Zhang, Ren and Sun, Delving deep into rectifiers (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PReLU(alpha_initializer="ones")(np.array([[-1.0, 1.0]]))
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.shared_axes = None if not shared_axes else checked_axis(shared_axes)
+
+    def _slopes(self, input_shape: Any) -> tuple[int, ...]:
+        sizes = list(input_shape[1:])
+        if self.shared_axes is not None:
+            for axis in sample_axes(self.shared_axes, input_shape, self.name, "shared_axes"):
+                sizes[axis] = 1
+        outer = sizes[:-1]
+        if None in sizes or (outer != list(input_shape[1:-1]) and any(size != 1 for size in outer)):
+            raise ValueError(
+                f"`shared_axes` of {self.name!r} must leave out or hold all axes between the first and the last, and "
+                f"the others must be known. Received: shared_axes={self.shared_axes} for an input of shape {input_shape}"
+            )
+        return tuple(sizes)
+
+    def check_inputs(self, shapes: Any) -> None:
+        if self.built and self.alpha.shape != self._slopes(shapes):
+            raise ValueError(f"{self.name!r} has slopes of shape {self.alpha.shape}. Received: shape={shapes}")
+
+    def build(self, input_shape: Any) -> None:
+        self.alpha = self.add_weight(
+            self._slopes(input_shape),
+            self.alpha_initializer,
+            name="alpha",
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
+        self.built = True
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        integers = [math.prod(self.alpha.shape[:-1]), self.alpha.shape[-1]]
+        shape = plan.shapes[inputs[0]]
+        return [plan.add("prelu", inputs, shape, layer=self.name, variables=[self.alpha], integers=integers)]

@@ -157,7 +157,7 @@ class Layer:
             raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
         value = make(tuple(shape), dtype=self.dtype, generator=random_state.generator(random_state.next_seed()))
         variable = Variable(
-            np.ascontiguousarray(value, self.dtype),
+            np.asarray(value, self.dtype, order="C"),
             name,
             f"{self.name}/{name}",
             trainable,
@@ -208,6 +208,14 @@ class Layer:
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer's operations into a plan; return the buffers of its outputs."""
         raise NotImplementedError(f"{type(self).__name__} must define emit(plan, inputs)")
+
+    def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the layer into a plan as `emit` does, with the penalty on its output."""
+        outputs = self.emit(plan, inputs)
+        if self.activity_regularizer is not None:
+            for output in outputs:
+                plan.add_activity_penalty(output, self.activity_regularizer, self.name)
+        return outputs
 
     def check_inputs(self, shapes: Any) -> None:
         """Say what is wrong with inputs of these shapes, if anything is."""
@@ -297,8 +305,8 @@ class Layer:
         Returns
         -------
         tuple
-            dx, then one gradient for each variable: `dx, dW, db` for a Dense layer. Gradients are sums over the
-            batch; a mean stands in da already if the loss is one.
+            dx, then one gradient for each variable that can be trained: `dx, dW, db` for a Dense layer. Gradients are
+            sums over the batch; a mean stands in da already if the loss is one.
         """
         from cnn_core.block import backward
 

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
-from cnn_core import random_state, validation
+from cnn_core import regularizers, validation
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
 
 
+class _Noise(Layer):
+    """A layer that draws random numbers in training.
+
+    What an element gets depends on the optimizer's step, the element's place in the batch and a stream, and on
+    nothing else. A layer with a seed has a stream of its own; one without takes it from the model's seed and its place
+    in the network, so that a model that was saved and loaded goes on with the same numbers.
+    """
+
+    _kind: ClassVar[str]
+    seed: int | None
+
+    def _numbers(self) -> list[float]:
+        """What native code needs, the strength first: 0 draws nothing."""
+        raise NotImplementedError
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        integers = [plan.stream(self.seed), self.seed is not None]
+        shape = plan.shapes[inputs[0]]
+        return [plan.add(self._kind, inputs, shape, layer=self.name, reals=self._numbers(), integers=integers)]
+
+
+def _no_noise_shape(noise_shape: Any) -> None:
+    if noise_shape is not None:
+        raise ValueError(
+            f"`noise_shape` must be None: every element is dropped by itself. Received: noise_shape={noise_shape}"
+        )
+
+
 @registry.register()
-class Dropout(Layer):
+class Dropout(_Noise):
     """Set inputs to zero at random in training: ``y = x * mask``; pass them unchanged otherwise.
 
     A mask's element is 0 with probability `rate`, else 1 / (1 - rate), so that the mean stays.
@@ -21,25 +50,157 @@ class Dropout(Layer):
     noise_shape : default None
         Only None: every element has a mask of its own.
     seed : int, default None
-        None: drawn when the layer is made. An element's mask depends on the seed, the model's seed, the optimizer's
-        step and the element's place in the batch, and on nothing else.
+        None: the masks follow from the model's seed and the layer's place in the model.
 
     Examples
     --------
     >>> import numpy as np
     >>> Dropout(0.5)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
+    >>> sorted(set(Dropout(0.75, seed=1)(np.ones((1, 99)), training=True).flat))
+    [np.float32(0.0), np.float32(4.0)]
     """
+
+    _kind = "dropout"
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate", include_one=False)
-        if noise_shape is not None:
-            raise ValueError(f"`noise_shape` must be None: every element is dropped by itself. Received: {noise_shape}")
+        _no_noise_shape(noise_shape)
         self.noise_shape = noise_shape
         self.seed = validation.seed(seed)
-        self._stream = (random_state.next_seed() if self.seed is None else self.seed) % 2**62
+
+    def _numbers(self) -> list[float]:
+        return [self.rate]
+
+
+@registry.register()
+class AlphaDropout(_Noise):
+    """Replace inputs at random by the value at which SELU saturates, and keep mean 0 and variance 1.
+
+    ``y = a * x + b``, or with probability `rate` ``y = a * s + b``, with ``s = -1.7580993408473766``,
+    ``a = 1 / sqrt((1 - rate) * (1 + rate * s^2))`` and ``b = -a * rate * s``.
+
+    Parameters
+    ----------
+    rate : float, 0 <= rate < 1
+    noise_shape : default None
+        Only None: every element is dropped by itself.
+    seed : int, default None
+        See `Dropout`.
+
+    Notes
+    -----
+    Klambauer, Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks (2017).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = AlphaDropout(0.5, seed=1)(np.zeros((1, 99)), training=True)
+    >>> sorted(set(y.flat))
+    [np.float32(-0.77919394), np.float32(0.77919394)]
+    """
+
+    _kind = "alpha_dropout"
+
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
+        super().__init__(**common)
+        self.rate = validation.fraction(rate, "rate", include_one=False)
+        _no_noise_shape(noise_shape)
+        self.noise_shape = noise_shape
+        self.seed = validation.seed(seed)
+
+    def _numbers(self) -> list[float]:
+        saturated = -1.6732632423543772 * 1.0507009873554805
+        factor = 1 / math.sqrt((1 - self.rate) * (1 + self.rate * saturated**2))
+        shift = -factor * saturated * self.rate
+        return [self.rate, factor, shift, factor * saturated + shift]
+
+
+@registry.register()
+class GaussianDropout(_Noise):
+    """Multiply inputs by random numbers around 1 in training: ``y = x * N(1, s^2)``, ``s = sqrt(rate / (1 - rate))``.
+
+    Parameters
+    ----------
+    rate : float, 0 <= rate < 1
+        The standard deviation is that of dropout at this rate.
+    seed : int, default None
+        See `Dropout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = GaussianDropout(0.2, seed=1)(np.ones((1000, 100)), training=True)
+    >>> print(f"{y.mean():.1f} {y.std():.1f}")
+    1.0 0.5
+    """
+
+    _kind = "gaussian_dropout"
+
+    def __init__(self, rate: float, seed: int | None = None, **common: Any) -> None:
+        super().__init__(**common)
+        self.rate = validation.fraction(rate, "rate", include_one=False)
+        self.seed = validation.seed(seed)
+
+    def _numbers(self) -> list[float]:
+        return [math.sqrt(self.rate / (1 - self.rate))]
+
+
+@registry.register()
+class GaussianNoise(_Noise):
+    """Add random numbers in training: ``y = x + N(0, stddev^2)``.
+
+    Parameters
+    ----------
+    stddev : float >= 0
+    seed : int, default None
+        See `Dropout`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = GaussianNoise(2.0, seed=1)(np.zeros((1000, 100)), training=True)
+    >>> print(f"{abs(y.mean()):.1f} {y.std():.1f}")
+    0.0 2.0
+    """
+
+    _kind = "gaussian_noise"
+
+    def __init__(self, stddev: float, seed: int | None = None, **common: Any) -> None:
+        super().__init__(**common)
+        self.stddev = validation.number(stddev, "stddev", minimum=0)
+        self.seed = validation.seed(seed)
+
+    def _numbers(self) -> list[float]:
+        return [self.stddev]
+
+
+@registry.register()
+class ActivityRegularization(Layer):
+    """Pass the input unchanged and add ``(l1 * sum |x| + l2 * sum x^2) / n`` to the loss, n the size of the batch.
+
+    Parameters
+    ----------
+    l1, l2 : float >= 0, default 0.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ActivityRegularization(l2=0.1)(np.array([[1.0, 2.0]]))
+    array([[1., 2.]], dtype=float32)
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Any) -> None:
+        penalty = regularizers.L1L2(l1=l1, l2=l2)
+        super().__init__(activity_regularizer=penalty, **common)
+        self.l1, self.l2 = penalty.l1, penalty.l2
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments from which `from_config` builds an equal layer."""
+        config = super().get_config()
+        del config["activity_regularizer"]
+        return config
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        shape = plan.shapes[inputs[0]]
-        return [plan.add("dropout", inputs, shape, layer=self.name, reals=[self.rate], integers=[self._stream])]
+        return list(inputs)

@@ -73,3 +73,18 @@ class Reshape(Layer):
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shape = self.compute_output_shape((None, *plan.shapes[inputs[0]]))[1:]
         return [plan.add("reshape", inputs, shape, layer=self.name)]
+
+
+@registry.register()
+class Identity(Layer):
+    """Pass the input unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Identity()(np.array([[1.0, 2.0]]))
+    array([[1., 2.]], dtype=float32)
+    """
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return list(inputs)

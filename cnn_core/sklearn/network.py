@@ -167,7 +167,8 @@ class DenseNetwork:
         )
         tail |= {"clip_norm": clipnorm, "accumulation": 1, "penalties_over_batch": True}
         # Gaps hold zeros, so that all kernels together are one range with one penalty.
-        rules = [(0, self.coefs_end, 1, 0.0, alpha / 2, None, 0, ())] if alpha else []
+        penalty = {"offset": 0, "n_rows": self.coefs_end, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": alpha / 2}
+        rules = [penalty] if alpha else []
         segments = [(0, self.values.size, 1.0, 1.0, False)]
         return _core.Optimizer(
             rule,

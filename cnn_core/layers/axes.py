@@ -1,0 +1,88 @@
+"""Axes of a layer's input: which they are, and how operations that work on rows reach them. Floor 3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnn_core import validation
+from cnn_core.plan import NetworkPlan
+
+
+def checked_axis(axis: Any, several: bool = True) -> Any:
+    """Return an `axis` argument as an integer or, where several are allowed, a tuple of them.
+
+    Examples
+    --------
+    >>> checked_axis([1, 2]), checked_axis(-1)
+    ((1, 2), -1)
+    """
+    if several and isinstance(axis, (list, tuple)):
+        if not axis:
+            raise ValueError(f"`axis` must name an axis. Received: axis={axis}")
+        return tuple(validation.integer(each, "axis") for each in axis)
+    return validation.integer(axis, "axis")
+
+
+def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "axis") -> tuple[int, ...]:
+    """Return axes of a batch as axes of one sample, ascending.
+
+    Parameters
+    ----------
+    axis : int or tuple of int
+        Axis 0 is the batch, which is refused.
+    shape : sequence
+        Of a batch, the batch dimension included.
+    layer, argument : str
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        If an axis does not exist, is the batch, or occurs twice.
+
+    Examples
+    --------
+    >>> sample_axes(-1, (None, 4, 3), "softmax"), sample_axes((2, 1), (None, 4, 3), "softmax")
+    ((1,), (0, 1))
+    """
+    given = axis if isinstance(axis, tuple) else (axis,)
+    rank = len(shape)
+    found = sorted({each % rank for each in given if -rank <= each < rank})
+    if len(found) != len(given) or found[0] == 0:
+        raise ValueError(
+            f"`{argument}` of {layer!r} must name axes of its input from 1 to {rank - 1}, each once. "
+            f"Received: {argument}={axis} for an input of shape {tuple(shape)}"
+        )
+    return tuple(each - 1 for each in found)
+
+
+def over_axes(
+    plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, apply: Callable[[int], int]
+) -> int:
+    """Let an operation that works on rows, and keeps their shape, work on any axes of a sample.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+    source : int
+        The buffer to work on.
+    axes : sequence of int
+        Axes of a sample, ascending; together, flattened, they are a row.
+    layer : str
+    apply : callable
+        Takes a buffer, adds the operation and returns the output's buffer.
+
+    Returns
+    -------
+    int
+        A buffer of the source's shape.
+    """
+    shape = plan.shapes[source]
+    others = [axis for axis in range(len(shape)) if axis not in axes]
+    order = [*others, *axes]
+    moved = plan.add_permutation(source, order, layer)
+    rows = plan.add_reshaping(moved, (*(shape[axis] for axis in others), math.prod(shape[a] for a in axes)), layer)
+    result = plan.add_reshaping(apply(rows), plan.shapes[moved], layer)
+    return plan.add_permutation(result, [order.index(axis) for axis in range(len(shape))], layer)

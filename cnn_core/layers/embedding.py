@@ -1,0 +1,117 @@
+"""The layer that looks vectors up. Floor 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnn_core import constraints, initializers, regularizers, validation
+from cnn_core.layers.base import Layer, registry
+from cnn_core.plan import NetworkPlan
+
+# Beyond, float32 no longer holds every whole number.
+_LARGEST_IN_FLOAT32 = 2**24
+
+
+@registry.register()
+class Embedding(Layer):
+    """Turn whole numbers into vectors: ``y[i] = embeddings[x[i]]``.
+
+    Parameters
+    ----------
+    input_dim : int >= 1
+        Numbers range from 0 to input_dim - 1.
+    output_dim : int >= 1
+    embeddings_initializer : default "uniform"
+    embeddings_regularizer, embeddings_constraint : default None
+    mask_zero : bool, default False
+        Only False: no layer here knows masks.
+    weights : array of shape (input_dim, output_dim), or list of one, default None
+        The vectors to begin with.
+
+    Attributes
+    ----------
+    embeddings : Variable of shape (input_dim, output_dim)
+
+    Notes
+    -----
+    An input of shape (n, length) gives an output of shape (n, length, output_dim). dJ/dembeddings has dy summed up in
+    the rows that were looked up, in the order of the batch, and zeros elsewhere. The numbers themselves get no gradient.
+    As an input of a model they may be integers or whole floats, and are checked; a float in between is rounded down.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Embedding(3, 2, weights=[[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])
+    >>> layer(np.array([[2, 0]]))
+    array([[[2. , 2.5],
+            [0. , 0.5]]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.input_dim = validation.positive_integer(input_dim, "input_dim")
+        self.output_dim = validation.positive_integer(output_dim, "output_dim")
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = validation.boolean(mask_zero, "mask_zero")
+        if self.mask_zero:
+            raise ValueError("`mask_zero` must be False: layers here know no masks. Received: mask_zero=True")
+        if self.dtype == "float32" and self.input_dim > _LARGEST_IN_FLOAT32:
+            raise ValueError(
+                f"`input_dim` must be at most {_LARGEST_IN_FLOAT32} in float32, which holds no larger whole numbers "
+                f'exactly: use dtype="float64". Received: input_dim={input_dim}'
+            )
+        if weights is not None:
+            self.build((None, 1))
+            self.set_weights(weights if isinstance(weights, list) and np.ndim(weights[0]) == 2 else [weights])
+
+    @property
+    def index_limit(self) -> int:  # type: ignore[override]
+        """The smallest whole number that cannot be looked up."""
+        return self.input_dim
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments from which `from_config` builds an equal layer, without its weights."""
+        config = super().get_config()
+        config.pop("weights", None)
+        return config
+
+    def check_inputs(self, shapes: Any) -> None:
+        if len(shapes) < 2:
+            raise ValueError(f"{self.name!r} needs an input of shape (n, length). Received: shape={shapes}")
+
+    def build(self, input_shape: Any) -> None:
+        if self.built:
+            return
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            name="embeddings",
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape, self.output_dim)
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        shape = (*plan.shapes[inputs[0]], self.output_dim)
+        return [
+            plan.add(
+                "embedding", inputs, shape, layer=self.name, variables=[self.embeddings], integers=[self.input_dim]
+            )
+        ]

@@ -1,0 +1,150 @@
+"""A layer around a user's own function. Floor 3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from cnn_core import validation
+from cnn_core.arrays import Array
+from cnn_core.layers.base import Layer, registry
+from cnn_core.plan import CustomCalls, NetworkPlan
+from cnn_core.serialization import Registry
+
+_functions = Registry("function")
+
+
+class _Calls:
+    """What a plan calls back: joins the inputs' rows into arrays of their shapes, and splits gradients again."""
+
+    def __init__(self, layer: Lambda, shapes: Sequence[tuple[int, ...]]) -> None:
+        self._layer = layer
+        self._shapes = [tuple(shape) for shape in shapes]
+
+    def _inputs(self, rows: Array) -> Any:
+        ends = np.cumsum([math.prod(shape) for shape in self._shapes])[:-1]
+        parts = np.split(rows, ends, axis=1)
+        arrays = [part.reshape(-1, *shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    def forward(self, rows: Array) -> Array:
+        result = np.asarray(self._layer.evaluate(self._inputs(rows)))
+        return result.reshape(len(rows), -1)
+
+    def backward(self, dy: Array, rows: Array) -> Array:
+        backward = getattr(self._layer.function, "backward", None)
+        if backward is None:
+            raise ValueError(
+                f"{self._layer.name!r} stands between trained layers, but its function has no gradient: pass an object "
+                "with the methods forward(x) and backward(dy, x), which returns dJ/dx"
+            )
+        shape = self._layer.compute_output_shape([(None, *shape) for shape in self._shapes])[1:]
+        result = backward(dy.reshape(-1, *shape), self._inputs(rows))
+        parts = result if len(self._shapes) > 1 else [result]
+        return np.concatenate([np.asarray(part).reshape(len(rows), -1) for part in parts], axis=1)
+
+
+@registry.register()
+class Lambda(Layer):
+    """Apply a function of one's own: ``y = function(x)``.
+
+    Parameters
+    ----------
+    function : callable, or object with forward(x) and backward(dy, x)
+        Takes an array of shape (n, ...), or a list of them if the layer has several inputs, and returns an array of n
+        samples, each computed by itself. Where a trained layer stands below, a gradient is needed: `backward` returns
+        dJ/dx (a list for a list) from ``dy = dJ/dy``.
+    output_shape : tuple of int, default None
+        Of one sample. None: found by calling the function on ones.
+    arguments : dict, default None
+        Further keyword arguments of the function.
+
+    Notes
+    -----
+    The function runs in Python, once a batch. A file names a function, it does not hold it: `load_model` needs it in
+    `custom_objects`, and a function without a name cannot be saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Lambda(lambda x: x[:, :1] ** 2)(np.array([[3.0, 4.0]]))
+    array([[9.]], dtype=float32)
+    """
+
+    n_inputs = None
+
+    def __init__(
+        self,
+        function: Any,
+        output_shape: Sequence[int] | None = None,
+        mask: None = None,
+        arguments: Mapping[str, Any] | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        if not callable(function) and not callable(getattr(function, "forward", None)):
+            raise TypeError(
+                "`function` must be a function, or an object with forward(x) and backward(dy, x). "
+                f"Received: function={validation.show(function)}"
+            )
+        if mask is not None:
+            raise ValueError(f"`mask` must be None: layers here know no masks. Received: mask={mask}")
+        self.function = function
+        self.arguments = dict(arguments or {})
+        self.output_shape = None if output_shape is None else validation.shape(output_shape, "output_shape")
+
+    def evaluate(self, inputs: Any) -> Any:
+        """Call the function."""
+        call: Callable[..., Any] = getattr(self.function, "forward", self.function)
+        return call(inputs, **self.arguments)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self.output_shape is not None:
+            return (None, *self.output_shape)
+        if any(None in shape[1:] for shape in input_shape):
+            raise ValueError(f"`output_shape` must be given where the input's shape is unknown. Received: {input_shape}")
+        arrays = [np.ones((2, *shape[1:]), self.dtype) for shape in input_shape]
+        result = np.asarray(self.evaluate(arrays if len(arrays) > 1 else arrays[0]))
+        if result.ndim < 2 or len(result) != 2:
+            raise ValueError(
+                f"The function of {self.name!r} must return an array of shape (n, features). Received: for n = 2 the "
+                f"shape {result.shape}"
+            )
+        return (None, *result.shape[1:])
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        shapes = [plan.shapes[buffer] for buffer in inputs]
+        flat = [plan.add_reshaping(buffer, (math.prod(plan.shapes[buffer]),), self.name) for buffer in inputs]
+        joined = flat[0]
+        if len(flat) > 1:
+            total = sum(plan.shapes[buffer][0] for buffer in flat)
+            joined = plan.add("concatenate", flat, (total,), layer=self.name, integers=[0])
+        wanted = self.compute_output_shape([(None, *shape) for shape in shapes])[1:]
+        calls = CustomCalls(_Calls(self, shapes))
+        result = plan.add("custom", [joined], (math.prod(wanted),), layer=self.name, custom=calls)
+        return [plan.add_reshaping(result, wanted, self.name)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments; a function goes by its name, under which `custom_objects` must hold it."""
+        config = {**super().get_config(), "arguments": self.arguments}
+        config.pop("mask", None)
+        if hasattr(self.function, "get_config"):
+            return config
+        name = getattr(self.function, "__name__", "<lambda>")
+        if name == "<lambda>":
+            raise ValueError(
+                f"{self.name!r} cannot be described as data: its function has no name. Use a named function, and pass "
+                "it in custom_objects when loading"
+            )
+        return {**config, "function": {"class_name": "function", "config": name}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the layer whose `get_config` returned `config`."""
+        function = config["function"]
+        if isinstance(function, Mapping):
+            function = _functions.deserialize(function)
+        return cls(**{**config, "function": function})

@@ -1,0 +1,316 @@
+"""Layers that bring values to mean 0 and variance 1, or to length 1. Floor 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnn_core import constraints, initializers, regularizers, validation
+from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
+from cnn_core.layers.base import Layer, registry
+from cnn_core.plan import NetworkPlan
+from cnn_core.variables import Variable
+
+
+class _Normalization(Layer):
+    """A layer that normalizes over `self.axis`, and whose operation works on rows."""
+
+    axis: Any
+
+    def _sizes(self, input_shape: Any) -> tuple[int, ...]:
+        sizes = tuple(input_shape[1:][axis] for axis in sample_axes(self.axis, input_shape, self.name))
+        if None in sizes:
+            raise ValueError(f"The axes that {self.name!r} normalizes must be known. Received: shape={input_shape}")
+        return sizes
+
+    def check_inputs(self, shapes: Any) -> None:
+        sizes = self._sizes(shapes)
+        known = [variable.shape for variable in self.variables]
+        if self.built and known and known[0] != sizes:
+            raise ValueError(f"{self.name!r} was built for {known[0]} features. Received: shape={shapes}")
+
+    def _emit(
+        self, plan: NetworkPlan, inputs: list[int], kind: str, variables: list[Variable | None], **numbers: Any
+    ) -> list[int]:
+        def apply(rows: int) -> int:
+            return plan.add(kind, [rows], plan.shapes[rows], layer=self.name, variables=variables, **numbers)
+
+        axes = sample_axes(self.axis, (None, *plan.shapes[inputs[0]]), self.name)
+        return [over_axes(plan, inputs[0], axes, self.name, apply)]
+
+
+class _ScaleAndCentre(_Normalization):
+    """The part that batch and layer normalization share: gamma and beta."""
+
+    def __init__(
+        self,
+        axis: Any,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        beta_constraint: Any,
+        gamma_constraint: Any,
+        common: dict[str, Any],
+    ) -> None:
+        super().__init__(**common)
+        self.axis = axis
+        self.epsilon = validation.positive_number(epsilon, "epsilon")
+        self.center = validation.boolean(center, "center")
+        self.scale = validation.boolean(scale, "scale")
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+
+    def build(self, input_shape: Any) -> None:
+        sizes = self._sizes(input_shape)
+        if self.scale:
+            self.gamma = self.add_weight(
+                sizes,
+                self.gamma_initializer,
+                name="gamma",
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                sizes,
+                self.beta_initializer,
+                name="beta",
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
+        self.built = True
+
+
+@registry.register()
+class BatchNormalization(_ScaleAndCentre):
+    """Normalize every feature over the batch: ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    In training, mean and variance (divided by the number of samples, not by one less) are those of the batch, and after
+    each step the moving ones follow: ``moving = momentum * moving + (1 - momentum) * batch``. Otherwise, and whenever
+    `trainable` is False, the moving ones are used and stay as they are.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the features; statistics are taken over all others.
+    momentum : float, 0 <= momentum <= 1, default 0.99
+    epsilon : float > 0, default 0.001
+    center, scale : bool, default True
+        Whether there is a beta, a gamma.
+    beta_initializer : default "zeros"
+    gamma_initializer : default "ones"
+    moving_mean_initializer : default "zeros"
+    moving_variance_initializer : default "ones"
+    beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint : default None
+
+    Attributes
+    ----------
+    gamma, beta : Variable of shape (features,), or None
+    moving_mean, moving_variance : Variable of shape (features,)
+        Not trained; saved with the model.
+
+    Notes
+    -----
+    With ``n = (x - mean) / s``, ``s = sqrt(variance + epsilon)`` and m samples: dJ/dbeta is the sum of dy, dJ/dgamma the
+    sum of ``dy * n``, and ``dx = gamma / s * (dy - dJ/dbeta / m - n * dJ/dgamma / m)``: mean and variance depend on x
+    too. A batch is never cut into blocks where this layer is in use. Ioffe and Szegedy, Batch normalization:
+    accelerating deep network training by reducing internal covariate shift (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = BatchNormalization(epsilon=1e-9)
+    >>> layer(np.array([[1.0, 5.0], [3.0, 5.0]]), training=True)
+    array([[-1.,  0.],
+           [ 1.,  0.]], dtype=float32)
+    >>> layer.moving_mean.numpy()
+    array([0.02, 0.05], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            checked_axis(axis, several=False),
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            common,
+        )
+        self.momentum = validation.fraction(momentum, "momentum")
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        sizes = self._sizes(input_shape)
+        self.moving_mean = self.add_weight(sizes, self.moving_mean_initializer, name="moving_mean", trainable=False)
+        self.moving_variance = self.add_weight(
+            sizes, self.moving_variance_initializer, name="moving_variance", trainable=False
+        )
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        variables = [self.gamma, self.beta, self.moving_mean, self.moving_variance]
+        reals = [self.epsilon, self.momentum]
+        return self._emit(plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: not self.trainable)
+
+
+@registry.register()
+class LayerNormalization(_ScaleAndCentre):
+    """Normalize every sample over its features: ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    Mean and variance are those of the sample, in training and otherwise.
+
+    Parameters
+    ----------
+    axis : int or list of int, default -1
+        The axes over which mean and variance are taken; gamma and beta have their sizes.
+    epsilon : float > 0, default 0.001
+    center, scale : bool, default True
+        Whether there is a beta, a gamma.
+    beta_initializer : default "zeros"
+    gamma_initializer : default "ones"
+    beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint : default None
+
+    Notes
+    -----
+    With ``n = (x - mean) / s`` and ``g = dy * gamma``: ``dx = (g - mean(g) - n * mean(g * n)) / s``. Ba, Kiros and
+    Hinton, Layer normalization (2016).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LayerNormalization(epsilon=1e-9)(np.array([[1.0, 3.0], [5.0, 9.0]]))
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(
+            checked_axis(axis),
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            common,
+        )
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return self._emit(plan, inputs, "layer_normalization", [self.gamma, self.beta], reals=[self.epsilon])
+
+
+@registry.register()
+class RMSNormalization(_Normalization):
+    """Divide every sample by its root mean square: ``y = scale * x / sqrt(mean(x^2) + epsilon)``.
+
+    Parameters
+    ----------
+    axis : int or list of int, default -1
+        The axes over which the mean is taken.
+    epsilon : float > 0, default 1e-6
+
+    Attributes
+    ----------
+    scale : Variable of the size of the axes, ones at first
+
+    Notes
+    -----
+    With ``n = x / s`` and ``g = dy * scale``: ``dx = (g - n * mean(g * n)) / s``. Zhang and Sennrich, Root mean square
+    layer normalization (2019).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> RMSNormalization()(np.array([[3.0, 4.0, 0.0, 0.0]])).round(4)
+    array([[1.2, 1.6, 0. , 0. ]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **common: Any) -> None:
+        super().__init__(**common)
+        self.axis = checked_axis(axis)
+        self.epsilon = validation.positive_number(epsilon, "epsilon")
+
+    def build(self, input_shape: Any) -> None:
+        self.scale = self.add_weight(self._sizes(input_shape), "ones", name="scale")
+        self.built = True
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return self._emit(plan, inputs, "rms_normalization", [self.scale], reals=[self.epsilon])
+
+
+@registry.register()
+class UnitNormalization(_Normalization):
+    """Scale every sample to length 1: ``y = x / max(|x|, 1e-12)``.
+
+    Parameters
+    ----------
+    axis : int or list of int, default -1
+        The axes over which the length is taken.
+
+    Notes
+    -----
+    ``dx = (dy - y * (dy . y)) / |x|``. A sample of length 0 has no direction and passes no gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> UnitNormalization()(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, **common: Any) -> None:
+        super().__init__(**common)
+        self.axis = checked_axis(axis)
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return self._emit(plan, inputs, "unit_normalization", [], reals=[SHORTEST])
+
+
+SHORTEST = 1e-12  # Keras's: nothing is divided by less
