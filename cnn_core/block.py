@@ -97,5 +97,3 @@ def backward(layer: Layer, da: Any, cache: Any) -> tuple[Any, ...]:
 def call_layer(layer: Layer, inputs: Any, training: bool) -> Any:
     """Apply a layer to arrays."""
     return forward(layer, inputs, training)[0]
-
-

@@ -57,7 +57,7 @@ class LayerTrace:
     z: Array | None
     a: Array
     delta: Array | None = None
-    dW: Array | None = None
+    dW: Array | None = None  # noqa: N815 - its name in the derivation
     db: Array | None = None
     gradients: dict[str, Array] = field(default_factory=dict)
     d_inputs: tuple[Array | None, ...] = ()
@@ -276,7 +276,8 @@ def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace
         buffer = run.plan.outputs[each.output]
         back = _loss_gradient(run, position, each)
         outputs[names[buffer]] = outputs.get(names[buffer], 0) + back
-    return Trace(layers, _input_values(model, run.plan, run.native, run.data.n), run.native.last_loss + penalty, outputs)
+    inputs = _input_values(model, run.plan, run.native, run.data.n)
+    return Trace(layers, inputs, run.native.last_loss + penalty, outputs)
 
 
 def _layer_traces(
@@ -326,9 +327,7 @@ def _input_values(model: Any, plan: NetworkPlan, native: Any, n: int) -> dict[st
     }
 
 
-def _with_gradients(
-    layer: LayerTrace, operation: Operation, run: _Run, gradients: dict[int, Array]
-) -> LayerTrace:
+def _with_gradients(layer: LayerTrace, operation: Operation, run: _Run, gradients: dict[int, Array]) -> LayerTrace:
     variables = [run.plan.variables[tensor] for tensor in operation.tensors if tensor is not None]
     own = {variable.name: gradients[id(variable)] for variable in variables if id(variable) in gradients}
     dW, db = (own.get("kernel"), own.get("bias")) if operation.kind == "dense" else (None, None)

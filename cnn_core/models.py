@@ -14,9 +14,9 @@ from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
 from cnn_core.layers.base import Layer, registry, unique_name
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
+from cnn_core.passes import dense
 from cnn_core.plan import NetworkPlan
 from cnn_core.summary import format_summary
-from cnn_core.passes import dense
 from cnn_core.training import Trainer
 from cnn_core.variables import Variable
 
@@ -71,7 +71,7 @@ def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
 
 
 def _names(structure: Any, kind: str) -> list[str]:
-    if isinstance(structure, Mapping) and not any(isinstance(part, (Mapping, list, tuple)) for part in structure.values()):
+    if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
         return list(structure)
     names: list[str] = []
     for symbol in flatten(structure):
@@ -269,12 +269,16 @@ class Model(Trainer, Layer):
         for symbol in self.graph.inputs:
             sizes = [size for size in symbol.shape[1:] if size is not None]
             if len(sizes) < len(symbol.shape) - 1:
-                raise ValueError(f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}")
+                raise ValueError(
+                    f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}"
+                )
             inputs.append(plan.add_input(sizes))
         for output in self.add_to(plan, inputs):
             # Every output has a buffer of its own: a loss writes its derivative there, a predictor its result.
             again = output in plan.outputs or output in plan.inputs
-            plan.outputs.append(plan.add("activation", [output], plan.shapes[output], layer=self.name) if again else output)
+            plan.outputs.append(
+                plan.add("activation", [output], plan.shapes[output], layer=self.name) if again else output
+            )
         return plan
 
     def _build_for(self, x: Any) -> None:
@@ -320,13 +324,17 @@ class Model(Trainer, Layer):
     def _call_model_on_symbols(self, leaves: list[Any]) -> Any:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
-                raise TypeError(f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}")
+                raise TypeError(
+                    f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}"
+                )
         self._build_for_shapes([leaf.shape for leaf in leaves])
         if len(leaves) != len(self.graph.inputs):
             raise ValueError(f"{self.name!r} takes {len(self.graph.inputs)} inputs. Received: {len(leaves)}")
         for symbol, leaf in zip(self.graph.inputs, leaves, strict=True):
             if symbol.shape[1:] != leaf.shape[1:]:
-                raise ValueError(f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}")
+                raise ValueError(
+                    f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
+                )
         outputs = [
             Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype) for symbol in self.graph.outputs
         ]

@@ -77,8 +77,9 @@ class CustomLossCalls:
     def _check(self, result: Array, shape: tuple[int, ...], method: str) -> None:
         if result.shape != shape:
             name = self._loss.name
-            raise ValueError(f"`{method}` of the loss {name!r} must return an array of shape {shape}. Received: "
-                             f"shape {result.shape}")
+            raise ValueError(
+                f"`{method}` of the loss {name!r} must return an array of shape {shape}. Received: shape {result.shape}"
+            )
 
 
 class OutputLoss(NamedTuple):
@@ -406,5 +407,3 @@ def _metrics_by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
     if len(listed) != len(names):
         raise ValueError(f"`metrics` must have one entry for each of {len(names)} outputs. Received: {len(listed)}")
     return [_leaves(each) for each in listed]
-
-

@@ -64,7 +64,9 @@ class ParameterVector:
         self.values = aligned_zeros(size, dtype)
         self.gradients = aligned_zeros(size, dtype)
         self._views = self.split(self.values)
-        self._gradient_of = {id(variable): view for variable, view in zip(variables, self.split(self.gradients), strict=True)}
+        self._gradient_of = {
+            id(variable): view for variable, view in zip(variables, self.split(self.gradients), strict=True)
+        }
         self._nadam_reached = (0, 1.0)
         # By `native_optimizer`: native objects that add penalties at most; what the other depends on, and itself.
         self.kept_penalties: dict[bool, Any] = {}
@@ -130,8 +132,9 @@ class ParameterVector:
         ]
 
 
-# For which variables an optimizer's state is laid out, with their sizes. Weak on both sides: an optimizer may outlive its
-# model, and neither keeps the other's memory. A copied or loaded optimizer has no entry: its state fits or it does not.
+# For which variables an optimizer's state is laid out, with their sizes. Weak on both sides: an optimizer may outlive
+# its model, and neither keeps the other's memory. A copied or loaded optimizer has no entry: its state fits or it does
+# not.
 _LAYOUTS: WeakKeyDictionary[Optimizer, list[tuple[ref[Variable], int]]] = WeakKeyDictionary()
 
 
@@ -159,6 +162,8 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
                 f"{parameters.values.size} numbers of {parameters.values.dtype} to train. Received: {vector.size} of "
                 f"{vector.dtype}"
             )
+        elif vector.ctypes.data % ALIGNMENT:
+            optimizer.state[slot] = aligned_copy(vector)
     if not stays:
         _LAYOUTS[optimizer] = [(ref(variable), variable.size) for variable in parameters.variables]
 

@@ -17,7 +17,7 @@ from cnn_core.callbacks import CallbackList
 from cnn_core.data import Batches, Dataset
 from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
-from cnn_core.parameters import ParameterVector, native_optimizer
+from cnn_core.parameters import native_optimizer
 from cnn_core.progress import Progress
 
 
@@ -228,18 +228,21 @@ class BatchSource:
         self._training = training
         self._steps = steps
         self._class_weight = class_weight
-        stepping = training and not isinstance(model.optimizer, LBFGS)
-        self._optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
+        self._optimizer: Any = None
         self._stretch: Stretch | None = None
 
-    def serves(self, parameters: ParameterVector, objectives: Objectives) -> bool:
-        """Whether the optimizer, the parameters and the objectives are still those for which this was made."""
-        stepping = self._model.optimizer if self._training else None
-        return objectives is self._objectives and native_optimizer(parameters, stepping) is self._optimizer
+    def _look_at_optimizer(self) -> None:
+        """Begin anew if the optimizer, its state or its settings are others than before."""
+        model = self._model
+        stepping = self._training and not isinstance(model.optimizer, LBFGS)
+        optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
+        if optimizer is not self._optimizer:
+            self._optimizer, self._stretch = optimizer, None
 
     def use(self, data: Dataset) -> None:
         """Take one batch from now on, in the memory of the one before if it fits."""
         self._source, self._batch_size = data, data.n
+        self._look_at_optimizer()
         if self._stretch is not None and (not data.in_memory or not self._stretch.feed(dense(data))):
             self._stretch = None
 
@@ -269,6 +272,7 @@ class BatchSource:
 
     def stretches(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
         """Yield native passes, and the first of their batches to run and the one behind the last."""
+        self._look_at_optimizer()
         if isinstance(self._source, Batches):
             yield from self._generated(epoch)
             return

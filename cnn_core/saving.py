@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnn_core import model_file, validation
@@ -204,7 +205,7 @@ def _require_built(model: Any, purpose: str) -> None:
 
 
 def _check_overwrite(filepath: Any, overwrite: bool) -> None:
-    if not overwrite and os.path.exists(filepath):
+    if not overwrite and Path(filepath).exists():
         raise FileExistsError(f"{os.fspath(filepath)} exists already: choose another name, or overwrite=True")
 
 

@@ -149,7 +149,10 @@ def _counts(model: Any) -> list[str]:
     total = model.count_params()
     trained = sum(variable.size for variable in model.trainable_variables)
     size = model.compute_dtype.itemsize if model.built else 4
-    lines = [_count("Trainable", trained, trained * size), _count("Non-trainable", total - trained, (total - trained) * size)]
+    lines = [
+        _count("Trainable", trained, trained * size),
+        _count("Non-trainable", total - trained, (total - trained) * size),
+    ]
     kept, kept_bytes = 0, 0
     if model.optimizer is not None and (model.optimizer.state or model.optimizer.batches_seen):
         # As in Keras the count of steps and the learning rate are parameters of the optimizer.

@@ -38,10 +38,10 @@ class Trainer:
     # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
-            "_native", "_plan", "_parameters", "_training", "_binding", "_bound_moves", "_depth", "_fits", "_totals",
-            "_resumption", "_on_batch", "_interface", "calls",
+            *("_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_on_batch", "_interface", "calls"),
+            *("_training", "_binding", "_depth", "_fits", "_totals", "_resumption"),
         }
-    )  # fmt: skip
+    )
 
     name: str
     built: bool
@@ -68,7 +68,7 @@ class Trainer:
         """Drop what was compiled from the layers, because they have changed."""
         self._native: Any = None
         self._plan: NetworkPlan | None = None
-        self._bound_moves = -1
+        self._bound_moves = self._held_moves = -1
         self._on_batch: dict[bool, BatchSource] = {}
 
     # Compiling
@@ -143,6 +143,7 @@ class Trainer:
         arguments = self._require_compiled(purpose)
         if self._objectives is None:
             self._objectives = Objectives(arguments, self.output_names, self.output_shapes, y)
+            self._on_batch.clear()
         return self._objectives
 
     # What the model adds
@@ -212,7 +213,7 @@ class Trainer:
         variables = self.trainable_variables if self._fits == 0 or self._parameters is None else None
         if variables is not None and (self._parameters is None or not self._parameters.is_of(variables)):
             self._parameters = ParameterVector(variables, self.compute_dtype)
-            self._bound_moves = -1
+            self._bound_moves = self._held_moves = -1
             self._on_batch.clear()
         assert self._parameters is not None
         self._hold_variables()
@@ -220,10 +221,11 @@ class Trainer:
 
     def _hold_variables(self) -> None:
         """Take the trained variables back if another model that shares them has trained meanwhile."""
-        if self._bound_moves != Variable.moves:
+        if self._held_moves != Variable.moves:
             if self._parameters is not None:
                 self._parameters.reclaim()
-            self._ready_network()
+            self._held_moves = Variable.moves
+        self._ready_network()
 
     def _seed_for_training(self) -> int:
         if self._seed is None:
@@ -515,9 +517,9 @@ class Trainer:
             return self._one_batch(objectives, data, False, return_dict)
 
     def _one_batch(self, objectives: Objectives, data: Dataset, training: bool, return_dict: bool) -> Any:
-        parameters = self._bind()
+        self._bind()
         source = self._on_batch.get(training)
-        if source is None or not source.serves(parameters, objectives):
+        if source is None:
             source = self._on_batch[training] = BatchSource(self, objectives, data, data.n, training)
         source.use(data)
         totals = Totals(objectives)
