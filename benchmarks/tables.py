@@ -130,7 +130,8 @@ def linear(task: str, seed: int) -> Any:
 
 RIVALS: dict[str, Callable[[str, int], Any]] = {
     "cnn_core": ours,
-    "cnn_core, 5 members": lambda task, seed: ours(task, seed, n_members=5),
+    "cnn_core, pieces": lambda task, seed: ours(task, seed, preset="piecewise_linear"),
+    "cnn_core, pieces, 5 members": lambda task, seed: ours(task, seed, preset="piecewise_linear", n_members=5),
     "pytabkit RealMLP TD-S": realmlp,
     "HistGradientBoosting": boosting,
     "LightGBM": lightgbm,

@@ -100,7 +100,7 @@ def read_column(name: str, series: Any) -> Column:
     array = _as_array(series)
     kind = array.dtype.kind
     if kind in "iuf":
-        return _numbers(name, array.astype(np.float64))
+        return _numbers(name, array.astype(np.float64, copy=False))
     if kind == "b":
         return Column(name, "category", array.astype(object))
     if kind in "Mm":

@@ -21,30 +21,44 @@ _CHUNK = 1 << 20  # rows encoded at a time
 
 
 class NumberEncoder:
-    """A number is one feature; where training has gaps, "is missing" is a second one, -1 or +1."""
+    """A number is one feature; where training has gaps, "is missing" is a second one, -1 or +1.
+
+    With bins, each is a feature more that grows from 0 to 1 between the bin's edges, which are quantiles: the sum of
+    these with weights is any function that is linear between the edges.
+    """
 
     kind = "number"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.gaps = bool(settings["gaps"])
+        self.edges = np.array(settings["edges"], np.float64)
 
     @classmethod
-    def fit(cls, column: Column) -> NumberEncoder:
-        return cls({"gaps": bool(np.isnan(column.values).any())})
+    def fit(cls, column: Column, n_bins: int = 0) -> NumberEncoder:
+        missing = np.isnan(column.values)
+        edges: list[float] = []
+        if n_bins and not missing.all():
+            levels = np.linspace(0, 1, n_bins + 1)
+            edges = np.unique(np.quantile(column.values[~missing], levels, method="inverted_cdf")).tolist()
+        return cls({"gaps": bool(missing.any()), "edges": edges if len(edges) > 2 else []})
 
     def settings(self) -> dict[str, Any]:
-        return {"gaps": self.gaps}
+        return {"gaps": self.gaps, "edges": self.edges.tolist()}
 
     def names(self, column: str) -> list[str]:
-        return [column, f"{column} is missing"] if self.gaps else [column]
+        bins = [f"{column} from {low:g} to {high:g}" for low, high in itertools.pairwise(self.edges.tolist())]
+        return [column, *([f"{column} is missing"] if self.gaps else []), *bins]
 
     def read(self, column: Column) -> Column:
         return as_numbers(column)
 
     def encode(self, values: Array) -> Array:
-        if not self.gaps:
-            return values[:, None]
-        return np.stack([values, np.where(np.isnan(values), 1.0, -1.0)], axis=1)
+        block = [values[:, None]]
+        if self.gaps:
+            block.append(np.where(np.isnan(values), 1.0, -1.0)[:, None])
+        if len(self.edges):
+            block.append(((values[:, None] - self.edges[:-1]) / np.diff(self.edges)).clip(0, 1))
+        return np.concatenate(block, axis=1)
 
 
 class DateEncoder:
@@ -142,6 +156,8 @@ class TablePreprocessor:
     ----------
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
         "from_dtype": texts, booleans and categories are categories, numbers are numbers.
+    n_bins : int, default 0
+        How many pieces the axis of a number is cut into; 0 for none.
 
     Attributes
     ----------
@@ -166,8 +182,9 @@ class TablePreprocessor:
            [ 0.95,  0.  ]], dtype=float32)
     """
 
-    def __init__(self, categorical_features: Any = "from_dtype") -> None:
+    def __init__(self, categorical_features: Any = "from_dtype", n_bins: int = 0) -> None:
         self.categorical_features = categorical_features
+        self.n_bins = n_bins
         self.names: list[str] = []
         self.encoders: list[Encoder | None] = []
         self._centers: list[Array] = []
@@ -205,7 +222,7 @@ class TablePreprocessor:
             encoder = DateEncoder.fit(column)
         else:
             column = as_numbers(column)
-            encoder = NumberEncoder.fit(column)
+            encoder = NumberEncoder.fit(column, self.n_bins)
         self.encoders.append(encoder)
         block = np.zeros((0, 0)) if encoder is None else encoder.encode(encoder.read(column).values)
         centers, factors = robust_scale(block)

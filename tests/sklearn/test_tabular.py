@@ -194,6 +194,17 @@ def test_quantiles_must_be_asked_for():
         regressor.predict_quantiles(np.eye(4))
 
 
+def test_pieces_follow_jumps():
+    generator = np.random.default_rng(0)
+    X = generator.random((600, 1))
+    y = np.floor(12 * X[:, 0]) % 2
+    scores = {
+        preset: TabularClassifier(preset, epochs=64, random_state=0).fit(X[:400], y[:400]).score(X[400:], y[400:])
+        for preset in ("td_s", "piecewise_linear")
+    }
+    assert scores["piecewise_linear"] > max(0.85, scores["td_s"])
+
+
 def test_several_targets():
     X, y = datasets.load_linnerud(return_X_y=True)
     regressor = TabularRegressor(**SMALL, random_state=0).fit(X, y)

@@ -145,6 +145,22 @@ def test_text_in_a_number_column_at_prediction():
         preprocessor.transform(objects(["1.0", "old"]))
 
 
+def test_pieces_by_hand():
+    # Edges 0, 2, 8 are the quantiles 0, 1/2 and 1.
+    preprocessor = TablePreprocessor(n_bins=2).fit(np.array([[0.0], [2.0], [8.0]]))
+    (encoder,) = preprocessor.encoders
+    assert preprocessor.feature_names == ["column 0", "column 0 from 0 to 2", "column 0 from 2 to 8"]
+    encoded = encoder.encode(np.array([-1.0, 1, 2, 5, 9]))
+    assert encoded[:, 1:].tolist() == [[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1]]
+    again = TablePreprocessor.from_state(json.loads(json.dumps(preprocessor.state())))
+    table = np.array([[0.3], [np.nan]])
+    np.testing.assert_array_equal(again.transform(table), preprocessor.transform(table))
+
+
+def test_pieces_of_few_values():
+    assert TablePreprocessor(n_bins=8).fit(np.array([[0.0], [1.0], [1.0]])).n_features == 1
+
+
 def test_dates():
     days = np.array(["2024-01-01", "2024-07-01", "2025-01-01", "NaT"], dtype="datetime64[D]")
     preprocessor = TablePreprocessor().fit(days[:, None])
