@@ -1,0 +1,9 @@
+"""The examples of the documentation run where the packages that they show are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+collect_ignore = []
+if not all(importlib.util.find_spec(name) for name in ("sklearn", "pandas")):
+    collect_ignore.append("tables.md")
