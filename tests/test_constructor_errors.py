@@ -33,7 +33,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "CosineDecayRestarts": {"initial_learning_rate": 0.1, "first_decay_steps": 3},
     "Coslog": {"initial_learning_rate": 0.1, "decay_steps": 3},
     "Dense": {"units": 3},
-    "Discretization": {"num_bins": 3},
+    "Discretization": {"bin_boundaries": [0.0, 1.0]},
     "Dot": {"axes": 1},
     "Dropout": {"rate": 0.5},
     "Embedding": {"input_dim": 3, "output_dim": 2},
@@ -47,6 +47,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "LearningRateScheduler": {"schedule": float},
     "MeanMetricWrapper": {"fn": cnn_core.losses.mean_squared_error},
     "ModelCheckpoint": {"filepath": "best.keras"},
+    "Normalization": {"mean": 0.0, "variance": 1.0},
     "PiecewiseConstantDecay": {"boundaries": [1], "values": [0.1, 0.2]},
     "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3},
     "PrecisionAtRecall": {"recall": 0.5},
@@ -59,6 +60,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 # Looked at when the layer is used, or passed on as it is.
 UNCHECKED = {
     *{("Lambda", name) for name in ("output_shape", "mask", "arguments")},
+    ("Discretization", "num_bins"),  # instead of the boundaries: tested below
     *{(name, "mode") for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau")},  # warn, as Keras does
 }
 
@@ -193,6 +195,16 @@ def test_values_out_of_range_are_refused(path: str, argument: str, value: Any) -
     with pytest.raises((TypeError, ValueError)) as caught:
         target(**{**NEEDED.get(path.rpartition(".")[2], {}), argument: value})
     assert is_house_form(str(caught.value), argument), str(caught.value)
+
+
+@pytest.mark.parametrize("num_bins", [1, 0, 2.5, "many"])
+def test_a_discretization_needs_two_bins_or_boundaries(num_bins: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"`num_bins` must be .+\. Received: num_bins="):
+        cnn_core.layers.Discretization(num_bins=num_bins)
+    with pytest.raises(ValueError, match=r"Either `bin_boundaries` or `num_bins` must be given\. Received: "):
+        cnn_core.layers.Discretization([0.0, 1.0], num_bins=num_bins)
+    with pytest.raises(ValueError, match=r"`bin_boundaries` must be numbers that ascend\. Received: bin_boundaries="):
+        cnn_core.layers.Discretization([1.0, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = None if not shared_axes else checked_axis(shared_axes)
+        self.shared_axes = None if not shared_axes else checked_axis(shared_axes, name="shared_axes")
 
     def _slopes(self, input_shape: Any) -> tuple[int, ...]:
         sizes = list(input_shape[1:])

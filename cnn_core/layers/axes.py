@@ -10,7 +10,7 @@ from cnn_core import validation
 from cnn_core.plan import NetworkPlan
 
 
-def checked_axis(axis: Any, several: bool = True) -> Any:
+def checked_axis(axis: Any, several: bool = True, name: str = "axis") -> Any:
     """Return an `axis` argument as an integer or, where several are allowed, a tuple of them.
 
     Examples
@@ -20,9 +20,9 @@ def checked_axis(axis: Any, several: bool = True) -> Any:
     """
     if several and isinstance(axis, (list, tuple)):
         if not axis:
-            raise ValueError(f"`axis` must name an axis. Received: axis={axis}")
-        return tuple(validation.integer(each, "axis") for each in axis)
-    return validation.integer(axis, "axis")
+            raise ValueError(f"`{name}` must name an axis. Received: {name}={axis}")
+        return tuple(validation.integer(each, name) for each in axis)
+    return validation.integer(axis, name)
 
 
 def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "axis") -> tuple[int, ...]:
@@ -58,9 +58,7 @@ def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "ax
     return tuple(each - 1 for each in found)
 
 
-def over_axes(
-    plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, apply: Callable[[int], int]
-) -> int:
+def over_axes(plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, apply: Callable[[int], int]) -> int:
     """Let an operation that works on rows, and keeps their shape, work on any axes of a sample.
 
     Parameters

@@ -75,8 +75,9 @@ class Embedding(Layer):
                 f'exactly: use dtype="float64". Received: input_dim={input_dim}'
             )
         if weights is not None:
+            matrix = weights[0] if isinstance(weights, list) and np.ndim(weights[0]) == 2 else weights
             self.build((None, 1))
-            self.set_weights(weights if isinstance(weights, list) and np.ndim(weights[0]) == 2 else [weights])
+            self.set_weights([validation.as_array(matrix, "weights")])
 
     @property
     def index_limit(self) -> int:  # type: ignore[override]

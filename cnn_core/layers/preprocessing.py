@@ -164,9 +164,7 @@ class Normalization(Layer):
 
 
 def _constant(value: Any, name: str, minimum: float | None = None) -> Array:
-    array = validation.finite(
-        validation.convert(validation.as_array(value, name), name, np.dtype(np.float64)), name
-    )
+    array = validation.finite(validation.convert(validation.as_array(value, name), name, np.dtype(np.float64)), name)
     if minimum is not None and array.size and array.min() < minimum:
         raise ValueError(f"`{name}` must be at least {minimum:g}. Received: {name}={validation.show(value)}")
     return array
@@ -224,6 +222,8 @@ class Rescaling(Layer):
 
 
 def _number_or_list(value: Any, name: str) -> float | list[float]:
+    if np.ndim(value) == 0 and isinstance(value, (int, float, np.generic)):
+        return validation.number(value, name)
     array = _constant(value, name)
     if array.ndim > 1 or array.size == 0:
         raise ValueError(f"`{name}` must be a number or a sequence of them. Received: {name}={validation.show(value)}")
@@ -399,9 +399,7 @@ class Discretization(_Encoder):
         if self.bin_boundaries is None:
             raise ValueError(f"{self.name!r} has no boundaries yet: call adapt(data) first")
         shape, count = plan.shapes[inputs[0]], [self._boundaries.size]
-        bins = plan.add(
-            "discretize", inputs, shape, layer=self.name, variables=[self._boundaries], integers=count
-        )
+        bins = plan.add("discretize", inputs, shape, layer=self.name, variables=[self._boundaries], integers=count)
         return [bins if self.output_mode == "int" else self._encode(plan, bins, self._n_bins)]
 
     @classmethod
@@ -418,7 +416,9 @@ class Discretization(_Encoder):
 def _ascending(boundaries: Any) -> list[float]:
     array = _constant(boundaries, "bin_boundaries").reshape(-1)
     if array.size == 0 or (np.diff(array) < 0).any():
-        raise ValueError(f"`bin_boundaries` must be numbers that ascend. Received: {validation.show(boundaries)}")
+        raise ValueError(
+            f"`bin_boundaries` must be numbers that ascend. Received: bin_boundaries={validation.show(boundaries)}"
+        )
     return [float(boundary) for boundary in array]
 
 
