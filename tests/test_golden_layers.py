@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tolerances
-from golden import DTYPES, build, load, missing
+from golden import DTYPES, build, load
 
 import cnn_core
 
@@ -18,8 +18,6 @@ PREPROCESSING = [name for name, case in CASES.items() if "preprocessing" in case
 
 def prepared(name: str, description: dict[str, Any], dtype: str) -> tuple[Any, Any]:
     """Make the layer with its recorded weights and its input, an array or a list of them."""
-    if missing(cnn_core, description):
-        pytest.skip(f"cnn_core has no {description['object']}")
     vectors = load("layers")
     inputs = [x if x.dtype.kind == "i" else x.astype(dtype) for x in vectors.numbered(name, "x")]
     layer = build(cnn_core, description)

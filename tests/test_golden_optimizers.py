@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tolerances
-from golden import DTYPES, SNAPSHOTS, Vectors, batches, compiled, flat, load, missing, network, split, train
+from golden import DTYPES, SNAPSHOTS, Vectors, batches, compiled, flat, load, network, split, train
 
 import cnn_core
 
@@ -18,9 +18,6 @@ def prepared(family: str, name: str, dtype: str) -> tuple[Vectors, Any, dict[str
     """Load the case's model, with Keras's initial weights, and its data as keyword arguments of `train`."""
     vectors = load(family)
     case = vectors.cases[name]
-    absent = missing(cnn_core, case)
-    if absent:
-        pytest.skip(f"cnn_core has no {absent[0]}")
     weights = split(vectors(name, "initial"), network(cnn_core, case["layers"]).get_weights())
     data = {
         "x": vectors("inputs", "x").astype(dtype),

@@ -82,19 +82,6 @@ def build(package: Any, description: Any) -> Any:
     return target(**build(package, description.get("arguments", {})))
 
 
-def missing(package: Any, description: Any) -> list[str]:
-    """List the objects of `description` that `package` does not have."""
-    if isinstance(description, list):
-        return [name for item in description for name in missing(package, item)]
-    if not isinstance(description, dict):
-        return []
-    names = [name for value in description.values() for name in missing(package, value)]
-    target = package
-    for part in description.get("object", "").split(".") if "object" in description else ():
-        target = getattr(target, part, None)
-    return [*names, description["object"]] if target is None else names
-
-
 def network(package: Any, layers: list[dict[str, Any]], inputs: int = 5) -> Any:
     """Make the Sequential of these layers."""
     return package.Sequential([package.layers.Input((inputs,)), *build(package, layers)])
