@@ -178,8 +178,34 @@ def report(results: list[dict[str, Any]]) -> str:
         rows = next(each["rows"] for each in results if each["table"] == name)
         lines.append(f"| {name} | {rows} | " + " | ".join(cells) + " |")
         times.append(f"| {name} | " + " | ".join(seconds) + " |")
-    first, second = "Score: accuracy or R^2, mean over splits", "Seconds of `fit`, median"
-    return "\n".join([first, "", *lines, "", second, "", *times])
+    first, second = "Score: accuracy or R^2, mean over splits and standard deviation", "Seconds of `fit`, median"
+    return "\n".join([*summary(results), "", first, "", *lines, "", second, "", *times])
+
+
+def summary(results: list[dict[str, Any]]) -> list[str]:
+    """Our estimator against each rival, on the splits that both have done: better, worse, difference, speed."""
+    known = {(each["table"], each["split"], each["rival"]): each for each in results}
+    lines = ["| cnn_core against | tables better / worse | mean difference of score | `fit` is faster by (range) |"]
+    lines.append("|---|---|---|---|")
+    for rival in list(RIVALS)[1:]:
+        differences, ratios = [], []
+        for name in TABLES:
+            pairs = [
+                (each, known[name, each["split"], rival])
+                for each in results
+                if (each["table"], each["rival"]) == (name, "cnn_core") and (name, each["split"], rival) in known
+            ]
+            if pairs:
+                differences.append(statistics.mean(ours["score"] - theirs["score"] for ours, theirs in pairs))
+                ratios.append(statistics.median(theirs["seconds"] / ours["seconds"] for ours, theirs in pairs))
+        if len(differences) > 1:
+            better = sum(difference > 0 for difference in differences)
+            worse = sum(difference < 0 for difference in differences)
+            error = statistics.stdev(differences) / len(differences) ** 0.5
+            speed = f"{statistics.median(ratios):.2g} ({min(ratios):.2g} to {max(ratios):.2g})"
+            difference = f"{statistics.mean(differences):+.4f} ± {error:.4f}"
+            lines.append(f"| {rival} | {better} / {worse} | {difference} | {speed} |")
+    return lines
 
 
 def main() -> None:
@@ -191,6 +217,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5, metavar="N")
     parser.add_argument("--most-rows", type=int, default=4000, metavar="N", help="larger tables are sampled")
     parser.add_argument("--output", type=Path, metavar="PATH", help="a JSON file; what it holds is not measured again")
+    parser.add_argument("--report", type=Path, metavar="PATH", help="the tables, as Markdown")
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
     if options.output is not None and options.output.exists():
@@ -212,6 +239,8 @@ def main() -> None:
                 if options.output is not None:
                     options.output.write_text(json.dumps({"machine": description(), "results": results}, indent=1))
     print(report(results))
+    if options.report is not None:
+        options.report.write_text(report(results) + "\n")
 
 
 if __name__ == "__main__":
