@@ -17,16 +17,16 @@ from matmul cimport Product, multiply
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
 from normalization cimport COLUMN_STATISTICS, move_statistics
-from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward, gather_rows,
-                      run_slice)
-from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
+from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward,
+                      gather_rows, run_slice)
+from optimizers cimport Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
 from random cimport dropout_mask as fill_dropout_mask
 from random cimport normal_numbers, shuffle
 from random cimport philox as fill_philox
 from simd cimport real, simd_available, simd_select
-from threads cimport POOL_MAX_WIDTH, pool_run, pool_set_width, pool_started, pool_width
+from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
 cimport losses
 cimport metrics
@@ -200,7 +200,8 @@ cdef class Network:
         self.element_size = self.dtype.itemsize
         self.customs, self.kept_alive, self.spares = [], [], []
         self.names = [operation.layer for operation in plan.operations]
-        self.frozen = [(i, operation.frozen) for i, operation in enumerate(plan.operations) if operation.frozen is not None]
+        self.frozen = [
+            (i, operation.frozen) for i, operation in enumerate(plan.operations) if operation.frozen is not None]
         self.plan.n_buffers, self.plan.n_operations = len(plan.buffers), len(plan.operations)
         self.plan.n_inputs, self.plan.n_outputs = len(plan.inputs), len(plan.outputs)
         self.plan.n_tensors = len(plan.tensor_sizes)
@@ -340,10 +341,10 @@ cdef class Network:
             fits = operation.custom != NULL and input.rows == output.rows
         if BATCH_NORMALIZATION <= kind <= UNIT_NORMALIZATION:  # gamma and beta, where they are
             fits = fits and all([operation.tensors[i] < 0 or self.has_size(operation, i, output.width)
-                                  for i in range(2)])
+                                 for i in range(2)])
         if not fits:
-            raise ValueError(f"the sizes of operation {operation.kind} do not fit: input ({input.rows}, {input.width}), "
-                             f"output ({output.rows}, {output.width})")
+            raise ValueError(f"the sizes of operation {operation.kind} do not fit: "
+                             f"input ({input.rows}, {input.width}), output ({output.rows}, {output.width})")
         return 0
 
     cdef bint has_size(self, Operation *operation, int i, Py_ssize_t size):
@@ -458,7 +459,7 @@ cdef class Network:
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
         rows_per_glance = max(n_tasks * p.block, n_tasks * WORK_PER_GLANCE // self.work_per_sample())
-        kept = self.kept_alive  # another thread may bind anew meanwhile
+        _kept = self.kept_alive  # another thread may bind anew meanwhile
         scratches = [self.take_scratch(p.block) for _ in range(n_tasks)]
         for i in range(n_tasks):
             workspaces[i] = &(<Scratch> scratches[i]).workspace
@@ -499,12 +500,12 @@ cdef class Network:
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 
-    cdef int raise_error(self, int out_of_range, list customs=[]) except -1:
+    cdef int raise_error(self, int out_of_range, list customs=None) except -1:
         """Raises what a custom object raised inside native code, or says which operation met a number out of range."""
         if out_of_range > 0:
             raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
                              f"{self.limit(&self.plan.operations[out_of_range - 1]) - 1}. Received: one outside")
-        for custom in (*self.customs, *customs):
+        for custom in (*self.customs, *(customs or ())):
             error = getattr(custom, "error", None)
             if error is not None:
                 custom.error = None
@@ -597,7 +598,8 @@ cdef class Predictor:
 
     cdef cnp.ndarray checked_out(self, object out, Py_ssize_t n):
         if not isinstance(out, np.ndarray) or cnp.PyArray_TYPE(out) != self.typenum or not cnp.PyArray_ISCARRAY(out):
-            raise TypeError(f"`out` must be a writable, C-contiguous array of {self.network.dtype}. Received: {type(out)}")
+            raise TypeError(f"`out` must be a writable, C-contiguous array of {self.network.dtype}. "
+                            f"Received: {type(out)}")
         if cnp.PyArray_SIZE(out) != n * self.n_out:
             raise ValueError(f"`out` must have {n * self.n_out} elements. Received: out.shape={out.shape}")
         return out
@@ -938,8 +940,9 @@ cdef class Pass(Workbench):
     cdef readonly Py_ssize_t n_batches
     cdef Py_ssize_t most_samples
 
-    def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size, list losses,
-                  list metrics, Optimizer optimizer=None, list predictions=None, str mode="evaluation",
+    def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size,
+                  list losses, list metrics,  # no-cython-lint: the modules of these names are not needed here
+                  Optimizer optimizer=None, list predictions=None, str mode="evaluation",
                   uint64_t seed=0, bint input_gradients=False):
         cdef int i
         cdef Py_ssize_t n = len(inputs[0])
@@ -1319,11 +1322,12 @@ def philox(object counter, object key):
 
 
 def dropout_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str dtype="float32",
-                Py_ssize_t first_index=0):
+                 Py_ssize_t first_index=0):
     """A dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
     mask = np.empty(n, dtype)
     if mask.dtype == np.float32:
-        fill_dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed, stream)
+        fill_dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed,
+                          stream)
     else:
         fill_dropout_mask(<double *> cnp.PyArray_DATA(mask), n, first_index, rate, 1 / (1 - rate), seed, stream)
     return mask

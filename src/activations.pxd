@@ -111,7 +111,7 @@ cdef inline void activate_rows(int kind, const double *parameters, real *a, cons
                                Py_ssize_t n_cols, Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil:
     """a[r, :] = g(z[r, :]); a may be z. For glu, a has half as many columns: n_cols counts those of z."""
     cdef real p[3]
-    cdef Py_ssize_t r, c, half
+    cdef Py_ssize_t r
     for r in range(3):
         p[r] = <real> parameters[r]
     if kind < ACTIVATION_COUNT:

@@ -447,7 +447,7 @@ cdef inline double softmax_crossentropy_row(const Loss *loss, real *delta, const
 
 
 cdef inline double clipped_crossentropy(real p, real z, double t, const Loss *loss) noexcept nogil:
-    """- t log p - (1 - t) log(1 - p), where p is kept `clip` away from 0 and 1, and 1 - p is what rounding p has left"""
+    """- t log p - (1 - t) log(1 - p), where p is kept `clip` away from 0 and 1; 1 - p is what rounding p has left"""
     cdef real one = 1
     cdef real rest = one - p
     if z > 4:  # the last bit of p counts: it is that of the plain formula

@@ -207,7 +207,7 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
 cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
                              const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
     """y (n * rows, width) = x[order[first + i]], row by row into the padded buffer."""
-    cdef Py_ssize_t i, r, c, sample
+    cdef Py_ssize_t i, _r, c, sample
     cdef Py_ssize_t width = buffer.width
     cdef const real *row
     cdef Py_ssize_t size = buffer.rows * width
@@ -217,7 +217,7 @@ cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ss
         if order != NULL and size > 64 and i + 2 < n:  # rows in a drawn order come as a surprise to the memory
             for c in range(0, size, 16):
                 prefetch(x + order[first + i + 2] * size + c)
-        for r in range(buffer.rows):
+        for _r in range(buffer.rows):
             if width >= 16:
                 memcpy(y, row, width * sizeof(real))
             else:

@@ -164,7 +164,8 @@ cdef inline bint statistics_are_finite(const Plan *plan, const Workspace *worksp
             continue
         statistics, width = <const double *> workspace.scratch[index], plan.buffers[operation.output].width
         for c in range(width):
-            if not (isfinite(<real> statistics[MEAN * width + c]) and isfinite(<real> statistics[VARIANCE * width + c])):
+            if not (isfinite(<real> statistics[MEAN * width + c])
+                    and isfinite(<real> statistics[VARIANCE * width + c])):
                 return False
     return True
 

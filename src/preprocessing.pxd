@@ -33,7 +33,7 @@ cdef inline double scaling_factor(const Operation *operation, real **tensors, Py
 
 
 cdef inline void scaling_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """Rescale: y = x scale + offset. Standardize: y = (x - mean) / s; undone: y = x s + mean; s = max(deviation, 1e-7)"""
+    """Rescale: y = x scale + offset. Standardize: y = (x - mean) / s, s = max(deviation, 1e-7); undone: x s + mean"""
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0]
     cdef const Buffer *input = &plan.buffers[source]

@@ -10,11 +10,11 @@ cdef inline void scale_forward(const Plan *plan, int index, Workspace *workspace
     cdef int source = operation.inputs[0]
     cdef const Buffer *input = &plan.buffers[source]
     cdef Py_ssize_t width = input.width, x_row = workspace.strides[source]
-    cdef Py_ssize_t y_row = workspace.strides[operation.output], r, c
+    cdef Py_ssize_t y_row = workspace.strides[operation.output], _r, c
     cdef const real *s = tensors[operation.tensors[0]]
     cdef const real *x = <const real *> workspace.values[source]
     cdef real *y = <real *> workspace.values[operation.output]
-    for r in range(workspace.n * input.rows):
+    for _r in range(workspace.n * input.rows):
         for c in range(width):
             y[c] = x[c] * s[c]
         x += x_row
