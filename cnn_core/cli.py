@@ -78,7 +78,7 @@ def _add_demo(commands: Commands[argparse.ArgumentParser]) -> None:
         "it again, and draw a picture if matplotlib is installed.",
     )
     demo.add_argument(
-        "--epochs", type=_integer("epochs", 1), default=20, metavar="N", help="passes over the training part (20)"
+        "--epochs", type=_integer("epochs", 1), default=40, metavar="N", help="passes over the training part (40)"
     )
     demo.add_argument(
         "--seed", type=_integer("seed", 0), default=1, metavar="N", help="decides weights, order and dropout (1)"
@@ -168,9 +168,7 @@ def _run_fit(options: argparse.Namespace) -> None:
 def _run_predict(options: argparse.Namespace) -> None:
     from cnn_core import table_commands
 
-    table_commands.predict(
-        options.model, options.table, output=options.output, probabilities=options.probabilities
-    )
+    table_commands.predict(options.model, options.table, output=options.output, probabilities=options.probabilities)
 
 
 def _run_info(options: argparse.Namespace) -> None:

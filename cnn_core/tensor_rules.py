@@ -40,7 +40,9 @@ def _penalty(variable: Variable) -> dict[str, Any]:
         return found | {"penalty": native, "l1": regularizer.l1, "l2": regularizer.l2}
     if native == "orthogonal":
         if len(variable.shape) != 2:
-            raise ValueError(f"OrthogonalRegularizer needs a matrix. Received: {variable.path} of shape {variable.shape}")
+            raise ValueError(
+                f"OrthogonalRegularizer needs a matrix. Received: {variable.path} of shape {variable.shape}"
+            )
         return found | {"penalty": f"orthogonal_{regularizer.mode}", "l1": regularizer.factor}
     return found | {"penalty": "custom", "custom_penalty": TensorCalls(regularizer, variable.shape)}
 

@@ -198,7 +198,7 @@ class PReLU(Layer):
         if None in sizes or (outer != list(input_shape[1:-1]) and any(size != 1 for size in outer)):
             raise ValueError(
                 f"`shared_axes` of {self.name!r} must leave out or hold all axes between the first and the last, and "
-                f"the others must be known. Received: shared_axes={self.shared_axes} for an input of shape {input_shape}"
+                f"the others must be known. Received: shared_axes={self.shared_axes}, input shape {input_shape}"
             )
         return tuple(sizes)
 

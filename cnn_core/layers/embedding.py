@@ -37,7 +37,7 @@ class Embedding(Layer):
     Notes
     -----
     An input of shape (n, length) gives an output of shape (n, length, output_dim). dJ/dembeddings has dy summed up in
-    the rows that were looked up, in the order of the batch, and zeros elsewhere. The numbers themselves get no gradient.
+    the rows looked up, in the order of the batch, and zeros elsewhere. The numbers themselves have no gradient.
     As an input of a model they may be integers or whole floats, and are checked; a float in between is rounded down.
 
     Examples

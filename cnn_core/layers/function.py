@@ -105,7 +105,9 @@ class Lambda(Layer):
         if self.output_shape is not None:
             return (None, *self.output_shape)
         if any(None in shape[1:] for shape in input_shape):
-            raise ValueError(f"`output_shape` must be given where the input's shape is unknown. Received: {input_shape}")
+            raise ValueError(
+                f"`output_shape` must be given where the input's shape is unknown. Received: {input_shape}"
+            )
         arrays = [np.ones((2, *shape[1:]), self.dtype) for shape in input_shape]
         result = np.asarray(self.evaluate(arrays if len(arrays) > 1 else arrays[0]))
         if result.ndim < 2 or len(result) != 2:

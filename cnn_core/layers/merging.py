@@ -41,9 +41,7 @@ class _Elementwise(Merge):
     def _broadcast(self, first: tuple[Any, ...], second: tuple[Any, ...], shapes: Any) -> tuple[Any, ...]:
         rank = max(len(first), len(second))
         merged: list[Any] = []
-        for one, two in zip(
-            (1,) * (rank - len(first)) + first, (1,) * (rank - len(second)) + second, strict=True
-        ):
+        for one, two in zip((1,) * (rank - len(first)) + first, (1,) * (rank - len(second)) + second, strict=True):
             if one != two and 1 not in (one, two) and None not in (one, two):
                 raise ValueError(f"The inputs of {self.name!r} must have shapes that fit. Received: {_listed(shapes)}")
             merged.append(None if None in (one, two) else max(one, two))

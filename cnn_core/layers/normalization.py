@@ -120,8 +120,8 @@ class BatchNormalization(_ScaleAndCentre):
 
     Notes
     -----
-    With ``n = (x - mean) / s``, ``s = sqrt(variance + epsilon)`` and m samples: dJ/dbeta is the sum of dy, dJ/dgamma the
-    sum of ``dy * n``, and ``dx = gamma / s * (dy - dJ/dbeta / m - n * dJ/dgamma / m)``: mean and variance depend on x
+    With ``n = (x - mean) / s``, ``s = sqrt(variance + epsilon)`` and m samples: dJ/dbeta is the sum of dy, dJ/dgamma
+    the sum of ``dy * n``, and ``dx = gamma / s * (dy - dJ/dbeta / m - n * dJ/dgamma / m)``: mean and variance depend on x
     too. A batch is never cut into blocks where this layer is in use. Ioffe and Szegedy, Batch normalization:
     accelerating deep network training by reducing internal covariate shift (2015).
 
@@ -181,7 +181,9 @@ class BatchNormalization(_ScaleAndCentre):
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         variables = [self.gamma, self.beta, self.moving_mean, self.moving_variance]
         reals = [self.epsilon, self.momentum]
-        return self._emit(plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: not self.trainable)
+        return self._emit(
+            plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: not self.trainable
+        )
 
 
 @registry.register()

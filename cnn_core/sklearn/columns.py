@@ -151,9 +151,7 @@ def _numbers(name: str, values: Array) -> Column:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
-        raise ValueError(
-            f"{name!r} must hold finite numbers; missing ones may be NaN. Received: infinity in row {row}"
-        )
+        raise ValueError(f"{name!r} must hold finite numbers; missing ones may be NaN. Received: infinity in row {row}")
     return Column(name, "missing" if len(values) and np.isnan(values).all() else "number", values)
 
 
@@ -295,9 +293,7 @@ def as_numbers(column: Column) -> Column:
         try:
             parsed[row] = _as_float(value)
         except ValueError:
-            raise ValueError(
-                f"{column.name!r} held numbers in training. Received: {value!r} in row {row}"
-            ) from None
+            raise ValueError(f"{column.name!r} held numbers in training. Received: {value!r} in row {row}") from None
     return _numbers(column.name, parsed)
 
 

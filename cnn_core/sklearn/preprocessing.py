@@ -140,9 +140,7 @@ class CategoryEncoder:
 
 
 Encoder = NumberEncoder | DateEncoder | CategoryEncoder
-_ENCODERS: dict[str, type[Encoder]] = {
-    each.kind: each for each in (NumberEncoder, DateEncoder, CategoryEncoder)
-}
+_ENCODERS: dict[str, type[Encoder]] = {each.kind: each for each in (NumberEncoder, DateEncoder, CategoryEncoder)}
 
 
 class TablePreprocessor:
@@ -274,9 +272,7 @@ class TablePreprocessor:
         n = len(columns[0].values if rows is None else rows)
         out = np.zeros((n, self.n_features), np.float32)
         first = 0
-        for encoder, centers, factors, column in zip(
-            self.encoders, self._centers, self._factors, columns, strict=True
-        ):
+        for encoder, centers, factors, column in zip(self.encoders, self._centers, self._factors, columns, strict=True):
             kept = np.flatnonzero(factors)
             if encoder is None or not len(kept):
                 continue

@@ -124,9 +124,7 @@ class TabularNetwork:
                 )
             )
             made.append(
-                Variable(
-                    bias.astype(_TYPE), "bias", f"{path}/bias", learning_rate_multiplier=recipe.bias_multiplier
-                )
+                Variable(bias.astype(_TYPE), "bias", f"{path}/bias", learning_rate_multiplier=recipe.bias_multiplier)
             )
         return made
 

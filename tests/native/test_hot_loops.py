@@ -73,7 +73,7 @@ def innermost_loops(instructions):
     taken = set()
     for start, end in spans:
         if taken.isdisjoint(range(start, end + 1)):
-            innermost.append(instructions[start:end + 1])
+            innermost.append(instructions[start : end + 1])
             taken.update(range(start, end + 1))
     return innermost
 

@@ -46,8 +46,13 @@ def counts(folder: Path) -> dict[str, int]:
     subprocess.run(["cc", "-O1", "-shared", "-fPIC", str(FOLDER / "markers.c"), "-o", str(library)], check=True)
     environment = {**os.environ, "CNN_CORE_ISA": INSTRUCTION_SET, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
     command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/counts"]
-    done = subprocess.run([*command, sys.executable, str(FOLDER / "counted_work.py"), str(library)],
-                          cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, sys.executable, str(FOLDER / "counted_work.py"), str(library)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(map(read, folder.glob("counts.*")))
 
@@ -70,8 +75,11 @@ def test_no_piece_of_work_takes_a_tenth_more_instructions(tmp_path):
         pytest.skip("needs valgrind with its headers and a C compiler")
     measured = counts(tmp_path)
     assert measured.keys() == known["instructions"].keys()
-    grown = {name: f"{known['instructions'][name]:,} -> {count:,}" for name, count in measured.items()
-             if count > MOST_ALLOWED * known["instructions"][name]}
+    grown = {
+        name: f"{known['instructions'][name]:,} -> {count:,}"
+        for name, count in measured.items()
+        if count > MOST_ALLOWED * known["instructions"][name]
+    }
     assert not grown
 
 
