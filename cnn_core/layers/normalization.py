@@ -121,8 +121,8 @@ class BatchNormalization(_ScaleAndCentre):
     Notes
     -----
     With ``n = (x - mean) / s``, ``s = sqrt(variance + epsilon)`` and m samples: dJ/dbeta is the sum of dy, dJ/dgamma
-    the sum of ``dy * n``, and ``dx = gamma / s * (dy - dJ/dbeta / m - n * dJ/dgamma / m)``: mean and variance depend on x
-    too. A batch is never cut into blocks where this layer is in use. Ioffe and Szegedy, Batch normalization:
+    the sum of ``dy * n``, and ``dx = gamma / s * (dy - dJ/dbeta / m - n * dJ/dgamma / m)``: mean and variance depend on
+    x too. A batch is never cut into blocks where this layer is in use. Ioffe and Szegedy, Batch normalization:
     accelerating deep network training by reducing internal covariate shift (2015).
 
     Examples
