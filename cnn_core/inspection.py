@@ -288,6 +288,8 @@ def _layer_traces(
     uses: dict[str, int] = {}
     found: list[tuple[LayerTrace, Operation]] = []
     for number, operation in enumerate(plan.operations):
+        if operation.kind == "activity_penalty":
+            continue  # it computes nothing; its share of the delta is there already
         shape = (n, *plan.shapes[operation.output])
         a = native.value(operation.output).reshape(shape)
         if found and _continues(found[-1][1], operation):
@@ -352,7 +354,7 @@ def _passed_back(operation: Operation, run: _Run) -> tuple[Array | None, ...]:
     plan.outputs = [output]
     network = _core.Network(run.native.network.dtype.name, plan)
     network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))
-    block = _core.Block(network, run.data.n, True)
+    block = _core.Block(network, run.data.n, True, live=False)
     block.forward([run.native.value(buffer) for buffer in operation.inputs])
     back = block.backward([delta])
     return tuple(run.rows(buffer, part) for buffer, part in zip(operation.inputs, back, strict=True))

@@ -855,15 +855,19 @@ cdef class Workbench:
 
 
 cdef class Block(Workbench):
-    """One batch forward, and backward from given derivatives of the outputs: the derivation's network block."""
+    """One batch forward, and backward from given derivatives of the outputs: the derivation's network block.
 
-    def __cinit__(self, Network network, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0):
+    In training, layers that draw random numbers do so only if the block is `live`.
+    """
+
+    def __cinit__(self, Network network, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0,
+                  bint live=True):
         self.open(network)
         self.mark_deltas(True, True)
         for i in range(network.plan.n_outputs):
             self.needs_delta[network.plan.outputs[i]] = True
         self.allocate_workspace(max(n, <Py_ssize_t> 1), "tracing" if training else "block", seed)
-        self.workspace.n, self.workspace.step, self.workspace.live = n, step, training
+        self.workspace.n, self.workspace.step, self.workspace.live = n, step, training and live
 
     def forward(self, list inputs):
         """The outputs for the inputs, each (n, elements)."""

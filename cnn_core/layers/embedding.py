@@ -88,7 +88,7 @@ class Embedding(Layer):
         """Return the arguments from which `from_config` builds an equal layer, without its weights."""
         config = super().get_config()
         config.pop("weights", None)
-        return config
+        return {**config, "input_dim": self.input_dim}
 
     def check_inputs(self, shapes: Any) -> None:
         if len(shapes) < 2:
