@@ -25,7 +25,7 @@ LABELS = GENERATOR.integers(0, 3, N)
 def network(dropout: float = 0.0, units: int = 1, activation: str = "sigmoid", seed: int = 5) -> Any:
     """Make a network whose initial weights and random draws the seed fixes."""
     cnn_core.utils.set_random_seed(seed)
-    middle = [layers.Dropout(dropout, seed=1)] if dropout else []
+    middle = [layers.Dropout(dropout), layers.BatchNormalization()] if dropout else []
     return cnn_core.Sequential(
         [cnn_core.Input((4,)), layers.Dense(6, "tanh"), *middle, layers.Dense(units, activation)]
     )
