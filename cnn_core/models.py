@@ -528,8 +528,8 @@ class Sequential(Model):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
         if any(known.name == layer.name for known in self._layers):
             raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
-        if not self._layers and self._first is None and layer._first_shape is not None:
-            self._first = Input(layer._first_shape)
+        if not self._layers and self._first is None:
+            self._first = _input_of(layer)
         self._layers.append(layer)
 
     def pop(self, rebuild: bool = True) -> Layer:
@@ -629,6 +629,15 @@ def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = 
 
 def _clone_of(layer: Layer) -> Layer:
     return clone_model(layer) if isinstance(layer, Model) else type(layer).from_config(layer.get_config())
+
+
+def _input_of(layer: Layer) -> Symbol | None:
+    """Make the input that the first layer of a Sequential asks for, if it does: by its shape, or as a built model."""
+    if layer._first_shape is not None:
+        return Input(layer._first_shape)
+    if isinstance(layer, Model) and layer.built and layer.n_inputs == 1:
+        return Input(layer.input_shape[1:])
+    return None
 
 
 def _layer(value: Any, custom_objects: Any) -> Layer:

@@ -478,9 +478,8 @@ class Trainer:
         return self._predict_dataset(self._dataset(x))
 
     def _predict_dataset(self, data: Dataset) -> list[Array]:
-        interface = self.interface
+        interface, network = self.interface, self._ready_network()
         outputs = [np.empty((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
-        network = self._ready_network()
         if data.in_memory:
             network.predict(dense(data).inputs, outputs)
             return outputs
