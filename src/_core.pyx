@@ -19,7 +19,7 @@ from prediction cimport Prediction, predict_range, read_in_place
 from normalization cimport COLUMN_STATISTICS, move_statistics
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward,
                       gather_rows, run_slice)
-from optimizers cimport Segment, TensorRange, TensorRule
+from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
 from random cimport dropout_mask as fill_dropout_mask
@@ -107,24 +107,44 @@ PENALTIES = {
 MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracing": TRACING}
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
 
+_indices_dtype, _rates_dtype = np.dtype(np.int64), np.dtype(np.float64)
 cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t WORK_PER_GLANCE = 1 << 30    # multiply-adds of prediction between two looks for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
+cdef Py_ssize_t MOST_ELEMENTS = <Py_ssize_t> 1 << 54  # of a workspace: far beyond any memory, far below an overflow
 cdef enum:
     MAX_ENDS = 64   # inputs or outputs of a network
+    MAX_LOSSES = 16  # as many as src/network.pxd has room for
     MAX_TASKS = 256  # of one prediction
 cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
 
 
-cdef void *data_of(object array, object dtype, Py_ssize_t size) except? NULL:
-    """The address of a C-contiguous array of the dtype and size that native code will assume."""
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"expected a C-contiguous array of {dtype}. Received: {array!r}")
+cdef void *data_of(object array, object dtype, Py_ssize_t size, bint written=False) except? NULL:
+    """The address of an array in the order, dtype and size that native code will assume; a negative size is any."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or not cnp.PyArray_ISCARRAY_RO(array):
+        raise TypeError(f"expected an aligned, C-contiguous array of {dtype}. Received: {array!r}")
+    if written and not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError("expected an array that can be written. Received: a read-only one")
     if size >= 0 and array.size != size:
         raise ValueError(f"expected {size} elements. Received: shape={array.shape}")
     return cnp.PyArray_DATA(array)
+
+
+cdef object real_dtype(object dtype):
+    """The dtype, if native code computes in it."""
+    found = np.dtype(dtype)
+    if found != np.float32 and found != np.float64:
+        raise TypeError(f"expected float32 or float64. Received: {dtype!r}")
+    return found
+
+
+cdef int check_length(object values, Py_ssize_t least, Py_ssize_t most, str name) except -1:
+    """For arrays of a fixed size in native structures."""
+    if not least <= len(values) <= most:
+        raise ValueError(f"`{name}` must have {least} to {most} entries. Received: {len(values)}")
+    return 0
 
 
 cdef void *allocate(Py_ssize_t count, size_t size) except NULL:
@@ -188,25 +208,26 @@ cdef class Network:
     cdef void **tensors
     cdef void **gradients
     cdef Py_ssize_t *tensor_sizes
-    cdef list kept_alive
+    cdef tuple kept_alive
     cdef list customs
     cdef list names
     cdef list frozen
     cdef list spares
-    cdef bint *no_delta
+    cdef bint bound
+    cdef Py_ssize_t elements_per_sample
 
-    def __cinit__(self, str dtype, object plan):
-        self.dtype = np.dtype(dtype)
+    def __cinit__(self, str dtype not None, object plan):
+        self.dtype = real_dtype(dtype)
         self.element_size = self.dtype.itemsize
-        self.customs, self.kept_alive, self.spares = [], [], []
+        self.customs, self.kept_alive, self.spares = [], (), []
         self.names = [operation.layer for operation in plan.operations]
         self.frozen = [
             (i, operation.frozen) for i, operation in enumerate(plan.operations) if operation.frozen is not None]
         self.plan.n_buffers, self.plan.n_operations = len(plan.buffers), len(plan.operations)
         self.plan.n_inputs, self.plan.n_outputs = len(plan.inputs), len(plan.outputs)
         self.plan.n_tensors = len(plan.tensor_sizes)
-        if max(self.plan.n_inputs, self.plan.n_outputs) > MAX_ENDS:
-            raise ValueError(f"a network can have at most {MAX_ENDS} inputs and outputs")
+        if not (1 <= self.plan.n_inputs <= MAX_ENDS and 1 <= self.plan.n_outputs <= MAX_ENDS):
+            raise ValueError(f"a network must have 1 to {MAX_ENDS} inputs and outputs")
         self.plan.buffers = <Buffer *> allocate(self.plan.n_buffers, sizeof(Buffer))
         self.plan.operations = <Operation *> allocate(self.plan.n_operations, sizeof(Operation))
         self.plan.inputs = <int *> allocate(self.plan.n_inputs, sizeof(int))
@@ -214,18 +235,25 @@ cdef class Network:
         self.tensors = <void **> allocate(self.plan.n_tensors, sizeof(void *))
         self.gradients = <void **> allocate(self.plan.n_tensors, sizeof(void *))
         self.tensor_sizes = <Py_ssize_t *> allocate(self.plan.n_tensors, sizeof(Py_ssize_t))
-        self.no_delta = <bint *> allocate(self.plan.n_buffers, sizeof(bint))
         for i, size in enumerate(plan.tensor_sizes):
+            if size < 0:
+                raise ValueError(f"tensor {i} of the plan has {size} elements")
             self.tensor_sizes[i] = size
-        for i, (rows, width) in enumerate(plan.buffers):
-            self.plan.buffers[i].rows, self.plan.buffers[i].width = rows, width
-            self.plan.buffers[i].stride = padded_width(width)
+        self.fill_buffers(plan.buffers)
+        filled = set()
         for i, buffer in enumerate(plan.inputs):
             self.plan.inputs[i] = self.checked_buffer(buffer)
-        for i, buffer in enumerate(plan.outputs):
-            self.plan.outputs[i] = self.checked_buffer(buffer)
+            filled.add(buffer)
         for i, operation in enumerate(plan.operations):
+            in_place = operation.kind == "activity_penalty" and tuple(operation.inputs) == (operation.output,)
+            if not filled.issuperset(operation.inputs) or operation.output in filled and not in_place:
+                raise ValueError(f"operation {i} must read what is computed before it and write a buffer of its own")
             self.add_operation(&self.plan.operations[i], operation)
+            filled.add(operation.output)
+        for i, buffer in enumerate(plan.outputs):
+            if buffer not in filled:
+                raise ValueError(f"nothing computes buffer {buffer}, an output")
+            self.plan.outputs[i] = buffer
         self.mark_gates()
         self.ask_what_is_frozen()
 
@@ -234,7 +262,26 @@ cdef class Network:
         free(self.tensors)
         free(self.gradients)
         free(self.tensor_sizes)
-        free(self.no_delta)
+
+    cdef int fill_buffers(self, object buffers) except -1:
+        """Sizes are bounded so that no product of them leaves the range of an index."""
+        elements = 0
+        for i, (rows, width) in enumerate(buffers):
+            if rows < 0 or width < 0:
+                raise ValueError(f"buffer {i} of the plan has the shape ({rows}, {width})")
+            elements += max(rows, 1) * (max(width, 1) + 32)
+            if elements > MOST_ELEMENTS:
+                raise MemoryError(f"a sample takes more than {MOST_ELEMENTS} numbers")
+            self.plan.buffers[i].rows, self.plan.buffers[i].width = rows, width
+            self.plan.buffers[i].stride = padded_width(width)
+        self.elements_per_sample = elements
+        return 0
+
+    cdef int check_capacity(self, Py_ssize_t n) except -1:
+        """The bytes of values, deltas and four times as much scratch memory must not leave the range of an index."""
+        if n > MOST_ELEMENTS // self.elements_per_sample:
+            raise MemoryError(f"no memory for the activations of {n} samples")
+        return 0
 
     cdef int checked_buffer(self, int buffer) except -1:
         if not 0 <= buffer < self.plan.n_buffers:
@@ -243,12 +290,11 @@ cdef class Network:
 
     cdef int add_operation(self, Operation *target, object operation) except -1:
         cdef int i
-        for name, limit in (("tensors", MAX_TENSORS), ("activation_parameters", 3), ("reals", MAX_REALS),
-                            ("integers", MAX_INTEGERS)):
-            if len(getattr(operation, name)) > limit:
-                raise ValueError(f"an operation has at most {limit} {name}. Received: {len(getattr(operation, name))}")
-        if not operation.inputs:
-            raise ValueError(f"an operation needs an input. Received: {operation!r}")
+        check_length(operation.inputs, 1, 1 << 20, "inputs")
+        check_length(operation.tensors, 0, MAX_TENSORS, "tensors")
+        check_length(operation.activation_parameters, 0, 3, "activation_parameters")
+        check_length(operation.reals, 0, MAX_REALS, "reals")
+        check_length(operation.integers, 0, MAX_INTEGERS, "integers")
         target.kind = OPERATIONS[operation.kind]
         target.output = self.checked_buffer(operation.output)
         target.inputs = <int *> allocate(len(operation.inputs), sizeof(int))
@@ -272,6 +318,7 @@ cdef class Network:
         if operation.custom is not None:
             self.customs.append(operation.custom)
             target.custom = <void *> operation.custom
+        self.check_kind(target)
         target.keeps_z = derivative_needs_z(target) or target.activation == CUSTOM_ACTIVATION
         self.check_sizes(target)
         self.size_scratch(target)
@@ -297,6 +344,17 @@ cdef class Network:
             operation.fixed_scratch = output.width
         elif operation.kind == PRELU:
             operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size
+        return 0
+
+    cdef int check_kind(self, Operation *operation) except -1:
+        """What would otherwise follow a pointer or an index that is not there."""
+        if operation.n_inputs > 1 and not (ADD <= operation.kind <= DOT):
+            raise ValueError(f"operation {operation.kind} has one input. Received: {operation.n_inputs}")
+        if operation.activation != ACTIVATION_LINEAR and operation.kind not in (DENSE, ACTIVATION) or (
+                operation.activation == ROW_GLU and operation.kind == DENSE):
+            raise ValueError(f"operation {operation.kind} cannot apply activation {operation.activation}")
+        if operation.custom == NULL and operation.activation == CUSTOM_ACTIVATION:
+            raise ValueError("a custom activation needs its object")
         return 0
 
     cdef int check_sizes(self, Operation *operation) except -1:
@@ -325,7 +383,8 @@ cdef class Network:
         elif kind == SCALE:
             fits = same and self.has_size(operation, 0, input.width)
         elif kind == EMBEDDING:
-            fits = (input.rows * input.width == output.rows and operation.integers[0] > 0
+            fits = (input.rows * input.width == output.rows and 0 < operation.integers[0] < MOST_ELEMENTS
+                    and output.width > 0 and operation.integers[0] <= MOST_ELEMENTS // output.width
                     and self.has_size(operation, 0, operation.integers[0] * output.width))
         elif kind in (STANDARDIZE, RESCALE):
             fits = same and all([operation.integers[i] in (1, input.width)
@@ -354,7 +413,7 @@ cdef class Network:
         cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
         cdef Buffer *output = &self.plan.buffers[operation.output]
         cdef int rank = <int> min(max(operation.integers[0], <Py_ssize_t> 0), <Py_ssize_t> MAX_RANK + 1)
-        cdef Py_ssize_t size = 1
+        cdef object size = 1
         if not 1 <= rank <= MAX_RANK:
             return False
         shape = [operation.integers[1 + i] for i in range(rank)]
@@ -414,14 +473,37 @@ cdef class Network:
     def bind(self, list values, list gradients):
         """Points the parameters at these arrays; a gradient of None marks a parameter that is not trained."""
         cdef int i
-        if len(values) != self.plan.n_tensors or len(gradients) != self.plan.n_tensors:
-            raise ValueError(f"expected {self.plan.n_tensors} arrays")
-        for i in range(self.plan.n_tensors):
-            self.tensors[i] = data_of(values[i], self.dtype, self.tensor_sizes[i])
-            self.gradients[i] = NULL
-            if gradients[i] is not None:
-                self.gradients[i] = data_of(gradients[i], self.dtype, self.tensor_sizes[i])
-        self.kept_alive = [values, gradients]
+        cdef tuple kept = tuple(values) + tuple(gradients)  # not the lists, from which a caller could take arrays away
+        cdef int n = self.plan.n_tensors
+        if len(values) != n or len(gradients) != n:
+            raise ValueError(f"expected {n} arrays")
+        for i in range(n):
+            data_of(kept[i], self.dtype, self.tensor_sizes[i], self.is_moved(i))
+            if kept[n + i] is not None:
+                data_of(kept[n + i], self.dtype, self.tensor_sizes[i], True)
+        for i in range(n):
+            self.tensors[i] = cnp.PyArray_DATA(kept[i])
+            self.gradients[i] = NULL if kept[n + i] is None else cnp.PyArray_DATA(kept[n + i])
+        self.kept_alive, self.bound = kept, True
+
+    cdef bint is_moved(self, int tensor):
+        """Whether the forward pass of training writes it: a moving mean or variance."""
+        cdef int i
+        for i in range(self.plan.n_operations):
+            if self.plan.operations[i].kind == BATCH_NORMALIZATION and tensor in (
+                    self.plan.operations[i].tensors[2], self.plan.operations[i].tensors[3]):
+                return True
+        return False
+
+    cdef tuple tensors_now(self, void **tensors, void **gradients):
+        """Copies the parameters' addresses for a run without the interpreter's lock, because another thread may bind
+        anew meanwhile; the arrays live while the result does."""
+        if not self.bound:
+            raise ValueError("the network has no parameters: bind them first")
+        memcpy(tensors, self.tensors, self.plan.n_tensors * sizeof(void *))
+        if gradients != NULL:
+            memcpy(gradients, self.gradients, self.plan.n_tensors * sizeof(void *))
+        return self.kept_alive
 
     cdef Py_ssize_t bytes_per_sample(self):
         cdef Py_ssize_t total = 0
@@ -443,15 +525,16 @@ cdef class Network:
         cdef bint is_float = self.element_size == 4
         if len(inputs) != self.plan.n_inputs or len(outputs) != self.plan.n_outputs:
             raise ValueError(f"expected {self.plan.n_inputs} inputs and {self.plan.n_outputs} outputs")
-        n = len(inputs[0])
-        inputs = [self.as_numbers(array) for array in inputs]
+        arrays = tuple([self.as_numbers(array) for array in inputs]) + tuple(outputs)
+        n = len(arrays[0])
         for i in range(self.plan.n_inputs):
-            sources[i] = data_of(inputs[i], self.dtype, n * self.sample_size(self.plan.inputs[i]))
+            sources[i] = data_of(arrays[i], self.dtype, n * self.sample_size(self.plan.inputs[i]))
         for i in range(self.plan.n_outputs):
-            targets[i] = data_of(outputs[i], self.dtype, n * self.sample_size(self.plan.outputs[i]))
+            targets[i] = data_of(arrays[self.plan.n_inputs + i], self.dtype,
+                                 n * self.sample_size(self.plan.outputs[i]), True)
         if n == 0:
             return
-        p.plan, p.tensors, p.sources, p.targets = &self.plan, self.tensors, <const void **> sources, targets
+        p.plan, p.sources, p.targets = &self.plan, <const void **> sources, targets
         p.workspaces = workspaces
         p.block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
         p.block = min(n, p.block // 12 * 12)
@@ -459,8 +542,9 @@ cdef class Network:
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
         rows_per_glance = max(n_tasks * p.block, n_tasks * WORK_PER_GLANCE // self.work_per_sample())
-        _kept = self.kept_alive  # another thread may bind anew meanwhile
         scratches = [self.take_scratch(p.block) for _ in range(n_tasks)]
+        p.tensors = (<Scratch> scratches[0]).tensors
+        _kept = self.tensors_now(p.tensors, NULL)
         for i in range(n_tasks):
             workspaces[i] = &(<Scratch> scratches[i]).workspace
         p.first = 0
@@ -494,7 +578,9 @@ cdef class Network:
             scratch = self.spares.pop()
         except IndexError:
             scratch = Scratch()
+            scratch.tensors = <void **> allocate(self.plan.n_tensors, sizeof(void *))
         if scratch.workspace.capacity < capacity:
+            self.check_capacity(capacity)
             workspace_free(&scratch.workspace)
             if not workspace_allocate(&self.plan, &scratch.workspace, capacity, self.element_size, NULL, INFERENCE):
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
@@ -505,7 +591,7 @@ cdef class Network:
         if out_of_range > 0:
             raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
                              f"{self.limit(&self.plan.operations[out_of_range - 1]) - 1}. Received: one outside")
-        for custom in (*self.customs, *(customs or ())):
+        for custom in self.customs + (customs or []):
             error = getattr(custom, "error", None)
             if error is not None:
                 custom.error = None
@@ -519,9 +605,11 @@ cdef class Network:
 cdef class Scratch:
     """Workspace memory that one call at a time uses."""
     cdef Workspace workspace
+    cdef void **tensors
 
     def __dealloc__(self):
         workspace_free(&self.workspace)
+        free(self.tensors)
 
 
 cdef class Predictor:
@@ -534,18 +622,22 @@ cdef class Predictor:
     """
     cdef Network network
     cdef Scratch scratch
-    cdef bint busy
+    cdef bint busy, passes_on
     cdef int typenum
     cdef Py_ssize_t n_in, n_out, most_rows
     cdef tuple out_shape
 
-    def __cinit__(self, Network network, tuple out_shape):
+    def __cinit__(self, Network network not None, tuple out_shape not None):
         if network.plan.n_inputs != 1 or network.plan.n_outputs != 1:
             raise ValueError("a predictor needs a network of one input and one output")
+        if not network.bound:
+            raise ValueError("the network has no parameters: bind them first")
         self.network, self.out_shape = network, out_shape
         self.typenum = cnp.NPY_FLOAT32 if network.element_size == 4 else cnp.NPY_FLOAT64
         self.n_in = network.sample_size(network.plan.inputs[0])
         self.n_out = network.sample_size(network.plan.outputs[0])
+        # A network that passes its input on computes nothing into `out`: the general way copies.
+        self.passes_on = is_input(&network.plan, network.plan.outputs[0])
         # Up to here the call keeps the interpreter's lock: giving it up costs more than the others would gain.
         self.most_rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, WORK_WORTH_A_THREAD // network.work_per_sample()))
         self.scratch = network.take_scratch(self.most_rows)
@@ -562,7 +654,8 @@ cdef class Predictor:
         array = x
         single = cnp.PyArray_NDIM(array) < 2
         n = 1 if single else cnp.PyArray_DIM(array, 0)
-        if cnp.PyArray_SIZE(array) != n * self.n_in or n > self.most_rows or n == 0 or self.busy:
+        if cnp.PyArray_SIZE(array) != n * self.n_in or n > self.most_rows or n == 0 or (
+                self.busy or self.passes_on):
             return self.general(x, out)
         if out is None:
             shape[0], shape[1] = n, self.n_out
@@ -606,7 +699,7 @@ cdef class Predictor:
 
     cdef object general(self, object x, object out):
         """Any array-like, any number of rows."""
-        array = np.ascontiguousarray(x, self.network.dtype)
+        array = np.require(x, self.network.dtype, ("C", "A"))
         if array.size == self.n_in and (array.ndim < 2 or array.shape[0] != 1):
             rows, shape = 1, self.out_shape
         else:
@@ -615,11 +708,24 @@ cdef class Predictor:
         if array.size != rows * self.n_in:
             raise ValueError(f"x must have {self.n_in} features a row. Received: x.shape={array.shape}")
         result = np.empty(shape, self.network.dtype) if out is None else self.checked_out(out, rows)
-        self.network.predict([array], [result])
+        if rows == 0 or self.n_in > 0:
+            self.network.predict([array.reshape(rows, self.n_in)], [result])
         return result
 
 
 # -------------------------------------------------------------------------------------------------- optimizer
+
+cdef Py_ssize_t n_slots(str rule, tuple h):
+    """How many vectors of state a rule with these hyperparameters uses."""
+    h += (0.0,) * (4 - len(h))
+    if rule == "sgd":
+        return int(h[0] != 0)
+    if rule == "adam":
+        return 2 + (h[3] != 0)
+    if rule == "rmsprop":
+        return 1 + (h[1] > 0) + (h[3] != 0)
+    return {"nadam": 2, "adamax": 2, "adagrad": 1, "adadelta": 2, "lion": 1}[rule]
+
 
 cdef class Optimizer:
     """An optimizer's rule and state over one flat vector of parameters.
@@ -639,17 +745,22 @@ cdef class Optimizer:
     average, accumulator : flat arrays or None
     """
     cdef OptimizerStruct optimizer
-    cdef object parameters, gradients, kept_alive
+    cdef object parameters, gradients, kept_alive, dtype
     cdef list customs
 
-    def __cinit__(self, str rule, object hyperparameters, dict tail, object segments, object rules, object tensors,
-                  object parameters, object gradients, list slots, object average, object accumulator):
+    def __cinit__(self, str rule, object hyperparameters, dict tail not None, object segments, object rules,
+                  object tensors, object parameters, object gradients, list slots not None, object average,
+                  object accumulator):
         cdef int i
         cdef OptimizerStruct *o = &self.optimizer
-        dtype = parameters.dtype
+        self.dtype = dtype = real_dtype(parameters.dtype)
         self.customs = []
-        self.parameters, self.gradients, self.kept_alive = parameters, gradients, (slots, average, accumulator)
+        self.parameters, self.gradients = parameters, gradients
+        self.kept_alive = (tuple(slots), average, accumulator)
         o.rule = RULES[rule]
+        hyperparameters = tuple(hyperparameters)
+        check_length(hyperparameters, 0, MAX_HYPERPARAMETERS, "hyperparameters")
+        check_length(slots, n_slots(rule, hyperparameters), MAX_SLOTS, "slots")
         for i, number in enumerate(hyperparameters):
             o.hyperparameters[i] = number
         o.weight_decay, o.clip_value = tail["weight_decay"], tail["clip_value"]
@@ -671,18 +782,22 @@ cdef class Optimizer:
         for i, description in enumerate(rules):
             self.fill_rule(&o.rules[i], description)
         for i, slot in enumerate(slots):
-            o.slots[i] = data_of(slot, dtype, o.n_parameters)
-        data_of(parameters, dtype, o.n_parameters)
-        data_of(gradients, dtype, o.n_parameters)
+            o.slots[i] = data_of(slot, dtype, o.n_parameters, True)
+        data_of(parameters, dtype, o.n_parameters, True)
+        data_of(gradients, dtype, o.n_parameters, True)
         if average is not None:
-            o.average = data_of(average, dtype, o.n_parameters)
+            o.average = data_of(average, dtype, o.n_parameters, True)
         if accumulator is not None:
-            o.accumulator = data_of(accumulator, dtype, o.n_parameters)
+            o.accumulator = data_of(accumulator, dtype, o.n_parameters, True)
+        elif o.accumulation > 1:
+            raise ValueError("accumulation needs an accumulator")
 
     cdef int fill_rule(self, TensorRule *rule, dict description) except -1:
         cdef int i
         rule.offset, rule.n_rows, rule.n_cols = description["offset"], description["n_rows"], description["n_cols"]
-        self.check_range(rule.offset, rule.n_rows * rule.n_cols)
+        if rule.n_rows < 0 or rule.n_cols < 0:
+            raise ValueError(f"a rule is for ({rule.n_rows}, {rule.n_cols}) parameters")
+        self.check_range(rule.offset, description["n_rows"] * description["n_cols"])
         rule.penalty = PENALTIES[description.get("penalty")]
         rule.l1, rule.l2 = description.get("l1", 0.0), description.get("l2", 0.0)
         rule.constraint = CONSTRAINTS[description.get("constraint")]
@@ -709,7 +824,7 @@ cdef class Optimizer:
         free(self.optimizer.tensors)
 
     cdef int check_range(self, Py_ssize_t offset, Py_ssize_t size) except -1:
-        if offset < 0 or size < 0 or offset + size > self.optimizer.n_parameters:
+        if offset < 0 or size < 0 or size > self.optimizer.n_parameters - offset:
             raise ValueError(f"range ({offset}, {size}) lies outside {self.optimizer.n_parameters} parameters")
         return 0
 
@@ -731,9 +846,35 @@ cdef void set_bounds(Loss *loss, double clip):
     loss.clip = clip
 
 
+cdef int check_widths(const Loss *loss, Py_ssize_t width) except -1:
+    """Whether the loss of a row reads targets, predictions and parameters only where there are any."""
+    cdef Py_ssize_t least = 1 if loss.kind in (losses.HUBER, losses.QUANTILE) else 0
+    cdef bint fits = loss.target_width == width
+    if loss.kind == losses.BINARY_FOCAL_CROSSENTROPY:
+        least = 3
+    elif loss.kind == losses.CATEGORICAL_FOCAL_CROSSENTROPY:
+        least = 2
+    if loss.n_parameters < least:
+        raise ValueError(f"loss {loss.kind} needs {least} parameters. Received: {loss.n_parameters}")
+    if loss.kind == losses.CUSTOM_LOSS:
+        fits = loss.target_width >= 0
+    elif loss.kind == losses.SPARSE_CATEGORICAL_CROSSENTROPY:
+        fits = width > 0
+    elif loss.kind == losses.QUANTILE:
+        fits = fits or loss.target_width > 0 and loss.target_width * loss.n_parameters >= width
+    elif loss.kind == losses.GAUSSIAN_NLL:
+        fits = width == 2 * loss.target_width
+    if not fits:
+        raise ValueError(f"targets have {loss.target_width} columns, predictions {width}")
+    return 0
+
+
 cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     """A loss's structure from its Python description (cnn_core.losses gives one by `describe`)."""
-    cdef int i, output = network.plan.outputs[<int> description["output"]]
+    cdef int i, output = description["output"]
+    if not 0 <= output < network.plan.n_outputs:
+        raise ValueError(f"the network has no output {output}")
+    output = network.plan.outputs[output]
     loss.kind = LOSSES[description["kind"]]
     loss.output, loss.operation = output, -1
     for i in range(network.plan.n_operations):
@@ -751,7 +892,29 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
         loss.parameters[i] = number
     if description["custom"] is not None:
         loss.custom = <void *> description["custom"]
+    elif loss.kind == losses.CUSTOM_LOSS:
+        raise ValueError("a custom loss needs its object")
+    if loss.has_labels != (loss.kind == losses.SPARSE_CATEGORICAL_CROSSENTROPY):
+        raise ValueError(f"loss {loss.kind} compares with {'values' if loss.has_labels else 'labels'}")
     return 0
+
+
+cdef bint all_labels(const int32_t *labels, Py_ssize_t n, Py_ssize_t n_classes, double ignored) noexcept:
+    """Whether each entry is one of 0 .. n_classes - 1, or the class that is ignored."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if not 0 <= labels[i] < n_classes and labels[i] != ignored:
+            return False
+    return True
+
+
+cdef bint all_indices(const int64_t *order, Py_ssize_t n) noexcept:
+    """Whether each entry is one of 0 .. n - 1."""
+    cdef uint64_t largest = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        largest = max(largest, <uint64_t> order[i])
+    return n == 0 or largest < <uint64_t> n
 
 
 cdef bint knows_activation(const Loss *loss, Plan *plan):
@@ -777,16 +940,35 @@ cdef class Workbench:
     cdef readonly Network network
     cdef Workspace workspace
     cdef bint *needs_delta
-    cdef list customs   # losses written in Python
+    cdef void **tensors    # the network's as of the last run
+    cdef void **gradients
+    cdef list customs      # losses written in Python
+    cdef bint busy
+
+    def __cinit__(self, *arguments, **named):
+        if type(self) is Workbench:
+            raise TypeError("a Workbench is made as a Block or a Pass")
 
     cdef int open(self, Network network) except -1:
-        self.network = network
+        self.network, self.customs = network, []
+        self.tensors = <void **> allocate(network.plan.n_tensors, sizeof(void *))
+        self.gradients = <void **> allocate(network.plan.n_tensors, sizeof(void *))
         self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
         return 0
 
     def __dealloc__(self):
         workspace_free(&self.workspace)
         free(self.needs_delta)
+        free(self.tensors)
+        free(self.gradients)
+
+    cdef tuple begin(self):
+        """Takes the bench for one run; the arrays of the parameters live while the result does."""
+        if self.busy:
+            raise RuntimeError("another thread is using this memory")
+        kept = self.network.tensors_now(self.tensors, self.gradients)
+        self.busy = True
+        return kept
 
     cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
         """Which buffers need dJ/dvalue: those between a trained parameter (or a wanted input) and the losses."""
@@ -806,6 +988,7 @@ cdef class Workbench:
         return 0
 
     cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
+        self.network.check_capacity(n)
         if not workspace_allocate(&self.network.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
                                   MODES[mode]):
             raise MemoryError(f"no memory for the activations of {n} samples")
@@ -860,8 +1043,10 @@ cdef class Block(Workbench):
     In training, layers that draw random numbers do so only if the block is `live`.
     """
 
-    def __cinit__(self, Network network, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0,
+    def __cinit__(self, Network network not None, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0,
                   bint live=True):
+        if n < 0:
+            raise ValueError(f"`n` must not be negative. Received: {n}")
         self.open(network)
         self.mark_deltas(True, True)
         for i in range(network.plan.n_outputs):
@@ -873,6 +1058,8 @@ cdef class Block(Workbench):
         """The outputs for the inputs, each (n, elements)."""
         cdef int i, buffer
         cdef Network network = self.network
+        cdef void *data
+        check_length(inputs, network.plan.n_inputs, network.plan.n_inputs, "inputs")
         for i in range(network.plan.n_operations):
             network.plan.operations[i].left_to_loss = False
         for i in range(network.plan.n_inputs):
@@ -884,25 +1071,31 @@ cdef class Block(Workbench):
             else:
                 gather_rows(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
                             &network.plan.buffers[buffer], self.workspace.strides[buffer])
+        _kept = self.begin()
         with nogil:
             if network.element_size == 4:
-                forward(&network.plan, &self.workspace, <float **> network.tensors)
+                forward(&network.plan, &self.workspace, <float **> self.tensors)
             else:
-                forward(&network.plan, &self.workspace, <double **> network.tensors)
+                forward(&network.plan, &self.workspace, <double **> self.tensors)
+        self.busy = False
         self.check_failure()
         return [self.value(network.plan.outputs[i]) for i in range(network.plan.n_outputs)]
 
     def move_statistics(self):
         """Moves the moving statistics towards those of this batch, if it is one of training."""
+        _kept = self.begin()
         if self.network.element_size == 4:
-            move_statistics(&self.network.plan, &self.workspace, <float **> self.network.tensors)
+            move_statistics(&self.network.plan, &self.workspace, <float **> self.tensors)
         else:
-            move_statistics(&self.network.plan, &self.workspace, <double **> self.network.tensors)
+            move_statistics(&self.network.plan, &self.workspace, <double **> self.tensors)
+        self.busy = False
 
     def backward(self, list deltas):
         """From dJ/doutputs: fills the bound gradients and returns dJ/dinputs."""
         cdef int i, buffer
         cdef Network network = self.network
+        cdef void *data
+        check_length(deltas, network.plan.n_outputs, network.plan.n_outputs, "deltas")
         memset(self.workspace.delta_written, 0, network.plan.n_buffers * sizeof(bint))
         memset(self.workspace.tensor_written, 0, network.plan.n_tensors * sizeof(bint))
         for i in range(network.plan.n_outputs):
@@ -915,11 +1108,13 @@ cdef class Block(Workbench):
                 gather_rows(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
                             &network.plan.buffers[buffer], self.workspace.strides[buffer])
             self.workspace.delta_written[buffer] = True
+        _kept = self.begin()
         with nogil:
             if network.element_size == 4:
-                backward(&network.plan, &self.workspace, <float **> network.tensors, <float **> network.gradients)
+                backward(&network.plan, &self.workspace, <float **> self.tensors, <float **> self.gradients)
             else:
-                backward(&network.plan, &self.workspace, <double **> network.tensors, <double **> network.gradients)
+                backward(&network.plan, &self.workspace, <double **> self.tensors, <double **> self.gradients)
+        self.busy = False
         self.check_failure()
         return [self.delta(network.plan.inputs[i]) for i in range(network.plan.n_inputs)]
 
@@ -940,26 +1135,31 @@ cdef class Pass(Workbench):
     """
     cdef Optimizer optimizer
     cdef Run run
-    cdef object kept_alive
+    cdef list kept_alive
+    cdef object checked_order
     cdef readonly Py_ssize_t n_batches
     cdef Py_ssize_t most_samples
 
-    def __cinit__(self, Network network, list inputs, list targets, list weights, Py_ssize_t batch_size,
-                  list losses, list metrics,  # no-cython-lint: the modules of these names are not needed here
+    def __cinit__(self, Network network not None, list inputs not None, list targets not None,
+                  list weights not None, Py_ssize_t batch_size,
+                  list losses not None, list metrics not None,  # no-cython-lint: modules of these names, not needed here
                   Optimizer optimizer=None, list predictions=None, str mode="evaluation",
                   uint64_t seed=0, bint input_gradients=False):
         cdef int i
-        cdef Py_ssize_t n = len(inputs[0])
+        cdef Py_ssize_t n
         cdef Run *run = &self.run
         self.open(network)
+        check_length(inputs, network.plan.n_inputs, network.plan.n_inputs, "inputs")
+        check_length(losses, 0, MAX_LOSSES, "losses")
+        check_length(targets, len(losses), len(losses), "targets")
+        check_length(weights, len(losses), len(losses), "weights")
+        n = len(inputs[0])
         self.optimizer = optimizer
-        run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, network.tensors
+        run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, self.tensors
         run.tensor_sizes = network.tensor_sizes
-        run.n_samples, run.batch_size = n, max(batch_size, <Py_ssize_t> 1)
+        run.n_samples, run.batch_size = n, max(<Py_ssize_t> 1, min(batch_size, n))
         self.most_samples = n
         run.n_losses, run.n_metrics = len(losses), len(metrics)
-        if run.n_losses > 16:
-            raise ValueError(f"a model can have at most 16 losses. Received: {run.n_losses}")
         run.inputs = <Source *> allocate(network.plan.n_inputs, sizeof(Source))
         run.targets = <Targets *> allocate(run.n_losses, sizeof(Targets))
         run.losses = <Loss *> allocate(run.n_losses, sizeof(Loss))
@@ -971,13 +1171,18 @@ cdef class Pass(Workbench):
             run.inputs[i].width = network.sample_size(network.plan.inputs[i])
         for i in range(run.n_losses):
             fill_loss(&run.losses[i], losses[i], network)
+            check_widths(&run.losses[i], network.plan.buffers[run.losses[i].output].width)
         for i in range(run.n_metrics):
             self.fill_metric(i, metrics[i])
         self.customs = [description["custom"] for description in losses if description["custom"] is not None]
         self.point_at(inputs, targets, weights, predictions)
         if optimizer is not None:
+            if optimizer.dtype != network.dtype:
+                raise TypeError(f"the optimizer is of {optimizer.dtype}, the network of {network.dtype}")
+            if optimizer.optimizer.penalties_over_batch and run.n_losses == 0:
+                raise ValueError("penalties over a batch need a loss")
             run.optimizer = &optimizer.optimizer
-            run.gradients = network.gradients if mode != "evaluation" else NULL
+            run.gradients = self.gradients if mode != "evaluation" else NULL
             run.parameters = cnp.PyArray_DATA(optimizer.parameters)
             run.flat_gradients = cnp.PyArray_DATA(optimizer.gradients)
         self.mark_deltas(mode != "evaluation", input_gradients)
@@ -1005,27 +1210,37 @@ cdef class Pass(Workbench):
 
     def feed(self, list inputs, list targets, list weights, list predictions=None):
         """Points the pass at other data, of at most as many samples as it was made for."""
-        if len(inputs[0]) > self.most_samples:
-            raise ValueError(f"expected at most {self.most_samples} samples. Received: {len(inputs[0])}")
         self.point_at(inputs, targets, weights, predictions)
 
     cdef int point_at(self, list inputs, list targets, list weights, list predictions) except -1:
         cdef Run *run = &self.run
         cdef Network network = self.network
-        cdef Py_ssize_t n = len(inputs[0]), i
-        inputs = [network.as_numbers(array) for array in inputs]
-        run.n_samples = n
-        self.n_batches = (n + run.batch_size - 1) // run.batch_size
+        cdef list kept
+        cdef Py_ssize_t n, i
+        if self.busy:
+            raise RuntimeError("another thread is running this pass")
+        check_length(inputs, network.plan.n_inputs, network.plan.n_inputs, "inputs")
+        check_length(targets, run.n_losses, run.n_losses, "targets")
+        check_length(weights, run.n_losses, run.n_losses, "weights")
+        if predictions is not None:
+            check_length(predictions, network.plan.n_outputs, network.plan.n_outputs, "predictions")
+        n = len(inputs[0])
+        if n > self.most_samples:
+            raise ValueError(f"expected at most {self.most_samples} samples. Received: {n}")
+        # Not the lists, from which a caller could take arrays away.
+        kept = [network.as_numbers(array) for array in inputs] + [*weights, *(predictions or ())]
+        self.kept_alive, self.checked_order = kept, None
+        run.n_samples, self.n_batches = n, 0  # no batch can be run until all of it is checked
         for i in range(network.plan.n_inputs):
-            run.inputs[i].data = data_of(inputs[i], network.dtype, n * run.inputs[i].width)
+            run.inputs[i].data = data_of(kept[i], network.dtype, n * run.inputs[i].width)
         for i in range(run.n_losses):
             self.fill_targets(i, targets[i], weights[i])
         for i in range(network.plan.n_outputs):
             run.predictions[i] = NULL
             if predictions is not None and predictions[i] is not None:
                 run.predictions[i] = data_of(predictions[i], network.dtype,
-                                             n * network.sample_size(network.plan.outputs[i]))
-        self.kept_alive = [inputs, targets, weights, predictions]
+                                             n * network.sample_size(network.plan.outputs[i]), True)
+        self.n_batches = (n + run.batch_size - 1) // run.batch_size
         return 0
 
     cdef int fill_targets(self, int i, object target, object weight) except -1:
@@ -1033,14 +1248,13 @@ cdef class Pass(Workbench):
         cdef Py_ssize_t rows = self.network.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
         cdef Py_ssize_t width = self.network.plan.buffers[loss.output].width
         if loss.has_labels:
+            target = np.array(target, order="C")  # a copy: labels that change after this check would be wild indices
             self.run.targets[i].values = data_of(target, np.dtype(np.int32), n)
-            if n and not (target.min() >= 0 and target.max() < width or loss.ignored == loss.ignored):
+            if not all_labels(<const int32_t *> self.run.targets[i].values, n, width, loss.ignored):
                 raise ValueError(f"labels must be 0..{width - 1}")
         else:
-            if loss.target_width != width and loss.kind not in (losses.QUANTILE, losses.GAUSSIAN_NLL,
-                                                                losses.CUSTOM_LOSS):
-                raise ValueError(f"targets have {loss.target_width} columns, predictions {width}")
             self.run.targets[i].values = data_of(target, self.network.dtype, n * loss.target_width)
+        self.kept_alive.append(target)
         self.run.targets[i].weights = NULL
         if weight is not None:
             self.run.targets[i].weight_per_sample = weight.size != n
@@ -1056,9 +1270,28 @@ cdef class Pass(Workbench):
         metric.kind = METRICS[description["kind"]]
         metric.weighted, metric.threshold = description["weighted"], description["threshold"]
         fill_loss(&metric.loss, description["loss"], self.network)
+        self.check_metric(metric, &self.run.losses[target])
         metric.loss.has_labels = self.run.losses[target].has_labels
         metric.loss.target_width = self.run.losses[target].target_width
         self.run.metric_targets[i] = target
+        return 0
+
+    cdef int check_metric(self, Metric *metric, const Loss *compared) except -1:
+        """Whether it can read the targets of that loss, for its own output."""
+        cdef const Buffer *output = &self.network.plan.buffers[metric.loss.output]
+        cdef bint reads_labels = metric.kind == metrics.SPARSE_CATEGORICAL_ACCURACY
+        cdef bint fits = output.rows == self.network.plan.buffers[compared.output].rows
+        if metric.kind == metrics.LOSS_VALUE:
+            reads_labels = metric.loss.has_labels
+            metric.loss.target_width = compared.target_width
+            check_widths(&metric.loss, output.width)
+            fits = fits and metric.loss.kind != losses.CUSTOM_LOSS
+        elif not reads_labels:
+            fits = fits and compared.target_width == output.width
+        if compared.has_labels:  # each is within the width of the output it was checked for
+            fits = fits and output.width >= self.network.plan.buffers[compared.output].width
+        if not fits or reads_labels != compared.has_labels or output.width == 0:
+            raise ValueError(f"metric {metric.kind} cannot read the targets of loss {compared.kind}")
         return 0
 
     cdef Py_ssize_t block_size(self, str mode):
@@ -1081,19 +1314,25 @@ cdef class Pass(Workbench):
         cdef Run *run = &self.run
         cdef Plan *plan = &self.network.plan
         cdef int status, i
+        cdef const int64_t *indices = NULL
+        cdef const double *rates = NULL
         self.network.ask_what_is_frozen()
-        run.order = NULL
-        if order is not None:
-            run.order = <const int64_t *> data_of(order, np.dtype(np.int64), -1)
-            if len(order) < run.n_samples:
-                raise ValueError(f"`order` must hold {run.n_samples} indices. Received: {len(order)}")
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
+        if order is not None:
+            indices = <const int64_t *> data_of(order, _indices_dtype, -1)
+            if order.size < run.n_samples:
+                raise ValueError(f"`order` must hold {run.n_samples} indices. Received: {order.size}")
+            if order is not self.checked_order:
+                if not all_indices(indices, run.n_samples):
+                    raise ValueError(f"`order` must hold indices from 0 to {run.n_samples - 1}")
+                self.checked_order = order
+        if run.optimizer != NULL and updates:
+            rates = <const double *> data_of(learning_rates, _rates_dtype, last_batch - first_batch)
+        _kept = self.begin()
+        run.order, run.learning_rates = indices, rates
         run.first_batch = run.next_batch = first_batch
         run.last_batch, run.step, run.updates = last_batch, step, updates
-        if run.optimizer != NULL and updates:
-            run.learning_rates = <const double *> data_of(learning_rates, np.dtype(np.float64),
-                                                          last_batch - first_batch)
         for i in range(run.n_losses):
             run.targets[i].order = run.order
         for i in range(plan.n_operations):
@@ -1107,6 +1346,7 @@ cdef class Pass(Workbench):
                 status = run_slice(run, <float **> run.tensors, <float **> run.gradients, seconds)
             else:
                 status = run_slice(run, <double **> run.tensors, <double **> run.gradients, seconds)
+        self.busy = False
         self.check_failure(self.optimizer)
         return STATUS[status], run.next_batch, run.step
 
@@ -1145,6 +1385,8 @@ def product(object x, object w, bint transposed_x=False, bint transposed_w=False
     """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
     cdef Product p
     memset(&p, 0, sizeof(Product))
+    if not x.ndim == w.ndim == 2:
+        raise ValueError(f"x and w must be matrices. Received: x.shape={x.shape}, w.shape={w.shape}")
     p.n_rows, p.n_k = x.shape[1 if transposed_x else 0], x.shape[0 if transposed_x else 1]
     p.n_cols = w.shape[0 if transposed_w else 1]
     if w.shape[1 if transposed_w else 0] != p.n_k:
@@ -1156,7 +1398,7 @@ def product(object x, object w, bint transposed_x=False, bint transposed_w=False
         y = np.empty((p.n_rows, p.n_cols), x.dtype)
     data_of(x, y.dtype, p.n_rows * p.n_k)
     data_of(w, y.dtype, p.n_k * p.n_cols)
-    data_of(y, y.dtype, p.n_rows * p.n_cols)
+    data_of(y, y.dtype, p.n_rows * p.n_cols, True)
     if y.dtype == np.float32:
         multiply_arrays(&p, <float *> cnp.PyArray_DATA(y), <float *> cnp.PyArray_DATA(x), <float *> cnp.PyArray_DATA(w))
     elif y.dtype == np.float64:
@@ -1181,18 +1423,18 @@ def activation_forward(str kind, object z, tuple parameters=()):
     cdef int number = ACTIVATIONS[kind]
     memset(p, 0, sizeof(p))
     real_parameters(parameters, p)
-    data_of(z, z.dtype, -1)
+    data_of(z, real_dtype(z.dtype), -1)
+    if number == CUSTOM_ACTIVATION or kind == "glu" and width % 2:
+        raise ValueError(f"{kind!r} cannot be applied to rows of {width}")
     a = np.empty(z.shape[:z.ndim - 1] + (width // 2,) if kind == "glu" else z.shape, z.dtype)
     cdef Py_ssize_t n = z.size // width if width else 0
     cdef Py_ssize_t a_row = a.shape[a.ndim - 1] if a.ndim else 1
-    if n == 0 or number == CUSTOM_ACTIVATION:
+    if n == 0:
         return a
     if z.dtype == np.float32:
         activate_rows(number, p, <float *> cnp.PyArray_DATA(a), <float *> cnp.PyArray_DATA(z), n, width, a_row, width)
-    elif z.dtype == np.float64:
-        activate_rows(number, p, <double *> cnp.PyArray_DATA(a), <double *> cnp.PyArray_DATA(z), n, width, a_row, width)
     else:
-        raise TypeError(f"z must be float32 or float64. Received: {z.dtype}")
+        activate_rows(number, p, <double *> cnp.PyArray_DATA(a), <double *> cnp.PyArray_DATA(z), n, width, a_row, width)
     return a
 
 
@@ -1205,8 +1447,10 @@ def activation_backward(str kind, object da, object z, tuple parameters=()):
     real_parameters(parameters, p)
     a = activation_forward(kind, z, parameters)
     data_of(da, z.dtype, a.size)
+    if number == ROW_GLU:
+        raise ValueError("'glu' is an operation of its own: its derivative has another shape than `da`")
     delta = np.empty_like(z)
-    if z.size == 0 or number in (CUSTOM_ACTIVATION, ROW_GLU):
+    if z.size == 0:
         return delta
     cdef Py_ssize_t n = z.size // width
     if z.dtype == np.float32:
@@ -1228,22 +1472,28 @@ cdef int fill_row_loss(Loss *loss, str kind, object parameters, Py_ssize_t targe
     loss.smoothing, loss.ignored, loss.target_width = own["smoothing"], own["ignored"], target_width
     loss.from_logits = own["from_logits"]
     set_bounds(loss, 0)
-    loss.n_parameters = len(own["parameters"])
+    if loss.kind == losses.CUSTOM_LOSS:
+        raise ValueError("a custom loss is not native")
+    numbers = [float(number) for number in own["parameters"]]
+    loss.n_parameters = len(numbers)
     loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
-    for i, number in enumerate(own["parameters"]):
-        loss.parameters[i] = number
+    for i in range(loss.n_parameters):
+        loss.parameters[i] = numbers[i]
     return 0
 
 
 def loss_parameters(str kind, object parameters):
     """Sorts a loss's native parameters into from_logits, smoothing, ignored and the rest."""
-    cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": tuple(parameters)}
+    parameters = tuple(parameters)
+    cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": parameters}
+    if kind.endswith("crossentropy"):
+        check_length(parameters, 2, MAX_HYPERPARAMETERS, "parameters")
     if kind == "sparse_categorical_crossentropy":
         result["from_logits"], result["ignored"] = bool(parameters[0]), parameters[1]
         result["parameters"] = ()
     elif kind.endswith("crossentropy"):
         result["from_logits"], result["smoothing"] = bool(parameters[0]), parameters[1]
-        result["parameters"] = tuple(parameters[2:])
+        result["parameters"] = parameters[2:]
     return result
 
 
@@ -1270,27 +1520,32 @@ cdef void row_losses(const Loss *loss, double *values, real *gradient, const rea
 
 cdef object losses_of_rows(str kind, object y, object a, object parameters):
     cdef Loss loss
-    cdef Py_ssize_t n = a.shape[0], width = a.shape[1], y_width = y.shape[1]
-    if y.shape[0] != n:
-        raise ValueError(f"y has {y.shape[0]} rows, a has {n}")
+    cdef Py_ssize_t n, width, y_width
+    if not a.ndim == y.ndim == 2 or y.shape[0] != a.shape[0]:
+        raise ValueError(f"y and a must be matrices of as many rows. Received: y.shape={y.shape}, a.shape={a.shape}")
+    n, width, y_width = a.shape[0], a.shape[1], y.shape[1]
+    data_of(a, real_dtype(a.dtype), n * width)
     fill_row_loss(&loss, kind, parameters, y_width)
-    labels = np.ascontiguousarray(y, np.int32) if loss.has_labels else np.empty(0, np.int32)
-    values, gradient = np.empty(n), np.empty(a.shape, a.dtype)
-    y = np.ascontiguousarray(y, a.dtype)
-    data_of(a, a.dtype, -1)
     try:
-        if width == 0:
+        values, gradient = np.zeros(n), np.zeros(a.shape, a.dtype)
+        if width == 0 or n == 0:
             return values, gradient
+        check_widths(&loss, width)
+        if loss.has_labels:
+            labels = np.array(y, np.int32, order="C")
+            if y_width != 1 or not all_labels(<const int32_t *> cnp.PyArray_DATA(labels), n, width, loss.ignored):
+                raise ValueError(f"labels must be one column of 0..{width - 1}")
+        else:
+            labels = np.empty(0, np.int32)
+        y = np.require(y, a.dtype, ("C", "A"))
         if a.dtype == np.float32:
             row_losses(&loss, <double *> cnp.PyArray_DATA(values), <float *> cnp.PyArray_DATA(gradient),
                        <float *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
                        <float *> cnp.PyArray_DATA(a), n, y_width, width)
-        elif a.dtype == np.float64:
+        else:
             row_losses(&loss, <double *> cnp.PyArray_DATA(values), <double *> cnp.PyArray_DATA(gradient),
                        <double *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
                        <double *> cnp.PyArray_DATA(a), n, y_width, width)
-        else:
-            raise TypeError(f"a must be float32 or float64. Received: {a.dtype}")
     finally:
         free(loss.parameters)
     return values, gradient
@@ -1311,7 +1566,7 @@ def loss_gradient(str kind, object y, object a, object parameters=()):
 def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
     """The numbers 0 .. n - 1 in an order that (seed, stream) fixes."""
     order = np.arange(n, dtype=np.int64) if out is None else out
-    cdef int64_t *data = <int64_t *> data_of(order, np.dtype(np.int64), n)
+    cdef int64_t *data = <int64_t *> data_of(order, _indices_dtype, n, True)
     with nogil:
         shuffle(data, n, seed, stream)
     return order
@@ -1325,10 +1580,17 @@ def philox(object counter, object key):
     return [words[i] for i in range(4)]
 
 
+cdef int check_stream(Py_ssize_t first_index) except -1:
+    if first_index < 0:
+        raise ValueError(f"`first_index` must not be negative. Received: {first_index}")
+    return 0
+
+
 def dropout_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str dtype="float32",
                  Py_ssize_t first_index=0):
     """A dropout mask: 0 with probability `rate`, else 1 / (1 - rate)."""
-    mask = np.empty(n, dtype)
+    check_stream(first_index)
+    mask = np.empty(n, real_dtype(dtype))
     if mask.dtype == np.float32:
         fill_dropout_mask(<float *> cnp.PyArray_DATA(mask), n, first_index, rate, <float> (1 / (1 - rate)), seed,
                           stream)
@@ -1339,7 +1601,8 @@ def dropout_mask(Py_ssize_t n, double rate, uint64_t seed, uint64_t stream, str 
 
 def normal(Py_ssize_t n, uint64_t seed, uint64_t stream, str dtype="float64", Py_ssize_t first_index=0):
     """Standard normal numbers."""
-    numbers = np.empty(n, dtype)
+    check_stream(first_index)
+    numbers = np.empty(n, real_dtype(dtype))
     if numbers.dtype == np.float32:
         normal_numbers(<float *> cnp.PyArray_DATA(numbers), n, first_index, seed, stream)
     else:

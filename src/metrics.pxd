@@ -63,6 +63,9 @@ cdef inline void metric_block(Metric *metric, const Plan *plan, Workspace *works
     cdef double weight, total = 0, count = 0
     for r in range(workspace.n * rows):
         target = target_row(targets, r, rows)
+        if metric.kind == LOSS_VALUE and metric.loss.has_labels and (
+                labels[target] == metric.loss.ignored or not 0 <= labels[target] < plan.buffers[output].width):
+            continue  # a class that the model's loss ignores need not be one of the prediction's
         weight = row_weight(targets, weights, target, rows)
         total += weight * metric_row(metric, y + target * width, labels + target, a + r * row,
                                      plan.buffers[output].width)
