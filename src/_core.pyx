@@ -111,6 +111,7 @@ _indices_dtype, _rates_dtype = np.dtype(np.int64), np.dtype(np.float64)
 cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t WORK_PER_GLANCE = 1 << 30    # multiply-adds of prediction between two looks for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
+cdef Py_ssize_t LONG_STEP = 1 << 29          # multiply-adds of a forward pass from which a step listens for signals
 cdef Py_ssize_t MOST_ELEMENTS = <Py_ssize_t> 1 << 54  # of a workspace: far beyond any memory, far below an overflow
 cdef enum:
     MAX_ENDS = 64   # inputs or outputs of a network
@@ -935,6 +936,11 @@ cdef bint knows_activation(const Loss *loss, Plan *plan):
     return readers == 1
 
 
+class Listener:
+    """Keeps what a signal's handler raised until native code has returned."""
+    error = None
+
+
 cdef class Workbench:
     """Workspace memory of a network in training layout, and what it held after the last run."""
     cdef readonly Network network
@@ -943,6 +949,7 @@ cdef class Workbench:
     cdef void **tensors    # the network's as of the last run
     cdef void **gradients
     cdef list customs      # losses written in Python
+    cdef object listener   # hears of signals in long steps
     cdef bint busy
 
     def __cinit__(self, *arguments, **named):
@@ -1027,7 +1034,7 @@ cdef class Workbench:
 
     cdef int check_failure(self, Optimizer optimizer=None) except -1:
         cdef int culprit = self.workspace.out_of_range
-        cdef list customs = self.customs or []
+        cdef list customs = [*(self.customs or ()), self.listener]
         if optimizer is not None and optimizer.optimizer.failed:
             optimizer.optimizer.failed, self.workspace.failed = False, True
             customs = customs + optimizer.customs
@@ -1190,6 +1197,9 @@ cdef class Pass(Workbench):
             self.needs_delta[run.losses[i].output] = True
         run.block_size = self.block_size(mode)
         self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
+        if run.batch_size * network.work_per_sample() > LONG_STEP:
+            self.listener = Listener()
+            self.workspace.listener = <void *> self.listener
         self.workspace.live = mode == "training"  # a trace only looks at a batch
 
     def __dealloc__(self):

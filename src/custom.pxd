@@ -2,6 +2,7 @@
 # Each call takes the GIL and hands over copies, so that a reference kept by the user never points into the arena.
 # An exception is left on the Python object (`error`), and the run stops before a parameter is touched.
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t
 
@@ -146,3 +147,12 @@ cdef inline void custom_constraint(void *custom, bint *failed, real *w, Py_ssize
     except BaseException as error:
         (<object> custom).error = error
         failed[0] = True
+
+
+cdef inline void look_for_signals(Workspace *workspace) noexcept with gil:
+    """Lets Ctrl-C end a step that takes long."""
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        (<object> workspace.listener).error = error
+        workspace.failed = True

@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 from activations cimport (activation_operation_backward, activation_operation_forward, prelu_backward,
                           prelu_forward)
-from custom cimport custom_operation_backward, custom_operation_forward
+from custom cimport custom_operation_backward, custom_operation_forward, look_for_signals
 from dense cimport dense_backward, dense_forward
 from embedding cimport embedding_backward, embedding_forward
 from losses cimport Loss, Targets, loss_block, loss_denominator
@@ -184,6 +184,10 @@ cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors)
             activation_operation_forward(plan, index, workspace, tensors)
         else:
             other_forward(plan, index, workspace, tensors)
+        if workspace.listener != NULL:
+            look_for_signals(workspace)
+            if workspace.failed:
+                return
 
 
 cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors, real **gradients) noexcept nogil:
@@ -202,6 +206,10 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
             activation_operation_backward(plan, index, workspace, tensors)
         else:
             other_backward(plan, index, workspace, tensors, gradients)
+        if workspace.listener != NULL:
+            look_for_signals(workspace)
+            if workspace.failed:
+                return
 
 
 cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,

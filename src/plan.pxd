@@ -120,7 +120,8 @@ cdef struct Workspace:
     bint live                     # random layers draw and statistics move; not so when a batch is only looked at
     Py_ssize_t batch_size         # samples of the whole batch; 0 where nobody adds up penalties
     double activity_penalty       # of the batch so far, divided by its size
-    bint failed                   # a Python callback raised, or a number is no index
+    bint failed                   # a Python callback or a signal's handler raised, or a number is no index
+    void *listener                # keeps what a signal's handler raised amid a long step; NULL: nobody listens
     int out_of_range              # 1 + the operation that met such a number
 
 
