@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnn_core import model_file, validation
+import numpy as np
+
+from cnn_core import losses, metrics, model_file, validation
 from cnn_core import optimizers as known_optimizers
 from cnn_core.arrays import Array
 from cnn_core.layers.base import registry
+from cnn_core.parameters import adopt_state
 from cnn_core.serialization import (
     CustomObjects,
     custom_objects_in_use,
@@ -42,7 +45,7 @@ CustomObjectScope = custom_object_scope = custom_objects_in_use
 
 _MODEL = "cnn_core.model"
 _TRAINING = "cnn_core.training"
-_OPTIMIZER = "optimizer/"  # what the names of the optimizer's state begin with
+_STATE = "cnn_core.optimizer/"  # what the names of the optimizer's state begin with: then slot/variable
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
@@ -70,16 +73,53 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     tensors = _weights_by_name(model)
     metadata = {_MODEL: json.dumps(registry.serialize(model))}
     if model.compiled:
-        arguments = {name: serialize(value) for name, value in model._arguments._asdict().items()}
-        training: dict[str, Any] = {"compile": arguments}
+        arguments = {name: serialize(_each(value, _KINDS[name])) for name, value in model._arguments._asdict().items()}
+        training = {"compile": arguments, "optimizer": known_optimizers.serialize(model.optimizer)}
         if include_optimizer:
             state = model.training_state()
             state.pop("totals", None)  # of an epoch under way
-            slots = state["optimizer"].pop("slots")
-            training |= {"optimizer": known_optimizers.serialize(model.optimizer), "state": state}
-            tensors |= {f"{_OPTIMIZER}{name}": vector for name, vector in slots.items()}
+            del state["optimizer"]["slots"]
+            training["state"] = state
+            tensors |= _state_by_name(model)
         metadata[_TRAINING] = json.dumps(training)
     model_file.write(filepath, tensors, metadata)
+
+
+# What turns each argument of `compile` into objects, which know how they are written.
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "loss": losses.get,
+    "loss_weights": lambda weight: weight,
+    "metrics": metrics.get,
+    "weighted_metrics": metrics.get,
+}
+
+
+def _each(value: Any, get: Callable[[Any], Any]) -> Any:
+    """Turn every object in an argument of `compile`, or its configuration, by `get`; names stay names.
+
+    "accuracy" and "crossentropy" have no meaning before data is seen, and a function is written as a metric or loss.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: _each(part, get) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_each(part, get) for part in value]
+    return get(value)
+
+
+def _state_by_name(model: Any) -> dict[str, Array]:
+    """Cut the optimizer's state up by variable, so that it does not depend on how parameters are laid out."""
+    optimizer, parameters = model.optimizer, model._bind()
+    if not optimizer.state:
+        return {}
+    adopt_state(optimizer, parameters)
+    names = _names(parameters.variables)
+    return {
+        f"{_STATE}{slot}/{name}": part
+        for slot, vector in optimizer.state.items()
+        for name, part in zip(names, parameters.split(vector), strict=True)
+    }
 
 
 def load_model(
@@ -110,7 +150,7 @@ def load_model(
     if _MODEL not in metadata:
         raise ValueError(f"{os.fspath(filepath)} holds weights, not a model: use load_weights")
     with custom_objects_in_use(custom_objects):
-        model = registry.deserialize(_parse(metadata[_MODEL], filepath), custom_objects)
+        model = _build(_parse(metadata[_MODEL], filepath), filepath, custom_objects)
         _assign(model, tensors, filepath, skip_mismatch=False)
         if compile and _TRAINING in metadata:
             training = _parse(metadata[_TRAINING], filepath)
@@ -119,17 +159,27 @@ def load_model(
 
 
 def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
-    optimizer: Any = "rmsprop"
-    if "optimizer" in training:
-        optimizer = known_optimizers.deserialize(training["optimizer"])
-    model.compile(optimizer, **training["compile"])
+    arguments = {name: _each(value, _KINDS[name]) for name, value in training["compile"].items()}
+    model.compile(known_optimizers.deserialize(training["optimizer"]), **arguments)
     if "state" in training:
         state = dict(training["state"])
-        slots = {
-            name.removeprefix(_OPTIMIZER): vector for name, vector in tensors.items() if name.startswith(_OPTIMIZER)
-        }
-        state["optimizer"] = {**state["optimizer"], "slots": slots}
+        state["optimizer"] = {**state["optimizer"], "slots": _state_from_names(model, tensors)}
         model.restore_training_state(state)
+
+
+def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Undo `_state_by_name`."""
+    parameters = model._bind()
+    places = dict(zip(_names(parameters.variables), range(len(parameters.variables)), strict=True))
+    slots: dict[str, Array] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(_STATE):
+            slot, _, name = key.removeprefix(_STATE).partition("/")
+            vector = slots.setdefault(slot, np.zeros_like(parameters.values))
+            if name not in places:
+                raise ValueError(f"The file holds an optimizer's state for {name!r}, which the model does not train")
+            parameters.split(vector)[places[name]][...] = tensor
+    return slots
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
@@ -186,7 +236,7 @@ def model_from_json(json_string: str, custom_objects: CustomObjects | None = Non
     """Build a model from what `to_json` returned, with new weights."""
     config = _parse(json_string, "json_string")
     with custom_objects_in_use(custom_objects):
-        return registry.deserialize(config, custom_objects)
+        return _build(config, "json_string", custom_objects)
 
 
 def _parse(text: str, source: Any) -> Any:
@@ -199,6 +249,13 @@ def _parse(text: str, source: Any) -> Any:
     return parsed
 
 
+def _build(config: Mapping[str, Any], source: Any, custom_objects: CustomObjects | None) -> Any:
+    try:
+        return registry.deserialize(config, custom_objects)
+    except (LookupError, AttributeError) as error:
+        raise ValueError(f"{source} holds an incomplete configuration: {error!r} is missing or misplaced") from error
+
+
 def _require_built(model: Any, purpose: str) -> None:
     if not model.built:
         raise ValueError(f"`{purpose}` needs a model with weights: begin it with Input(shape), or call build or fit")
@@ -209,20 +266,25 @@ def _check_overwrite(filepath: Any, overwrite: bool) -> None:
         raise FileExistsError(f"{os.fspath(filepath)} exists already: choose another name, or overwrite=True")
 
 
-def _weights_by_name(model: Any) -> dict[str, Array]:
-    """The weights under their paths; a path that occurs twice is numbered."""
-    named: dict[str, Array] = {}
-    for variable in model.variables:
+def _names(variables: Sequence[Variable]) -> list[str]:
+    """The variables' paths; one that occurs twice is numbered."""
+    names: list[str] = []
+    for variable in variables:
         name, number = variable.path, 1
-        while name in named:
+        while name in names:
             name, number = f"{variable.path}#{number}", number + 1
-        named[name] = variable.array
-    return named
+        names.append(name)
+    return names
+
+
+def _weights_by_name(model: Any) -> dict[str, Array]:
+    variables = model.variables
+    return {name: variable.array for name, variable in zip(_names(variables), variables, strict=True)}
 
 
 def _assign(model: Any, tensors: Mapping[str, Array], filepath: Any, skip_mismatch: bool) -> None:
     """Set all weights from a file, or none."""
-    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_STATE)}
     named = list(zip(_weights_by_name(model), model.variables, strict=True))
     if skip_mismatch:
         pairs: list[tuple[Variable, Array | None]] = [(variable, weights.get(name)) for name, variable in named]
