@@ -77,6 +77,9 @@ class Optimizer:
         accumulator: _Array | None,
     ) -> None: ...
 
+class Listener:
+    error: BaseException | None
+
 class Workbench:
     @property
     def network(self) -> Network: ...
