@@ -78,12 +78,15 @@ class TargetSpec(NamedTuple):
         probabilities, as the categorical one does. The last two differ from "values" in what the messages propose.
     ignore_class : int, default None
         With kind "labels": a label that passes although it is no class.
+    rows : tuple of int, default ()
+        Where `shape` is None: the output's shape without its last dimension, in which weights may be given.
     """
 
     name: str
     shape: Shape | None
     kind: Literal["values", "labels", "one_hot"] = "values"
     ignore_class: int | None = None
+    rows: tuple[int, ...] = ()
 
 
 class LazyRows:
@@ -598,7 +601,7 @@ def _read_weight(weight: object, name: str, spec: TargetSpec, dtype: np.dtype[An
         return None
     array = validation.as_array(weight, name)
     validation.check_rows(array, name)
-    inner = spec.shape[:-1] if spec.shape and spec.kind != "labels" else ()
+    inner = spec.shape[:-1] if spec.shape and spec.kind != "labels" else spec.rows
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 and array.shape[1:] != inner:

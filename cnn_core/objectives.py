@@ -124,7 +124,7 @@ class OutputLoss(NamedTuple):
         if self.loss.expects_labels:
             return TargetSpec(self.name, self.shape, "labels", ignore_class=self.loss.ignore_class)
         if self.is_custom or self.loss.native in ("quantile", "gaussian_nll"):
-            return TargetSpec(self.name, None)
+            return TargetSpec(self.name, None, rows=self.shape[:-1])
         kind = "one_hot" if self.loss.native == "categorical_crossentropy" else "values"
         return TargetSpec(self.name, self.shape, kind)  # type: ignore[arg-type]
 
