@@ -18,7 +18,7 @@ cdef enum:
     SPARE_K_BLOCK = 32
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
-    WORK_PER_TASK = 1 << 18      # multiply-adds below which waking a thread costs more than it saves
+    WORK_PER_TASK = 1 << 20      # multiply-adds, some 25 us: waking a thread for less costs more than it saves
     TASKS_PER_THREAD = 2
 
 ctypedef struct Product:
