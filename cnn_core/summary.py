@@ -117,7 +117,7 @@ def _rows(
         indent = "   " * depth + "└ " if depth else ""
         count = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
         row = [f"{indent}{layer.name} ({type(layer).__name__})", shapes.get(layer.name, "?"), count]
-        row += [", ".join(sources.get(layer.name, ())) or "-"] if connected else []
+        row += [", ".join(() if depth else sources.get(layer.name, ())) or "-"] if connected else []
         row += [("Y" if layer.trainable else "N") if layer.variables else "-"] if show_trainable else []
         yield row
         if nested and hasattr(layer, "layers"):
@@ -157,7 +157,7 @@ def _counts(model: Any) -> list[str]:
     if model.optimizer is not None and (model.optimizer.state or model.optimizer.batches_seen):
         # As in Keras the count of steps and the learning rate are parameters of the optimizer.
         kept = len(model.optimizer.state) * trained + 2
-        kept_bytes = (kept - 1) * size + 8
+        kept_bytes = kept * size
         lines.append(_count("Optimizer", kept, kept_bytes))
     return [_count("Total", total + kept, total * size + kept_bytes), *lines]
 

@@ -332,3 +332,94 @@ def test_what_is_not_finite_is_named(argument, bad):
     arguments[argument][1] = bad
     with pytest.raises(ValueError, match=rf"^{argument} has \d values? that (is|are) NaN or infinite; .* at row 1"):
         data.adapt(**arguments, input_specs=[data.InputSpec("x", (2,))], target_specs=TARGET)
+
+
+# The same kinds through a model: fit, evaluate and predict read them right, or refuse them and stay as they are
+
+
+@pytest.fixture
+def model():
+    import cnn_core
+
+    cnn_core.utils.set_random_seed(3)
+    model = cnn_core.Sequential([cnn_core.Input((2,)), cnn_core.layers.Dense(4, "tanh"), cnn_core.layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.training_state()
+    return model
+
+
+def twin_of(model):
+    import copy
+
+    return copy.deepcopy(model)
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_models_read_every_kind(kind, model):
+    twin = twin_of(model)
+    np.testing.assert_array_equal(model.predict(READABLE[kind]()), twin.predict(EXPECTED))
+    np.testing.assert_array_equal(model(READABLE[kind]()), twin(EXPECTED))
+    assert model.evaluate(READABLE[kind](), READABLE[kind](), verbose=0) == twin.evaluate(EXPECTED, EXPECTED, verbose=0)
+    model.fit(READABLE[kind](), READABLE[kind](), batch_size=2, epochs=2, verbose=0)
+    twin.fit(EXPECTED, EXPECTED, batch_size=2, epochs=2, verbose=0)
+    assert model.train_on_batch(READABLE[kind](), READABLE[kind]()) == twin.train_on_batch(EXPECTED, EXPECTED)
+    for ours, theirs in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_models_refuse_every_kind_and_stay_as_they_are(kind, model):
+    x, error, message = REFUSED[kind]
+    before = model.get_weights()
+    calls = [
+        lambda: model.predict(x),
+        lambda: model(x),
+        lambda: model.fit(x, EXPECTED, verbose=0),
+        lambda: model.train_on_batch(x, EXPECTED),
+        lambda: model.evaluate(x, EXPECTED, verbose=0),
+        lambda: model.trace(x),
+    ]
+    for call in calls:
+        with pytest.raises(error) as caught:
+            call()
+        assert str(caught.value).startswith(message)
+    if kind != "none":
+        with pytest.raises((ValueError, TypeError), match=r"^y"):
+            model.fit(EXPECTED, x, verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    assert model.fit(EXPECTED, EXPECTED, verbose=0).history["loss"][0] > 0
+
+
+@pytest.mark.parametrize("mode", ["r", "c"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", ">f4", "int16"])
+def test_models_read_memory_maps(tmp_path, model, mode, dtype):
+    whole = np.arange(40).reshape(20, 2) % 7
+    np.save(tmp_path / "x.npy", whole.astype(dtype))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
+    twin = twin_of(model)
+    model.fit(mapped, mapped, batch_size=8, epochs=2, validation_split=0.25, verbose=0)
+    twin.fit(whole, whole, batch_size=8, epochs=2, validation_split=0.25, verbose=0)
+    assert all(map(np.array_equal, model.get_weights(), twin.get_weights()))
+    np.testing.assert_array_equal(model.predict(mapped), twin.predict(whole))
+    np.testing.assert_array_equal(mapped, whole)
+
+
+def test_models_read_frames(pandas, model):
+    twin, frame = twin_of(model), pandas.DataFrame(EXPECTED, columns=["b", "a"])
+    model.fit(frame, frame[["b", "a"]], verbose=0, epochs=2)
+    twin.fit(EXPECTED, EXPECTED, verbose=0, epochs=2)
+    assert all(map(np.array_equal, model.get_weights(), twin.get_weights()))
+    np.testing.assert_array_equal(model.predict(frame), twin.predict(EXPECTED))
+    polars = pytest.importorskip("polars")
+    np.testing.assert_array_equal(model.predict(polars.from_pandas(frame)), twin.predict(EXPECTED))
+
+
+def test_models_leave_what_they_are_given_alone(model):
+    x, y, weights = EXPECTED.copy(), EXPECTED.copy(), np.ones(3, np.float32)
+    for given in (x, y, weights):
+        given.flags.writeable = False
+    model.fit(x, y, sample_weight=weights, class_weight={0: 2.0}, epochs=2, batch_size=2, verbose=0)
+    model.predict(x)
+    np.testing.assert_array_equal(x, EXPECTED)
+    np.testing.assert_array_equal(y, EXPECTED)
+    np.testing.assert_array_equal(weights, 1)
