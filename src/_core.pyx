@@ -256,7 +256,7 @@ cdef class Network:
                 raise ValueError(f"nothing computes buffer {buffer}, an output")
             self.plan.outputs[i] = buffer
         self.mark_gates()
-        self.ask_what_is_frozen()
+        self.ask_what_is_frozen(self.plan.operations)
 
     def __dealloc__(self):
         plan_free(&self.plan)
@@ -462,9 +462,9 @@ cdef class Network:
                 self.plan.operations[producer].gated = True
         return 0
 
-    cdef int ask_what_is_frozen(self) except -1:
+    cdef int ask_what_is_frozen(self, Operation *operations) except -1:
         for i, frozen in self.frozen:
-            self.plan.operations[<int> i].frozen = frozen()
+            operations[<int> i].frozen = frozen()
         return 0
 
     cdef object as_numbers(self, object array):
@@ -944,6 +944,7 @@ class Listener:
 cdef class Workbench:
     """Workspace memory of a network in training layout, and what it held after the last run."""
     cdef readonly Network network
+    cdef Plan plan         # the network's, with operations of its own: a run marks them while others predict
     cdef Workspace workspace
     cdef bint *needs_delta
     cdef void **tensors    # the network's as of the last run
@@ -957,7 +958,10 @@ cdef class Workbench:
             raise TypeError("a Workbench is made as a Block or a Pass")
 
     cdef int open(self, Network network) except -1:
-        self.network, self.customs = network, []
+        self.network, self.customs, self.plan = network, [], network.plan
+        self.plan.operations = NULL
+        self.plan.operations = <Operation *> allocate(network.plan.n_operations, sizeof(Operation))
+        memcpy(self.plan.operations, network.plan.operations, network.plan.n_operations * sizeof(Operation))
         self.tensors = <void **> allocate(network.plan.n_tensors, sizeof(void *))
         self.gradients = <void **> allocate(network.plan.n_tensors, sizeof(void *))
         self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
@@ -965,6 +969,7 @@ cdef class Workbench:
 
     def __dealloc__(self):
         workspace_free(&self.workspace)
+        free(self.plan.operations)
         free(self.needs_delta)
         free(self.tensors)
         free(self.gradients)
@@ -979,7 +984,7 @@ cdef class Workbench:
 
     cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
         """Which buffers need dJ/dvalue: those between a trained parameter (or a wanted input) and the losses."""
-        cdef Plan *plan = &self.network.plan
+        cdef Plan *plan = &self.plan
         cdef Operation *operation
         cdef int i, j
         for i in range(plan.n_inputs):
@@ -996,7 +1001,7 @@ cdef class Workbench:
 
     cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
         self.network.check_capacity(n)
-        if not workspace_allocate(&self.network.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
+        if not workspace_allocate(&self.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
                                   MODES[mode]):
             raise MemoryError(f"no memory for the activations of {n} samples")
         self.workspace.seed = seed
@@ -1016,15 +1021,15 @@ cdef class Workbench:
 
     def pre_activation(self, int operation):
         """A copy of z of an operation; None where z is not kept apart from a."""
-        if not 0 <= operation < self.network.plan.n_operations:
+        if not 0 <= operation < self.plan.n_operations:
             raise ValueError(f"the plan has no operation {operation}")
-        cdef Operation *op = &self.network.plan.operations[operation]
+        cdef Operation *op = &self.plan.operations[operation]
         if op.kind == DROPOUT or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
             return None
         return self.rows(self.workspace.scratch[operation], op.output)
 
     cdef object rows(self, void *data, int buffer):
-        cdef Buffer *b = &self.network.plan.buffers[buffer]
+        cdef Buffer *b = &self.plan.buffers[buffer]
         cdef Py_ssize_t r, n_rows = self.workspace.n * b.rows, width = b.width * self.network.element_size
         cdef Py_ssize_t stride = self.workspace.strides[buffer] * self.network.element_size
         result = np.empty((n_rows, b.width), self.network.dtype)
@@ -1067,23 +1072,23 @@ cdef class Block(Workbench):
         cdef Network network = self.network
         cdef void *data
         check_length(inputs, network.plan.n_inputs, network.plan.n_inputs, "inputs")
-        for i in range(network.plan.n_operations):
-            network.plan.operations[i].left_to_loss = False
+        for i in range(self.plan.n_operations):
+            self.plan.operations[i].left_to_loss = False
         for i in range(network.plan.n_inputs):
             buffer = network.plan.inputs[i]
             data = data_of(inputs[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
                 gather_rows(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n,
-                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
                 gather_rows(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
-                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
         _kept = self.begin()
         with nogil:
             if network.element_size == 4:
-                forward(&network.plan, &self.workspace, <float **> self.tensors)
+                forward(&self.plan, &self.workspace, <float **> self.tensors)
             else:
-                forward(&network.plan, &self.workspace, <double **> self.tensors)
+                forward(&self.plan, &self.workspace, <double **> self.tensors)
         self.busy = False
         self.check_failure()
         return [self.value(network.plan.outputs[i]) for i in range(network.plan.n_outputs)]
@@ -1092,9 +1097,9 @@ cdef class Block(Workbench):
         """Moves the moving statistics towards those of this batch, if it is one of training."""
         _kept = self.begin()
         if self.network.element_size == 4:
-            move_statistics(&self.network.plan, &self.workspace, <float **> self.tensors)
+            move_statistics(&self.plan, &self.workspace, <float **> self.tensors)
         else:
-            move_statistics(&self.network.plan, &self.workspace, <double **> self.tensors)
+            move_statistics(&self.plan, &self.workspace, <double **> self.tensors)
         self.busy = False
 
     def backward(self, list deltas):
@@ -1110,17 +1115,17 @@ cdef class Block(Workbench):
             data = data_of(deltas[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
                 gather_rows(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n,
-                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
                 gather_rows(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
-                            &network.plan.buffers[buffer], self.workspace.strides[buffer])
+                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
             self.workspace.delta_written[buffer] = True
         _kept = self.begin()
         with nogil:
             if network.element_size == 4:
-                backward(&network.plan, &self.workspace, <float **> self.tensors, <float **> self.gradients)
+                backward(&self.plan, &self.workspace, <float **> self.tensors, <float **> self.gradients)
             else:
-                backward(&network.plan, &self.workspace, <double **> self.tensors, <double **> self.gradients)
+                backward(&self.plan, &self.workspace, <double **> self.tensors, <double **> self.gradients)
         self.busy = False
         self.check_failure()
         return [self.delta(network.plan.inputs[i]) for i in range(network.plan.n_inputs)]
@@ -1148,7 +1153,7 @@ cdef class Pass(Workbench):
     cdef Py_ssize_t most_samples
 
     def __cinit__(self, Network network not None, list inputs not None, list targets not None,
-                  list weights not None, Py_ssize_t batch_size,
+                  list weights not None, object batch_size,
                   list losses not None, list metrics not None,  # no-cython-lint: modules of these names, not needed here
                   Optimizer optimizer=None, list predictions=None, str mode="evaluation",
                   uint64_t seed=0, bint input_gradients=False):
@@ -1162,7 +1167,7 @@ cdef class Pass(Workbench):
         check_length(weights, len(losses), len(losses), "weights")
         n = len(inputs[0])
         self.optimizer = optimizer
-        run.plan, run.workspace, run.tensors = &network.plan, &self.workspace, self.tensors
+        run.plan, run.workspace, run.tensors = &self.plan, &self.workspace, self.tensors
         run.tensor_sizes = network.tensor_sizes
         run.n_samples, run.batch_size = n, max(<Py_ssize_t> 1, min(batch_size, n))
         self.most_samples = n
@@ -1255,8 +1260,8 @@ cdef class Pass(Workbench):
 
     cdef int fill_targets(self, int i, object target, object weight) except -1:
         cdef Loss *loss = &self.run.losses[i]
-        cdef Py_ssize_t rows = self.network.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
-        cdef Py_ssize_t width = self.network.plan.buffers[loss.output].width
+        cdef Py_ssize_t rows = self.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
+        cdef Py_ssize_t width = self.plan.buffers[loss.output].width
         if loss.has_labels:
             target = np.array(target, order="C")  # a copy: labels that change after this check would be wild indices
             self.run.targets[i].values = data_of(target, np.dtype(np.int32), n)
@@ -1288,9 +1293,9 @@ cdef class Pass(Workbench):
 
     cdef int check_metric(self, Metric *metric, const Loss *compared) except -1:
         """Whether it can read the targets of that loss, for its own output."""
-        cdef const Buffer *output = &self.network.plan.buffers[metric.loss.output]
+        cdef const Buffer *output = &self.plan.buffers[metric.loss.output]
         cdef bint reads_labels = metric.kind == metrics.SPARSE_CATEGORICAL_ACCURACY
-        cdef bint fits = output.rows == self.network.plan.buffers[compared.output].rows
+        cdef bint fits = output.rows == self.plan.buffers[compared.output].rows
         if metric.kind == metrics.LOSS_VALUE:
             reads_labels = metric.loss.has_labels
             metric.loss.target_width = compared.target_width
@@ -1299,7 +1304,7 @@ cdef class Pass(Workbench):
         elif not reads_labels:
             fits = fits and compared.target_width == output.width
         if compared.has_labels:  # each is within the width of the output it was checked for
-            fits = fits and output.width >= self.network.plan.buffers[compared.output].width
+            fits = fits and output.width >= self.plan.buffers[compared.output].width
         if not fits or reads_labels != compared.has_labels or output.width == 0:
             raise ValueError(f"metric {metric.kind} cannot read the targets of loss {compared.kind}")
         return 0
@@ -1308,9 +1313,9 @@ cdef class Pass(Workbench):
         """Small networks take blocks of samples through all layers while they are in cache; others a whole batch."""
         cdef Py_ssize_t parameters = 0, block
         cdef int i
-        for i in range(self.network.plan.n_tensors):
+        for i in range(self.plan.n_tensors):
             parameters += self.network.tensor_sizes[i]
-        if mode == "tracing" or self.network.plan.needs_whole_batch or self.customs or parameters > SMALL_NETWORK:
+        if mode == "tracing" or self.plan.needs_whole_batch or self.customs or parameters > SMALL_NETWORK:
             return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
         block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
         return min(self.run.batch_size, block)
@@ -1322,11 +1327,11 @@ cdef class Pass(Workbench):
         Returns (status, next_batch, step): status is "finished", "out of time", "diverged" or "failed".
         """
         cdef Run *run = &self.run
-        cdef Plan *plan = &self.network.plan
+        cdef Plan *plan = &self.plan
         cdef int status, i
         cdef const int64_t *indices = NULL
         cdef const double *rates = NULL
-        self.network.ask_what_is_frozen()
+        self.network.ask_what_is_frozen(self.plan.operations)
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
         if order is not None:
