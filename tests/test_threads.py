@@ -17,7 +17,7 @@ import cnn_core
 from cnn_core import _core, callbacks, layers
 
 # Large enough for the products of a training step to be shared out among threads.
-FEATURES, UNITS, CLASSES, SAMPLES, BATCH = 96, 128, 5, 300, 128
+FEATURES, UNITS, CLASSES, SAMPLES, BATCH = 96, 192, 5, 300, 128
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system has no /proc")
@@ -324,7 +324,7 @@ def train(seed):
     cnn_core.set_num_threads(3)
     cnn_core.utils.set_random_seed(seed)
     model = cnn_core.Sequential(
-        [cnn_core.Input((96,)), layers.Dense(128, activation="relu"), layers.Dense(5, activation="softmax")]
+        [cnn_core.Input((96,)), layers.Dense(256, activation="relu"), layers.Dense(5, activation="softmax")]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(x, y, batch_size=128, epochs=2, verbose=0)
