@@ -352,7 +352,8 @@ class Mean(Metric):
 
     def result(self) -> float:
         """Return the mean."""
-        return float(divide(self.total.value, self.count.value))
+        count = float(self.count)
+        return float(self.total) / count if count else 0.0
 
 
 class MeanMetricWrapper(Mean):

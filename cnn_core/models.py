@@ -38,12 +38,15 @@ class Interface(NamedTuple):
     output_shapes : list of tuple
         With the batch dimension, None.
     dtype : numpy.dtype
+    width : int or None
+        Features of a sample, if there is one input and it takes a row of numbers.
     """
 
     inputs: list[InputSpec]
     output_names: list[str]
     output_shapes: list[tuple[Any, ...]]
     dtype: np.dtype[Any]
+    width: int | None
 
     @classmethod
     def of(cls, graph: CallGraph) -> Interface:
@@ -55,7 +58,9 @@ class Interface(NamedTuple):
             for name, symbol in zip(_names(graph.input_structure, "input"), graph.inputs, strict=True)
         ]
         shapes = [tuple(symbol.shape) for symbol in graph.outputs]
-        return cls(inputs, _names(graph.output_structure, "output"), shapes, _common_dtype(graph.layers))
+        plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
+        names = _names(graph.output_structure, "output")
+        return cls(inputs, names, shapes, _common_dtype(graph.layers), inputs[0].shape[0] if plain else None)
 
 
 def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
@@ -238,9 +243,10 @@ class Model(Trainer, Layer):
     @property
     def trainable_variables(self) -> list[Variable]:
         """Those that training changes."""
-        if not self.trainable:
-            return []
-        return _unique(variable for layer in self._layers for variable in layer.trainable_variables)
+        if self._trained[0] != Variable.changes:
+            listed = (variable for layer in self._layers for variable in layer.trainable_variables)
+            self._trained = Variable.changes, _unique(listed) if self.trainable else []
+        return list(self._trained[1])
 
     # Plan
 

@@ -214,11 +214,13 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
                 "sgd", (0.0, 0.0), _tail(None), [], rules, [], *vectors, [], None, None
             )
         return parameters.kept_penalties[penalties]
-    adopt_state(optimizer, parameters)
     name, hyperparameters = optimizer.rule()
     tail, state, segments = _tail(optimizer), optimizer.state, parameters.segments(optimizer)
-    depends_on = (optimizer, name, hyperparameters, tuple(tail.values()), segments, tuple(map(id, state.values())))
+    # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
+    depends_on = (optimizer, name, hyperparameters, tail, segments, list(map(id, state.values())))
     if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
+        adopt_state(optimizer, parameters)
+        depends_on = (*depends_on[:-1], list(map(id, state.values())))
         native = _core.Optimizer(
             name,
             hyperparameters,

@@ -230,6 +230,7 @@ class BatchSource:
         self._class_weight = class_weight
         self._optimizer: Any = None
         self._stretch: Stretch | None = None
+        self._fed: Dataset | None = None  # what the stretch holds
 
     def _look_at_optimizer(self) -> None:
         """Begin anew if the optimizer, its state or its settings are others than before."""
@@ -240,11 +241,8 @@ class BatchSource:
             self._optimizer, self._stretch = optimizer, None
 
     def use(self, data: Dataset) -> None:
-        """Take one batch from now on, in the memory of the one before if it fits."""
+        """Take these samples as one batch from now on."""
         self._source, self._batch_size = data, data.n
-        self._look_at_optimizer()
-        if self._stretch is not None and (not data.in_memory or not self._stretch.feed(dense(data))):
-            self._stretch = None
 
     @property
     def n_batches(self) -> int | None:
@@ -290,10 +288,10 @@ class BatchSource:
         """Batches first..last - 1 of the samples in some order."""
         size = self._batch_size
         if data.in_memory:
-            if self._stretch is None:
-                self._stretch = self._new_stretch(data, size)
-            self._stretch.order = order
-            yield self._stretch, first, last
+            stretch = self._stretch if self._fed is data else None
+            stretch = stretch or self._holding(data, size)
+            stretch.order = order
+            yield stretch, first, last
             return
         for batch in range(first, last):
             if order is None:
@@ -317,14 +315,17 @@ class BatchSource:
                 yield self._single(data), 0, 1
 
     def _single(self, data: Dataset) -> Stretch:
-        """A stretch of one batch; the memory of the one before is used again where it fits."""
-        data = dense(data.take(slice(None)))
-        if self._stretch is None or not self._stretch.feed(data):
-            self._stretch = self._new_stretch(data, data.n)
-        return self._stretch
+        """A stretch of one batch."""
+        return self._holding(data.take(slice(None)), data.n)
 
-    def _new_stretch(self, data: Dataset, batch_size: int) -> Stretch:
-        return Stretch(self._model, self._objectives, dense(data), batch_size, self._training, self._optimizer)
+    def _holding(self, data: Dataset, batch_size: int) -> Stretch:
+        """A stretch with this data; the memory of the one before is used again where it fits."""
+        if self._stretch is None or not self._stretch.feed(dense(data)):
+            self._stretch = Stretch(
+                self._model, self._objectives, dense(data), batch_size, self._training, self._optimizer
+            )
+        self._fed = data
+        return self._stretch
 
     def _order(self, data: Dataset, stream: int) -> Array:
         """A permutation that depends on the model's seed and the stream alone."""

@@ -7,8 +7,7 @@ slices of 50 ms after which signals are looked for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -32,16 +31,40 @@ DEFAULT_BATCH_SIZE = 32
 ROWS_AT_A_TIME = 4096
 
 
+class _Exclusive:
+    """Holds a model for one thread, which may hold it several times over."""
+
+    def __init__(self, model: Trainer, purpose: str) -> None:
+        self._model = model
+        self._purpose = purpose
+        self._metrics: Any = None
+
+    def __enter__(self) -> None:
+        model = self._model
+        if not model._training.acquire(blocking=False):
+            raise RuntimeError(f"`{self._purpose}` was called while another thread trains or evaluates this model")
+        model._depth += 1
+        if model._depth > 1 and model._objectives is not None:
+            self._metrics = model._objectives, model._objectives.state()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._metrics is not None:
+            objectives, state = self._metrics
+            objectives.restore(state)
+        self._model._depth -= 1
+        self._model._training.release()
+
+
 class Trainer:
     """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
 
     # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
-            *("_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_on_batch", "_interface", "calls"),
-            *("_training", "_binding", "_depth", "_fits", "_totals", "_resumption"),
+            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_interface",
+            "calls", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
         }
-    )
+    )  # fmt: skip
 
     name: str
     built: bool
@@ -69,6 +92,7 @@ class Trainer:
         self._native: Any = None
         self._plan: NetworkPlan | None = None
         self._bound_moves = self._held_moves = -1
+        self._trained: tuple[int, list[Variable]] = (-1, [])
         self._on_batch: dict[bool, BatchSource] = {}
 
     # Compiling
@@ -232,21 +256,9 @@ class Trainer:
             self._seed = random_state.next_seed()
         return self._seed
 
-    @contextmanager
-    def _exclusive(self, purpose: str) -> Iterator[None]:
+    def _exclusive(self, purpose: str) -> _Exclusive:
         """Let one thread at a time train or evaluate; what a callback runs within leaves its metrics alone."""
-        if not self._training.acquire(blocking=False):
-            raise RuntimeError(f"`{purpose}` was called while another thread trains or evaluates this model")
-        try:
-            self._depth += 1
-            if self._depth > 1 and self._objectives is not None:
-                with self._objectives.kept():
-                    yield
-            else:
-                yield
-        finally:
-            self._depth -= 1
-            self._training.release()
+        return _Exclusive(self, purpose)
 
     # Data
 
@@ -475,7 +487,13 @@ class Trainer:
         return self._pack_outputs(predict_with_hooks(self, self._dataset(x), size, verbose, callbacks))
 
     def _predict_arrays(self, x: Any) -> list[Array]:
-        return self._predict_dataset(self._dataset(x))
+        interface, network = self.interface, self._ready_network()
+        if not _is_plain(x, interface) or len(interface.output_shapes) > 1:
+            return self._predict_dataset(self._dataset(x))
+        # Calls on few rows would spend most of their time in looking what x might be.
+        output = np.empty((len(x), *interface.output_shapes[0][1:]), interface.dtype)
+        network.predict([x], [output])
+        return [output]
 
     def _predict_dataset(self, data: Dataset) -> list[Array]:
         interface, network = self.interface, self._ready_network()
@@ -574,6 +592,20 @@ class Trainer:
         optimizer = self.optimizer
         if optimizer.use_ema and optimizer.batches_seen and "average" in optimizer.state:
             self._bind().values[...] = optimizer.state["average"]
+
+
+def _is_plain(x: Any, interface: Interface) -> bool:
+    """Whether native code can read x as it stands, and nothing is wrong with it."""
+    return (
+        type(x) is np.ndarray
+        and x.dtype == interface.dtype
+        and x.ndim == 2
+        and x.shape[1] == interface.width
+        and len(x) > 0
+        and x.flags.c_contiguous
+        and x.flags.aligned
+        and _core.all_finite(x)
+    )
 
 
 def _in_order(logs: Mapping[str, Any], objectives: Objectives) -> Any:

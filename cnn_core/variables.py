@@ -44,6 +44,8 @@ class Variable:
     """
 
     moves: ClassVar[int] = 0
+    # Goes up whenever a variable or a layer begins or ceases to be trained: whoever keeps lists of them looks here.
+    changes: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -59,13 +61,24 @@ class Variable:
         self._array = np.asarray(value, order="C")  # keeps a number without axes as it is
         self.name = name
         self.path = path
-        self.trainable = trainable
+        self._trainable = trainable
+        Variable.changes += 1
         self.regularizer = regularizer
         self.constraint = constraint
         self.learning_rate_multiplier = validation.number(
             learning_rate_multiplier, "learning_rate_multiplier", minimum=0
         )
         self.epsilon_multiplier = validation.positive_number(epsilon_multiplier, "epsilon_multiplier")
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it; a change counts from the next fit on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._trainable = validation.boolean(trainable, "trainable")
+        Variable.changes += 1
 
     @property
     def array(self) -> Array:

@@ -25,6 +25,7 @@ from plan cimport *
 from random cimport dropout_mask as fill_dropout_mask
 from random cimport normal_numbers, shuffle
 from random cimport philox as fill_philox
+from simd cimport all_finite as check_finite
 from simd cimport real, simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
@@ -1574,6 +1575,19 @@ def loss_values(str kind, object y, object a, object parameters=()):
 def loss_gradient(str kind, object y, object a, object parameters=()):
     """The derivative of every row's value with respect to its predictions: an array like a."""
     return losses_of_rows(kind, y, a, parameters)[1]
+
+
+def all_finite(cnp.ndarray array not None):
+    """Whether a C-contiguous array of float32 or float64 holds neither NaN nor infinity."""
+    cdef int kind = cnp.PyArray_TYPE(array)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(array)
+    cdef void *data = cnp.PyArray_DATA(array)
+    cdef bint finite
+    if not cnp.PyArray_ISCARRAY_RO(array) or kind not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64):
+        raise TypeError(f"expected a C-contiguous array of float32 or float64. Received: {array.dtype}")
+    with nogil:
+        finite = check_finite(<float *> data, n) if kind == cnp.NPY_FLOAT32 else check_finite(<double *> data, n)
+    return finite
 
 
 # ------------------------------------------------------------------------------------------------ random numbers
