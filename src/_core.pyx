@@ -345,7 +345,7 @@ cdef class Network:
         elif ADD <= operation.kind <= MINIMUM:
             operation.fixed_scratch = output.width
         elif operation.kind == PRELU:
-            operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size
+            operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size + output.width
         return 0
 
     cdef int check_kind(self, Operation *operation) except -1:

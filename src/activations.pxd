@@ -1,6 +1,7 @@
 # Activations over the rows of a buffer: the elementwise ones by the vector kernels, those of a whole row here.
 # Floor 1. Formulas of the elementwise kinds: src/simd/kinds.h.
 
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from libc.math cimport INFINITY, log as log_of
 
@@ -285,6 +286,40 @@ cdef inline void activation_operation_backward(const Plan *plan, int index, Work
     workspace.delta_written[source] = True
 
 
+cdef extern from *:
+    """
+    /* Signs are random, and a branch would be guessed wrong half the time; masks leave the compiler no choice. */
+    static inline float by_sign_f32(float x, float above, float below)
+    {
+        uint32_t a, b, mask = 0u - (uint32_t)(x > 0);
+        memcpy(&a, &above, 4);
+        memcpy(&b, &below, 4);
+        a = (a & mask) | (b & ~mask);
+        memcpy(&above, &a, 4);
+        return above;
+    }
+    static inline double by_sign_f64(double x, double above, double below)
+    {
+        uint64_t a, b, mask = 0u - (uint64_t)(x > 0);
+        memcpy(&a, &above, 8);
+        memcpy(&b, &below, 8);
+        a = (a & mask) | (b & ~mask);
+        memcpy(&above, &a, 8);
+        return above;
+    }
+    """
+    float by_sign_f32(float x, float above, float below) nogil
+    double by_sign_f64(double x, double above, double below) nogil
+
+
+cdef inline real by_sign(real x, real above, real below) noexcept nogil:
+    """above where x > 0, else below"""
+    if real is float:
+        return by_sign_f32(x, above, below)
+    else:
+        return by_sign_f64(x, above, below)
+
+
 # One slope for each element of a sample, or shared: tensor alpha; integers: its rows and columns, 1 where it is shared.
 
 cdef inline const real *slopes_of_row(const Operation *operation, const Buffer *input, real **tensors,
@@ -293,25 +328,42 @@ cdef inline const real *slopes_of_row(const Operation *operation, const Buffer *
             + (row % input.rows if operation.integers[0] > 1 else 0) * operation.integers[1])
 
 
+cdef inline void prelu_row(real *y, const real *x, const real *dy, const real *alpha, Py_ssize_t n,
+                           Py_ssize_t step) noexcept nogil:
+    """y = dy where x > 0, else alpha dy; step 0 repeats alpha's only element"""
+    cdef Py_ssize_t c
+    for c in range(n):
+        y[c] = by_sign(x[c], dy[c], alpha[c * step] * dy[c])
+
+
+cdef inline void add_prelu_slopes(double *sums, const real *x, const real *da, Py_ssize_t n,
+                                  Py_ssize_t step) noexcept nogil:
+    """sums += da min(x, 0), element by element or all into one"""
+    cdef Py_ssize_t c
+    for c in range(n):
+        sums[c * step] += <double> da[c] * by_sign(x[c], <real> 0, x[c])
+
+
 cdef inline void prelu_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
     """a = x above 0, else alpha x"""
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0]
     cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output], r, c
+    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output], r
     cdef Py_ssize_t step = 1 if operation.integers[1] > 1 else 0
-    cdef const real *x = <const real *> workspace.values[source]
-    cdef real *a = <real *> workspace.values[operation.output]
+    cdef const real *x
+    cdef real *a
     cdef const real *alpha
     for r in range(workspace.n * input.rows):
         alpha = slopes_of_row(operation, input, tensors, r)
-        for c in range(input.width):
-            a[r * y_row + c] = x[r * x_row + c] if x[r * x_row + c] > 0 else alpha[c * step] * x[r * x_row + c]
+        x = <const real *> workspace.values[source] + r * x_row
+        a = <real *> workspace.values[operation.output] + r * y_row
+        prelu_row(a, x, x, alpha, input.width, step)
 
 
 cdef inline void prelu_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
                                 real **gradients) noexcept nogil:
-    """dx (+)= da above 0, else alpha da, 0 at 0;  dalpha = sum of da x where x < 0, over what shares the slope"""
+    """dx (+)= da above 0, else alpha da;  dalpha = sum of da x where x < 0, over what shares the slope"""
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0], slopes = operation.tensors[0]
     cdef const Buffer *input = &plan.buffers[source]
@@ -322,19 +374,24 @@ cdef inline void prelu_backward(const Plan *plan, int index, Workspace *workspac
     cdef const real *alpha
     cdef real *dx = <real *> workspace.deltas[source]
     cdef double *sums = <double *> workspace.scratch[index]
-    cdef real slope
+    cdef real *row = <real *> (sums + size)
+    cdef bint add = workspace.delta_written[source]
+    cdef real *back
     memset(sums, 0, size * sizeof(double))
     for r in range(workspace.n * input.rows):
         x = <const real *> workspace.values[source] + r * x_row
         da = <const real *> workspace.deltas[operation.output] + r * y_row
         alpha = slopes_of_row(operation, input, tensors, r)
         place = alpha - tensors[slopes]
-        for c in range(input.width):
-            if x[c] < 0:
-                sums[place + c * step] += <double> da[c] * x[c]
-            if dx != NULL:
-                slope = 1 if x[c] > 0 else alpha[c * step] if x[c] < 0 else 0
-                dx[r * x_row + c] = slope * da[c] + (dx[r * x_row + c] if workspace.delta_written[source] else 0)
+        add_prelu_slopes(sums + place, x, da, input.width, step)
+        if dx == NULL:
+            continue
+        back = dx + r * x_row
+        if add:
+            back = row
+        prelu_row(back, x, da, alpha, input.width, step)
+        if add:
+            add_scaled(dx + r * x_row, row, input.width, <real> 1)
     if dx != NULL:
         workspace.delta_written[source] = True
     if gradients[slopes] != NULL:

@@ -36,12 +36,10 @@ cdef inline void merge_into(real *y, const real *x, Py_ssize_t n, Py_ssize_t ste
             y[c] *= x[c * step]
     elif kind == MAXIMUM:
         for c in range(n):
-            if x[c * step] > y[c]:
-                y[c] = x[c * step]
+            y[c] = x[c * step] if x[c * step] > y[c] else y[c]
     else:
         for c in range(n):
-            if x[c * step] < y[c]:
-                y[c] = x[c * step]
+            y[c] = x[c * step] if x[c * step] < y[c] else y[c]
 
 
 cdef inline void merge_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:

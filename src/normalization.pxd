@@ -27,8 +27,9 @@ cdef enum:
     MEAN
     VARIANCE
     INVERSE      # of the standard deviation
-    SUM          # of dy; forward: the factor of x - mean
-    PRODUCT      # of dy with normalized x; forward: what is added
+    FACTOR       # gamma times it
+    SUM          # of dy; forward: what is added
+    PRODUCT      # of dy with normalized x
     COLUMN_STATISTICS
 
 
@@ -71,8 +72,8 @@ cdef inline void batch_normalization_forward(const Plan *plan, int index, Worksp
     cdef double *mean = statistics + MEAN * width
     cdef double *variance = statistics + VARIANCE * width
     cdef double *inverse = statistics + INVERSE * width
-    cdef double *factor = statistics + SUM * width
-    cdef double *shift = statistics + PRODUCT * width
+    cdef double *factor = statistics + FACTOR * width
+    cdef double *shift = statistics + SUM * width
     if uses_batch(operation, workspace):
         column_moments(mean, variance, x, n_rows, width, x_row)
     else:
@@ -122,10 +123,12 @@ cdef inline void batch_normalization_backward(const Plan *plan, int index, Works
     cdef double *statistics = <double *> workspace.scratch[index]
     cdef const double *mean = statistics + MEAN * width
     cdef const double *inverse = statistics + INVERSE * width
+    cdef const double *factor = statistics + FACTOR * width
     cdef double *total = statistics + SUM * width
     cdef double *product = statistics + PRODUCT * width
-    cdef double gamma, share = 1.0 / n_rows if uses_batch(operation, workspace) else 0
+    cdef double share = 1.0 / n_rows if uses_batch(operation, workspace) else 0
     cdef bint add = workspace.delta_written[source]
+    cdef double back
     memset(total, 0, 2 * width * sizeof(double))
     for r in range(n_rows):
         for c in range(width):
@@ -139,12 +142,8 @@ cdef inline void batch_normalization_backward(const Plan *plan, int index, Works
         product[c] *= share * inverse[c]
     for r in range(n_rows):
         for c in range(width):
-            gamma = inverse[c]
-            if operation.tensors[GAMMA] >= 0:
-                gamma *= tensors[operation.tensors[GAMMA]][c]
-            dx[r * x_row + c] = <real> (gamma * (dy[r * y_row + c] - total[c]
-                                                 - (x[r * x_row + c] - mean[c]) * product[c])
-                                        + (dx[r * x_row + c] if add else 0))
+            back = factor[c] * (dy[r * y_row + c] - total[c] - (x[r * x_row + c] - mean[c]) * product[c])
+            dx[r * x_row + c] = <real> (back + dx[r * x_row + c] if add else back)
     workspace.delta_written[source] = True
 
 
@@ -233,6 +232,32 @@ cdef inline double centred_squares(const real *x, double mean, Py_ssize_t n) noe
     return total
 
 
+cdef inline void project(double *total, double *product, const real *dy, const real *x, const real *gamma, double mean,
+                         double inverse, Py_ssize_t n) noexcept nogil:
+    """total = sum g;  product = sum g normalized x, with g = dy gamma"""
+    cdef double totals[LANES], products[LANES]
+    cdef double g
+    cdef Py_ssize_t c = 0, lane
+    memset(totals, 0, sizeof(totals))
+    memset(products, 0, sizeof(products))
+    while c + LANES <= n:
+        for lane in range(LANES):
+            g = <double> dy[c + lane] * (gamma[c + lane] if gamma != NULL else 1)
+            totals[lane] += g
+            products[lane] += g * (x[c + lane] - mean)
+        c += LANES
+    total[0] = product[0] = 0
+    while c < n:
+        g = <double> dy[c] * (gamma[c] if gamma != NULL else 1)
+        total[0] += g
+        product[0] += g * (x[c] - mean)
+        c += 1
+    for lane in range(LANES):
+        total[0] += totals[lane]
+        product[0] += products[lane]
+    product[0] *= inverse
+
+
 cdef inline double inverse_scale(int kind, double squares, Py_ssize_t n, double epsilon) noexcept nogil:
     """1 / s: s the norm of the row, not below epsilon, or its root mean square with epsilon under the root."""
     if kind == UNIT_NORMALIZATION:
@@ -291,33 +316,31 @@ cdef inline void row_normalization_backward(const Plan *plan, int index, Workspa
     cdef const real *x
     cdef const real *dy
     cdef real *dx = NULL
-    cdef double mean, inverse, total, product, g, normalized
+    cdef double mean, inverse, total, product, back
     cdef bint add = workspace.delta_written[source]
+    cdef bint has_weights = operation.tensors[GAMMA] >= 0 or operation.tensors[BETA] >= 0
     memset(d_gamma, 0, 2 * width * sizeof(double))
     for r in range(n_rows):
         x = <const real *> workspace.values[source] + r * workspace.strides[source]
         dy = <const real *> workspace.deltas[operation.output] + r * workspace.strides[operation.output]
         mean, inverse = statistics[2 * r], statistics[2 * r + 1]
-        total, product = 0, 0
-        for c in range(width):
-            normalized = (x[c] - mean) * inverse
-            d_gamma[c] += dy[c] * normalized
-            d_beta[c] += dy[c]
-            g = dy[c] * (gamma[c] if gamma != NULL else 1)
-            total += g
-            product += g * normalized
+        if has_weights:
+            for c in range(width):
+                d_gamma[c] += dy[c] * ((x[c] - mean) * inverse)
+                d_beta[c] += dy[c]
         if workspace.deltas[source] == NULL:
             continue
+        project(&total, &product, dy, x, gamma, mean, inverse, width)
         dx = <real *> workspace.deltas[source] + r * workspace.strides[source]
         total = total / width if kind == LAYER_NORMALIZATION else 0
         if kind != UNIT_NORMALIZATION:
             product /= width
         elif inverse >= 1 / operation.reals[EPSILON]:
             inverse = 0
+        product *= statistics[2 * r + 1]
         for c in range(width):
-            g = dy[c] * (gamma[c] if gamma != NULL else 1)
-            dx[c] = <real> (inverse * (g - total - (x[c] - mean) * statistics[2 * r + 1] * product)
-                            + (dx[c] if add else 0))
+            back = inverse * (<double> dy[c] * (gamma[c] if gamma != NULL else 1) - total - (x[c] - mean) * product)
+            dx[c] = <real> (back + dx[c] if add else back)
     store_gradients(operation, workspace, gradients, d_gamma, d_beta, width)
     if dx != NULL:
         workspace.delta_written[source] = True
