@@ -11,7 +11,7 @@ from cnn_core import _core, config, validation
 from cnn_core.arrays import Array
 from cnn_core.data import InputSpec, feature_shape
 from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
-from cnn_core.layers.base import Layer, registry, unique_name
+from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
 from cnn_core.passes import dense
@@ -342,7 +342,7 @@ class Model(Trainer, Layer):
                     f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
                 )
         outputs = [
-            Symbol(symbol.shape, unique_name(f"{self.name}_output"), symbol.dtype) for symbol in self.graph.outputs
+            Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs
         ]
         Node.of(self, leaves, outputs)
         return _filled(self.graph.output_structure, outputs)

@@ -570,3 +570,15 @@ def test_a_model_is_freed(tmp_path: Path) -> None:
     del model
     gc.collect()
     assert [each() for each in dead] == [None, None, None]
+
+
+def test_building_models_leaves_nothing_behind() -> None:
+    from cnn_core.layers import base
+
+    sequential()
+    with_branches()
+    before = len(base._counters)
+    for _ in range(20):
+        sequential()
+        with_branches()
+    assert len(base._counters) == before

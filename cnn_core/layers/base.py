@@ -253,7 +253,7 @@ class Layer:
         shapes: Any = [leaf.shape for leaf in leaves] if self.n_inputs is None else leaves[0].shape
         self.ensure_built(shapes)
         shape: Shape = tuple(self.compute_output_shape(shapes))
-        output = Symbol(shape, unique_name(f"{self.name}_output"), self.dtype)
+        output = Symbol(shape, f"{self.name}_output", self.dtype)
         Node.of(self, leaves, [output])
         return output
 
