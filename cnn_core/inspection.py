@@ -434,9 +434,10 @@ class GradientCheck:
     Attributes
     ----------
     relative_errors : dict of str to float
-        For each weight, by its path: ``max |g - d| / max(max |g|, max |d|, 1e-6)``, where g is the gradient by
-        backpropagation, d the one by differences, and the maxima are over the weight's elements. The floor of 1e-6
-        keeps a gradient of zero from being divided by.
+        For each weight, by its path: ``max |g - d| / max(max |g|, max |d|, 1e-4 |J|, 1e-6)``, where g is the gradient
+        by backpropagation, d the one by differences, J the loss, and the maxima are over the weight's elements. The
+        floor is there for gradients of zero, such as that of a bias before a BatchNormalization: rounding of J alone
+        makes d some 1e-10 |J|.
     tolerance : float
     """
 
@@ -516,6 +517,7 @@ def gradient_check(
         return float(_run(model, x, y, sample_weight, "gradient_check", inputs=False, penalties=True).native.last_loss)
 
     computed = gradients(model, x, y, sample_weight)
+    floor = max(1e-4 * abs(loss()), 1e-6)
     generator = np.random.default_rng(seed)
     errors: dict[str, float] = {}
     for variable, gradient in zip(model.trainable_variables, computed, strict=True):
@@ -524,7 +526,7 @@ def gradient_check(
             chosen = np.sort(generator.choice(variable.size, max_elements, replace=False))
         differences = [_difference(loss, variable.array.reshape(-1), element, step) for element in chosen]
         name = variable.path if variable.path not in errors else f"{variable.path}#{len(errors)}"
-        errors[name] = _relative_error(np.asarray(gradient).reshape(-1)[chosen], differences)
+        errors[name] = _relative_error(np.asarray(gradient).reshape(-1)[chosen], differences, floor)
     return GradientCheck(errors, tolerance)
 
 
@@ -539,7 +541,7 @@ def _difference(loss: Any, flat: Array, element: int, step: float) -> float:
         flat[element] = kept
 
 
-def _relative_error(gradient: Array, differences: Sequence[float]) -> float:
+def _relative_error(gradient: Array, differences: Sequence[float], floor: float) -> float:
     found = np.asarray(differences)
-    size = max(np.abs(gradient).max(initial=0), np.abs(found).max(initial=0), 1e-6)
+    size = max(np.abs(gradient).max(initial=0), np.abs(found).max(initial=0), floor)
     return float(np.abs(gradient - found).max(initial=0) / size)

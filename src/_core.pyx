@@ -257,6 +257,7 @@ cdef class Network:
                 raise ValueError(f"nothing computes buffer {buffer}, an output")
             self.plan.outputs[i] = buffer
         self.mark_gates()
+        self.share_memory()
         self.ask_what_is_frozen(self.plan.operations)
 
     def __dealloc__(self):
@@ -440,6 +441,50 @@ cdef class Network:
             return set(rows) == {output.rows} and sum(widths) == output.width
         return (stretches > 0 and set(widths) == {output.width} and sum(rows) == output.rows
                 and not any([each % stretches for each in rows]))
+
+    cdef int share_memory(self) except -1:
+        """Lets a buffer take memory over, in inference, when nobody reads any more what another buffer left there."""
+        cdef int i, j, slot
+        cdef Operation *operation
+        cdef list sizes = [], free_slots = [], last = [-1] * self.plan.n_buffers
+        cdef list slots = [-1] * self.plan.n_buffers
+        for i in range(self.plan.n_operations):
+            operation = &self.plan.operations[i]
+            last[operation.output] = i
+            for j in range(operation.n_inputs):
+                last[operation.inputs[j]] = i
+        for i in range(self.plan.n_outputs):
+            last[self.plan.outputs[i]] = self.plan.n_operations
+        for i in range(self.plan.n_operations):
+            operation = &self.plan.operations[i]
+            if slots[operation.output] < 0:
+                slots[operation.output] = self.take_slot(operation.output, sizes, free_slots)
+            for j in {operation.output, *[operation.inputs[j] for j in range(operation.n_inputs)]}:
+                if last[j] == i and slots[j] >= 0:
+                    free_slots.append(slots[j])
+        self.plan.n_slots = len(sizes)
+        self.plan.slots = <int *> allocate(self.plan.n_buffers, sizeof(int))
+        self.plan.slot_sizes = <Py_ssize_t *> allocate(self.plan.n_slots, sizeof(Py_ssize_t))
+        for i in range(self.plan.n_buffers):
+            self.plan.slots[i] = slots[i]
+        for slot in range(self.plan.n_slots):
+            self.plan.slot_sizes[slot] = sizes[slot]
+        return 0
+
+    cdef int take_slot(self, int buffer, list sizes, list free_slots) except -1:
+        """The free slot that fits best, the largest one made larger, or a new one."""
+        cdef Py_ssize_t size = self.plan.buffers[buffer].rows * self.plan.buffers[buffer].stride
+        fitting = [slot for slot in free_slots if sizes[slot] >= size]
+        if not free_slots:
+            sizes.append(size)
+            return len(sizes) - 1
+        if fitting:
+            slot = sorted(fitting, key=sizes.__getitem__)[0]
+        else:
+            slot = sorted(free_slots, key=sizes.__getitem__)[len(free_slots) - 1]
+        free_slots.remove(slot)
+        sizes[slot] = max(sizes[slot], size)
+        return slot
 
     cdef int mark_gates(self) except -1:
         """A dense layer whose input is a plain ReLU's output, read by nobody else, applies that ReLU's derivative."""

@@ -94,6 +94,9 @@ cdef struct Plan:
     Operation *operations
     int *inputs                   # buffers
     int *outputs
+    int n_slots                   # in inference buffers share memory: which one each uses, -1 for an input, and
+    int *slots                    # how many elements a sample each of these has
+    Py_ssize_t *slot_sizes
     bint needs_whole_batch        # an operation looks across samples: batches cannot be cut into blocks
 
 cdef enum Mode:
@@ -140,6 +143,8 @@ cdef inline void plan_free(Plan *plan) noexcept nogil:
     free(plan.buffers)
     free(plan.inputs)
     free(plan.outputs)
+    free(plan.slots)
+    free(plan.slot_sizes)
     memset(plan, 0, sizeof(Plan))
 
 
@@ -173,6 +178,20 @@ cdef inline char *place(char *memory, Py_ssize_t *used, Py_ssize_t n_bytes) noex
     return at
 
 
+cdef inline Py_ssize_t place_shared(const Plan *plan, Workspace *workspace, char *memory,
+                                    Py_ssize_t element_size) noexcept nogil:
+    """Gives every buffer the memory of its slot; inputs get none, because they are read where they stand."""
+    cdef Py_ssize_t used = 0
+    cdef char *at
+    cdef int i, slot
+    for slot in range(plan.n_slots):
+        at = place(memory, &used, workspace.capacity * plan.slot_sizes[slot] * element_size)
+        for i in range(plan.n_buffers):
+            if plan.slots[i] == slot:
+                workspace.values[i] = at
+    return used
+
+
 cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, char *memory, Py_ssize_t element_size,
                                         const bint *needs_delta) noexcept nogil:
     """Sets every pointer of the workspace into `memory` and returns how many bytes that takes."""
@@ -180,11 +199,14 @@ cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, 
     cdef const Buffer *buffer
     cdef const Operation *operation
     cdef int i
+    if workspace.mode == INFERENCE:
+        used = place_shared(plan, workspace, memory, element_size)
     for i in range(plan.n_buffers):
         buffer = &plan.buffers[i]
         n_bytes = workspace.capacity * buffer.rows * buffer.stride * element_size
         workspace.strides[i] = buffer.stride
-        workspace.values[i] = place(memory, &used, n_bytes)
+        if workspace.mode != INFERENCE:
+            workspace.values[i] = place(memory, &used, n_bytes)
         if needs_delta != NULL and needs_delta[i]:
             workspace.deltas[i] = place(memory, &used, n_bytes)
     for i in range(plan.n_operations):
