@@ -208,6 +208,11 @@ class Optimizer:
         """The schedule of the learning rate, or None if it is a number or a callable."""
         return self._learning_rate if isinstance(self._learning_rate, LearningRateSchedule) else None
 
+    @property
+    def asks_every_batch(self) -> bool:
+        """Whether the learning rate is a callable without arguments, which is called before every batch."""
+        return not isinstance(self._learning_rate, (float, LearningRateSchedule))
+
     def learning_rates(self, first: int, n: int) -> npt.NDArray[np.float64]:
         """Return the learning rates of the batches first, first + 1, ..., first + n - 1, counted as `batches_seen`.
 

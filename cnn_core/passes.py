@@ -368,10 +368,12 @@ def run_epoch(
             if status == "diverged":
                 _diverged(model, stretch.native.last_loss, totals, epoch, callbacks, training)
                 return
+            shows = progress is not None and progress.shows_batches
+            logs = totals.logs() if hooks is not None or shows else {}
             if hooks is not None:
-                hooks[1](totals.batches - 1, totals.logs())
-            if progress is not None and progress.verbose:
-                progress.update(totals.batches, dict(sorted(totals.logs().items())))
+                hooks[1](totals.batches - 1, logs)
+            if progress is not None:
+                progress.update(totals.batches, dict(sorted(logs.items())))
             if training and model.stop_training:
                 return
 
@@ -390,6 +392,7 @@ def _run_slice(model: Any, stretch: Stretch, first: int, last: int, training: bo
         return status, reached
     optimizer = model.optimizer
     before = optimizer.batches_seen
+    last = first + 1 if optimizer.asks_every_batch else last
     rates = optimizer.learning_rates(before, last - first)
     try:
         status, reached, _ = stretch.native(first, last, rates, before, stretch.order, True)

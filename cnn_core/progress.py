@@ -228,6 +228,11 @@ class Progress:
         if self._interval is not None and self.epochs > 1:
             self._write(f"Epoch {epoch + 1}/{self.epochs}\n")
 
+    @property
+    def shows_batches(self) -> bool:
+        """Whether `update` has anything to show: not without a terminal or notebook."""
+        return self.verbose != 0 and self._interval is not None
+
     def update(self, batches_done: int, logs: Logs | None = None) -> None:
         """Show that so many batches of the epoch are done; cheap when it is too early to redraw."""
         self._done = batches_done

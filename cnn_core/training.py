@@ -325,7 +325,8 @@ class Trainer:
         sample_weight : array-like, default None
         initial_epoch : int, default 0
         steps_per_epoch, validation_steps : int, default None
-            For generators: batches per epoch.
+            Batches per epoch, which an endless generator needs. With arrays an epoch goes on where the one before it
+            ended.
         validation_batch_size : int, default None
             None: `batch_size`.
         validation_freq : int or list of int, default 1

@@ -6,6 +6,7 @@ then is a view. Whoever keeps addresses asks `Variable.moves` whether any variab
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,10 @@ from cnn_core.arrays import Array
 if TYPE_CHECKING:
     from cnn_core.constraints import Constraint
     from cnn_core.regularizers import Regularizer
+
+
+# What `moves` and `changes` are set to: drawn in one step, so that two threads never draw the same number.
+_numbers = itertools.count(1)
 
 
 class Variable:
@@ -44,7 +49,7 @@ class Variable:
     """
 
     moves: ClassVar[int] = 0
-    # Goes up whenever a variable or a layer begins or ceases to be trained: whoever keeps lists of them looks here.
+    # Another number whenever a variable or a layer begins or ceases to be trained: who keeps lists of them looks here.
     changes: ClassVar[int] = 0
 
     def __init__(
@@ -62,13 +67,18 @@ class Variable:
         self.name = name
         self.path = path
         self._trainable = trainable
-        Variable.changes += 1
+        Variable.note_change()
         self.regularizer = regularizer
         self.constraint = constraint
         self.learning_rate_multiplier = validation.number(
             learning_rate_multiplier, "learning_rate_multiplier", minimum=0
         )
         self.epsilon_multiplier = validation.positive_number(epsilon_multiplier, "epsilon_multiplier")
+
+    @staticmethod
+    def note_change() -> None:
+        """Let everybody know that other variables are trained than before."""
+        Variable.changes = next(_numbers)
 
     @property
     def trainable(self) -> bool:
@@ -78,7 +88,7 @@ class Variable:
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self._trainable = validation.boolean(trainable, "trainable")
-        Variable.changes += 1
+        Variable.note_change()
 
     @property
     def array(self) -> Array:
@@ -133,7 +143,7 @@ class Variable:
         """Copy the value to `array`, which is the variable's own from now on."""
         array[...] = self._array
         self._array = array
-        Variable.moves += 1
+        Variable.moves = next(_numbers)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._array, dtype=dtype or self.dtype)

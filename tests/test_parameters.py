@@ -61,9 +61,10 @@ def test_two_vectors_hand_shared_variables_to_each_other() -> None:
     first.reclaim()
     assert np.shares_memory(b.array, first.values)
     assert (b.array == 5).all(), "with its value of now"
-    assert Variable.moves == moves + 1
+    moved = Variable.moves
+    assert moved != moves
     first.reclaim()
-    assert Variable.moves == moves + 1, "what is there already does not move"
+    assert Variable.moves == moved, "what is there already does not move"
     b.array[...] = 6
     second.reclaim()
     assert (b.array == 6).all()

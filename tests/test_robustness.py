@@ -87,7 +87,7 @@ def test_validation_data_is_checked_before_training() -> None:
 def test_a_bad_batch_of_a_generator_is_named_by_its_number() -> None:
     model, bad = compiled(), X[:5].copy()
     bad[1, 1] = np.nan
-    with pytest.raises(ValueError, match="^Batch 1: x has 1 value that is NaN or infinite"):
+    with pytest.raises(ValueError, match=r"^Batch 1: x has 1 value that is NaN or infinite"):
         model.fit(iter([(X[:5], Y[:5]), (bad, Y[:5])]), verbose=0)
     assert model.optimizer.iterations == 1
     assert is_usable(model)

@@ -128,6 +128,17 @@ def test_steps_per_epoch_go_through_arrays_and_start_over(steps: int) -> None:
     assert len(history.history["loss"]) == 3
 
 
+def test_a_callable_learning_rate_is_asked_for_every_batch() -> None:
+    rates = iter(np.linspace(0.01, 0.1, 14))
+    asked, looped = compiled(optimizers.SGD(lambda: float(next(rates)))), compiled(optimizers.SGD(0.0))
+    asked.fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    for step, rate in enumerate(np.linspace(0.01, 0.1, 14)):
+        looped.optimizer.learning_rate = float(rate)
+        looped.train_on_batch(X[step % 7 * 8 : step % 7 * 8 + 8], Y[step % 7 * 8 : step % 7 * 8 + 8])
+    assert same_weights(asked, looped)
+    assert list(rates) == []
+
+
 # Kinds of data
 
 

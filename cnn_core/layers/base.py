@@ -88,7 +88,7 @@ class Layer:
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
         self._trainable = validation.boolean(trainable, "trainable")
-        Variable.changes += 1
+        Variable.note_change()
         for layer in self._inner_layers():
             layer.trainable = self._trainable
 
