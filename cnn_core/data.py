@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batches",
     "Dataset",
+    "DensifiedRows",
     "InputSpec",
     "LazyRows",
     "PyDataset",
@@ -261,7 +262,43 @@ class SparseRows:
         return result
 
 
-Rows: TypeAlias = Array | LazyRows | SparseRows
+class DensifiedRows:
+    """Sparse rows for a layer that cannot read them: made into ordinary arrays when asked for.
+
+    Parameters
+    ----------
+    source : SparseRows
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, features).
+
+    Examples
+    --------
+    >>> sparse = SparseRows(np.array([5.0, 7.0]), np.array([1, 0], np.int32), np.array([0, 1, 1, 2]), 2)
+    >>> DensifiedRows(sparse).rows(np.array([2, 0]))
+    array([[7., 0.],
+           [0., 5.]])
+    """
+
+    def __init__(self, source: SparseRows) -> None:
+        self.source = source
+        self.shape = source.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def rows(self, indices: Array | slice) -> Array:
+        """Return some rows in the given order, as an array of shape (len(indices), features)."""
+        return self.source.rows(indices).dense()
+
+    def slice(self, start: int, stop: int) -> DensifiedRows:
+        """Return the rows from `start` up to `stop`, sharing memory."""
+        return DensifiedRows(self.source.slice(start, stop))
+
+
+Rows: TypeAlias = Array | LazyRows | SparseRows | DensifiedRows
 
 
 class Dataset:
@@ -269,7 +306,7 @@ class Dataset:
 
     Attributes
     ----------
-    inputs : list of numpy.ndarray, LazyRows or SparseRows
+    inputs : list of numpy.ndarray, SparseRows, LazyRows or DensifiedRows
         One per input of the model, (n, features) each. Arrays are C-contiguous in the model's dtype, or int32.
         They may share memory with what the user passed, and may be read-only.
     targets : list of numpy.ndarray or LazyRows
@@ -304,8 +341,8 @@ class Dataset:
 
     @property
     def in_memory(self) -> bool:
-        """Whether inputs and targets are ordinary arrays, which native code can walk by itself."""
-        return all(isinstance(rows, np.ndarray) for rows in (*self.inputs, *self.targets))
+        """Whether inputs and targets are ordinary arrays or sparse rows, which native code can walk by itself."""
+        return all(isinstance(rows, (np.ndarray, SparseRows)) for rows in (*self.inputs, *self.targets))
 
     def take(self, indices: Array | slice) -> Dataset:
         """Return some samples in the given order, as ordinary arrays (SparseRows stay sparse).
@@ -324,6 +361,39 @@ class Dataset:
             [None if weight is None else weight[indices] for weight in self.weights],
             len(range(*indices.indices(self.n))) if isinstance(indices, slice) else len(indices),
             self.dtype,
+        )
+
+    def keep_sparse(self, allowed: Sequence[bool]) -> Dataset:
+        """Return the data with sparse rows only in those inputs where they are allowed; elsewhere made dense lazily.
+
+        Examples
+        --------
+        >>> sparse = SparseRows(np.array([5.0]), np.array([1], np.int32), np.array([0, 1]), 2)
+        >>> data = Dataset([sparse, sparse], [], [], 1, np.dtype(np.float64)).keep_sparse([True, False])
+        >>> [type(rows).__name__ for rows in data.inputs]
+        ['SparseRows', 'DensifiedRows']
+        """
+        if not any(isinstance(rows, SparseRows) for rows in self.inputs):
+            return self
+        inputs = [
+            DensifiedRows(rows) if isinstance(rows, SparseRows) and not may_stay else rows
+            for rows, may_stay in zip(self.inputs, allowed, strict=True)
+        ]
+        return Dataset(inputs, self.targets, self.weights, self.n, self.dtype)
+
+    def dense(self) -> Dataset:
+        """Return all samples with every input as an ordinary array of the model's dtype, indices included.
+
+        Examples
+        --------
+        >>> sparse = SparseRows(np.array([5.0]), np.array([1], np.int32), np.array([0, 1]), 2)
+        >>> Dataset([sparse], [], [], 1, np.dtype(np.float64)).dense().inputs
+        [array([[0., 5.]])]
+        """
+        whole = self.take(slice(None))
+        arrays = [rows if isinstance(rows, np.ndarray) else rows.dense() for rows in whole.inputs]  # type: ignore[union-attr]
+        return Dataset(
+            [np.asarray(rows, self.dtype) for rows in arrays], whole.targets, whole.weights, self.n, self.dtype
         )
 
     def slice(self, start: int, stop: int) -> Dataset:

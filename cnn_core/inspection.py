@@ -18,7 +18,7 @@ from cnn_core.data import Dataset
 from cnn_core.graph import Symbol, map_structure
 from cnn_core.objectives import Objectives, OutputLoss
 from cnn_core.parameters import ParameterVector, native_optimizer
-from cnn_core.passes import NonFiniteLossError, dense
+from cnn_core.passes import NonFiniteLossError
 from cnn_core.plan import NetworkPlan, Operation
 
 
@@ -201,7 +201,7 @@ def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs
     with model._exclusive(purpose):
         model._build_for(x)
         objectives: Objectives = model._objectives_for(y, purpose)
-        data = dense(model._dataset(x, y, sample_weight, None, objectives).take(slice(None)))
+        data: Dataset = model._dataset(x, y, sample_weight, None, objectives).dense()
         parameters: ParameterVector = model._bind()
         targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
         native = _core.Pass(
@@ -372,7 +372,7 @@ def _loss_gradient(run: _Run, position: int, each: OutputLoss) -> Array:
 
 def _forward_trace(model: Any, x: Any) -> Trace:
     model._build_for(x)
-    data = dense(model._dataset(x).take(slice(None)))
+    data = model._dataset(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
     network = _core.Network(model.compute_dtype.name, plan)
     network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))

@@ -14,7 +14,6 @@ from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
-from cnn_core.passes import dense
 from cnn_core.plan import NetworkPlan
 from cnn_core.summary import format_summary
 from cnn_core.training import Trainer
@@ -320,7 +319,7 @@ class Model(Trainer, Layer):
 
     def _batch_of(self, inputs: Any) -> Any:
         """Return arrays of the model's dtype in the inputs' full shapes."""
-        data = dense(self._dataset(inputs))
+        data = self._dataset(inputs).dense()
         arrays = [
             np.asarray(rows).reshape(data.n, *symbol.shape[1:])
             for rows, symbol in zip(data.inputs, self.graph.inputs, strict=True)

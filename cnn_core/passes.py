@@ -137,6 +137,7 @@ class Stretch:
         self._shapes = model.output_shapes
         self._dtype = model.compute_dtype
         self._measured = {each.output for each in objectives.python_metrics}
+        self._kinds = [type(rows) for rows in data.inputs]
         targets = self._take(data)
         self.native = _core.Pass(
             model._network(),
@@ -164,8 +165,8 @@ class Stretch:
         return self.objectives.lay_out(given, self._dtype)
 
     def feed(self, data: Dataset) -> bool:
-        """Run over other data from now on, of at most as many samples as before; False if there are more."""
-        if data.n > self.batch_size:
+        """Run over other data from now on; False if there are more samples than before, or other kinds of inputs."""
+        if data.n > self.batch_size or [type(rows) for rows in data.inputs] != self._kinds:
             return False
         targets = self._take(data)
         self.native.feed(data.inputs, targets, data.weights, self._predictions)
@@ -186,12 +187,6 @@ class Stretch:
                 chosen = rows if self.order is None else self.order[rows]
                 weight = weights[chosen] if each.weighted and weights is not None else None
                 each.metric.update_state(self._observed[each.target][chosen], predictions[rows], weight)
-
-
-def dense(data: Dataset) -> Dataset:
-    """Return the data with sparse inputs as ordinary arrays, and indices as numbers of the data's dtype."""
-    inputs = [rows if isinstance(rows, np.ndarray) else rows.dense() for rows in data.inputs]  # type: ignore[union-attr]
-    return Dataset([np.asarray(rows, data.dtype) for rows in inputs], data.targets, data.weights, data.n, data.dtype)
 
 
 class BatchSource:
@@ -262,7 +257,7 @@ class BatchSource:
         """
         if isinstance(self._source, Batches):
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
-        return dense(self._source.take(slice(None)))
+        return self._source.take(slice(None))
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
@@ -320,10 +315,8 @@ class BatchSource:
 
     def _holding(self, data: Dataset, batch_size: int) -> Stretch:
         """A stretch with this data; the memory of the one before is used again where it fits."""
-        if self._stretch is None or not self._stretch.feed(dense(data)):
-            self._stretch = Stretch(
-                self._model, self._objectives, dense(data), batch_size, self._training, self._optimizer
-            )
+        if self._stretch is None or not self._stretch.feed(data):
+            self._stretch = Stretch(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
         self._fed = data
         return self._stretch
 

@@ -19,7 +19,7 @@ from cnn_core.data import Batches, Dataset, adapt, is_batches
 from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict_with_hooks
 from cnn_core.objectives import CompileArguments, Objectives
 from cnn_core.parameters import ParameterVector
-from cnn_core.passes import BatchSource, Totals, dense, run_epoch
+from cnn_core.passes import BatchSource, Totals, run_epoch
 from cnn_core.variables import Variable
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ class Trainer:
             input_specs=interface.inputs,
             target_specs=() if objectives is None else objectives.target_specs(),
             dtype=interface.dtype,
-        )
+        ).keep_sparse(self._network().takes_sparse)
 
     # fit
 
@@ -500,11 +500,11 @@ class Trainer:
         interface, network = self.interface, self._ready_network()
         outputs = [np.empty((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
         if data.in_memory:
-            network.predict(dense(data).inputs, outputs)
+            network.predict(data.inputs, outputs)
             return outputs
         for start in range(0, data.n, ROWS_AT_A_TIME):
             rows = slice(start, min(start + ROWS_AT_A_TIME, data.n))
-            network.predict(dense(data.take(rows)).inputs, [output[rows] for output in outputs])
+            network.predict(data.take(rows).inputs, [output[rows] for output in outputs])
         return outputs
 
     # Single batches

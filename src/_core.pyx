@@ -108,7 +108,7 @@ PENALTIES = {
 MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracing": TRACING}
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}
 
-_indices_dtype, _rates_dtype = np.dtype(np.int64), np.dtype(np.float64)
+_columns_dtype, _indices_dtype, _rates_dtype = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
 cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t WORK_PER_GLANCE = 1 << 30    # multiply-adds of prediction between two looks for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
@@ -132,6 +132,22 @@ cdef void *data_of(object array, object dtype, Py_ssize_t size, bint written=Fal
     if size >= 0 and array.size != size:
         raise ValueError(f"expected {size} elements. Received: shape={array.shape}")
     return cnp.PyArray_DATA(array)
+
+
+cdef bint is_sparse(object rows):
+    """Whether an input is cnn_core.data.SparseRows."""
+    return not isinstance(rows, np.ndarray) and hasattr(rows, "indptr")
+
+
+cdef list fill_sparse_rows(SparseRows *target, object rows, object dtype, Py_ssize_t n):
+    """Points at n sparse rows, whose indices are looked at when they are used; returns what must stay alive."""
+    data, indices, indptr = rows.data, rows.indices, rows.indptr
+    target.data = data_of(data, dtype, -1)
+    target.indices = <const int32_t *> data_of(indices, _columns_dtype, -1)
+    target.indptr = <const int64_t *> data_of(indptr, _indices_dtype, n + 1)
+    target.n_stored, target.n_rows = min(len(data), len(indices)), n
+    target.order, target.first = NULL, 0
+    return [data, indices, indptr]
 
 
 cdef object real_dtype(object dtype):
@@ -217,6 +233,7 @@ cdef class Network:
     cdef list spares
     cdef bint bound
     cdef Py_ssize_t elements_per_sample
+    cdef readonly list takes_sparse  # of each input, whether SparseRows will do
 
     def __cinit__(self, str dtype not None, object plan):
         self.dtype = real_dtype(dtype)
@@ -258,6 +275,7 @@ cdef class Network:
             self.plan.outputs[i] = buffer
         self.mark_gates()
         self.share_memory()
+        self.takes_sparse = [self.none_but_dense_reads(self.plan.inputs[i]) for i in range(self.plan.n_inputs)]
         self.ask_what_is_frozen(self.plan.operations)
 
     def __dealloc__(self):
@@ -508,6 +526,33 @@ cdef class Network:
                 self.plan.operations[producer].gated = True
         return 0
 
+    cdef bint none_but_dense_reads(self, int buffer):
+        cdef int i, j
+        for i in range(self.plan.n_operations):
+            for j in range(self.plan.operations[i].n_inputs):
+                if self.plan.operations[i].inputs[j] == buffer and self.plan.operations[i].kind != DENSE:
+                    return False
+        for i in range(self.plan.n_outputs):
+            if self.plan.outputs[i] == buffer:
+                return False
+        return self.plan.buffers[buffer].rows == 1
+
+    cdef list fill_sources(self, Source *sources, list inputs, Py_ssize_t n):
+        """Points the sources at n samples of each input; returns what must stay alive while they are read."""
+        cdef int i
+        cdef list kept = []
+        for i in range(self.plan.n_inputs):
+            sources[i].width = self.sample_size(self.plan.inputs[i])
+            sources[i].is_sparse = is_sparse(inputs[i])
+            if sources[i].is_sparse:
+                if not self.takes_sparse[i]:
+                    raise ValueError(f"input {i} cannot be sparse: something else than a dense layer reads it")
+                kept += fill_sparse_rows(&sources[i].rows, inputs[i], self.dtype, n)
+            else:
+                kept.append(self.as_numbers(inputs[i]))
+                sources[i].data = data_of(kept[len(kept) - 1], self.dtype, n * sources[i].width)
+        return kept
+
     cdef int ask_what_is_frozen(self, Operation *operations) except -1:
         for i, frozen in self.frozen:
             operations[<int> i].frozen = frozen()
@@ -566,22 +611,20 @@ cdef class Network:
         """
         cdef Prediction p
         cdef Py_ssize_t n, i, n_tasks, rows_per_glance
-        cdef void *sources[MAX_ENDS]
+        cdef Source sources[MAX_ENDS]
         cdef void *targets[MAX_ENDS]
         cdef Workspace *workspaces[MAX_TASKS]
         cdef bint is_float = self.element_size == 4
         if len(inputs) != self.plan.n_inputs or len(outputs) != self.plan.n_outputs:
             raise ValueError(f"expected {self.plan.n_inputs} inputs and {self.plan.n_outputs} outputs")
-        arrays = tuple([self.as_numbers(array) for array in inputs]) + tuple(outputs)
-        n = len(arrays[0])
-        for i in range(self.plan.n_inputs):
-            sources[i] = data_of(arrays[i], self.dtype, n * self.sample_size(self.plan.inputs[i]))
+        n = len(inputs[0])
+        _arrays = self.fill_sources(sources, inputs, n)
+        results = tuple(outputs)  # not the list, from which a caller could take arrays away
         for i in range(self.plan.n_outputs):
-            targets[i] = data_of(arrays[self.plan.n_inputs + i], self.dtype,
-                                 n * self.sample_size(self.plan.outputs[i]), True)
+            targets[i] = data_of(results[i], self.dtype, n * self.sample_size(self.plan.outputs[i]), True)
         if n == 0:
             return
-        p.plan, p.sources, p.targets = &self.plan, <const void **> sources, targets
+        p.plan, p.sources, p.targets = &self.plan, sources, targets
         p.workspaces = workspaces
         p.block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
         p.block = min(n, p.block // 12 * 12)
@@ -629,7 +672,8 @@ cdef class Network:
         if scratch.workspace.capacity < capacity:
             self.check_capacity(capacity)
             workspace_free(&scratch.workspace)
-            if not workspace_allocate(&self.plan, &scratch.workspace, capacity, self.element_size, NULL, INFERENCE):
+            if not workspace_allocate(&self.plan, &scratch.workspace, capacity, self.element_size, NULL, NULL,
+                                      INFERENCE):
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 
@@ -728,7 +772,8 @@ cdef class Predictor:
         cdef Workspace *workspace = &self.scratch.workspace
         cdef int output = plan.outputs[0]
         cdef void *kept = workspace.values[output]
-        cdef const void *source = x
+        cdef Source source
+        source.data, source.width, source.is_sparse = x, self.n_in, False
         workspace.n = n
         read_in_place(plan, workspace, <real **> self.network.tensors, &source, 0)
         workspace.values[output] = out
@@ -993,6 +1038,7 @@ cdef class Workbench:
     cdef Plan plan         # the network's, with operations of its own: a run marks them while others predict
     cdef Workspace workspace
     cdef bint *needs_delta
+    cdef bint *sparse      # buffers of inputs that come as sparse rows
     cdef void **tensors    # the network's as of the last run
     cdef void **gradients
     cdef list customs      # losses written in Python
@@ -1011,12 +1057,14 @@ cdef class Workbench:
         self.tensors = <void **> allocate(network.plan.n_tensors, sizeof(void *))
         self.gradients = <void **> allocate(network.plan.n_tensors, sizeof(void *))
         self.needs_delta = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
+        self.sparse = <bint *> allocate(network.plan.n_buffers, sizeof(bint))
         return 0
 
     def __dealloc__(self):
         workspace_free(&self.workspace)
         free(self.plan.operations)
         free(self.needs_delta)
+        free(self.sparse)
         free(self.tensors)
         free(self.gradients)
 
@@ -1048,13 +1096,15 @@ cdef class Workbench:
     cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
         self.network.check_capacity(n)
         if not workspace_allocate(&self.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
-                                  MODES[mode]):
+                                  self.sparse, MODES[mode]):
             raise MemoryError(f"no memory for the activations of {n} samples")
         self.workspace.seed = seed
         return 0
 
     def value(self, int buffer):
         """A copy of what the buffer holds after the last block: (n * rows, width)."""
+        if self.sparse[self.network.checked_buffer(buffer)]:
+            raise ValueError(f"buffer {buffer} came as sparse rows, which are not kept")
         return self.rows(self.workspace.values[self.network.checked_buffer(buffer)], buffer)
 
     def delta(self, int buffer):
@@ -1225,14 +1275,16 @@ cdef class Pass(Workbench):
         run.metric_targets = <int *> allocate(run.n_metrics, sizeof(int))
         run.predictions = <void **> allocate(network.plan.n_outputs, sizeof(void *))
         run.loss_totals = <double *> allocate(2 * run.n_losses, sizeof(double))
-        for i in range(network.plan.n_inputs):
-            run.inputs[i].width = network.sample_size(network.plan.inputs[i])
         for i in range(run.n_losses):
             fill_loss(&run.losses[i], losses[i], network)
             check_widths(&run.losses[i], network.plan.buffers[run.losses[i].output].width)
         for i in range(run.n_metrics):
             self.fill_metric(i, metrics[i])
         self.customs = [description["custom"] for description in losses if description["custom"] is not None]
+        for i in range(network.plan.n_inputs):
+            self.sparse[network.plan.inputs[i]] = is_sparse(inputs[i])
+            if is_sparse(inputs[i]) and input_gradients:
+                raise ValueError("there is no gradient with respect to sparse rows")
         self.point_at(inputs, targets, weights, predictions)
         if optimizer is not None:
             if optimizer.dtype != network.dtype:
@@ -1288,12 +1340,14 @@ cdef class Pass(Workbench):
         n = len(inputs[0])
         if n > self.most_samples:
             raise ValueError(f"expected at most {self.most_samples} samples. Received: {n}")
+        for i in range(network.plan.n_inputs):
+            if is_sparse(inputs[i]) != self.sparse[network.plan.inputs[i]]:
+                raise ValueError(f"input {i} must be sparse or not, as it was when the pass was made")
         # Not the lists, from which a caller could take arrays away.
-        kept = [network.as_numbers(array) for array in inputs] + [*weights, *(predictions or ())]
+        kept = [*weights, *(predictions or ())]
         self.kept_alive, self.checked_order = kept, None
         run.n_samples, self.n_batches = n, 0  # no batch can be run until all of it is checked
-        for i in range(network.plan.n_inputs):
-            run.inputs[i].data = data_of(kept[i], network.dtype, n * run.inputs[i].width)
+        kept += network.fill_sources(run.inputs, inputs, n)
         for i in range(run.n_losses):
             self.fill_targets(i, targets[i], weights[i])
         for i in range(network.plan.n_outputs):

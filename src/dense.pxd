@@ -2,8 +2,9 @@
 
 from activations cimport activate, derive, is_plain_relu, keeps_z
 from matmul cimport Product, multiply
-from plan cimport Buffer, INFERENCE, Operation, Plan, TRACING, Workspace
+from plan cimport Buffer, INFERENCE, Operation, Plan, SparseRows, Workspace
 from simd cimport column_sums, real
+from sparse cimport SparseProduct, sparse_gradient, sparse_product
 
 cdef enum:
     KERNEL
@@ -20,6 +21,16 @@ cdef inline void dense_forward(const Plan *plan, int index, Workspace *workspace
     cdef real *z = <real *> workspace.scratch[index] if keeps_z(operation, workspace.mode) else a
     cdef bint leaves_activation = operation.left_to_loss and workspace.mode != INFERENCE
     cdef Product product
+    cdef SparseProduct rare
+    if workspace.sparse[source]:
+        rare.x, rare.w = <const SparseRows *> workspace.values[source], tensors[operation.tensors[KERNEL]]
+        rare.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
+        rare.n, rare.n_in, rare.n_out = workspace.n, input.width, output.width
+        rare.row = workspace.strides[operation.output]
+        sparse_product(&rare, z)
+        if not leaves_activation:
+            activate(plan, index, workspace, a, z)
+        return
     product.x, product.w = workspace.values[source], tensors[operation.tensors[KERNEL]]
     product.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
     product.gate, product.gate_row = NULL, 0
@@ -47,6 +58,7 @@ cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspac
     cdef Py_ssize_t n_in = plan.buffers[source].width, n_out = plan.buffers[operation.output].width
     cdef Py_ssize_t delta_row = workspace.strides[operation.output], x_row = workspace.strides[source]
     cdef Product product
+    cdef SparseProduct rare
     if not (operation.left_to_loss or operation.gated):
         derive(plan, index, workspace, delta)
     product.bias, product.clamp = NULL, False
@@ -59,7 +71,12 @@ cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspac
         product.accumulate = workspace.delta_written[source]
         multiply(&product, <real *> workspace.deltas[source])
         workspace.delta_written[source] = True
-    if gradients[kernel] != NULL:
+    if gradients[kernel] != NULL and workspace.sparse[source]:
+        rare.x, rare.delta = <const SparseRows *> workspace.values[source], delta
+        rare.n, rare.n_in, rare.n_out, rare.row = n, n_in, n_out, delta_row
+        sparse_gradient(&rare, gradients[kernel], workspace.tensor_written[kernel])
+        workspace.tensor_written[kernel] = True
+    elif gradients[kernel] != NULL:
         product.x, product.x_row, product.x_k = workspace.values[source], 1, x_row
         product.w, product.w_k, product.w_c = delta, delta_row, 1
         product.gate, product.gate_row, product.y_row = NULL, 0, n_out

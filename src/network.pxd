@@ -25,6 +25,7 @@ from regularizers cimport activity_backward, activity_forward
 from reshaping cimport permute_backward, permute_forward, reshape_backward, reshape_forward
 from scale cimport scale_backward, scale_forward
 from simd cimport real
+from sparse cimport read_sparse
 from threads cimport pool_run
 
 cdef extern from "monotonic.h" nogil:
@@ -41,6 +42,8 @@ cdef enum:
 cdef struct Source:
     const void *data       # (n_samples, width) of the network's type, C order
     Py_ssize_t width       # elements a sample
+    bint is_sparse
+    SparseRows rows        # instead of data
 
 cdef enum RunStatus:
     RUN_FINISHED
@@ -272,6 +275,9 @@ cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py
     g.order, g.first, g.n = run.order, first, n
     for i in range(plan.n_inputs):
         buffer = plan.inputs[i]
+        if run.inputs[i].is_sparse:
+            read_sparse(plan, workspace, i, &run.inputs[i].rows, run.order, first)
+            continue
         g.y, g.x = workspace.values[buffer], run.inputs[i].data
         g.buffer, g.y_row = &plan.buffers[buffer], workspace.strides[buffer]
         if n * g.buffer.rows * g.buffer.width < SMALL_BLOCK:

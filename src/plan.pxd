@@ -1,9 +1,9 @@
 # What a network looks like to native code: a straight list of operations over numbered buffers, and the memory that
 # one run through it needs. Floor 1. A plan holds sizes and indices, no dtype and no pointers to data.
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef extern from "simd/kinds.h" nogil:
     enum:
@@ -99,6 +99,16 @@ cdef struct Plan:
     Py_ssize_t *slot_sizes
     bint needs_whole_batch        # an operation looks across samples: batches cannot be cut into blocks
 
+cdef struct SparseRows:
+    # Rows in compressed form: sample s has data[indptr[s] .. indptr[s + 1]) in the columns `indices`.
+    const void *data
+    const int32_t *indices
+    const int64_t *indptr
+    Py_ssize_t n_stored
+    Py_ssize_t n_rows
+    const int64_t *order          # the samples in the order of training, or NULL
+    Py_ssize_t first              # where in that order the block begins
+
 cdef enum Mode:
     INFERENCE
     EVALUATION                    # inference, but losses are computed
@@ -112,7 +122,9 @@ cdef struct Workspace:
     Py_ssize_t n                  # samples it holds now
     Py_ssize_t first              # the first one's place in its batch
     int mode
-    void **values                 # one pointer a buffer
+    void **values                 # one pointer a buffer: to its rows, or to a SparseRows
+    bint *sparse                  # buffers of the second kind
+    SparseRows *sparse_inputs     # one an input of the plan
     void **deltas                 # dJ/dvalue; NULL where nobody asks
     Py_ssize_t *strides
     void **scratch                # one a operation
@@ -151,6 +163,8 @@ cdef inline void plan_free(Plan *plan) noexcept nogil:
 cdef inline void workspace_free(Workspace *workspace) noexcept nogil:
     free(workspace.memory)
     free(workspace.values)
+    free(workspace.sparse)
+    free(workspace.sparse_inputs)
     free(workspace.deltas)
     free(workspace.strides)
     free(workspace.scratch)
@@ -205,7 +219,7 @@ cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, 
         buffer = &plan.buffers[i]
         n_bytes = workspace.capacity * buffer.rows * buffer.stride * element_size
         workspace.strides[i] = buffer.stride
-        if workspace.mode != INFERENCE:
+        if workspace.mode != INFERENCE and not workspace.sparse[i]:
             workspace.values[i] = place(memory, &used, n_bytes)
         if needs_delta != NULL and needs_delta[i]:
             workspace.deltas[i] = place(memory, &used, n_bytes)
@@ -217,14 +231,20 @@ cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, 
 
 
 cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_ssize_t capacity,
-                                    Py_ssize_t element_size, const bint *needs_delta, int mode) noexcept nogil:
-    """Makes room for `capacity` samples; False when memory is short (nothing is kept then)."""
+                                    Py_ssize_t element_size, const bint *needs_delta, const bint *sparse,
+                                    int mode) noexcept nogil:
+    """Makes room for `capacity` samples; False when memory is short (nothing is kept then).
+
+    Buffers that are `sparse` (NULL: none is) get no memory of their own.
+    """
     cdef Py_ssize_t n_bytes
     cdef size_t address
     memset(workspace, 0, sizeof(Workspace))
     workspace.capacity = (capacity + 7) // 8 * 8
     workspace.mode = mode
     workspace.values = <void **> calloc(plan.n_buffers + 1, sizeof(void *))
+    workspace.sparse = <bint *> calloc(plan.n_buffers + 1, sizeof(bint))
+    workspace.sparse_inputs = <SparseRows *> calloc(plan.n_inputs + 1, sizeof(SparseRows))
     workspace.deltas = <void **> calloc(plan.n_buffers + 1, sizeof(void *))
     workspace.strides = <Py_ssize_t *> calloc(plan.n_buffers + 1, sizeof(Py_ssize_t))
     workspace.scratch = <void **> calloc(plan.n_operations + 1, sizeof(void *))
@@ -232,7 +252,10 @@ cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_s
     workspace.tensor_written = <bint *> calloc(plan.n_tensors + 1, sizeof(bint))
     if (workspace.values != NULL and workspace.deltas != NULL and workspace.strides != NULL
             and workspace.scratch != NULL and workspace.delta_written != NULL
-            and workspace.tensor_written != NULL):
+            and workspace.tensor_written != NULL and workspace.sparse != NULL
+            and workspace.sparse_inputs != NULL):
+        if sparse != NULL:
+            memcpy(workspace.sparse, sparse, plan.n_buffers * sizeof(bint))
         n_bytes = workspace_layout(plan, workspace, NULL, element_size, needs_delta)
         # calloc: padding columns must hold finite numbers, and large blocks come zeroed from the system anyway
         workspace.memory = <char *> calloc(n_bytes + VALUE_ALIGNMENT, 1)

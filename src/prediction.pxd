@@ -3,16 +3,17 @@
 
 from libc.string cimport memcpy
 
-from network cimport forward
+from network cimport Source, forward
 from plan cimport Buffer, Plan, Workspace
 from simd cimport real
+from sparse cimport read_sparse
 from threads cimport pool_run
 
 ctypedef struct Prediction:
     const Plan *plan
     Workspace **workspaces     # one a task
     void **tensors
-    const void **sources       # one an input: (n, elements), C order
+    const Source *sources      # one an input
     void **targets             # one an output
     Py_ssize_t first
     Py_ssize_t last
@@ -20,15 +21,18 @@ ctypedef struct Prediction:
     Py_ssize_t block
 
 
-cdef inline void read_in_place(const Plan *plan, Workspace *workspace, real **tensors, const void **sources,
+cdef inline void read_in_place(const Plan *plan, Workspace *workspace, real **tensors, const Source *sources,
                                Py_ssize_t first) noexcept nogil:
     """Points the inputs at the caller's rows: a product takes rows of any stride."""
     cdef int i, buffer
     for i in range(plan.n_inputs):
         buffer = plan.inputs[i]
+        workspace.sparse[buffer] = sources[i].is_sparse
+        if sources[i].is_sparse:
+            read_sparse(plan, workspace, i, &sources[i].rows, NULL, first)
+            continue
         workspace.strides[buffer] = plan.buffers[buffer].width
-        workspace.values[buffer] = (<real *> sources[i]
-                                    + first * plan.buffers[buffer].rows * plan.buffers[buffer].width)
+        workspace.values[buffer] = <real *> sources[i].data + first * sources[i].width
 
 
 cdef inline void copy_outputs(const Plan *plan, Workspace *workspace, real **tensors, void **targets,

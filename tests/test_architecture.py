@@ -72,6 +72,7 @@ NATIVE_FLOORS = {
     "prediction": 1,
     "matmul": 1,
     "dense": 1,
+    "sparse": 1,
     "activations": 1,
     "normalization": 1,
     "noise": 1,

@@ -13,7 +13,7 @@ import pytest
 import tolerances
 
 import cnn_core
-from cnn_core import callbacks, layers, losses, metrics, optimizers, schedules
+from cnn_core import callbacks, data, layers, losses, metrics, optimizers, schedules
 
 N = 50
 GENERATOR = np.random.default_rng(11)
@@ -209,14 +209,138 @@ def test_memory_map_of_another_type_is_read_batch_by_batch(tmp_path: Path) -> No
     assert lazy.evaluate(mapped, Y, verbose=0) == arrays.evaluate(X, Y, verbose=0)
 
 
-def test_sparse_rows_train_as_dense_ones_do() -> None:
-    sparse = pytest.importorskip("scipy.sparse")
-    rare = X * (X > 0.7)
-    arrays, compressed = compiled(), compiled()
-    arrays.fit(rare, Y, batch_size=8, epochs=2, verbose=0)
-    compressed.fit(sparse.csr_matrix(rare), Y, batch_size=8, epochs=2, verbose=0)
-    tolerances.close(compressed.get_weights()[0], arrays.get_weights()[0], tolerances.GOLDEN_FLOAT32)
-    tolerances.close(compressed.predict(sparse.csr_matrix(rare)), arrays.predict(rare), tolerances.GOLDEN_FLOAT32)
+RARE = X * (X > 0.7)
+
+
+@pytest.fixture
+def compressed() -> Any:
+    """RARE without its zeros."""
+    return pytest.importorskip("scipy.sparse").csr_matrix(RARE)
+
+
+@pytest.fixture
+def never_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(rows: data.SparseRows) -> None:
+        raise AssertionError("sparse rows were made dense")
+
+    monkeypatch.setattr(data.SparseRows, "dense", refuse)
+
+
+def nearly(first: Any, second: Any) -> None:
+    """Sums over stored elements leave the zeros out, and so round differently."""
+    one, another = (np.concatenate([part.ravel() for part in model.get_weights()]) for model in (first, second))
+    tolerances.close(one, another, tolerances.GOLDEN_FLOAT32)
+
+
+@pytest.mark.usefixtures("never_dense")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shuffle": False},
+        {"validation_split": 0.3},
+        {"class_weight": {0: 3.0}, "validation_split": 0.2},
+        {"sample_weight": np.linspace(0, 2, N)},
+        {"steps_per_epoch": 5},
+    ],
+)
+def test_sparse_rows_train_as_dense_ones_do(compressed: Any, options: dict[str, Any]) -> None:
+    arrays, sparse = (compiled(optimizers.SGD(0.3), metrics=["accuracy", "AUC"]) for _ in range(2))
+    expected = arrays.fit(RARE, Y, batch_size=8, epochs=3, verbose=0, **options).history
+    history = sparse.fit(compressed, Y, batch_size=8, epochs=3, verbose=0, **options).history
+    nearly(sparse, arrays)
+    for name, values in expected.items():
+        assert history[name] == pytest.approx(values, rel=tolerances.GOLDEN_FLOAT32)
+
+
+@pytest.mark.usefixtures("never_dense")
+def test_sparse_rows_everywhere_else(compressed: Any) -> None:
+    arrays, sparse = compiled(optimizers.SGD(0.3)), compiled(optimizers.SGD(0.3))
+    for x, model in ((RARE, arrays), (compressed, sparse)):
+        for rows in (slice(0, 20), slice(20, 50), slice(5, 6)):
+            model.train_on_batch(x[rows], Y[rows])
+        model.fit(((x[i : i + 10], Y[i : i + 10]) for i in range(0, N, 10)), epochs=1, verbose=0)
+    nearly(sparse, arrays)
+    wanted = arrays.predict(RARE)
+    follower = callbacks.LambdaCallback()
+    for found in (
+        sparse.predict(compressed),
+        sparse.predict(compressed, batch_size=7, callbacks=[follower]),
+        sparse.predict(compressed[i : i + 9] for i in range(0, N, 9)),
+        sparse.predict_on_batch(compressed),
+        sparse(compressed),
+    ):
+        tolerances.close(found, wanted, tolerances.GOLDEN_FLOAT32)
+    expected = pytest.approx(arrays.evaluate(RARE, Y, verbose=0), rel=tolerances.GOLDEN_FLOAT32)
+    assert sparse.evaluate(compressed, Y, verbose=0) == expected
+    assert sparse.test_on_batch(compressed, Y) == expected
+
+
+def test_sparse_and_dense_batches_in_turn(compressed: Any) -> None:
+    arrays, mixed = compiled(optimizers.SGD(0.3)), compiled(optimizers.SGD(0.3))
+    for turn in range(4):
+        arrays.train_on_batch(RARE, Y)
+        mixed.train_on_batch(compressed if turn % 2 else RARE, Y)
+    nearly(mixed, arrays)
+
+
+@pytest.mark.usefixtures("never_dense")
+def test_sparse_rows_beside_dense_ones_and_for_lbfgs(compressed: Any) -> None:
+    def wide_and_deep() -> Any:
+        cnn_core.utils.set_random_seed(2)
+        wide, deep = cnn_core.Input((4,), name="wide"), cnn_core.Input((4,), name="deep")
+        hidden = layers.BatchNormalization()(layers.Dense(5, "relu")(deep))
+        merged = layers.Add()([layers.Dense(1)(wide), layers.Dense(1)(wide), layers.Dense(1)(hidden)])
+        model = cnn_core.Model({"wide": wide, "deep": deep}, layers.Activation("sigmoid")(merged))
+        model.compile(optimizers.SGD(0.1), "binary_crossentropy")
+        model.training_state()
+        return model
+
+    arrays, sparse = wide_and_deep(), wide_and_deep()
+    arrays.fit({"wide": RARE, "deep": X}, Y, batch_size=8, epochs=2, verbose=0)
+    sparse.fit({"wide": compressed, "deep": X}, Y, batch_size=8, epochs=2, verbose=0)
+    nearly(sparse, arrays)
+    dense_fit, sparse_fit = compiled(optimizers.LBFGS(max_iter=3)), compiled(optimizers.LBFGS(max_iter=3))
+    dense_fit.fit(RARE, Y, epochs=1, verbose=0)
+    sparse_fit.fit(compressed, Y, epochs=1, verbose=0)
+    tolerances.close(sparse_fit.get_weights()[0], dense_fit.get_weights()[0], tolerances.SCRIPT_FLOAT32)
+
+
+@pytest.mark.parametrize("first", ["dropout", "normalization", "reshape", "merged"])
+def test_layers_that_cannot_read_sparse_rows_get_dense_ones(compressed: Any, first: str) -> None:
+    def network_of() -> Any:
+        cnn_core.utils.set_random_seed(2)
+        x = cnn_core.Input((4,))
+        below: Any = {
+            "dropout": lambda: layers.Dropout(0.3)(x),
+            "normalization": lambda: layers.BatchNormalization()(x),
+            "reshape": lambda: layers.Flatten()(layers.Reshape((2, 2))(x)),
+            "merged": lambda: layers.Concatenate()([x, layers.Dense(3)(x)]),
+        }[first]()
+        model = cnn_core.Model(x, layers.Dense(1, "sigmoid")(below))
+        model.compile("adam", "binary_crossentropy")
+        model.training_state()
+        return model
+
+    arrays, sparse = network_of(), network_of()
+    arrays.fit(RARE, Y, batch_size=8, epochs=2, verbose=0)
+    sparse.fit(compressed, Y, batch_size=8, epochs=2, verbose=0)
+    assert same_weights(sparse, arrays)
+    np.testing.assert_array_equal(sparse.predict(compressed), arrays.predict(RARE))
+
+
+def test_what_looks_inside_makes_sparse_rows_dense(compressed: Any) -> None:
+    model = compiled()
+    for one, another in zip(model.gradients(compressed, Y), model.gradients(RARE, Y), strict=True):
+        np.testing.assert_array_equal(one, another)
+    np.testing.assert_array_equal(model(compressed, training=True), model(RARE, training=True))
+
+
+def test_a_model_can_be_called_on_a_memory_map_of_another_type(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X.astype("float64"))
+    model = compiled()
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    np.testing.assert_array_equal(model(mapped, training=True), model(X, training=True))
 
 
 # Validation
