@@ -138,6 +138,23 @@ class Pass(Workbench):
     ) -> None: ...
     def take_totals(self) -> _Totals: ...
 
+class Epochs:
+    @property
+    def order(self) -> _Indices | None: ...
+    def __init__(self, training: Pass, bit_generator: np.random.BitGenerator | None, factor: float = 1.0) -> None: ...
+    def __call__(
+        self,
+        most: int,
+        learning_rates: _Array,
+        step: int,
+        best: float = ...,
+        tolerance: float = 0,
+        patience: float = ...,
+        idle: int = 0,
+        seconds: float = ...,
+    ) -> _Status: ...
+    def take_losses(self) -> list[float]: ...
+
 def product(
     x: _Array, w: _Array, transposed_x: bool = False, transposed_w: bool = False, y: _Array | None = None
 ) -> _Array: ...

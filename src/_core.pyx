@@ -8,10 +8,13 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.pycapsule cimport PyCapsule_GetPointer
 
 import numpy as np
 
 from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_rows, derive_rows
+from epochs cimport Epochs as EpochsStruct
+from epochs cimport run_epochs
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, multiply
 from metrics cimport Metric
@@ -25,6 +28,7 @@ from plan cimport *
 from random cimport dropout_mask as fill_dropout_mask
 from random cimport normal_numbers, shuffle
 from random cimport philox as fill_philox
+from shuffling cimport BitGenerator
 from simd cimport all_finite as check_finite
 from simd cimport real, simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
@@ -42,6 +46,12 @@ cdef extern from "simd/kinds.h":
     int ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_SILU, ACTIVATION_HARD_TANH, ACTIVATION_SQUAREPLUS
     int ACTIVATION_SOFT_SHRINK, ACTIVATION_HARD_SHRINK, ACTIVATION_TANH_SHRINK, ACTIVATION_THRESHOLD
     int ACTIVATION_SPARSE_PLUS, ACTIVATION_SPARSE_SIGMOID
+
+cdef extern from "numpy/random/bitgen.h":
+    ctypedef struct bitgen_t:
+        void *state
+        uint64_t (*next_uint64)(void *state) noexcept nogil
+        uint32_t (*next_uint32)(void *state) noexcept nogil
 
 cnp.import_array()
 
@@ -118,6 +128,7 @@ cdef enum:
     MAX_ENDS = 64   # inputs or outputs of a network
     MAX_LOSSES = 16  # as many as src/network.pxd has room for
     MAX_TASKS = 256  # of one prediction
+    MAX_EPOCHS = 256  # whose losses one call records
 cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
@@ -1426,26 +1437,46 @@ cdef class Pass(Workbench):
 
         Returns (status, next_batch, step): status is "finished", "out of time", "diverged" or "failed".
         """
+        cdef int status
+        cdef const int64_t *indices = self.checked_indices(order)
+        _kept = self.ready(first_batch, last_batch, learning_rates, step, indices, updates)
+        with nogil:
+            if self.network.element_size == 4:
+                status = run_slice(&self.run, <float **> self.run.tensors, <float **> self.run.gradients, seconds)
+            else:
+                status = run_slice(&self.run, <double **> self.run.tensors, <double **> self.run.gradients, seconds)
+        self.busy = False
+        self.check_failure(self.optimizer)
+        return STATUS[status], self.run.next_batch, self.run.step
+
+    cdef const int64_t *checked_indices(self, object order) except? NULL:
+        """The order's address, once each of its entries is known to be a sample's number."""
+        cdef const int64_t *indices
+        if order is None:
+            return NULL
+        indices = <const int64_t *> data_of(order, _indices_dtype, -1)
+        if order.size < self.run.n_samples:
+            raise ValueError(f"`order` must hold {self.run.n_samples} indices. Received: {order.size}")
+        if order is not self.checked_order:
+            if not all_indices(indices, self.run.n_samples):
+                raise ValueError(f"`order` must hold indices from 0 to {self.run.n_samples - 1}")
+            self.checked_order = order
+        return indices
+
+    cdef tuple ready(self, Py_ssize_t first_batch, Py_ssize_t last_batch, object learning_rates, int64_t step,
+                     const int64_t *order, bint updates):
+        """Takes the pass for a run over these batches; the arrays of the parameters live while the result does."""
         cdef Run *run = &self.run
         cdef Plan *plan = &self.plan
-        cdef int status, i
-        cdef const int64_t *indices = NULL
         cdef const double *rates = NULL
+        cdef int i
         self.network.ask_what_is_frozen(self.plan.operations)
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
-        if order is not None:
-            indices = <const int64_t *> data_of(order, _indices_dtype, -1)
-            if order.size < run.n_samples:
-                raise ValueError(f"`order` must hold {run.n_samples} indices. Received: {order.size}")
-            if order is not self.checked_order:
-                if not all_indices(indices, run.n_samples):
-                    raise ValueError(f"`order` must hold indices from 0 to {run.n_samples - 1}")
-                self.checked_order = order
         if run.optimizer != NULL and updates:
             rates = <const double *> data_of(learning_rates, _rates_dtype, last_batch - first_batch)
-        _kept = self.begin()
-        run.order, run.learning_rates = indices, rates
+        kept = self.begin()
+        run.order, run.learning_rates = order, rates
         run.first_batch = run.next_batch = first_batch
         run.last_batch, run.step, run.updates = last_batch, step, updates
         for i in range(run.n_losses):
@@ -1456,14 +1487,7 @@ cdef class Pass(Workbench):
             run.losses[i].left_to_loss = knows_activation(&run.losses[i], plan)
             if run.losses[i].left_to_loss:
                 plan.operations[run.losses[i].operation].left_to_loss = True
-        with nogil:
-            if self.network.element_size == 4:
-                status = run_slice(run, <float **> run.tensors, <float **> run.gradients, seconds)
-            else:
-                status = run_slice(run, <double **> run.tensors, <double **> run.gradients, seconds)
-        self.busy = False
-        self.check_failure(self.optimizer)
-        return STATUS[status], run.next_batch, run.step
+        return kept
 
     def take_totals(self):
         """What has been added up since the last call: (samples, sum over samples of the batches' penalties, the same
@@ -1487,6 +1511,86 @@ cdef class Pass(Workbench):
     def step(self):
         """The optimizer's step after the last finished batch."""
         return self.run.step
+
+
+cdef class Epochs:
+    """Epochs of a training pass, each in an order of its own, until the loss makes no more progress.
+
+    Parameters
+    ----------
+    training : Pass
+        With an optimizer and one loss.
+    bit_generator : numpy.random.BitGenerator or None
+        Shuffles the order of the epoch before, as numpy.random.RandomState does; None leaves the samples in place.
+    factor : float
+        Of the loss in what is recorded.
+    """
+    cdef Pass training
+    cdef EpochsStruct epochs
+    cdef BitGenerator bits
+    cdef object bit_generator
+    cdef Py_ssize_t n_samples, next_batch
+    cdef double[MAX_EPOCHS] losses
+
+    def __cinit__(self, Pass training not None, object bit_generator, double factor=1.0):
+        cdef bitgen_t *source
+        cdef Py_ssize_t i
+        if training.optimizer is None or training.run.n_losses != 1:
+            raise ValueError("epochs need an optimizer and one loss")
+        self.training, self.bit_generator, self.n_samples = training, bit_generator, training.run.n_samples
+        self.epochs.run, self.epochs.factor, self.epochs.losses = &training.run, factor, self.losses
+        if bit_generator is None:
+            return
+        source = <bitgen_t *> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+        self.bits.state, self.bits.next_32, self.bits.next_64 = source.state, source.next_uint32, source.next_uint64
+        self.epochs.bits = &self.bits
+        self.epochs.order = <int64_t *> allocate(self.n_samples, sizeof(int64_t))
+        for i in range(self.n_samples):
+            self.epochs.order[i] = i
+
+    def __dealloc__(self):
+        free(self.epochs.order)
+
+    def __call__(self, Py_ssize_t most, object learning_rates, int64_t step, double best=INFINITY,
+                 double tolerance=0, double patience=INFINITY, Py_ssize_t idle=0, double seconds=SLICE_SECONDS):
+        """Runs at most `most` epochs: until more than `patience` in a row were idle, their loss no more than
+        `tolerance` below the best one; or as many as the time allows. Returns the status of a Pass.
+
+        The caller holds the bit generator's lock. An epoch that the time cut short goes on with the next call.
+        """
+        cdef EpochsStruct *epochs = &self.epochs
+        cdef Run *run = &self.training.run
+        cdef int status
+        if run.n_samples != self.n_samples:
+            raise ValueError(f"the pass has {run.n_samples} samples, the order {self.n_samples}")
+        _kept = self.training.ready(0, self.training.n_batches, learning_rates, step, epochs.order, True)
+        run.next_batch = self.next_batch
+        epochs.done, epochs.most = 0, min(most, <Py_ssize_t> MAX_EPOCHS)
+        epochs.best, epochs.tolerance, epochs.patience, epochs.idle = best, tolerance, patience, idle
+        with nogil:
+            if self.training.network.element_size == 4:
+                status = run_epochs(epochs, <float **> run.tensors, <float **> run.gradients, seconds)
+            else:
+                status = run_epochs(epochs, <double **> run.tensors, <double **> run.gradients, seconds)
+        self.next_batch = run.next_batch if epochs.begun else 0
+        self.training.busy = False
+        self.training.check_failure(self.training.optimizer)
+        return STATUS[status]
+
+    def take_losses(self):
+        """The losses of the epochs that the last call finished."""
+        taken = [self.losses[i] for i in range(self.epochs.done)]
+        self.epochs.done = 0
+        return taken
+
+    @property
+    def order(self):
+        """A copy of the order of the last epoch; None where samples stay in place."""
+        if self.epochs.order == NULL:
+            return None
+        order = np.empty(self.n_samples, _indices_dtype)
+        memcpy(cnp.PyArray_DATA(order), self.epochs.order, self.n_samples * sizeof(int64_t))
+        return order
 
 
 # --------------------------------------------------------------------------------- single kernels, for descriptions

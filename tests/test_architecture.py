@@ -69,6 +69,8 @@ NATIVE_FLOORS = {
     "_core": 2,
     "plan": 1,
     "network": 1,
+    "epochs": 1,
+    "shuffling": 1,
     "prediction": 1,
     "matmul": 1,
     "dense": 1,

@@ -6,7 +6,8 @@ from typing import Any
 
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList, History
-from cnn_core.sklearn.network import DenseNetwork, SolverState
+from cnn_core.sklearn.network import DenseNetwork
+from cnn_core.sklearn.training import SolverState
 
 
 class _Rate:
@@ -50,13 +51,13 @@ class Followed:
         self._network = network
 
     def get_weights(self) -> list[Array]:
-        """Return copies of all kernels, then all intercepts."""
-        return [tensor.copy() for tensor in (*self._network.coefs, *self._network.intercepts)]
+        """Return copies of all kernels, then all intercepts, then what batch normalization has."""
+        return [array.copy() for array in self._network.weights]
 
     def set_weights(self, weights: list[Array]) -> None:
         """Set them."""
-        for tensor, value in zip((*self._network.coefs, *self._network.intercepts), weights, strict=True):
-            tensor[...] = value
+        for array, value in zip(self._network.weights, weights, strict=True):
+            array[...] = value
 
 
 def begin(callbacks: Any, followed: Followed, epochs: int, steps: int) -> CallbackList:

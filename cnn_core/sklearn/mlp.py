@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from cnn_core.arrays import Array
 from cnn_core.sklearn import objectives
 from cnn_core.sklearn.labels import Labels
-from cnn_core.sklearn.network import Objective, Rows
 from cnn_core.sklearn.perceptron import Perceptron
+from cnn_core.sklearn.training import Objective, Rows
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from cnn_core import activations, losses
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
-from cnn_core.sklearn.network import Objective
+from cnn_core.sklearn.training import Objective
 
 NAMED_LOSSES = {"huber": "huber", "absolute_error": "mean_absolute_error", "quantile": "quantile"}
 REGRESSION_LOSSES = ("squared_error", "poisson", *NAMED_LOSSES)

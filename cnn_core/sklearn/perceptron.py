@@ -28,20 +28,20 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from cnn_core import _core, activations
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
+from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
 from cnn_core.sklearn import callbacks as following
 from cnn_core.sklearn import objectives
-from cnn_core.sklearn.network import (
-    DenseNetwork,
+from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict
+from cnn_core.sklearn.training import (
     Evaluator,
     FullBatch,
     Objective,
     Outcome,
+    Progress,
     Rows,
     SolverState,
-    Stack,
     Trainer,
-    predict,
 )
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
@@ -194,6 +194,10 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             self.best_loss_ = None if self.early_stopping else np.inf
             self.validation_loss_curve_ = None
 
+    def _weights(self) -> Weights:
+        """Return the arrays of the attributes."""
+        return Weights(self.coefs_, self.intercepts_)
+
     @abstractmethod
     def _out_activation(self) -> str:
         """Return scikit-learn's name of the output activation."""
@@ -219,7 +223,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 self._fit_lbfgs(rows, widths, dtype)
             else:
                 self._fit_stochastic(rows, widths, dtype, incremental, held_out)
-        if not all(np.isfinite(tensor).all() for tensor in (*self.coefs_, *self.intercepts_)):
+        if not all(np.isfinite(array).all() for array in self._weights()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
@@ -242,16 +246,13 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         return 1 if y.ndim == 1 else int(y.shape[1])
 
     def _bound_network(self, widths: list[int], dtype: np.dtype[Any], packed: bool = False) -> DenseNetwork:
-        """Return a network whose views are `coefs_` and `intercepts_`: the one of the last call if it still fits."""
-        stack = self._stack(widths)
+        """Return a network whose views are the weights in the attributes: that of the last call if it still fits."""
+        stack, weights = self._stack(widths), self._weights()
         known: DenseNetwork | None = getattr(self, "_network", None)
-        ours = (*self.coefs_, *self.intercepts_)
-        if known is not None and known.stack == stack and known.dtype == dtype and not packed:
-            theirs = (*known.coefs, *known.intercepts)
-            if len(ours) == len(theirs) and all(our is their for our, their in zip(ours, theirs, strict=True)):
-                return known
-        network = DenseNetwork(stack, self.coefs_, self.intercepts_, dtype, packed)
-        self.coefs_, self.intercepts_ = list(network.coefs), list(network.intercepts)
+        if known is not None and known.stack == stack and known.dtype == dtype and not packed and known.has(weights):
+            return known
+        network = DenseNetwork(stack, weights, dtype, packed)
+        self.coefs_, self.intercepts_ = list(network.weights.coefs), list(network.weights.intercepts)
         if not packed:
             self._network = network
         return network
@@ -263,7 +264,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         else:
             count, rule = 1 if self.momentum else 0, "sgd"
             numbers = (self.momentum, self.nesterovs_momentum)
-        slots = [np.zeros_like(network.values) for _ in range(count)]
+        slots = [np.zeros_like(network.trained) for _ in range(count)]
         schedule = self.learning_rate if rule == "sgd" else "constant"
         return SolverState(rule, numbers, slots, float(self.learning_rate_init), schedule)
 
@@ -274,7 +275,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             raise ValueError("partial_fit does not support early_stopping=True")
         network = self._bound_network(widths, dtype)
         state: SolverState | None = getattr(self, "_optimizer", None) if incremental else None
-        if state is None or any(slot.shape != network.values.shape or slot.dtype != dtype for slot in state.slots):
+        if state is None or any(slot.shape != network.trained.shape or slot.dtype != dtype for slot in state.slots):
             state = self._optimizer = self._new_solver_state(network)
         if held_out is not None:
             validation = self._held_out_rows(held_out, dtype)
@@ -285,12 +286,13 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         objective = self._objective(dtype)
         evaluator = None if validation is None else Evaluator(network, validation, objective)
         native = network.optimizer(state.rule, state.numbers, state.slots, self.alpha, self.clipnorm or 0.0)
-        seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
-        trainer = Trainer(network, rows, objective, self._batch_size(rows.n), native, state, seed)
+        trainer = self._trainer(network, rows, objective, native, state)
         best = network.values.copy() if self.early_stopping else None
         try:
             self._run_epochs(trainer, evaluator, best, incremental)
         except KeyboardInterrupt:
+            for loss in trainer.take_losses():
+                self._note_loss(loss, rows.n)
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if best is not None:
             network.values[...] = best
@@ -331,76 +333,73 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Check a validation set against what the estimator was fitted with."""
 
+    def _trainer(
+        self, network: DenseNetwork, rows: Rows, objective: Objective, optimizer: Any, state: SolverState
+    ) -> Trainer:
+        seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
+        random_state = self._random_state if self.shuffle else None
+        by_batch = bool(self.callbacks) and CallbackList(self.callbacks).needs_batch_hooks("train")
+        batch_size = self._batch_size(rows.n)
+        return Trainer(network, rows, objective, batch_size, optimizer, state, random_state, seed, by_batch)
+
     def _run_epochs(self, trainer: Trainer, evaluator: Evaluator | None, best: Array | None, incremental: bool) -> None:
-        n = trainer.rows.n
-        order = np.arange(n, dtype=np.int64)
-        network, state = trainer.network, trainer.state
-        followed, heard = self._follow(trainer) if self.callbacks else (None, None)
-        diverged = False
+        followed = following.Followed(self, trainer.network, trainer.state) if self.callbacks else None
+        heard = following.begin(self.callbacks, followed, self.max_iter, trainer.n_batches) if followed else None
+        schedule = trainer.state.schedule
+        # Between epochs that nothing looks at, training does not come back here.
+        watched = incremental or evaluator or heard or self.verbose or schedule == "invscaling"
         self.n_iter_ = 0
-        for _ in range(self.max_iter):
-            if self.shuffle:
-                # The draw of sklearn.utils.shuffle; each epoch shuffles the order of the one before.
-                places = np.arange(n)
-                self._random_state.shuffle(places)
-                order = order.take(places)
-            outcome = Outcome(np.nan, 0.0) if diverged else self._epoch(trainer, order, heard)
-            if outcome.diverged:
-                # scikit-learn's weights turn to NaN and stay so, whatever the number of epochs to come.
-                outcome, diverged = Outcome(np.nan, 0.0), True
-                network.values.fill(np.nan)
-            self.n_iter_ += 1
-            self.loss_ = (outcome.loss + outcome.penalty) / n
-            self.t_ += n
-            self.loss_curve_.append(self.loss_)
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            self._note_progress(evaluator, best, network)
-            if state.schedule == "invscaling":
-                state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
-            if heard is not None and followed is not None:
+        while self.n_iter_ < self.max_iter:
+            self._train(trainer, heard, 1 if watched else self.max_iter - self.n_iter_)
+            for loss in trainer.take_losses():
+                self._note_loss(loss, trainer.rows.n)
+                self._note_progress(evaluator, best, trainer.network)
+            if schedule == "invscaling":
+                trainer.state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
+            if heard is not None:
                 heard.on_epoch_end(self.n_iter_ - 1, self._logs(evaluator))
-                if followed.stop_training:
-                    break
-            if self._no_improvement_count > self.n_iter_no_change:
-                if self._stops(state):
-                    break
-                self._no_improvement_count = 0
-            if incremental:
+            if (followed is not None and followed.stop_training) or self._stops(trainer.state) or incremental:
                 break
-            if self.n_iter_ == self.max_iter:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-                    "converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
+        else:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         if heard is not None:
             heard.on_train_end(self._logs(evaluator))
 
-    def _epoch(self, trainer: Trainer, order: Array, heard: Any) -> Outcome:
-        given = order if self.shuffle else None
-        if heard is None:
-            return trainer.epoch(given)
-        heard.on_epoch_begin(self.n_iter_)
-        if not heard.needs_batch_hooks("train"):
-            return trainer.epoch(given)
+    def _train(self, trainer: Trainer, heard: CallbackList | None, most: int) -> None:
+        """Train for at least one epoch and at most so many."""
+        if heard is not None:
+            heard.on_epoch_begin(self.n_iter_)
+            if heard.needs_batch_hooks("train"):
+                self._train_by_batch(trainer, heard)
+                return
+        best = np.inf if self.best_loss_ is None else self.best_loss_
+        trainer.run(most, Progress(best, self.tol, self.n_iter_no_change, self._no_improvement_count))
+
+    def _train_by_batch(self, trainer: Trainer, heard: CallbackList) -> None:
+        trainer.begin_epoch()
         total = Outcome()
         for batch in range(trainer.n_batches):
             heard.on_train_batch_begin(batch)
-            outcome = trainer.epoch(given, batch, batch + 1)
+            outcome = trainer.train_batches(batch, batch + 1)
             samples = min(trainer.batch_size, trainer.rows.n - batch * trainer.batch_size)
-            total.loss += outcome.loss
-            total.penalty += outcome.penalty
+            total.add(outcome)
             heard.on_train_batch_end(batch, {"loss": (outcome.loss + outcome.penalty) / samples})
             if outcome.diverged:
-                total.diverged = True
                 break
-        return total
+        trainer.end_epoch(total)
 
-    def _follow(self, trainer: Trainer) -> tuple[following.Followed, Any]:
-        followed = following.Followed(self, trainer.network, trainer.state)
-        return followed, following.begin(self.callbacks, followed, self.max_iter, trainer.n_batches)
+    def _note_loss(self, loss: float, n: int) -> None:
+        self.n_iter_ += 1
+        self.loss_ = loss
+        self.t_ += n
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
     def _logs(self, evaluator: Evaluator | None) -> dict[str, float]:
         logs = {"loss": self.loss_}
@@ -409,7 +408,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         return logs
 
     def _note_progress(self, evaluator: Evaluator | None, best: Array | None, network: DenseNetwork) -> None:
-        """Measure the epoch and count those without improvement."""
+        """Measure the last epoch and count those without improvement."""
         if evaluator is not None:
             self._note_validation(evaluator)
         if best is not None:
@@ -420,7 +419,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 best[...] = network.values
         else:
             worse = self.loss_ > self.best_loss_ - self.tol
-            self.best_loss_ = min(self.best_loss_, self.loss_) if self.loss_ == self.loss_ else self.best_loss_
+            if self.loss_ < self.best_loss_:
+                self.best_loss_ = self.loss_
         self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
 
     def _note_validation(self, evaluator: Evaluator) -> None:
@@ -451,7 +451,9 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             return float(scorer(self, rows.x, rows.original, **weights))
 
     def _stops(self, state: SolverState) -> bool:
-        """Decide between an end and a smaller learning rate."""
+        """Decide, where there is no more progress, between an end and a smaller learning rate."""
+        if self._no_improvement_count <= self.n_iter_no_change:
+            return False
         what = "Validation score" if self.early_stopping else "Training loss"
         message = f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
         if state.schedule != "adaptive":
@@ -461,6 +463,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         else:
             state.learning_rate /= 5.0
             message, stops = f"{message} Setting learning rate to {state.learning_rate:f}", False
+            self._no_improvement_count = 0
         if self.verbose:
             print(message)
         return stops
@@ -495,7 +498,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             dtype = np.dtype(np.float64)
         widths = [len(self.coefs_[0]), *(len(intercept) for intercept in self.intercepts_)]
         with _threads(self.n_threads):
-            return predict(self._stack(widths, reading=True), self.coefs_, self.intercepts_, X, dtype)
+            return predict(self._stack(widths, reading=True), self._weights(), X, dtype)
 
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC_SOLVERS:
