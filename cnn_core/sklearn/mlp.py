@@ -103,6 +103,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         Factors of the sample weights, as in scikit-learn's other classifiers.
     dropout : float or list of float, default 0.0
         Rate behind each hidden layer; 0 <= rate < 1.
+    batch_normalization : bool, default False
+        Whether hidden layers normalize ``z = x . w + b`` before their activation (Ioffe and Szegedy, 2015): in training
+        by mean and variance of the batch, in prediction by those of the batches before, which move a tenth of the way
+        with each; ``scale (z - mean) / sqrt(variance + 1e-5) + shift``. `alpha` does not count scales and shifts. Not
+        with "lbfgs".
     metric : str, callable or None, default None
         What held-out rows are scored with: a scorer's name such as "roc_auc", a callable ``(estimator, X, y) -> float``
         of which more is better, or "loss" for the negative validation loss. None is the accuracy.
@@ -122,6 +127,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     classes_ : numpy.ndarray
     coefs_, intercepts_ : lists of numpy.ndarray
         Kernels of shape (inputs, units), and intercepts of shape (units,), in the type of the data, float32 or float64.
+    scales_, shifts_, moving_means_, moving_variances_ : lists of numpy.ndarray of shape (units,)
+        Of each hidden layer, with `batch_normalization` only.
     loss_ : float
         Of the last epoch, penalties included.
     loss_curve_ : list of float
@@ -191,6 +198,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         loss: Any = "log_loss",
         class_weight: Any = None,
         dropout: Any = 0.0,
+        batch_normalization: bool = False,
         metric: Any = None,
         callbacks: Any = None,
         clipnorm: float | None = None,
@@ -435,6 +443,11 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         Evaluations of L-BFGS.
     dropout : float or list of float, default 0.0
         Rate behind each hidden layer; 0 <= rate < 1.
+    batch_normalization : bool, default False
+        Whether hidden layers normalize ``z = x . w + b`` before their activation (Ioffe and Szegedy, 2015): in training
+        by mean and variance of the batch, in prediction by those of the batches before, which move a tenth of the way
+        with each; ``scale (z - mean) / sqrt(variance + 1e-5) + shift``. `alpha` does not count scales and shifts. Not
+        with "lbfgs".
     metric : str, callable or None, default None
         What held-out rows are scored with: a scorer's name such as "roc_auc", a callable ``(estimator, X, y) -> float``
         of which more is better, or "loss" for the negative validation loss. None is R^2.
@@ -453,6 +466,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     ----------
     coefs_, intercepts_ : lists of numpy.ndarray
         Kernels of shape (inputs, units), and intercepts of shape (units,), in the type of the data, float32 or float64.
+    scales_, shifts_, moving_means_, moving_variances_ : lists of numpy.ndarray of shape (units,)
+        Of each hidden layer, with `batch_normalization` only.
     loss_ : float
         Of the last epoch, penalties included.
     loss_curve_ : list of float
@@ -520,6 +535,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         dropout: Any = 0.0,
+        batch_normalization: bool = False,
         metric: Any = None,
         callbacks: Any = None,
         clipnorm: float | None = None,

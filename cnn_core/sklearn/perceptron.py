@@ -46,6 +46,7 @@ from cnn_core.sklearn.training import (
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 SMALLEST_ADAPTIVE_RATE = 1e-6
+NORMALIZATION = ("scales_", "shifts_", "moving_means_", "moving_variances_")  # attributes, in the order of `Weights`
 DENSE_BYTES = 1 << 26  # a sparse matrix that takes no more than this when dense is made dense once and for all
 OWN_NAMES = {"identity": "linear", "logistic": "sigmoid"}
 ACTIVATION_NAMES = {*OWN_NAMES} | {
@@ -99,6 +100,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
+        "batch_normalization": ["boolean"],
         "metric": [None, StrOptions({"loss", *get_scorer_names()}), callable],
         "callbacks": "no_validation",
         "clipnorm": [None, Interval(Real, 0, None, closed="neither")],
@@ -186,6 +188,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             bound = np.sqrt((2.0 if logistic else 6.0) / (n_in + n_out))
             self.coefs_.append(self._random_state.uniform(-bound, bound, (n_in, n_out)).astype(dtype, copy=False))
             self.intercepts_.append(self._random_state.uniform(-bound, bound, n_out).astype(dtype, copy=False))
+        self._initialize_normalization(widths[1:-1], dtype)
         if self.solver in STOCHASTIC_SOLVERS:
             self.loss_curve_ = []
             self._no_improvement_count = 0
@@ -194,9 +197,16 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             self.best_loss_ = None if self.early_stopping else np.inf
             self.validation_loss_curve_ = None
 
+    def _initialize_normalization(self, widths: list[int], dtype: np.dtype[Any]) -> None:
+        for name, start in zip(NORMALIZATION, (1, 0, 0, 1), strict=True):
+            self.__dict__.pop(name, None)
+            if self.batch_normalization:
+                setattr(self, name, [np.full(width, start, dtype) for width in widths])
+
     def _weights(self) -> Weights:
         """Return the arrays of the attributes."""
-        return Weights(self.coefs_, self.intercepts_)
+        normalization = [getattr(self, name, ()) for name in NORMALIZATION]
+        return Weights(self.coefs_, self.intercepts_, *normalization)
 
     @abstractmethod
     def _out_activation(self) -> str:
@@ -216,6 +226,11 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self._random_state = check_random_state(self.random_state)
         if first_pass:
             self._initialize(widths, X.dtype)
+        elif self.batch_normalization != hasattr(self, "scales_"):
+            raise ValueError(
+                "`batch_normalization` must stay as it was while weights are trained further. "
+                f"Received: batch_normalization={self.batch_normalization!r}"
+            )
         dtype = self.coefs_[0].dtype
         rows = self._rows(X, y, sample_weight, dtype)
         with _threads(self.n_threads):
@@ -253,6 +268,10 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             return known
         network = DenseNetwork(stack, weights, dtype, packed)
         self.coefs_, self.intercepts_ = list(network.weights.coefs), list(network.weights.intercepts)
+        if self.batch_normalization:
+            groups = (network.weights.scales, network.weights.shifts, network.weights.means, network.weights.variances)
+            for name, group in zip(NORMALIZATION, groups, strict=True):
+                setattr(self, name, list(group))
         if not packed:
             self._network = network
         return network
@@ -476,6 +495,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         network = self._bound_network(widths, dtype, packed=True)
         if any(network.stack.dropout):
             raise ValueError("`dropout` must be 0 with solver='lbfgs': its loss must not change between evaluations")
+        if self.batch_normalization:
+            raise ValueError("`batch_normalization` must be False with solver='lbfgs', which has no batches")
         result = scipy.optimize.minimize(
             FullBatch(network, rows, self._objective(dtype), self.alpha),
             network.values.copy(),
