@@ -9,8 +9,8 @@ _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 _Status: TypeAlias = Literal["finished", "out of time", "diverged", "failed"]
 
-# (offset, size, learning-rate multiplier, epsilon factor, decays)
-_Segment: TypeAlias = tuple[int, int, float, float, bool]
+# offset, size, and factors of the learning rate, of epsilon and of the weight decay
+_Segment: TypeAlias = tuple[int, int, float, float, float]
 # offset, n_rows, n_cols; penalty, l1, l2, custom_penalty; constraint, axis, parameters, custom_constraint
 _Rule: TypeAlias = dict[str, Any]
 # (samples, sum of the batches' penalties, sum of each loss, (total, count) of each metric), sums over samples
@@ -136,6 +136,7 @@ class Pass(Workbench):
         weights: list[_Array] | list[_Array | None] | list[None],
         predictions: list[_Array | None] | None = None,
     ) -> None: ...
+    def set_regularization(self, share: float) -> None: ...
     def take_totals(self) -> _Totals: ...
 
 class Epochs:

@@ -110,12 +110,13 @@ class ParameterVector:
         self._nadam_reached = iterations, product
         return product
 
-    def segments(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, bool]]:
-        """Return (offset, size, learning-rate multiplier, epsilon multiplier, decays); equal neighbours are one."""
-        segments: list[tuple[int, int, float, float, bool]] = []
+    def segments(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, float]]:
+        """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one."""
+        segments: list[tuple[int, int, float, float, float]] = []
         for variable, offset in zip(self.variables, self.offsets, strict=True):
             decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
-            settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decays)
+            decay = variable.decay_multiplier if decays else 0.0
+            settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
             if segments and segments[-1][2:] == settings:
                 first = segments[-1][0]
                 segments[-1] = (first, offset + variable.size - first, *settings)

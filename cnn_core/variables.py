@@ -39,6 +39,8 @@ class Variable:
         The optimizer's learning rate is multiplied by it for this variable.
     epsilon_multiplier : float, default 1
         And its epsilon, if it has one.
+    decay_multiplier : float, default 1
+        And its weight decay, where that applies to the variable.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Variable:
         constraint: Constraint | None = None,
         learning_rate_multiplier: float = 1.0,
         epsilon_multiplier: float = 1.0,
+        decay_multiplier: float = 1.0,
     ) -> None:
         self._array = np.asarray(value, order="C")  # keeps a number without axes as it is
         self.name = name
@@ -74,6 +77,7 @@ class Variable:
             learning_rate_multiplier, "learning_rate_multiplier", minimum=0
         )
         self.epsilon_multiplier = validation.positive_number(epsilon_multiplier, "epsilon_multiplier")
+        self.decay_multiplier = validation.number(decay_multiplier, "decay_multiplier", minimum=0)
 
     @staticmethod
     def note_change() -> None:

@@ -75,8 +75,9 @@ OPERATIONS = {
     "layer_normalization": LAYER_NORMALIZATION, "rms_normalization": RMS_NORMALIZATION,
     "unit_normalization": UNIT_NORMALIZATION, "add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY,
     "average": AVERAGE, "maximum": MAXIMUM, "minimum": MINIMUM, "concatenate": CONCATENATE, "dot": DOT,
-    "scale": SCALE, "embedding": EMBEDDING, "standardize": STANDARDIZE, "rescale": RESCALE, "encode": ENCODE,
-    "discretize": DISCRETIZE, "activity_penalty": ACTIVITY_PENALTY, "custom": CUSTOM,
+    "scale": SCALE, "parametric_activation": PARAMETRIC_ACTIVATION, "periodic": PERIODIC, "embedding": EMBEDDING,
+    "standardize": STANDARDIZE, "rescale": RESCALE, "encode": ENCODE, "discretize": DISCRETIZE,
+    "activity_penalty": ACTIVITY_PENALTY, "custom": CUSTOM,
 }
 LOSSES = {
     "mean_squared_error": losses.MEAN_SQUARED_ERROR, "half_squared_error": losses.HALF_SQUARED_ERROR,
@@ -374,6 +375,11 @@ cdef class Network:
             operation.fixed_scratch = 2 * output.width * double_size
         elif ADD <= operation.kind <= MINIMUM:
             operation.fixed_scratch = output.width
+        elif operation.kind == PARAMETRIC_ACTIVATION:
+            operation.scratch, operation.fixed_scratch = output.rows * output.stride, output.width
+        elif operation.kind == PERIODIC:  # src/periodic.pxd: Waves
+            operation.scratch = output.rows * (3 * operation.integers[0] + 2)
+            operation.fixed_scratch = 2 * operation.integers[0]
         elif operation.kind == PRELU:
             operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size + output.width
         return 0
@@ -382,8 +388,10 @@ cdef class Network:
         """What would otherwise follow a pointer or an index that is not there."""
         if operation.n_inputs > 1 and not (ADD <= operation.kind <= DOT):
             raise ValueError(f"operation {operation.kind} has one input. Received: {operation.n_inputs}")
-        if operation.activation != ACTIVATION_LINEAR and operation.kind not in (DENSE, ACTIVATION) or (
-                operation.activation == ROW_GLU and operation.kind == DENSE):
+        if operation.activation != ACTIVATION_LINEAR and (
+                operation.kind not in (DENSE, ACTIVATION, PARAMETRIC_ACTIVATION)
+                or operation.activation == ROW_GLU and operation.kind == DENSE
+                or operation.activation >= ACTIVATION_COUNT and operation.kind == PARAMETRIC_ACTIVATION):
             raise ValueError(f"operation {operation.kind} cannot apply activation {operation.activation}")
         if operation.custom == NULL and operation.activation == CUSTOM_ACTIVATION:
             raise ValueError("a custom activation needs its object")
@@ -412,8 +420,10 @@ cdef class Network:
             fits = same and self.has_size(operation, 2, output.width) and self.has_size(operation, 3, output.width)
         elif kind in (MULTIPLY, ADD, SUBTRACT, AVERAGE, MAXIMUM, MINIMUM, CONCATENATE, DOT):
             fits = self.merging_fits(operation)
-        elif kind == SCALE:
+        elif kind in (SCALE, PARAMETRIC_ACTIVATION):
             fits = same and self.has_size(operation, 0, input.width)
+        elif kind == PERIODIC:
+            fits = self.waves_fit(operation)
         elif kind == EMBEDDING:
             fits = (input.rows * input.width == output.rows and 0 < operation.integers[0] < MOST_ELEMENTS
                     and output.width > 0 and operation.integers[0] <= MOST_ELEMENTS // output.width
@@ -440,6 +450,17 @@ cdef class Network:
 
     cdef bint has_size(self, Operation *operation, int i, Py_ssize_t size):
         return operation.tensors[i] >= 0 and self.tensor_sizes[operation.tensors[i]] == size
+
+    cdef bint waves_fit(self, Operation *operation):
+        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
+        cdef Buffer *output = &self.plan.buffers[operation.output]
+        cdef Py_ssize_t n_waves = operation.integers[0], width = input.width
+        if (width == 0 or output.width % width or output.width == width or input.rows != output.rows
+                or not 0 < n_waves < MOST_ELEMENTS // output.width):
+            return False
+        return (self.has_size(operation, 0, width * n_waves) and self.has_size(operation, 1, width * n_waves)
+                and self.has_size(operation, 2, (output.width - width) * n_waves)
+                and self.has_size(operation, 3, output.width - width))
 
     cdef bint permutation_fits(self, Operation *operation):
         cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
@@ -839,7 +860,7 @@ cdef class Optimizer:
     hyperparameters : sequence of float, as the rule orders them
     tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
         accumulation, and optionally penalties_over_batch
-    segments : sequence of (offset, size, multiplier, epsilon_factor, decays)
+    segments : sequence of (offset, size, multiplier, epsilon_factor, decay)
     rules : sequence of dicts with offset, n_rows, n_cols and, where there are such, penalty, l1, l2, custom_penalty,
         constraint, axis, parameters, custom_constraint
     tensors : sequence of (offset, size)
@@ -850,6 +871,7 @@ cdef class Optimizer:
     cdef OptimizerStruct optimizer
     cdef object parameters, gradients, kept_alive, dtype
     cdef list customs
+    cdef double weight_decay  # as it was given
 
     def __cinit__(self, str rule, object hyperparameters, dict tail not None, object segments, object rules,
                   object tensors, object parameters, object gradients, list slots not None, object average,
@@ -866,7 +888,8 @@ cdef class Optimizer:
         check_length(slots, n_slots(rule, hyperparameters), MAX_SLOTS, "slots")
         for i, number in enumerate(hyperparameters):
             o.hyperparameters[i] = number
-        o.weight_decay, o.clip_value = tail["weight_decay"], tail["clip_value"]
+        self.weight_decay = o.weight_decay = tail["weight_decay"]
+        o.clip_value = tail["clip_value"]
         o.clip_norm, o.global_clip_norm = tail["clip_norm"], tail["global_clip_norm"]
         o.average_momentum, o.average_period = tail["average_momentum"], tail["average_period"]
         o.accumulation, o.nadam_product = tail["accumulation"], 1
@@ -876,9 +899,9 @@ cdef class Optimizer:
         o.segments = <Segment *> allocate(o.n_segments, sizeof(Segment))
         o.rules = <TensorRule *> allocate(o.n_rules, sizeof(TensorRule))
         o.tensors = <TensorRange *> allocate(o.n_tensors, sizeof(TensorRange))
-        for i, (offset, size, multiplier, epsilon_factor, decays) in enumerate(segments):
+        for i, (offset, size, multiplier, epsilon_factor, decay) in enumerate(segments):
             self.check_range(offset, size)
-            o.segments[i] = Segment(offset, size, multiplier, epsilon_factor, decays)
+            o.segments[i] = Segment(offset, size, multiplier, epsilon_factor, decay)
         for i, (offset, size) in enumerate(tensors):
             self.check_range(offset, size)
             o.tensors[i] = TensorRange(offset, size)
@@ -1131,7 +1154,7 @@ cdef class Workbench:
         if not 0 <= operation < self.plan.n_operations:
             raise ValueError(f"the plan has no operation {operation}")
         cdef Operation *op = &self.plan.operations[operation]
-        if op.kind == DROPOUT or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
+        if op.kind not in (DENSE, ACTIVATION) or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
             return None
         return self.rows(self.workspace.scratch[operation], op.output)
 
@@ -1488,6 +1511,19 @@ cdef class Pass(Workbench):
             if run.losses[i].left_to_loss:
                 plan.operations[run.losses[i].operation].left_to_loss = True
         return kept
+
+    def set_regularization(self, double share):
+        """From the next batch on, rates of dropout and weight decay are `share` times those that were given."""
+        cdef int i
+        if not 0 <= share <= 1:
+            raise ValueError(f"`share` must lie between 0 and 1. Received: {share}")
+        if self.busy:
+            raise RuntimeError("another thread is running this pass")
+        for i in range(self.plan.n_operations):
+            if self.plan.operations[i].kind == DROPOUT:
+                self.plan.operations[i].reals[0] = share * self.network.plan.operations[i].reals[0]
+        if self.optimizer is not None:
+            self.optimizer.optimizer.weight_decay = share * self.optimizer.weight_decay
 
     def take_totals(self):
         """What has been added up since the last call: (samples, sum over samples of the batches' penalties, the same

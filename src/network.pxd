@@ -19,6 +19,8 @@ from normalization cimport (batch_normalization_backward, batch_normalization_fo
                             row_normalization_backward, row_normalization_forward, statistics_are_finite)
 from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, step_is_bounded,
                          total_penalty)
+from parametric_activation cimport parametric_activation_backward, parametric_activation_forward
+from periodic cimport periodic_backward, periodic_forward
 from plan cimport *
 from preprocessing cimport discretize_forward, encode_forward, scaling_backward, scaling_forward
 from regularizers cimport activity_backward, activity_forward
@@ -128,6 +130,10 @@ cdef inline void other_forward(const Plan *plan, int index, Workspace *workspace
         dot_forward(plan, index, workspace, tensors)
     elif kind == SCALE:
         scale_forward(plan, index, workspace, tensors)
+    elif kind == PARAMETRIC_ACTIVATION:
+        parametric_activation_forward(plan, index, workspace, tensors)
+    elif kind == PERIODIC:
+        periodic_forward(plan, index, workspace, tensors)
     elif kind == EMBEDDING:
         embedding_forward(plan, index, workspace, tensors)
     elif kind <= RESCALE:
@@ -166,6 +172,10 @@ cdef inline void other_backward(const Plan *plan, int index, Workspace *workspac
         dot_backward(plan, index, workspace, tensors)
     elif kind == SCALE:
         scale_backward(plan, index, workspace, tensors, gradients)
+    elif kind == PARAMETRIC_ACTIVATION:
+        parametric_activation_backward(plan, index, workspace, tensors, gradients)
+    elif kind == PERIODIC:
+        periodic_backward(plan, index, workspace, tensors, gradients)
     elif kind == EMBEDDING:
         embedding_backward(plan, index, workspace, tensors, gradients)
     elif kind <= RESCALE:

@@ -33,7 +33,7 @@ cdef struct Segment:
     Py_ssize_t size
     double multiplier      # of the learning rate
     double epsilon_factor  # of the rule's epsilon
-    bint decays            # whether weight decay applies
+    double decay           # a factor of weight decay; 0 for none
 
 cdef struct TensorRule:
     # What only some tensors have; a tensor without any of it is not listed.
@@ -184,7 +184,7 @@ cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment
     cdef real *w = parameters + segment.offset
     cdef const real *g = gradients + segment.offset
     cdef double lr = learning_rate * segment.multiplier
-    cdef double shrink = 1 - optimizer.weight_decay * lr if segment.decays else 1.0
+    cdef double shrink = 1 - optimizer.weight_decay * segment.decay * lr
     cdef double epsilon = h[2] * segment.epsilon_factor
     cdef real *first = NULL
     cdef real *second = NULL

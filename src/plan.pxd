@@ -45,6 +45,8 @@ cdef enum OperationKind:
     CONCATENATE
     DOT
     SCALE
+    PARAMETRIC_ACTIVATION
+    PERIODIC
     EMBEDDING
     STANDARDIZE
     RESCALE

@@ -29,6 +29,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*exp)(float *y, const float *x, Py_ssize_t n) noexcept nogil
         void (*log)(float *y, const float *x, Py_ssize_t n) noexcept nogil
         void (*tanh)(float *y, const float *x, Py_ssize_t n) noexcept nogil
+        void (*cosine_sine)(float *c, float *s, const float *turns, Py_ssize_t n) noexcept nogil
         void (*activation_forward)(float *a, const float *z, Py_ssize_t n, int kind, const float *p) noexcept nogil
         void (*activation_backward)(float *delta, const float *da, const float *z, const float *a, Py_ssize_t n,
                                     int kind, const float *p) noexcept nogil
@@ -78,6 +79,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*exp)(double *y, const double *x, Py_ssize_t n) noexcept nogil
         void (*log)(double *y, const double *x, Py_ssize_t n) noexcept nogil
         void (*tanh)(double *y, const double *x, Py_ssize_t n) noexcept nogil
+        void (*cosine_sine)(double *c, double *s, const double *turns, Py_ssize_t n) noexcept nogil
         void (*activation_forward)(double *a, const double *z, Py_ssize_t n, int kind, const double *p) noexcept nogil
         void (*activation_backward)(double *delta, const double *da, const double *z, const double *a, Py_ssize_t n,
                                     int kind, const double *p) noexcept nogil
@@ -198,6 +200,13 @@ cdef inline void vector_tanh(real *y, const real *x, Py_ssize_t n) noexcept nogi
         simd_f32.tanh(y, x, n)
     else:
         simd_f64.tanh(y, x, n)
+
+
+cdef inline void cosine_sine(real *c, real *s, const real *turns, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        simd_f32.cosine_sine(c, s, turns, n)
+    else:
+        simd_f64.cosine_sine(c, s, turns, n)
 
 
 cdef inline void activation_forward(real *a, const real *z, Py_ssize_t n, int kind, const real *p) noexcept nogil:

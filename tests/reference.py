@@ -743,6 +743,41 @@ def unit_normalization_backward(da: Array, x: Array) -> Array:
     return (da - u * (da * u).sum(axis=1, keepdims=True)) / length
 
 
+def parametric_activation_forward(x: Array, alpha: Array, name: str) -> Array:
+    """Compute x + alpha (g(x) - x)."""
+    return x + alpha * (activate(name, x) - x)
+
+
+def parametric_activation_backward(dy: Array, x: Array, alpha: Array, name: str) -> tuple[Array, Array]:
+    """Return dx and dalpha."""
+    slope = activation_backward(name, np.ones_like(x), x)
+    return dy * (1 - alpha + alpha * slope), np.sum(dy * (activate(name, x) - x), axis=0)
+
+
+def periodic_forward(x: Array, w: Array, b: Array, v: Array, c: Array) -> Array:
+    """Compute [cos(2 pi x w + b) . v + c, x] for every feature: x (n, f), w and b (f, p), v (f, p, k), c (f, k)."""
+    waves = np.cos(2 * np.pi * x[:, :, None] * w + b)
+    outputs = np.einsum("nfp,fpk->nfk", waves, v) + c
+    return np.concatenate([outputs, x[:, :, None]], axis=2).reshape(len(x), -1)
+
+
+def periodic_backward(
+    dy: Array, x: Array, w: Array, b: Array, v: Array, c: Array
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return dx, dw, db, dv and dc."""
+    angles = 2 * np.pi * x[:, :, None] * w + b
+    parts = dy.reshape(*x.shape, -1)
+    dq, direct = parts[:, :, :-1], parts[:, :, -1]
+    d_angles = -np.sin(angles) * np.einsum("nfk,fpk->nfp", dq, v)
+    return (
+        direct + 2 * np.pi * np.sum(d_angles * w, axis=2),
+        2 * np.pi * np.einsum("nfp,nf->fp", d_angles, x),
+        d_angles.sum(axis=0),
+        np.einsum("nfp,nfk->fpk", np.cos(angles), dq),
+        dq.sum(axis=0),
+    )
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # The multilayer perceptron.
 # --------------------------------------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ NATIVE_FLOORS = {
     "reshaping": 1,
     "preprocessing": 1,
     "scale": 1,
+    "parametric_activation": 1,
+    "periodic": 1,
     "embedding": 1,
     "merging": 1,
     "custom": 1,

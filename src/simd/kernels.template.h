@@ -36,6 +36,8 @@ typedef struct {
     void (*exp)(REAL *y, const REAL *x, ptrdiff_t n);
     void (*log)(REAL *y, const REAL *x, ptrdiff_t n);
     void (*tanh)(REAL *y, const REAL *x, ptrdiff_t n);
+    /* c[i] = cos(2 pi turns[i]), s[i] = sin(2 pi turns[i]); c or s may be turns. */
+    void (*cosine_sine)(REAL *c, REAL *s, const REAL *turns, ptrdiff_t n);
 
     /* a[i] = g(z[i]); a may be z. p: three parameters, see kinds.h. */
     void (*activation_forward)(REAL *a, const REAL *z, ptrdiff_t n, int kind, const REAL *p);

@@ -82,6 +82,22 @@ INLINE vector NAMED(hyperbolic_tangent)(vector x) {
     return with_sign_of(e / (2 + e), x);
 }
 
+/* cos(2 pi t) and sin(2 pi t): with q the nearest number of quarters and r = t - q / 4, which rounds nothing, they are
+   cos(2 pi r) and sin(2 pi r), exchanged and with the signs that q says. Where turns are too many to have a fraction
+   finer than a half, whole ones are left. */
+INLINE void NAMED(cosine_and_sine)(vector t, vector *cosine, vector *sine) {
+    t = select(greater(magnitude(t), broadcast(NAMED(MOST_TURNS))), t - t, t);
+    t -= (t + NAMED(WHOLE)) - NAMED(WHOLE);
+    const vector rounded = multiply_add(t, broadcast(4), broadcast(NAMED(WHOLE)));
+    const vector r = t - (REAL)0.25 * (rounded - NAMED(WHOLE)), square = r * r;
+    const integers q = (integers)rounded, exchange = 0 - (q & 1);
+    const integers s = (integers)(r * POLYNOMIAL(square, SINE_POLYNOMIAL));
+    const integers c = (integers)multiply_add(square, POLYNOMIAL(square, COSINE_POLYNOMIAL), broadcast(1));
+    const int sign = 8 * sizeof(REAL) - 2; /* from bit 1 to the sign's */
+    *cosine = (vector)(((c & ~exchange) | (s & exchange)) ^ (((q + 1) & 2) << sign));
+    *sine = (vector)(((s & ~exchange) | (c & exchange)) ^ ((q & 2) << sign));
+}
+
 /* Q(v) = 1 - Phi(v) for v >= 0, and *density = exp(-v^2 / 2). The square is split so that its rounding, which the
    exponential would magnify, is kept: v^2 = h^2 + (v - h)(v + h), h the leading half of v's digits. */
 INLINE vector NAMED(normal_tail)(vector v, vector *density) {
@@ -121,4 +137,13 @@ static void NAMED(log_array)(REAL *y, const REAL *x, ptrdiff_t n) {
 
 static void NAMED(tanh_array)(REAL *y, const REAL *x, ptrdiff_t n) {
     NAMED(map)(y, x, n, (NAMED(parameters)){0}, NAMED(tanh_formula));
+}
+
+static void NAMED(cosine_sine_array)(REAL *c, REAL *s, const REAL *turns, ptrdiff_t n) {
+    vector cosine, sine;
+    for (; n > 0; n -= LANES, turns += LANES, c += LANES, s += LANES) {
+        NAMED(cosine_and_sine)(NAMED(load_next)(turns, n), &cosine, &sine);
+        NAMED(store_next)(c, cosine, n);
+        NAMED(store_next)(s, sine, n);
+    }
 }

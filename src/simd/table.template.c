@@ -12,6 +12,7 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .exp = NAMED(exp_array),
     .log = NAMED(log_array),
     .tanh = NAMED(tanh_array),
+    .cosine_sine = NAMED(cosine_sine_array),
     .activation_forward = NAMED(activation_forward),
     .activation_backward = NAMED(activation_backward),
     .softmax = NAMED(softmax),
