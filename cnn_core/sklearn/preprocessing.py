@@ -13,8 +13,10 @@ import numpy as np
 
 from cnn_core.arrays import Array
 from cnn_core.sklearn.columns import Column, as_dates, as_numbers, as_texts, chosen_columns, column_names, columns_of
+from cnn_core.sklearn.layout import CODE, NUMBER, OTHER, Layout
 
 MAX_CATEGORIES = 256
+MAX_CODES = 1 << 14
 _DAY = 86400.0
 _YEAR = 365.2425 * _DAY
 _CHUNK = 1 << 20  # rows encoded at a time
@@ -48,6 +50,9 @@ class NumberEncoder:
     def names(self, column: str) -> list[str]:
         bins = [f"{column} from {low:g} to {high:g}" for low, high in itertools.pairwise(self.edges.tolist())]
         return [column, *([f"{column} is missing"] if self.gaps else []), *bins]
+
+    def roles(self) -> list[int]:
+        return [NUMBER] + [OTHER] * (len(self.names("")) - 1)
 
     def read(self, column: Column) -> Column:
         return as_numbers(column)
@@ -84,6 +89,9 @@ class DateEncoder:
     def names(self, column: str) -> list[str]:
         return [column, *(f"{column} {wave} of {period}" for period in self._periods() for wave in ("sin", "cos"))]
 
+    def roles(self) -> list[int]:
+        return [NUMBER] + [OTHER] * (len(self.names("")) - 1)
+
     def read(self, column: Column) -> Column:
         return as_dates(column)
 
@@ -105,14 +113,17 @@ class CategoryEncoder:
         self._index = {level: number for number, level in enumerate(self.levels)}
 
     @classmethod
-    def fit(cls, column: Column) -> CategoryEncoder:
+    def fit(cls, column: Column, most_one_hot: int | None = None) -> CategoryEncoder:
+        """Return an encoder of its own kind, or a `CodeEncoder` for more than `most_one_hot` values."""
         codes, texts = as_texts(column)
         counts: dict[str, int] = {}
         for text, count in zip(texts, np.bincount(codes, minlength=len(texts)).tolist(), strict=True):
             if text is not None and count:
                 counts[text] = counts.get(text, 0) + count
-        kept = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_CATEGORIES]
-        return cls({"levels": sorted(kept)})
+        by_frequency = sorted(counts, key=lambda text: (-counts[text], text))
+        if most_one_hot is not None and len(counts) > most_one_hot:
+            return CodeEncoder({"levels": sorted(by_frequency[:MAX_CODES])})
+        return cls({"levels": sorted(by_frequency[:MAX_CATEGORIES])})
 
     def settings(self) -> dict[str, Any]:
         return {"levels": self.levels}
@@ -123,6 +134,9 @@ class CategoryEncoder:
 
     def names(self, column: str) -> list[str]:
         return [f"{column}={level}" for level in (self.levels[1:] if self.binary else self.levels)]
+
+    def roles(self) -> list[int]:
+        return [OTHER] * len(self.names(""))
 
     def read(self, column: Column) -> Column:
         """The number of each row's level, -1 for none."""
@@ -139,8 +153,28 @@ class CategoryEncoder:
         return block
 
 
+class CodeEncoder(CategoryEncoder):
+    """A category of many values is the number of its value, from 1; 0 for unknown and missing ones.
+
+    Of more than `MAX_CODES` values the most frequent are kept. A network looks the code up in a table.
+    """
+
+    kind = "code"
+
+    def names(self, column: str) -> list[str]:
+        return [column]
+
+    def roles(self) -> list[int]:
+        return [CODE]
+
+    def encode(self, found: Array) -> Array:
+        return (found + 1.0)[:, None]
+
+
 Encoder = NumberEncoder | DateEncoder | CategoryEncoder
-_ENCODERS: dict[str, type[Encoder]] = {each.kind: each for each in (NumberEncoder, DateEncoder, CategoryEncoder)}
+_ENCODERS: dict[str, type[Encoder]] = {
+    each.kind: each for each in (NumberEncoder, DateEncoder, CategoryEncoder, CodeEncoder)
+}
 
 
 class TablePreprocessor:
@@ -156,6 +190,9 @@ class TablePreprocessor:
         "from_dtype": texts, booleans and categories are categories, numbers are numbers.
     n_bins : int, default 0
         How many pieces the axis of a number is cut into; 0 for none.
+    most_one_hot : int, default None
+        A category of more values becomes one feature, the number of its value, for an embedding to look up. None: of
+        any number of values it is one feature for each.
 
     Attributes
     ----------
@@ -163,8 +200,8 @@ class TablePreprocessor:
         Of the columns.
     feature_names : list of str
         Of the features that come out.
-    numeric : numpy.ndarray of bool
-        Which features are numbers, and not made of categories.
+    layout : Layout
+        Which of the features are numbers, and which are codes.
 
     References
     ----------
@@ -180,9 +217,12 @@ class TablePreprocessor:
            [ 0.95,  0.  ]], dtype=float32)
     """
 
-    def __init__(self, categorical_features: Any = "from_dtype", n_bins: int = 0) -> None:
+    def __init__(
+        self, categorical_features: Any = "from_dtype", n_bins: int = 0, most_one_hot: int | None = None
+    ) -> None:
         self.categorical_features = categorical_features
         self.n_bins = n_bins
+        self.most_one_hot = most_one_hot
         self.names: list[str] = []
         self.encoders: list[Encoder | None] = []
         self._centers: list[Array] = []
@@ -215,50 +255,58 @@ class TablePreprocessor:
         if column.kind == "missing":
             pass  # nothing to learn from
         elif categorical or (column.kind == "category" and categorical is not False):
-            encoder = CategoryEncoder.fit(column)
+            encoder = CategoryEncoder.fit(column, self.most_one_hot)
         elif column.kind == "date":
             encoder = DateEncoder.fit(column)
         else:
             column = as_numbers(column)
             encoder = NumberEncoder.fit(column, self.n_bins)
         self.encoders.append(encoder)
-        block = np.zeros((0, 0)) if encoder is None else encoder.encode(encoder.read(column).values)
-        centers, factors = robust_scale(block)
+        if isinstance(encoder, CodeEncoder):
+            centers, factors = np.zeros(1), np.ones(1)
+        else:
+            block = np.zeros((0, 0)) if encoder is None else encoder.encode(encoder.read(column).values)
+            centers, factors = robust_scale(block)
         self._centers.append(centers)
         self._factors.append(factors)
 
     # Use
 
+    def _kept(self) -> list[tuple[str, int]]:
+        """Name and role of every feature that is not left out, column by column."""
+        return [
+            (name, role)
+            for column, encoder, factors in zip(self.names, self.encoders, self._factors, strict=True)
+            if encoder is not None
+            for name, role, factor in zip(encoder.names(column), encoder.roles(), factors, strict=True)
+            if factor != 0
+        ]
+
+    def _order(self) -> Array:
+        """The features that `_kept` lists in the order in which they stand in a matrix: by their roles."""
+        return np.argsort([role for _, role in self._kept()], kind="stable")
+
     @property
     def n_features(self) -> int:
-        return max(1, sum(int((factors != 0).sum()) for factors in self._factors))
+        return max(1, len(self._kept()))
 
     @property
     def feature_names(self) -> list[str]:
-        kept = [
-            name
-            for column, encoder, factors in zip(self.names, self.encoders, self._factors, strict=True)
-            if encoder is not None
-            for name, factor in zip(encoder.names(column), factors, strict=True)
-            if factor != 0
-        ]
-        return kept or ["nothing"]
+        kept = self._kept()
+        return [kept[number][0] for number in self._order()] or ["nothing"]
 
     @property
-    def places(self) -> list[slice]:
-        """Which features each column became."""
-        ends = np.cumsum([0, *(int((factors != 0).sum()) for factors in self._factors)])
-        return [slice(start, end) for start, end in itertools.pairwise(ends.tolist())]
+    def places(self) -> list[Array]:
+        """Which features of a matrix each column became."""
+        places = np.argsort(self._order())
+        counts = [int((factors != 0).sum()) for factors in self._factors]
+        return np.split(places, np.cumsum(counts)[:-1])
 
     @property
-    def numeric(self) -> Array:
-        flags = [
-            not isinstance(encoder, CategoryEncoder)
-            for encoder, factors in zip(self.encoders, self._factors, strict=True)
-            for factor in factors
-            if factor != 0
-        ]
-        return np.array(flags or [True])
+    def layout(self) -> Layout:
+        roles = [role for _, role in self._kept()] or [OTHER]
+        n_codes = [len(encoder.levels) + 1 for encoder in self.encoders if isinstance(encoder, CodeEncoder)]
+        return Layout(roles.count(NUMBER), roles.count(OTHER), tuple(n_codes))
 
     def transform(self, table: Any, rows: Array | None = None) -> Array:
         """Return the features of a table: float32 of shape (n, n_features).
@@ -271,21 +319,24 @@ class TablePreprocessor:
         columns = _columns(table)
         n = len(columns[0].values if rows is None else rows)
         out = np.zeros((n, self.n_features), np.float32)
-        first = 0
-        for encoder, centers, factors, column in zip(self.encoders, self._centers, self._factors, columns, strict=True):
-            kept = np.flatnonzero(factors)
-            if encoder is None or not len(kept):
+        for number, (encoder, place) in enumerate(zip(self.encoders, self.places, strict=True)):
+            if encoder is None or not len(place):
                 continue
-            values = encoder.read(column).take(rows).values
+            values = encoder.read(columns[number]).take(rows).values
             for start in range(0, n, _CHUNK):
                 part = slice(start, start + _CHUNK)
-                z = encoder.encode(values[part])[:, kept]
-                z -= centers[kept]
-                z *= factors[kept]
-                z[np.isnan(z)] = 0
-                out[part, first : first + len(kept)] = smooth_clip(z)
-            first += len(kept)
+                block = encoder.encode(values[part])
+                out[part, place] = block if isinstance(encoder, CodeEncoder) else self._scaled(block, number)
         return out
+
+    def _scaled(self, block: Array, number: int) -> Array:
+        """What column `number` was encoded to, without constant features, centred, scaled and clipped."""
+        kept = np.flatnonzero(self._factors[number])
+        z = block[:, kept]
+        z -= self._centers[number][kept]
+        z *= self._factors[number][kept]
+        z[np.isnan(z)] = 0
+        return smooth_clip(z)
 
     # Saving
 

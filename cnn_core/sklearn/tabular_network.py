@@ -1,70 +1,156 @@
-"""The networks of the tabular estimators, and the loop that trains them. Floor 5.
+"""The networks of the tabular estimators. Floor 5.
 
-Members of an ensemble are branches of one plan: each batch is gathered once and goes through all of them, and every
-member keeps its own best epoch. An epoch is one native call, the validation part one native prediction.
+Members of an ensemble are branches of one plan: each batch is gathered once and goes through all of them.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cnn_core import _core, activations, losses, optimizers, random_state, schedules
+from cnn_core import _core, activations, random_state
 from cnn_core.arrays import Array
-from cnn_core.parameters import ParameterVector, native_optimizer
+from cnn_core.parameters import ParameterVector
 from cnn_core.plan import NetworkPlan
+from cnn_core.sklearn.layout import Layout
+from cnn_core.sklearn.recipes import Recipe
 from cnn_core.variables import Variable
 
 MAX_MEMBERS = 16  # losses that one native pass takes
 _TYPE = np.dtype(np.float32)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a preset fixes: the network's form and how it is trained.
+@dataclass
+class Dense:
+    """A dense layer of a member: the buffer that it reads, and its parameters."""
 
-    Attributes
-    ----------
-    hidden : tuple of int
-    activation : str
-    learning_rate : float
-    scale_multiplier, bias_multiplier : float
-        Of the learning rate, for the front scale and the biases.
-    beta_1, beta_2, epsilon : float
-        Of Adam.
+    source: int
+    kernel: Variable
+    bias: Variable
+
+
+@dataclass
+class Member:
+    """One network of the ensemble, being added to the plan that all share.
+
+    Kernels are drawn from N(0, 1 / inputs), biases from N(0, 1); without a fitted start the output layer begins at 0.
+    The learning rate of a kernel is multiplied by 1 / sqrt(inputs), Adam's epsilon and the weight decay by
+    sqrt(inputs): that is the parametrisation ``x . W / sqrt(inputs)`` with standard normal W, written with ordinary
+    dense layers.
     """
 
-    hidden: tuple[int, ...]
-    activation: str
-    learning_rate: float
-    scale_multiplier: float = 6.0
-    bias_multiplier: float = 0.1
-    beta_1: float = 0.9
-    beta_2: float = 0.95
-    epsilon: float = 1e-8
+    name: str
+    recipe: Recipe
+    plan: NetworkPlan
+    generator: np.random.Generator
+    layers: list[Dense] = field(default_factory=list)
 
-    def state(self) -> dict[str, Any]:
-        """Return the recipe as plain data."""
-        return asdict(self) | {"hidden": list(self.hidden)}
+    def _variable(self, value: Array, name: str, rate: float, decays: bool = True, gain: float = 1.0) -> Variable:
+        """A parameter whose product with `gain` is what the recipe's learning rate times `rate` is meant for.
+
+        The authors' weight decay is proportional to the square of a parameter's learning-rate multiplier.
+        """
+        return Variable(
+            np.asarray(value, _TYPE),
+            name.rpartition("/")[2],
+            f"{self.name}/{name}",
+            learning_rate_multiplier=rate / gain,
+            epsilon_multiplier=gain,
+            decay_multiplier=rate * gain if decays else 0.0,
+        )
+
+    def add(self, inputs: Mapping[str, int], layout: Layout, widths: Sequence[int], head: str) -> int:
+        """Add everything from the inputs to the output and return its buffer."""
+        buffer = self._joined(inputs, layout)
+        n_in = self.plan.shapes[buffer][0]
+        scale = self._variable(np.ones(n_in), "scale", self.recipe.scale_multiplier)
+        buffer = self._operation("scale", buffer, n_in, [scale])
+        for number, n_out in enumerate(widths):
+            last = number == len(widths) - 1
+            zero = last and not self.recipe.fitted_start
+            layer = self._layer(buffer, n_out, number, 0.0 if zero else 1.0)
+            activation = activations.get(head if last else self.recipe.activation)
+            if last or not self.recipe.parametric:
+                buffer = self._operation("dense", buffer, n_out, [layer.kernel, layer.bias], activation=activation)
+            else:
+                buffer = self._operation("dense", buffer, n_out, [layer.kernel, layer.bias])
+                alpha = self._variable(np.ones(n_out), f"activation_{number}/alpha", self.recipe.slow_multiplier)
+                buffer = self._operation("parametric_activation", buffer, n_out, [alpha], activation=activation)
+            if not last and self.recipe.dropout:
+                stream = [self.plan.stream(), 0]
+                buffer = self._operation("dropout", buffer, n_out, reals=[self.recipe.dropout], integers=stream)
+        return buffer
+
+    def _operation(self, kind: str, source: int, n_out: int, variables: Sequence[Variable] = (), **more: Any) -> int:
+        return self.plan.add(kind, [source], (n_out,), layer=self.name, variables=variables, **more)
+
+    def _layer(self, source: int, n_out: int, number: int, factor: float) -> Dense:
+        n_in = self.plan.shapes[source][0]
+        root = math.sqrt(n_in)
+        kernel = factor / root * self.generator.standard_normal((n_in, n_out))
+        bias = factor * self.generator.standard_normal(n_out)
+        path = f"dense_{number}"
+        layer = Dense(
+            source,
+            self._variable(kernel, f"{path}/kernel", 1.0, gain=root),
+            self._variable(bias, f"{path}/bias", self.recipe.bias_multiplier, decays=False),
+        )
+        self.layers.append(layer)
+        return layer
+
+    def _joined(self, inputs: Mapping[str, int], layout: Layout) -> int:
+        """The features as the dense layers read them: numbers and categories embedded, the others as they are."""
+        parts = []
+        if "numbers" in inputs:
+            parts.append(self._waves(inputs["numbers"], layout.n_numbers))
+        if "others" in inputs:
+            parts.append(inputs["others"])
+        if "codes" in inputs:
+            parts.append(self._embedding(inputs["codes"], layout))
+        if len(parts) == 1:
+            return parts[0]
+        width = sum(self.plan.shapes[part][0] for part in parts)
+        return self.plan.add("concatenate", parts, (width,), layer=self.name, integers=[0])
+
+    def _waves(self, source: int, n: int) -> int:
+        """The periodic embedding of the authors: frequencies normal, phases and the linear layer uniform."""
+        n_waves, n_out, generator = self.recipe.n_waves, self.recipe.n_wave_outputs, self.generator
+        bound = 1 / math.sqrt(n_waves)
+        values = {
+            "frequencies": self.recipe.wave_spread * generator.standard_normal((n, n_waves)),
+            "phases": generator.uniform(-math.pi, math.pi, (n, n_waves)),
+            "weights": generator.uniform(-bound, bound, (n, n_waves, n_out)),
+            "biases": generator.uniform(-bound, bound, (n, n_out)),
+        }
+        rate = self.recipe.slow_multiplier
+        variables = [self._variable(value, f"waves/{name}", rate) for name, value in values.items()]
+        return self._operation("periodic", source, n * (n_out + 1), variables, integers=[n_waves])
+
+    def _embedding(self, source: int, layout: Layout) -> int:
+        """One row of numbers for each category; "none of the known" starts in the middle, at 0."""
+        width, n_rows = self.recipe.embedding_width, sum(layout.n_codes)
+        rows = self.generator.standard_normal((n_rows, width))
+        rows[np.cumsum([0, *layout.n_codes[:-1]])] = 0
+        table = self._variable(rows, "embeddings", 1.0)
+        shape = (len(layout.n_codes), width)
+        found = self.plan.add("embedding", [source], shape, layer=self.name, variables=[table], integers=[n_rows])
+        return self.plan.add_reshaping(found, (math.prod(shape),), self.name)
 
 
 class TabularNetwork:
-    """One network for each member, side by side: ``x * scale``, hidden dense layers, a dense output.
-
-    Kernels are drawn from N(0, 1 / inputs), biases from N(0, 1), the output layer starts at 0. The learning rate of a
-    kernel is multiplied by 1 / sqrt(inputs) and Adam's epsilon by sqrt(inputs): that is the parametrisation
-    ``x . W / sqrt(inputs)`` with standard normal W, written with ordinary dense layers.
+    """One network for each member, side by side: embeddings, ``x * scale``, hidden dense layers, a dense output.
 
     Parameters
     ----------
     recipe : Recipe
-    n_in, n_out : int
+    layout : Layout
+        Of the matrices that the network will read.
+    n_out : int
     head : {"softmax", "linear"}
     n_members : int
     seed : int, default 0
@@ -73,24 +159,29 @@ class TabularNetwork:
     ----------
     values : numpy.ndarray of shape (size,)
         All parameters, one member's after another's.
+    members : list of Member
     """
 
-    def __init__(self, recipe: Recipe, n_in: int, n_out: int, head: str, n_members: int = 1, seed: int = 0) -> None:
-        self.recipe, self.n_in, self.n_out, self.head, self.n_members = recipe, n_in, n_out, head, n_members
+    def __init__(
+        self, recipe: Recipe, layout: Layout, n_out: int, head: str, n_members: int = 1, seed: int = 0
+    ) -> None:
+        self.recipe, self.layout, self.n_out, self.head, self.n_members = recipe, layout, n_out, head, n_members
         generator = random_state.generator(seed)
-        members = [self._variables(f"member_{number}", generator) for number in range(n_members)]
-        self.plan = self._plan(members)
+        self.plan = NetworkPlan()
+        inputs = {name: self.plan.add_input((width,)) for name, width in self._input_widths().items()}
+        self.members = [Member(f"member_{number}", recipe, self.plan, generator) for number in range(n_members)]
+        starts = []
+        for member in self.members:
+            starts.append(len(self.plan.variables))
+            self.plan.outputs.append(member.add(inputs, layout, [*recipe.hidden, n_out], head))
         self.parameters = ParameterVector(self.plan.variables, _TYPE)
         self.native = _core.Network(_TYPE.name, self.plan)
         self.native.bind(
             [variable.array for variable in self.plan.variables],
             [self.parameters.gradient_of(variable) for variable in self.plan.variables],
         )
-        per_member = len(members[0])
-        starts = [self.parameters.offsets[per_member * number] for number in range(n_members)]
-        self.member_slices = [
-            slice(start, end) for start, end in zip(starts, [*starts[1:], self.values.size], strict=True)
-        ]
+        bounds = [*(self.parameters.offsets[start] for start in starts), self.values.size]
+        self.member_slices = [slice(start, end) for start, end in itertools.pairwise(bounds)]
 
     @property
     def values(self) -> Array:
@@ -98,57 +189,46 @@ class TabularNetwork:
 
     @property
     def widths(self) -> list[int]:
-        return [self.n_in, *self.recipe.hidden, self.n_out]
+        """Of the matrix, of the hidden layers and of the output."""
+        return [self.layout.width, *self.recipe.hidden, self.n_out]
 
-    def _variables(self, member: str, generator: np.random.Generator) -> list[Variable]:
-        """The scale, then kernel and bias of every layer."""
-        recipe = self.recipe
-        made = [
-            Variable(
-                np.ones(self.n_in, _TYPE), "scale", f"{member}/scale", learning_rate_multiplier=recipe.scale_multiplier
-            )
-        ]
-        last = len(self.widths) - 2
-        for number, (n_in, n_out) in enumerate(zip(self.widths[:-1], self.widths[1:], strict=True)):
-            factor = 0.0 if number == last else 1.0
-            kernel = factor / math.sqrt(n_in) * generator.standard_normal((n_in, n_out))
-            bias = factor * generator.standard_normal(n_out)
-            path = f"{member}/dense_{number}"
-            made.append(
-                Variable(
-                    kernel.astype(_TYPE),
-                    "kernel",
-                    f"{path}/kernel",
-                    learning_rate_multiplier=1 / math.sqrt(n_in),
-                    epsilon_multiplier=math.sqrt(n_in),
-                )
-            )
-            made.append(
-                Variable(bias.astype(_TYPE), "bias", f"{path}/bias", learning_rate_multiplier=recipe.bias_multiplier)
-            )
-        return made
+    def _input_widths(self) -> dict[str, int]:
+        """The plan's inputs; without an embedding of their own, numbers stand among the other features."""
+        numbers = self.layout.n_numbers if self.recipe.n_waves else 0
+        others = self.layout.n_numbers - numbers + self.layout.n_others
+        widths = {"numbers": numbers, "others": others, "codes": len(self.layout.n_codes)}
+        return {name: width for name, width in widths.items() if width}
 
-    def _plan(self, members: Sequence[Sequence[Variable]]) -> NetworkPlan:
-        plan = NetworkPlan()
-        x = plan.add_input((self.n_in,))
-        hidden, head = activations.get(self.recipe.activation), activations.get(self.head)
-        for number, (scale, *layers) in enumerate(members):
-            buffer = plan.add("scale", [x], (self.n_in,), layer=f"member_{number}", variables=[scale])
-            pairs = list(zip(layers[::2], layers[1::2], strict=True))
-            for depth, (kernel, bias) in enumerate(pairs):
-                activation = head if depth == len(pairs) - 1 else hidden
-                shape = (kernel.shape[1],)
-                buffer = plan.add(
-                    "dense", [buffer], shape, layer=f"member_{number}", variables=[kernel, bias], activation=activation
-                )
-            plan.outputs.append(buffer)
-        return plan
+    def inputs(self, x: Array) -> list[Array]:
+        """Return a matrix of features as the arrays that the plan reads.
+
+        Parameters
+        ----------
+        x : numpy.ndarray of shape (n, layout.width)
+        """
+        found = []
+        first = 0
+        for name, width in self._input_widths().items():
+            part = x[:, first : first + width]
+            found.append(np.ascontiguousarray(self.layout.table_rows(part) if name == "codes" else part, _TYPE))
+            first += width
+        return found
+
+    def outputs(self, inputs: list[Array]) -> Array:
+        """Return what every member makes of `inputs`: (n_members, n, n_out)."""
+        out = np.empty((self.n_members, len(inputs[0]), self.n_out), _TYPE)
+        self.native.predict(inputs, list(out))
+        return out
+
+    def predict(self, x: Array) -> Array:
+        """Return every member's outputs for a matrix of features: (n_members, n, n_out)."""
+        return self.outputs(self.inputs(x))
 
     def state(self) -> dict[str, Any]:
         """Return what the network is, without its weights, as plain data."""
         return {
             "recipe": self.recipe.state(),
-            "n_in": self.n_in,
+            "layout": self.layout.state(),
             "n_out": self.n_out,
             "head": self.head,
             "n_members": self.n_members,
@@ -167,10 +247,8 @@ class TabularNetwork:
         ValueError
             If a weight is missing or has another shape.
         """
-        recipe = dict(state["recipe"])
-        recipe["hidden"] = tuple(recipe["hidden"])
-        sizes = (state["n_in"], state["n_out"], state["head"], state["n_members"])
-        network = cls(Recipe(**recipe), *sizes)
+        recipe, layout = Recipe.from_state(state["recipe"]), Layout.from_state(state["layout"])
+        network = cls(recipe, layout, state["n_out"], state["head"], state["n_members"])
         for variable in network.plan.variables:
             if variable.path not in weights:
                 raise ValueError(f"The weight {variable.path!r} is missing")
@@ -182,174 +260,3 @@ class TabularNetwork:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(self.from_state(state["state"], state["weights"]).__dict__)
-
-    def predict(self, x: Array) -> Array:
-        """Return every member's outputs: (n_members, n, n_out)."""
-        out = np.empty((self.n_members, len(x), self.n_out), _TYPE)
-        self.native.predict([np.ascontiguousarray(x, _TYPE)], list(out))
-        return out
-
-
-@dataclass
-class Part:
-    """Rows of features, prepared targets and weights."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
-
-
-@dataclass
-class TrainingPlan:
-    """How to train: what `fit` of an estimator has decided.
-
-    Attributes
-    ----------
-    loss : cnn_core.losses.Loss
-    score : callable from one member's outputs on the validation part to a number, the less the better; None without it
-    epochs, batch_size : int
-    seed : int
-    time_limit : float or None
-        Seconds.
-    report : callable of (epoch, epochs, loss, best score) or None
-    """
-
-    loss: losses.Loss
-    score: Callable[[Array], float] | None
-    epochs: int
-    batch_size: int
-    seed: int
-    time_limit: float | None = None
-    report: Callable[[int, int, float, float], None] | None = None
-
-
-class Training:
-    """Train a network by its recipe and leave each member with its best epoch's parameters.
-
-    Parameters
-    ----------
-    network : TabularNetwork
-    part : Part
-        To train on.
-    x_validation : numpy.ndarray or None
-    plan : TrainingPlan
-
-    Attributes
-    ----------
-    losses : list of float
-        The training loss after each epoch, mean over members.
-    scores : list of list of float
-        Of each epoch, for each member.
-    best_epochs : list of int
-        Counted from 1.
-    """
-
-    def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
-        self.network, self.part, self.x_validation, self.plan = network, part, x_validation, plan
-        self.losses: list[float] = []
-        self.scores: list[list[float]] = []
-        self.best_epochs = [0] * network.n_members
-        self._best = network.values.copy()
-        self._best_scores = [math.inf] * network.n_members
-        recipe = network.recipe
-        self._optimizer = optimizers.Adam(recipe.learning_rate, recipe.beta_1, recipe.beta_2, recipe.epsilon)
-        self._batch_size = min(plan.batch_size, len(part.x))
-        self._n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
-        self._pass = self._native_pass()
-        self._step = 0
-
-    def _native_pass(self) -> Any:
-        network, part = self.network, self.part
-        width = 1 if part.y.ndim == 1 else part.y.shape[1]
-        outputs = range(network.n_members)
-        return _core.Pass(
-            network.native,
-            [part.x],
-            [part.y] * network.n_members,
-            [part.weights] * network.n_members,
-            self._batch_size,
-            [self.plan.loss.describe(width, output) for output in outputs],
-            [],
-            native_optimizer(network.parameters, self._optimizer),
-            [None] * network.n_members,
-            "training",
-            self.plan.seed,
-        )
-
-    def run(self) -> None:
-        """Train; Ctrl-C ends the training with the best epoch so far."""
-        epochs, epoch, began = self.plan.epochs, 0, time.monotonic()
-        start = np.arange(len(self.part.x), dtype=np.int64)
-        try:
-            while epoch < epochs:
-                order = _core.shuffled(len(start), self.plan.seed, epoch + 1, start.copy())
-                finished = self._epoch(order, epochs)
-                epoch += 1
-                if not finished:
-                    break
-                self._keep_best(epoch)
-                if self.plan.report is not None:
-                    self.plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
-                epochs = self._affordable(epoch, epochs, time.monotonic() - began)
-        finally:
-            self.network.values[...] = self._best
-
-    def _affordable(self, epoch: int, epochs: int, seconds: float) -> int:
-        """Fewer epochs if the time limit asks for it; the schedule is squeezed while its first swing is on."""
-        limit = self.plan.time_limit
-        if limit is None:
-            return epochs
-        if seconds >= limit:
-            return epoch
-        return min(epochs, max(epoch, int(limit / (seconds / epoch)))) if epoch <= 3 else epochs
-
-    def _epoch(self, order: Array, epochs: int) -> bool:
-        """One epoch; False if the loss left the finite numbers."""
-        schedule = schedules.Coslog(self.network.recipe.learning_rate, max(1, epochs * self._n_batches))
-        rates = np.ascontiguousarray(schedule(np.arange(self._step, self._step + self._n_batches)), np.float64)
-        first, status = 0, ""
-        while first < self._n_batches and status != "diverged":
-            status, first, self._step = self._pass(first, self._n_batches, rates[first:].copy(), self._step, order)
-        samples, _, totals, _ = self._pass.take_totals()
-        if status == "diverged":
-            return False
-        self.losses.append(sum(totals) / len(totals) / samples)
-        return True
-
-    def _keep_best(self, epoch: int) -> None:
-        """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""
-        scores = [-float(epoch)] * self.network.n_members
-        if self.x_validation is not None and self.plan.score is not None:
-            scores = [self.plan.score(outputs) for outputs in self.network.predict(self.x_validation)]
-            self.scores.append(scores)
-        for member, score in enumerate(scores):
-            if score <= self._best_scores[member]:
-                self._best_scores[member], self.best_epochs[member] = score, epoch
-                place = self.network.member_slices[member]
-                self._best[place] = self.network.values[place]
-
-
-class ProgressLine:
-    """Show how far training has come: one line that is written over in a terminal, else a few lines.
-
-    Parameters
-    ----------
-    name : str
-        Of the score.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._last = 0.0
-
-    def __call__(self, epoch: int, epochs: int, loss: float, score: float) -> None:
-        terminal = sys.stdout.isatty()
-        now = time.monotonic()
-        done = epoch >= epochs
-        due = now - self._last > 0.1 if terminal else epoch % max(1, epochs // 8) == 0
-        if not (due or done):
-            return
-        self._last = now
-        shown = f" - best {self.name} {score:.4f}" if abs(score) < math.inf and self.name else ""
-        text = f"epoch {epoch}/{epochs} - loss {loss:.4f}{shown}"
-        print(f"\r{text}" if terminal else text, end="" if terminal and not done else "\n", flush=True)

@@ -24,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
+from cnn_core.sklearn.recipes import PRESETS
 from cnn_core.sklearn.tabular import load
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (32,), "epochs": 64}
@@ -95,6 +96,49 @@ def test_a_frame_with_other_columns_is_refused():
         classifier.predict(frame[list(frame)[::-1]])
     with pytest.raises(ValueError, match=r"'age' held numbers in training\. Received: 'old' in row 0"):
         classifier.predict(frame.assign(age="old"))
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_every_preset_does_everything(kind: Any, preset: str, tmp_path: Path):
+    frame, y = table()
+    frame["street"] = [f"street {row % 11}" for row in range(len(frame))]
+    if kind is TabularRegressor:
+        y = np.where(y == "yes", 1.0, -1.0) + frame["age"].fillna(40) / 100
+    estimator = kind(preset, n_members=2, random_state=0, **SMALL).fit(frame, y)
+    assert estimator.score(frame, y) > 0.9
+    changed = frame.assign(street="nowhere", city=None, age=np.nan)
+    assert len(estimator.predict(changed)) == len(frame)
+    importances = estimator.feature_importances(frame, y, random_state=0)
+    assert importances.argmax() == 1
+    estimator.save(tmp_path / "model")
+    for copy in (load(tmp_path / "model"), pickle.loads(pickle.dumps(estimator))):
+        np.testing.assert_array_equal(copy.predict(changed), estimator.predict(changed))
+    again = kind(preset, n_members=2, random_state=0, **SMALL).fit(frame, y)
+    np.testing.assert_array_equal(again.predict(frame), estimator.predict(frame))
+    limited = kind(preset, time_limit=0.001, random_state=0).fit(frame, y)
+    assert limited.n_iter_ == 1
+
+
+def test_the_full_regressor_stays_within_the_range_of_its_targets(tmp_path: Path):
+    x = np.linspace(-1, 1, 200).reshape(-1, 1)
+    far = np.array([[-50.0], [50.0]])
+    free = TabularRegressor("periodic", random_state=0, **SMALL).fit(x, x[:, 0])
+    kept = TabularRegressor("td", random_state=0, **SMALL).fit(x, x[:, 0])
+    assert np.abs(free.predict(far)).max() > 1
+    kept.save(tmp_path / "model")
+    for regressor in (kept, load(tmp_path / "model")):
+        assert np.abs(regressor.predict(np.linspace(-50, 50, 99).reshape(-1, 1))).max() <= 1 + 1e-6
+    levels = TabularRegressor("td", quantiles=(0.1, 0.9), random_state=0, **SMALL).fit(x, x[:, 0])
+    assert np.abs(levels.predict_quantiles(far)).max() <= 1 + 1e-6
+
+
+def test_an_unknown_preset_is_refused():
+    for preset in ("best", ["td"], None):
+        with pytest.raises(
+            ValueError, match=r"`preset` must be one of td_s, td, periodic, piecewise_linear\. Received"
+        ):
+            TabularClassifier(preset).fit([[0.0], [1.0]], [0, 1])
 
 
 def test_the_seed_decides():

@@ -127,7 +127,7 @@ def test_columns_without_news_are_left_out():
     table = objects([1.0, 2, 3], [7, 7, 7], [None] * 3, ["a"] * 3)
     preprocessor = TablePreprocessor().fit(table)
     assert preprocessor.feature_names == ["column 0"]
-    assert [place.stop - place.start for place in preprocessor.places] == [1, 0, 0, 0]
+    assert [len(place) for place in preprocessor.places] == [1, 0, 0, 0]
     assert TablePreprocessor().fit(table[:, 1:]).transform(table[:, 1:]).tolist() == [[0], [0], [0]]
 
 
@@ -183,7 +183,8 @@ def test_time_of_day_counts():
 @pytest.mark.parametrize("choice", [[0], [-3], ["column 0"], [True, False, False]])
 def test_chosen_categories(choice: list[Any]):
     table = np.arange(12.0).reshape(4, 3)
-    assert TablePreprocessor(choice).fit(table).feature_names[:2] == ["column 0=0", "column 0=3"]
+    names = TablePreprocessor(choice).fit(table).feature_names
+    assert names[:4] == ["column 1", "column 2", "column 0=0", "column 0=3"], "numbers stand first"
 
 
 @pytest.mark.parametrize("choice", [["nothing"], [3], [True], "all"])
@@ -236,3 +237,39 @@ def test_pandas_and_polars_hold_the_same():
     assert ours.feature_names == theirs.feature_names
     np.testing.assert_array_equal(ours.transform(first), theirs.transform(second))
     np.testing.assert_array_equal(ours.transform(second), ours.transform(first))
+
+
+def test_features_stand_by_their_roles():
+    table = np.array([["b", 1.0, f"k{row % 9}"] if row else [None, None, "k0"] for row in range(18)], dtype=object)
+    table[1::2, 0], table[1::2, 1] = "c", 3.0
+    table[2, 0] = "d"
+    preprocessor = TablePreprocessor(most_one_hot=8).fit(table)
+    names = ["column 1", "column 0=b", "column 0=c", "column 0=d", "column 1 is missing", "column 2"]
+    assert preprocessor.feature_names == names
+    assert [place.tolist() for place in preprocessor.places] == [[1, 2, 3], [0, 4], [5]]
+    assert (preprocessor.layout.n_numbers, preprocessor.layout.n_others) == (1, 4)
+    assert preprocessor.layout.n_codes == (10,)
+    x = preprocessor.transform(table)
+    np.testing.assert_array_equal(x[:, 5], np.arange(18) % 9 + 1)
+    alone = TablePreprocessor().fit(table[:, [1]]).transform(table[:, [1]])
+    np.testing.assert_array_equal(x[:, [0, 4]], alone)
+
+
+@pytest.mark.parametrize(("n_values", "embedded"), [(8, False), (9, True)])
+def test_categories_of_many_values_become_codes(n_values: int, embedded: bool):
+    column = np.array([[f"value {number % n_values}"] for number in range(40)], dtype=object)
+    preprocessor = TablePreprocessor(most_one_hot=8).fit(column)
+    assert preprocessor.layout.n_codes == ((n_values + 1,) if embedded else ())
+    unknown = preprocessor.transform(np.array([["new"], [None], ["value 0"]], dtype=object))
+    if embedded:
+        assert unknown[:, 0].tolist() == [0, 0, 1]
+        again = TablePreprocessor.from_state(json.loads(json.dumps(preprocessor.state())))
+        np.testing.assert_array_equal(again.transform(column), preprocessor.transform(column))
+        assert again.layout == preprocessor.layout
+
+
+def test_of_too_many_codes_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cnn_core.sklearn.preprocessing.MAX_CODES", 9)
+    column = np.array([[f"value {number:02}"] for number in [*range(12), *range(3, 12)]], dtype=object)
+    preprocessor = TablePreprocessor(most_one_hot=8).fit(column)
+    assert preprocessor.encoders[0].levels == [f"value {number:02}" for number in range(3, 12)]

@@ -1,0 +1,194 @@
+"""The loop that trains the networks of the tabular estimators. Floor 5.
+
+An epoch is one native call, the validation part one native prediction; every member keeps its own best epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnn_core import _core, losses, optimizers, schedules
+from cnn_core.arrays import Array
+from cnn_core.parameters import native_optimizer
+from cnn_core.sklearn.recipes import Recipe
+from cnn_core.sklearn.tabular_network import TabularNetwork
+
+
+@dataclass
+class Part:
+    """Rows of features, prepared targets and weights."""
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+
+
+@dataclass
+class TrainingPlan:
+    """How to train: what `fit` of an estimator has decided.
+
+    Attributes
+    ----------
+    loss : cnn_core.losses.Loss
+    score : callable from one member's outputs on the validation part to a number, the less the better; None without it
+    epochs, batch_size : int
+    seed : int
+    time_limit : float or None
+        Seconds.
+    report : callable of (epoch, epochs, loss, best score) or None
+    """
+
+    loss: losses.Loss
+    score: Callable[[Array], float] | None
+    epochs: int
+    batch_size: int
+    seed: int
+    time_limit: float | None = None
+    report: Callable[[int, int, float, float], None] | None = None
+
+
+class Training:
+    """Train a network by its recipe and leave each member with its best epoch's parameters.
+
+    Parameters
+    ----------
+    network : TabularNetwork
+    part : Part
+        To train on.
+    x_validation : numpy.ndarray or None
+    plan : TrainingPlan
+
+    Attributes
+    ----------
+    losses : list of float
+        The training loss after each epoch, mean over members.
+    scores : list of list of float
+        Of each epoch, for each member.
+    best_epochs : list of int
+        Counted from 1.
+    """
+
+    def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
+        self.network, self.part, self.plan = network, part, plan
+        self.losses: list[float] = []
+        self.scores: list[list[float]] = []
+        self.best_epochs = [0] * network.n_members
+        self._best = network.values.copy()
+        self._best_scores = [math.inf] * network.n_members
+        self._validation = None if x_validation is None else network.inputs(x_validation)
+        self._optimizer = _optimizer(network.recipe)
+        self._batch_size = min(plan.batch_size, len(part.x))
+        self._n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
+        self._pass = self._native_pass()
+        self._step = 0
+
+    def _native_pass(self) -> Any:
+        network, part = self.network, self.part
+        width = 1 if part.y.ndim == 1 else part.y.shape[1]
+        outputs = range(network.n_members)
+        return _core.Pass(
+            network.native,
+            network.inputs(part.x),
+            [part.y] * network.n_members,
+            [part.weights] * network.n_members,
+            self._batch_size,
+            [self.plan.loss.describe(width, output) for output in outputs],
+            [],
+            native_optimizer(network.parameters, self._optimizer),
+            [None] * network.n_members,
+            "training",
+            self.plan.seed,
+        )
+
+    def run(self) -> None:
+        """Train; Ctrl-C ends the training with the best epoch so far."""
+        epochs, epoch, began = self.plan.epochs, 0, time.monotonic()
+        start = np.arange(len(self.part.x), dtype=np.int64)
+        try:
+            while epoch < epochs:
+                order = _core.shuffled(len(start), self.plan.seed, epoch + 1, start.copy())
+                finished = self._epoch(order, epochs)
+                epoch += 1
+                if not finished:
+                    break
+                self._keep_best(epoch)
+                if self.plan.report is not None:
+                    self.plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
+                epochs = self._affordable(epoch, epochs, time.monotonic() - began)
+        finally:
+            self.network.values[...] = self._best
+
+    def _affordable(self, epoch: int, epochs: int, seconds: float) -> int:
+        """Fewer epochs if the time limit asks for it; the schedule is squeezed while its first swing is on."""
+        limit = self.plan.time_limit
+        if limit is None:
+            return epochs
+        if seconds >= limit:
+            return epoch
+        return min(epochs, max(epoch, int(limit / (seconds / epoch)))) if epoch <= 3 else epochs
+
+    def _epoch(self, order: Array, epochs: int) -> bool:
+        """One epoch; False if the loss left the finite numbers."""
+        recipe, n_steps = self.network.recipe, max(1, epochs * self._n_batches)
+        schedule = schedules.Coslog(recipe.learning_rate, n_steps)
+        if recipe.dropout or recipe.weight_decay:
+            self._pass.set_regularization(float(schedules.FlatCosine(1, n_steps)(self._step)))
+        rates = np.ascontiguousarray(schedule(np.arange(self._step, self._step + self._n_batches)), np.float64)
+        first, status = 0, ""
+        while first < self._n_batches and status != "diverged":
+            status, first, self._step = self._pass(first, self._n_batches, rates[first:].copy(), self._step, order)
+        samples, _, totals, _ = self._pass.take_totals()
+        if status == "diverged":
+            return False
+        self.losses.append(sum(totals) / len(totals) / samples)
+        return True
+
+    def _keep_best(self, epoch: int) -> None:
+        """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""
+        scores = [-float(epoch)] * self.network.n_members
+        if self._validation is not None and self.plan.score is not None:
+            scores = [self.plan.score(outputs) for outputs in self.network.outputs(self._validation)]
+            self.scores.append(scores)
+        for member, score in enumerate(scores):
+            if score <= self._best_scores[member]:
+                self._best_scores[member], self.best_epochs[member] = score, epoch
+                place = self.network.member_slices[member]
+                self._best[place] = self.network.values[place]
+
+
+def _optimizer(recipe: Recipe) -> optimizers.Adam:
+    settings = (recipe.learning_rate, recipe.beta_1, recipe.beta_2, recipe.epsilon)
+    return optimizers.Adam(*settings, weight_decay=recipe.weight_decay or None)
+
+
+class ProgressLine:
+    """Show how far training has come: one line that is written over in a terminal, else a few lines.
+
+    Parameters
+    ----------
+    name : str
+        Of the score.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._last = 0.0
+
+    def __call__(self, epoch: int, epochs: int, loss: float, score: float) -> None:
+        terminal = sys.stdout.isatty()
+        now = time.monotonic()
+        done = epoch >= epochs
+        due = now - self._last > 0.1 if terminal else epoch % max(1, epochs // 8) == 0
+        if not (due or done):
+            return
+        self._last = now
+        shown = f" - best {self.name} {score:.4f}" if abs(score) < math.inf and self.name else ""
+        text = f"epoch {epoch}/{epochs} - loss {loss:.4f}{shown}"
+        print(f"\r{text}" if terminal else text, end="" if terminal and not done else "\n", flush=True)
