@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from cnn_core.arrays import Array
 from cnn_core.sklearn import objectives
@@ -149,7 +149,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     Notes
     -----
-    Sparse matrices are made dense in chunks of 64 MiB, or at once if they take no more.
+    Of a sparse matrix, only what it stores is multiplied, unless that is a fifth or more of a small matrix.
     L-BFGS is SciPy's, as in scikit-learn; the loss and its gradient are computed in the type of the data.
     If the loss leaves the finite numbers, the weights become NaN, and `fit` raises ValueError at its end, unless early
     stopping has kept better ones.
@@ -208,11 +208,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = self._validate_pair(X, y, reset)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = Labels(y)
             self.classes_ = self._labels.classes
@@ -235,11 +231,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=False
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = self._validate_pair(X, y, False)
         unknown = np.setdiff1d(unique_labels(y), self.classes_)
         if len(unknown):
             raise ValueError(f"`y_val` has classes that `y` lacks. Received: {unknown}")
@@ -488,7 +480,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     Notes
     -----
-    Sparse matrices are made dense in chunks of 64 MiB, or at once if they take no more.
+    Of a sparse matrix, only what it stores is multiplied, unless that is a fifth or more of a small matrix.
     L-BFGS is SciPy's, as in scikit-learn; the loss and its gradient are computed in the type of the data.
     If the loss leaves the finite numbers, the weights become NaN, and `fit` raises ValueError at its end, unless early
     stopping has kept better ones.
@@ -545,19 +537,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=(np.float64, np.float32),
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
+        return self._validate_pair(X, y, reset, y_numeric=True)
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         return self._validate_input(X, y, False, False)

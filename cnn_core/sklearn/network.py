@@ -15,10 +15,10 @@ import numpy as np
 from cnn_core import _core
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
+from cnn_core.data import SparseRows
 from cnn_core.parameters import ALIGNMENT, aligned_zeros
 from cnn_core.plan import NetworkPlan
 
-CHUNK_BYTES = 1 << 26  # rows of a sparse matrix are made dense in chunks of about this size
 # Of batch normalization: an estimator makes some hundred steps, in which Keras's 0.99 would hardly forget the start.
 MOMENTUM = 0.9
 EPSILON = 1e-5
@@ -112,46 +112,28 @@ class Stack:
         return plan
 
 
-def predict(stack: Stack, weights: Weights, x: Any, dtype: np.dtype[Any]) -> Array:
-    """Compute the network's outputs for rows of a dense or sparse matrix.
-
-    Parameters
-    ----------
-    stack : Stack
-    weights : Weights
-    x : numpy.ndarray or scipy.sparse matrix of shape (n, features)
-    dtype : numpy.dtype
-        To compute in.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, outputs)
-    """
+def reading_network(stack: Stack, weights: Weights, dtype: np.dtype[Any]) -> Any:
+    """Return a native network that predicts with these weights, in this type."""
     weights = weights.like([np.ascontiguousarray(array, dtype) for array in weights])
     plan = stack.plan(weights)
     native = _core.Network(dtype.name, plan)
     tensors: list[Any] = list(plan.variables)
     native.bind(tensors, [None] * len(tensors))
-    return predict_natively(native, stack.widths[-1], x, dtype)
+    return native
 
 
-def predict_natively(native: Any, width: int, x: Any, dtype: np.dtype[Any]) -> Array:
-    """Compute what a native network, `width` units wide at its end, makes of the rows."""
+def predict(native: Any, width: int, x: Any, dtype: np.dtype[Any]) -> Array:
+    """Compute a network's outputs, `width` columns, for rows of a dense or sparse matrix."""
     outputs = np.empty((x.shape[0], width), dtype)
-    if isinstance(x, np.ndarray):
-        native.predict([np.ascontiguousarray(x, dtype)], [outputs])
-        return outputs
-    rows = x.tocsr()
-    step = chunk_rows(x.shape[1], dtype)
-    for first in range(0, x.shape[0], step):
-        part = rows[first : first + step].toarray().astype(dtype, copy=False)
-        native.predict([np.ascontiguousarray(part)], [outputs[first : first + step]])
+    native.predict([native_rows(x, dtype)], [outputs])
     return outputs
 
 
-def chunk_rows(width: int, dtype: np.dtype[Any]) -> int:
-    """Return how many rows of a sparse matrix are made dense at once."""
-    return max(1, CHUNK_BYTES // max(1, width * dtype.itemsize))
+def native_rows(x: Any, dtype: np.dtype[Any]) -> Any:
+    """Return rows of a dense or sparse matrix in the form and type that native code reads."""
+    if isinstance(x, np.ndarray):
+        return np.ascontiguousarray(x, dtype)
+    return SparseRows.read(x.astype(dtype, copy=False), "X", dtype)
 
 
 class DenseNetwork:
@@ -199,6 +181,10 @@ class DenseNetwork:
         tensors: list[Any] = list(plan.variables)
         self.native = _core.Network(dtype.name, plan)
         self.native.bind(tensors, [gradients[id(tensor)] for tensor in tensors])
+
+    def reads_like(self, stack: Stack) -> bool:
+        """Whether it predicts what a network of these layers would."""
+        return self.stack.widths == stack.widths and self.stack.activations == stack.activations
 
     def has(self, weights: Weights) -> bool:
         """Whether these arrays are the network's own views."""

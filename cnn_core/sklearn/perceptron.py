@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -32,7 +32,8 @@ from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
 from cnn_core.sklearn import callbacks as following
 from cnn_core.sklearn import objectives
-from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict
+from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
+from cnn_core.sklearn.plain import has_known_features, is_plain_matrix, is_plain_target, take_over
 from cnn_core.sklearn.training import (
     Evaluator,
     FullBatch,
@@ -47,7 +48,10 @@ from cnn_core.sklearn.training import (
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 SMALLEST_ADAPTIVE_RATE = 1e-6
 NORMALIZATION = ("scales_", "shifts_", "moving_means_", "moving_variances_")  # attributes, in the order of `Weights`
-DENSE_BYTES = 1 << 26  # a sparse matrix that takes no more than this when dense is made dense once and for all
+# A sparse matrix is made dense if it takes no more bytes then and stores this share of its entries: where fewer
+# are stored, multiplying those alone is faster.
+DENSE_BYTES = 1 << 26
+DENSE_SHARE = 0.2
 OWN_NAMES = {"identity": "linear", "logistic": "sigmoid"}
 ACTIVATION_NAMES = {*OWN_NAMES} | {
     name for name, each in vars(activations).items() if isinstance(each, Activation) and not each.row_wise
@@ -124,6 +128,22 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     @abstractmethod
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         """Check the data; return X and y as arrays."""
+
+    def _validate_pair(self, X: Any, y: Any, reset: bool, **checks: Any) -> tuple[Any, Any]:
+        """Return X and y as arrays or a sparse matrix."""
+        plain = is_plain_matrix(X) and is_plain_target(y, len(X))
+        if plain and reset:
+            take_over(self, X)
+            return X, y
+        if plain and has_known_features(self, X):
+            return X, y
+        dtypes = (np.float64, np.float32)
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtypes, reset=reset, **checks
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
 
     @abstractmethod
     def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
@@ -247,8 +267,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
 
     def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any]) -> Rows:
         if not isinstance(X, np.ndarray):
-            small = X.shape[0] * X.shape[1] * dtype.itemsize <= DENSE_BYTES
-            X = X.toarray() if small else X.tocsr()
+            size = X.shape[0] * X.shape[1]
+            X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
         if isinstance(X, np.ndarray):
             X = np.ascontiguousarray(X, dtype)
         weights = None if weights is None else np.ascontiguousarray(weights, dtype)
@@ -512,14 +532,22 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
 
     def _outputs(self, X: Any, check_input: bool = True) -> Array:
         """Return what the output units say, (n, n_outputs)."""
-        if check_input:
+        if check_input and not (is_plain_matrix(X) and has_known_features(self, X)):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)
         widths = [len(self.coefs_[0]), *(len(intercept) for intercept in self.intercepts_)]
         with _threads(self.n_threads):
-            return predict(self._stack(widths, reading=True), self._weights(), X, dtype)
+            return predict(self._reader(widths, dtype), widths[-1], X, dtype)
+
+    def _reader(self, widths: list[int], dtype: np.dtype[Any]) -> Any:
+        """Return a native network for prediction: that of `fit`, if it still is what the attributes say."""
+        stack, weights = self._stack(widths, reading=True), self._weights()
+        known: DenseNetwork | None = getattr(self, "_network", None)
+        if known is not None and known.dtype == dtype and known.reads_like(stack) and known.has(weights):
+            return known.native
+        return reading_network(stack, weights, dtype)
 
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC_SOLVERS:

@@ -1,7 +1,4 @@
-"""Epochs, evaluations and full-batch gradients of a dense network, over rows dense and sparse. Floor 5.
-
-What is dense is one native call for many epochs; sparse rows are made dense chunk by chunk.
-"""
+"""Epochs, evaluations and full-batch gradients of a dense network, over rows dense and sparse. Floor 5."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import numpy as np
 
 from cnn_core import _core
 from cnn_core.arrays import Array
-from cnn_core.sklearn.network import DenseNetwork, chunk_rows
+from cnn_core.sklearn.network import DenseNetwork, native_rows
 
 EVALUATION_ROWS = 4096
 
@@ -67,7 +64,7 @@ class Objective:
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights, row by row."""
+    """Inputs, targets and weights, row by row; sparse inputs are a SciPy matrix."""
 
     x: Any
     targets: Array
@@ -77,10 +74,6 @@ class Rows:
     @property
     def n(self) -> int:
         return int(self.x.shape[0])
-
-    @property
-    def is_dense(self) -> bool:
-        return isinstance(self.x, np.ndarray)
 
 
 @dataclass
@@ -123,8 +116,8 @@ class Progress:
 class Trainer:
     """Epochs over rows, each in an order of its own.
 
-    Dense rows are shuffled natively, and many epochs are one native call. Sparse rows are made dense chunk by chunk;
-    they, objects that call back into Python, and whoever wants to hear of every batch take the order from Python.
+    Orders are drawn natively, and many epochs are one native call. Objects that call back into Python, and whoever
+    wants to hear of every batch, take the order from Python.
 
     Parameters
     ----------
@@ -155,29 +148,24 @@ class Trainer:
         by_batch: bool = False,
     ) -> None:
         self.network, self.rows, self.objective, self.batch_size = network, rows, objective, batch_size
-        self.optimizer, self.state, self.random_state, self.seed = optimizer, state, random_state, seed
+        self.state, self.random_state = state, random_state
         self.n_batches = -(-rows.n // batch_size)
         self._rates = np.empty(self.n_batches)
         self._losses: list[float] = []
         self._diverged = False
-        self._whole: Any = None
-        if rows.is_dense:
-            self._whole = self._pass(rows)
+        self._native = native_pass(network, rows, objective, batch_size, optimizer, "training", seed)
         self._epochs: Any = None
         self._order: Any = None
-        if rows.is_dense and not by_batch and not self._calls_python():
+        if not by_batch and not self._calls_python():
             generator = None if random_state is None else random_state._bit_generator
             self._lock = nullcontext() if generator is None else generator.lock
-            self._epochs = _core.Epochs(self._whole, generator, objective.factor)
+            self._epochs = _core.Epochs(self._native, generator, objective.factor)
 
     def _calls_python(self) -> bool:
         """Whether code that is not ours would run while the bit generator is locked, or shuffles itself."""
         own_shuffle = self.random_state is not None and type(self.random_state) is not np.random.RandomState
         own_activation = any(activation.native is None for activation in self.network.stack.activations)
         return own_shuffle or own_activation or self.objective.description["custom"] is not None
-
-    def _pass(self, rows: Rows) -> Any:
-        return native_pass(self.network, rows, self.objective, self.batch_size, self.optimizer, "training", self.seed)
 
     def run(self, most: int, progress: Progress) -> None:
         """Train for an epoch or, if that is possible without the interpreter, up to `most` while there is progress."""
@@ -199,7 +187,7 @@ class Trainer:
                         progress.idle,
                     )
             finally:
-                self.state.step = self._whole.step
+                self.state.step = self._native.step
                 self._losses = self._epochs.take_losses()
             if status == "diverged":
                 self._diverge()
@@ -219,18 +207,18 @@ class Trainer:
 
     def train_batches(self, first: int, last: int) -> Outcome:
         """Train on the batches from `first` to `last` of the epoch that has begun."""
-        outcome = Outcome(diverged=self._diverged)
+        if self._diverged:
+            return Outcome(diverged=True)
         self._rates.fill(self.state.learning_rate)
-        if self._whole is not None and not self._diverged:
-            self._run(self._whole, first, last, self._order, outcome)
-        while self._whole is None and first < last and not outcome.diverged:
-            count = min(self._batches_per_chunk(), last - first)
-            rows = take(
-                self.rows, self._order[first * self.batch_size : (first + count) * self.batch_size], self.network.dtype
-            )
-            self._run(self._pass(rows), 0, count, None, outcome)
-            first += count
-        return outcome
+        status, native, state = "", self._native, self.state
+        try:
+            while first < last and status != "diverged":
+                status, first, state.step = native(first, last, self._rates[: last - first], state.step, self._order)
+        except KeyboardInterrupt:
+            state.step = native.step
+            raise
+        _, penalty, losses, _ = native.take_totals()
+        return Outcome(self.objective.factor * losses[0], penalty, status == "diverged")
 
     def end_epoch(self, outcome: Outcome) -> None:
         """Record what the epoch has added up."""
@@ -245,22 +233,6 @@ class Trainer:
         self._losses.append(math.nan)
         self.network.values.fill(np.nan)
 
-    def _batches_per_chunk(self) -> int:
-        return max(1, chunk_rows(self.rows.x.shape[1], self.network.dtype) // self.batch_size)
-
-    def _run(self, native: Any, first: int, last: int, order: Array | None, outcome: Outcome) -> None:
-        status, state = "", self.state
-        try:
-            while first < last and status != "diverged":
-                status, first, state.step = native(first, last, self._rates[: last - first], state.step, order)
-        except KeyboardInterrupt:
-            state.step = native.step
-            raise
-        _, penalty, losses, _ = native.take_totals()
-        outcome.loss += self.objective.factor * losses[0]
-        outcome.penalty += penalty
-        outcome.diverged = status == "diverged"
-
 
 def native_pass(
     network: DenseNetwork,
@@ -272,10 +244,10 @@ def native_pass(
     seed: int = 0,
     predictions: Array | None = None,
 ) -> Any:
-    """Build a native pass over dense rows."""
+    """Build a native pass over the rows."""
     return _core.Pass(
         network.native,
-        [rows.x],
+        [native_rows(rows.x, network.dtype)],
         [rows.targets],
         [rows.weights],
         batch_size,
@@ -286,14 +258,6 @@ def native_pass(
         mode,
         seed,
     )
-
-
-def take(rows: Rows, chosen: Any, dtype: np.dtype[Any]) -> Rows:
-    """Return the chosen rows, dense."""
-    weights = None if rows.weights is None else rows.weights[chosen]
-    part = rows.x[chosen]
-    dense = part if isinstance(part, np.ndarray) else part.toarray()
-    return Rows(np.ascontiguousarray(dense, dtype), np.ascontiguousarray(rows.targets[chosen]), weights)
 
 
 class Evaluator:
@@ -309,31 +273,20 @@ class Evaluator:
     def __init__(self, network: DenseNetwork, rows: Rows, objective: Objective) -> None:
         self.network, self.rows, self.objective = network, rows, objective
         self.predictions = np.empty((rows.n, network.stack.widths[-1]), network.dtype)
-        step = rows.n if rows.is_dense else min(EVALUATION_ROWS, chunk_rows(rows.x.shape[1], network.dtype))
-        self._chunks = [slice(first, min(first + step, rows.n)) for first in range(0, rows.n, step)]
-        self._whole = self._pass(take(rows, slice(None), network.dtype), self.predictions) if rows.is_dense else None
-
-    def _pass(self, rows: Rows, predictions: Array) -> Any:
-        return native_pass(
-            self.network, rows, self.objective, min(rows.n, EVALUATION_ROWS), None, "evaluation", 0, predictions
-        )
+        self._native = native_pass(network, rows, objective, min(rows.n, EVALUATION_ROWS), predictions=self.predictions)
 
     def run(self) -> float:
         """Fill `predictions` and return the weighted mean of the loss, without penalties; NaN if it is not finite."""
         total = weight = 0.0
-        for chunk in self._chunks:
-            native = self._whole
-            if native is None:
-                native = self._pass(take(self.rows, chunk, self.network.dtype), self.predictions[chunk])
-            for batch in range(native.n_batches):
-                if native(batch, batch + 1, None, 0, None, False, float("inf"))[0] == "diverged":
-                    native.take_totals()
-                    self.predictions.fill(np.nan)
-                    return float("nan")
-                samples, _, losses, _ = native.take_totals()
-                share = samples if self.rows.weights is None else self._weight(chunk.start + batch * EVALUATION_ROWS)
-                total += losses[0] / samples * share
-                weight += share
+        for batch in range(self._native.n_batches):
+            if self._native(batch, batch + 1, None, 0, None, False, float("inf"))[0] == "diverged":
+                self._native.take_totals()
+                self.predictions.fill(np.nan)
+                return float("nan")
+            samples, _, losses, _ = self._native.take_totals()
+            share = samples if self.rows.weights is None else self._weight(batch * EVALUATION_ROWS)
+            total += losses[0] / samples * share
+            weight += share
         return self.objective.factor * total / weight if weight else float("nan")
 
     def _weight(self, first: int) -> float:
@@ -358,35 +311,17 @@ class FullBatch:
         self.network, self.rows, self.objective, self.alpha = network, rows, objective, alpha
         self._optimizer = network.optimizer("sgd", (0.0, 0.0), [], 0.0, 0.0)
         self._weight = float(rows.n if rows.weights is None else rows.weights.sum()) or 1.0
-        step = rows.n if rows.is_dense else chunk_rows(rows.x.shape[1], network.dtype)
-        self._chunks = [slice(first, min(first + step, rows.n)) for first in range(0, rows.n, step)]
-        self._whole = self._pass(rows) if rows.is_dense else None
-
-    def _pass(self, rows: Rows) -> Any:
-        return native_pass(self.network, rows, self.objective, rows.n, self._optimizer, "training")
+        self._native = native_pass(network, rows, objective, rows.n, self._optimizer, "training")
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Return the loss and a new array with its gradient at `vector`."""
         self.network.values[...] = vector
         kernels = self.network.values[: self.network.coefs_end]
-        loss = self.alpha / 2 * float(kernels @ kernels) / self._weight
-        gradient = np.zeros_like(self.network.gradients)
-        gradient[: kernels.size] = self.alpha / self._weight * kernels
-        for chunk in self._chunks:
-            value = self._add_chunk(chunk, gradient)
-            loss += value
-        return loss, gradient
-
-    def _add_chunk(self, chunk: slice, gradient: Array) -> float:
-        """Add the chunk's share of the gradient; return its share of the loss."""
-        rows = self.rows
-        native = self._whole or self._pass(take(rows, chunk, self.network.dtype))
-        weight = chunk.stop - chunk.start if rows.weights is None else float(rows.weights[chunk].sum())
-        status, _, _ = native(0, 1, None, 0, None, False)
-        samples, _, losses, _ = native.take_totals()
+        status, _, _ = self._native(0, 1, None, 0, None, False)
+        samples, _, losses, _ = self._native.take_totals()
         if status == "diverged":
-            gradient.fill(np.nan)
-            return float(native.last_loss)
-        share = weight / self._weight
-        gradient += share * self.network.gradients
-        return float(self.objective.factor * losses[0] / samples * share)
+            return float(self._native.last_loss), np.full_like(vector, np.nan)
+        loss = float(self.objective.factor * losses[0] / samples)
+        gradient = self.network.gradients.copy()
+        gradient[: kernels.size] += self.alpha / self._weight * kernels
+        return loss + self.alpha / 2 * float(kernels @ kernels) / self._weight, gradient

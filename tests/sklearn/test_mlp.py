@@ -178,7 +178,6 @@ def test_batch_normalization_keeps_the_best_moments(wine):
 @pytest.mark.parametrize("batch_size", [1, 40])
 def test_batch_normalization_of_sparse_rows_and_weights(wine, monkeypatch, batch_size):
     sparse = pytest.importorskip("scipy.sparse")
-    import cnn_core.sklearn.network
     import cnn_core.sklearn.perceptron
 
     X, y = wine
@@ -187,7 +186,6 @@ def test_batch_normalization_of_sparse_rows_and_weights(wine, monkeypatch, batch
     settings = {"batch_size": batch_size, "max_iter": 3, "dropout": 0.0}
     dense = normalized(**settings).fit(X, y, weight)
     monkeypatch.setattr(cnn_core.sklearn.perceptron, "DENSE_BYTES", 0)
-    monkeypatch.setattr(cnn_core.sklearn.network, "CHUNK_BYTES", 13 * 8 * 90)
     from_sparse = normalized(**settings).fit(sparse.csr_matrix(X), y, weight)
     np.testing.assert_allclose(from_sparse.loss_curve_, dense.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(from_sparse.predict_proba(sparse.csr_matrix(X)), dense.predict_proba(X), rtol=1e-6)
@@ -454,3 +452,79 @@ def test_sparse_labels_come_back_sparse():
     X = np.arange(12.0).reshape(6, 2)
     y = sparse.csr_matrix(np.array([[0, 1], [1, 0], [1, 1]] * 2))
     assert sparse.issparse(small(max_iter=2).fit(X, y).predict(X))
+
+
+# Plain arrays, and predictions through the network of `fit`
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda X: np.where(np.arange(len(X))[:, None] == 3, np.nan, X),
+        lambda X: X[:, :-1],
+        lambda X: X.ravel(),
+        lambda X: X[:0],
+        lambda X: X.astype(complex),
+    ],
+    ids=["nan", "a column less", "a vector", "no rows", "complex"],
+)
+def test_plain_arrays_meet_the_same_errors(wine, damage):
+    from sklearn.neural_network import MLPClassifier as Theirs
+
+    X, y = wine
+    said = []
+    for kind in (Theirs, MLPClassifier):
+        fitted = kind((4,), max_iter=1).fit(X, y)
+        said.append(complaint(fitted.predict, damage(X)))
+    assert said[0] == said[1]
+
+
+def complaint(function, *arguments):
+    with pytest.raises(ValueError, match=r"\w") as error:
+        function(*arguments)
+    return str(error.value)
+
+
+def test_targets_that_do_not_fit_meet_the_same_errors(wine, diabetes):
+    import sklearn.neural_network as theirs
+
+    X, y = diabetes
+    broken = np.where(y == y[0], np.inf, y)
+    for name, rows, targets in [("MLPRegressor", X, broken), ("MLPRegressor", X, y[:-1]), ("MLPClassifier", X, y)]:
+        said = []
+        for kind in (getattr(theirs, name), globals()[name]):
+            said.append(complaint(kind(hidden_layer_sizes=(4,), max_iter=1).fit, rows, targets))
+        assert said[0] == said[1]
+
+
+def test_names_of_features_are_forgotten_with_the_frame():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    fitted = small(max_iter=2).fit(X, y)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        fitted.predict(X.to_numpy())
+    fitted.fit(X.to_numpy(), y.to_numpy())
+    assert not hasattr(fitted, "feature_names_in_")
+    assert fitted.n_features_in_ == 4
+    fitted.predict(X.to_numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_prediction_is_that_of_the_attributes(wine, dtype):
+    X, y = wine[0].astype(dtype), wine[1]
+    fitted = small(hidden_layer_sizes=(8, 7), dropout=0.3, activation=["tanh", "relu"]).fit(X, y)
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(fitted.predict_proba(X), copied.predict_proba(X))
+    fitted.set_params(activation="relu")
+    copied.set_params(activation="relu")
+    np.testing.assert_array_equal(fitted.predict_proba(X), copied.predict_proba(X))
+    assert not np.array_equal(fitted.predict_proba(X), small(hidden_layer_sizes=(8, 7)).fit(X, y).predict_proba(X))
+    fitted.coefs_[0] = fitted.coefs_[0] * 0
+    fitted.intercepts_[0][...] = -1.0
+    assert len(np.unique(fitted.predict_proba(X), axis=0)) == 1
+
+
+def test_poisson_predicts_what_the_attributes_say(diabetes):
+    X, y = diabetes[0], np.exp(diabetes[1])
+    fitted = MLPRegressor("poisson", (), max_iter=30, random_state=0).fit(X, y)
+    expected = np.exp(X @ fitted.coefs_[0] + fitted.intercepts_[0]).ravel()
+    np.testing.assert_allclose(fitted.predict(X), expected, rtol=1e-12)

@@ -165,13 +165,12 @@ def test_sparse_data():
         )
 
 
-def test_sparse_data_in_chunks(monkeypatch):
+@pytest.mark.parametrize("name", ["DENSE_BYTES", "DENSE_SHARE"])
+def test_sparse_data_stay_sparse(monkeypatch, name):
     sparse = pytest.importorskip("scipy.sparse")
-    import cnn_core.sklearn.network
     import cnn_core.sklearn.perceptron
 
-    monkeypatch.setattr(cnn_core.sklearn.perceptron, "DENSE_BYTES", 0)
-    monkeypatch.setattr(cnn_core.sklearn.network, "CHUNK_BYTES", 64 * 8 * 70)
+    monkeypatch.setattr(cnn_core.sklearn.perceptron, name, {"DENSE_BYTES": 0, "DENSE_SHARE": 1}[name])
     X, y = load_digits(return_X_y=True)
     X, y = sparse.csr_matrix(X[:300]), y[:300]
     assert_same(X, y, max_iter=3, batch_size=32)
