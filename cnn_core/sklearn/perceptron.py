@@ -7,6 +7,7 @@ those of scikit-learn 1.9.
 
 from __future__ import annotations
 
+import operator
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -171,7 +172,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
         if np.any(np.array(sizes) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return [int(size) for size in sizes]
+        return [operator.index(size) for size in sizes]
 
     def _per_layer(self, value: Any, name: str, n_hidden: int) -> list[Any]:
         """One entry for each hidden layer, from one value or a list."""
@@ -246,11 +247,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self._random_state = check_random_state(self.random_state)
         if first_pass:
             self._initialize(widths, X.dtype)
-        elif self.batch_normalization != hasattr(self, "scales_"):
-            raise ValueError(
-                "`batch_normalization` must stay as it was while weights are trained further. "
-                f"Received: batch_normalization={self.batch_normalization!r}"
-            )
+        else:
+            self._check_layers(widths)
         dtype = self.coefs_[0].dtype
         rows = self._rows(X, y, sample_weight, dtype)
         with _threads(self.n_threads):
@@ -264,6 +262,20 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 " preprocessed."
             )
         return self
+
+    def _check_layers(self, widths: list[int]) -> None:
+        """Refuse to go on with the weights of other layers."""
+        known = [self.coefs_[0].shape[0], *(coef.shape[1] for coef in self.coefs_)]
+        if known != widths:
+            raise ValueError(
+                f"Layers must stay {known} units wide while weights are trained further, input and output included. "
+                f"Received: {widths}"
+            )
+        if self.batch_normalization != hasattr(self, NORMALIZATION[0]):
+            raise ValueError(
+                "`batch_normalization` must stay as it was while weights are trained further. "
+                f"Received: batch_normalization={self.batch_normalization!r}"
+            )
 
     def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any]) -> Rows:
         if not isinstance(X, np.ndarray):

@@ -376,6 +376,13 @@ def test_pickles_hold_the_optimizer_only_if_asked(wine, solver):
     np.testing.assert_array_equal(copy.deepcopy(light).predict(X), light.predict(X))
 
 
+@pytest.mark.parametrize("change", [{"hidden_layer_sizes": (5,)}, {"hidden_layer_sizes": (16, 16)}])
+def test_layers_stay_while_training_goes_on(wine, change):
+    fitted = small(warm_start=True).fit(*wine)
+    with pytest.raises(ValueError, match=r"Layers must stay \[13, 16, 3\] units wide"):
+        fitted.set_params(**change).fit(*wine)
+
+
 def test_changed_weights_count(wine):
     fitted = small().fit(*wine)
     fitted.coefs_[-1][...] = 0

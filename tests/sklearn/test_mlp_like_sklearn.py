@@ -237,6 +237,10 @@ def test_partial_fit_and_warm_start(solver):
         ("MLPClassifier", [0, 1], {}),
         ("MLPClassifier", [0, 1, 1], {"alpha": -1.0}),
         ("MLPClassifier", [0, 1, 1], {"beta_1": 1.0}),
+        ("MLPClassifier", [0, 1, 1], {"hidden_layer_sizes": (3, 2.5)}),
+        ("MLPClassifier", [0, 1, 1], {"n_iter_no_change": 0}),
+        ("MLPClassifier", [0, 1, 1], {"random_state": "a"}),
+        ("MLPClassifier", [0, 1, 1], {"verbose": None}),
         ("MLPRegressor", [0, 1, np.nan], {}),
         ("MLPRegressor", [1e300, -1e300, 1e300], {"solver": "sgd"}),
     ],
@@ -256,6 +260,49 @@ def message(estimator, X, y):
         except (ValueError, TypeError) as error:
             return type(error).__name__, re.sub(r"0x[0-9a-f]+", "", str(error))
     pytest.fail(f"{estimator} accepts it")
+
+
+PARTIAL_FITS = {
+    "no classes": lambda estimator, X, y: estimator.partial_fit(X, y),
+    "a new class": lambda estimator, X, y: estimator.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y + 1),
+    "other classes": lambda estimator, X, y: estimator.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(
+        X, y, classes=[0, 1]
+    ),
+    "a class too few": lambda estimator, X, y: estimator.partial_fit(X, y, classes=[0, 1]),
+    "fewer columns": lambda estimator, X, y: estimator.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[:, 1:], y),
+    "early stopping": lambda estimator, X, y: estimator.set_params(early_stopping=True).partial_fit(
+        X, y, classes=[0, 1, 2]
+    ),
+    "warm start without a class": lambda estimator, X, y: (
+        estimator.set_params(warm_start=True, max_iter=1).fit(X, y).fit(X[y > 0], y[y > 0])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTIAL_FITS)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_errors_of_further_training_are_the_same(name):
+    X, y = load_iris(return_X_y=True)
+    said = []
+    for module in (theirs, ours):
+        with pytest.raises(ValueError, match=r"\w") as error:
+            PARTIAL_FITS[name](module.MLPClassifier((4,)), X, y)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+def test_warm_start_keeps_the_best_weights():
+    # scikit-learn's best weights are the arrays that it trains further, so that it returns the last ones here.
+    X, y = load_iris(return_X_y=True)
+    settings = {"early_stopping": True, "n_iter_no_change": 1, "tol": 0.3, "warm_start": True, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warm = ours.MLPClassifier(**settings).fit(X, y)
+        best = [coef.copy() for coef in warm.coefs_]
+        warm.fit(X, y)
+    assert warm.validation_scores_[-1] <= warm.best_validation_score_
+    for kept, now in zip(best, warm.coefs_, strict=True):
+        np.testing.assert_array_equal(now, kept)
 
 
 def test_divergence_under_early_stopping():
