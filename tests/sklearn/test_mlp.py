@@ -11,14 +11,16 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import permutation_importance
-from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from sklearn.utils.class_weight import compute_sample_weight
 
 import cnn_core
@@ -427,6 +429,72 @@ def test_pipeline_and_search(wine):
     assert search.best_score_ > 0.8
     best = search.best_estimator_[-1]
     assert clone(best).get_params() == best.get_params()
+
+
+def test_workers_share_the_processors():
+    joblib = pytest.importorskip("joblib")
+    widths = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(cnn_core.get_num_threads)() for _ in range(4))
+    assert max(widths) * 2 <= max(joblib.cpu_count(), 2)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_workers_compute_what_this_process_does(wine, backend):
+    joblib = pytest.importorskip("joblib")
+    alone = cross_val_score(small(learning_rate_init=0.05), *wine, cv=4)
+    with joblib.parallel_config(backend=backend, n_jobs=2), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which joblib makes
+        np.testing.assert_array_equal(cross_val_score(small(learning_rate_init=0.05), *wine, cv=4), alone)
+
+
+def test_columns_of_a_frame_through_a_pipeline():
+    pandas = pytest.importorskip("pandas")
+    X, y = load_wine(return_X_y=True, as_frame=True)
+    X["proline"] = pandas.cut(X["proline"], 3, labels=["low", "middle", "high"])
+    columns = ColumnTransformer(
+        [("number", StandardScaler(), list(X.columns[:-1])), ("category", OneHotEncoder(), ["proline"])]
+    )
+    grid = {"mlpclassifier__hidden_layer_sizes": [(4,), (8, 8)], "mlpclassifier__dropout": [0.0, 0.1]}
+    pipeline = make_pipeline(columns, small(max_iter=40, learning_rate_init=0.03))
+    search = GridSearchCV(pipeline, grid, n_jobs=2, cv=3, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.9
+    assert search.predict(X.iloc[:1]) == [0]
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_sample_weights_are_routed(wine, kind):
+    X, y = wine
+    weight = np.random.default_rng(0).uniform(0, 9, len(y))
+    with config_context(enable_metadata_routing=True):
+        asking = kind(hidden_layer_sizes=(8,), max_iter=6, random_state=0, learning_rate_init=0.02)
+        asking.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        routed = GridSearchCV(asking, {"alpha": [1e-4]}, cv=3, refit=False).fit(X, y, sample_weight=weight)
+        ignoring = clone(asking).set_fit_request(sample_weight=False)
+        unweighted = GridSearchCV(ignoring, {"alpha": [1e-4]}, cv=3, refit=False).fit(X, y, sample_weight=weight)
+    by_hand = []
+    for train, test in check_cv(3, y, classifier=kind is MLPClassifier).split(X, y):
+        by_hand.append(clone(asking).fit(X[train], y[train], weight[train]).score(X[test], y[test], weight[test]))
+    assert routed.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(by_hand), rel=1e-12)
+    assert routed.cv_results_["mean_test_score"][0] != unweighted.cv_results_["mean_test_score"][0]
+
+
+def test_own_validation_set_is_routed_through_a_pipeline(wine):
+    X, y = wine
+    with config_context(enable_metadata_routing=True):
+        asking = small(early_stopping=True).set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline([("mlp", asking)]).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert len(pipeline[-1].validation_scores_) == pipeline[-1].n_iter_
+
+
+def test_calibrated_probabilities_and_importances_point_the_right_way(wine):
+    X, y = wine
+    noise = np.random.default_rng(0).standard_normal((len(y), 1))
+    settings = {"max_iter": 60, "learning_rate_init": 0.03}
+    calibrated = CalibratedClassifierCV(small(**settings), cv=3, method="isotonic").fit(X, y)
+    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
+    assert calibrated.score(X, y) > 0.95
+    fitted = small(**settings).fit(np.hstack([X, noise]), y)
+    importance = permutation_importance(fitted, np.hstack([X, noise]), y, n_repeats=5, random_state=0, n_jobs=2)
+    assert importance.importances_mean[-1] < importance.importances_mean[:-1].max() / 3
 
 
 def test_calibration_importance_and_output(wine):
