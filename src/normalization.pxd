@@ -8,7 +8,9 @@ from libc.string cimport memset
 
 from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, TRAINING, UNIT_NORMALIZATION, Buffer, Operation, Plan,
                    Workspace)
-from simd cimport real
+from simd cimport (add_row_gradients, centred_squares, column_moments, column_products, differentiate_columns,
+                   differentiate_row, normalize_columns, normalize_row, real, row_products, row_sum)
+from threads cimport pool_run
 
 # Tensors.
 cdef enum:
@@ -22,37 +24,140 @@ cdef enum:
     EPSILON      # reals
     MOMENTUM
 
-# What the scratch memory of batch normalization holds, a row of doubles each.
+# What the scratch memory of batch normalization holds, a row each.
 cdef enum:
-    MEAN
+    MEAN         # doubles
     VARIANCE
     INVERSE      # of the standard deviation
-    FACTOR       # gamma times it
-    SUM          # of dy; forward: what is added
-    PRODUCT      # of dy with normalized x
+    TOTAL        # of dy
+    PRODUCT      # of dy with x - mean
+    CENTRE       # of the network's type: the mean rounded; OFFSET makes up for what is lost
+    FACTOR       # gamma / standard deviation
+    OFFSET       # what is added
+    SLOPE        # d(dx) / dx, through mean and variance
     COLUMN_STATISTICS
+
+cdef enum:
+    COLUMNS_OF_A_TASK = 64
+    WORTH_THREADS = 1 << 16  # elements
+
+ctypedef struct BatchNormalization:
+    # One use of the layer: forward y from x, backward dx from dy and x. NULL where there is no such tensor or no dx.
+    void *y
+    void *dx
+    const void *x
+    const void *dy
+    const void *gamma
+    const void *beta
+    double *statistics
+    double epsilon
+    Py_ssize_t n_rows
+    Py_ssize_t width
+    Py_ssize_t x_row
+    Py_ssize_t y_row
+    bint of_batch       # mean and variance are the batch's own
+    bint accumulate
 
 
 cdef inline bint uses_batch(const Operation *operation, const Workspace *workspace) noexcept nogil:
     return workspace.mode >= TRAINING and not operation.frozen
 
 
-cdef inline void column_moments(double *mean, double *variance, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols,
-                                Py_ssize_t x_row) noexcept nogil:
-    """mean (n_cols) = sum x / n_rows;  variance (n_cols) = sum (x - mean)^2 / n_rows"""
-    cdef Py_ssize_t r, c
-    memset(mean, 0, n_cols * sizeof(double))
-    memset(variance, 0, n_cols * sizeof(double))
-    for r in range(n_rows):
-        for c in range(n_cols):
-            mean[c] += x[r * x_row + c]
-    for c in range(n_cols):
-        mean[c] /= n_rows
-    for r in range(n_rows):
-        for c in range(n_cols):
-            variance[c] += (x[r * x_row + c] - mean[c]) * (x[r * x_row + c] - mean[c])
-    for c in range(n_cols):
-        variance[c] /= n_rows
+cdef inline double *statistic(const BatchNormalization *b, int which, Py_ssize_t column) noexcept nogil:
+    return b.statistics + which * b.width + column
+
+
+cdef inline real *coefficient(const BatchNormalization *b, int which, Py_ssize_t column,
+                              const real *_type) noexcept nogil:
+    return <real *> (b.statistics + which * b.width) + column
+
+
+cdef inline void normalize_part(const BatchNormalization *b, real *y, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Columns [first, first + n) of y = (x - centre) factor + offset, factor = gamma / sqrt(variance + epsilon)"""
+    cdef const real *x = <const real *> b.x + first
+    cdef const real *gamma = <const real *> b.gamma
+    cdef const real *beta = <const real *> b.beta
+    cdef double *mean = statistic(b, MEAN, first)
+    cdef double *variance = statistic(b, VARIANCE, first)
+    cdef double *inverse = statistic(b, INVERSE, first)
+    cdef real *centre = coefficient(b, CENTRE, first, x)
+    cdef real *factor = coefficient(b, FACTOR, first, x)
+    cdef real *offset = coefficient(b, OFFSET, first, x)
+    cdef Py_ssize_t c
+    cdef double scale
+    if b.of_batch:
+        column_moments(mean, variance, x, b.n_rows, n, b.x_row)
+    for c in range(n):
+        inverse[c] = 1 / sqrt(variance[c] + b.epsilon)
+        scale = inverse[c] * (gamma[first + c] if gamma != NULL else 1)
+        centre[c], factor[c] = <real> mean[c], <real> scale
+        offset[c] = <real> ((beta[first + c] if beta != NULL else 0) + (centre[c] - mean[c]) * scale)
+    normalize_columns(y + first, x, centre, factor, offset, b.n_rows, n, b.y_row, b.x_row)
+
+
+cdef inline void differentiate_part(const BatchNormalization *b, real *dx, Py_ssize_t first,
+                                    Py_ssize_t n) noexcept nogil:
+    """Columns [first, first + n) of dx (+)= dy factor + (x - centre) slope + offset, and the sums for both gradients"""
+    cdef const real *x = <const real *> b.x + first
+    cdef const real *dy = <const real *> b.dy + first
+    cdef const real *gamma = <const real *> b.gamma
+    cdef const double *mean = statistic(b, MEAN, first)
+    cdef const double *inverse = statistic(b, INVERSE, first)
+    cdef double *total = statistic(b, TOTAL, first)
+    cdef double *product = statistic(b, PRODUCT, first)
+    cdef const real *centre = coefficient(b, CENTRE, first, x)
+    cdef const real *factor = coefficient(b, FACTOR, first, x)
+    cdef real *slope = coefficient(b, SLOPE, first, x)
+    cdef real *offset = coefficient(b, OFFSET, first, x)
+    cdef double share = 1.0 / b.n_rows if b.of_batch else 0, scale
+    cdef Py_ssize_t c
+    column_products(total, product, dy, x, mean, b.n_rows, n, b.y_row, b.x_row)
+    for c in range(n):
+        scale = share * inverse[c] * (gamma[first + c] if gamma != NULL else 1)
+        slope[c] = <real> (-scale * inverse[c] * inverse[c] * product[c])
+        offset[c] = <real> (-scale * total[c] - (centre[c] - mean[c]) * scale * inverse[c] * inverse[c] * product[c])
+        product[c] *= inverse[c]
+    if dx != NULL:
+        differentiate_columns(dx + first, dy, x, centre, factor, slope, offset, b.n_rows, n, b.x_row, b.y_row,
+                              b.accumulate)
+
+
+cdef inline Py_ssize_t columns_of(const BatchNormalization *b, Py_ssize_t index) noexcept nogil:
+    return min(<Py_ssize_t> COLUMNS_OF_A_TASK, b.width - index * COLUMNS_OF_A_TASK)
+
+
+cdef inline void normalize_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef BatchNormalization *b = <BatchNormalization *> context
+    normalize_part(b, <float *> b.y, index * COLUMNS_OF_A_TASK, columns_of(b, index))
+
+
+cdef inline void normalize_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef BatchNormalization *b = <BatchNormalization *> context
+    normalize_part(b, <double *> b.y, index * COLUMNS_OF_A_TASK, columns_of(b, index))
+
+
+cdef inline void differentiate_task_f32(void *context, Py_ssize_t index) noexcept nogil:
+    cdef BatchNormalization *b = <BatchNormalization *> context
+    differentiate_part(b, <float *> b.dx, index * COLUMNS_OF_A_TASK, columns_of(b, index))
+
+
+cdef inline void differentiate_task_f64(void *context, Py_ssize_t index) noexcept nogil:
+    cdef BatchNormalization *b = <BatchNormalization *> context
+    differentiate_part(b, <double *> b.dx, index * COLUMNS_OF_A_TASK, columns_of(b, index))
+
+
+cdef inline void describe(BatchNormalization *b, const Plan *plan, int index, Workspace *workspace,
+                          real **tensors) noexcept nogil:
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0], gamma = operation.tensors[GAMMA], beta = operation.tensors[BETA]
+    b.n_rows, b.width = workspace.n * plan.buffers[source].rows, plan.buffers[source].width
+    b.x_row, b.y_row = workspace.strides[source], workspace.strides[operation.output]
+    b.x, b.dx = workspace.values[source], workspace.deltas[source]
+    b.y, b.dy = workspace.values[operation.output], workspace.deltas[operation.output]
+    b.gamma = tensors[gamma] if gamma >= 0 else NULL
+    b.beta = tensors[beta] if beta >= 0 else NULL
+    b.statistics, b.epsilon = <double *> workspace.scratch[index], operation.reals[EPSILON]
+    b.of_batch, b.accumulate = uses_batch(operation, workspace), workspace.delta_written[source]
 
 
 cdef inline void batch_normalization_forward(const Plan *plan, int index, Workspace *workspace,
@@ -62,31 +167,18 @@ cdef inline void batch_normalization_forward(const Plan *plan, int index, Worksp
     Mean and variance are the batch's in training, else the moving ones.
     """
     cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r, c
-    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output]
-    cdef const real *x = <const real *> workspace.values[source]
-    cdef real *y = <real *> workspace.values[operation.output]
-    cdef double *statistics = <double *> workspace.scratch[index]
-    cdef double *mean = statistics + MEAN * width
-    cdef double *variance = statistics + VARIANCE * width
-    cdef double *inverse = statistics + INVERSE * width
-    cdef double *factor = statistics + FACTOR * width
-    cdef double *shift = statistics + SUM * width
-    if uses_batch(operation, workspace):
-        column_moments(mean, variance, x, n_rows, width, x_row)
+    cdef BatchNormalization b
+    cdef Py_ssize_t c
+    describe(&b, plan, index, workspace, tensors)
+    if not b.of_batch:
+        for c in range(b.width):
+            statistic(&b, MEAN, c)[0] = tensors[operation.tensors[MOVING_MEAN]][c]
+            statistic(&b, VARIANCE, c)[0] = tensors[operation.tensors[MOVING_VARIANCE]][c]
+    if b.n_rows * b.width < WORTH_THREADS:
+        normalize_part(&b, <real *> b.y, 0, b.width)
     else:
-        for c in range(width):
-            mean[c] = tensors[operation.tensors[MOVING_MEAN]][c]
-            variance[c] = tensors[operation.tensors[MOVING_VARIANCE]][c]
-    for c in range(width):
-        inverse[c] = 1 / sqrt(variance[c] + operation.reals[EPSILON])
-        factor[c] = inverse[c] * (tensors[operation.tensors[GAMMA]][c] if operation.tensors[GAMMA] >= 0 else 1)
-        shift[c] = tensors[operation.tensors[BETA]][c] if operation.tensors[BETA] >= 0 else 0
-    for r in range(n_rows):
-        for c in range(width):
-            y[r * y_row + c] = <real> ((x[r * x_row + c] - mean[c]) * factor[c] + shift[c])
+        pool_run(normalize_task_f32 if real is float else normalize_task_f64, &b,
+                 (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
 
 
 cdef inline void store_sums(real *gradient, const double *sums, Py_ssize_t n, bint add) noexcept nogil:
@@ -112,39 +204,17 @@ cdef inline void batch_normalization_backward(const Plan *plan, int index, Works
 
     m is the number of rows; the last two terms are there only if mean and variance s^2 are the batch's own.
     """
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r, c
-    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[operation.output]
-    cdef const real *x = <const real *> workspace.values[source]
-    cdef const real *dy = <const real *> workspace.deltas[operation.output]
-    cdef real *dx = <real *> workspace.deltas[source]
-    cdef double *statistics = <double *> workspace.scratch[index]
-    cdef const double *mean = statistics + MEAN * width
-    cdef const double *inverse = statistics + INVERSE * width
-    cdef const double *factor = statistics + FACTOR * width
-    cdef double *total = statistics + SUM * width
-    cdef double *product = statistics + PRODUCT * width
-    cdef double share = 1.0 / n_rows if uses_batch(operation, workspace) else 0
-    cdef bint add = workspace.delta_written[source]
-    cdef double back
-    memset(total, 0, 2 * width * sizeof(double))
-    for r in range(n_rows):
-        for c in range(width):
-            total[c] += dy[r * y_row + c]
-            product[c] += dy[r * y_row + c] * ((x[r * x_row + c] - mean[c]) * inverse[c])
-    store_gradients(operation, workspace, gradients, product, total, width)
-    if dx == NULL:
-        return
-    for c in range(width):
-        total[c] *= share
-        product[c] *= share * inverse[c]
-    for r in range(n_rows):
-        for c in range(width):
-            back = factor[c] * (dy[r * y_row + c] - total[c] - (x[r * x_row + c] - mean[c]) * product[c])
-            dx[r * x_row + c] = <real> (back + dx[r * x_row + c] if add else back)
-    workspace.delta_written[source] = True
+    cdef BatchNormalization b
+    describe(&b, plan, index, workspace, tensors)
+    if b.n_rows * b.width < WORTH_THREADS:
+        differentiate_part(&b, <real *> b.dx, 0, b.width)
+    else:
+        pool_run(differentiate_task_f32 if real is float else differentiate_task_f64, &b,
+                 (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
+    store_gradients(&plan.operations[index], workspace, gradients, statistic(&b, PRODUCT, 0), statistic(&b, TOTAL, 0),
+                    b.width)
+    if b.dx != NULL:
+        workspace.delta_written[plan.operations[index].inputs[0]] = True
 
 
 cdef inline double moved(double moving, double seen, double momentum) noexcept nogil:
@@ -193,70 +263,6 @@ cdef inline void move_statistics(const Plan *plan, const Workspace *workspace, r
 
 # Over a row. Scratch memory: the sums for dgamma and dbeta, then mean and 1 / s of every row.
 
-cdef enum:
-    LANES = 8  # partial sums that do not wait for each other, always added in the same order
-
-
-cdef inline double row_sum(const real *x, Py_ssize_t n) noexcept nogil:
-    cdef double lanes[LANES]
-    cdef double total = 0
-    cdef Py_ssize_t c = 0, lane
-    memset(lanes, 0, sizeof(lanes))
-    while c + LANES <= n:
-        for lane in range(LANES):
-            lanes[lane] += x[c + lane]
-        c += LANES
-    while c < n:
-        total += x[c]
-        c += 1
-    for lane in range(LANES):
-        total += lanes[lane]
-    return total
-
-
-cdef inline double centred_squares(const real *x, double mean, Py_ssize_t n) noexcept nogil:
-    """sum (x - mean)^2"""
-    cdef double lanes[LANES]
-    cdef double total = 0
-    cdef Py_ssize_t c = 0, lane
-    memset(lanes, 0, sizeof(lanes))
-    while c + LANES <= n:
-        for lane in range(LANES):
-            lanes[lane] += (x[c + lane] - mean) * (x[c + lane] - mean)
-        c += LANES
-    while c < n:
-        total += (x[c] - mean) * (x[c] - mean)
-        c += 1
-    for lane in range(LANES):
-        total += lanes[lane]
-    return total
-
-
-cdef inline void project(double *total, double *product, const real *dy, const real *x, const real *gamma, double mean,
-                         double inverse, Py_ssize_t n) noexcept nogil:
-    """total = sum g;  product = sum g normalized x, with g = dy gamma"""
-    cdef double totals[LANES], products[LANES]
-    cdef double g
-    cdef Py_ssize_t c = 0, lane
-    memset(totals, 0, sizeof(totals))
-    memset(products, 0, sizeof(products))
-    while c + LANES <= n:
-        for lane in range(LANES):
-            g = <double> dy[c + lane] * (gamma[c + lane] if gamma != NULL else 1)
-            totals[lane] += g
-            products[lane] += g * (x[c + lane] - mean)
-        c += LANES
-    total[0] = product[0] = 0
-    while c < n:
-        g = <double> dy[c] * (gamma[c] if gamma != NULL else 1)
-        total[0] += g
-        product[0] += g * (x[c] - mean)
-        c += 1
-    for lane in range(LANES):
-        total[0] += totals[lane]
-        product[0] += products[lane]
-    product[0] *= inverse
-
 
 cdef inline double inverse_scale(int kind, double squares, Py_ssize_t n, double epsilon) noexcept nogil:
     """1 / s: s the norm of the row, not below epsilon, or its root mean square with epsilon under the root."""
@@ -275,7 +281,7 @@ cdef inline void row_normalization_forward(const Plan *plan, int index, Workspac
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0]
     cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r, c
+    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r
     cdef const real *gamma = tensors[operation.tensors[GAMMA]] if operation.tensors[GAMMA] >= 0 else NULL
     cdef const real *beta = tensors[operation.tensors[BETA]] if operation.tensors[BETA] >= 0 else NULL
     cdef double *statistics = <double *> workspace.scratch[index] + 2 * width
@@ -286,16 +292,9 @@ cdef inline void row_normalization_forward(const Plan *plan, int index, Workspac
         x = <const real *> workspace.values[source] + r * workspace.strides[source]
         y = <real *> workspace.values[operation.output] + r * workspace.strides[operation.output]
         mean = row_sum(x, width) / width if operation.kind == LAYER_NORMALIZATION else 0
-        inverse = inverse_scale(operation.kind, centred_squares(x, mean, width), width, operation.reals[EPSILON])
+        inverse = inverse_scale(operation.kind, centred_squares(x, width, mean), width, operation.reals[EPSILON])
         statistics[2 * r], statistics[2 * r + 1] = mean, inverse
-        for c in range(width):
-            y[c] = <real> ((x[c] - mean) * inverse)
-        if gamma != NULL:
-            for c in range(width):
-                y[c] *= gamma[c]
-        if beta != NULL:
-            for c in range(width):
-                y[c] += beta[c]
+        normalize_row(y, x, gamma, beta, width, mean, inverse)
 
 
 cdef inline void row_normalization_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
@@ -308,16 +307,15 @@ cdef inline void row_normalization_backward(const Plan *plan, int index, Workspa
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0], kind = operation.kind
     cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r, c
+    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r
     cdef const real *gamma = tensors[operation.tensors[GAMMA]] if operation.tensors[GAMMA] >= 0 else NULL
     cdef double *d_gamma = <double *> workspace.scratch[index]
     cdef double *d_beta = d_gamma + width
     cdef const double *statistics = d_gamma + 2 * width
     cdef const real *x
     cdef const real *dy
-    cdef real *dx = NULL
-    cdef double mean, inverse, total, product, back
-    cdef bint add = workspace.delta_written[source]
+    cdef double mean, inverse, total, product
+    cdef bint add = workspace.delta_written[source], has_dx = workspace.deltas[source] != NULL
     cdef bint has_weights = operation.tensors[GAMMA] >= 0 or operation.tensors[BETA] >= 0
     memset(d_gamma, 0, 2 * width * sizeof(double))
     for r in range(n_rows):
@@ -325,22 +323,18 @@ cdef inline void row_normalization_backward(const Plan *plan, int index, Workspa
         dy = <const real *> workspace.deltas[operation.output] + r * workspace.strides[operation.output]
         mean, inverse = statistics[2 * r], statistics[2 * r + 1]
         if has_weights:
-            for c in range(width):
-                d_gamma[c] += dy[c] * ((x[c] - mean) * inverse)
-                d_beta[c] += dy[c]
-        if workspace.deltas[source] == NULL:
+            add_row_gradients(d_gamma, d_beta, dy, x, width, mean, inverse)
+        if not has_dx:
             continue
-        project(&total, &product, dy, x, gamma, mean, inverse, width)
-        dx = <real *> workspace.deltas[source] + r * workspace.strides[source]
-        total = total / width if kind == LAYER_NORMALIZATION else 0
+        row_products(&total, &product, dy, x, gamma, width, mean)
+        product *= inverse * inverse
         if kind != UNIT_NORMALIZATION:
             product /= width
         elif inverse >= 1 / operation.reals[EPSILON]:
             inverse = 0
-        product *= statistics[2 * r + 1]
-        for c in range(width):
-            back = inverse * (<double> dy[c] * (gamma[c] if gamma != NULL else 1) - total - (x[c] - mean) * product)
-            dx[c] = <real> (back + dx[c] if add else back)
+        total = total / width if kind == LAYER_NORMALIZATION else 0
+        differentiate_row(<real *> workspace.deltas[source] + r * workspace.strides[source], dy, x, gamma, width, mean,
+                          inverse, -inverse * product, -inverse * total, add)
     store_gradients(operation, workspace, gradients, d_gamma, d_beta, width)
-    if dx != NULL:
+    if has_dx:
         workspace.delta_written[source] = True

@@ -57,6 +57,29 @@ cdef extern from "simd/kernels.h" nogil:
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
         int (*all_finite)(const float *x, Py_ssize_t n) noexcept nogil
+        void (*column_moments)(double *mean, double *variance, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                               Py_ssize_t x_row) noexcept nogil
+        void (*column_products)(double *total, double *product, const float *dy, const float *x, const double *mean,
+                                Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t dy_row,
+                                Py_ssize_t x_row) noexcept nogil
+        void (*normalize_columns)(float *y, const float *x, const float *centre, const float *factor,
+                                  const float *offset, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                                  Py_ssize_t x_row) noexcept nogil
+        void (*differentiate_columns)(float *dx, const float *dy, const float *x, const float *centre,
+                                      const float *factor, const float *slope, const float *offset, Py_ssize_t n_rows,
+                                      Py_ssize_t n_cols, Py_ssize_t x_row, Py_ssize_t dy_row,
+                                      int accumulate) noexcept nogil
+        double (*row_sum)(const float *x, Py_ssize_t n) noexcept nogil
+        double (*centred_squares)(const float *x, Py_ssize_t n, double mean) noexcept nogil
+        void (*normalize_row)(float *y, const float *x, const float *gamma, const float *beta, Py_ssize_t n,
+                              double mean, double inverse) noexcept nogil
+        void (*row_products)(double *total, double *product, const float *dy, const float *x, const float *gamma,
+                             Py_ssize_t n, double mean) noexcept nogil
+        void (*add_row_gradients)(double *d_gamma, double *d_beta, const float *dy, const float *x, Py_ssize_t n,
+                                  double mean, double inverse) noexcept nogil
+        void (*differentiate_row)(float *dx, const float *dy, const float *x, const float *gamma, Py_ssize_t n,
+                                  double mean, double inverse, double slope, double offset,
+                                  int accumulate) noexcept nogil
 
     ctypedef struct kernels_f64:
         const char *instruction_set
@@ -107,6 +130,29 @@ cdef extern from "simd/kernels.h" nogil:
         void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
         int (*all_finite)(const double *x, Py_ssize_t n) noexcept nogil
+        void (*column_moments)(double *mean, double *variance, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                               Py_ssize_t x_row) noexcept nogil
+        void (*column_products)(double *total, double *product, const double *dy, const double *x, const double *mean,
+                                Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t dy_row,
+                                Py_ssize_t x_row) noexcept nogil
+        void (*normalize_columns)(double *y, const double *x, const double *centre, const double *factor,
+                                  const double *offset, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                                  Py_ssize_t x_row) noexcept nogil
+        void (*differentiate_columns)(double *dx, const double *dy, const double *x, const double *centre,
+                                      const double *factor, const double *slope, const double *offset,
+                                      Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row, Py_ssize_t dy_row,
+                                      int accumulate) noexcept nogil
+        double (*row_sum)(const double *x, Py_ssize_t n) noexcept nogil
+        double (*centred_squares)(const double *x, Py_ssize_t n, double mean) noexcept nogil
+        void (*normalize_row)(double *y, const double *x, const double *gamma, const double *beta, Py_ssize_t n,
+                              double mean, double inverse) noexcept nogil
+        void (*row_products)(double *total, double *product, const double *dy, const double *x, const double *gamma,
+                             Py_ssize_t n, double mean) noexcept nogil
+        void (*add_row_gradients)(double *d_gamma, double *d_beta, const double *dy, const double *x, Py_ssize_t n,
+                                  double mean, double inverse) noexcept nogil
+        void (*differentiate_row)(double *dx, const double *dy, const double *x, const double *gamma, Py_ssize_t n,
+                                  double mean, double inverse, double slope, double offset,
+                                  int accumulate) noexcept nogil
 
     const kernels_f32 *simd_f32
     const kernels_f64 *simd_f64
@@ -330,3 +376,87 @@ cdef inline int all_finite(const real *x, Py_ssize_t n) noexcept nogil:
         return simd_f32.all_finite(x, n)
     else:
         return simd_f64.all_finite(x, n)
+
+
+cdef inline void column_moments(double *mean, double *variance, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.column_moments(mean, variance, x, n_rows, n_cols, x_row)
+    else:
+        simd_f64.column_moments(mean, variance, x, n_rows, n_cols, x_row)
+
+
+cdef inline void column_products(double *total, double *product, const real *dy, const real *x, const double *mean,
+                                 Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t dy_row,
+                                 Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.column_products(total, product, dy, x, mean, n_rows, n_cols, dy_row, x_row)
+    else:
+        simd_f64.column_products(total, product, dy, x, mean, n_rows, n_cols, dy_row, x_row)
+
+
+cdef inline void normalize_columns(real *y, const real *x, const real *centre, const real *factor, const real *offset,
+                                   Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
+                                   Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.normalize_columns(y, x, centre, factor, offset, n_rows, n_cols, y_row, x_row)
+    else:
+        simd_f64.normalize_columns(y, x, centre, factor, offset, n_rows, n_cols, y_row, x_row)
+
+
+cdef inline void differentiate_columns(real *dx, const real *dy, const real *x, const real *centre, const real *factor,
+                                       const real *slope, const real *offset, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                       Py_ssize_t x_row, Py_ssize_t dy_row, bint accumulate) noexcept nogil:
+    if real is float:
+        simd_f32.differentiate_columns(dx, dy, x, centre, factor, slope, offset, n_rows, n_cols, x_row, dy_row,
+                                       accumulate)
+    else:
+        simd_f64.differentiate_columns(dx, dy, x, centre, factor, slope, offset, n_rows, n_cols, x_row, dy_row,
+                                       accumulate)
+
+
+cdef inline double row_sum(const real *x, Py_ssize_t n) noexcept nogil:
+    if real is float:
+        return simd_f32.row_sum(x, n)
+    else:
+        return simd_f64.row_sum(x, n)
+
+
+cdef inline double centred_squares(const real *x, Py_ssize_t n, double mean) noexcept nogil:
+    if real is float:
+        return simd_f32.centred_squares(x, n, mean)
+    else:
+        return simd_f64.centred_squares(x, n, mean)
+
+
+cdef inline void normalize_row(real *y, const real *x, const real *gamma, const real *beta, Py_ssize_t n, double mean,
+                               double inverse) noexcept nogil:
+    if real is float:
+        simd_f32.normalize_row(y, x, gamma, beta, n, mean, inverse)
+    else:
+        simd_f64.normalize_row(y, x, gamma, beta, n, mean, inverse)
+
+
+cdef inline void row_products(double *total, double *product, const real *dy, const real *x, const real *gamma,
+                              Py_ssize_t n, double mean) noexcept nogil:
+    if real is float:
+        simd_f32.row_products(total, product, dy, x, gamma, n, mean)
+    else:
+        simd_f64.row_products(total, product, dy, x, gamma, n, mean)
+
+
+cdef inline void add_row_gradients(double *d_gamma, double *d_beta, const real *dy, const real *x, Py_ssize_t n,
+                                   double mean, double inverse) noexcept nogil:
+    if real is float:
+        simd_f32.add_row_gradients(d_gamma, d_beta, dy, x, n, mean, inverse)
+    else:
+        simd_f64.add_row_gradients(d_gamma, d_beta, dy, x, n, mean, inverse)
+
+
+cdef inline void differentiate_row(real *dx, const real *dy, const real *x, const real *gamma, Py_ssize_t n,
+                                   double mean, double inverse, double slope, double offset,
+                                   bint accumulate) noexcept nogil:
+    if real is float:
+        simd_f32.differentiate_row(dx, dy, x, gamma, n, mean, inverse, slope, offset, accumulate)
+    else:
+        simd_f64.differentiate_row(dx, dy, x, gamma, n, mean, inverse, slope, offset, accumulate)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core
-from cnn_core import layers
+from cnn_core import _core, layers
 
 DTYPES = ("float32", "float64")
 
@@ -230,6 +230,43 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     finally:
         cnn_core.set_num_threads(width)
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def forward_and_backward(kind: str, n: int, width: int, dtype: str) -> list[np.ndarray]:
+    x, dy = batch(n, width, dtype), batch(n, width, dtype, seed=2)
+    layer = getattr(layers, kind)(dtype=dtype)
+    a, cache = layer.forward(x, training=True)
+    return [a, *layer.backward(dy, cache)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_threads_share_out_the_columns(dtype: str) -> None:
+    before = cnn_core.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            cnn_core.set_num_threads(threads)
+            found.append(forward_and_backward("BatchNormalization", 600, 130, dtype))
+    finally:
+        cnn_core.set_num_threads(before)
+    for other in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 15, 16, 17, 33])
+@pytest.mark.parametrize("kind", ["BatchNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"])
+def test_every_instruction_set_gives_the_same_bits(kind: str, width: int, dtype: str) -> None:
+    before = _core.instruction_set()
+    found = []
+    try:
+        for name in _core.instruction_sets():
+            _core.select_instruction_set(name)
+            found.append(forward_and_backward(kind, 19, width, dtype))
+    finally:
+        _core.select_instruction_set(before)
+    for other in found[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
 @pytest.mark.parametrize(

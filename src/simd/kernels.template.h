@@ -90,4 +90,35 @@ typedef struct {
     double (*sum_of_squares)(const REAL *x, ptrdiff_t n);
     /* 1 if no x[i] is NaN or infinite, else 0. */
     int (*all_finite)(const REAL *x, ptrdiff_t n);
+
+    /* Normalization over columns. mean[c] = sum_r x[r,c] / n_rows;  variance[c] = sum_r (x[r,c] - mean[c])^2 / n_rows
+     */
+    void (*column_moments)(double *mean, double *variance, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                           ptrdiff_t x_row);
+    /* total[c] = sum_r dy[r,c];  product[c] = sum_r dy[r,c] (x[r,c] - mean[c]) */
+    void (*column_products)(double *total, double *product, const REAL *dy, const REAL *x, const double *mean,
+                            ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t dy_row, ptrdiff_t x_row);
+    /* y[r,c] = (x[r,c] - centre[c]) factor[c] + offset[c] */
+    void (*normalize_columns)(REAL *y, const REAL *x, const REAL *centre, const REAL *factor, const REAL *offset,
+                              ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row);
+    /* dx[r,c] (+)= dy[r,c] factor[c] + (x[r,c] - centre[c]) slope[c] + offset[c]; rows of dx and x are x_row apart. */
+    void (*differentiate_columns)(REAL *dx, const REAL *dy, const REAL *x, const REAL *centre, const REAL *factor,
+                                  const REAL *slope, const REAL *offset, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                                  ptrdiff_t x_row, ptrdiff_t dy_row, int accumulate);
+
+    /* Normalization of one row; gamma and beta may be NULL.  sum_c x[c];  sum_c (x[c] - mean)^2 */
+    double (*row_sum)(const REAL *x, ptrdiff_t n);
+    double (*centred_squares)(const REAL *x, ptrdiff_t n, double mean);
+    /* y[c] = (x[c] - mean) inverse gamma[c] + beta[c] */
+    void (*normalize_row)(REAL *y, const REAL *x, const REAL *gamma, const REAL *beta, ptrdiff_t n, double mean,
+                          double inverse);
+    /* total = sum_c dy[c] gamma[c];  product = sum_c dy[c] gamma[c] (x[c] - mean) */
+    void (*row_products)(double *total, double *product, const REAL *dy, const REAL *x, const REAL *gamma, ptrdiff_t n,
+                         double mean);
+    /* d_gamma[c] += dy[c] (x[c] - mean) inverse;  d_beta[c] += dy[c] */
+    void (*add_row_gradients)(double *d_gamma, double *d_beta, const REAL *dy, const REAL *x, ptrdiff_t n, double mean,
+                              double inverse);
+    /* dx[c] (+)= dy[c] gamma[c] inverse + (x[c] - mean) slope + offset */
+    void (*differentiate_row)(REAL *dx, const REAL *dy, const REAL *x, const REAL *gamma, ptrdiff_t n, double mean,
+                              double inverse, double slope, double offset, int accumulate);
 } NAMED(kernels);

@@ -6,4 +6,5 @@
 #include "activations.template.c"
 #include "softmax.template.c"
 #include "optimizers.template.c"
+#include "normalization.template.c"
 #include "table.template.c"
