@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -61,6 +62,11 @@ ACTIVATION_NAMES = {*OWN_NAMES} | {
 
 def _activation(name: Any) -> Activation:
     return activations.get(OWN_NAMES.get(name, name) if isinstance(name, str) else name)
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer, or the metric behind it, knows what sample weights are."""
+    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
 
 
 @contextmanager
@@ -495,7 +501,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             outputs = evaluator.predictions
             return self._score_outputs(np.exp(outputs) if self.out_activation_ == "exp" else outputs, rows)
         scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
-        weights = {} if rows.weights is None else {"sample_weight": rows.weights}
+        weights = {"sample_weight": rows.weights} if rows.weights is not None and _takes_weights(scorer) else {}
         with warnings.catch_warnings():
             # The rows went through validation, where they lost their names.
             warnings.filterwarnings("ignore", "X does not have valid feature names")

@@ -321,6 +321,18 @@ def test_metric_to_stop_on(wine, metric):
         np.testing.assert_allclose(stopped.validation_scores_, -np.array(stopped.validation_loss_curve_), rtol=1e-9)
 
 
+def test_weights_go_to_metrics_that_take_them(wine):
+    X, y = wine
+    weight = np.where(y == 0, 1.0, 0.0)
+    own = {"X_val": X, "y_val": y, "sample_weight_val": weight}
+    plain = small(metric=lambda estimator, X, y: estimator.score(X, y)).fit(X, y, **own)
+    assert plain.validation_scores_[-1] == plain.score(X, y)
+    for metric in ("accuracy", lambda estimator, X, y, sample_weight: estimator.score(X, y, sample_weight)):
+        weighted = small(metric=metric).fit(X, y, **own)
+        assert weighted.validation_scores_[-1] == weighted.score(X, y, weight) != weighted.score(X, y)
+    assert small(metric="adjusted_rand_score").fit(X, y, **own).validation_scores_[-1] <= 1  # takes none
+
+
 def test_callbacks(wine):
     seen = []
 
