@@ -11,6 +11,26 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from cnn_core.arrays import Array
 
 
+def classes_of(y: Any) -> Any:
+    """Return the sorted classes of a target, with scikit-learn's errors and warnings for what may be none.
+
+    Examples
+    --------
+    >>> classes_of(np.array([3, 1, 3, 3]))
+    array([1, 3])
+    """
+    plain = plain_classes(y)
+    return unique_labels(y) if plain is None else plain
+
+
+def plain_classes(y: Any) -> Any:
+    """Return the sorted classes of a vector that plainly has some; None where scikit-learn must look closer."""
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "biuUS" or not y.size:
+        return None
+    classes = np.unique(y)
+    return classes if len(classes) <= y.size // 2 else None
+
+
 class Labels:
     """The classes of a target and how they become numbers.
 
@@ -36,12 +56,10 @@ class Labels:
     """
 
     def __init__(self, y: Any) -> None:
-        self.classes: Any = None
-        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuUS" and y.size:
-            self.classes = np.unique(y)
-        if self.classes is not None and len(self.classes) <= y.size // 2:
+        self.classes = plain_classes(y)
+        if self.classes is not None:
             self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
-        else:  # what may not be classes at all, or is warned of
+        else:
             self.kind = type_of_target(y, input_name="y")
             if "multioutput" in self.kind:
                 raise ValueError("Multioutput target data is not supported with label binarization")

@@ -12,12 +12,12 @@ from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from cnn_core.arrays import Array
 from cnn_core.sklearn import objectives
-from cnn_core.sklearn.labels import Labels
+from cnn_core.sklearn.labels import Labels, classes_of
 from cnn_core.sklearn.perceptron import Perceptron
 from cnn_core.sklearn.training import Objective, Rows
 
@@ -219,7 +219,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _check_classes(self, y: Any) -> None:
         """Refuse classes that the network has no outputs for."""
-        classes = unique_labels(y)
+        classes = classes_of(y)
         if self.warm_start:
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -233,7 +233,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, y, False)
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        unknown = np.setdiff1d(classes_of(y), self.classes_)
         if len(unknown):
             raise ValueError(f"`y_val` has classes that `y` lacks. Received: {unknown}")
         return X, y
@@ -267,6 +267,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             right = decoded == rows.original
         else:
             right = np.asarray((decoded == _dense(rows.original)).all(axis=1)).ravel()
+        if rows.weights is None:
+            return np.count_nonzero(right) / len(right)
         return float(np.average(right, weights=rows.weights))
 
     def _decode(self, outputs: Array) -> Any:

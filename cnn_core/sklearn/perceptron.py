@@ -495,7 +495,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         rows = evaluator.rows
         if self.metric == "loss":
             return -loss
-        if not np.isfinite(evaluator.predictions).all():
+        if not _core.all_finite(evaluator.predictions):
             return float("nan")
         if self.metric is None:
             outputs = evaluator.predictions
