@@ -1613,8 +1613,13 @@ cdef class Epochs:
         self.training.check_failure(self.training.optimizer)
         return STATUS[status]
 
+    @property
+    def n_done(self):
+        """The epochs that the last call finished and whose losses nobody has taken."""
+        return self.epochs.done
+
     def take_losses(self):
-        """The losses of the epochs that the last call finished."""
+        """The losses of those epochs."""
         taken = [self.losses[i] for i in range(self.epochs.done)]
         self.epochs.done = 0
         return taken

@@ -174,7 +174,8 @@ class Trainer:
             self.end_epoch(self.train_batches(0, self.n_batches))
             return
         self._rates.fill(self.state.learning_rate)
-        while not self._losses:
+        status = ""
+        while status != "diverged" and not self._epochs.n_done:
             try:
                 with self._lock:
                     status = self._epochs(
@@ -188,14 +189,15 @@ class Trainer:
                     )
             finally:
                 self.state.step = self._native.step
-                self._losses = self._epochs.take_losses()
-            if status == "diverged":
-                self._diverge()
-                return
+        if status == "diverged":
+            self._losses += self._epochs.take_losses()
+            self._diverge()
 
     def take_losses(self) -> list[float]:
         """Return the mean losses, penalties included, of the epochs since the last call."""
-        losses, self._losses = self._losses, []
+        # An interrupt comes as soon as native code has returned: what has been done there is still there.
+        done = [] if self._epochs is None else self._epochs.take_losses()
+        losses, self._losses = self._losses + done, []
         return losses
 
     def begin_epoch(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -416,6 +418,32 @@ def test_interrupt_leaves_a_usable_estimator(wine):
         interrupted = small(callbacks=[Interrupt()]).fit(*wine)
     assert interrupted.n_iter_ == 3
     assert interrupted.predict(wine[0]).shape == (178,)
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 7])
+def test_interrupt_amid_epochs_that_nobody_follows(wine, batch_size):
+    endless = small(max_iter=10**9, n_iter_no_change=np.inf, batch_size=batch_size)
+
+    def interrupt():
+        while not getattr(endless, "loss_curve_", None):
+            pass
+        _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        endless.fit(*wine)
+    thread.join()
+    n = endless.n_iter_
+    assert len(endless.loss_curve_) == n > 0
+    assert endless.t_ == n * len(wine[1])
+    assert endless.loss_ == endless.loss_curve_[-1]
+    # The weights are those of the last whole batch, an epoch of which may have begun.
+    ends = [small(max_iter=epochs, n_iter_no_change=np.inf, batch_size=batch_size).fit(*wine) for epochs in (n, n + 1)]
+    assert endless.loss_curve_ == ends[0].loss_curve_
+    if batch_size == "auto":
+        np.testing.assert_array_equal(endless.coefs_[0], ends[0].coefs_[0])
+    assert ends[0]._optimizer.step <= endless._optimizer.step <= ends[1]._optimizer.step
 
 
 def test_importing_cnn_core_leaves_sklearn_alone():
