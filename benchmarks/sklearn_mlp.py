@@ -1,8 +1,10 @@
 """Compare cnn_core.sklearn's perceptrons with scikit-learn's: first the same results, then the time of whole fits.
 
-    python -m benchmarks.sklearn_mlp [--seeds 10] [--repeats 5]
+    python -m benchmarks.sklearn_mlp [--seeds 10] [--repeats 9] [--scores] [--speed]
 
-Both sides run in turn in one process on one thread; times are the process's CPU time, because machines are shared.
+Both sides run in turn in one process on one thread; times are the process's CPU time, because machines are shared. The
+limit is the ratio of a fit whose matrix products run at the machine's peak of multiply-adds, measured in every round,
+and in which nothing else takes any time.
 """
 
 # ruff: noqa: E402  the number of threads is fixed before NumPy is loaded
@@ -15,9 +17,11 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[variable] = "1"
 
 import argparse
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +39,11 @@ from sklearn.datasets import (
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler, scale
 
+import benchmarks.peak as peak
 import cnn_core
 import cnn_core.sklearn as ours
+from benchmarks.machine import processor_name
+from cnn_core import _core
 
 CLASSES: dict[str, Callable[..., Any]] = {
     "iris": load_iris,
@@ -65,10 +72,19 @@ def digits(dtype: str) -> tuple[Any, Any]:
     return (X / 16).astype(dtype), y
 
 
+def single(data: tuple[Any, Any]) -> tuple[Any, Any]:
+    return data[0].astype("float32"), data[1]
+
+
 SPEED: dict[str, tuple[str, Callable[[], tuple[Any, Any]], dict[str, Any]]] = {
     "digits, (100,)": ("MLPClassifier", lambda: digits("float64"), {"max_iter": 50}),
     "digits, (100,), float32": ("MLPClassifier", lambda: digits("float32"), {"max_iter": 50}),
     "100 x 20, (100,)": ("MLPClassifier", lambda: make_classification(100, 20, random_state=0), {}),
+    "100 x 20, (100,), float32": (
+        "MLPClassifier",
+        lambda: single(make_classification(100, 20, random_state=0)),
+        {},
+    ),
     "100 x 20, (100,), regression": ("MLPRegressor", lambda: make_regression(100, 20, random_state=0), {}),
     "2000 x 784, (512, 512)": (
         "MLPClassifier",
@@ -92,7 +108,7 @@ def score(kind: Any, X: Any, y: Any, seed: int, settings: dict[str, Any]) -> tup
 
 def compare_scores(seeds: int) -> None:
     """Print the mean held-out scores of both sides and the largest difference of their loss curves."""
-    print(f"{'data':<14} {'settings':<62} {'sklearn':>8} {'cnn_core':>8} {'std':>6}  curve")
+    print(f"| data | settings | scikit-learn | cnn_core | deviation | curves |\n|{'---|' * 6}")
     cases = [("MLPClassifier", name, load) for name, load in CLASSES.items()]
     for kind, name, load in [*cases, ("MLPRegressor", "diabetes", load_diabetes)]:
         X, y = load(return_X_y=True)
@@ -107,39 +123,70 @@ def compare_scores(seeds: int) -> None:
                     gap = max(gap, float(np.max(np.abs(np.divide(*curves) - 1))))
             means, deviation = np.mean(pairs, axis=0), np.std([a for a, _ in pairs])
             text = ", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults"
-            print(f"{name:<14} {text:<62} {means[0]:8.4f} {means[1]:8.4f} {deviation:6.4f}  {gap:.1e}")
+            print(f"| {name} | {text} | {means[0]:.4f} | {means[1]:.4f} | {deviation:.4f} | {gap:.0e} |")
 
 
-def seconds(kind: Any, X: Any, y: Any, settings: dict[str, Any]) -> tuple[float, float]:
+def seconds(kind: Any, X: Any, y: Any, settings: dict[str, Any]) -> tuple[float, Any]:
     estimator = kind(random_state=0, **settings)
     start = time.process_time()
     estimator.fit(X, y)
-    return time.process_time() - start, estimator.loss_
+    return time.process_time() - start, estimator
+
+
+def operations(estimator: Any, n: int) -> int:
+    """Count the floating-point operations of the matrix products: forward, dW, and delta but for the first layer."""
+    sizes = [coef.size for coef in estimator.coefs_]
+    return int(2 * n * estimator.n_iter_ * (3 * sum(sizes) - sizes[0]))
+
+
+def peak_loop(folder: Path) -> Callable[[], float] | None:
+    """Return a function that measures float32 operations a second of this process; None without a C compiler."""
+    chosen = _core.instruction_set()
+    library = peak.build(folder, chosen if chosen in peak.FLAGS_OF else "native")
+    if library is None:
+        return None
+    work = peak.Loop(str(library)).prepared(0.05, 1)
+
+    def measure() -> float:
+        start = time.process_time()
+        work()
+        return work.flops / (time.process_time() - start)
+
+    return measure
 
 
 def compare_speed(repeats: int) -> None:
-    """Print the median time of a whole fit on both sides, and their ratio."""
-    print(f"\n{'case':<34} {'sklearn':>11} {'cnn_core':>11} {'ratio':>6}")
-    for name, (kind, load, settings) in SPEED.items():
-        X, y = load()
-        times: list[tuple[float, float]] = []
-        for _ in range(repeats):
-            (a, loss_a), (b, loss_b) = (seconds(getattr(m, kind), X, y, settings) for m in (theirs, ours))
-            assert np.isclose(loss_a, loss_b, rtol=1e-3), (name, loss_a, loss_b)
-            times.append((a, b))
-        first, second = np.median(times, axis=0)
-        print(f"{name:<34} {first * 1e3:8.1f} ms {second * 1e3:8.1f} ms {first / second:6.1f}")
+    """Print the time of whole fits on both sides, their ratio, what share of the peak ours reaches, and the limit."""
+    print(f"\n| case | scikit-learn | cnn_core | ratio | share of peak | limit |\n|{'---|' * 6}")
+    with tempfile.TemporaryDirectory() as folder:
+        measured_peak = peak_loop(Path(folder))
+        for name, (kind, load, settings) in SPEED.items():
+            X, y = load()
+            rounds = []
+            for _ in range(repeats):
+                (a, first), (b, second) = (seconds(getattr(m, kind), X, y, settings) for m in (theirs, ours))
+                assert np.isclose(first.loss_, second.loss_, rtol=1e-3), (name, first.loss_, second.loss_)
+                rate = np.nan if measured_peak is None else measured_peak() * 4 / X.dtype.itemsize
+                least = operations(second, len(X)) / rate
+                rounds.append((a * 1e3, b * 1e3, a / b, least / b * 100, a / least))
+            a, b, ratio, share, limit = np.median(rounds, axis=0)
+            print(f"| {name} | {a:.1f} ms | {b:.1f} ms | {ratio:.1f} | {share:.0f} % | {limit:.1f} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--scores", action="store_true", help="compare scores only")
+    parser.add_argument("--speed", action="store_true", help="compare speed only")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    print(f"scikit-learn {sklearn.__version__}, cnn_core {cnn_core.__version__}, one thread")
-    compare_scores(options.seeds)
-    compare_speed(options.repeats)
+    versions = f"scikit-learn {sklearn.__version__}, cnn_core {cnn_core.__version__}"
+    print(f"{versions}, {processor_name()}, {_core.instruction_set()}, one thread\n")
+    if options.scores or not options.speed:
+        compare_scores(options.seeds)
+    if options.speed or not options.scores:
+        compare_speed(options.repeats)
 
 
 if __name__ == "__main__":

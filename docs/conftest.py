@@ -7,3 +7,5 @@ import importlib.util
 collect_ignore = []
 if not all(importlib.util.find_spec(name) for name in ("sklearn", "pandas")):
     collect_ignore.append("tables.md")
+if not importlib.util.find_spec("sklearn"):
+    collect_ignore.append("perceptrons.md")
