@@ -105,11 +105,13 @@ def _add_fit(commands: Commands[argparse.ArgumentParser]) -> None:
     fit.add_argument("--task", choices=["classification", "regression"], help="(found by looking at the target)")
     fit.add_argument("--model", metavar="PATH", help="the model's file (the table's name with .safetensors)")
     fit.add_argument("--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out, such as names")
+    fit.add_argument("--preset", default="td_s", metavar="NAME", help="td_s, td, periodic or piecewise_linear (td_s)")
     fit.add_argument("--epochs", type=_integer("epochs", 1), default=256, metavar="N", help="passes over rows (256)")
     fit.add_argument("--members", type=_integer("members", 1), default=1, metavar="N", help="networks to average (1)")
     fit.add_argument("--seed", type=_integer("seed", 0), default=0, metavar="N", help="decides split and weights (0)")
-    fit.add_argument("--time-limit", type=float, metavar="SECONDS", help="stop after so many seconds")
+    fit.add_argument("--time-limit", type=_seconds, metavar="SECONDS", help="stop after so many seconds")
     fit.add_argument("--quiet", action="store_true", help="show no progress")
+    _add_form(fit)
     fit.set_defaults(run=_run_fit)
 
 
@@ -123,7 +125,14 @@ def _add_predict(commands: Commands[argparse.ArgumentParser]) -> None:
     predict.add_argument("table", metavar="TABLE", help="a CSV or Parquet file with the same columns, in any order")
     predict.add_argument("--output", metavar="PATH", help="the predictions' file (standard output)")
     predict.add_argument("--probabilities", action="store_true", help="add the probability of each class")
+    _add_form(predict)
     predict.set_defaults(run=_run_predict)
+
+
+def _add_form(command: argparse.ArgumentParser) -> None:
+    """How a CSV file is written."""
+    command.add_argument("--separator", default=",", metavar="MARK", help="between the fields of a CSV file (,)")
+    command.add_argument("--encoding", default="utf-8", metavar="NAME", help="of a CSV file (utf-8)")
 
 
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -149,14 +158,15 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _run_fit(options: argparse.Namespace) -> None:
-    from cnn_core import table_commands
+    from cnn_core import table_commands, table_files
 
     table_commands.fit(
-        options.table,
+        table_files.TableFile(options.table, options.separator, options.encoding),
         options.target,
         task=options.task,
         model=options.model,
         drop=options.drop,
+        preset=options.preset,
         epochs=options.epochs,
         members=options.members,
         seed=options.seed,
@@ -166,9 +176,10 @@ def _run_fit(options: argparse.Namespace) -> None:
 
 
 def _run_predict(options: argparse.Namespace) -> None:
-    from cnn_core import table_commands
+    from cnn_core import table_commands, table_files
 
-    table_commands.predict(options.model, options.table, output=options.output, probabilities=options.probabilities)
+    file = table_files.TableFile(options.table, options.separator, options.encoding)
+    table_commands.predict(options.model, file, output=options.output, probabilities=options.probabilities)
 
 
 def _run_info(options: argparse.Namespace) -> None:
@@ -198,6 +209,17 @@ def _integer(name: str, least: int) -> Callable[[str], int]:
         return value
 
     return convert
+
+
+def _seconds(text: str) -> float:
+    """Convert an argument that must be a number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"`time_limit` must be a number above 0. Received: time_limit={text}")
+    return value
 
 
 class _PrintVersion(argparse.Action):

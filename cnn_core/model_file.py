@@ -197,7 +197,8 @@ def _replacing(path: PathLike) -> Iterator[int]:
         _sync_directory(target.parent)
     except OSError as error:
         # Name what the caller asked for, not the temporary file.
-        error.filename, error.filename2 = os.fspath(path), None
+        error.filename = os.fspath(path)
+        del error.filename2
         raise
 
 

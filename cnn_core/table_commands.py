@@ -1,13 +1,10 @@
-"""The commands `fit`, `predict` and `info` for tables: files in, a report and files out. Floor 6.
-
-CSV and Parquet are read by pandas, or by polars where pandas is not installed.
-"""
+"""The commands `fit`, `predict` and `info` for tables: files in, a report and files out. Floor 6."""
 
 from __future__ import annotations
 
-import importlib.util
+import errno
+import importlib
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,77 +12,18 @@ import numpy as np
 
 from cnn_core import model_file
 from cnn_core.arrays import Array
+from cnn_core.table_files import TableFile
 
 if TYPE_CHECKING:
     from cnn_core.sklearn import TabularClassifier, TabularRegressor
 
 _MOST_CLASSES = 20  # whole numbers of so many different values, at most, are taken for classes
 _HELD_OUT = 0.2
-_PARQUET = (".parquet", ".pq")
-
-
-def read_table(path: str) -> Any:
-    """Read a CSV or Parquet file as a data frame.
-
-    Parameters
-    ----------
-    path : str
-        ".parquet" and ".pq" are Parquet; everything else is taken for CSV, compressed or not.
-
-    Raises
-    ------
-    ImportError
-        If neither pandas nor polars is installed.
-    ValueError, OSError
-        If the file cannot be read; the message names it, and the line where one is to blame.
-    """
-    reader = next((name for name in ("pandas", "polars") if importlib.util.find_spec(name)), None)
-    if reader is None:
-        raise ImportError("tables are read by pandas or polars: pip install 'cnn_core[tables]'")
-    Path(path).open("rb").close()  # says what is wrong with a path in the system's words
-    frames = importlib.import_module(reader)
-    try:
-        if Path(path).suffix.lower() in _PARQUET:
-            table = frames.read_parquet(path)
-        elif reader == "pandas":
-            table = frames.read_csv(path, low_memory=False)
-        else:
-            table = frames.read_csv(path, infer_schema_length=None)
-    except (OSError, ImportError, MemoryError):
-        raise
-    except Exception as error:  # both packages have exceptions of their own
-        reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
-        raise ValueError(f"{path}: {reason}") from None
-    if not table.shape[0]:
-        raise ValueError(f"{path} has a header and no rows")
-    return table
-
-
-def column(table: Any, name: str, path: str) -> Array:
-    """Return a column of a frame as an array.
-
-    Raises
-    ------
-    ValueError
-        If there is none of that name.
-    """
-    names = list(map(str, table.columns))
-    if name not in names:
-        raise ValueError(f"{path} has no column {name!r}; it has {', '.join(map(repr, names[:20]))}")
-    return np.asarray(table[name].to_numpy())
 
 
 def without(table: Any, names: list[str]) -> Any:
     """Return a frame without some of its columns."""
     return table[[each for each in table.columns if str(each) not in names]]
-
-
-def _in_file(error: Exception, path: str) -> ValueError:
-    """The same error with the file's name, and lines of a CSV file for rows."""
-    text = str(error)
-    if Path(path).suffix.lower() not in _PARQUET:
-        text = re.sub(r"\bin row (\d+)", lambda found: f"in line {int(found[1]) + 2}", text)
-    return ValueError(f"{path}: {text}")
 
 
 def task_of(y: Array) -> str:
@@ -104,12 +42,13 @@ def task_of(y: Array) -> str:
 
 
 def fit(
-    path: str,
+    file: TableFile,
     target: str,
     *,
     task: str | None = None,
     model: str | None = None,
     drop: list[str] | None = None,
+    preset: str = "td_s",
     epochs: int = 256,
     members: int = 1,
     seed: int = 0,
@@ -120,37 +59,50 @@ def fit(
 
     A fifth of the rows is set aside for the report; the model in the file has not seen them.
     """
-    estimators = _estimators()
-    table = read_table(path)
-    y = column(table, target, path)
+    estimators, path = _estimators(), file.path
+    model = model or str(Path(path).with_suffix(".safetensors"))
+    if not Path(model).parent.is_dir():  # known before hours of training, not after
+        raise FileNotFoundError(errno.ENOENT, "No such directory", str(Path(model).parent))
+    table = file.read()
+    y = file.column(table, target)
     for name in drop or []:
-        column(table, name, path)
+        file.column(table, name)
+    if target in (drop or []):
+        raise ValueError(f"{target!r} is the target and cannot be dropped")
     X = without(table, [target, *(drop or [])])
-    missing = _check(X, y, path)
-    if missing.any():
-        X, y = _rows(X, np.flatnonzero(~missing)), y[~missing]
-    if not len(y):
+    missing = _check(X, y, file)
+    if missing.all():
         raise ValueError(f"{path}: the column {target!r} holds nothing")
     if not X.shape[1]:
         raise ValueError(f"{path} has no column besides {target!r}")
+    rows = np.flatnonzero(~missing)
+    X, y = (_rows(X, rows), y[rows]) if missing.any() else (X, y)
     task = task or task_of(y)
-    print(f"{path}: {len(y)} rows, {X.shape[1]} columns, target {target!r}: {task}")
+    print(f"{path}: {_count(len(y), 'row')}, {_count(X.shape[1], 'column')}, target {target!r}: {task}")
     if missing.any():
-        print(f"{int(missing.sum())} rows without a target are left out")
+        print(f"left out without a target: {_count(int(missing.sum()), 'row')}")
     kind: Any = getattr(estimators, "TabularClassifier" if task == "classification" else "TabularRegressor")
     estimator = kind(
-        epochs=epochs, n_members=members, random_state=seed, time_limit=time_limit, verbose=0 if quiet else 1
+        preset,
+        epochs=epochs,
+        n_members=members,
+        random_state=seed,
+        time_limit=time_limit,
+        verbose=0 if quiet else 1,
     )
-    targets = _targets(y, task, path, target)
+    targets = _targets(y, task, file, target, rows)
     try:
         train, test = _split(targets, task, seed)
         estimator.fit(_rows(X, train), targets[train])
         _report(estimator, task, _rows(X, test), targets[test], targets[train])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    model = model or str(Path(path).with_suffix(".safetensors"))
     estimator.save(model)
     print(f"model: {model}")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _estimators() -> Any:
@@ -158,28 +110,27 @@ def _estimators() -> Any:
     return importlib.import_module("cnn_core.sklearn.tabular")
 
 
-def _check(X: Any, y: Array, path: str) -> Array:
+def _check(X: Any, y: Array, file: TableFile) -> Array:
     """Check the columns while rows are still those of the file; return which targets are missing."""
     from cnn_core.sklearn.columns import columns_of, is_missing
 
     try:
         columns_of(X)
     except (ValueError, TypeError) as error:
-        raise _in_file(error, path) from None
+        raise file.error(error) from None
     return np.array([is_missing(value) for value in y.tolist()])
 
 
-def _targets(y: Array, task: str, path: str, target: str) -> Array:
-    """Numbers for regression, whole numbers as such for classification."""
+def _targets(y: Array, task: str, file: TableFile, target: str, rows: Array) -> Array:
+    """Numbers for regression, whole numbers as such for classification; `rows` are those of the file."""
     if task == "regression":
         numbers = np.empty(len(y))
         for row, value in enumerate(y.tolist()):
             try:
                 numbers[row] = float(value)
             except (TypeError, ValueError):
-                raise ValueError(
-                    f"{path}, line {row + 2}: the column {target!r} must hold numbers. Received: {value!r}"
-                ) from None
+                message = f"the target {target!r} must hold numbers. Received: {value!r} in row {rows[row]}"
+                raise file.error(ValueError(message)) from None
         return numbers
     if y.dtype.kind == "f" and (y == np.floor(y)).all():
         return y.astype(np.int64)
@@ -229,21 +180,20 @@ def _log_loss(probability: Array) -> float:
     return float(-np.log(np.clip(probability, 1e-15, None)).mean())
 
 
-def predict(model: str, path: str, *, output: str | None = None, probabilities: bool = False) -> None:
+def predict(model: str, file: TableFile, *, output: str | None = None, probabilities: bool = False) -> None:
     """Predict every row of a table and write the predictions as CSV, to a file or to standard output.
 
     The columns may stand in any order, and others beside them.
     """
     estimator = load(model)
-    table = read_table(path)
+    table = file.read()
     names = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
     for name in names:
-        column(table, name, path)
+        file.column(table, name)
     try:
-        X = table[names]
-        lines = _predictions(estimator, X, probabilities)
+        lines = _predictions(estimator, table[names], probabilities)
     except ValueError as error:
-        raise _in_file(error, path) from None
+        raise file.error(error) from None
     text = "\n".join(lines) + "\n"
     if output is None:
         print(text, end="")
@@ -292,6 +242,7 @@ def describe(path: str) -> None:
         widths = " -> ".join(map(str, network.widths))
         size = sum(array.size for array in network.weights().values())
         print(f"network: {widths}, {network.recipe.activation}, {network.n_members} member(s), {size} parameters")
+    print(f"preset: {estimator.preset}")
     print(f"epochs: {estimator.n_iter_}, kept: {', '.join(map(str, estimator.best_epochs_))}")
     print("columns:")
     for name, encoder in zip(preprocessor.names, preprocessor.encoders, strict=True):

@@ -13,7 +13,7 @@ pytest.importorskip("pandas")
 
 import pandas
 
-from cnn_core import cli, table_commands
+from cnn_core import cli, table_files
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_regression(flowers: Path, capsys: pytest.CaptureFixture[str]):
 def test_the_task_can_be_given(flowers: Path, capsys: pytest.CaptureFixture[str]):
     words = ["fit", flowers, "--target", "species", "--task", "regression"]
     assert run(*words) == 2
-    assert "line 2: the column 'species' must hold numbers. Received: 'setosa'" in capsys.readouterr().err
+    assert "the target 'species' must hold numbers. Received: 'setosa' in line 2" in capsys.readouterr().err
 
 
 def test_rows_without_target_are_left_out(flowers: Path, capsys: pytest.CaptureFixture[str]):
@@ -73,7 +73,9 @@ def test_rows_without_target_are_left_out(flowers: Path, capsys: pytest.CaptureF
     table.loc[:9, "species"] = None
     table.to_csv(flowers, index=False)
     assert run("fit", flowers, "--target", "species", "--epochs", 1, "--quiet") == 0
-    assert "10 rows without a target are left out" in capsys.readouterr().out
+    report = capsys.readouterr().out
+    assert "140 rows, 4 columns" in report
+    assert "left out without a target: 10 rows" in report
 
 
 @pytest.mark.parametrize(
@@ -113,12 +115,47 @@ def test_prediction_names_the_column_that_is_missing(flowers: Path, capsys: pyte
     assert "has no column 'petal width (cm)'" in capsys.readouterr().err
 
 
+def test_what_is_wrong_is_said_before_the_training(flowers: Path, capsys: pytest.CaptureFixture[str]):
+    nowhere = flowers.with_name("nowhere") / "model"
+    assert run("fit", flowers, "--target", "species", "--model", nowhere) == 2
+    assert capsys.readouterr().err.strip().endswith(f"No such directory: '{nowhere.parent}'")
+    assert run("fit", flowers, "--target", "species", "--drop", "species") == 2
+    assert "'species' is the target and cannot be dropped" in capsys.readouterr().err
+    assert run("fit", flowers, "--target", "species", "--preset", "best") == 2
+    assert "`preset` must be one of td_s, td, periodic, piecewise_linear" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])
+def test_a_time_limit_is_a_number_of_seconds(seconds: str, flowers: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        run("fit", flowers, "--target", "species", f"--time-limit={seconds}")
+    assert f"`time_limit` must be a number above 0. Received: time_limit={seconds}" in capsys.readouterr().err
+
+
+def test_a_preset_can_be_given(flowers: Path, capsys: pytest.CaptureFixture[str]):
+    model = flowers.with_name("model")
+    words = ("--target", "species", "--preset", "td", "--epochs", 2, "--quiet", "--model", model)
+    assert run("fit", flowers, *words) == 0
+    assert run("info", model) == 0
+    assert "preset: td\n" in capsys.readouterr().out
+    assert run("predict", model, flowers) == 0
+
+
+def test_other_separators_and_encodings(flowers: Path, capsys: pytest.CaptureFixture[str]):
+    table = pandas.read_csv(flowers).rename(columns={"petal width (cm)": "größe"})
+    table.to_csv(flowers, index=False, sep="\t", encoding="latin-1")
+    form = ("--separator", "\\t", "--encoding", "latin-1")
+    assert run("fit", flowers, "--target", "species", "--epochs", 1, "--quiet", *form) == 0
+    assert run("predict", flowers.with_suffix(".safetensors"), flowers, *form) == 0
+    capsys.readouterr()
+    assert run("info", flowers.with_suffix(".safetensors")) == 0
+    assert "größe: number" in capsys.readouterr().out
+
+
 def test_polars_reads_where_pandas_is_missing(flowers: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("polars")
-    found = table_commands.importlib.util.find_spec
-    monkeypatch.setattr(
-        table_commands.importlib.util, "find_spec", lambda name: None if name == "pandas" else found(name)
-    )
+    found = table_files.importlib.util.find_spec
+    monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: None if name == "pandas" else found(name))
     model = flowers.with_name("model")
     assert run("fit", flowers, "--target", "species", "--epochs", 2, "--quiet", "--model", model) == 0
     assert run("predict", model, flowers, "--output", flowers.with_name("out.csv")) == 0
@@ -126,6 +163,6 @@ def test_polars_reads_where_pandas_is_missing(flowers: Path, monkeypatch: pytest
 
 
 def test_neither_reader(flowers: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(table_commands.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: None)
     assert run("fit", flowers, "--target", "species") == 2
     assert "pip install 'cnn_core[tables]'" in capsys.readouterr().err
