@@ -20,6 +20,7 @@ MAX_CODES = 1 << 14
 _DAY = 86400.0
 _YEAR = 365.2425 * _DAY
 _CHUNK = 1 << 20  # rows encoded at a time
+_FAR = 1e100  # beyond, `smooth_clip` is at its limit, and squares would leave the range of float64
 
 
 class NumberEncoder:
@@ -406,6 +407,7 @@ def smooth_clip(z: Array, limit: float = 3.0) -> Array:
     >>> smooth_clip(np.array([0.0, 1.0, 1000.0])).round(3)
     array([0.   , 0.949, 3.   ])
     """
+    z = np.clip(z, -_FAR, _FAR)
     return np.asarray(z / np.sqrt(1 + (z / limit) ** 2))
 
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cnn_core import activations
+from cnn_core.activations import Activation
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,7 +22,7 @@ class Recipe:
     ----------
     hidden : tuple of int
         Widths of the hidden layers.
-    activation : str
+    activation : str, or Activation of other settings than its default ones
     learning_rate : float
         At the crests of the schedule.
     scale_multiplier, bias_multiplier, slow_multiplier : float
@@ -48,7 +51,7 @@ class Recipe:
     """
 
     hidden: tuple[int, ...]
-    activation: str
+    activation: str | Activation
     learning_rate: float
     scale_multiplier: float = 6.0
     bias_multiplier: float = 0.1
@@ -70,12 +73,16 @@ class Recipe:
 
     def state(self) -> dict[str, Any]:
         """Return the recipe as plain data."""
-        return asdict(self) | {"hidden": list(self.hidden)}
+        activation = activations.serialize(activations.get(self.activation))
+        return asdict(self) | {"hidden": list(self.hidden), "activation": activation}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Recipe:
         """Return the recipe whose `state` was saved."""
-        return cls(**{**state, "hidden": tuple(state["hidden"])})
+        activation = state["activation"]
+        if not isinstance(activation, str):
+            activation = activations.deserialize(activation)
+        return cls(**{**state, "hidden": tuple(state["hidden"]), "activation": activation})
 
 
 _HIDDEN = (256, 256, 256)

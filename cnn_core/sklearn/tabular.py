@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import numbers
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -25,7 +26,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from cnn_core import losses, model_file, validation
+from cnn_core import activations, losses, model_file, validation
 from cnn_core.arrays import Array
 from cnn_core.sklearn import scores
 from cnn_core.sklearn.columns import columns_of, is_frame, is_missing
@@ -94,10 +95,17 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             sizes = (sizes,) if isinstance(sizes, numbers.Integral) else sizes
             changes["hidden"] = tuple(validation.positive_integer(size, "hidden_layer_sizes") for size in sizes)
         if self.activation is not None:
-            changes["activation"] = self.activation
+            changes["activation"] = activations.get(self.activation)
         if self.learning_rate is not None:
             changes["learning_rate"] = validation.positive_number(self.learning_rate, "learning_rate")
-        return replace(PRESETS[self.preset][self._task], **changes)
+        recipe = replace(PRESETS[self.preset][self._task], **changes)
+        activation = activations.get(recipe.activation)
+        if recipe.parametric and (activation.native is None or activation.row_wise):
+            raise ValueError(
+                f"`activation` must be a built-in, elementwise one with preset={self.preset!r}. "
+                f"Received: activation={self.activation!r}"
+            )
+        return recipe
 
     def _check_arguments(self) -> None:
         validation.positive_integer(self.epochs, "epochs")
@@ -112,8 +120,11 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
 
     def _table(self, X: Any, reset: bool) -> Any:
         """Check a table: a frame as it is, anything else as an array; keep or compare its columns."""
+        if hasattr(X, "collect"):
+            raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
         if is_frame(X):
             rows, width = X.shape
+            _refuse_repeated(X)
             if not rows or not width:
                 what = f"{rows} sample(s)" if not rows else f"{width} feature(s)"
                 raise ValueError(f"Found array with {what} (shape=({rows}, {width})) while a minimum of 1 is required.")
@@ -133,7 +144,10 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
 
     def _fit(self, X: Any, y: Array, weights: Array | None, X_val: Any, y_val: Any, weights_val: Any) -> Self:
         """Split, preprocess and train; y holds class numbers or rows of targets."""
-        recipe = self._recipe()
+        began, recipe = time.monotonic(), self._recipe()
+        if (X_val is None) != (y_val is None):
+            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"`X_val` and `y_val` must be passed together. Received: {given} without {missing}")
         generator = check_random_state(self.random_state)
         seeds = generator.randint(np.iinfo(np.int32).max, size=3)
         rows, weights = _rows_and_weights(X, y, weights)
@@ -156,7 +170,8 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             x_val = self.preprocessor_.transform(columns, held_out)
             measure_y, measure_weights = y[held_out], None if weights is None else weights[held_out]
         score = None if measure_y is None else self._score_function(measure_y, measure_weights)
-        self._train(recipe, part, x_val, score, int(seeds[1]), int(seeds[2]))
+        limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
+        self._train(recipe, part, x_val, score, limit, int(seeds[1]), int(seeds[2]))
         return self
 
     def _split(self, y: Array, rows: Array, seed: int) -> tuple[Array, Array]:
@@ -173,7 +188,16 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             return by_class[~chosen], by_class[chosen]
         return shuffled[n_held_out:], shuffled[:n_held_out]
 
-    def _train(self, recipe: Recipe, part: Part, x_val: Array | None, score: Any, seed: int, order_seed: int) -> None:
+    def _train(
+        self,
+        recipe: Recipe,
+        part: Part,
+        x_val: Array | None,
+        score: Any,
+        time_limit: float | None,
+        seed: int,
+        order_seed: int,
+    ) -> None:
         layout = self.preprocessor_.layout
         self.network_ = TabularNetwork(recipe, layout, self._n_outputs, self._head, self.n_members, seed)
         if recipe.fitted_start:
@@ -184,15 +208,17 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             self.epochs,
             self.batch_size,
             order_seed,
-            self.time_limit,
+            time_limit,
             ProgressLine(self._metric_name() if score is not None else "") if self.verbose else None,
         )
         training = Training(self.network_, part, x_val, plan)
-        training.run()
-        self.n_iter_ = len(training.losses)
-        self.loss_curve_ = training.losses
-        self.validation_curve_ = [float(np.mean(each)) for each in training.scores]
-        self.best_epochs_ = training.best_epochs
+        try:
+            training.run()
+        finally:  # Ctrl-C leaves a fitted estimator
+            self.n_iter_ = len(training.losses)
+            self.loss_curve_ = training.losses
+            self.validation_curve_ = [float(np.mean(each)) for each in training.scores]
+            self.best_epochs_ = training.best_epochs
 
     # What the tasks add
 
@@ -239,6 +265,7 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             The mean loss of score: of accuracy for a classifier, of R^2 for a regressor.
         """
         x = self._features(X)
+        check_consistent_length(x, y, sample_weight)
         generator = check_random_state(random_state)
         whole = self._score_of_features(x, y, sample_weight)
         importances = np.zeros(len(self.preprocessor_.names))
@@ -263,9 +290,23 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
         ----------
         path : str or path-like
             By custom ending in ".safetensors".
+
+        Raises
+        ------
+        ValueError
+            If the activation is not a built-in one.
         """
         check_is_fitted(self)
-        parameters = {name: value for name, value in self.get_params(deep=False).items() if _is_plain(value)}
+        parameters = self.get_params(deep=False)
+        if self.activation is not None:
+            activation = activations.get(self.activation)
+            if activation.native is None:
+                raise ValueError(
+                    "A file holds data only, and no code: `activation` must be a built-in one. "
+                    f"Received: activation={self.activation!r}"
+                )
+            parameters["activation"] = activations.serialize(activation)
+        parameters = {name: value for name, value in parameters.items() if _is_plain(value)}
         state = {
             "task": self._task,
             "parameters": parameters,
@@ -352,7 +393,7 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     class_weight : dict, "balanced" or None, default None
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
     time_limit : float, default None
-        Seconds after which training stops; the number of epochs is reduced beforehand to fit.
+        Seconds after which `fit` ends; the schedule is squeezed beforehand to fit, if need be into part of an epoch.
     verbose : int, default 0
         1: show progress.
     random_state : int, RandomState or None, default None
@@ -529,7 +570,11 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         return float(np.average(predicted == column_or_1d(_plain_target(y)), weights=weights))
 
     def _target_state(self) -> dict[str, Any]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}
+        dates = self.classes_.dtype.kind in "mM"
+        return {
+            "classes": self.classes_.astype(np.int64 if dates else self.classes_.dtype).tolist(),
+            "dtype": self.classes_.dtype.str,
+        }
 
     def _restore_target(self, state: Mapping[str, Any]) -> None:
         dtype = np.dtype(object) if "O" in state["dtype"] else np.dtype(state["dtype"])
@@ -683,8 +728,10 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
         self._known_score()
-        self._mean = np.average(y, axis=0, weights=weights)
-        spread = np.sqrt(np.average((y - self._mean) ** 2, axis=0, weights=weights))
+        largest = np.abs(y).max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)  # no square of a number leaves the range of float64
+        self._mean = unit * np.average(y / unit, axis=0, weights=weights)
+        spread = unit * np.sqrt(np.average(((y - self._mean) / unit) ** 2, axis=0, weights=weights))
         # A constant target needs no scale; what rounding leaves of one is no spread either.
         tiny = spread <= 1e-12 * np.abs(self._mean)
         self._spread = np.where(tiny, 1.0, spread)
@@ -837,13 +884,22 @@ def _relative(weights: Array | None, rows: Array) -> Array | None:
     return np.ascontiguousarray(chosen / chosen.mean(), np.float32)
 
 
+def _refuse_repeated(frame: Any) -> None:
+    names = list(frame.columns)
+    repeated = [name for number, name in enumerate(names) if name in names[:number]]
+    if repeated:
+        raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")
+
+
 def _plain_target(y: Any) -> Any:
     """A series of pandas or polars as an array."""
     return y.to_numpy() if hasattr(y, "to_numpy") else y
 
 
 def _refuse_missing(y: Array) -> None:
-    """Unfinished rows and infinity, which scikit-learn would turn into classes or warnings."""
+    """Missing classes and infinity, which scikit-learn would turn into classes or warnings."""
+    if y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y).all()):
+        return
     for row, value in enumerate(y.tolist()):
         if is_missing(value) or (isinstance(value, float) and np.isinf(value)):
             raise ValueError(f"y must have a class for every row. Input y contains {value!r} in row {row}")

@@ -249,14 +249,19 @@ class TabularNetwork:
         """
         recipe, layout = Recipe.from_state(state["recipe"]), Layout.from_state(state["layout"])
         network = cls(recipe, layout, state["n_out"], state["head"], state["n_members"])
-        for variable in network.plan.variables:
-            if variable.path not in weights:
-                raise ValueError(f"The weight {variable.path!r} is missing")
-            variable.assign(weights[variable.path])
+        network._assign(weights)
         return network
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"state": self.state(), "weights": {path: array.copy() for path, array in self.weights().items()}}
+        arguments = (self.recipe, self.layout, self.n_out, self.head, self.n_members)
+        return {"arguments": arguments, "weights": {path: array.copy() for path, array in self.weights().items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(self.from_state(state["state"], state["weights"]).__dict__)
+        self.__init__(*state["arguments"])  # type: ignore[misc]  # nothing else makes the native network
+        self._assign(state["weights"])
+
+    def _assign(self, weights: Mapping[str, Array]) -> None:
+        for variable in self.plan.variables:
+            if variable.path not in weights:
+                raise ValueError(f"The weight {variable.path!r} is missing")
+            variable.assign(weights[variable.path])

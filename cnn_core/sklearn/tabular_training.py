@@ -20,6 +20,9 @@ from cnn_core.parameters import native_optimizer
 from cnn_core.sklearn.recipes import Recipe
 from cnn_core.sklearn.tabular_network import TabularNetwork
 
+STRETCHES = 256  # of a training, after each of which dropout and weight decay are set anew
+MEASURED_SHARE = 0.1  # of the time limit, in which it is found out how many steps fit into it
+
 
 @dataclass
 class Part:
@@ -88,6 +91,8 @@ class Training:
         self._n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
         self._pass = self._native_pass()
         self._step = 0
+        self._n_steps = plan.epochs * self._n_batches  # of the whole training; fewer if the time limit asks for it
+        self._began = self._first_step_began = 0.0
 
     def _native_pass(self) -> Any:
         network, part = self.network, self.part
@@ -109,46 +114,66 @@ class Training:
 
     def run(self) -> None:
         """Train; Ctrl-C ends the training with the best epoch so far."""
-        epochs, epoch, began = self.plan.epochs, 0, time.monotonic()
+        epoch, self._began = 0, time.monotonic()
         start = np.arange(len(self.part.x), dtype=np.int64)
         try:
-            while epoch < epochs:
+            while self._step < self._n_steps:
                 order = _core.shuffled(len(start), self.plan.seed, epoch + 1, start.copy())
-                finished = self._epoch(order, epochs)
+                if epoch == 0:
+                    self._first_step_began = time.monotonic()
+                finished = self._epoch(order)
                 epoch += 1
                 if not finished:
                     break
                 self._keep_best(epoch)
+                self._look_at_the_clock()
                 if self.plan.report is not None:
+                    epochs = max(epoch, math.ceil(self._n_steps / self._n_batches))
                     self.plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
-                epochs = self._affordable(epoch, epochs, time.monotonic() - began)
         finally:
             self.network.values[...] = self._best
 
-    def _affordable(self, epoch: int, epochs: int, seconds: float) -> int:
-        """Fewer epochs if the time limit asks for it; the schedule is squeezed while its first swing is on."""
-        limit = self.plan.time_limit
-        if limit is None:
-            return epochs
-        if seconds >= limit:
-            return epoch
-        return min(epochs, max(epoch, int(limit / (seconds / epoch)))) if epoch <= 3 else epochs
-
-    def _epoch(self, order: Array, epochs: int) -> bool:
-        """One epoch; False if the loss left the finite numbers."""
-        recipe, n_steps = self.network.recipe, max(1, epochs * self._n_batches)
-        schedule = schedules.Coslog(recipe.learning_rate, n_steps)
-        if recipe.dropout or recipe.weight_decay:
-            self._pass.set_regularization(float(schedules.FlatCosine(1, n_steps)(self._step)))
-        rates = np.ascontiguousarray(schedule(np.arange(self._step, self._step + self._n_batches)), np.float64)
+    def _epoch(self, order: Array) -> bool:
+        """One epoch, or its beginning where the training ends amid it; False if the loss left the finite numbers."""
         first, status = 0, ""
-        while first < self._n_batches and status != "diverged":
-            status, first, self._step = self._pass(first, self._n_batches, rates[first:].copy(), self._step, order)
+        while first < self._n_batches and self._step < self._n_steps and status != "diverged":
+            # One stretch of a regular training is one epoch.
+            stretch = max(1, min(self._n_batches, self.plan.epochs * self._n_batches // STRETCHES))
+            last = min(first + stretch, self._n_batches, first + self._n_steps - self._step)
+            status, first = self._stretch(first, last, order)
         samples, _, totals, _ = self._pass.take_totals()
         if status == "diverged":
             return False
         self.losses.append(sum(totals) / len(totals) / samples)
         return True
+
+    def _stretch(self, first: int, last: int, order: Array) -> tuple[str, int]:
+        """The batches from `first` to `last`, or to where the time is over; return the status and the next batch."""
+        recipe, status = self.network.recipe, ""
+        if recipe.dropout or recipe.weight_decay:
+            self._pass.set_regularization(float(schedules.FlatCosine(1, self._n_steps)(self._step)))
+        while first < last and self._step < self._n_steps and status != "diverged":
+            steps = np.arange(self._step, self._step + last - first)
+            rates = np.ascontiguousarray(schedules.Coslog(recipe.learning_rate, self._n_steps)(steps), np.float64)
+            status, first, self._step = self._pass(first, last, rates, self._step, order)
+            self._look_at_the_clock()
+        return status, first
+
+    def _look_at_the_clock(self) -> None:
+        """Plan fewer steps if the time limit asks for it; the schedule is squeezed while its first swings are on."""
+        limit, now = self.plan.time_limit, time.monotonic()
+        if limit is None:
+            return
+        left, measured = limit - (now - self._began), now - self._first_step_began
+        if left <= 0:
+            self._n_steps = self._step
+        elif measured < MEASURED_SHARE * limit and self._step > 0:
+            affordable = int(self._step * (1 + left / measured) - self._steps_of_a_validation())
+            self._n_steps = min(self.plan.epochs * self._n_batches, max(self._step + 1, affordable))
+
+    def _steps_of_a_validation(self) -> float:
+        """How many steps of training cost as much: three products a row and layer against one."""
+        return 0.0 if self._validation is None else len(self._validation[0]) / (3 * self._batch_size)
 
     def _keep_best(self, epoch: int) -> None:
         """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from cnn_core.activations import ELU
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from cnn_core.sklearn.recipes import PRESETS
 from cnn_core.sklearn.tabular import load
@@ -361,3 +362,80 @@ def test_weights_are_routed():
 def test_two_processes_at_once():
     X, y = datasets.load_iris(return_X_y=True)
     assert len(cross_val_score(TabularClassifier(**{**SMALL, "epochs": 2}), X, y, cv=2, n_jobs=2)) == 2
+
+
+def test_arguments_that_belong_together():
+    X, y = datasets.load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="Received: X_val without y_val"):
+        TabularClassifier(**SMALL).fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="Received: y_val without X_val"):
+        TabularRegressor(**SMALL).fit(X, y, y_val=y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        iris()[0].feature_importances(X, y[:-1])
+
+
+def test_tables_that_are_none():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    frame = pandas.DataFrame([[1.0, 2.0]] * 4, columns=["same", "same"])
+    with pytest.raises(ValueError, match=r"names of their own\. Received: 'same' more than once"):
+        TabularClassifier().fit(frame, [0, 1, 0, 1])
+    with pytest.raises(TypeError, match=r"call its `collect\(\)`\. Received: LazyFrame"):
+        TabularClassifier().fit(polars.LazyFrame({"a": [1, 2]}), [0, 1])
+
+
+def test_activations_with_settings_and_ones_own(tmp_path: Path):
+    class Square:
+        def forward(self, z: np.ndarray) -> np.ndarray:
+            return z * z
+
+        def derivative(self, z: np.ndarray, a: np.ndarray) -> np.ndarray:
+            return 2 * z
+
+    steep, X, y = iris(activation=ELU(2.0), epochs=4)
+    steep.save(tmp_path / "model")
+    assert load(tmp_path / "model").activation == {"class_name": "elu", "config": {"alpha": 2.0}}
+    np.testing.assert_array_equal(load(tmp_path / "model").predict_proba(X), steep.predict_proba(X))
+    assert (iris(activation="elu", epochs=4)[0].predict_proba(X) != steep.predict_proba(X)).any()
+    own = iris(activation=Square(), epochs=4)[0]
+    with pytest.raises(ValueError, match="holds data only, and no code: `activation` must be a built-in one"):
+        own.save(tmp_path / "own")
+    for activation in (Square(), "softmax"):
+        with pytest.raises(ValueError, match="`activation` must be a built-in, elementwise one with preset='td'"):
+            TabularClassifier("td", activation=activation).fit(X, y)
+
+
+@pytest.mark.parametrize("classes", [["2020-01-01", "2021-06-30"], [5, 7]])
+def test_dates_and_times_as_classes(classes: list[Any], tmp_path: Path):
+    X, y = datasets.load_iris(return_X_y=True)
+    kind = "datetime64[D]" if isinstance(classes[0], str) else "timedelta64[s]"
+    labels = np.array(classes, kind)[(y > 0).astype(int)]
+    classifier = TabularClassifier(**SMALL, random_state=0).fit(X, labels)
+    classifier.save(tmp_path / "model")
+    assert classifier.score(X, labels) > 0.95
+    np.testing.assert_array_equal(load(tmp_path / "model").predict(X), classifier.predict(X))
+    assert load(tmp_path / "model").classes_.dtype == labels.dtype
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1.0, 1e200])
+def test_targets_of_any_size(unit: float):
+    X, y = datasets.load_diabetes(return_X_y=True)
+    ordinary = TabularRegressor(**SMALL, random_state=0).fit(X, y).predict(X)
+    scaled = TabularRegressor(**SMALL, random_state=0).fit(X, y * unit).predict(X)
+    np.testing.assert_allclose(scaled / unit, ordinary, rtol=1e-3)
+
+
+def test_an_interrupted_fit_leaves_the_best_epoch(monkeypatch: pytest.MonkeyPatch):
+    X, y = datasets.load_iris(return_X_y=True)
+    calls = iter(range(5))
+
+    def metric(truth: np.ndarray, probabilities: np.ndarray, weights: Any) -> float:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.5
+
+    classifier = TabularClassifier(**SMALL, eval_metric=metric, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(X, y)
+    assert classifier.n_iter_ == 4
+    assert classifier.best_epochs_ == [3]
+    assert classifier.predict_proba(X).shape == (150, 3)

@@ -255,6 +255,12 @@ def test_features_stand_by_their_roles():
     np.testing.assert_array_equal(x[:, [0, 4]], alone)
 
 
+def test_numbers_of_any_size_keep_their_side():
+    table = np.array([[0.0], [1.0], [2.0], [3.0]])
+    far = np.array([[-1.7e308], [1.7e308], [np.nan]])
+    np.testing.assert_allclose(TablePreprocessor().fit(table).transform(far)[:, 0], [-3, 3, 0])
+
+
 @pytest.mark.parametrize(("n_values", "embedded"), [(8, False), (9, True)])
 def test_categories_of_many_values_become_codes(n_values: int, embedded: bool):
     column = np.array([[f"value {number % n_values}"] for number in range(40)], dtype=object)

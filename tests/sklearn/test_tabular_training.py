@@ -11,8 +11,9 @@ import reference
 
 pytest.importorskip("sklearn")
 
-from cnn_core import _core, losses
+from cnn_core import _core, losses, schedules
 from cnn_core.plan import NetworkPlan
+from cnn_core.sklearn import tabular_training
 from cnn_core.sklearn.layout import Layout
 from cnn_core.sklearn.recipes import Recipe
 from cnn_core.sklearn.tabular_network import TabularNetwork
@@ -155,10 +156,10 @@ def train(
     n_batches, count = 20 // 8, 0
     for epoch in range(epochs):
         order = _core.shuffled(20, 5, epoch + 1)
-        decay = recipe.weight_decay * flat_cosine(epoch / epochs)
         for batch in range(n_batches):
             rows = order[batch * 8 : (batch + 1) * 8]
-            rate = coslog(count / (epochs * n_batches))
+            done = count / (epochs * n_batches)
+            rate, decay = coslog(done), recipe.weight_decay * flat_cosine(done)
             count += 1
             for member in by_hand:
                 member.step(x[rows].astype(np.float64), smooth[rows], rate, decay, count)
@@ -198,7 +199,10 @@ def test_dropout_and_weight_decay_fade_after_the_middle(monkeypatch: pytest.Monk
     made = _core.Pass
     monkeypatch.setattr(_core, "Pass", Listening)
     train(replace(RECIPE, dropout=0.15), Layout(0, 3), epochs=8)
-    assert shares == pytest.approx([flat_cosine(epoch / 8) for epoch in range(8)])
+    assert shares == pytest.approx([flat_cosine(batch / 16) for batch in range(16)])
+    shares.clear()
+    train(replace(RECIPE, dropout=0.15), Layout(0, 3), epochs=512)
+    assert shares == pytest.approx([flat_cosine(stretch / 512) for stretch in range(512)]), "once an epoch"
     shares.clear()
     train(RECIPE, Layout(0, 3), epochs=2)
     assert not shares
@@ -263,3 +267,56 @@ def test_a_loss_that_diverges_keeps_the_best_epoch():
     training.run()
     assert len(training.losses) < 30
     assert np.isfinite(network.values).all()
+
+
+class Clock:
+    """A clock that moves by one second whenever it is looked at: after every stretch and every epoch."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+def timed(monkeypatch: pytest.MonkeyPatch, time_limit: float | None, epochs: int = 100) -> tuple[Training, Clock, int]:
+    """Train in epochs of 8 batches, each of three stretches; return the last schedule's length as well."""
+    clock, lengths = Clock(), []
+
+    class Noting(schedules.Coslog):
+        def __init__(self, rate: float, steps: float) -> None:
+            lengths.append(steps)
+            super().__init__(rate, steps)
+
+    monkeypatch.setattr(tabular_training.time, "monotonic", clock)
+    monkeypatch.setattr(tabular_training.schedules, "Coslog", Noting)
+    x = features(Layout(0, 3), 16)
+    y = np.eye(3, dtype=np.float32)[np.arange(16) % 3]
+    network = TabularNetwork(RECIPE, Layout(0, 3), 3, "softmax", seed=3)
+    plan = TrainingPlan(losses.CategoricalCrossentropy(), lambda outputs: 0.0, epochs, 2, seed=5, time_limit=time_limit)
+    training = Training(network, Part(x, y), x, plan)
+    training.run()
+    return training, clock, int(lengths[-1])
+
+
+@pytest.mark.parametrize("time_limit", [None, 1e6])
+def test_a_training_that_has_time_enough_is_whole(monkeypatch: pytest.MonkeyPatch, time_limit: float | None):
+    training, _, length = timed(monkeypatch, time_limit)
+    assert len(training.losses) == 100
+    assert length == 800
+
+
+def test_a_time_limit_squeezes_the_schedule(monkeypatch: pytest.MonkeyPatch):
+    training, clock, length = timed(monkeypatch, 120)
+    assert 80 <= clock.seconds <= 122
+    assert 20 <= len(training.losses) <= 32, "an epoch takes four seconds"
+    # The schedule ends with the training, or the limit came a little before.
+    assert 0 <= length - training._step <= 24
+
+
+def test_a_time_limit_may_end_the_first_epoch(monkeypatch: pytest.MonkeyPatch):
+    training, _, _ = timed(monkeypatch, 1)
+    assert len(training.losses) == len(training.scores) == 1
+    assert training._step == 3, "one stretch of 800 // 256 batches"
+    assert training.best_epochs == [1]
