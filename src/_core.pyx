@@ -75,7 +75,7 @@ OPERATIONS = {
     "layer_normalization": LAYER_NORMALIZATION, "rms_normalization": RMS_NORMALIZATION,
     "unit_normalization": UNIT_NORMALIZATION, "add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY,
     "average": AVERAGE, "maximum": MAXIMUM, "minimum": MINIMUM, "concatenate": CONCATENATE, "dot": DOT,
-    "scale": SCALE, "parametric_activation": PARAMETRIC_ACTIVATION, "periodic": PERIODIC, "embedding": EMBEDDING,
+    "parametric_activation": PARAMETRIC_ACTIVATION, "periodic": PERIODIC, "embedding": EMBEDDING,
     "standardize": STANDARDIZE, "rescale": RESCALE, "encode": ENCODE, "discretize": DISCRETIZE,
     "activity_penalty": ACTIVITY_PENALTY, "custom": CUSTOM,
 }
@@ -366,6 +366,8 @@ cdef class Network:
         operation.scratch = operation.fixed_scratch = 0
         if operation.kind in (DENSE, ACTIVATION) and operation.activation != ACTIVATION_LINEAR:
             operation.scratch = output.rows * output.stride * (4 if operation.activation == ROW_GLU else 1)
+        if operation.kind == DENSE and operation.tensors[2] >= 0:  # the scaled kernel and its gradient
+            operation.fixed_scratch = 2 * self.tensor_sizes[operation.tensors[0]]
         elif DROPOUT <= operation.kind <= GAUSSIAN_NOISE:
             operation.scratch = output.rows * output.width
         elif operation.kind == BATCH_NORMALIZATION:
@@ -407,6 +409,7 @@ cdef class Network:
         if kind == DENSE:
             fits = input.rows == output.rows and self.has_size(operation, 0, input.width * output.width)
             fits = fits and (operation.tensors[1] < 0 or self.has_size(operation, 1, output.width))
+            fits = fits and (operation.tensors[2] < 0 or self.has_size(operation, 2, input.width))
         elif kind == ACTIVATION and operation.activation == ROW_GLU:
             fits = input.rows == output.rows and input.width == 2 * output.width
         elif kind == PRELU:
@@ -420,7 +423,7 @@ cdef class Network:
             fits = same and self.has_size(operation, 2, output.width) and self.has_size(operation, 3, output.width)
         elif kind in (MULTIPLY, ADD, SUBTRACT, AVERAGE, MAXIMUM, MINIMUM, CONCATENATE, DOT):
             fits = self.merging_fits(operation)
-        elif kind in (SCALE, PARAMETRIC_ACTIVATION):
+        elif kind == PARAMETRIC_ACTIVATION:
             fits = same and self.has_size(operation, 0, input.width)
         elif kind == PERIODIC:
             fits = self.waves_fit(operation)

@@ -25,7 +25,6 @@ from plan cimport *
 from preprocessing cimport discretize_forward, encode_forward, scaling_backward, scaling_forward
 from regularizers cimport activity_backward, activity_forward
 from reshaping cimport permute_backward, permute_forward, reshape_backward, reshape_forward
-from scale cimport scale_backward, scale_forward
 from simd cimport real
 from sparse cimport read_sparse
 from threads cimport pool_run
@@ -128,8 +127,6 @@ cdef inline void other_forward(const Plan *plan, int index, Workspace *workspace
         concatenate_forward(plan, index, workspace, tensors)
     elif kind == DOT:
         dot_forward(plan, index, workspace, tensors)
-    elif kind == SCALE:
-        scale_forward(plan, index, workspace, tensors)
     elif kind == PARAMETRIC_ACTIVATION:
         parametric_activation_forward(plan, index, workspace, tensors)
     elif kind == PERIODIC:
@@ -170,8 +167,6 @@ cdef inline void other_backward(const Plan *plan, int index, Workspace *workspac
         concatenate_backward(plan, index, workspace, tensors)
     elif kind == DOT:
         dot_backward(plan, index, workspace, tensors)
-    elif kind == SCALE:
-        scale_backward(plan, index, workspace, tensors, gradients)
     elif kind == PARAMETRIC_ACTIVATION:
         parametric_activation_backward(plan, index, workspace, tensors, gradients)
     elif kind == PERIODIC:

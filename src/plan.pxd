@@ -44,7 +44,6 @@ cdef enum OperationKind:
     MINIMUM
     CONCATENATE
     DOT
-    SCALE
     PARAMETRIC_ACTIVATION
     PERIODIC
     EMBEDDING

@@ -67,18 +67,17 @@ class Member:
     def add(self, inputs: Mapping[str, int], layout: Layout, widths: Sequence[int], head: str) -> int:
         """Add everything from the inputs to the output and return its buffer."""
         buffer = self._joined(inputs, layout)
-        n_in = self.plan.shapes[buffer][0]
-        scale = self._variable(np.ones(n_in), "scale", self.recipe.scale_multiplier)
-        buffer = self._operation("scale", buffer, n_in, [scale])
+        scale = [self._variable(np.ones(self.plan.shapes[buffer]), "scale", self.recipe.scale_multiplier)]
         for number, n_out in enumerate(widths):
             last = number == len(widths) - 1
             zero = last and not self.recipe.fitted_start
             layer = self._layer(buffer, n_out, number, 0.0 if zero else 1.0)
+            variables = [layer.kernel, layer.bias, *(scale if number == 0 else ())]
             activation = activations.get(head if last else self.recipe.activation)
             if last or not self.recipe.parametric:
-                buffer = self._operation("dense", buffer, n_out, [layer.kernel, layer.bias], activation=activation)
+                buffer = self._operation("dense", buffer, n_out, variables, activation=activation)
             else:
-                buffer = self._operation("dense", buffer, n_out, [layer.kernel, layer.bias])
+                buffer = self._operation("dense", buffer, n_out, variables)
                 alpha = self._variable(np.ones(n_out), f"activation_{number}/alpha", self.recipe.slow_multiplier)
                 buffer = self._operation("parametric_activation", buffer, n_out, [alpha], activation=activation)
             if not last and self.recipe.dropout:

@@ -1,4 +1,4 @@
-"""The networks for tables: the native factor per feature, initial weights, inputs, pickles and states."""
+"""The networks for tables: initial weights, inputs, pickles and states."""
 
 from __future__ import annotations
 
@@ -10,44 +10,13 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from cnn_core import _core
-from cnn_core.plan import NetworkPlan
 from cnn_core.sklearn.layout import Layout
 from cnn_core.sklearn.recipes import Recipe
 from cnn_core.sklearn.tabular_network import TabularNetwork
-from cnn_core.variables import Variable
 
 RECIPE = Recipe((5, 4), "tanh", 0.05)
 FULL = Recipe((5,), "selu", 0.1, parametric=True, dropout=0.1, weight_decay=0.02, n_waves=4, most_one_hot=2)
 LAYOUT = Layout(2, 1, (4, 3))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("width", [1, 7, 8, 17])
-@pytest.mark.parametrize("n", [1, 3, 40])
-def test_scale_forward_and_backward(dtype: str, width: int, n: int):
-    generator = np.random.default_rng(0)
-    factor = Variable(generator.normal(size=width).astype(dtype), "scale", "scale")
-    plan = NetworkPlan()
-    plan.outputs = [plan.add("scale", [plan.add_input((width,))], (width,), layer="", variables=[factor])]
-    gradient = np.full(width, np.nan, dtype)
-    network = _core.Network(dtype, plan)
-    network.bind([factor.array], [gradient])
-    x, dy = (generator.normal(size=(n, width)).astype(dtype) for _ in range(2))
-    block = _core.Block(network, n)
-    np.testing.assert_array_equal(block.forward([x])[0], x * factor.array)
-    (dx,) = block.backward([dy])
-    tolerance = 1e-5 if dtype == "float32" else 1e-13
-    np.testing.assert_allclose(dx, dy * factor.array, rtol=tolerance)
-    np.testing.assert_allclose(gradient, (dy * x).sum(axis=0), rtol=tolerance, atol=tolerance)
-
-
-def test_scale_refuses_another_width():
-    factor = Variable(np.ones(3, np.float32), "scale", "scale")
-    plan = NetworkPlan()
-    plan.outputs = [plan.add("scale", [plan.add_input((4,))], (4,), layer="", variables=[factor])]
-    with pytest.raises(ValueError, match="do not fit"):
-        _core.Network("float32", plan)
 
 
 def test_initial_weights_have_the_recipes_spread():
