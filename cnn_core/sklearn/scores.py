@@ -77,7 +77,7 @@ def pinball(levels: Array) -> Score:
 
 def _mean(values: Array, weights: Array | None) -> float:
     """A mean that a NaN makes infinitely bad."""
-    mean = float(np.average(values, weights=weights))
+    mean = float(values.mean() if weights is None else np.average(values, weights=weights))
     return mean if mean == mean else float("inf")
 
 

@@ -92,6 +92,7 @@ class Training:
         self._pass = self._native_pass()
         self._step = 0
         self._n_steps = plan.epochs * self._n_batches  # of the whole training; fewer if the time limit asks for it
+        self._schedule = schedules.Coslog(network.recipe.learning_rate, max(1, self._n_steps))
         self._began = self._first_step_began = 0.0
 
     def _native_pass(self) -> Any:
@@ -153,11 +154,16 @@ class Training:
         if recipe.dropout or recipe.weight_decay:
             self._pass.set_regularization(float(schedules.FlatCosine(1, self._n_steps)(self._step)))
         while first < last and self._step < self._n_steps and status != "diverged":
-            steps = np.arange(self._step, self._step + last - first)
-            rates = np.ascontiguousarray(schedules.Coslog(recipe.learning_rate, self._n_steps)(steps), np.float64)
+            rates = self._rates(last - first)
             status, first, self._step = self._pass(first, last, rates, self._step, order)
             self._look_at_the_clock()
         return status, first
+
+    def _rates(self, n: int) -> Array:
+        """The learning rates of the next n steps."""
+        if self._schedule.decay_steps != self._n_steps:
+            self._schedule = schedules.Coslog(self.network.recipe.learning_rate, self._n_steps)
+        return np.ascontiguousarray(self._schedule(np.arange(self._step, self._step + n)), np.float64)
 
     def _look_at_the_clock(self) -> None:
         """Plan fewer steps if the time limit asks for it; the schedule is squeezed while its first swings are on."""
