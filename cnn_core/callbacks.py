@@ -67,6 +67,7 @@ _HIGHER_IS_BETTER = (
     metrics.PearsonCorrelation,
     metrics.ConcordanceCorrelation,
 )
+PLOTS_ABREAST = 4
 _LOWER_IS_BETTER = (
     metrics.MeanSquaredError,
     metrics.RootMeanSquaredError,
@@ -418,8 +419,11 @@ class History(Callback):
         """
         figure = new_figure("History.plot")
         shown = self._plotted(names)
-        figure.set_size_inches(1.2 + 4.2 * len(shown), 3.6)
-        for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        n_cols = min(len(shown), PLOTS_ABREAST)
+        n_rows = -(-len(shown) // n_cols)
+        figure.set_size_inches(1.2 + 4.2 * n_cols, 3.6 * n_rows)
+        for place, name in enumerate(shown, 1):
+            axes = figure.add_subplot(n_rows, n_cols, place)
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 if key in self.history:
                     axes.plot(self._epochs[key], self.history[key], label=label)

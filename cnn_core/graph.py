@@ -71,19 +71,33 @@ class Node:
         self.layer.calls = [call for call in self.layer.calls if call() is not self]
 
 
+def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys in Keras's order: sorted, or as they were inserted where they cannot be compared."""
+    try:
+        return sorted(mapping)
+    except TypeError:
+        return list(mapping)
+
+
 def flatten(structure: Any) -> list[Any]:
-    """List the leaves of nested lists, tuples and dicts, dicts in the order of their keys' insertion."""
+    """List the leaves of nested lists, tuples and dicts, dicts in the order of their sorted keys.
+
+    Examples
+    --------
+    >>> flatten([1, {"b": 2, "a": (3, 4)}])
+    [1, 3, 4, 2]
+    """
     if isinstance(structure, Mapping):
-        return [leaf for value in structure.values() for leaf in flatten(value)]
+        return [leaf for key in sorted_keys(structure) for leaf in flatten(structure[key])]
     if isinstance(structure, (list, tuple)):
         return [leaf for value in structure for leaf in flatten(value)]
     return [structure]
 
 
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """Apply a function to every leaf and keep the structure."""
+    """Apply a function to every leaf, in the order of `flatten`, and keep the structure."""
     if isinstance(structure, Mapping):
-        return {key: map_structure(function, value) for key, value in structure.items()}
+        return {key: map_structure(function, structure[key]) for key in sorted_keys(structure)}
     if isinstance(structure, (list, tuple)):
         return type(structure)(map_structure(function, value) for value in structure)
     return function(structure)

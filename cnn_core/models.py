@@ -10,7 +10,7 @@ import numpy as np
 from cnn_core import _core, config, validation
 from cnn_core.arrays import Array
 from cnn_core.data import InputSpec, feature_shape
-from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
+from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure, sorted_keys
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.parameters import aligned_copy
@@ -76,7 +76,7 @@ def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
 
 def _names(structure: Any, kind: str) -> list[str]:
     if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
-        return list(structure)
+        return sorted_keys(structure)
     names: list[str] = []
     for symbol in flatten(structure):
         name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name

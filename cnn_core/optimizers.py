@@ -149,7 +149,9 @@ class Optimizer:
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        **others: Any,
     ) -> None:
+        validation.no_other_arguments(type(self), others)
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
         self._learning_rate = _checked_rate(learning_rate)
         self.weight_decay = _optional(weight_decay, "weight_decay")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cnn_core import validation
+from cnn_core.layers.base import Layer
 
 # Headings with Keras's shares of the line at which their columns end.
 _CHAIN = (88, (0.45, 0.80, 1.0))
@@ -109,13 +110,18 @@ def _selected(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
     return layers[min(first, last) : max(first, last) + 1]
 
 
+def _waits_for_input(layer: Any) -> bool:
+    """Whether the layer will have weights, but does not know of which shape."""
+    return not layer.built and (type(layer).build is not Layer.build or hasattr(layer, "layers"))
+
+
 def _rows(
     model: Any, connected: bool, show_trainable: bool, nested: bool, layers: Sequence[Any], depth: int = 0
 ) -> Iterator[list[str]]:
     shapes, sources = _calls(model)
     for layer in layers:
         indent = "   " * depth + "└ " if depth else ""
-        count = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+        count = "0 (unbuilt)" if _waits_for_input(layer) else f"{layer.count_params():,}"
         row = [f"{indent}{layer.name} ({type(layer).__name__})", shapes.get(layer.name, "?"), count]
         row += [", ".join(() if depth else sources.get(layer.name, ())) or "-"] if connected else []
         row += [("Y" if layer.trainable else "N") if layer.variables else "-"] if show_trainable else []

@@ -447,7 +447,7 @@ class Trainer:
                 objectives = self._objectives_for(y, "evaluate")
                 source = self._dataset(x, y, sample_weight, None, objectives)
             logs = evaluate(self, objectives, source, size, count, verbose, callbacks)
-        return logs if return_dict else _in_order(logs, objectives)
+        return _results(logs, objectives, return_dict)
 
     def predict(
         self,
@@ -542,7 +542,7 @@ class Trainer:
         source.use(data)
         totals = Totals(objectives)
         run_epoch(self, source, totals, training)
-        return totals.logs() if return_dict else _in_order(totals.logs(), objectives)
+        return _results(totals.logs(), objectives, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch."""
@@ -609,8 +609,10 @@ def _is_plain(x: Any, interface: Interface) -> bool:
     )
 
 
-def _in_order(logs: Mapping[str, Any], objectives: Objectives) -> Any:
-    """Return the loss alone if there is nothing else, else a list."""
+def _results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) -> Any:
+    """Return a dict with sorted keys; or the loss alone if there is nothing else, else a list in the labels' order."""
+    if return_dict:
+        return dict(sorted(logs.items()))
     values = [logs[label] for label in objectives.labels]
     return values[0] if len(values) == 1 else values
 

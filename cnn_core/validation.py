@@ -36,6 +36,7 @@ __all__ = [
     "is_frame",
     "is_sparse",
     "labels",
+    "no_other_arguments",
     "non_negative_integer",
     "number",
     "one_of",
@@ -345,6 +346,50 @@ def one_of(value: object, name: str, choices: Iterable[object]) -> Any:
         if type(value) is type(candidate) and value == candidate:
             return candidate
     raise ValueError(_must(name, _listing([repr(one) for one in known]), value))
+
+
+def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
+    """Refuse keyword arguments that a constructor does not have; name those that it has, nearest first.
+
+    Parameters
+    ----------
+    owner : type
+        The class whose object is being made.
+    given : mapping of str to object
+        What is left over.
+
+    Raises
+    ------
+    TypeError
+        If there is anything left over.
+
+    Examples
+    --------
+    >>> class Point:
+    ...     def __init__(self, column=0, row=0, **others): no_other_arguments(type(self), others)
+    >>> Point(colum=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: Point has the arguments `column` and `row`. Received: colum=3
+    """
+    if not given:
+        return
+    import difflib  # only a mistake needs these, and importing the package should not wait for them
+    import inspect
+
+    wrong, value = next(iter(given.items()))
+    makers = [vars(parent)["__init__"] for parent in owner.__mro__ if "__init__" in vars(parent)]
+    parameters = [each for maker in makers for each in inspect.signature(maker).parameters.values()]
+    known = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+
+    def distance(name: str) -> float:
+        return -difflib.SequenceMatcher(None, name, wrong).ratio()
+
+    names = sorted(sorted(known - {"self"}), key=distance)
+    raise TypeError(
+        f"{owner.__name__} has the arguments {_listing([f'`{name}`' for name in names], 'and')}. "
+        f"Received: {wrong}={show(value)}"
+    )
 
 
 def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape:

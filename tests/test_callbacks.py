@@ -332,6 +332,15 @@ class TestHistory:
         assert drawn == {"training": [[0, 0.5], [1, 0.25]], "validation": [[1, 0.4]]}
         assert [axes.get_title() for axes in history.plot(["loss"]).axes] == ["loss"]
 
+    def test_many_plots_stand_in_rows_of_four(self):
+        pytest.importorskip("matplotlib")
+        history = History()
+        history.on_train_begin()
+        history.on_epoch_end(0, {f"metric_{i}": 0.5 for i in range(6)})
+        axes = history.plot().axes
+        assert [each.get_title() for each in axes] == [f"metric_{i}" for i in range(6)]
+        assert {each.get_subplotspec().get_gridspec().get_geometry() for each in axes} == {(2, 4)}
+
     def test_plot_errors(self, monkeypatch: pytest.MonkeyPatch):
         pytest.importorskip("matplotlib")
         with pytest.raises(ValueError, match="at least one finished epoch"):

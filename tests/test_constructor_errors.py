@@ -102,6 +102,25 @@ def is_house_form(message: str, argument: str) -> bool:
     return bool(re.match(rf"`?({argument}|{kind})`? must (be|have|hold) .+\. Received: .*", message, re.DOTALL))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: cnn_core.layers.Dense(3, activatoin="relu"),
+            r"^Dense has the arguments `activation`, .*`units`.* Received: activatoin='relu'$",
+        ),
+        (lambda: cnn_core.layers.Dropout(0.5, sede=1), r"^Dropout has the arguments `seed`, .* Received: sede=1$"),
+        (
+            lambda: cnn_core.optimizers.Adam(lr=0.1),
+            r"^Adam has the arguments .*`learning_rate`.* Received: lr=0\.1$",
+        ),
+    ],
+)
+def test_unknown_arguments_name_the_known_ones_nearest_first(make: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
 @pytest.mark.parametrize("cls", list(constructors()))
 def test_every_argument_refuses_an_alien(cls: Any) -> None:
     needed = NEEDED.get(cls.__name__, {})

@@ -190,6 +190,25 @@ def test_layers_are_the_same_objects_every_time() -> None:
     assert all(a is b for a, b in zip(model.layers, model.layers, strict=True))
 
 
+def test_dicts_count_by_sorted_keys_as_in_keras() -> None:
+    first, second = cnn_core.Input((4,), name="first"), cnn_core.Input((3,), name="second")
+    joined = layers.Concatenate()([first, second])
+    outputs = {key: layers.Dense(units, name=f"dense_{key}")(joined) for key, units in (("z", 3), ("a", 1), ("m", 2))}
+    model = Model({"late": first, "early": second}, outputs)
+    assert model.input_names == ["early", "late"]
+    assert model.output_names == ["a", "m", "z"]
+    assert [layer.name for layer in model.layers][-3:] == ["dense_a", "dense_m", "dense_z"]
+    assert [weight.shape for weight in model.get_weights()] == [(7, 1), (1,), (7, 2), (2,), (7, 3), (3,)]
+    by_name = model.predict({"late": X, "early": X[:, :3]})
+    assert list(by_name) == ["a", "m", "z"]
+    in_order = model.predict([X[:, :3], X])
+    for key in by_name:
+        np.testing.assert_array_equal(in_order[key], by_name[key])
+    again = Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict([X[:, :3], X])["z"], by_name["z"])
+
+
 def test_structures_are_kept() -> None:
     a, b = cnn_core.Input((2,), name="a"), cnn_core.Input((2,), name="b")
     model = Model({"p": a, "q": b}, {"sum": layers.Add()([a, b]), "both": [layers.Concatenate()([a, b]), a]})

@@ -58,6 +58,8 @@ Model: "sequential_1"
 ┃ Layer (type)                    ┃ Output Shape           ┃       Param # ┃
 ┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━┩
 │ dense_2 (Dense)                 │ ?                      │   0 (unbuilt) │
+├─────────────────────────────────┼────────────────────────┼───────────────┤
+│ dropout (Dropout)               │ ?                      │             0 │
 └─────────────────────────────────┴────────────────────────┴───────────────┘
  Total params: 0 (0.00 B)
  Trainable params: 0 (0.00 B)
@@ -123,7 +125,8 @@ def test_a_network_as_keras_prints_it() -> None:
 
 
 def test_a_model_that_is_not_built() -> None:
-    assert printed(Sequential([layers.Dense(2, name="dense_2")], name="sequential_1")) == UNBUILT
+    parts = [layers.Dense(2, name="dense_2"), layers.Dropout(0.5, name="dropout")]
+    assert printed(Sequential(parts, name="sequential_1")) == UNBUILT
 
 
 def test_a_functional_chain_needs_no_connections() -> None:

@@ -66,7 +66,9 @@ class Layer:
         activity_regularizer: Any = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
+        **others: Any,
     ) -> None:
+        validation.no_other_arguments(type(self), others)
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
         self.dtype = config.floatx() if dtype is None else validation.float_dtype(dtype).name
         self._trainable = validation.boolean(trainable, "trainable")
