@@ -144,6 +144,8 @@ def _pandas_array(series: Any, dtype: Any) -> Array:
         return np.asarray(series.to_numpy(dtype="timedelta64[ns]"))
     if kind == "c":
         return np.asarray(series.to_numpy())
+    if str(dtype).startswith("period"):
+        return np.asarray(series.dt.start_time.to_numpy(dtype="datetime64[ns]"))
     return np.asarray(series.to_numpy(dtype=object))
 
 
@@ -242,7 +244,7 @@ def _kind_of_type(kind: type) -> str:
         return "missing"
     if issubclass(kind, (bool, np.bool_)):
         return "boolean"
-    if issubclass(kind, (numbers.Real, Decimal)):
+    if issubclass(kind, (numbers.Real, Decimal, datetime.time, datetime.timedelta)):
         return "number"
     if issubclass(kind, str):
         return "category"
@@ -263,6 +265,11 @@ def is_missing(value: Any) -> bool:
 
 
 def _as_float(value: Any) -> float:
+    """A number; of a time of day or a duration, its seconds."""
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
     return float("nan") if is_missing(value) else float(value)
 
 

@@ -8,7 +8,8 @@ from cnn_core import _core, random_state
 from cnn_core.arrays import Array
 from cnn_core.sklearn.tabular_network import Dense, TabularNetwork
 
-MOST_ROWS = 4096  # of which the spread is known to a percent
+MOST_ROWS = 4096  # of which the spread is known to a percent; shared among members, because activations take memory,
+FEWEST_ROWS = 1024  # but not too thinly
 _CORNERS = 5
 
 
@@ -23,7 +24,7 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
     network : TabularNetwork
         Just made; its kernels, biases and nothing else change.
     x : numpy.ndarray of shape (n, layout.width)
-        Features to train on; of more than 4096 rows as many are drawn.
+        Features to train on; of many rows 4096 are drawn, of an ensemble's 1024 at least.
     seed : int
 
     References
@@ -33,7 +34,8 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
     2019.
     """
     generator = random_state.generator(seed)
-    rows = x if len(x) <= MOST_ROWS else x[generator.choice(len(x), MOST_ROWS, replace=False)]
+    most = max(FEWEST_ROWS, MOST_ROWS // network.n_members)
+    rows = x if len(x) <= most else x[generator.choice(len(x), most, replace=False)]
     inputs = network.inputs(rows)
     block = _core.Block(network.native, len(rows), training=False)
     for depth in range(len(network.members[0].layers)):

@@ -279,3 +279,20 @@ def test_of_too_many_codes_the_most_frequent_are_kept(monkeypatch: pytest.Monkey
     column = np.array([[f"value {number:02}"] for number in [*range(12), *range(3, 12)]], dtype=object)
     preprocessor = TablePreprocessor(most_one_hot=8).fit(column)
     assert preprocessor.encoders[0].levels == [f"value {number:02}" for number in range(3, 12)]
+
+
+def test_times_of_day_durations_and_periods():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    times = [datetime.time(0, 0, 1, 500_000), None, datetime.time(23, 59, 59)]
+    durations = [datetime.timedelta(minutes=2), datetime.timedelta(days=-1), None]
+    seconds = {"times": [1.5, np.nan, 86399.0], "durations": [120.0, -86400.0, np.nan]}
+    for frame in (polars.DataFrame({"times": times, "durations": durations}), objects(times, durations)):
+        for column, expected in zip(columns_of(frame), seconds.values(), strict=True):
+            assert column.kind == "number"
+            np.testing.assert_array_equal(column.values, expected)
+    months = pandas.DataFrame({"month": pandas.PeriodIndex(["2020-02", None], freq="M")})
+    (column,) = columns_of(months)
+    assert column.kind == "date"
+    np.testing.assert_array_equal(
+        column.values, [datetime.datetime(2020, 2, 1).replace(tzinfo=datetime.UTC).timestamp(), np.nan]
+    )
