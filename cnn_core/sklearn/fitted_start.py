@@ -46,7 +46,7 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
 
 
 def _fit_layer(layer: Dense, h: Array, generator: np.random.Generator) -> None:
-    z = h @ layer.kernel.array
+    z = _core.product(h, layer.kernel.array)  # NumPy's product would depend on the number of threads
     spread = z.std(axis=0)
     spread[spread == 0] = 1  # a constant, which no kernel can spread
     layer.kernel.array[...] /= spread
