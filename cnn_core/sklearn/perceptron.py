@@ -60,8 +60,13 @@ ACTIVATION_NAMES = {*OWN_NAMES} | {
 }
 
 
-def _activation(name: Any) -> Activation:
-    return activations.get(OWN_NAMES.get(name, name) if isinstance(name, str) else name)
+def _activation(activation: Any) -> Activation:
+    return _named_activation(activation) if isinstance(activation, str) else activations.get(activation)
+
+
+@cache
+def _named_activation(name: str) -> Activation:
+    return activations.get(OWN_NAMES.get(name, name))
 
 
 def _takes_weights(scorer: Any) -> bool:
@@ -176,7 +181,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     def _hidden_layer_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if np.any(np.array(sizes) <= 0):
+        if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [operator.index(size) for size in sizes]
 
