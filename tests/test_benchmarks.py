@@ -17,6 +17,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import cases  # noqa: E402
 import compare  # noqa: E402
 import expected  # noqa: E402
+import layer_costs  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 import rivals  # noqa: E402
@@ -228,3 +229,30 @@ def test_a_whole_run_with_numpy_alone(tmp_path, capfd):
     assert [result.kind for result in by_numpy] == ["training", "prediction"]
     assert all(result.status == "ok" and len(result.rounds) == 1 for result in by_numpy)
     assert "Training, one core" in capfd.readouterr().out
+
+
+class Rival:
+    """Stands for a library that reaches a loss of its own with one of the networks."""
+
+    def __init__(self, name: str, variant: str = "", loss: float = 2.0):
+        self.name, self.variant, self.loss = name, variant, loss
+
+    def train(self, job: int, variant: str, epochs: int) -> tuple[float, float]:
+        return (self.loss if variant == self.variant else 2.0), 1e-6
+
+
+def test_layer_costs_refuse_another_loss_unless_numbers_are_drawn():
+    layer_costs.check([Rival("a"), Rival("b", "Dropout(0.5)", 3.0)], 0)
+    with pytest.raises(ValueError, match="different losses with BatchNormalization"):
+        layer_costs.check([Rival("a"), Rival("b", "BatchNormalization", 2.003)], 0)
+
+
+def test_layer_costs_compare_the_same_network():
+    cnn_core = pytest.importorskip("cnn_core")
+    job = layer_costs.Job(5, 4, 3, 8, 2)
+    x, y = job.data()
+    losses = []
+    for variant in ("plain", "functional"):
+        model = layer_costs.make(cnn_core, variant, job)
+        losses.append(model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"])
+    assert losses[0] == losses[1]
