@@ -75,7 +75,7 @@ class TargetSpec(NamedTuple):
     shape : tuple of int or None, or None
         Shape of the output per sample. None: anything, as a custom loss may want.
     kind : {"values", "labels", "one_hot"}, default "values"
-        Numbers like the output's; one class index per sample, as the sparse cross-entropy takes; or one row of class
+        Numbers like the output's; class indices, as the sparse cross-entropy takes; or one row of class
         probabilities, as the categorical one does. The last two differ from "values" in what the messages propose.
     ignore_class : int, default None
         With kind "labels": a label that passes although it is no class.
@@ -310,7 +310,7 @@ class Dataset:
         One per input of the model, (n, features) each. Arrays are C-contiguous in the model's dtype, or int32.
         They may share memory with what the user passed, and may be read-only.
     targets : list of numpy.ndarray or LazyRows
-        One per target: (n, width) in the model's dtype, or (n,) of int32 for labels. Empty for prediction.
+        One per target: (n, width) in the model's dtype; for labels (n,) or (n, places) of int32. Empty for prediction.
     weights : list of numpy.ndarray or None
         One per target: (n,) in the model's dtype, or (n, ...) for an output of more than one dimension per sample.
         None where every sample counts 1.
@@ -640,7 +640,8 @@ def _read_values(array: Array, name: str, dtype: np.dtype[Any], columns: Sequenc
 def _read_target(y: object, name: str, spec: TargetSpec, dtype: np.dtype[Any]) -> Array | LazyRows:
     if spec.kind == "labels":
         n_classes = spec.shape[-1] if spec.shape else None
-        return validation.labels(y, n_classes, name, ignore_class=spec.ignore_class)
+        places = spec.shape[:-1] if spec.shape else ()
+        return validation.labels(y, n_classes, name, ignore_class=spec.ignore_class, places=places)  # type: ignore[arg-type]
     array = validation.as_array(y, name)
     if spec.kind == "one_hot" and spec.shape not in (None, (1,)) and math.prod(array.shape[1:]) == 1:
         classes = spec.shape[-1] if spec.shape else "n"
@@ -671,7 +672,7 @@ def _read_weight(weight: object, name: str, spec: TargetSpec, dtype: np.dtype[An
         return None
     array = validation.as_array(weight, name)
     validation.check_rows(array, name)
-    inner = spec.shape[:-1] if spec.shape and spec.kind != "labels" else spec.rows
+    inner = spec.shape[:-1] if spec.shape else spec.rows
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 and array.shape[1:] != inner:
@@ -715,6 +716,8 @@ def _classes(target: Array | LazyRows) -> Array:
         target = target.rows(slice(None))
     if target.ndim == 1:
         return target
+    if target.dtype == np.int32:
+        raise ValueError(f"`class_weight` needs one label per sample. Received: {target.shape[1]} labels per sample")
     classes: Array = target.argmax(axis=1) if target.shape[1] > 1 else np.rint(target[:, 0])
     return classes
 

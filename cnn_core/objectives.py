@@ -129,7 +129,7 @@ class OutputLoss(NamedTuple):
         return TargetSpec(self.name, self.shape, kind)  # type: ignore[arg-type]
 
     def lay_out(self, target: Array, dtype: np.dtype[Any]) -> Array:
-        """Return targets as native code reads them: labels (n,), anything else (n * rows, columns)."""
+        """Return targets as native code reads them: labels (n,) or (n, rows), anything else (n * rows, columns)."""
         if self.is_custom:
             return np.ascontiguousarray(target.reshape(len(target), -1), dtype)
         if self.loss.expects_labels:
@@ -137,13 +137,15 @@ class OutputLoss(NamedTuple):
         return self.loss.prepare_target(target.reshape(len(target) * self.rows, -1), self.shape[-1], dtype)
 
     def observed(self, target: Array) -> Array:
-        """Return targets as metrics read them: in the output's shape."""
+        """Return targets as metrics read them: in the output's shape, labels without its last dimension."""
+        if self.loss.expects_labels:
+            return target.reshape(len(target), *self.shape[:-1])
         fits = target.ndim > 1 and math.prod(target.shape[1:]) == math.prod(self.shape)
         return target.reshape(-1, *self.shape) if fits else target
 
     def describe(self, target: Array) -> dict[str, Any]:
         """Return the loss as a native pass takes it."""
-        columns = 1 if target.ndim == 1 else target.shape[1]
+        columns = 1 if target.ndim == 1 or self.loss.expects_labels else target.shape[1]
         if not self.is_custom:
             return self.loss.describe(columns, self.output, self.weight)
         if columns % self.rows:

@@ -748,12 +748,19 @@ def as_indices(x: object, name: str, limit: int | None = None) -> Array:
     return np.require(array, dtype=np.int32, requirements=["C", "ALIGNED"])
 
 
-def labels(y: object, n_classes: int | None, name: str = "y", *, ignore_class: int | None = None) -> Array:
-    """Read class labels as a vector of int32.
+def labels(
+    y: object,
+    n_classes: int | None,
+    name: str = "y",
+    *,
+    ignore_class: int | None = None,
+    places: tuple[int, ...] = (),
+) -> Array:
+    """Read class labels as int32.
 
     Parameters
     ----------
-    y : array-like of shape (n,) or (n, 1)
+    y : array-like of shape (n, *places) or (n, *places, 1)
         Integers, booleans or floats without a fraction.
     n_classes : int or None
         Units of the output layer: labels must be 0..n_classes - 1. None: any label from 0.
@@ -761,10 +768,12 @@ def labels(y: object, n_classes: int | None, name: str = "y", *, ignore_class: i
         The argument's name.
     ignore_class : int, default None
         A label that passes whatever the number of classes.
+    places : tuple of int, default ()
+        Where a sample has labels: the output's shape without its last dimension. () for one label a sample.
 
     Returns
     -------
-    numpy.ndarray of int32, shape (n,)
+    numpy.ndarray of int32, shape (n,), or (n, number of places)
         C-contiguous.
 
     Raises
@@ -776,25 +785,30 @@ def labels(y: object, n_classes: int | None, name: str = "y", *, ignore_class: i
     --------
     >>> labels([0.0, 2.0, 1.0], 3)
     array([0, 2, 1], dtype=int32)
+    >>> labels([[[0], [2]], [[1], [1]]], 3, places=(2,))
+    array([[0, 2],
+           [1, 1]], dtype=int32)
     >>> labels([0, 1, 2, 10], 10)
     Traceback (most recent call last):
         ...
     ValueError: y has label 10 at row 3; the output layer has 10 units, so labels must be 0..9. Received: y.shape=(4,)
     """
     array = as_array(y, name)
-    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != 1):
+    if array.ndim == 0 or array.shape[1:] not in (places, (*places, 1)):
+        inner = "".join(f", {size}" for size in places)
+        what, shapes = ("place", f"(n{inner}) or (n{inner}, 1)") if places else ("row", "(n,) or (n, 1)")
         raise ValueError(
-            f"{name} must hold one label per row, shape (n,) or (n, 1). Rows of class probabilities go with "
+            f"{name} must hold one label per {what}, shape {shapes}. Rows of class probabilities go with "
             f"a categorical loss instead. Received: {name}.shape={array.shape}"
         )
     check_rows(array, name)
-    flat = _whole_numbers(array, name).reshape(-1)
+    flat = _whole_numbers(array, name).reshape(len(array), -1) if places else _whole_numbers(array, name).reshape(-1)
     high = _INT32.max if n_classes is None else n_classes - 1
     where = _first_outside(flat, 0, high, ignore_class)
     if where is not None:
         units = "" if n_classes is None else f"the output layer has {_count(n_classes, 'unit')}, so "
         raise ValueError(
-            f"{name} has label {int(flat[where])} at row {where[0]}; {units}labels must be 0..{high}. "
+            f"{name} has label {int(flat[where])} {_place(where)}; {units}labels must be 0..{high}. "
             f"Received: {name}.shape={array.shape}"
         )
     return np.require(flat, dtype=np.int32, requirements=["C", "ALIGNED"])

@@ -343,6 +343,55 @@ def test_a_model_can_be_called_on_a_memory_map_of_another_type(tmp_path: Path) -
     np.testing.assert_array_equal(model(mapped, training=True), model(X, training=True))
 
 
+# Labels at several places of a sample
+
+PLACED = GENERATOR.normal(size=(N, 4, 3)).astype("float32")
+PLACED_LABELS = GENERATOR.integers(0, 5, (N, 4))
+
+
+def labelled(loss: Any, **arguments: Any) -> Any:
+    cnn_core.utils.set_random_seed(4)
+    model = cnn_core.Sequential([cnn_core.Input((4, 3)), layers.Dense(6, "tanh"), layers.Dense(5, "softmax")])
+    model.compile(optimizers.SGD(0.3), loss, **arguments)
+    model.training_state()
+    return model
+
+
+@pytest.mark.parametrize("last", [(), (1,)])
+@pytest.mark.parametrize("weights", [None, np.linspace(0, 2, N * 4).reshape(N, 4)])
+def test_labels_at_every_place_are_one_hot_rows(last: tuple[int, ...], weights: Any) -> None:
+    sparse = labelled("sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"])
+    categorical = labelled("categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"])
+    options = {"epochs": 2, "batch_size": 8, "verbose": 0, "sample_weight": weights, "validation_split": 0.2}
+    found = sparse.fit(PLACED, PLACED_LABELS.reshape(N, 4, *last), **options).history
+    wanted = categorical.fit(PLACED, np.eye(5)[PLACED_LABELS], **options).history
+    assert list(found) == list(wanted)
+    for name, values in wanted.items():
+        assert found[name] == pytest.approx(values, rel=tolerances.GOLDEN_FLOAT32), name
+    for one, another in zip(sparse.get_weights(), categorical.get_weights(), strict=True):
+        tolerances.close(one, another, tolerances.GOLDEN_FLOAT32)
+
+
+def test_ignored_labels_at_some_places() -> None:
+    """By hand: the mean of the losses of those that count."""
+    model = labelled(losses.SparseCategoricalCrossentropy(ignore_class=2))
+    p = model.predict(PLACED)
+    counts = PLACED_LABELS != 2
+    chosen = np.take_along_axis(p, PLACED_LABELS[..., None], axis=-1)[..., 0]
+    wanted = -np.log(chosen[counts].astype("float64")).mean()
+    assert model.test_on_batch(PLACED, PLACED_LABELS) == pytest.approx(wanted, rel=tolerances.GOLDEN_FLOAT32)
+
+
+def test_labels_at_the_wrong_places() -> None:
+    model = labelled("sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"^y must hold one label per place, shape \(n, 4\) or \(n, 4, 1\)"):
+        model.fit(PLACED, PLACED_LABELS[:, :3], verbose=0)
+    with pytest.raises(ValueError, match=r"^y has label 5 at row 1, column 2; the output layer has 5 units"):
+        model.fit(PLACED[:2], [[0, 0, 0, 0], [0, 0, 5, 0]], verbose=0)
+    with pytest.raises(ValueError, match=r"^`class_weight` needs one label per sample"):
+        model.fit(PLACED, PLACED_LABELS, class_weight={1: 2.0}, verbose=0)
+
+
 # Validation
 
 
