@@ -285,6 +285,17 @@ def test_clipped_gradients_move_less(wine):
     assert moved[1] <= 1.1e-9 < moved[0]  # one batch: learning rate 0.001 times the norm
 
 
+def test_a_batch_without_weight_changes_nothing(diabetes):
+    X, y = diabetes
+    weight = np.repeat([1.0, 0.0], [100, 100])
+    settings = {"hidden_layer_sizes": (5,), "batch_size": 100, "alpha": 0.0, "shuffle": False, "random_state": 0}
+    settings |= {"solver": "sgd", "momentum": 0.0, "max_iter": 3}
+    halved = MLPRegressor(**settings).fit(X[:200], y[:200], weight)
+    alone = MLPRegressor(**settings).fit(X[:100], y[:100])
+    np.testing.assert_allclose(halved.coefs_[0], alone.coefs_[0], rtol=1e-12)
+    np.testing.assert_allclose(halved.loss_curve_, np.array(alone.loss_curve_) / 2, rtol=1e-12)
+
+
 # Validation, metrics, callbacks
 
 
