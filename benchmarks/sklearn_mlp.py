@@ -119,11 +119,12 @@ def compare_scores(seeds: int) -> None:
                 (a, first), (b, second) = (score(getattr(m, kind), X, y, seed, settings) for m in (theirs, ours))
                 pairs.append((a, b))
                 if settings.get("solver") != "lbfgs":
-                    curves = (np.array(each.loss_curve_[:20]) for each in (first, second))
-                    gap = max(gap, float(np.max(np.abs(np.divide(*curves) - 1))))
+                    both = (np.array(each.loss_curve_[:20]) for each in (first, second))
+                    gap = max(gap, float(np.max(np.abs(np.divide(*both) - 1))))
             means, deviation = np.mean(pairs, axis=0), np.std([a for a, _ in pairs])
             text = ", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults"
-            print(f"| {name} | {text} | {means[0]:.4f} | {means[1]:.4f} | {deviation:.4f} | {gap:.0e} |")
+            curves = f"{gap:.0e}" if gap else "-"  # L-BFGS records none
+            print(f"| {name} | {text} | {means[0]:.4f} | {means[1]:.4f} | {deviation:.4f} | {curves} |")
 
 
 def seconds(kind: Any, X: Any, y: Any, settings: dict[str, Any]) -> tuple[float, Any]:
