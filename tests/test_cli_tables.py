@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_a_time_limit_is_a_number_of_seconds(seconds: str, flowers: Path, capsys
     with pytest.raises(SystemExit):
         run("fit", flowers, "--target", "species", f"--time-limit={seconds}")
     assert f"`time_limit` must be a number above 0. Received: time_limit={seconds}" in capsys.readouterr().err
+
+
+def test_warnings_take_one_line(flowers: Path, capsys: pytest.CaptureFixture[str]):
+    table = pandas.DataFrame({"x": np.arange(40.0), "y": [f"class {row % 30}" for row in range(40)]})
+    table.to_csv(flowers, index=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run("fit", flowers, "--target", "y", "--epochs", 1, "--quiet") == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cnn-core: warning: The number of unique classes is greater than 50%")
 
 
 def test_a_preset_can_be_given(flowers: Path, capsys: pytest.CaptureFixture[str]):
