@@ -238,6 +238,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         super().__init__()
+        self._needs: dict[Phase, bool] = {}  # what was found out since the model was set
         self.callbacks: list[Any] = list(_flattened(callbacks))
         self.history = next((callback for callback in self.callbacks if isinstance(callback, History)), None)
         if self.history is None and add_history:
@@ -250,6 +251,7 @@ class CallbackList(Callback):
     def append(self, callback: Callback) -> None:
         """Add a callback behind the others."""
         self.callbacks += _flattened(callback)
+        self._needs.clear()
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.callbacks)
@@ -264,6 +266,7 @@ class CallbackList(Callback):
     def set_model(self, model: Any) -> None:
         """Hand the model to every callback, and the history to the model."""
         super().set_model(model)
+        self._needs.clear()
         if self.history is not None:
             model.history = self.history
         for callback in self.callbacks:
@@ -271,12 +274,19 @@ class CallbackList(Callback):
 
     def needs_batch_hooks(self, phase: Phase) -> bool:
         """Return whether any callback must be called around every batch of "train", "test" or "predict"."""
-        return any(
-            callback.needs_batch_hooks(phase)
-            if isinstance(callback, Callback)
-            else any(_is_overridden(callback, hook) for hook in _BATCH_HOOKS[phase])
-            for callback in self.callbacks
-        )
+        if phase not in self._needs:
+            self._needs[phase] = any(
+                callback.needs_batch_hooks(phase)
+                if isinstance(callback, Callback)
+                else any(_is_overridden(callback, hook) for hook in _BATCH_HOOKS[phase])
+                for callback in self.callbacks
+            )
+        return self._needs[phase]
+
+    @property
+    def only_records(self) -> bool:
+        """Whether nobody but a `History` listens, so that nothing of the model changes between epochs."""
+        return all(type(callback) is History for callback in self.callbacks)
 
     def on_nonfinite_loss(self, batch: int, loss: float) -> bool:
         """Tell every callback; return whether one of them takes care of it."""
@@ -429,7 +439,6 @@ class History(Callback):
                     axes.plot(self._epochs[key], self.history[key], label=label)
             axes.set_title(name)
             axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.legend()
         if path is not None:
             figure.savefig(path)

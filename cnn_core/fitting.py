@@ -64,6 +64,7 @@ def fit(
     batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
     heard = _heard(model, callbacks)
+    batches.undisturbed = heard.only_records and not model.optimizer.asks_every_batch
     heard.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
     heard.on_train_begin()
     resumption = model._take_resumption()

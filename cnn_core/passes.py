@@ -204,6 +204,11 @@ class BatchSource:
         Batches per epoch; None: all there are.
     class_weight : mapping, default None
         For Batches; a Dataset is weighed already.
+
+    Attributes
+    ----------
+    undisturbed : bool
+        Set where nobody can change the optimizer's settings between epochs, which then are looked at once.
     """
 
     def __init__(
@@ -223,6 +228,7 @@ class BatchSource:
         self._training = training
         self._steps = steps
         self._class_weight = class_weight
+        self.undisturbed = False
         self._optimizer: Any = None
         self._stretch: Stretch | None = None
         self._fed: Dataset | None = None  # what the stretch holds
@@ -265,7 +271,8 @@ class BatchSource:
 
     def stretches(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
         """Yield native passes, and the first of their batches to run and the one behind the last."""
-        self._look_at_optimizer()
+        if self._optimizer is None or not self.undisturbed:
+            self._look_at_optimizer()
         if isinstance(self._source, Batches):
             yield from self._generated(epoch)
             return

@@ -348,7 +348,7 @@ class Trainer:
         """
         self._require_compiled("fit")
         plan = FitPlan(
-            epochs=validation.non_negative_integer(epochs, "epochs"),
+            epochs=validation.positive_integer(epochs, "epochs"),
             initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
             batch_size=_batch_size(batch_size, "batch_size"),
             validation_batch_size=_batch_size(validation_batch_size or batch_size, "validation_batch_size"),
@@ -466,31 +466,26 @@ class Trainer:
         ----------
         x : array-like, list or dict of them, generator or PyDataset
         batch_size : int, default None
-            Only counts for callbacks and `steps`: native code takes the rows in blocks of its own choice.
+            Only counts for callbacks and generators: native code takes the rows in blocks of its own choice.
         verbose : {"auto", 0, 1, 2}, default 0
         steps : int, default None
-            How many batches; None: all there are.
+            For generators: how many batches.
         callbacks : list of Callback, default None
 
         Returns
         -------
         numpy.ndarray, or a list of them for several outputs
         """
-        size, count = _batch_size(batch_size, "batch_size"), _steps(steps, "steps")
+        size = _batch_size(batch_size, "batch_size")
         if is_batches(x):
             batches = Batches(x)
             self._build_for(batches.peek()[0])
-            parts = [self._predict_arrays(part) for part, *_ in batches.triples(count)]
+            parts = [self._predict_arrays(part) for part, *_ in batches.triples(_steps(steps, "steps"))]
             return self._pack_outputs([np.concatenate(column) for column in zip(*parts, strict=True)])
         self._build_for(x)
-        if callbacks is None and not verbose and count is None:
-            return self._pack_outputs(self._predict_arrays(x))
-        data = self._dataset(x)
-        if count is not None:
-            data = data.slice(0, min(data.n, count * size))
         if callbacks is None and not verbose:
-            return self._pack_outputs(self._predict_dataset(data))
-        return self._pack_outputs(predict_with_hooks(self, data, size, verbose, callbacks))
+            return self._pack_outputs(self._predict_arrays(x))
+        return self._pack_outputs(predict_with_hooks(self, self._dataset(x), size, verbose, callbacks))
 
     def _predict_arrays(self, x: Any) -> list[Array]:
         interface, network = self.interface, self._ready_network()
