@@ -16,12 +16,12 @@ from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_ro
 from epochs cimport Epochs as EpochsStruct
 from epochs cimport run_epochs
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
-from matmul cimport Product, multiply
+from matmul cimport Product, multiply, plain_product
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
 from normalization cimport COLUMN_STATISTICS, move_statistics
 from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward,
-                      gather_rows, run_slice)
+                      gather_samples, run_slice)
 from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
@@ -662,7 +662,7 @@ cdef class Network:
         p.plan, p.sources, p.targets = &self.plan, sources, targets
         p.workspaces = workspaces
         p.block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
-        p.block = min(n, p.block // 12 * 12)
+        p.block = min(n, p.block // 48 * 48)
         n_tasks = max(<Py_ssize_t> 1, min(<Py_ssize_t> min(pool_width(), MAX_TASKS), n // p.block))
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
@@ -1038,12 +1038,12 @@ cdef bint all_labels(const int32_t *labels, Py_ssize_t n, Py_ssize_t n_classes, 
 
 
 cdef bint all_indices(const int64_t *order, Py_ssize_t n) noexcept:
-    """Whether each entry is one of 0 .. n - 1."""
-    cdef uint64_t largest = 0
+    """Whether each is one of 0 .. n - 1: neither it nor its distance from the last has the sign of the negative."""
     cdef Py_ssize_t i
+    cdef int64_t signs = 0
     for i in range(n):
-        largest = max(largest, <uint64_t> order[i])
-    return n == 0 or largest < <uint64_t> n
+        signs |= order[i] | (n - 1 - order[i])
+    return signs >= 0
 
 
 cdef bint knows_activation(const Loss *loss, Plan *plan):
@@ -1211,11 +1211,11 @@ cdef class Block(Workbench):
             buffer = network.plan.inputs[i]
             data = data_of(inputs[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
-                gather_rows(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n,
-                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
+                gather_samples(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n,
+                               &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
-                gather_rows(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
-                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
+                gather_samples(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
+                               &self.plan.buffers[buffer], self.workspace.strides[buffer])
         _kept = self.begin()
         with nogil:
             if network.element_size == 4:
@@ -1247,11 +1247,11 @@ cdef class Block(Workbench):
             buffer = network.plan.outputs[i]
             data = data_of(deltas[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
-                gather_rows(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n,
-                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
+                gather_samples(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n,
+                               &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
-                gather_rows(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
-                            &self.plan.buffers[buffer], self.workspace.strides[buffer])
+                gather_samples(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
+                               &self.plan.buffers[buffer], self.workspace.strides[buffer])
             self.workspace.delta_written[buffer] = True
         _kept = self.begin()
         with nogil:
@@ -1646,8 +1646,7 @@ cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noe
 
 def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None):
     """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
-    cdef Product p
-    memset(&p, 0, sizeof(Product))
+    cdef Product p = plain_product()
     if not x.ndim == w.ndim == 2:
         raise ValueError(f"x and w must be matrices. Received: x.shape={x.shape}, w.shape={w.shape}")
     p.n_rows, p.n_k = x.shape[1 if transposed_x else 0], x.shape[0 if transposed_x else 1]
@@ -1841,8 +1840,12 @@ def all_finite(cnp.ndarray array not None):
 
 def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
     """The numbers 0 .. n - 1 in an order that (seed, stream) fixes."""
-    order = np.arange(n, dtype=np.int64) if out is None else out
+    cdef Py_ssize_t i
+    order = np.empty(n, np.int64) if out is None else out
     cdef int64_t *data = <int64_t *> data_of(order, _indices_dtype, n, True)
+    if out is None:
+        for i in range(n):
+            data[i] = i
     with nogil:
         shuffle(data, n, seed, stream)
     return order

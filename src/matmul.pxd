@@ -5,6 +5,7 @@
 # number of rows changes a bit of the result.
 
 from libc.math cimport INFINITY
+from libc.string cimport memset
 
 from simd cimport pack_panel, pack_transposed, panel_product, panel_width, real, row_product, transpose
 from threads cimport pool_run, pool_width, thread_scratch
@@ -37,6 +38,7 @@ ctypedef struct Product:
     Py_ssize_t w_k
     Py_ssize_t w_c
     Py_ssize_t gate_row
+    Py_ssize_t spare_cols        # padding of y's rows, which may be overwritten
     int accumulate
     int clamp                    # whether the result is max(y, 0)
     # how it is shared: a grid of row chunks by column chunks
@@ -45,10 +47,17 @@ ctypedef struct Product:
     Py_ssize_t row_tasks
 
 
+cdef inline Product plain_product() noexcept nogil:
+    """No bias, gate or floor; y is overwritten, its padding left alone."""
+    cdef Product p
+    memset(&p, 0, sizeof(Product))
+    return p
+
+
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
     """Equal blocks of at most LONGEST_K_BLOCK; a function of n_k alone."""
     cdef Py_ssize_t n_blocks = (n_k + LONGEST_K_BLOCK - 1) // LONGEST_K_BLOCK
-    return (n_k + n_blocks - 1) // n_blocks if n_blocks > 0 else 1
+    return (n_k + n_blocks - 1) // n_blocks if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
 
 
 cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:
@@ -94,7 +103,7 @@ cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ss
         if p.gate != NULL and last:
             gate = <const real *> p.gate + row * p.gate_row + c
         panel_product(y + row * p.y_row + c, x, panel, bias, gate, n_rows, n, n_k, p.y_row, x_row, x_k, w_step,
-                      p.gate_row, add, floor)
+                      p.gate_row, p.spare_cols, add, floor)
         c += width
 
 
@@ -150,24 +159,37 @@ cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssiz
             return
 
 
-cdef inline void multiply_task(const Product *p, real *y, Py_ssize_t index) noexcept nogil:
-    cdef Py_ssize_t row = (index % p.row_tasks) * p.rows_per_task
-    cdef Py_ssize_t col = (index // p.row_tasks) * p.cols_per_task
-    cdef Py_ssize_t last_row = min(row + p.rows_per_task, p.n_rows)
-    cdef Py_ssize_t n_cols = min(p.cols_per_task, p.n_cols - col)
+cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_rows,
+                                        Py_ssize_t n_cols) noexcept nogil:
+    """Blocks of equal height, each a multiple of 12 rows so that only the last has a ragged tile."""
+    cdef Py_ssize_t longest, n_blocks
+    if transposes_x(p, n_rows, n_cols, panel_width(y)):
+        longest = TRANSPOSED_ROWS
+    elif n_rows * min(p.n_k, <Py_ssize_t> LONGEST_K_BLOCK) * <Py_ssize_t> sizeof(real) <= ROW_BLOCK_BYTES:
+        return n_rows
+    else:
+        longest = max(<Py_ssize_t> 12, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+    n_blocks = (n_rows + longest - 1) // longest
+    return ((n_rows + n_blocks - 1) // n_blocks + 11) // 12 * 12 if n_blocks > 1 else n_rows
+
+
+cdef inline void multiply_rows(const Product *p, real *y, Py_ssize_t row, Py_ssize_t last_row, Py_ssize_t col,
+                               Py_ssize_t n_cols) noexcept nogil:
+    """Rows [row, last_row) by columns [col, col + n_cols) of the product, block by block."""
     cdef Py_ssize_t step
     if p.n_rows == 1 and p.w_c == 1 and p.x_k == 1 and p.gate == NULL:
         multiply_row(p, y, col, n_cols)
         return
-    # Blocks of equal height, each a multiple of 12 rows so that only the last has a ragged tile.
-    step = max(<Py_ssize_t> 12, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
-    if transposes_x(p, last_row - row, n_cols, panel_width(y)):
-        step = TRANSPOSED_ROWS
-    step = (last_row - row + step - 1) // step
-    step = ((last_row - row + step - 1) // step + 11) // 12 * 12 if step > 1 else last_row - row
+    step = row_block_length(p, y, last_row - row, n_cols)
     while row < last_row:
         multiply_part(p, y, row, min(step, last_row - row), col, n_cols)
         row += step
+
+
+cdef inline void multiply_task(const Product *p, real *y, Py_ssize_t index) noexcept nogil:
+    cdef Py_ssize_t row = (index % p.row_tasks) * p.rows_per_task
+    cdef Py_ssize_t col = (index // p.row_tasks) * p.cols_per_task
+    multiply_rows(p, y, row, min(row + p.rows_per_task, p.n_rows), col, min(p.cols_per_task, p.n_cols - col))
 
 
 cdef inline void multiply_task_f32(void *context, Py_ssize_t index) noexcept nogil:
@@ -197,13 +219,10 @@ cdef inline void multiply(Product *p, real *y) noexcept nogil:
     p.y = y
     if p.n_rows <= 0 or p.n_cols <= 0:
         return
-    tasks = 1
-    if p.n_rows * p.n_cols * p.n_k >= 2 * WORK_PER_TASK and pool_width() > 1:
-        tasks = min(p.n_rows * p.n_cols * p.n_k // WORK_PER_TASK, TASKS_PER_THREAD * pool_width())
-    if tasks <= 1:
-        p.rows_per_task, p.cols_per_task, p.row_tasks = p.n_rows, p.n_cols, 1
-        multiply_task(p, y, 0)
+    if p.n_rows * p.n_cols * p.n_k < 2 * WORK_PER_TASK or pool_width() == 1:
+        multiply_rows(p, y, 0, p.n_rows, 0, p.n_cols)
         return
+    tasks = min(p.n_rows * p.n_cols * p.n_k // WORK_PER_TASK, TASKS_PER_THREAD * pool_width())
     share_out(p, panel_width(y), tasks)
     col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
     if real is float:

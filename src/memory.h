@@ -22,14 +22,4 @@ static inline void use_large_pages(void *memory, size_t n_bytes)
 #endif
 }
 
-/* Starts to bring a cache line near, for a read to come; any address will do. */
-static inline void prefetch(const void *address)
-{
-#if defined(__GNUC__) || defined(__clang__)
-    __builtin_prefetch(address);
-#else
-    (void)address;
-#endif
-}
-
 #endif

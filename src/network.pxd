@@ -3,7 +3,7 @@
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from activations cimport (activation_operation_backward, activation_operation_forward, prelu_backward,
                           prelu_forward)
@@ -25,15 +25,12 @@ from plan cimport *
 from preprocessing cimport discretize_forward, encode_forward, scaling_backward, scaling_forward
 from regularizers cimport activity_backward, activity_forward
 from reshaping cimport permute_backward, permute_forward, reshape_backward, reshape_forward
-from simd cimport real
+from simd cimport gather, real
 from sparse cimport read_sparse
 from threads cimport pool_run
 
 cdef extern from "monotonic.h" nogil:
     double monotonic_seconds()
-
-cdef extern from "memory.h" nogil:
-    void prefetch(const void *address)
 
 cdef enum:
     WORK_PER_GLANCE = 1 << 20  # multiply-adds between two looks at the clock
@@ -220,27 +217,18 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
                 return
 
 
-cdef inline void gather_rows(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
-                             const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
+cdef inline void gather_samples(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
+                                const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
     """y (n * rows, width) = x[order[first + i]], row by row into the padded buffer."""
-    cdef Py_ssize_t i, _r, c, sample
-    cdef Py_ssize_t width = buffer.width
-    cdef const real *row
-    cdef Py_ssize_t size = buffer.rows * width
-    for i in range(n):
-        sample = order[first + i] if order != NULL else first + i
-        row = x + sample * size
-        if order != NULL and size > 64 and i + 2 < n:  # rows in a drawn order come as a surprise to the memory
-            for c in range(0, size, 16):
-                prefetch(x + order[first + i + 2] * size + c)
-        for _r in range(buffer.rows):
-            if width >= 16:
-                memcpy(y, row, width * sizeof(real))
-            else:
-                for c in range(width):
-                    y[c] = row[c]
-            y += y_row
-            row += width
+    cdef const int64_t *none = NULL
+    cdef Py_ssize_t i, rows = buffer.rows, width = buffer.width
+    if order == NULL:
+        gather(y, x + first * rows * width, none, n * rows, width, y_row, width)
+    elif rows == 1:
+        gather(y, x, order + first, n, width, y_row, width)
+    else:
+        for i in range(n):
+            gather(y + i * rows * y_row, x + order[first + i] * rows * width, none, rows, width, y_row, width)
 
 
 ctypedef struct Gathering:
@@ -256,8 +244,8 @@ ctypedef struct Gathering:
 
 cdef inline void gather_part(const Gathering *g, real *y, Py_ssize_t index) noexcept nogil:
     cdef Py_ssize_t done = index * GATHERED_ROWS
-    gather_rows(y + done * g.buffer.rows * g.y_row, <const real *> g.x, g.order, g.first + done,
-                min(<Py_ssize_t> GATHERED_ROWS, g.n - done), g.buffer, g.y_row)
+    gather_samples(y + done * g.buffer.rows * g.y_row, <const real *> g.x, g.order, g.first + done,
+                   min(<Py_ssize_t> GATHERED_ROWS, g.n - done), g.buffer, g.y_row)
 
 
 cdef inline void gather_task_f32(void *context, Py_ssize_t index) noexcept nogil:
@@ -286,7 +274,7 @@ cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py
         g.y, g.x = workspace.values[buffer], run.inputs[i].data
         g.buffer, g.y_row = &plan.buffers[buffer], workspace.strides[buffer]
         if n * g.buffer.rows * g.buffer.width < SMALL_BLOCK:
-            gather_rows(<real *> g.y, <const real *> g.x, g.order, first, n, g.buffer, g.y_row)
+            gather_samples(<real *> g.y, <const real *> g.x, g.order, first, n, g.buffer, g.y_row)
         else:
             pool_run(gather_task_f32 if real is float else gather_task_f64, &g,
                      (n + GATHERED_ROWS - 1) // GATHERED_ROWS)
@@ -297,18 +285,15 @@ cdef inline void store_predictions(const Run *run, real **tensors, Py_ssize_t fi
     cdef const Plan *plan = run.plan
     cdef Workspace *workspace = run.workspace
     cdef const Buffer *buffer
+    cdef const int64_t *none = NULL
     cdef int i, output
-    cdef Py_ssize_t r
-    cdef real *target
     for i in range(plan.n_outputs):
         if run.predictions == NULL or run.predictions[i] == NULL:
             continue
         output = plan.outputs[i]
         buffer = &plan.buffers[output]
-        target = <real *> run.predictions[i] + first * buffer.rows * buffer.width
-        for r in range(workspace.n * buffer.rows):
-            memcpy(target + r * buffer.width, <real *> workspace.values[output] + r * workspace.strides[output],
-                   buffer.width * sizeof(real))
+        gather(<real *> run.predictions[i] + first * buffer.rows * buffer.width, <real *> workspace.values[output],
+               none, workspace.n * buffer.rows, buffer.width, buffer.width, workspace.strides[output])
 
 
 cdef inline double run_block(Run *run, real **tensors, real **gradients, Py_ssize_t batch_first, Py_ssize_t first,

@@ -1,11 +1,11 @@
 # Prediction: blocks of samples through all layers while their activations are in cache, shared among threads. Floor 1.
 # It only reads the parameters; every task has a workspace of its own.
 
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t
 
 from network cimport Source, forward
 from plan cimport Buffer, Plan, Workspace
-from simd cimport real
+from simd cimport gather, real
 from sparse cimport read_sparse
 from threads cimport pool_run
 
@@ -38,17 +38,12 @@ cdef inline void read_in_place(const Plan *plan, Workspace *workspace, real **te
 cdef inline void copy_outputs(const Plan *plan, Workspace *workspace, real **tensors, void **targets,
                               Py_ssize_t first) noexcept nogil:
     cdef int i
-    cdef Py_ssize_t r
     cdef const Buffer *output
-    cdef const real *value
-    cdef real *target
+    cdef const int64_t *none = NULL
     for i in range(plan.n_outputs):
         output = &plan.buffers[plan.outputs[i]]
-        value = <const real *> workspace.values[plan.outputs[i]]
-        target = <real *> targets[i] + first * output.rows * output.width
-        for r in range(workspace.n * output.rows):
-            memcpy(target + r * output.width, value + r * workspace.strides[plan.outputs[i]],
-                   output.width * sizeof(real))
+        gather(<real *> targets[i] + first * output.rows * output.width, <real *> workspace.values[plan.outputs[i]],
+               none, workspace.n * output.rows, output.width, output.width, workspace.strides[plan.outputs[i]])
 
 
 cdef inline void predict_rows(const Prediction *p, real **tensors, Py_ssize_t index) noexcept nogil:

@@ -14,14 +14,16 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t tile_rows
         void (*panel_product)(float *y, const float *x, const float *w, const float *bias, const float *gate,
                               Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
-                              float floor) noexcept nogil
+                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
+                              Py_ssize_t spare_cols, int accumulate, float floor) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         void (*pack_panel)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                            Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
+        void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                       Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*transpose)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
                           Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
@@ -87,14 +89,16 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t tile_rows
         void (*panel_product)(double *y, const double *x, const double *w, const double *bias, const double *gate,
                               Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
-                              double floor) noexcept nogil
+                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
+                              Py_ssize_t spare_cols, int accumulate, double floor) noexcept nogil
         void (*row_product)(double *y, const double *x, const double *w, const double *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
         void (*pack_panel)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                            Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
+        void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                       Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*transpose)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
                           Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
@@ -177,14 +181,14 @@ cdef inline Py_ssize_t tile_rows(const real *element) noexcept nogil:
 
 cdef inline void panel_product(real *y, const real *x, const real *w, const real *bias, const real *gate,
                                Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                               Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, int accumulate,
-                               real floor) noexcept nogil:
+                               Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
+                               Py_ssize_t spare_cols, int accumulate, real floor) noexcept nogil:
     if real is float:
-        simd_f32.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate,
-                               floor)
+        simd_f32.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols,
+                               accumulate, floor)
     else:
-        simd_f64.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate,
-                               floor)
+        simd_f64.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols,
+                               accumulate, floor)
 
 
 cdef inline void row_product(real *y, const real *x, const real *w, const real *bias, Py_ssize_t n_cols,
@@ -209,6 +213,14 @@ cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py
         simd_f32.pack_transposed(packed, w, n_k, n_cols, w_c)
     else:
         simd_f64.pack_transposed(packed, w, n_k, n_cols, w_c)
+
+
+cdef inline void gather(real *y, const real *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                        Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.gather(y, x, order, n_rows, n_cols, y_row, x_row)
+    else:
+        simd_f64.gather(y, x, order, n_rows, n_cols, y_row, x_row)
 
 
 cdef inline void transpose(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,

@@ -11,10 +11,11 @@ typedef struct {
          s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
          y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
-       Reads and writes columns c < n_cols only. floor = -INFINITY switches the maximum off. */
+       Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to finite
+       numbers: whole vectors are stored faster. floor = -INFINITY switches the maximum off. */
     void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate, ptrdiff_t n_rows,
                           ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row, ptrdiff_t x_k,
-                          ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor);
+                          ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate, REAL floor);
 
     /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
        bit for bit what panel_product gives. */
@@ -25,6 +26,11 @@ typedef struct {
     void (*pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k);
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, 0 for the rest: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
+
+    /* y[i*y_row + c] = x[s*x_row + c] for c < n_cols, with s = order[i], or i where order is NULL; what y_row leaves
+       beyond n_cols may be set to finite numbers. */
+    void (*gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row,
+                   ptrdiff_t x_row);
 
     /* y[c*y_row + r] = x[r*x_row + c] for r < n_rows, c < n_cols. */
     void (*transpose)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row);
@@ -48,7 +54,7 @@ typedef struct {
                                 const REAL *p);
 
     /* a[r,c] = exp(z[r,c]) / sum_c exp(z[r,c]), shifted by the row's maximum; log_sum[r] = log sum_c exp(z[r,c]), if
-       given. a may be z (then a_row = z_row). */
+       given. a may be z (then a_row = z_row). What a_row leaves beyond n_cols may be set to finite numbers. */
     void (*softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t a_row,
                     ptrdiff_t z_row);
 

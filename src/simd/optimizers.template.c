@@ -14,22 +14,29 @@ typedef struct {
 
 typedef NAMED(weights) NAMED(rule)(NAMED(weights) t, vector g, NAMED(rates) h);
 
-/* Applies the rule to n parameters; absent state is NULL. */
+/* Applies the rule to the next vector of parameters, or its first lanes where fewer are `left`; absent state is NULL. */
+INLINE void NAMED(sweep_next)(REAL *w, REAL *s0, REAL *s1, REAL *s2, const REAL *g, ptrdiff_t left, NAMED(rates) h,
+                              NAMED(rule) *rule) {
+    NAMED(weights) t = {0};
+    t.w = NAMED(load_next)(w, left) * h.shrink;
+    if (s0) t.s0 = NAMED(load_next)(s0, left);
+    if (s1) t.s1 = NAMED(load_next)(s1, left);
+    if (s2) t.s2 = NAMED(load_next)(s2, left);
+    t = rule(t, NAMED(load_next)(g, left), h);
+    NAMED(store_next)(w, t.w, left);
+    if (s0) NAMED(store_next)(s0, t.s0, left);
+    if (s1) NAMED(store_next)(s1, t.s1, left);
+    if (s2) NAMED(store_next)(s2, t.s2, left);
+}
+
+/* Applies the rule to n parameters. */
 INLINE void NAMED(sweep)(REAL *w, REAL *s0, REAL *s1, REAL *s2, const REAL *g, ptrdiff_t n, NAMED(rates) h,
                          NAMED(rule) *rule) {
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const ptrdiff_t left = n - i;
-        NAMED(weights) t = {0};
-        t.w = NAMED(load_next)(w + i, left) * h.shrink;
-        if (s0) t.s0 = NAMED(load_next)(s0 + i, left);
-        if (s1) t.s1 = NAMED(load_next)(s1 + i, left);
-        if (s2) t.s2 = NAMED(load_next)(s2 + i, left);
-        t = rule(t, NAMED(load_next)(g + i, left), h);
-        NAMED(store_next)(w + i, t.w, left);
-        if (s0) NAMED(store_next)(s0 + i, t.s0, left);
-        if (s1) NAMED(store_next)(s1 + i, t.s1, left);
-        if (s2) NAMED(store_next)(s2 + i, t.s2, left);
-    }
+    ptrdiff_t i = 0;
+#define FROM_I w + i, s0 ? s0 + i : s0, s1 ? s1 + i : s1, s2 ? s2 + i : s2, g + i
+    for (; i + LANES <= n; i += LANES) NAMED(sweep_next)(FROM_I, LANES, h, rule);
+    if (i < n) NAMED(sweep_next)(FROM_I, n - i, h, rule);
+#undef FROM_I
 }
 
 #define RULE(name) INLINE NAMED(weights) NAMED(name)(NAMED(weights) t, vector g, NAMED(rates) h)

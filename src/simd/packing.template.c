@@ -1,4 +1,31 @@
-/* Panels for the product: packed[k, c], panel_width columns, padded by zeros; and sums of columns. Floor 0. */
+/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros; and sums of columns. Floor 0. */
+
+/* One row of at least a vector; the last vector overlaps the one before it rather than be ragged. If `next` is given,
+   it is asked for along the way. */
+INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t n) {
+    for (ptrdiff_t c = 0; c + LANES < n; c += LANES) {
+        if (next) __builtin_prefetch(next + c);
+        store(y + c, load(x + c));
+    }
+    store(y + n - LANES, load(x + n - LANES));
+}
+
+/* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory. */
+static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                          ptrdiff_t y_row, ptrdiff_t x_row) {
+    enum { ROWS_AHEAD = 2, LONG_ROW = 512 / sizeof(REAL) };
+    if (n_cols <= 0) return;
+    const lanes live = first_lanes(n_cols < LANES ? n_cols : LANES);
+    for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
+        const REAL *row = x + (order ? order[i] : i) * x_row;
+        if (n_cols < LANES)
+            NAMED(store_part)(y, load_lanes(row, live), y_row < LANES, live);
+        else if (order && n_cols >= LONG_ROW && i + ROWS_AHEAD < n_rows)
+            NAMED(copy_row)(y, row, x + order[i + ROWS_AHEAD] * x_row, n_cols);
+        else
+            NAMED(copy_row)(y, row, NULL, n_cols);
+    }
+}
 
 /* packed[k,c] = w[k,c] */
 static void NAMED(pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k) {
@@ -71,6 +98,9 @@ static void NAMED(column_sums)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff
         NAMED(sum_columns)(ROW_VECTORS, 0, all, y + c, x + c, n_rows, x_row, accumulate);
     for (; c + 2 * LANES <= n_cols; c += 2 * LANES)
         NAMED(sum_columns)(2, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    for (; c + LANES <= n_cols; c += LANES) NAMED(sum_columns)(1, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    if (c < n_cols) NAMED(sum_columns)(1, 1, first_lanes(n_cols - c), y + c, x + c, n_rows, x_row, accumulate);
+    const ptrdiff_t rest = n_cols - c;
+    if (rest > LANES)
+        NAMED(sum_columns)(2, 1, first_lanes(rest - LANES), y + c, x + c, n_rows, x_row, accumulate);
+    else if (rest > 0)
+        NAMED(sum_columns)(1, 1, first_lanes(rest), y + c, x + c, n_rows, x_row, accumulate);
 }

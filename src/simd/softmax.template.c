@@ -2,34 +2,99 @@
    Wide rows run along the columns; of narrow ones (classes), as many as a vector has lanes run side by side. Which way
    a row goes depends on its width only, so its bits do not depend on its neighbours. */
 
-enum { NAMED(NARROW_COLUMNS) = 16 };
+enum { NAMED(NARROW_COLUMNS) = 16 }; /* a multiple of TRANSPOSE_WIDTH */
 
-/* One element of each of LANES rows; where fewer are left, the last of them again. */
-INLINE vector NAMED(gather_column)(const REAL *z, ptrdiff_t z_row, ptrdiff_t n_rows) {
-    vector v = {0};
-    for (ptrdiff_t r = 0; r < LANES; r++) v[r] = z[(r < n_rows ? r : n_rows - 1) * z_row];
-    return v;
-}
-INLINE void NAMED(scatter_column)(REAL *a, ptrdiff_t a_row, vector v, ptrdiff_t n_rows) {
-    for (ptrdiff_t r = 0; r < LANES; r++)
-        if (r < n_rows) a[r * a_row] = v[r];
+/* The columns of as many blocks as hold n_cols. */
+INLINE ptrdiff_t NAMED(whole_blocks)(ptrdiff_t n_cols) {
+    return (n_cols + TRANSPOSE_WIDTH - 1) / TRANSPOSE_WIDTH * TRANSPOSE_WIDTH;
 }
 
-/* n_rows <= LANES rows, one in each lane, at most NARROW_COLUMNS columns */
-INLINE void NAMED(softmax_side_by_side)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols,
+/* columns[c * step][r] = z[r,c] of LANES rows. Rows whose padding reaches to the next whole block are turned over block
+   by block. */
+INLINE void NAMED(load_columns)(vector *columns, ptrdiff_t step, const REAL *z, ptrdiff_t n_cols, ptrdiff_t z_row) {
+    if (z_row < NAMED(whole_blocks)(n_cols)) {
+        for (ptrdiff_t c = 0; c < n_cols; c++)
+            for (ptrdiff_t r = 0; r < LANES; r++) columns[c * step][r] = z[r * z_row + c];
+        return;
+    }
+    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
+        for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH)
+            transpose_block((REAL *)&columns[c * step] + r, step * LANES, z + r * z_row + c, z_row);
+}
+
+/* a[r,c] = columns[c * step][r]; where blocks are turned over, zeros reach into the padding. */
+INLINE void NAMED(store_columns)(REAL *a, vector *columns, ptrdiff_t step, ptrdiff_t n_cols, ptrdiff_t a_row) {
+    const ptrdiff_t whole = NAMED(whole_blocks)(n_cols);
+    if (a_row < whole) {
+        for (ptrdiff_t r = 0; r < LANES; r++)
+            for (ptrdiff_t c = 0; c < n_cols; c++) a[r * a_row + c] = columns[c * step][r];
+        return;
+    }
+    for (ptrdiff_t c = n_cols; c < whole; c++) columns[c * step] = (vector){0};
+    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
+        for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH)
+            transpose_block(a + r * a_row + c, a_row, (REAL *)&columns[c * step] + r, step * LANES);
+}
+
+/* columns[c * step] = exp(columns[c * step] - largest); returns their sum. */
+INLINE vector NAMED(exponentials)(vector *columns, ptrdiff_t step, ptrdiff_t n_cols, vector largest) {
+    vector sum = {0};
+    for (ptrdiff_t c = 0; c < n_cols; c++) {
+        const vector e = NAMED(exponential)(columns[c * step] - largest);
+        columns[c * step] = e;
+        sum += e;
+    }
+    return sum;
+}
+
+/* One row in each lane of one or two vectors, and at most NARROW_COLUMNS columns: two vectors keep the machine busy
+   while each waits for its own exponentials. */
+INLINE void NAMED(softmax_side_by_side)(const int two, REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols,
                                         ptrdiff_t a_row, ptrdiff_t z_row) {
-    vector column[NAMED(NARROW_COLUMNS)], largest = broadcast(-INFINITY), sum = {0};
+    vector columns[NAMED(NARROW_COLUMNS)][2], largest[2], sum[2];
+    NAMED(load_columns)(&columns[0][0], 2, z, n_cols, z_row);
+    if (two) NAMED(load_columns)(&columns[0][1], 2, z + LANES * z_row, n_cols, z_row);
+    largest[0] = largest[1] = broadcast(-INFINITY);
     for (ptrdiff_t c = 0; c < n_cols; c++) {
-        column[c] = NAMED(gather_column)(z + c, z_row, n_rows);
-        largest = at_least(column[c], largest);
+        largest[0] = at_least(columns[c][0], largest[0]);
+        if (two) largest[1] = at_least(columns[c][1], largest[1]);
     }
+    sum[0] = NAMED(exponentials)(&columns[0][0], 2, n_cols, largest[0]);
+    if (two) sum[1] = NAMED(exponentials)(&columns[0][1], 2, n_cols, largest[1]);
+    const vector inverse[2] = {1 / sum[0], two ? 1 / sum[1] : sum[0]};
     for (ptrdiff_t c = 0; c < n_cols; c++) {
-        column[c] = NAMED(exponential)(column[c] - largest);
-        sum += column[c];
+        columns[c][0] *= inverse[0];
+        if (two) columns[c][1] *= inverse[1];
     }
-    const vector inverse = 1 / sum;
-    for (ptrdiff_t c = 0; c < n_cols; c++) NAMED(scatter_column)(a + c, a_row, column[c] * inverse, n_rows);
-    if (log_sum) NAMED(store_next)(log_sum, largest + NAMED(logarithm)(sum), n_rows);
+    NAMED(store_columns)(a, &columns[0][0], 2, n_cols, a_row);
+    if (two) NAMED(store_columns)(a + LANES * a_row, &columns[0][1], 2, n_cols, a_row);
+    if (log_sum) {
+        store(log_sum, largest[0] + NAMED(logarithm)(sum[0]));
+        if (two) store(log_sum + LANES, largest[1] + NAMED(logarithm)(sum[1]));
+    }
+}
+
+/* Functions of their own: inside the loop over rows their many vectors would crowd each other out of the registers. */
+static NOT_INLINE void NAMED(softmax_one_vector)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols,
+                                                 ptrdiff_t a_row, ptrdiff_t z_row) {
+    NAMED(softmax_side_by_side)(0, a, log_sum, z, n_cols, a_row, z_row);
+}
+static NOT_INLINE void NAMED(softmax_two_vectors)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols,
+                                                  ptrdiff_t a_row, ptrdiff_t z_row) {
+    NAMED(softmax_side_by_side)(1, a, log_sum, z, n_cols, a_row, z_row);
+}
+
+/* One row of at most NARROW_COLUMNS columns by the same operations in the same order, so with the same bits; for what
+   is left over, and the single row of a prediction. */
+static NOT_INLINE void NAMED(softmax_narrow_row)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols) {
+    REAL e[NAMED(NARROW_COLUMNS)], largest = -INFINITY, sum = 0;
+    for (ptrdiff_t c = 0; c < n_cols; c++) largest = z[c] > largest ? z[c] : largest;
+    for (ptrdiff_t c = 0; c < n_cols; c += LANES)
+        NAMED(store_next)(e + c, NAMED(exponential)(NAMED(load_next)(z + c, n_cols - c) - broadcast(largest)), n_cols - c);
+    for (ptrdiff_t c = 0; c < n_cols; c++) sum += e[c];
+    const REAL inverse = 1 / sum;
+    for (ptrdiff_t c = 0; c < n_cols; c++) a[c] = e[c] * inverse;
+    if (log_sum) *log_sum = largest + NAMED(logarithm)(broadcast(sum))[0];
 }
 
 INLINE REAL NAMED(largest_lane)(vector v) {
@@ -91,9 +156,13 @@ static void NAMED(softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_ro
         NAMED(softmax_one_by_one)(a, log_sum, z, n_rows, n_cols, a_row, z_row);
         return;
     }
-    for (; n_rows >= LANES; n_rows -= LANES, a += LANES * a_row, z += LANES * z_row) {
-        NAMED(softmax_side_by_side)(a, log_sum, z, LANES, n_cols, a_row, z_row);
-        if (log_sum) log_sum += LANES;
+    while (n_rows >= LANES) {
+        const int two = n_rows >= 2 * LANES;
+        const ptrdiff_t n = two ? 2 * LANES : LANES;
+        (two ? NAMED(softmax_two_vectors) : NAMED(softmax_one_vector))(a, log_sum, z, n_cols, a_row, z_row);
+        n_rows -= n, a += n * a_row, z += n * z_row;
+        if (log_sum) log_sum += n;
     }
-    if (n_rows > 0) NAMED(softmax_side_by_side)(a, log_sum, z, n_rows, n_cols, a_row, z_row);
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        NAMED(softmax_narrow_row)(a + r * a_row, log_sum ? log_sum + r : log_sum, z + r * z_row, n_cols);
 }

@@ -7,6 +7,7 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .row_product = NAMED(row_product),
     .pack_panel = NAMED(pack_panel),
     .pack_transposed = NAMED(pack_transposed),
+    .gather = NAMED(gather),
     .transpose = NAMED(transpose),
     .column_sums = NAMED(column_sums),
     .exp = NAMED(exp_array),

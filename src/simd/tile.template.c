@@ -19,12 +19,12 @@ enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
 typedef struct {
     const REAL *w, *bias;
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
-    int accumulate;
+    int accumulate, stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
     REAL floor;
 } NAMED(product);
 
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
-   instance, so that every `if` on them disappears. */
+   instance, so that every `if` on them disappears. Dead lanes hold 0. */
 INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REAL *y, const REAL *x, const REAL *gate,
                         const NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
@@ -87,21 +87,27 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
         EACH_ROW(PASS)
 #undef PASS
     }
+    /* A store of some lanes is several instructions on most machines. */
 #define STORE(r) \
     if (r < rows) { \
-        NAMED(store_part)(y + r * y_row, s[r][0], ragged_0, live); \
-        if (two) NAMED(store_part)(y + r * y_row + LANES, s[r][1], ragged, live); \
+        NAMED(store_part)(y + r * y_row, s[r][0], ragged_0 && !p->stores_whole, live); \
+        if (two) NAMED(store_part)(y + r * y_row + LANES, s[r][1], ragged && !p->stores_whole, live); \
     }
     EACH_ROW(STORE)
 #undef STORE
 }
 
-typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p);
+/* `n_tiles` tiles of one height, one below the other. */
+typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, ptrdiff_t n_tiles);
 
 /* clang-format off */
 #define INSTANCE(name, rows, vectors, ragged) \
-    static void NAMED(name##_##rows)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p) { \
-        NAMED(tile)(rows, vectors, ragged, y, x, gate, p); \
+    static void NAMED(name##_##rows)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, \
+                                     ptrdiff_t n_tiles) { \
+        for (; n_tiles > 0; n_tiles--, y += rows * p->y_row, x += rows * p->x_row) { \
+            NAMED(tile)(rows, vectors, ragged, y, x, gate, p); \
+            if (gate) gate += rows * p->gate_row; \
+        } \
     }
 #define WIDE(rows) INSTANCE(wide_tile, rows, 2, 0)
 #define WIDE_RAGGED(rows) INSTANCE(wide_ragged_tile, rows, 2, 1)
@@ -138,22 +144,20 @@ static NAMED(tile_function) *const NAMED(narrow_ragged_tiles)[] = {UP_TO(NARROW_
    6-row tiles are 6 + 5 + 5, since a tile of 4 takes nearly as long as one of 6. */
 static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
                                  ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, int accumulate, REAL floor) {
+                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
+                                 REAL floor) {
     if (n_rows <= 0 || n_cols <= 0) return;
-    const NAMED(product) p = {w, bias, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, floor};
+    const int stores_whole = spare_cols >= LANES - n_cols % LANES;
+    const NAMED(product) p = {w, bias, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, stores_whole, floor};
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
     NAMED(tile_function) *const *tiles = wide ? (ragged ? NAMED(wide_ragged_tiles) : NAMED(wide_tiles))
                                               : (ragged ? NAMED(narrow_ragged_tiles) : NAMED(narrow_tiles));
     const ptrdiff_t n_tiles =
         wide ? (n_rows + TILE_ROWS - 1) / TILE_ROWS : (n_rows + NARROW_TILE_ROWS - 1) / NARROW_TILE_ROWS;
-    const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles;
-    for (ptrdiff_t t = 0; t < n_tiles; t++) {
-        const ptrdiff_t rows = height + (t < n_taller);
-        tiles[rows - 1](y, x, gate, &p);
-        y += rows * y_row;
-        x += rows * x_row;
-        if (gate) gate += rows * gate_row;
-    }
+    const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles, first = n_taller * (height + 1);
+    if (n_taller > 0) tiles[height](y, x, gate, &p, n_taller);
+    tiles[height - 1](y + first * y_row, x + first * x_row, gate ? gate + first * gate_row : gate, &p,
+                      n_tiles - n_taller);
 }
 
 /* One row of x, as many columns as `vectors` vectors hold, the last of them `ragged` or whole. */

@@ -9,6 +9,7 @@
 #include "kernels.h"
 
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOT_INLINE __attribute__((noinline))
 
 #define REAL float
 #define BITS uint32_t
