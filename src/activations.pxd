@@ -330,10 +330,10 @@ cdef inline const real *slopes_of_row(const Operation *operation, const Buffer *
 
 cdef inline void prelu_row(real *y, const real *x, const real *dy, const real *alpha, Py_ssize_t n,
                            Py_ssize_t step) noexcept nogil:
-    """y = dy where x > 0, else alpha dy; step 0 repeats alpha's only element"""
+    """y = dy where x > 0, alpha dy where x < 0, else 0; step 0 repeats alpha's only element"""
     cdef Py_ssize_t c
     for c in range(n):
-        y[c] = by_sign(x[c], dy[c], alpha[c * step] * dy[c])
+        y[c] = by_sign(x[c], dy[c], alpha[c * step] * dy[c]) if x[c] != 0 else 0
 
 
 cdef inline void add_prelu_slopes(double *sums, const real *x, const real *da, Py_ssize_t n,
@@ -363,7 +363,7 @@ cdef inline void prelu_forward(const Plan *plan, int index, Workspace *workspace
 
 cdef inline void prelu_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
                                 real **gradients) noexcept nogil:
-    """dx (+)= da above 0, else alpha da;  dalpha = sum of da x where x < 0, over what shares the slope"""
+    """dx (+)= da above 0, alpha da below, 0 at 0;  dalpha = sum of da x where x < 0, over what shares the slope"""
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0], slopes = operation.tensors[0]
     cdef const Buffer *input = &plan.buffers[source]

@@ -356,6 +356,16 @@ def test_relu_has_the_derivative_zero_at_zero() -> None:
     assert seen.delta.tolist() == [[0, 0, 0], [0.5, 0, 0]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_prelu_has_the_derivative_zero_at_zero(dtype: str) -> None:
+    layer = cnn_core.layers.PReLU(alpha_initializer="ones", dtype=dtype)
+    a, cache = layer.forward(np.array([[0.0, 2.0, -3.0]]))
+    dx, dalpha = layer.backward(np.array([[5.0, 5.0, 5.0]]), cache)
+    assert a.tolist() == [[0, 2, -3]]
+    assert dx.tolist() == [[0, 5, 5]]
+    assert dalpha.tolist() == [0, 0, -15]
+
+
 @pytest.mark.parametrize(
     ("activation", "slope"), [("leaky_relu", 0.2), (cnn_core.activations.LeakyReLU(0.01), 0.01), ("linear", 1.0)]
 )
