@@ -16,7 +16,7 @@ from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_ro
 from epochs cimport Epochs as EpochsStruct
 from epochs cimport run_epochs
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
-from matmul cimport Product, multiply, plain_product
+from matmul cimport Product, begin_plain, multiply
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
 from normalization cimport COLUMN_STATISTICS, move_statistics
@@ -1646,7 +1646,8 @@ cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noe
 
 def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None):
     """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
-    cdef Product p = plain_product()
+    cdef Product p
+    begin_plain(&p)
     if not x.ndim == w.ndim == 2:
         raise ValueError(f"x and w must be matrices. Received: x.shape={x.shape}, w.shape={w.shape}")
     p.n_rows, p.n_k = x.shape[1 if transposed_x else 0], x.shape[0 if transposed_x else 1]

@@ -1,7 +1,7 @@
 # The dense layer: forward pass, delta recursion and gradients. Floor 1.
 
 from activations cimport activate, derive, is_plain_relu, keeps_z
-from matmul cimport Product, multiply, plain_product
+from matmul cimport Product, begin_plain, multiply
 from plan cimport Buffer, INFERENCE, Operation, Plan, SparseRows, Workspace
 from scale cimport scale_kernel, scaled_kernel_gradients
 from simd cimport column_sums, real
@@ -37,7 +37,7 @@ cdef inline void dense_forward(const Plan *plan, int index, Workspace *workspace
     cdef real *z = <real *> workspace.scratch[index] if keeps_z(operation, workspace.mode) else a
     cdef bint leaves_activation = operation.left_to_loss and workspace.mode != INFERENCE
     cdef const real *w = kernel_in_use(operation, workspace, index, tensors)
-    cdef Product product = plain_product()
+    cdef Product product
     cdef SparseProduct rare
     if operation.tensors[SCALE] >= 0:
         scale_kernel(scaled_kernel(operation, workspace, index, tensors), tensors[operation.tensors[KERNEL]],
@@ -51,6 +51,7 @@ cdef inline void dense_forward(const Plan *plan, int index, Workspace *workspace
         if not leaves_activation:
             activate(plan, index, workspace, a, z)
         return
+    begin_plain(&product)
     product.x, product.w = workspace.values[source], w
     product.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
     product.n_rows, product.n_cols, product.n_k = workspace.n * input.rows, output.width, input.width
@@ -86,7 +87,7 @@ cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspac
     if not (operation.left_to_loss or operation.gated):
         derive(plan, index, workspace, delta)
     if workspace.deltas[source] != NULL:
-        product = plain_product()
+        begin_plain(&product)
         product.x, product.x_row, product.x_k = delta, delta_row, 1
         product.w, product.w_k, product.w_c = kernel_in_use(operation, workspace, index, tensors), 1, n_out
         product.gate = workspace.values[source] if operation.gates_input else NULL
@@ -100,7 +101,7 @@ cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspac
         rare.n, rare.n_in, rare.n_out, rare.row = n, n_in, n_out, delta_row
         sparse_gradient(&rare, dw, adds)
     elif dw != NULL:
-        product = plain_product()
+        begin_plain(&product)
         product.x, product.x_row, product.x_k = workspace.values[source], 1, x_row
         product.w, product.w_k, product.w_c = delta, delta_row, 1
         product.n_rows, product.n_cols, product.n_k, product.y_row = n_in, n_out, n, n_out

@@ -5,7 +5,6 @@
 # number of rows changes a bit of the result.
 
 from libc.math cimport INFINITY
-from libc.string cimport memset
 
 from simd cimport pack_panel, pack_transposed, panel_product, panel_width, real, row_product, transpose
 from threads cimport pool_run, pool_width, thread_scratch
@@ -47,11 +46,11 @@ ctypedef struct Product:
     Py_ssize_t row_tasks
 
 
-cdef inline Product plain_product() noexcept nogil:
+cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
-    cdef Product p
-    memset(&p, 0, sizeof(Product))
-    return p
+    p.bias, p.gate = NULL, NULL
+    p.gate_row, p.spare_cols = 0, 0
+    p.accumulate, p.clamp = False, False
 
 
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:

@@ -4,7 +4,7 @@
 
 from libc.math cimport M_PI
 
-from matmul cimport Product, multiply, plain_product
+from matmul cimport Product, begin_plain, multiply
 from plan cimport Buffer, Operation, Plan, Workspace
 from simd cimport column_sums, cosine_sine, real
 
@@ -68,7 +68,8 @@ cdef inline void periodic_forward(const Plan *plan, int index, Workspace *worksp
     cdef Py_ssize_t n_waves = waves.n_waves, n_out = waves.n_out
     cdef const real *x = <const real *> workspace.values[source]
     cdef real *y = <real *> workspace.values[operation.output]
-    cdef Product product = plain_product()
+    cdef Product product
+    begin_plain(&product)
     product.x, product.x_row, product.x_k = waves.cosines, 1, waves.n_rows
     product.w_k, product.w_c, product.y_row = n_out, 1, y_row
     product.n_rows, product.n_cols, product.n_k = waves.n_rows, n_out, n_waves
@@ -85,7 +86,8 @@ cdef inline void periodic_forward(const Plan *plan, int index, Workspace *worksp
 cdef inline void weight_gradients(const Waves *waves, real *dv, real *dc, const real *dy, Py_ssize_t dy_row,
                                   bint adds_dv, bint adds_dc) noexcept nogil:
     """dv (p, k) (+)= cosines (p, n_rows) . dy (n_rows, k);  dc (k) (+)= sum of dy over rows"""
-    cdef Product product = plain_product()
+    cdef Product product
+    begin_plain(&product)
     if dv != NULL:
         product.x, product.x_row, product.x_k = waves.cosines, waves.n_rows, 1
         product.w, product.w_k, product.w_c, product.y_row = dy, dy_row, 1, waves.n_out
@@ -101,7 +103,8 @@ cdef inline void angle_deltas(const Waves *waves, const real *v, const real *dy,
     cdef real *deltas = <real *> waves.deltas
     cdef const real *sines = <const real *> waves.sines
     cdef Py_ssize_t i
-    cdef Product product = plain_product()
+    cdef Product product
+    begin_plain(&product)
     product.x, product.x_row, product.x_k = v, waves.n_out, 1
     product.w, product.w_k, product.w_c, product.y_row = dy, 1, dy_row, waves.n_rows
     product.n_rows, product.n_cols, product.n_k = waves.n_waves, waves.n_rows, waves.n_out
@@ -114,7 +117,8 @@ cdef inline void angle_gradients(const Waves *waves, real *dw, real *db, bint ad
     """dw (p) (+)= 2 pi deltas . x;  db (p) (+)= sum of deltas over rows"""
     cdef real *sums = <real *> waves.sums
     cdef Py_ssize_t p
-    cdef Product product = plain_product()
+    cdef Product product
+    begin_plain(&product)
     product.x, product.x_row, product.x_k = waves.deltas, waves.n_rows, 1
     product.w, product.w_k, product.w_c, product.y_row = waves.columns, 2, 1, 2
     product.n_rows, product.n_cols, product.n_k = waves.n_waves, 2, waves.n_rows
