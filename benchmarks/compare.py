@@ -55,14 +55,22 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--networks", type=words_of, help="networks to predict with, such as 64-32-10")
     result.add_argument("--rows", type=words_of, help="numbers of rows to predict, such as 1,32")
     result.add_argument("--rivals", type=words_of, help=f"out of {','.join(entry.name for entry in ENTRIES)}")
-    result.add_argument("--threads", choices=("1", "all", "both"), default="both",
-                        help="one pinned core, all cores, or one after the other")
+    result.add_argument(
+        "--threads",
+        choices=("1", "all", "both"),
+        default="both",
+        help="one pinned core, all cores, or one after the other",
+    )
     result.add_argument("--core", type=int, help="the core to pin to; the last one if not given")
     result.add_argument("--rounds", type=int, help="turns of each rival; 7, or 3 with --quick")
     result.add_argument("--seconds", type=float, help="length of a turn; 0.3, or 0.05 with --quick")
-    result.add_argument("--clock", choices=("wall", "cpu"), default="wall",
-                        help="time that passes, or processor time, which other programs on the machine disturb less "
-                             "(with one core only)")
+    result.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="time that passes, or processor time, which other programs on the machine disturb less "
+        "(with one core only)",
+    )
     result.add_argument("--isa", choices=("avx2", "avx512"), help="force cnn_core's instruction set, and the peak's")
     result.add_argument("--quick", action="store_true", help="short turns; without XL and the largest predictions")
     result.add_argument("--python", default=sys.executable, help="the interpreter that has cnn_core")
@@ -91,8 +99,12 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 
 def description_of(settings: Settings) -> dict[str, object]:
-    return {"rounds": settings.rounds, "seconds per turn": settings.seconds, "clock": settings.clock,
-            "instruction set": settings.instruction_set or "as found"}
+    return {
+        "rounds": settings.rounds,
+        "seconds per turn": settings.seconds,
+        "clock": settings.clock,
+        "instruction set": settings.instruction_set or "as found",
+    }
 
 
 def core_counts(threads: str, settings: Settings) -> list[int]:
@@ -122,19 +134,27 @@ def chosen_trainings(options: argparse.Namespace) -> list[tuple[Training, int]]:
     """List the training cases with the index of each optimizer."""
     names = options.cases or [case.name for case in TRAININGS if not (options.quick and case.name in ("XL", "wide"))]
     cases = [training_named(name) for name in names]
-    return [(case, index) for case in cases for index, rule in enumerate(case.optimizers)
-            if options.optimizers is None or rule.name in options.optimizers]
+    return [
+        (case, index)
+        for case in cases
+        for index, rule in enumerate(case.optimizers)
+        if options.optimizers is None or rule.name in options.optimizers
+    ]
 
 
 def chosen_predictions(options: argparse.Namespace) -> list[Prediction]:
     most = 1_024 if options.quick else max(case.rows for case in PREDICTIONS)
-    return [case for case in PREDICTIONS
-            if (options.networks is None or case.network.name in options.networks)
-            and (str(case.rows) in options.rows if options.rows else case.rows <= most)]
+    return [
+        case
+        for case in PREDICTIONS
+        if (options.networks is None or case.network.name in options.networks)
+        and (str(case.rows) in options.rows if options.rows else case.rows <= most)
+    ]
 
 
-def measure_on_cores(run: Run, entries: list[Entry], options: argparse.Namespace, settings: Settings, n_cores: int,
-                     folder: Path) -> None:
+def measure_on_cores(
+    run: Run, entries: list[Entry], options: argparse.Namespace, settings: Settings, n_cores: int, folder: Path
+) -> None:
     """Measure training and prediction with all workers on a number of cores."""
     library = peak.build(folder, settings.instruction_set or "native")
     for part, cases in (("training", chosen_trainings(options)), ("prediction", chosen_predictions(options))):

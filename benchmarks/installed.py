@@ -16,11 +16,15 @@ from pathlib import Path
 def main() -> None:
     names = sys.argv[1:]
     everything = closure(names)
-    print(json.dumps({
-        "own": sum(size_of(name) for name in set(names)),
-        "with_dependencies": sum(size_of(name) for name in everything),
-        "distributions": sorted(everything),
-    }))
+    print(
+        json.dumps(
+            {
+                "own": sum(size_of(name) for name in set(names)),
+                "with_dependencies": sum(size_of(name) for name in everything),
+                "distributions": sorted(everything),
+            }
+        )
+    )
 
 
 def closure(names: list[str]) -> set[str]:

@@ -77,8 +77,9 @@ class RefusalError(Exception):
 class Worker:
     """Talk to the process of one rival with a number of threads."""
 
-    def __init__(self, name: str, threads: int, settings: Settings, n_cores: int, environment: dict[str, str],
-                 folder: Path) -> None:
+    def __init__(
+        self, name: str, threads: int, settings: Settings, n_cores: int, environment: dict[str, str], folder: Path
+    ) -> None:
         self.name = name
         self.threads = threads
         python = settings.python if name in (OURS, "peak") else settings.rival_python
@@ -88,7 +89,8 @@ class Worker:
         self.log = folder / f"{name}-{n_cores}-{threads}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=folder, env=environment)
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=folder, env=environment
+            )
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """Send a request and wait for the answer; raise RefusalError if there is none or it is an error."""
@@ -194,9 +196,16 @@ class Comparison:
         expected = prepare_training(case, optimizer, folder)
         turns = []
         for worker in self.workers:
-            result = Result("training", case.name, worker.name, self.n_cores, worker.threads,
-                            case.optimizers[optimizer].name, flops=case.flops_per_step,
-                            expected_loss=expected.losses[1])
+            result = Result(
+                "training",
+                case.name,
+                worker.name,
+                self.n_cores,
+                worker.threads,
+                case.optimizers[optimizer].name,
+                flops=case.flops_per_step,
+                expected_loss=expected.losses[1],
+            )
             try:
                 worker.ask("build_training", case=case.name, optimizer=optimizer, folder=str(folder))
                 check_training(worker, case, expected, result, folder)
@@ -280,8 +289,9 @@ def check_training(worker: Worker, case: Training, expected: ExpectedTraining, r
 def built_routes(worker: Worker, case: Prediction, folder: Path) -> list[str]:
     """Build the network and return the names of the ways to predict."""
     network = case.network
-    answer = worker.ask("build_prediction", sizes=network.sizes, hidden=network.hidden, output=network.output,
-                        folder=str(folder))
+    answer = worker.ask(
+        "build_prediction", sizes=network.sizes, hidden=network.hidden, output=network.output, folder=str(folder)
+    )
     return list(answer["routes"])
 
 

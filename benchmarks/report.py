@@ -121,15 +121,17 @@ def machine_section(run: Run) -> str:
     sets = " ".join(machine["instruction_sets"])
     caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
     settings = ", ".join(f"{name} {value}" for name, value in run.settings.items())
-    return "\n".join([
-        f"- {machine['processor']}, {machine['cores_available']} cores, {sets}; {caches}",
-        f"- {machine['system']}, {machine['compiler']}, load at the start {machine['load_average']}",
-        f"- {versions}",
-        f"- settings: {settings}",
-        "- All sides start from the same weights, use float32 in memory and shuffle in every epoch. Each was first "
-        "shown to reach the loss and the outputs of a float64 reference; then all took turns. Figures are medians "
-        "over the rounds.",
-    ])
+    return "\n".join(
+        [
+            f"- {machine['processor']}, {machine['cores_available']} cores, {sets}; {caches}",
+            f"- {machine['system']}, {machine['compiler']}, load at the start {machine['load_average']}",
+            f"- {versions}",
+            f"- settings: {settings}",
+            "- All sides start from the same weights, use float32 in memory and shuffle in every epoch. Each was first "
+            "shown to reach the loss and the outputs of a float64 reference; then all took turns. Figures are medians "
+            "over the rounds.",
+        ]
+    )
 
 
 def names_in(groups: dict[tuple[str, str], Group]) -> list[str]:
@@ -149,8 +151,10 @@ def time_of(result: Result | None) -> float:
 
 def training_times(groups: dict[tuple[str, str], Group]) -> str:
     names = names_in(groups)
-    rows = [[f"{case} {optimizer}", *(number(time_of(find(group, name))) for name in names)]
-            for (case, optimizer), group in groups.items()]
+    rows = [
+        [f"{case} {optimizer}", *(number(time_of(find(group, name))) for name in names)]
+        for (case, optimizer), group in groups.items()
+    ]
     return "Microseconds per step:\n\n" + table(["case", *map(label_of, names)], rows)
 
 
@@ -181,12 +185,16 @@ def training_shares(groups: dict[tuple[str, str], Group]) -> str:
         if reference is None or not any(reference.peak_rounds):
             continue
         peak = statistics.median(reference.peak_rounds)
-        rows.append([
-            f"{case} {optimizer}", number(peak / 1e9),
-            number(ours.flops / ours.median / 1e9 if ours is not None and ours.rounds else math.nan),
-            number(100 * share_of_peak(ours), " %"), label_of(rival.rival) if rival else "-",
-            number(100 * share_of_peak(rival), " %"),
-        ])
+        rows.append(
+            [
+                f"{case} {optimizer}",
+                number(peak / 1e9),
+                number(ours.flops / ours.median / 1e9 if ours is not None and ours.rounds else math.nan),
+                number(100 * share_of_peak(ours), " %"),
+                label_of(rival.rival) if rival else "-",
+                number(100 * share_of_peak(rival), " %"),
+            ]
+        )
     header = ["case", "measured peak, GFLOP/s", "cnn_core, GFLOP/s", "cnn_core, share", "best rival", "its share"]
     return "Share of the measured peak of multiply-adds, whole step:\n\n" + table(header, rows) if rows else ""
 
@@ -196,9 +204,15 @@ def prediction_times(groups: dict[tuple[str, str], Group]) -> str:
     rows = []
     for (case, _), group in groups.items():
         ours, rival = best(filter(is_ours, group)), best(result for result in group if not is_ours(result))
-        rows.append([case, *(number(time_of(find(group, name))) for name in names),
-                     label_of(rival.rival) if rival else "-", number(ratio(rival, ours)),
-                     number(100 * share_of_peak(ours), " %")])
+        rows.append(
+            [
+                case,
+                *(number(time_of(find(group, name))) for name in names),
+                label_of(rival.rival) if rival else "-",
+                number(ratio(rival, ours)),
+                number(100 * share_of_peak(ours), " %"),
+            ]
+        )
     header = ["network x rows", *map(label_of, names), "best rival", "its time / ours", "our share of the peak"]
     return "Microseconds per call:\n\n" + table(header, rows)
 
@@ -228,19 +242,32 @@ def startup_section(run: Run) -> str:
     rows = []
     for startup in run.startups:
         if startup.status == "ok" and startup.rival != "python":
-            rows.append([
-                label_of(startup.rival), number(1e3 * (startup.import_seconds - bare)),
-                number(1e3 * startup.job_seconds), number(startup.own_size / 1e6),
-                number(startup.size_with_dependencies / 1e6)])
-    header = ["", "import, ms over bare Python", "process that imports and trains a small job, ms", "own files, MB",
-              "with dependencies, MB"]
+            rows.append(
+                [
+                    label_of(startup.rival),
+                    number(1e3 * (startup.import_seconds - bare)),
+                    number(1e3 * startup.job_seconds),
+                    number(startup.own_size / 1e6),
+                    number(startup.size_with_dependencies / 1e6),
+                ]
+            )
+    header = [
+        "",
+        "import, ms over bare Python",
+        "process that imports and trains a small job, ms",
+        "own files, MB",
+        "with dependencies, MB",
+    ]
     return f"## Start and size\n\nBare Python takes {number(1e3 * bare)} ms.\n\n" + table(header, rows)
 
 
 def refusals_section(run: Run) -> str:
     """List what was not timed and why, so that a missing figure is no riddle."""
-    lines = [f"- {r.case} {r.optimizer}, {r.cores} cores, {label_of(r.rival)}: {r.status}"
-             for r in run.results if r.status != "ok"]
+    lines = [
+        f"- {r.case} {r.optimizer}, {r.cores} cores, {label_of(r.rival)}: {r.status}"
+        for r in run.results
+        if r.status != "ok"
+    ]
     lines += [f"- start, {label_of(s.rival)}: {s.status}" for s in run.startups if s.status != "ok"]
     return "## Not timed\n\n" + "\n".join(lines) if lines else ""
 
@@ -255,11 +282,21 @@ def draw(run: Run, file: Path) -> None:
     except ImportError:
         print("matplotlib is not installed: no picture")
         return
-    panels = [(kind, cores, groups) for cores in sorted({r.cores for r in run.results})
-              for kind in ("training", "prediction") if (groups := groups_of(run.results, kind, cores))]
+    panels = [
+        (kind, cores, groups)
+        for cores in sorted({r.cores for r in run.results})
+        for kind in ("training", "prediction")
+        if (groups := groups_of(run.results, kind, cores))
+    ]
     heights = [len(groups) + 2 for _, _, groups in panels]
-    figure, axes = pyplot.subplots(len(panels), 1, figsize=(10, 0.34 * sum(heights) + 1), squeeze=False,
-                                   layout="constrained", height_ratios=heights)
+    figure, axes = pyplot.subplots(
+        len(panels),
+        1,
+        figsize=(10, 0.34 * sum(heights) + 1),
+        squeeze=False,
+        layout="constrained",
+        height_ratios=heights,
+    )
     markers: dict[str, Any] = {}
     for axis, (kind, cores, groups) in zip(axes[:, 0], panels, strict=True):
         markers.update(draw_panel(axis, groups))

@@ -99,18 +99,39 @@ def pin(settings: Settings) -> None:
 def import_seconds(line: str, python: str, environment: dict[str, str], settings: Settings, folder: Path) -> float:
     """Time a whole process that only imports."""
     begin = now(settings)
-    subprocess.run([python, "-c", line], check=True, capture_output=True, cwd=folder,
-                   env={**surroundings(folder), **environment}, preexec_fn=lambda: pin(settings))
+    subprocess.run(
+        [python, "-c", line],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        env={**surroundings(folder), **environment},
+        preexec_fn=lambda: pin(settings),
+    )
     return now(settings) - begin
 
 
 def job_seconds(entry: Entry, python: str, reference: float, settings: Settings, folder: Path) -> float:
     """Time a whole process from its start to a trained model; raise ValueError if it reached another loss."""
-    command = [python, str(WORKER), "--rival", entry.name, "--threads", "1", "--core", str(settings.core),
-               "--small-job"]
+    command = [
+        python,
+        str(WORKER),
+        "--rival",
+        entry.name,
+        "--threads",
+        "1",
+        "--core",
+        str(settings.core),
+        "--small-job",
+    ]
     begin = now(settings)
-    done = subprocess.run(command, check=True, capture_output=True, cwd=folder, text=True,
-                          env={**surroundings(folder), **entry.environment_for(1)})
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        text=True,
+        env={**surroundings(folder), **entry.environment_for(1)},
+    )
     seconds = now(settings) - begin
     loss = json.loads(done.stdout)["loss"]
     if not abs(loss - reference) <= TOLERANCE_LOSS * reference:

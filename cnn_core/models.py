@@ -340,9 +340,7 @@ class Model(Trainer, Layer):
                 raise ValueError(
                     f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
                 )
-        outputs = [
-            Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs
-        ]
+        outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
         Node.of(self, leaves, outputs)
         return _filled(self.graph.output_structure, outputs)
 

@@ -69,9 +69,7 @@ def test_predict_names_what_is_not_finite() -> None:
     model, x = compiled(), X.copy()
     x[7, 2] = np.nan
     for call in (model.predict, model, model.predict_on_batch):
-        with pytest.raises(
-            ValueError, match=r"x has 1 value that is NaN or infinite; .* nan at row 7, column 2"
-        ):
+        with pytest.raises(ValueError, match=r"x has 1 value that is NaN or infinite; .* nan at row 7, column 2"):
             call(x)
 
 

@@ -67,4 +67,4 @@ class Rival(ABC):
 def in_blocks(predict: Callable[[NDArray[np.float32]], Values], x: NDArray[np.float32]) -> Values:
     """Predict in blocks of rows, which stay in cache, and join the results."""
     blocks = range(0, len(x), ROWS_OF_A_BLOCK)
-    return np.concatenate([predict(x[start:start + ROWS_OF_A_BLOCK]) for start in blocks])
+    return np.concatenate([predict(x[start : start + ROWS_OF_A_BLOCK]) for start in blocks])

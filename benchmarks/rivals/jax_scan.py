@@ -16,7 +16,11 @@ from rivals.base import ROWS_OF_A_BLOCK, Rival, Route, Values
 Tree = Any
 
 ACTIVATIONS = {
-    "relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax, "linear": lambda z: z,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+    "sigmoid": jax.nn.sigmoid,
+    "softmax": jax.nn.softmax,
+    "linear": lambda z: z,
 }
 
 
@@ -49,7 +53,8 @@ class Jax(Rival):
             order = self.generator.permutation(natural) if shuffle else natural
             order = order.reshape(self.case.steps, self.case.batch)
             self.parameters, self.state, total = self.epoch(
-                self.parameters, self.state, self.x_device, self.y_device, order)
+                self.parameters, self.state, self.x_device, self.y_device, order
+            )
             self.mean_loss = float(total) / self.case.steps
         jax.block_until_ready(self.parameters)
 

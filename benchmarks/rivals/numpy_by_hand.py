@@ -43,7 +43,7 @@ class NumPyByHand(Rival):
             order = self.generator.permutation(n) if shuffle else np.arange(n)
             total = 0.0
             for start in range(0, n, batch):
-                chosen = order[start:start + batch]
+                chosen = order[start : start + batch]
                 total += self.step(self.x[chosen], self.y[chosen])
             self.mean_loss = total / self.case.steps
 

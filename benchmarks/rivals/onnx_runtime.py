@@ -59,7 +59,10 @@ def graph_of(network: Network, weights: Weights) -> onnx.ModelProto:
             value = f"a{layer}"
     nodes.append(helper.make_node("Identity", [value], ["y"]))
     graph = helper.make_graph(
-        nodes, "network",
+        nodes,
+        "network",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", network.sizes[0]])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", network.sizes[-1]])], tensors)
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", network.sizes[-1]])],
+        tensors,
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)

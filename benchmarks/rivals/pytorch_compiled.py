@@ -26,7 +26,8 @@ class PyTorchCompiled(PyTorch):
     def step(self, chosen: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             loss: torch.Tensor = self.compiled(
-                self.parameters, self.first, self.second, self.step_number, self.x_tensor, self.y_tensor, chosen)
+                self.parameters, self.first, self.second, self.step_number, self.x_tensor, self.y_tensor, chosen
+            )
         return loss
 
     def inference_model(self) -> Any:

@@ -49,15 +49,32 @@ class ScikitLearn(Rival):
         factor = network.sizes[-1] / 2 if regression else 1.0
         settings: dict[str, Any] = {"solver": "sgd"}
         if optimizer is not None and optimizer.name == "sgd":
-            settings = {"solver": "sgd", "learning_rate_init": optimizer.learning_rate / factor,
-                        "momentum": optimizer.momentum, "nesterovs_momentum": False}
+            settings = {
+                "solver": "sgd",
+                "learning_rate_init": optimizer.learning_rate / factor,
+                "momentum": optimizer.momentum,
+                "nesterovs_momentum": False,
+            }
         elif optimizer is not None:
-            settings = {"solver": "adam", "learning_rate_init": optimizer.learning_rate, "beta_1": optimizer.beta_1,
-                        "beta_2": optimizer.beta_2, "epsilon": optimizer.epsilon * factor}
+            settings = {
+                "solver": "adam",
+                "learning_rate_init": optimizer.learning_rate,
+                "beta_1": optimizer.beta_1,
+                "beta_2": optimizer.beta_2,
+                "epsilon": optimizer.epsilon * factor,
+            }
         kind = Regressor if regression else Classifier
         self.estimator = kind(
-            hidden_layer_sizes=network.sizes[1:-1], activation=network.hidden, batch_size=case.batch if case else 32,
-            alpha=0.0, tol=0.0, n_iter_no_change=10**9, warm_start=True, random_state=0, **settings)
+            hidden_layer_sizes=network.sizes[1:-1],
+            activation=network.hidden,
+            batch_size=case.batch if case else 32,
+            alpha=0.0,
+            tol=0.0,
+            n_iter_no_change=10**9,
+            warm_start=True,
+            random_state=0,
+            **settings,
+        )
         self.estimator.starting_weights = weights
         if case is None:
             self.give_weights_without_training(network)
