@@ -43,15 +43,15 @@ static const double WHOLE_f64 = 0x1.8p52;
 static const float MOST_TURNS_f32 = 0x1p22f;
 static const double MOST_TURNS_f64 = 0x1p51;
 
-/* sin(2 pi r) / r in r^2 on |r| <= 1/8: 2^-28.2 and 2^-58.1; (cos(2 pi r) - 1) / r^2, weighed as it counts in the cosine:
-   2^-33.9 and 2^-64.5. */
+/* sin(2 pi r) / r in r^2 on |r| <= 1/8: 2^-28.2 and 2^-58.1; (cos(2 pi r) - 1) / r^2, weighed as it counts in the
+   cosine: 2^-33.9 and 2^-64.5. */
 static const float SINE_POLYNOMIAL_f32[] = {0x1.921fb6p+2f, -0x1.4abbbap+5f, 0x1.465e92p+6f, -0x1.2d9302p+6f};
-static const double SINE_POLYNOMIAL_f64[] = {0x1.921fb54442d18p+2, -0x1.4abbce625be41p+5, 0x1.466bc67758700p+6,
-                                             -0x1.32d2cce2d535dp+6, 0x1.50782fca388fcp+5, -0x1.e30063a00c5e9p+3,
+static const double SINE_POLYNOMIAL_f64[] = {0x1.921fb54442d18p+2,  -0x1.4abbce625be41p+5, 0x1.466bc67758700p+6,
+                                             -0x1.32d2cce2d535dp+6, 0x1.50782fca388fcp+5,  -0x1.e30063a00c5e9p+3,
                                              0x1.e3eed5c67a376p+1};
 static const float COSINE_POLYNOMIAL_f32[] = {-0x1.3bd3ccp+4f, 0x1.03c1dep+6f, -0x1.55c5e0p+6f, 0x1.d9d57ep+5f};
-static const double COSINE_POLYNOMIAL_f64[] = {-0x1.3bd3cc9be45dep+4, 0x1.03c1f081b5aaep+6, -0x1.55d3c7e3c9280p+6,
-                                               0x1.e1f5068367b24p+5, -0x1.a6d1ec7e0bd9ap+4, 0x1.f9cc40acf508ep+2,
+static const double COSINE_POLYNOMIAL_f64[] = {-0x1.3bd3cc9be45dep+4, 0x1.03c1f081b5aaep+6,  -0x1.55d3c7e3c9280p+6,
+                                               0x1.e1f5068367b24p+5,  -0x1.a6d1ec7e0bd9ap+4, 0x1.f9cc40acf508ep+2,
                                                -0x1.b263c362f0d8dp+0};
 
 /* exp(v^2 / 2) Q(v), Q(v) = 1 - Phi(v) the upper tail of the normal distribution, as a quotient on 0 <= v <= TAIL_END,

@@ -87,7 +87,7 @@ INLINE vector NAMED(hyperbolic_tangent)(vector x) {
    finer than a half, whole ones are left. */
 INLINE void NAMED(cosine_and_sine)(vector t, vector *cosine, vector *sine) {
     t = select(greater(magnitude(t), broadcast(NAMED(MOST_TURNS))), t - t, t);
-    t -= (t + NAMED(WHOLE)) - NAMED(WHOLE);
+    t -= (t + NAMED(WHOLE))-NAMED(WHOLE);
     const vector rounded = multiply_add(t, broadcast(4), broadcast(NAMED(WHOLE)));
     const vector r = t - (REAL)0.25 * (rounded - NAMED(WHOLE)), square = r * r;
     const integers q = (integers)rounded, exchange = 0 - (q & 1);

@@ -1,6 +1,7 @@
 /* Normalization over columns (a batch's statistics) and over rows (a sample's). Floor 0. Sums are in double, what is
    applied to an element in REAL. No order depends on the width of a vector and nothing is fused, so that every
-   instruction set gives the same bits; loops over columns have a fixed length, from which the compiler makes vectors. */
+   instruction set gives the same bits; loops over columns have a fixed length, from which the compiler makes vectors.
+ */
 
 enum {
     NAMED(COLUMNS) = 16, /* at once: their sums stay in registers */
@@ -168,8 +169,8 @@ static void NAMED(add_row_gradients)(double *restrict d_gamma, double *restrict 
 }
 
 static void NAMED(differentiate_row)(REAL *restrict dx, const REAL *restrict dy, const REAL *restrict x,
-                                     const REAL *restrict gamma, ptrdiff_t n, double mean, double inverse,
-                                     double slope, double offset, int accumulate) {
+                                     const REAL *restrict gamma, ptrdiff_t n, double mean, double inverse, double slope,
+                                     double offset, int accumulate) {
     const REAL centre = (REAL)mean, rest = (REAL)(mean - (double)centre), factor = (REAL)inverse;
     const REAL a = (REAL)slope, b = (REAL)offset;
     for (ptrdiff_t c = 0; c < n; c++) {

@@ -14,7 +14,8 @@ typedef struct {
 
 typedef NAMED(weights) NAMED(rule)(NAMED(weights) t, vector g, NAMED(rates) h);
 
-/* Applies the rule to the next vector of parameters, or its first lanes where fewer are `left`; absent state is NULL. */
+/* Applies the rule to the next vector of parameters, or its first lanes where fewer are `left`; absent state is NULL.
+ */
 INLINE void NAMED(sweep_next)(REAL *w, REAL *s0, REAL *s1, REAL *s2, const REAL *g, ptrdiff_t left, NAMED(rates) h,
                               NAMED(rule) *rule) {
     NAMED(weights) t = {0};

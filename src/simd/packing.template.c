@@ -1,4 +1,5 @@
-/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros; and sums of columns. Floor 0. */
+/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros; and sums of columns. Floor 0.
+ */
 
 /* One row of at least a vector; the last vector overlaps the one before it rather than be ragged. If `next` is given,
    it is asked for along the way. */

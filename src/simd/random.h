@@ -20,8 +20,7 @@ enum {
 #define PHILOX_STEP_0 UINT32_C(0x9E3779B9) /* what a round adds to the key */
 #define PHILOX_STEP_1 UINT32_C(0xBB67AE85)
 
-static inline void philox_round(uint32_t block[4], uint32_t key_0, uint32_t key_1)
-{
+static inline void philox_round(uint32_t block[4], uint32_t key_0, uint32_t key_1) {
     uint64_t first = (uint64_t)PHILOX_MULTIPLIER_0 * block[0];
     uint64_t second = (uint64_t)PHILOX_MULTIPLIER_1 * block[2];
     block[0] = (uint32_t)(second >> 32) ^ block[1] ^ key_0;
@@ -31,8 +30,7 @@ static inline void philox_round(uint32_t block[4], uint32_t key_0, uint32_t key_
 }
 
 /* block = philox(block; key), the counter's least significant word first. */
-static inline void philox_block(uint32_t block[4], uint64_t key)
-{
+static inline void philox_block(uint32_t block[4], uint64_t key) {
     uint32_t key_0 = (uint32_t)key, key_1 = (uint32_t)(key >> 32);
     for (int round = 0; round < PHILOX_ROUNDS; round++) {
         philox_round(block, key_0, key_1);
@@ -44,8 +42,7 @@ static inline void philox_block(uint32_t block[4], uint64_t key)
 /* words[g][k * 16 + b] = word k of block (first_group + g) * 16 + b of the stream: word by word rather than block by
    block, as vectors leave them. */
 static inline void philox_groups_portable(uint32_t *words, uint64_t first_group, ptrdiff_t n_groups, uint64_t stream,
-                                          uint64_t key)
-{
+                                          uint64_t key) {
     for (ptrdiff_t group = 0; group < n_groups; group++) {
         uint64_t first_block = (first_group + (uint64_t)group) * PHILOX_BLOCKS;
         for (int b = 0; b < PHILOX_BLOCKS; b++) {
@@ -68,8 +65,7 @@ typedef struct {
     __m256i word[4];
 } philox_lanes;
 
-AVX2_FUNCTION void philox_round_avx2(philox_lanes *lanes, __m256i key_0, __m256i key_1)
-{
+AVX2_FUNCTION void philox_round_avx2(philox_lanes *lanes, __m256i key_0, __m256i key_1) {
     __m256i first = _mm256_mul_epu32(lanes->word[0], _mm256_set1_epi64x(PHILOX_MULTIPLIER_0));
     __m256i second = _mm256_mul_epu32(lanes->word[2], _mm256_set1_epi64x(PHILOX_MULTIPLIER_1));
     lanes->word[0] = _mm256_xor_si256(_mm256_srli_epi64(second, 32), _mm256_xor_si256(lanes->word[1], key_0));
@@ -79,8 +75,7 @@ AVX2_FUNCTION void philox_round_avx2(philox_lanes *lanes, __m256i key_0, __m256i
 }
 
 AVX2_FUNCTION void philox_groups_avx2(uint32_t *words, uint64_t first_group, ptrdiff_t n_groups, uint64_t stream,
-                                      uint64_t key)
-{
+                                      uint64_t key) {
     const __m256i even_offsets = _mm256_setr_epi64x(0, 2, 4, 6), one = _mm256_set1_epi64x(1);
     __m256i keys[PHILOX_ROUNDS][2];
     for (uint32_t round = 0; round < PHILOX_ROUNDS; round++) {
@@ -108,8 +103,7 @@ AVX2_FUNCTION void philox_groups_avx2(uint32_t *words, uint64_t first_group, ptr
 #endif
 
 static inline void philox_groups(uint32_t *words, uint64_t first_group, ptrdiff_t n_groups, uint64_t stream,
-                                 uint64_t key)
-{
+                                 uint64_t key) {
 #ifdef PHILOX_AVX2
     if (simd_f32->instruction_set[0] == 'a') { /* avx2 or avx512 */
         philox_groups_avx2(words, first_group, n_groups, stream, key);

@@ -90,7 +90,8 @@ static NOT_INLINE void NAMED(softmax_narrow_row)(REAL *a, REAL *log_sum, const R
     REAL e[NAMED(NARROW_COLUMNS)], largest = -INFINITY, sum = 0;
     for (ptrdiff_t c = 0; c < n_cols; c++) largest = z[c] > largest ? z[c] : largest;
     for (ptrdiff_t c = 0; c < n_cols; c += LANES)
-        NAMED(store_next)(e + c, NAMED(exponential)(NAMED(load_next)(z + c, n_cols - c) - broadcast(largest)), n_cols - c);
+        NAMED(store_next)(e + c, NAMED(exponential)(NAMED(load_next)(z + c, n_cols - c) - broadcast(largest)),
+                          n_cols - c);
     for (ptrdiff_t c = 0; c < n_cols; c++) sum += e[c];
     const REAL inverse = 1 / sum;
     for (ptrdiff_t c = 0; c < n_cols; c++) a[c] = e[c] * inverse;

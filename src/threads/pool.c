@@ -32,8 +32,7 @@ typedef CONDITION_VARIABLE os_condition;
 #define yield_processor SwitchToThread
 #define watch_forks(in_child) ((void)(in_child)) /* there are none */
 
-static int64_t nanoseconds(void)
-{
+static int64_t nanoseconds(void) {
     LARGE_INTEGER frequency, count;
     QueryPerformanceFrequency(&frequency);
     QueryPerformanceCounter(&count);
@@ -41,21 +40,18 @@ static int64_t nanoseconds(void)
 }
 
 static void worker_main(int id);
-static unsigned __stdcall thread_entry(void *id)
-{
+static unsigned __stdcall thread_entry(void *id) {
     worker_main((int)(intptr_t)id);
     return 0;
 }
 
-static int thread_start(os_thread *thread, int id)
-{
+static int thread_start(os_thread *thread, int id) {
     *thread = (HANDLE)_beginthreadex(NULL, 512 * 1024, thread_entry, (void *)(intptr_t)id,
                                      STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     return *thread != NULL;
 }
 
-static void thread_join(os_thread thread)
-{
+static void thread_join(os_thread thread) {
     WaitForSingleObject(thread, INFINITE);
     CloseHandle(thread);
 }
@@ -81,16 +77,14 @@ typedef pthread_cond_t os_condition;
 #define thread_join(thread) pthread_join(thread, NULL)
 #define watch_forks(in_child) pthread_atfork(NULL, NULL, in_child)
 
-static int64_t nanoseconds(void)
-{
+static int64_t nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static void worker_main(int id);
-static void *thread_entry(void *id)
-{
+static void *thread_entry(void *id) {
 #if defined(__APPLE__)
     pthread_setname_np("cnn_core"); /* a thread can name itself only */
 #endif
@@ -100,15 +94,13 @@ static void *thread_entry(void *id)
 
 /* Signals are for the threads that know Python, so that Ctrl-C wakes the one that handles it. Faults are not blocked:
    they arrive where they happen, and faulthandler wants them. */
-static void signals_for_worker(sigset_t *set)
-{
+static void signals_for_worker(sigset_t *set) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
     sigfillset(set);
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) sigdelset(set, faults[i]);
 }
 
-static int thread_start(os_thread *thread, int id)
-{
+static int thread_start(os_thread *thread, int id) {
     sigset_t blocked, before;
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return 0;
@@ -130,46 +122,22 @@ static int thread_start(os_thread *thread, int id)
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #define MODE_BITS 0xe040u /* flush to zero, rounding, denormals are zero */
-static void relax_processor(void)
-{
-    _mm_pause();
-}
-static uint64_t floating_mode(void)
-{
-    return _mm_getcsr() & MODE_BITS;
-}
-static void set_floating_mode(uint64_t mode)
-{
-    _mm_setcsr((_mm_getcsr() & ~MODE_BITS) | (unsigned)mode);
-}
+static void relax_processor(void) { _mm_pause(); }
+static uint64_t floating_mode(void) { return _mm_getcsr() & MODE_BITS; }
+static void set_floating_mode(uint64_t mode) { _mm_setcsr((_mm_getcsr() & ~MODE_BITS) | (unsigned)mode); }
 #elif defined(__aarch64__)
 /* `yield` does nothing on most cores; `isb` waits about as long as x86's pause. */
-static void relax_processor(void)
-{
-    __asm__ __volatile__("isb" ::: "memory");
-}
-static uint64_t floating_mode(void)
-{
+static void relax_processor(void) { __asm__ __volatile__("isb" ::: "memory"); }
+static uint64_t floating_mode(void) {
     uint64_t mode;
     __asm__ __volatile__("mrs %0, fpcr" : "=r"(mode));
     return mode;
 }
-static void set_floating_mode(uint64_t mode)
-{
-    __asm__ __volatile__("msr fpcr, %0" ::"r"(mode));
-}
+static void set_floating_mode(uint64_t mode) { __asm__ __volatile__("msr fpcr, %0" ::"r"(mode)); }
 #else
-static void relax_processor(void)
-{
-}
-static uint64_t floating_mode(void)
-{
-    return 0;
-}
-static void set_floating_mode(uint64_t mode)
-{
-    (void)mode;
-}
+static void relax_processor(void) {}
+static uint64_t floating_mode(void) { return 0; }
+static void set_floating_mode(uint64_t mode) { (void)mode; }
 #endif
 
 /* ---- The pool -------------------------------------------------------------------------------------------------- */
@@ -209,17 +177,10 @@ static atomic_int n_started;                    /* workers 1 .. n_started are al
 static atomic_int n_kept = POOL_MAX_WIDTH;      /* workers above it leave */
 static atomic_int initialized;
 
-static int try_acquire(void)
-{
-    return !atomic_load(&busy) && !atomic_exchange(&busy, 1);
-}
-static void release(void)
-{
-    atomic_store(&busy, 0);
-}
+static int try_acquire(void) { return !atomic_load(&busy) && !atomic_exchange(&busy, 1); }
+static void release(void) { atomic_store(&busy, 0); }
 
-static ptrdiff_t end_of_share(int owner)
-{
+static ptrdiff_t end_of_share(int owner) {
     ptrdiff_t shares = (ptrdiff_t)owner + 1;
     return job.quotient * shares + (shares < job.remainder ? shares : job.remainder);
 }
@@ -227,8 +188,7 @@ static ptrdiff_t end_of_share(int owner)
 /* Claims and runs tasks of one share until none is left; returns how many it ran. A claim is valid whenever it is
    made, also by a worker that was late for an earlier job: `left` is above zero only while a job is published, and
    the job cannot end, nor `job` change, before the claimed task is reported. */
-static ptrdiff_t work_on_share(int owner)
-{
+static ptrdiff_t work_on_share(int owner) {
     atomic_ptrdiff_t *left = &participants[owner].left;
     ptrdiff_t n_done = 0;
     while (atomic_load_explicit(left, memory_order_relaxed) > 0) {
@@ -241,30 +201,26 @@ static ptrdiff_t work_on_share(int owner)
     return n_done;
 }
 
-static void wake(participant *sleeper)
-{
+static void wake(participant *sleeper) {
     lock_acquire(&sleeper->lock); /* it is now either before its last look or in condition_wait */
     lock_release(&sleeper->lock);
     condition_signal(&sleeper->condition);
 }
 
-static void wake_if_asleep(participant *sleeper)
-{
+static void wake_if_asleep(participant *sleeper) {
     if (atomic_load(&sleeper->asleep) && atomic_exchange(&sleeper->asleep, 0)) wake(sleeper);
 }
 
 /* The participants form a tree, root 0. Shares are published from the last to the first, so that whoever sees its own
    share knows its children's to be visible. */
-static void wake_children(int id)
-{
+static void wake_children(int id) {
     int end = atomic_load(&n_shares);
     for (int child = FAN_OUT * id + 1; child <= FAN_OUT * id + FAN_OUT && child < end; child++)
         wake_if_asleep(&participants[child]);
 }
 
 /* Does the own share, then what is left of the others; returns how many tasks. */
-static ptrdiff_t participate(int id)
-{
+static ptrdiff_t participate(int id) {
     wake_children(id);
     ptrdiff_t n_done = work_on_share(id);
     int end = atomic_load_explicit(&n_shares, memory_order_relaxed);
@@ -272,27 +228,14 @@ static ptrdiff_t participate(int id)
     return n_done;
 }
 
-static int has_work(int id)
-{
-    return atomic_load(&participants[id].left) > 0;
-}
-static int must_leave(int id)
-{
-    return id > atomic_load(&n_kept);
-}
+static int has_work(int id) { return atomic_load(&participants[id].left) > 0; }
+static int must_leave(int id) { return id > atomic_load(&n_kept); }
 
-static int is_idle(ptrdiff_t id)
-{
-    return !has_work((int)id) && !must_leave((int)id);
-}
-static int is_unfinished(ptrdiff_t n_expected)
-{
-    return atomic_load(&n_finished) != n_expected;
-}
+static int is_idle(ptrdiff_t id) { return !has_work((int)id) && !must_leave((int)id); }
+static int is_unfinished(ptrdiff_t n_expected) { return atomic_load(&n_finished) != n_expected; }
 
 /* Spins while waiting(argument), for at most `limit` nanoseconds. */
-static void spin(int (*waiting)(ptrdiff_t), ptrdiff_t argument, int64_t limit)
-{
+static void spin(int (*waiting)(ptrdiff_t), ptrdiff_t argument, int64_t limit) {
     int64_t begun = nanoseconds(), elapsed = 0;
     while (waiting(argument) && elapsed < limit) {
         for (int i = 0; i < PAUSES_PER_CLOCK && waiting(argument); i++) relax_processor();
@@ -303,8 +246,7 @@ static void spin(int (*waiting)(ptrdiff_t), ptrdiff_t argument, int64_t limit)
 
 /* Sleeps unless waiting(argument) has ended; may return early, so callers look again. The mark is set before the last
    look, and wakers change what is looked at before they read the mark: one of the two sees the other. */
-static void doze(int (*waiting)(ptrdiff_t), ptrdiff_t argument, participant *self)
-{
+static void doze(int (*waiting)(ptrdiff_t), ptrdiff_t argument, participant *self) {
     lock_acquire(&self->lock);
     atomic_store(&self->asleep, 1);
     if (waiting(argument)) condition_wait(&self->condition, &self->lock);
@@ -312,8 +254,7 @@ static void doze(int (*waiting)(ptrdiff_t), ptrdiff_t argument, participant *sel
     lock_release(&self->lock);
 }
 
-static void worker_main(int id)
-{
+static void worker_main(int id) {
     while (!must_leave(id)) {
         spin(is_idle, id, WORKER_SPIN_NS);
         if (is_idle(id)) doze(is_idle, id, &participants[id]);
@@ -325,16 +266,14 @@ static void worker_main(int id)
     }
 }
 
-static void wait_for_workers(ptrdiff_t n_expected)
-{
+static void wait_for_workers(ptrdiff_t n_expected) {
     if (is_unfinished(n_expected)) spin(is_unfinished, n_expected, CALLER_SPIN_NS);
     while (is_unfinished(n_expected)) doze(is_unfinished, n_expected, &participants[0]);
 }
 
 /* ---- Starting and ending threads; all of it by the holder of `busy` --------------------------------------------- */
 
-static void prepare(int id)
-{
+static void prepare(int id) {
     participant *one = &participants[id];
     atomic_store(&one->left, 0);
     atomic_store(&one->asleep, 0);
@@ -343,8 +282,7 @@ static void prepare(int id)
 }
 
 /* A forked child has one thread, whatever the others were doing; the locks of workers are prepared as they start. */
-static void start_afresh(void)
-{
+static void start_afresh(void) {
     prepare(0);
     atomic_store(&n_shares, 0);
     atomic_store(&n_started, 0);
@@ -354,8 +292,7 @@ static void start_afresh(void)
 }
 
 /* Makes up to `wanted` participants, the caller included; returns how many there are for the job. */
-static int recruit(int wanted)
-{
+static int recruit(int wanted) {
     int limit = atomic_load(&width_limit);
     if (wanted > limit) wanted = limit;
     for (int id = atomic_load(&n_started) + 1; id < wanted; id++) {
@@ -371,8 +308,7 @@ static int recruit(int wanted)
 
 /* Ends the threads that the width no longer covers. Who narrows the pool while it is busy leaves this to the thread
    that keeps it busy, which looks again after it has released the pool. */
-static void retire_excess(void)
-{
+static void retire_excess(void) {
     while (atomic_load(&n_started) > atomic_load(&width) - 1 && try_acquire()) {
         int kept = atomic_load(&width) - 1;
         atomic_store(&n_kept, kept);
@@ -388,8 +324,7 @@ static void retire_excess(void)
 
 /* ---- The public functions ---------------------------------------------------------------------------------------- */
 
-static void publish(pool_task task, void *context, ptrdiff_t n_tasks, int shares)
-{
+static void publish(pool_task task, void *context, ptrdiff_t n_tasks, int shares) {
     job.task = task;
     job.context = context;
     job.quotient = n_tasks / shares;
@@ -401,13 +336,11 @@ static void publish(pool_task task, void *context, ptrdiff_t n_tasks, int shares
         atomic_store(&participants[id].left, end_of_share(id) - (id > 0 ? end_of_share(id - 1) : 0));
 }
 
-static void run_serially(pool_task task, void *context, ptrdiff_t n_tasks)
-{
+static void run_serially(pool_task task, void *context, ptrdiff_t n_tasks) {
     for (ptrdiff_t index = 0; index < n_tasks; index++) task(context, index);
 }
 
-void pool_run(pool_task task, void *context, ptrdiff_t n_tasks)
-{
+void pool_run(pool_task task, void *context, ptrdiff_t n_tasks) {
     int wanted = atomic_load_explicit(&width, memory_order_relaxed);
     if (n_tasks < wanted) wanted = (int)n_tasks;
     if (wanted < 2 || !try_acquire()) {
@@ -426,13 +359,9 @@ void pool_run(pool_task task, void *context, ptrdiff_t n_tasks)
     retire_excess();
 }
 
-int pool_width(void)
-{
-    return atomic_load(&width);
-}
+int pool_width(void) { return atomic_load(&width); }
 
-void pool_set_width(int new_width)
-{
+void pool_set_width(int new_width) {
     if (new_width < 1) new_width = 1;
     if (new_width > POOL_MAX_WIDTH) new_width = POOL_MAX_WIDTH;
     if (!atomic_exchange(&initialized, 1)) { /* before the width first permits a job */
@@ -444,7 +373,4 @@ void pool_set_width(int new_width)
     retire_excess();
 }
 
-int pool_started(void)
-{
-    return atomic_load(&n_started);
-}
+int pool_started(void) { return atomic_load(&n_started); }
