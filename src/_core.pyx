@@ -130,7 +130,9 @@ cdef enum:
     MAX_LOSSES = 16  # as many as src/network.pxd has room for
     MAX_TASKS = 256  # of one prediction
     MAX_EPOCHS = 256  # whose losses one call records
-cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20
+cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20  # of activations, which then stay in the second-level cache,
+cdef Py_ssize_t FEWEST_ROWS = 480                # but not fewer rows, since W is packed anew for every block,
+cdef Py_ssize_t LARGEST_BLOCK_BYTES = 1 << 24    # unless they are very wide
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
 
@@ -661,8 +663,7 @@ cdef class Network:
             return
         p.plan, p.sources, p.targets = &self.plan, sources, targets
         p.workspaces = workspaces
-        p.block = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, INFERENCE_BLOCK_BYTES // self.bytes_per_sample()))
-        p.block = min(n, p.block // 48 * 48)
+        p.block = self.rows_in_block(n)
         n_tasks = max(<Py_ssize_t> 1, min(<Py_ssize_t> min(pool_width(), MAX_TASKS), n // p.block))
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
@@ -685,6 +686,15 @@ cdef class Network:
                     self.raise_error(culprit)
             PyErr_CheckSignals()
         self.spares.extend(scratches)
+
+    cdef Py_ssize_t rows_in_block(self, Py_ssize_t n):
+        """How many of n rows go through the network at a time, in whole tiles."""
+        cdef Py_ssize_t size = self.bytes_per_sample()
+        cdef Py_ssize_t rows = max(INFERENCE_BLOCK_BYTES // size, min(FEWEST_ROWS, LARGEST_BLOCK_BYTES // size))
+        cdef Py_ssize_t n_blocks
+        rows = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, rows) // 48 * 48)
+        n_blocks = (n + rows - 1) // rows
+        return min(n, ((n + n_blocks - 1) // n_blocks + 11) // 12 * 12)
 
     cdef Py_ssize_t work_per_sample(self):
         """Multiply-adds, roughly: every parameter is used once for every row."""
