@@ -1052,7 +1052,7 @@ cdef bint all_indices(const int64_t *order, Py_ssize_t n) noexcept:
     cdef Py_ssize_t i
     cdef int64_t signs = 0
     for i in range(n):
-        signs |= order[i] | (n - 1 - order[i])
+        signs |= order[i] | <int64_t> (<uint64_t> (n - 1) - <uint64_t> order[i])
     return signs >= 0
 
 

@@ -117,7 +117,7 @@ cdef inline void activate_rows(int kind, const double *parameters, real *a, cons
         p[r] = <real> parameters[r]
     if kind < ACTIVATION_COUNT:
         if a_row == z_row:
-            # Padding takes part: it is finite, belongs to the buffer, and one long sweep beats many short ones.
+            # Padding takes part: it belongs to the buffer, and one long sweep beats many short ones.
             activation_forward(a, z, n_rows * a_row - (a_row - n_cols) if n_rows > 0 else 0, kind, p)
         else:
             for r in range(n_rows):

@@ -15,6 +15,8 @@ cdef enum:
     ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
     TRANSPOSED_ROWS = 192        # rows of x^T that are transposed at a time
     FEWEST_PANELS_TO_TRANSPOSE = 16  # below, transposing x costs more than it saves
+    SCRATCH_ELEMENTS = PACKED_PANEL + TRANSPOSED_ROWS * LONGEST_K_BLOCK
+    ROWS_OF_LINES = 32           # of x^T: two lines of the cache for every k
     SPARE_K_BLOCK = 32
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
@@ -65,45 +67,77 @@ cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t 
     return n_rows < FEWEST_ROWS_TO_PACK or p.n_k * p.w_k * element_size <= IN_PLACE_BYTES
 
 
+cdef inline bint reads_by_lines(const Product *p, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
+    """Whether x is transposed, too few panels share it for a copy, and all of a k block find room in the scratch."""
+    return (p.x_row == 1 and p.x_k != 1 and width < n_cols < FEWEST_PANELS_TO_TRANSPOSE * width
+            and (n_cols + width - 1) // width * width * k_block_length(p.n_k) <= SCRATCH_ELEMENTS)
+
+
 cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_cols,
                               Py_ssize_t width) noexcept nogil:
     """Whether x^T is worth a copy: column by column it uses a part of every cache line that it loads."""
     return p.x_k != 1 and n_cols >= FEWEST_PANELS_TO_TRANSPOSE * width and n_rows >= FEWEST_ROWS_TO_PACK
 
 
-cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
-                                 real *packed, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols,
-                                 Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
-    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, w and y at their beginnings."""
+cdef inline void pack(const Product *p, real *packed, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
+                      Py_ssize_t n_k) noexcept nogil:
+    """Rows [k, k + n_k) of W's columns [col, col + n_cols) as one panel."""
     cdef const real *w = <const real *> p.w
+    if p.w_c == 1:
+        pack_panel(packed, w + k * p.w_k + col, n_k, n_cols, p.w_k)
+    else:
+        pack_transposed(packed, w + col * p.w_c + k, n_k, n_cols, p.w_c)
+
+
+cdef inline void multiply_panel(const Product *p, real *y, const real *x, const real *panel, Py_ssize_t x_row,
+                                Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
+                                Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+    """One k block of rows [row, row + n_rows) and one panel; x points at the block's first row, y at its beginning."""
     cdef const real *none = NULL
-    cdef const real *panel
     cdef const real *bias = none
     cdef const real *gate = none
-    cdef Py_ssize_t width = panel_width(y), c = col, n, w_step
     cdef bint add = p.accumulate or k > 0, last = k + n_k >= p.n_k
     cdef real floor = <real> -INFINITY
     if p.clamp and last:
         floor = 0
+    if p.bias != NULL and k == 0:
+        bias = <const real *> p.bias + col
+    if p.gate != NULL and last:
+        gate = <const real *> p.gate + row * p.gate_row + col
+    panel_product(y + row * p.y_row + col, x, panel, bias, gate, n_rows, n_cols, n_k, p.y_row, x_row, x_k, w_k,
+                  p.gate_row, p.spare_cols, add, floor)
+
+
+cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
+                                 real *packed, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols,
+                                 Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, w and y at their beginnings."""
+    cdef Py_ssize_t width = panel_width(y), c = col, n
     while c < col + n_cols:
         n = min(width, col + n_cols - c)
         if packed == NULL:
-            panel, w_step = w + k * p.w_k + c, p.w_k
+            multiply_panel(p, y, x, <const real *> p.w + k * p.w_k + c, x_row, x_k, p.w_k, row, n_rows, c, n, k, n_k)
         else:
-            panel, w_step = packed, width
-            if p.w_c == 1:
-                pack_panel(packed, w + k * p.w_k + c, n_k, n, p.w_k)
-            else:
-                pack_transposed(packed, w + c * p.w_c + k, n_k, n, p.w_c)
-        if p.bias != NULL and k == 0:
-            bias = <const real *> p.bias + c
-        else:
-            bias = none
-        if p.gate != NULL and last:
-            gate = <const real *> p.gate + row * p.gate_row + c
-        panel_product(y + row * p.y_row + c, x, panel, bias, gate, n_rows, n, n_k, p.y_row, x_row, x_k, w_step,
-                      p.gate_row, p.spare_cols, add, floor)
+            pack(p, packed, c, n, k, n_k)
+            multiply_panel(p, y, x, <const real *> packed, x_row, x_k, width, row, n_rows, c, n, k, n_k)
         c += width
+
+
+cdef inline void multiply_lines(const Product *p, real *y, const real *x, real *packed, Py_ssize_t row,
+                                Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
+                                Py_ssize_t n_k) noexcept nogil:
+    """The same for x^T where all panels are packed first: every line of x comes near once, and not once a panel."""
+    cdef Py_ssize_t width = panel_width(y), c = 0, r = 0, n
+    while c < n_cols:
+        pack(p, packed + c * n_k, col + c, min(width, n_cols - c), k, n_k)
+        c += width
+    while r < n_rows:
+        n, c = min(<Py_ssize_t> ROWS_OF_LINES, n_rows - r), 0
+        while c < n_cols:
+            multiply_panel(p, y, x + r, <const real *> packed + c * n_k, 1, p.x_k, width, row + r, n, col + c,
+                           min(width, n_cols - c), k, n_k)
+            c += width
+        r += ROWS_OF_LINES
 
 
 cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
@@ -114,16 +148,20 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
     cdef real *turned = NULL
     cdef Py_ssize_t block = k_block_length(p.n_k)
     cdef Py_ssize_t k = 0, n_k
+    cdef bint by_lines = False
     cdef real spare[SPARE_K_BLOCK * 32]
     if not reads_in_place(p, n_rows, sizeof(real)):
-        packed = <real *> thread_scratch((PACKED_PANEL + TRANSPOSED_ROWS * LONGEST_K_BLOCK) * sizeof(real))
+        packed = <real *> thread_scratch(SCRATCH_ELEMENTS * sizeof(real))
+        by_lines = packed != NULL and reads_by_lines(p, n_cols, panel_width(y))
         if packed != NULL and n_rows <= TRANSPOSED_ROWS and transposes_x(p, n_rows, n_cols, panel_width(y)):
             turned = packed + PACKED_PANEL
         if packed == NULL and p.w_c != 1:  # out of memory: shorter blocks will do
             packed, block = spare, min(block, SPARE_K_BLOCK)
     while True:
         n_k = min(block, p.n_k - k)
-        if turned != NULL:
+        if by_lines:
+            multiply_lines(p, y, x + row + k * p.x_k, packed, row, n_rows, col, n_cols, k, n_k)
+        elif turned != NULL:
             transpose(turned, x + row * p.x_row + k * p.x_k, n_k, n_rows, n_k, p.x_k)
             multiply_panels(p, y, turned, n_k, 1, packed, row, n_rows, col, n_cols, k, n_k)
         else:

@@ -14,6 +14,7 @@ from golden import load
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cnn_core
 from cnn_core import activations
 from cnn_core.activations import Activation
 
@@ -152,6 +153,19 @@ def test_by_hand():
     tolerances.close(activations.sparsemax([1.0, 0.5, 0.25]), [0.75, 0.25, 0.0], tolerances.BY_HAND)
     np.testing.assert_array_equal(activations.relu.derivative([-1.0, 0.0, 1.0]), [0, 0, 1])
     np.testing.assert_array_equal(activations.relu([-1.0, 3.0], max_value=2.0, negative_slope=0.5), [-0.5, 2.0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 7, 8, 9, 10, 15, 16, 17, 40])
+def test_a_rows_softmax_does_not_depend_on_its_neighbours(n_classes: int, dtype: str) -> None:
+    """Rows side by side in vectors, alone, from padded rows in a network and from plain arrays: the same bits."""
+    z = np.random.default_rng(n_classes).standard_normal((53, n_classes)).astype(dtype) * 4
+    model = cnn_core.Sequential([cnn_core.Input((n_classes,)), cnn_core.layers.Activation("softmax", dtype=dtype)])
+    together = model.predict(z, verbose=0)
+    np.testing.assert_array_equal(together, np.concatenate([model.predict(z[r : r + 1], verbose=0) for r in range(53)]))
+    np.testing.assert_array_equal(together, activations.softmax(z))
+    exact = np.exp(z.astype(np.float64) - z.max(axis=1, keepdims=True))
+    tolerances.close(together, exact / exact.sum(axis=1, keepdims=True), tolerances.kernel(dtype))
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "glu"])

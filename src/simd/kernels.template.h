@@ -1,6 +1,6 @@
 /* What one instruction set offers for one element type REAL; included twice by kernels.h. Floor 0.
-   Every kernel gives the same bits for an element whatever the other elements of the call are, wherever it
-   stands in the array: vector body and tail use the same operations. Outputs come first. */
+   Every kernel gives the same bits for an element (of NaN, only that it is one) whatever the other elements of the call
+   are, wherever it stands in the array: vector body and tail use the same operations. Outputs come first. */
 
 typedef struct {
     const char *instruction_set;
@@ -11,8 +11,8 @@ typedef struct {
          s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
          y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
-       Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to finite
-       numbers: whole vectors are stored faster. floor = -INFINITY switches the maximum off. */
+       Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to
+       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. */
     void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate, ptrdiff_t n_rows,
                           ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row, ptrdiff_t x_k,
                           ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate, REAL floor);
@@ -28,7 +28,7 @@ typedef struct {
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 
     /* y[i*y_row + c] = x[s*x_row + c] for c < n_cols, with s = order[i], or i where order is NULL; what y_row leaves
-       beyond n_cols may be set to finite numbers. */
+       beyond n_cols, of every row, may be set to anything. */
     void (*gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row,
                    ptrdiff_t x_row);
 
@@ -54,7 +54,8 @@ typedef struct {
                                 const REAL *p);
 
     /* a[r,c] = exp(z[r,c]) / sum_c exp(z[r,c]), shifted by the row's maximum; log_sum[r] = log sum_c exp(z[r,c]), if
-       given. a may be z (then a_row = z_row). What a_row leaves beyond n_cols may be set to finite numbers. */
+       given. a may be z (then a_row = z_row). Reads what z_row leaves beyond n_cols, of
+       every row, and ignores it; may set what a_row leaves to anything. */
     void (*softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t a_row,
                     ptrdiff_t z_row);
 

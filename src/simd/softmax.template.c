@@ -51,23 +51,23 @@ INLINE vector NAMED(exponentials)(vector *columns, ptrdiff_t step, ptrdiff_t n_c
    while each waits for its own exponentials. */
 INLINE void NAMED(softmax_side_by_side)(const int two, REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_cols,
                                         ptrdiff_t a_row, ptrdiff_t z_row) {
-    vector columns[NAMED(NARROW_COLUMNS)][2], largest[2], sum[2];
-    NAMED(load_columns)(&columns[0][0], 2, z, n_cols, z_row);
-    if (two) NAMED(load_columns)(&columns[0][1], 2, z + LANES * z_row, n_cols, z_row);
+    vector columns[2 * NAMED(NARROW_COLUMNS)], largest[2], sum[2];
+    NAMED(load_columns)(columns, 2, z, n_cols, z_row);
+    if (two) NAMED(load_columns)(columns + 1, 2, z + LANES * z_row, n_cols, z_row);
     largest[0] = largest[1] = broadcast(-INFINITY);
     for (ptrdiff_t c = 0; c < n_cols; c++) {
-        largest[0] = at_least(columns[c][0], largest[0]);
-        if (two) largest[1] = at_least(columns[c][1], largest[1]);
+        largest[0] = at_least(columns[2 * c], largest[0]);
+        if (two) largest[1] = at_least(columns[2 * c + 1], largest[1]);
     }
-    sum[0] = NAMED(exponentials)(&columns[0][0], 2, n_cols, largest[0]);
-    if (two) sum[1] = NAMED(exponentials)(&columns[0][1], 2, n_cols, largest[1]);
+    sum[0] = NAMED(exponentials)(columns, 2, n_cols, largest[0]);
+    if (two) sum[1] = NAMED(exponentials)(columns + 1, 2, n_cols, largest[1]);
     const vector inverse[2] = {1 / sum[0], two ? 1 / sum[1] : sum[0]};
     for (ptrdiff_t c = 0; c < n_cols; c++) {
-        columns[c][0] *= inverse[0];
-        if (two) columns[c][1] *= inverse[1];
+        columns[2 * c] *= inverse[0];
+        if (two) columns[2 * c + 1] *= inverse[1];
     }
-    NAMED(store_columns)(a, &columns[0][0], 2, n_cols, a_row);
-    if (two) NAMED(store_columns)(a + LANES * a_row, &columns[0][1], 2, n_cols, a_row);
+    NAMED(store_columns)(a, columns, 2, n_cols, a_row);
+    if (two) NAMED(store_columns)(a + LANES * a_row, columns + 1, 2, n_cols, a_row);
     if (log_sum) {
         store(log_sum, largest[0] + NAMED(logarithm)(sum[0]));
         if (two) store(log_sum + LANES, largest[1] + NAMED(logarithm)(sum[1]));

@@ -24,7 +24,7 @@ typedef struct {
 } NAMED(product);
 
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
-   instance, so that every `if` on them disappears. Dead lanes hold 0. */
+   instance, so that every `if` on them disappears. Dead lanes hold 0, or NaN where x is not finite. */
 INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REAL *y, const REAL *x, const REAL *gate,
                         const NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
