@@ -68,7 +68,9 @@ class TableFile:
         frames = importlib.import_module(reader)
         try:
             table = frames.read_parquet(self.path) if self._is_parquet else self._read_csv(frames, reader)
-        except (OSError, ImportError, MemoryError):
+        except ImportError:  # pandas without pyarrow
+            raise ImportError(f"{self.path}: Parquet needs pyarrow: pip install 'cnn_core[tables]'") from None
+        except (OSError, MemoryError):
             raise
         except UnicodeDecodeError:
             raise self._not_decoded() from None

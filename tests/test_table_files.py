@@ -110,7 +110,18 @@ def test_another_separator_is_guessed_in_the_message(separator: str, shown: str,
     assert right.column(right.read(), "colour")[1] == "blue"
 
 
+def test_parquet_without_its_reader_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def read_parquet(path: str) -> object:
+        raise ImportError("Unable to find a usable engine")
+
+    monkeypatch.setattr(pytest.importorskip("pandas"), "read_parquet", read_parquet)
+    (tmp_path / "table.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ImportError, match=r"table\.parquet: Parquet needs pyarrow: pip install 'cnn_core\[tables\]'"):
+        TableFile(str(tmp_path / "table.parquet")).read()
+
+
 def test_a_file_that_is_no_parquet(tmp_path: Path):
+    pytest.importorskip("pyarrow")
     (tmp_path / "table.parquet").write_text("number,colour\n")
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "table.parquet"))):
         TableFile(str(tmp_path / "table.parquet")).read()
