@@ -17,14 +17,6 @@ SIZES = [0, 1, 2, 3, 4, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 51
 SEEDS = [(0, 0), (1, 2), (2**64 - 1, 2**64 - 1), (0x243F6A8885A308D3, 0x13198A2E03707344)]
 
 
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.select_instruction_set(request.param)
-    yield
-    _core.select_instruction_set(before)
-
-
 def as_integer(text: str) -> int:
     """Read words in hexadecimal, the least significant first."""
     return sum(int(word, 16) << 32 * i for i, word in enumerate(text.split()))

@@ -20,14 +20,6 @@ sparse = pytest.importorskip("scipy.sparse")
 UNITS = [1, 3, 7, 8, 15, 16, 17, 63, 64, 65, 130]
 
 
-@pytest.fixture(params=_core.instruction_sets())
-def instruction_set(request):
-    before = _core.instruction_set()
-    _core.select_instruction_set(request.param)
-    yield
-    _core.select_instruction_set(before)
-
-
 @pytest.fixture
 def threads():
     before = cnn_core.get_num_threads()
