@@ -6,7 +6,7 @@
 
 from libc.math cimport INFINITY
 
-from simd cimport pack_panel, pack_transposed, panel_product, panel_width, real, row_product, transpose
+from simd cimport pack_transposed, panel_product, panel_width, real, row_product, transpose
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
@@ -79,19 +79,9 @@ cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_
     return p.x_k != 1 and n_cols >= FEWEST_PANELS_TO_TRANSPOSE * width and n_rows >= FEWEST_ROWS_TO_PACK
 
 
-cdef inline void pack(const Product *p, real *packed, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
-                      Py_ssize_t n_k) noexcept nogil:
-    """Rows [k, k + n_k) of W's columns [col, col + n_cols) as one panel."""
-    cdef const real *w = <const real *> p.w
-    if p.w_c == 1:
-        pack_panel(packed, w + k * p.w_k + col, n_k, n_cols, p.w_k)
-    else:
-        pack_transposed(packed, w + col * p.w_c + k, n_k, n_cols, p.w_c)
-
-
-cdef inline void multiply_panel(const Product *p, real *y, const real *x, const real *panel, Py_ssize_t x_row,
-                                Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
-                                Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+cdef inline void multiply_panel(const Product *p, real *y, const real *x, const real *panel, real *packed,
+                                Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t row, Py_ssize_t n_rows,
+                                Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
     """One k block of rows [row, row + n_rows) and one panel; x points at the block's first row, y at its beginning."""
     cdef const real *none = NULL
     cdef const real *bias = none
@@ -104,38 +94,48 @@ cdef inline void multiply_panel(const Product *p, real *y, const real *x, const 
         bias = <const real *> p.bias + col
     if p.gate != NULL and last:
         gate = <const real *> p.gate + row * p.gate_row + col
-    panel_product(y + row * p.y_row + col, x, panel, bias, gate, n_rows, n_cols, n_k, p.y_row, x_row, x_k, w_k,
+    panel_product(y + row * p.y_row + col, x, panel, packed, bias, gate, n_rows, n_cols, n_k, p.y_row, x_row, x_k, w_k,
                   p.gate_row, p.spare_cols, add, floor)
+
+
+cdef inline void multiply_and_pack(const Product *p, real *y, const real *x, real *packed, Py_ssize_t x_row,
+                                   Py_ssize_t x_k, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
+                                   Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+    """The same, w's own panel left in `packed` (NULL: nowhere)."""
+    cdef const real *w = <const real *> p.w + k * p.w_k + col * p.w_c
+    cdef real *nowhere = NULL
+    if p.w_c == 1:
+        multiply_panel(p, y, x, w, packed, x_row, x_k, p.w_k, row, n_rows, col, n_cols, k, n_k)
+    else:
+        pack_transposed(packed, w, n_k, n_cols, p.w_c)
+        multiply_panel(p, y, x, <const real *> packed, nowhere, x_row, x_k, panel_width(y), row, n_rows, col, n_cols,
+                       k, n_k)
 
 
 cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
                                  real *packed, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols,
                                  Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
-    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, w and y at their beginnings."""
-    cdef Py_ssize_t width = panel_width(y), c = col, n
+    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, y at its beginning."""
+    cdef Py_ssize_t width = panel_width(y), c = col
     while c < col + n_cols:
-        n = min(width, col + n_cols - c)
-        if packed == NULL:
-            multiply_panel(p, y, x, <const real *> p.w + k * p.w_k + c, x_row, x_k, p.w_k, row, n_rows, c, n, k, n_k)
-        else:
-            pack(p, packed, c, n, k, n_k)
-            multiply_panel(p, y, x, <const real *> packed, x_row, x_k, width, row, n_rows, c, n, k, n_k)
+        multiply_and_pack(p, y, x, packed, x_row, x_k, row, n_rows, c, min(width, col + n_cols - c), k, n_k)
         c += width
 
 
 cdef inline void multiply_lines(const Product *p, real *y, const real *x, real *packed, Py_ssize_t row,
                                 Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
                                 Py_ssize_t n_k) noexcept nogil:
-    """The same for x^T where all panels are packed first: every line of x comes near once, and not once a panel."""
-    cdef Py_ssize_t width = panel_width(y), c = 0, r = 0, n
-    while c < n_cols:
-        pack(p, packed + c * n_k, col + c, min(width, n_cols - c), k, n_k)
-        c += width
+    """The same for x^T where all panels stay packed: every line of x comes near once, and not once a panel."""
+    cdef Py_ssize_t width = panel_width(y), c, r = 0, n
+    cdef real *nowhere = NULL
     while r < n_rows:
         n, c = min(<Py_ssize_t> ROWS_OF_LINES, n_rows - r), 0
         while c < n_cols:
-            multiply_panel(p, y, x + r, <const real *> packed + c * n_k, 1, p.x_k, width, row + r, n, col + c,
-                           min(width, n_cols - c), k, n_k)
+            if r == 0:
+                multiply_and_pack(p, y, x, packed + c * n_k, 1, p.x_k, row, n, col + c, min(width, n_cols - c), k, n_k)
+            else:
+                multiply_panel(p, y, x + r, <const real *> packed + c * n_k, nowhere, 1, p.x_k, width, row + r, n,
+                               col + c, min(width, n_cols - c), k, n_k)
             c += width
         r += ROWS_OF_LINES
 

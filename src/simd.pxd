@@ -12,14 +12,13 @@ cdef extern from "simd/kernels.h" nogil:
         const char *instruction_set
         Py_ssize_t panel_width
         Py_ssize_t tile_rows
-        void (*panel_product)(float *y, const float *x, const float *w, const float *bias, const float *gate,
-                              Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                              Py_ssize_t spare_cols, int accumulate, float floor) noexcept nogil
+        void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias,
+                              const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
+                              Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
+                              Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate,
+                              float floor) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
-        void (*pack_panel)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
-                           Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
@@ -87,14 +86,13 @@ cdef extern from "simd/kernels.h" nogil:
         const char *instruction_set
         Py_ssize_t panel_width
         Py_ssize_t tile_rows
-        void (*panel_product)(double *y, const double *x, const double *w, const double *bias, const double *gate,
-                              Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                              Py_ssize_t spare_cols, int accumulate, double floor) noexcept nogil
+        void (*panel_product)(double *y, const double *x, const double *w, double *packed, const double *bias,
+                              const double *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
+                              Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
+                              Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate,
+                              double floor) noexcept nogil
         void (*row_product)(double *y, const double *x, const double *w, const double *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
-        void (*pack_panel)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
-                           Py_ssize_t w_k) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
@@ -179,16 +177,16 @@ cdef inline Py_ssize_t tile_rows(const real *element) noexcept nogil:
         return simd_f64.tile_rows
 
 
-cdef inline void panel_product(real *y, const real *x, const real *w, const real *bias, const real *gate,
-                               Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                               Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                               Py_ssize_t spare_cols, int accumulate, real floor) noexcept nogil:
+cdef inline void panel_product(real *y, const real *x, const real *w, real *packed, const real *bias,
+                               const real *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
+                               Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
+                               Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate, real floor) noexcept nogil:
     if real is float:
-        simd_f32.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols,
-                               accumulate, floor)
+        simd_f32.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
+                               spare_cols, accumulate, floor)
     else:
-        simd_f64.panel_product(y, x, w, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols,
-                               accumulate, floor)
+        simd_f64.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
+                               spare_cols, accumulate, floor)
 
 
 cdef inline void row_product(real *y, const real *x, const real *w, const real *bias, Py_ssize_t n_cols,
@@ -197,14 +195,6 @@ cdef inline void row_product(real *y, const real *x, const real *w, const real *
         simd_f32.row_product(y, x, w, bias, n_cols, n_k, w_k, accumulate, floor)
     else:
         simd_f64.row_product(y, x, w, bias, n_cols, n_k, w_k, accumulate, floor)
-
-
-cdef inline void pack_panel(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,
-                            Py_ssize_t w_k) noexcept nogil:
-    if real is float:
-        simd_f32.pack_panel(packed, w, n_k, n_cols, w_k)
-    else:
-        simd_f64.pack_panel(packed, w, n_k, n_cols, w_k)
 
 
 cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,

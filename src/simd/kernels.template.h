@@ -12,18 +12,19 @@ typedef struct {
          y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
        Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to
-       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. */
-    void (*panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate, ptrdiff_t n_rows,
-                          ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row, ptrdiff_t x_k,
-                          ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate, REAL floor);
+       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. Where packed is given,
+       of 16 rows or more, the panel is left there on the way: packed[k*panel_width + c] = w[k*w_k + c] for c < n_cols;
+       what is left of its last vector, and perhaps of its row, is undefined. */
+    void (*panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias, const REAL *gate,
+                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
+                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
+                          REAL floor);
 
     /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
        bit for bit what panel_product gives. */
     void (*row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, REAL floor);
 
-    /* packed[k*panel_width + c] = w[k*w_k + c] for c < n_cols, 0 for n_cols <= c < panel_width. */
-    void (*pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k);
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, 0 for the rest: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 

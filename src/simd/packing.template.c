@@ -28,16 +28,6 @@ static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_
     }
 }
 
-/* packed[k,c] = w[k,c] */
-static void NAMED(pack_panel)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_k) {
-    const vector zero = {0};
-    for (ptrdiff_t k = 0; k < n_k; k++, w += w_k) {
-        __builtin_prefetch(w + PANEL_VECTORS * LANES, 0, 2); /* the next panel, whose rows lie too far apart to guess */
-        for (ptrdiff_t c = 0; c < PANEL_VECTORS * LANES; c += LANES, packed += LANES)
-            store(packed, c < n_cols ? NAMED(load_next)(w + c, n_cols - c) : zero);
-    }
-}
-
 /* packed[k,c] = w[c,k] */
 static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c) {
     const ptrdiff_t width = PANEL_VECTORS * LANES;

@@ -5,7 +5,6 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .tile_rows = TILE_ROWS,
     .panel_product = NAMED(panel_product),
     .row_product = NAMED(row_product),
-    .pack_panel = NAMED(pack_panel),
     .pack_transposed = NAMED(pack_transposed),
     .gather = NAMED(gather),
     .transpose = NAMED(transpose),

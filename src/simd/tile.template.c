@@ -18,20 +18,23 @@ enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
 /* What all tiles of one panel_product share. */
 typedef struct {
     const REAL *w, *bias;
+    REAL *packed; /* where a packing tile leaves the panel */
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
     int accumulate, stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
     REAL floor;
 } NAMED(product);
 
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
-   instance, so that every `if` on them disappears. Dead lanes hold 0, or NaN where x is not finite. */
-INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REAL *y, const REAL *x, const REAL *gate,
-                        const NAMED(product) *p) {
+   instance, so that every `if` on them disappears. Dead lanes hold 0, or NaN where x is not finite. A tile that `packs`
+   copies w on the way: the stores find room between the multiplications, a copy of its own would take their time. */
+INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, const int packs, REAL *y, const REAL *x,
+                        const REAL *gate, const NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
     const ptrdiff_t y_row = p->y_row, x_row = p->x_row, x_k = p->x_k, w_k = p->w_k, gate_row = p->gate_row;
     const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
     const vector zero = {0}, floor = broadcast(p->floor);
     const REAL *w = p->w;
+    REAL *packed = p->packed;
     /* A base pointer for every fourth row: fewer general registers than a pointer for each. */
     const REAL *x_of[] = {x, x + 4 * x_row, x + 8 * x_row, x + 12 * x_row};
     vector s[MOST_ROWS][PANEL_VECTORS];
@@ -53,6 +56,12 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
     }
         EACH_ROW(STEP)
 #undef STEP
+        if (packs) {
+            store(packed, w_0);
+            if (two) store(packed + LANES, w_1);
+            packed += PANEL_VECTORS * LANES;
+            __builtin_prefetch(w + PANEL_VECTORS * LANES, 0, 2); /* the next panel, its rows too far apart to guess */
+        }
         w += w_k;
         x_of[0] += x_k, x_of[1] += x_k, x_of[2] += x_k, x_of[3] += x_k;
     }
@@ -101,63 +110,80 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, REA
 typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, ptrdiff_t n_tiles);
 
 /* clang-format off */
-#define INSTANCE(name, rows, vectors, ragged) \
-    static void NAMED(name##_##rows)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, \
-                                     ptrdiff_t n_tiles) { \
+#define INSTANCE(name, rows, vectors, ragged, packs) \
+    static void NAMED(name)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, ptrdiff_t n_tiles) { \
         for (; n_tiles > 0; n_tiles--, y += rows * p->y_row, x += rows * p->x_row) { \
-            NAMED(tile)(rows, vectors, ragged, y, x, gate, p); \
+            NAMED(tile)(rows, vectors, ragged, packs, y, x, gate, p); \
             if (gate) gate += rows * p->gate_row; \
         } \
     }
-#define WIDE(rows) INSTANCE(wide_tile, rows, 2, 0)
-#define WIDE_RAGGED(rows) INSTANCE(wide_ragged_tile, rows, 2, 1)
-#define NARROW(rows) INSTANCE(narrow_tile, rows, 1, 0)
-#define NARROW_RAGGED(rows) INSTANCE(narrow_ragged_tile, rows, 1, 1)
+#define WIDE(rows) INSTANCE(wide_tile_##rows, rows, 2, 0, 0)
+#define WIDE_RAGGED(rows) INSTANCE(wide_ragged_tile_##rows, rows, 2, 1, 0)
+#define NARROW(rows) INSTANCE(narrow_tile_##rows, rows, 1, 0, 0)
+#define NARROW_RAGGED(rows) INSTANCE(narrow_ragged_tile_##rows, rows, 1, 1, 0)
 UP_TO(TILE_ROWS)(WIDE)
 UP_TO(TILE_ROWS)(WIDE_RAGGED)
 UP_TO(NARROW_TILE_ROWS)(NARROW)
 UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)
+INSTANCE(packing_wide_tile, TILE_ROWS, 2, 0, 1)
+INSTANCE(packing_wide_ragged_tile, TILE_ROWS, 2, 1, 1)
+INSTANCE(packing_narrow_tile, NARROW_TILE_ROWS, 1, 0, 1)
+INSTANCE(packing_narrow_ragged_tile, NARROW_TILE_ROWS, 1, 1, 1)
 #undef WIDE
 #undef WIDE_RAGGED
 #undef NARROW
 #undef NARROW_RAGGED
 #undef INSTANCE
 
-/* The tiles by height less one. */
-#define NAME(name, rows) NAMED(name##_##rows),
-#define WIDE(rows) NAME(wide_tile, rows)
-#define WIDE_RAGGED(rows) NAME(wide_ragged_tile, rows)
-#define NARROW(rows) NAME(narrow_tile, rows)
-#define NARROW_RAGGED(rows) NAME(narrow_ragged_tile, rows)
-static NAMED(tile_function) *const NAMED(wide_tiles)[] = {UP_TO(TILE_ROWS)(WIDE)};
-static NAMED(tile_function) *const NAMED(wide_ragged_tiles)[] = {UP_TO(TILE_ROWS)(WIDE_RAGGED)};
-static NAMED(tile_function) *const NAMED(narrow_tiles)[] = {UP_TO(NARROW_TILE_ROWS)(NARROW)};
-static NAMED(tile_function) *const NAMED(narrow_ragged_tiles)[] = {UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)};
+/* The tiles of one width: `of` by height less one, up to the tallest, which also `packs`. */
+typedef struct {
+    NAMED(tile_function) *of[MOST_ROWS], *packs;
+    ptrdiff_t tallest;
+} NAMED(tiles);
+
+#define WIDE(rows) NAMED(wide_tile_##rows),
+#define WIDE_RAGGED(rows) NAMED(wide_ragged_tile_##rows),
+#define NARROW(rows) NAMED(narrow_tile_##rows),
+#define NARROW_RAGGED(rows) NAMED(narrow_ragged_tile_##rows),
+static const NAMED(tiles)
+    NAMED(wide_tiles) = {{UP_TO(TILE_ROWS)(WIDE)}, NAMED(packing_wide_tile), TILE_ROWS},
+    NAMED(wide_ragged_tiles) = {{UP_TO(TILE_ROWS)(WIDE_RAGGED)}, NAMED(packing_wide_ragged_tile), TILE_ROWS},
+    NAMED(narrow_tiles) = {{UP_TO(NARROW_TILE_ROWS)(NARROW)}, NAMED(packing_narrow_tile), NARROW_TILE_ROWS},
+    NAMED(narrow_ragged_tiles) = {{UP_TO(NARROW_TILE_ROWS)(NARROW_RAGGED)}, NAMED(packing_narrow_ragged_tile),
+                                  NARROW_TILE_ROWS};
 #undef WIDE
 #undef WIDE_RAGGED
 #undef NARROW
 #undef NARROW_RAGGED
-#undef NAME
 /* clang-format on */
 
 /* y = max(x . w + (y or bias), floor) where gate > 0, else 0, in tiles whose heights differ by at most one: 16 rows on
    6-row tiles are 6 + 5 + 5, since a tile of 4 takes nearly as long as one of 6. */
-static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const REAL *gate,
-                                 ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                                 ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
-                                 REAL floor) {
+static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias,
+                                 const REAL *gate, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row,
+                                 ptrdiff_t x_row, ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row,
+                                 ptrdiff_t spare_cols, int accumulate, REAL floor) {
     if (n_rows <= 0 || n_cols <= 0) return;
-    const int stores_whole = spare_cols >= LANES - n_cols % LANES;
-    const NAMED(product) p = {w, bias, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, stores_whole, floor};
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
-    NAMED(tile_function) *const *tiles = wide ? (ragged ? NAMED(wide_ragged_tiles) : NAMED(wide_tiles))
-                                              : (ragged ? NAMED(narrow_ragged_tiles) : NAMED(narrow_tiles));
-    const ptrdiff_t n_tiles =
-        wide ? (n_rows + TILE_ROWS - 1) / TILE_ROWS : (n_rows + NARROW_TILE_ROWS - 1) / NARROW_TILE_ROWS;
+    const int stores_whole = spare_cols >= LANES - n_cols % LANES;
+    const NAMED(tiles) *tiles = wide ? (ragged ? &NAMED(wide_ragged_tiles) : &NAMED(wide_tiles))
+                                     : (ragged ? &NAMED(narrow_ragged_tiles) : &NAMED(narrow_tiles));
+    NAMED(product) p = {w, bias, packed, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, stores_whole, floor};
+    if (packed) {
+        tiles->packs(y, x, gate, &p, 1);
+        n_rows -= tiles->tallest;
+        if (n_rows == 0) return;
+        y += tiles->tallest * y_row;
+        x += tiles->tallest * x_row;
+        if (gate) gate += tiles->tallest * gate_row;
+        p.w = packed;
+        p.w_k = PANEL_VECTORS * LANES;
+    }
+    const ptrdiff_t n_tiles = (n_rows + tiles->tallest - 1) / tiles->tallest;
     const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles, first = n_taller * (height + 1);
-    if (n_taller > 0) tiles[height](y, x, gate, &p, n_taller);
-    tiles[height - 1](y + first * y_row, x + first * x_row, gate ? gate + first * gate_row : gate, &p,
-                      n_tiles - n_taller);
+    if (n_taller > 0) tiles->of[height](y, x, gate, &p, n_taller);
+    tiles->of[height - 1](y + first * y_row, x + first * x_row, gate ? gate + first * gate_row : gate, &p,
+                          n_tiles - n_taller);
 }
 
 /* One row of x, as many columns as `vectors` vectors hold, the last of them `ragged` or whole. */
