@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from cnn_core import _core, config, validation
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, aligned_copy
 from cnn_core.data import InputSpec, feature_shape
 from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure, sorted_keys
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
-from cnn_core.parameters import aligned_copy
 from cnn_core.plan import NetworkPlan
 from cnn_core.summary import format_summary
 from cnn_core.training import Trainer

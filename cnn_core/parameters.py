@@ -15,26 +15,10 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from cnn_core import _core
-from cnn_core.arrays import Array
+from cnn_core.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
 from cnn_core.optimizers import Optimizer
 from cnn_core.tensor_rules import tensor_rule
 from cnn_core.variables import Variable
-
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-
-
-def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    """Return a vector of zeros that starts on a 64-byte boundary."""
-    memory = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size * dtype.itemsize].view(dtype)
-
-
-def aligned_copy(array: Array) -> Array:
-    """Return a copy that starts on a 64-byte boundary: a row of it is read a third faster than from anywhere."""
-    copy = aligned_zeros(array.size, array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy
 
 
 def laid_out(sizes: Sequence[int], itemsize: int) -> tuple[list[int], int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cnn_core import validation
-from cnn_core.arrays import Array
+from cnn_core.arrays import Array, aligned_copy
 
 if TYPE_CHECKING:
     from cnn_core.constraints import Constraint
@@ -66,7 +66,7 @@ class Variable:
         epsilon_multiplier: float = 1.0,
         decay_multiplier: float = 1.0,
     ) -> None:
-        self._array = np.asarray(value, order="C")  # keeps a number without axes as it is
+        self._array = aligned_copy(value)
         self.name = name
         self.path = path
         self._trainable = trainable
@@ -108,7 +108,8 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self._array.shape
+        shape: tuple[int, ...] = self._array.shape
+        return shape
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_core import optimizers
-from cnn_core.parameters import ALIGNMENT, ParameterVector, adopt_state, aligned_zeros, laid_out, native_optimizer
+from cnn_core.arrays import ALIGNMENT, aligned_zeros
+from cnn_core.parameters import ParameterVector, adopt_state, laid_out, native_optimizer
 from cnn_core.variables import Variable
 
 

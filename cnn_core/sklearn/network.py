@@ -14,9 +14,8 @@ import numpy as np
 
 from cnn_core import _core
 from cnn_core.activations import Activation
-from cnn_core.arrays import Array
+from cnn_core.arrays import ALIGNMENT, Array, aligned_zeros
 from cnn_core.data import SparseRows
-from cnn_core.parameters import ALIGNMENT, aligned_zeros
 from cnn_core.plan import NetworkPlan
 
 # Of batch normalization: an estimator makes some hundred steps, in which Keras's 0.99 would hardly forget the start.
