@@ -2,10 +2,10 @@
  */
 
 /* One row of at least a vector; the last vector overlaps the one before it rather than be ragged. If `next` is given,
-   it is asked for along the way. */
+   it is asked for along the way, into the second-level cache: that one has more requests on the way at a time. */
 INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t n) {
     for (ptrdiff_t c = 0; c + LANES < n; c += LANES) {
-        if (next) __builtin_prefetch(next + c);
+        if (next) __builtin_prefetch(next + c, 0, 2);
         store(y + c, load(x + c));
     }
     store(y + n - LANES, load(x + n - LANES));
@@ -14,7 +14,7 @@ INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t 
 /* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory. */
 static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols,
                           ptrdiff_t y_row, ptrdiff_t x_row) {
-    enum { ROWS_AHEAD = 2, LONG_ROW = 512 / sizeof(REAL) };
+    enum { ROWS_AHEAD = 3, LONG_ROW = 512 / sizeof(REAL) };
     if (n_cols <= 0) return;
     const lanes live = first_lanes(n_cols < LANES ? n_cols : LANES);
     for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
