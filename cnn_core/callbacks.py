@@ -1274,11 +1274,13 @@ def plain_logs(logs: Mapping[str, Any] | None) -> Logs:
     """
     plain: Logs = {}
     for name, value in sorted((logs or {}).items()):
-        if isinstance(value, Mapping):
+        if type(value) is float:  # as nearly all are
+            plain[name] = value
+        elif isinstance(value, Mapping):
             plain.update(plain_logs(value))
-            continue
-        is_number = np.ndim(value) == 0 and not isinstance(value, str) and hasattr(value, "__float__")
-        plain[name] = float(value) if is_number else value
+        else:
+            is_number = np.ndim(value) == 0 and not isinstance(value, str) and hasattr(value, "__float__")
+            plain[name] = float(value) if is_number else value
     return plain
 
 

@@ -14,7 +14,7 @@ from cnn_core.data import Batches, Dataset
 from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
 from cnn_core.parameters import native_optimizer
-from cnn_core.passes import BatchSource, Epoch, Stretch, Totals, run_epoch
+from cnn_core.passes import BatchSource, Epoch, Stretch, Totals, run_epoch, run_epochs
 from cnn_core.progress import Progress
 
 
@@ -69,13 +69,13 @@ def fit(
     heard.on_train_begin()
     resumption = model._take_resumption()
     first = plan.initial_epoch if resumption is None else resumption.epoch
-    logs: dict[str, Any] = {}
+    epochs = range(first, plan.epochs)
+    watched = held_out is not None or progress.verbose or resumption is not None or not batches.undisturbed
     try:
-        for number in range(first, plan.epochs):
-            logs = _fit_epoch(model, objectives, batches, held_out, plan, heard, progress, number, resumption)
-            resumption = None
-            if model.stop_training:
-                break
+        if watched or not batches.needs_no_python:
+            logs = _fit_watched(model, objectives, batches, held_out, plan, heard, progress, epochs, resumption)
+        else:
+            logs = _fit_unwatched(model, objectives, batches, plan, heard, epochs)
     finally:
         if isinstance(source, Batches):
             source.close()
@@ -92,6 +92,39 @@ def _heard(model: Any, callbacks: Any) -> CallbackList:
         heard = CallbackList([*heard], add_history=True)
     heard.set_model(model)
     return heard
+
+
+def _fit_watched(
+    model: Any,
+    objectives: Objectives,
+    batches: BatchSource,
+    held_out: Dataset | Batches | None,
+    plan: FitPlan,
+    callbacks: CallbackList,
+    progress: Progress,
+    epochs: range,
+    resumption: Resumption | None,
+) -> dict[str, Any]:
+    logs: dict[str, Any] = {}
+    for number in epochs:
+        logs = _fit_epoch(model, objectives, batches, held_out, plan, callbacks, progress, number, resumption)
+        resumption = None
+        if model.stop_training:
+            break
+    return logs
+
+
+def _fit_unwatched(
+    model: Any, objectives: Objectives, batches: BatchSource, plan: FitPlan, callbacks: CallbackList, epochs: range
+) -> dict[str, Any]:
+    logs: dict[str, Any] = {}
+
+    def ended(number: int, totals: Totals) -> None:
+        nonlocal logs
+        logs = callbacks.on_epoch_end(number, dict(sorted(totals.logs().items())))
+
+    run_epochs(model, batches, objectives, epochs, plan.shuffle, ended)
+    return logs
 
 
 def _fit_epoch(

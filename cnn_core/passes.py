@@ -6,7 +6,7 @@ from a generator one stretch each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
 from cnn_core.parameters import native_optimizer
 from cnn_core.progress import Progress
+
+BATCHES_AT_ONCE = 4096  # whose learning rates are asked for
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -70,9 +72,9 @@ class Totals:
         self.losses = [0.0] * len(objectives.losses)
         objectives.reset()
 
-    def add(self, native: Any) -> None:
-        """Add what a native pass has counted since it was asked last."""
-        samples, penalties, losses, metrics = native.take_totals()
+    def add(self, taken: tuple[float, float, list[float], list[tuple[float, float]]]) -> None:
+        """Add what a native pass has counted, as its `take_totals` returns it."""
+        samples, penalties, losses, metrics = taken
         self.samples += samples
         self.penalties += penalties
         self.losses = [ours + theirs for ours, theirs in zip(self.losses, losses, strict=True)]
@@ -265,6 +267,23 @@ class BatchSource:
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
         return self._source.take(slice(None))
 
+    @property
+    def needs_no_python(self) -> bool:
+        """Whether an epoch is one native pass: over all samples, in memory, with nothing to be measured beside it."""
+        return (
+            isinstance(self._source, Dataset)
+            and self._source.in_memory
+            and self._steps is None
+            and not self._objectives.python_metrics
+            and not isinstance(self._model.optimizer, LBFGS)
+        )
+
+    def of_all(self) -> Stretch:
+        """Return the native pass over all samples, in memory."""
+        assert isinstance(self._source, Dataset)
+        self._look_at_optimizer()
+        return self._over(self._source)
+
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
         return BatchSource(self._model, self._objectives, self._source, self._batch_size, False, self._steps)
@@ -290,8 +309,7 @@ class BatchSource:
         """Batches first..last - 1 of the samples in some order."""
         size = self._batch_size
         if data.in_memory:
-            stretch = self._stretch if self._fed is data else None
-            stretch = stretch or self._holding(data, size)
+            stretch = self._over(data)
             stretch.order = order
             yield stretch, first, last
             return
@@ -301,6 +319,11 @@ class BatchSource:
             else:
                 rows = data.take(order[batch * size : (batch + 1) * size])
             yield self._single(rows), 0, 1
+
+    def _over(self, data: Dataset) -> Stretch:
+        """The stretch of all of this data."""
+        held = self._stretch if self._fed is data else None
+        return held or self._holding(data, self._batch_size)
 
     def _generated(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
         assert isinstance(self._source, Batches)
@@ -362,7 +385,7 @@ def run_epoch(
             before, last = reached, end if hooks is None else reached + 1
             model._hold_variables()
             status, reached = _run_slice(model, stretch, before, last, training)
-            totals.add(stretch.native)
+            totals.add(stretch.native.take_totals())
             stretch.measure(before, reached)
             totals.batches += reached - before
             if status == "diverged":
@@ -376,6 +399,48 @@ def run_epoch(
                 progress.update(totals.batches, dict(sorted(logs.items())))
             if training and model.stop_training:
                 return
+
+
+def run_epochs(
+    model: Any,
+    source: BatchSource,
+    objectives: Objectives,
+    numbers: range,
+    shuffle: bool,
+    ended: Callable[[int, Totals], None],
+) -> None:
+    """Run epochs of training that nobody watches, many in one native call, and hand over what each has added up.
+
+    A small network is through its data in less time than a visit to Python between two epochs takes.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss or gradient is not finite.
+    """
+    optimizer, stretch, begun = model.optimizer, source.of_all(), model._epochs_begun
+    epochs = _core.Epochs(stretch.native, (model._seed_for_training(), begun + 1) if shuffle else None)
+    at_once = max(1, BATCHES_AT_ONCE // stretch.n_batches)
+    number, status = numbers.start, ""
+    while number < numbers.stop and not model.stop_training:
+        model._hold_variables()
+        most, before = min(at_once, numbers.stop - number), optimizer.batches_seen
+        rates = optimizer.learning_rates(before - epochs.next_batch, most * stretch.n_batches)
+        try:
+            status = epochs(most, rates, before)
+        finally:
+            # Even if an interrupt arrives here: the weights are those after native.step steps.
+            optimizer.batches_seen = max(before, stretch.native.step)
+            model._epochs_begun = begun + number - numbers.start + epochs.n_done + epochs.begun
+            for taken in epochs.take_totals():
+                totals = Totals(objectives)
+                totals.add(taken)
+                ended(number, totals)
+                number += 1
+        if status == "diverged":
+            totals = Totals(objectives)
+            totals.batches = epochs.next_batch
+            _diverged(model, stretch.native.last_loss, totals, Epoch(number), None, True)
 
 
 def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, Any] | None:

@@ -14,14 +14,14 @@ import numpy as np
 
 from activations cimport derivative_needs_z, keeps_z, is_plain_relu, activate_rows, derive_rows
 from epochs cimport Epochs as EpochsStruct
-from epochs cimport run_epochs
+from epochs cimport loss_of_epoch, run_epochs, totals_of_epoch
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
 from metrics cimport Metric
 from prediction cimport Prediction, predict_range, read_in_place
 from normalization cimport COLUMN_STATISTICS, move_statistics
-from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, forward,
-                      gather_samples, run_slice)
+from network cimport (RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME, Run, Source, backward, clear_totals,
+                      copy_totals, forward, gather_samples, run_slice, totals_length)
 from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
@@ -129,7 +129,7 @@ cdef enum:
     MAX_ENDS = 64   # inputs or outputs of a network
     MAX_LOSSES = 16  # as many as src/network.pxd has room for
     MAX_TASKS = 256  # of one prediction
-    MAX_EPOCHS = 256  # whose losses one call records
+    MAX_EPOCHS = 256  # whose totals one call records
 cdef Py_ssize_t INFERENCE_BLOCK_BYTES = 1 << 20  # of activations, which then stay in the second-level cache,
 cdef Py_ssize_t FEWEST_ROWS = 480                # but not fewer rows, since W is packed anew for every block,
 cdef Py_ssize_t LARGEST_BLOCK_BYTES = 1 << 24    # unless they are very wide
@@ -1475,7 +1475,10 @@ cdef class Pass(Workbench):
         """
         cdef int status
         cdef const int64_t *indices = self.checked_indices(order)
-        _kept = self.ready(first_batch, last_batch, learning_rates, step, indices, updates)
+        cdef const double *rates = NULL
+        if self.optimizer is not None and updates:
+            rates = <const double *> data_of(learning_rates, _rates_dtype, last_batch - first_batch)
+        _kept = self.ready(first_batch, last_batch, rates, step, indices, updates)
         with nogil:
             if self.network.element_size == 4:
                 status = run_slice(&self.run, <float **> self.run.tensors, <float **> self.run.gradients, seconds)
@@ -1499,20 +1502,17 @@ cdef class Pass(Workbench):
             self.checked_order = order
         return indices
 
-    cdef tuple ready(self, Py_ssize_t first_batch, Py_ssize_t last_batch, object learning_rates, int64_t step,
+    cdef tuple ready(self, Py_ssize_t first_batch, Py_ssize_t last_batch, const double *learning_rates, int64_t step,
                      const int64_t *order, bint updates):
         """Takes the pass for a run over these batches; the arrays of the parameters live while the result does."""
         cdef Run *run = &self.run
         cdef Plan *plan = &self.plan
-        cdef const double *rates = NULL
         cdef int i
         self.network.ask_what_is_frozen(self.plan.operations)
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
-        if run.optimizer != NULL and updates:
-            rates = <const double *> data_of(learning_rates, _rates_dtype, last_batch - first_batch)
         kept = self.begin()
-        run.order, run.learning_rates = order, rates
+        run.order, run.learning_rates = order, learning_rates
         run.first_batch = run.next_batch = first_batch
         run.last_batch, run.step, run.updates = last_batch, step, updates
         for i in range(run.n_losses):
@@ -1541,15 +1541,13 @@ cdef class Pass(Workbench):
     def take_totals(self):
         """What has been added up since the last call: (samples, sum over samples of the batches' penalties, the same
         of each loss, (total, count) of each metric)."""
-        cdef Run *run = &self.run
-        cdef int i
-        totals = (run.samples, run.penalty_total, [run.loss_totals[i] for i in range(run.n_losses)],
-                  [(run.metrics[i].total, run.metrics[i].count) for i in range(run.n_metrics)])
-        memset(run.loss_totals, 0, 2 * run.n_losses * sizeof(double))
-        run.penalty_total = run.samples = 0
-        for i in range(run.n_metrics):
-            run.metrics[i].total = run.metrics[i].count = 0
-        return totals
+        cdef double *totals = <double *> allocate(totals_length(&self.run), sizeof(double))
+        copy_totals(totals, &self.run)
+        clear_totals(&self.run)
+        try:
+            return read_totals(&self.run, totals)
+        finally:
+            free(totals)
 
     @property
     def last_loss(self):
@@ -1562,42 +1560,59 @@ cdef class Pass(Workbench):
         return self.run.step
 
 
+cdef tuple read_totals(const Run *run, const double *totals):
+    """What copy_totals left, as Pass.take_totals returns it."""
+    cdef const double *of_losses = totals + 2
+    cdef const double *of_metrics = of_losses + run.n_losses
+    cdef int i
+    return (totals[0], totals[1], [of_losses[i] for i in range(run.n_losses)],
+            [(of_metrics[2 * i], of_metrics[2 * i + 1]) for i in range(run.n_metrics)])
+
+
 cdef class Epochs:
     """Epochs of a training pass, each in an order of its own, until the loss makes no more progress.
 
     Parameters
     ----------
     training : Pass
-        With an optimizer and one loss.
-    bit_generator : numpy.random.BitGenerator or None
-        Shuffles the order of the epoch before, as numpy.random.RandomState does; None leaves the samples in place.
+        With an optimizer and a loss.
+    shuffling : numpy.random.BitGenerator, pair of integers or None
+        A bit generator shuffles the order of the epoch before, as numpy.random.RandomState does. (seed, stream): the
+        order of the first epoch is shuffled(n, seed, stream), that of the next has the stream + 1, and so on. None
+        leaves the samples in place.
     factor : float
-        Of the loss in what is recorded.
+        Of the loss where progress is asked for, and in `take_losses`; there must be one loss then.
     """
     cdef Pass training
     cdef EpochsStruct epochs
     cdef BitGenerator bits
     cdef object bit_generator
-    cdef Py_ssize_t n_samples, next_batch
-    cdef double[MAX_EPOCHS] losses
+    cdef Py_ssize_t n_samples
+    cdef readonly Py_ssize_t next_batch
 
-    def __cinit__(self, Pass training not None, object bit_generator, double factor=1.0):
+    def __cinit__(self, Pass training not None, object shuffling, double factor=1.0):
         cdef bitgen_t *source
         cdef Py_ssize_t i
-        if training.optimizer is None or training.run.n_losses != 1:
-            raise ValueError("epochs need an optimizer and one loss")
-        self.training, self.bit_generator, self.n_samples = training, bit_generator, training.run.n_samples
-        self.epochs.run, self.epochs.factor, self.epochs.losses = &training.run, factor, self.losses
-        if bit_generator is None:
+        if training.optimizer is None or training.run.n_losses == 0:
+            raise ValueError("epochs need an optimizer and a loss")
+        self.training, self.n_samples = training, training.run.n_samples
+        self.epochs.run, self.epochs.factor = &training.run, factor
+        self.epochs.totals = <double *> allocate(MAX_EPOCHS * totals_length(&training.run), sizeof(double))
+        if shuffling is None:
             return
-        source = <bitgen_t *> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
-        self.bits.state, self.bits.next_32, self.bits.next_64 = source.state, source.next_uint32, source.next_uint64
-        self.epochs.bits = &self.bits
+        if isinstance(shuffling, tuple):
+            self.epochs.seed, self.epochs.stream = shuffling
+        else:
+            self.bit_generator = shuffling
+            source = <bitgen_t *> PyCapsule_GetPointer(shuffling.capsule, "BitGenerator")
+            self.bits.state, self.bits.next_32, self.bits.next_64 = source.state, source.next_uint32, source.next_uint64
+            self.epochs.bits = &self.bits
         self.epochs.order = <int64_t *> allocate(self.n_samples, sizeof(int64_t))
         for i in range(self.n_samples):
             self.epochs.order[i] = i
 
     def __dealloc__(self):
+        free(self.epochs.totals)
         free(self.epochs.order)
 
     def __call__(self, Py_ssize_t most, object learning_rates, int64_t step, double best=INFINITY,
@@ -1605,14 +1620,20 @@ cdef class Epochs:
         """Runs at most `most` epochs: until more than `patience` in a row were idle, their loss no more than
         `tolerance` below the best one; or as many as the time allows. Returns the status of a Pass.
 
-        The caller holds the bit generator's lock. An epoch that the time cut short goes on with the next call.
+        The learning rates are those of an epoch's batches, the same for all, or those of every epoch's, one epoch
+        after the other. An epoch that the time cut short, at `next_batch`, goes on with the next call, as the first of
+        that. The caller holds the bit generator's lock.
         """
         cdef EpochsStruct *epochs = &self.epochs
         cdef Run *run = &self.training.run
+        cdef Py_ssize_t n_batches = self.training.n_batches
         cdef int status
         if run.n_samples != self.n_samples:
             raise ValueError(f"the pass has {run.n_samples} samples, the order {self.n_samples}")
-        _kept = self.training.ready(0, self.training.n_batches, learning_rates, step, epochs.order, True)
+        epochs.rates_step = 0 if learning_rates.size == n_batches else n_batches
+        epochs.rates = <const double *> data_of(learning_rates, _rates_dtype,
+                                                n_batches if epochs.rates_step == 0 else most * n_batches)
+        _kept = self.training.ready(0, n_batches, epochs.rates, step, epochs.order, True)
         run.next_batch = self.next_batch
         epochs.done, epochs.most = 0, min(most, <Py_ssize_t> MAX_EPOCHS)
         epochs.best, epochs.tolerance, epochs.patience, epochs.idle = best, tolerance, patience, idle
@@ -1627,13 +1648,24 @@ cdef class Epochs:
         return STATUS[status]
 
     @property
+    def begun(self):
+        """Whether an epoch is under way: cut short by the time, or by a loss that is not finite."""
+        return self.epochs.begun
+
+    @property
     def n_done(self):
         """The epochs that the last call finished and whose losses nobody has taken."""
         return self.epochs.done
 
     def take_losses(self):
-        """The losses of those epochs."""
-        taken = [self.losses[i] for i in range(self.epochs.done)]
+        """The losses of those epochs, penalties included."""
+        taken = [loss_of_epoch(&self.epochs, i) for i in range(self.epochs.done)]
+        self.epochs.done = 0
+        return taken
+
+    def take_totals(self):
+        """Of each of those epochs what Pass.take_totals returns."""
+        taken = [read_totals(&self.training.run, totals_of_epoch(&self.epochs, i)) for i in range(self.epochs.done)]
         self.epochs.done = 0
         return taken
 

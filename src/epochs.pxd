@@ -2,9 +2,10 @@
 # A network of some thousand parameters passes a hundred samples in 30 us: less than a visit to the interpreter between
 # two epochs would be worth.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from network cimport RUN_FINISHED, RUN_OUT_OF_TIME, Run, run_slice
+from network cimport RUN_FINISHED, RUN_OUT_OF_TIME, Run, clear_totals, copy_totals, run_slice, totals_length
+from random cimport shuffle
 from shuffling cimport BitGenerator, shuffle_order
 from simd cimport real
 
@@ -13,13 +14,17 @@ cdef extern from "monotonic.h" nogil:
 
 cdef struct Epochs:
     Run *run
-    BitGenerator *bits     # NULL: every epoch takes the samples as they stand
-    int64_t *order
+    int64_t *order         # NULL: every epoch takes the samples as they stand
+    BitGenerator *bits     # shuffles the order of the epoch before; NULL: (seed, stream) fixes every order, and the
+    uint64_t seed          # stream counts on
+    uint64_t stream
+    const double *rates    # the learning rates of the first epoch, which is the one under way if one is
+    Py_ssize_t rates_step  # elements to those of the next: 0 where all are the same
     bint begun             # an epoch is under way; the next slice goes on with it
     Py_ssize_t done
     Py_ssize_t most
-    double *losses         # of each epoch done: the mean over the samples, penalties included
-    double factor          # of the loss in that mean
+    double *totals         # of each epoch done, as copy_totals leaves them
+    double factor          # of the loss in the mean over samples that tells of progress
     # Progress is a loss below the best one by more than the tolerance; patience is how many epochs may lack it.
     double best
     double tolerance
@@ -27,18 +32,39 @@ cdef struct Epochs:
     Py_ssize_t idle
 
 
-cdef inline void begin_epoch(Epochs *epochs) noexcept nogil:
-    cdef Run *run = epochs.run
+cdef inline void draw_order(Epochs *epochs) noexcept nogil:
+    cdef Py_ssize_t i
     if epochs.bits != NULL:
-        shuffle_order(epochs.bits, epochs.order, run.n_samples)
-    run.next_batch, run.loss_totals[0], run.penalty_total = run.first_batch, 0, 0
+        shuffle_order(epochs.bits, epochs.order, epochs.run.n_samples)
+        return
+    for i in range(epochs.run.n_samples):
+        epochs.order[i] = i
+    shuffle(epochs.order, epochs.run.n_samples, epochs.seed, epochs.stream)
+    epochs.stream += 1
+
+
+cdef inline void begin_epoch(Epochs *epochs) noexcept nogil:
+    if epochs.order != NULL:
+        draw_order(epochs)
+    epochs.run.next_batch = epochs.run.first_batch
+    clear_totals(epochs.run)
     epochs.begun = True
 
 
+cdef inline double *totals_of_epoch(const Epochs *epochs, Py_ssize_t index) noexcept nogil:
+    return epochs.totals + index * totals_length(epochs.run)
+
+
+cdef inline double loss_of_epoch(const Epochs *epochs, Py_ssize_t index) noexcept nogil:
+    """The mean over the samples of the first loss, times its factor, and of the penalties."""
+    cdef const double *totals = totals_of_epoch(epochs, index)
+    return (epochs.factor * totals[2] + totals[1]) / epochs.run.n_samples
+
+
 cdef inline void end_epoch(Epochs *epochs) noexcept nogil:
-    cdef Run *run = epochs.run
-    cdef double loss = (epochs.factor * run.loss_totals[0] + run.penalty_total) / run.n_samples
-    epochs.losses[epochs.done] = loss
+    cdef double loss
+    copy_totals(totals_of_epoch(epochs, epochs.done), epochs.run)
+    loss = loss_of_epoch(epochs, epochs.done)
     epochs.done += 1
     epochs.idle = epochs.idle + 1 if loss > epochs.best - epochs.tolerance else 0
     epochs.best = min(epochs.best, loss)
@@ -52,6 +78,7 @@ cdef inline int run_epochs(Epochs *epochs, real **tensors, real **gradients, dou
     while epochs.done < epochs.most:
         if not epochs.begun:
             begin_epoch(epochs)
+        epochs.run.learning_rates = epochs.rates + epochs.done * epochs.rates_step
         status = run_slice(epochs.run, tensors, gradients, until - monotonic_seconds())
         if status != RUN_FINISHED:
             return status

@@ -76,11 +76,35 @@ cdef struct Run:
     Py_ssize_t next_batch
     Py_ssize_t last_batch  # the one after the last
     int64_t step           # of the optimizer at next_batch
-    double *loss_totals    # for each loss: sum over samples of the unweighted batch means
+    double *loss_totals    # for each loss: sum over samples of the unweighted batch means; then those of a batch
     double penalty_total   # sum over samples of the batches' penalties
     double last_loss       # of the last batch, penalties included
     double samples         # samples seen
     bint updates           # False: gradients are left in place and no step is made
+
+
+cdef inline Py_ssize_t totals_length(const Run *run) noexcept nogil:
+    return 2 + run.n_losses + 2 * run.n_metrics
+
+
+cdef inline void copy_totals(double *totals, const Run *run) noexcept nogil:
+    """What has been added up: samples, penalties, each loss, each metric's total and count."""
+    cdef int i
+    totals[0], totals[1] = run.samples, run.penalty_total
+    totals += 2
+    for i in range(run.n_losses):
+        totals[i] = run.loss_totals[i]
+    totals += run.n_losses
+    for i in range(run.n_metrics):
+        totals[2 * i], totals[2 * i + 1] = run.metrics[i].total, run.metrics[i].count
+
+
+cdef inline void clear_totals(Run *run) noexcept nogil:
+    cdef int i
+    run.samples = run.penalty_total = 0
+    memset(run.loss_totals, 0, run.n_losses * sizeof(double))
+    for i in range(run.n_metrics):
+        run.metrics[i].total = run.metrics[i].count = 0
 
 
 cdef inline void python_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:

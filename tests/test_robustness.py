@@ -401,6 +401,21 @@ def test_interrupt_while_native_code_runs(round_number: int) -> None:
     assert is_usable(model)
 
 
+def test_interrupt_of_epochs_that_nobody_watches() -> None:
+    """The epochs that were whole are in the history, and training goes on where the weights are."""
+    model, twin = compiled(), compiled()
+    thread = threading.Timer(0.2, _thread.interrupt_main)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=8, shuffle=False, epochs=10**9, verbose=0)
+    thread.join()
+    seen = model.optimizer.batches_seen
+    assert len(model.history.epoch) == len(model.history.history["loss"]) == seen // 7 > 0
+    assert model.training_state()["epochs_begun"] in (seen // 7, seen // 7 + 1)
+    assert whole_after(model, twin, seen)
+    assert is_usable(model)
+
+
 def test_interrupt_of_a_generator_stops_its_workers() -> None:
     class Batches(cnn_core.utils.PyDataset):
         def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Iterator
@@ -137,6 +138,97 @@ def test_a_callable_learning_rate_is_asked_for_every_batch() -> None:
         looped.train_on_batch(X[step % 7 * 8 : step % 7 * 8 + 8], Y[step % 7 * 8 : step % 7 * 8 + 8])
     assert same_weights(asked, looped)
     assert list(rates) == []
+
+
+# Epochs that nobody watches run many at a time, without Python between them
+
+
+def assert_same_training(
+    first: Any, second: Any, x: Any = X, y: Any = Y, epochs: int = 5, batch_size: int = 8, **arguments: Any
+) -> None:
+    """Fit one alone, the other with a callback that could look at every epoch, and compare all they leave."""
+    arguments |= {"epochs": epochs, "batch_size": batch_size, "verbose": 0}
+    alone = first.fit(x, y, **arguments)
+    watched = second.fit(x, y, callbacks=[callbacks.Callback()], **arguments)
+    assert same_weights(first, second)
+    assert alone.history == watched.history
+    assert alone.epoch == watched.epoch == list(range(epochs))
+    assert first.optimizer.state.keys() == second.optimizer.state.keys()
+    assert all(np.array_equal(vector, second.optimizer.state[name]) for name, vector in first.optimizer.state.items())
+    ours, theirs = first.training_state(), second.training_state()
+    assert ours["epochs_begun"] == theirs["epochs_begun"]
+    assert first.optimizer.batches_seen == second.optimizer.batches_seen
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.4, "metrics": ["accuracy", "mse"], "weighted_metrics": ["mae"]},
+        {"optimizer": optimizers.SGD(schedules.ExponentialDecay(0.1, 9, 0.7), momentum=0.9)},
+        {"optimizer": optimizers.Adam(use_ema=True, ema_overwrite_frequency=5, clipnorm=0.1)},
+        {"optimizer": optimizers.Nadam(gradient_accumulation_steps=3)},
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"shuffle": False}, {"class_weight": {0: 1.0, 1: 3.0}, "sample_weight": np.arange(N)}]
+)
+def test_unwatched_epochs_are_like_others(options: dict[str, Any], arguments: dict[str, Any]) -> None:
+    first, second = (compiled(**copy.deepcopy(options)) for _ in range(2))
+    for _ in range(2):
+        assert_same_training(first, second, **arguments)
+
+
+@pytest.mark.parametrize(("batch_size", "epochs"), [(N, 600), (8, 700), (1, 90)])
+def test_unwatched_epochs_of_several_native_calls(batch_size: int, epochs: int) -> None:
+    first, second = compiled(metrics=["accuracy"]), compiled(metrics=["accuracy"])
+    assert_same_training(first, second, epochs=epochs, batch_size=batch_size)
+
+
+def test_unwatched_epochs_with_several_losses() -> None:
+    def model() -> Any:
+        cnn_core.utils.set_random_seed(3)
+        x = cnn_core.Input((4,))
+        hidden = layers.Dense(5, "relu", kernel_regularizer="l2")(x)
+        model = cnn_core.Model(x, [layers.Dense(1, name="a")(hidden), layers.Dense(3, name="b")(hidden)])
+        model.compile("rmsprop", ["mse", losses.SparseCategoricalCrossentropy(from_logits=True)], loss_weights=[1, 0.3])
+        model.training_state()
+        return model
+
+    assert_same_training(model(), model(), y=[Y, LABELS])
+
+
+def test_an_unwatched_epoch_longer_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In no time native code runs a single batch; every call goes on with the epoch of the one before."""
+    reached = []
+
+    class Interrupted(cnn_core._core.Epochs):
+        def __call__(self, *arguments: Any) -> Any:
+            status = super().__call__(*arguments, seconds=0.0)
+            reached.append(self.next_batch)
+            return status
+
+    def model() -> Any:
+        cnn_core.utils.set_random_seed(3)
+        model = cnn_core.Sequential([cnn_core.Input((4,)), *(layers.Dense(400, "tanh") for _ in range(2))])
+        model.compile(optimizers.SGD(schedules.ExponentialDecay(0.1, 9, 0.7)), "mse")
+        model.training_state()
+        return model
+
+    monkeypatch.setattr(cnn_core._core, "Epochs", Interrupted)
+    assert_same_training(model(), model(), y=np.ones((N, 400)), epochs=3)
+    assert reached == [1, 2, 3, 4, 5, 6, 0] * 3
+
+
+def test_an_unwatched_epoch_that_diverges() -> None:
+    def outcome(**arguments: Any) -> tuple[Any, ...]:
+        model = compiled(optimizers.SGD(1e18), "mse", activation="linear")
+        with pytest.raises(cnn_core.NonFiniteLossError) as caught:
+            model.fit(X, Y, epochs=50, batch_size=8, verbose=0, **arguments)
+        history = model.history
+        state = model.training_state()["epochs_begun"], model.optimizer.batches_seen
+        return str(caught.value), history.history, history.epoch, state, [each.tolist() for each in model.get_weights()]
+
+    assert outcome() == outcome(callbacks=[callbacks.Callback()])
 
 
 # Kinds of data

@@ -25,7 +25,7 @@ def block_of(alpha: np.ndarray, name: str, n: int) -> tuple[Any, np.ndarray]:
     ]
     gradient = np.full(width, np.nan, dtype)
     network = _core.Network(dtype, plan)
-    network.bind([factor.array], [gradient])
+    network.bind([alpha], [gradient])
     return _core.Block(network, n), gradient
 
 

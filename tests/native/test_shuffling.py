@@ -113,7 +113,7 @@ def test_a_slice_that_ends_amid_an_epoch_goes_on_there():
 
 def test_wrong_arguments_are_refused():
     native, _, rows = training(20)
-    with pytest.raises(ValueError, match="epochs need an optimizer"):
+    with pytest.raises(ValueError, match="epochs need an optimizer and a loss"):
         _core.Epochs(native_pass(*evaluation(rows)), None)
     with pytest.raises(AttributeError):
         _core.Epochs(native, object())
