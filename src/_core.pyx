@@ -1221,10 +1221,10 @@ cdef class Block(Workbench):
             buffer = network.plan.inputs[i]
             data = data_of(inputs[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
-                gather_samples(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n,
+                gather_samples(<float *> self.workspace.values[buffer], <float *> data, NULL, 0, self.workspace.n, 0,
                                &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
-                gather_samples(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n,
+                gather_samples(<double *> self.workspace.values[buffer], <double *> data, NULL, 0, self.workspace.n, 0,
                                &self.plan.buffers[buffer], self.workspace.strides[buffer])
         _kept = self.begin()
         with nogil:
@@ -1257,10 +1257,10 @@ cdef class Block(Workbench):
             buffer = network.plan.outputs[i]
             data = data_of(deltas[i], network.dtype, self.workspace.n * network.sample_size(buffer))
             if network.element_size == 4:
-                gather_samples(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n,
+                gather_samples(<float *> self.workspace.deltas[buffer], <float *> data, NULL, 0, self.workspace.n, 0,
                                &self.plan.buffers[buffer], self.workspace.strides[buffer])
             else:
-                gather_samples(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n,
+                gather_samples(<double *> self.workspace.deltas[buffer], <double *> data, NULL, 0, self.workspace.n, 0,
                                &self.plan.buffers[buffer], self.workspace.strides[buffer])
             self.workspace.delta_written[buffer] = True
         _kept = self.begin()

@@ -242,17 +242,20 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
 
 
 cdef inline void gather_samples(real *y, const real *x, const int64_t *order, Py_ssize_t first, Py_ssize_t n,
-                                const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
-    """y (n * rows, width) = x[order[first + i]], row by row into the padded buffer."""
+                                Py_ssize_t n_coming, const Buffer *buffer, Py_ssize_t y_row) noexcept nogil:
+    """y (n * rows, width) = x[order[first + i]], row by row into the padded buffer.
+
+    The next n_coming entries of the order tell what will be wanted soon.
+    """
     cdef const int64_t *none = NULL
     cdef Py_ssize_t i, rows = buffer.rows, width = buffer.width
     if order == NULL:
-        gather(y, x + first * rows * width, none, n * rows, width, y_row, width)
+        gather(y, x + first * rows * width, none, n * rows, 0, width, y_row, width)
     elif rows == 1:
-        gather(y, x, order + first, n, width, y_row, width)
+        gather(y, x, order + first, n, n_coming, width, y_row, width)
     else:
         for i in range(n):
-            gather(y + i * rows * y_row, x + order[first + i] * rows * width, none, rows, width, y_row, width)
+            gather(y + i * rows * y_row, x + order[first + i] * rows * width, none, rows, 0, width, y_row, width)
 
 
 ctypedef struct Gathering:
@@ -262,14 +265,15 @@ ctypedef struct Gathering:
     const int64_t *order
     Py_ssize_t first
     Py_ssize_t n
+    Py_ssize_t n_coming
     const Buffer *buffer
     Py_ssize_t y_row
 
 
 cdef inline void gather_part(const Gathering *g, real *y, Py_ssize_t index) noexcept nogil:
-    cdef Py_ssize_t done = index * GATHERED_ROWS
-    gather_samples(y + done * g.buffer.rows * g.y_row, <const real *> g.x, g.order, g.first + done,
-                   min(<Py_ssize_t> GATHERED_ROWS, g.n - done), g.buffer, g.y_row)
+    cdef Py_ssize_t done = index * GATHERED_ROWS, n = min(<Py_ssize_t> GATHERED_ROWS, g.n - done)
+    gather_samples(y + done * g.buffer.rows * g.y_row, <const real *> g.x, g.order, g.first + done, n,
+                   g.n + g.n_coming - done - n, g.buffer, g.y_row)
 
 
 cdef inline void gather_task_f32(void *context, Py_ssize_t index) noexcept nogil:
@@ -289,7 +293,7 @@ cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py
     cdef Gathering g
     cdef int i, buffer
     workspace.n = n
-    g.order, g.first, g.n = run.order, first, n
+    g.order, g.first, g.n, g.n_coming = run.order, first, n, run.n_samples - first - n
     for i in range(plan.n_inputs):
         buffer = plan.inputs[i]
         if run.inputs[i].is_sparse:
@@ -298,7 +302,7 @@ cdef inline void load_block(const Run *run, real **tensors, Py_ssize_t first, Py
         g.y, g.x = workspace.values[buffer], run.inputs[i].data
         g.buffer, g.y_row = &plan.buffers[buffer], workspace.strides[buffer]
         if n * g.buffer.rows * g.buffer.width < SMALL_BLOCK:
-            gather_samples(<real *> g.y, <const real *> g.x, g.order, first, n, g.buffer, g.y_row)
+            gather_samples(<real *> g.y, <const real *> g.x, g.order, first, n, g.n_coming, g.buffer, g.y_row)
         else:
             pool_run(gather_task_f32 if real is float else gather_task_f64, &g,
                      (n + GATHERED_ROWS - 1) // GATHERED_ROWS)
@@ -317,7 +321,7 @@ cdef inline void store_predictions(const Run *run, real **tensors, Py_ssize_t fi
         output = plan.outputs[i]
         buffer = &plan.buffers[output]
         gather(<real *> run.predictions[i] + first * buffer.rows * buffer.width, <real *> workspace.values[output],
-               none, workspace.n * buffer.rows, buffer.width, buffer.width, workspace.strides[output])
+               none, workspace.n * buffer.rows, 0, buffer.width, buffer.width, workspace.strides[output])
 
 
 cdef inline double run_block(Run *run, real **tensors, real **gradients, Py_ssize_t batch_first, Py_ssize_t first,

@@ -43,7 +43,7 @@ cdef inline void copy_outputs(const Plan *plan, Workspace *workspace, real **ten
     for i in range(plan.n_outputs):
         output = &plan.buffers[plan.outputs[i]]
         gather(<real *> targets[i] + first * output.rows * output.width, <real *> workspace.values[plan.outputs[i]],
-               none, workspace.n * output.rows, output.width, output.width, workspace.strides[plan.outputs[i]])
+               none, workspace.n * output.rows, 0, output.width, output.width, workspace.strides[plan.outputs[i]])
 
 
 cdef inline void predict_rows(const Prediction *p, real **tensors, Py_ssize_t index) noexcept nogil:

@@ -21,8 +21,8 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
-        void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
-                       Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
+        void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
+                       Py_ssize_t n_cols, Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*transpose)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
                           Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(float *y, const float *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
@@ -95,8 +95,8 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
-        void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
-                       Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
+        void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
+                       Py_ssize_t n_cols, Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*transpose)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,
                           Py_ssize_t x_row) noexcept nogil
         void (*column_sums)(double *y, const double *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t x_row,
@@ -205,12 +205,12 @@ cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py
         simd_f64.pack_transposed(packed, w, n_k, n_cols, w_c)
 
 
-cdef inline void gather(real *y, const real *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_cols,
-                        Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil:
+cdef inline void gather(real *y, const real *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
+                        Py_ssize_t n_cols, Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil:
     if real is float:
-        simd_f32.gather(y, x, order, n_rows, n_cols, y_row, x_row)
+        simd_f32.gather(y, x, order, n_rows, n_coming, n_cols, y_row, x_row)
     else:
-        simd_f64.gather(y, x, order, n_rows, n_cols, y_row, x_row)
+        simd_f64.gather(y, x, order, n_rows, n_coming, n_cols, y_row, x_row)
 
 
 cdef inline void transpose(real *y, const real *x, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t y_row,

@@ -11,17 +11,18 @@ INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t 
     store(y + n - LANES, load(x + n - LANES));
 }
 
-/* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory. */
-static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols,
-                          ptrdiff_t y_row, ptrdiff_t x_row) {
+/* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory, unless they were asked for. */
+static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_coming,
+                          ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row) {
     enum { ROWS_AHEAD = 3, LONG_ROW = 512 / sizeof(REAL) };
     if (n_cols <= 0) return;
     const lanes live = first_lanes(n_cols < LANES ? n_cols : LANES);
+    const ptrdiff_t n_known = order && n_cols >= LONG_ROW ? n_rows + n_coming : 0;
     for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
         const REAL *row = x + (order ? order[i] : i) * x_row;
         if (n_cols < LANES)
             NAMED(store_part)(y, load_lanes(row, live), y_row < LANES, live);
-        else if (order && n_cols >= LONG_ROW && i + ROWS_AHEAD < n_rows)
+        else if (i + ROWS_AHEAD < n_known)
             NAMED(copy_row)(y, row, x + order[i + ROWS_AHEAD] * x_row, n_cols);
         else
             NAMED(copy_row)(y, row, NULL, n_cols);
