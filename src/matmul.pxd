@@ -56,9 +56,9 @@ cdef inline void begin_plain(Product *p) noexcept nogil:
 
 
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
-    """Equal blocks of at most LONGEST_K_BLOCK; a function of n_k alone."""
+    """Equal blocks of at most LONGEST_K_BLOCK, but of whole lines of the cache; a function of n_k alone."""
     cdef Py_ssize_t n_blocks = (n_k + LONGEST_K_BLOCK - 1) // LONGEST_K_BLOCK
-    return (n_k + n_blocks - 1) // n_blocks if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
+    return ((n_k + n_blocks - 1) // n_blocks + 15) // 16 * 16 if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
 
 
 cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:

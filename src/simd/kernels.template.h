@@ -29,8 +29,8 @@ typedef struct {
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 
     /* y[i*y_row + c] = x[s*x_row + c] for c < n_cols, with s = order[i], or i where order is NULL; what y_row leaves
-       beyond n_cols, of every row, may be set to anything. The order goes on for n_coming entries, whose rows are likely
-       to be wanted next. */
+       beyond n_cols, of every row, may be set to anything. The order goes on for n_coming entries, whose rows are
+       likely to be wanted next. */
     void (*gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_coming, ptrdiff_t n_cols,
                    ptrdiff_t y_row, ptrdiff_t x_row);
 

@@ -1,6 +1,6 @@
 /* a[r,c] = exp(z[r,c] - m) / sum_c exp(z[r,c] - m), m = max_c z[r,c]; log_sum = m + log(sum). Floor 0.
-   Wide rows run along the columns; of narrow ones (classes), as many as a vector has lanes run side by side, and what is
-   left over alone by the same operations in the same order: a row's bits do not depend on its neighbours. */
+   Wide rows run along the columns; of narrow ones (classes), as many as a vector has lanes run side by side, and what
+   is left over alone by the same operations in the same order: a row's bits do not depend on its neighbours. */
 
 enum { NAMED(NARROW_COLUMNS) = 16 }; /* a multiple of TRANSPOSE_WIDTH */
 

@@ -12,7 +12,7 @@
 #define UP_TO_14(DO) UP_TO_12(DO) DO(13) DO(14)
 #define UP_TO_(n) UP_TO_##n
 #define UP_TO(n) UP_TO_(n)
-enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
+enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8, LONG_ROW = 128 };
 #endif
 
 /* What all tiles of one panel_product share. */
@@ -20,7 +20,9 @@ typedef struct {
     const REAL *w, *bias;
     REAL *packed; /* where a packing tile leaves the panel */
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
-    int accumulate, stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
+    int accumulate;
+    int stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
+    int asks_for_x;   /* whether rows of x are long: every one is a new beginning to the hardware's prefetchers */
     REAL floor;
 } NAMED(product);
 
@@ -44,6 +46,12 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
     if (r < rows) s[r][0] = s[r][1] = zero, __builtin_prefetch(y + r * y_row, 1);
     EACH_ROW(CLEAR)
 #undef CLEAR
+    if (p->asks_for_x) {
+#define ASK_FOR_NEXT(r) \
+    if (r < rows) __builtin_prefetch(x + (rows + r) * x_row);
+        EACH_ROW(ASK_FOR_NEXT)
+#undef ASK_FOR_NEXT
+    }
 
     for (ptrdiff_t k = p->n_k; k > 0; k--) {
         const vector w_0 = NAMED(load_part)(w, ragged_0, live);
@@ -165,10 +173,22 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                                  ptrdiff_t spare_cols, int accumulate, REAL floor) {
     if (n_rows <= 0 || n_cols <= 0) return;
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
-    const int stores_whole = spare_cols >= LANES - n_cols % LANES;
     const NAMED(tiles) *tiles = wide ? (ragged ? &NAMED(wide_ragged_tiles) : &NAMED(wide_tiles))
                                      : (ragged ? &NAMED(narrow_ragged_tiles) : &NAMED(narrow_tiles));
-    NAMED(product) p = {w, bias, packed, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, accumulate, stores_whole, floor};
+    NAMED(product) p = {.w = w,
+                        .bias = bias,
+                        .packed = packed,
+                        .n_cols = n_cols,
+                        .n_k = n_k,
+                        .y_row = y_row,
+                        .x_row = x_row,
+                        .x_k = x_k,
+                        .w_k = w_k,
+                        .gate_row = gate_row,
+                        .accumulate = accumulate,
+                        .stores_whole = spare_cols >= LANES - n_cols % LANES,
+                        .asks_for_x = x_k == 1 && n_k >= LONG_ROW,
+                        .floor = floor};
     if (packed) {
         tiles->packs(y, x, gate, &p, 1);
         n_rows -= tiles->tallest;
