@@ -3,10 +3,10 @@
 # with the seed as key and (block, stream) as counter. Each use of words draws from blocks of its own, so that nothing
 # that is drawn with one seed and stream repeats another use's bits.
 
-from libc.math cimport M_PI, cos, log, sin, sqrt
+from libc.math cimport sqrt
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 
-from simd cimport real
+from simd cimport cosine_sine, real, vector_log
 
 cdef extern from "simd/random.h" nogil:
     enum:
@@ -26,6 +26,7 @@ cdef enum:
 cdef enum:
     GROUPS_AT_ONCE = 4
     WORDS_AT_ONCE = 256  # GROUPS_AT_ONCE * PHILOX_WORDS: 1 KiB of stack
+    NORMAL_PAIRS = 32    # of a group: PHILOX_WORDS / 2
 
 cdef inline void philox(uint32_t *words, uint64_t counter_low, uint64_t counter_high, uint64_t key) noexcept nogil:
     """words[0:4] = Philox4x32-10 of one counter"""
@@ -117,12 +118,22 @@ cdef inline void dropout_mask(real *mask, Py_ssize_t n, Py_ssize_t first_index, 
         skipped = 0
 
 
-cdef inline void normal_pair(double *pair, uint32_t first, uint32_t second) noexcept nogil:
-    """pair = sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v) with u in (0, 1], v in [0, 1) (Box and Muller, 1958)"""
-    cdef double radius = sqrt(-2 * log((<double> first + 1) * (1 / 4294967296.0)))
-    cdef double angle = <double> second * (2 * M_PI / 4294967296.0)
-    pair[0] = radius * cos(angle)
-    pair[1] = radius * sin(angle)
+cdef inline void normal_group(double *numbers, const uint32_t *words) noexcept nogil:
+    """numbers (2 i, 2 i + 1) = sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v), u in (0, 1] and v in [0, 1) from the same words
+
+    (Box and Muller, 1958).
+    """
+    cdef double[NORMAL_PAIRS] radius, cosine, sine
+    cdef Py_ssize_t i
+    for i in range(NORMAL_PAIRS):
+        radius[i] = (<double> words[2 * i] + 1) * (1 / 4294967296.0)
+        cosine[i] = <double> words[2 * i + 1] * (1 / 4294967296.0)
+    vector_log(radius, <const double *> radius, NORMAL_PAIRS)
+    cosine_sine(cosine, sine, <const double *> cosine, NORMAL_PAIRS)
+    for i in range(NORMAL_PAIRS):
+        radius[i] = sqrt(-2 * radius[i])
+        numbers[2 * i] = radius[i] * cosine[i]
+        numbers[2 * i + 1] = radius[i] * sine[i]
 
 
 cdef inline void normal_numbers(real *numbers, Py_ssize_t n, Py_ssize_t first_index, uint64_t seed,
@@ -135,9 +146,7 @@ cdef inline void normal_numbers(real *numbers, Py_ssize_t n, Py_ssize_t first_in
     while done < n:
         count = min(n - done, PHILOX_WORDS - skipped)
         philox_groups(words, group, 1, stream, seed)
-        # Words 2i and 2i + 1 make numbers 2i and 2i + 1: no pair lies in two groups.
-        for i in range(skipped // 2, (skipped + count + 1) // 2):
-            normal_pair(&group_numbers[2 * i], words[2 * i], words[2 * i + 1])
+        normal_group(group_numbers, words)
         for i in range(count):
             numbers[done + i] = <real> group_numbers[skipped + i]
         done += count
