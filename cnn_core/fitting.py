@@ -62,6 +62,9 @@ def fit(
     """Train for the epochs of the plan; see `Trainer.fit`."""
     model.stop_training = False
     batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
+    measured = None
+    if held_out is not None:
+        measured = BatchSource(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
     heard = _heard(model, callbacks)
     batches.undisturbed = heard.only_records and not model.optimizer.asks_every_batch
@@ -70,10 +73,10 @@ def fit(
     resumption = model._take_resumption()
     first = plan.initial_epoch if resumption is None else resumption.epoch
     epochs = range(first, plan.epochs)
-    watched = held_out is not None or progress.verbose or resumption is not None or not batches.undisturbed
+    watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
     try:
         if watched or not batches.needs_no_python:
-            logs = _fit_watched(model, objectives, batches, held_out, plan, heard, progress, epochs, resumption)
+            logs = _fit_watched(model, objectives, batches, measured, plan, heard, progress, epochs, resumption)
         else:
             logs = _fit_unwatched(model, objectives, batches, plan, heard, epochs)
     finally:
@@ -98,7 +101,7 @@ def _fit_watched(
     model: Any,
     objectives: Objectives,
     batches: BatchSource,
-    held_out: Dataset | Batches | None,
+    measured: BatchSource | None,
     plan: FitPlan,
     callbacks: CallbackList,
     progress: Progress,
@@ -107,7 +110,7 @@ def _fit_watched(
 ) -> dict[str, Any]:
     logs: dict[str, Any] = {}
     for number in epochs:
-        logs = _fit_epoch(model, objectives, batches, held_out, plan, callbacks, progress, number, resumption)
+        logs = _fit_epoch(model, objectives, batches, measured, plan, callbacks, progress, number, resumption)
         resumption = None
         if model.stop_training:
             break
@@ -131,7 +134,7 @@ def _fit_epoch(
     model: Any,
     objectives: Objectives,
     batches: BatchSource,
-    held_out: Dataset | Batches | None,
+    measured: BatchSource | None,
     plan: FitPlan,
     callbacks: CallbackList,
     progress: Progress,
@@ -148,11 +151,9 @@ def _fit_epoch(
         run_epoch(model, batches, totals, True, callbacks, progress, epoch)
     logs = dict(sorted(totals.logs().items()))
     done = totals.batches
-    if held_out is not None and plan.validation_freq(number + 1):
-        measured = evaluate(
-            model, objectives, held_out, plan.validation_batch_size, plan.validation_steps, 0, callbacks
-        )
-        logs |= {f"val_{name}": value for name, value in sorted(measured.items())}
+    if measured is not None and plan.validation_freq(number + 1):
+        results = evaluate(model, objectives, measured, 0, callbacks)
+        logs |= {f"val_{name}": value for name, value in sorted(results.items())}
     logs = callbacks.on_epoch_end(number, logs)
     progress.epoch_end(logs, done)
     return logs
@@ -176,14 +177,11 @@ def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumpt
 def evaluate(
     model: Any,
     objectives: Objectives,
-    source: Dataset | Batches,
-    batch_size: int,
-    steps: int | None,
+    batches: BatchSource,
     verbose: Any,
     callbacks: Any,
 ) -> dict[str, Any]:
-    """Measure loss and metrics over the source; see `Trainer.evaluate`."""
-    batches = BatchSource(model, objectives, source, batch_size, False, steps)
+    """Measure loss and metrics over a source for evaluation; see `Trainer.evaluate`."""
     progress = Progress(verbose, 1, batches.n_batches)
     heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
     if heard is not callbacks:

@@ -40,7 +40,8 @@ class Accumulator(NDArrayOperatorsMixin):
 
     def assign(self, value: Any) -> None:
         """Replace the value by one that can be broadcast to its shape."""
-        self.value = np.broadcast_to(np.asarray(value, np.float64), self.value.shape).copy()
+        given = np.array(value, np.float64)
+        self.value = given if given.shape == self.value.shape else np.broadcast_to(given, self.value.shape).copy()
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""
@@ -52,7 +53,7 @@ class Accumulator(NDArrayOperatorsMixin):
 
     def reset(self) -> None:
         """Go back to the value of the beginning."""
-        self.value = np.full_like(self.value, self._initial)
+        self.value = np.full(self.value.shape, self._initial, np.float64)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -337,6 +337,8 @@ class Objectives:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, float):
+        return float(value)  # a NumPy number among them
     array = np.asarray(value)
     return float(array) if array.ndim == 0 else array
 

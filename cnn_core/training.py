@@ -446,7 +446,8 @@ class Trainer:
                 self._build_for(x)
                 objectives = self._objectives_for(y, "evaluate")
                 source = self._dataset(x, y, sample_weight, None, objectives)
-            logs = evaluate(self, objectives, source, size, count, verbose, callbacks)
+            batches = BatchSource(self, objectives, source, size, False, count)
+            logs = evaluate(self, objectives, batches, verbose, callbacks)
         return _results(logs, objectives, return_dict)
 
     def predict(
