@@ -1,7 +1,7 @@
 """Callbacks: what happens beside training, at its begin and end, around epochs and around batches. Floor 4.
 
 Use only the model's public face. `CallbackList` calls several at once; it also says whether anybody listens to single
-batches, for when nobody does an epoch is one native call.
+batches or epochs, for when nobody does many of them are one native call.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -288,6 +288,11 @@ class CallbackList(Callback):
         """Whether nobody but a `History` listens, so that nothing of the model changes between epochs."""
         return all(type(callback) is History for callback in self.callbacks)
 
+    def record(self, done: int, epochs: Sequence[int], logs: Sequence[Logs]) -> None:
+        """Let the histories record several epochs at once: see `History.record`."""
+        for callback in self.callbacks:
+            callback.record(done, epochs, logs)
+
     def on_nonfinite_loss(self, batch: int, loss: float) -> bool:
         """Tell every callback; return whether one of them takes care of it."""
         heard = [
@@ -391,10 +396,12 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
         self._epochs: dict[str, list[int]] = {}  # of each value: with validation_freq some epochs have none
+        self._earlier: dict[str, int] = {}  # values of earlier trainings
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the epochs of an earlier training, but not their values."""
         self.epoch = []
+        self._earlier = {name: len(values) for name, values in self.history.items()}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's values."""
@@ -404,6 +411,14 @@ class History(Callback):
             self._epochs.setdefault(name, []).append(epoch)
         if self.model is not None:
             self.model.history = self
+
+    def record(self, done: int, epochs: Sequence[int], logs: Sequence[Logs]) -> None:
+        """Put the values of several epochs behind those of the first `done` ones of this training; twice is as once."""
+        self.epoch[done:] = epochs
+        for name in logs[0]:
+            first = self._earlier.get(name, 0) + done
+            self.history.setdefault(name, [])[first:] = [each[name] for each in logs]
+            self._epochs.setdefault(name, [])[first:] = epochs
 
     def plot(self, names: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None) -> Any:
         """Draw each metric over the epochs, training beside validation.

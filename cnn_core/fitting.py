@@ -9,7 +9,7 @@ import numpy as np
 
 from cnn_core import lbfgs
 from cnn_core.arrays import Array
-from cnn_core.callbacks import CallbackList, History
+from cnn_core.callbacks import CallbackList, History, plain_logs
 from cnn_core.data import Batches, Dataset
 from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
@@ -75,7 +75,7 @@ def fit(
     epochs = range(first, plan.epochs)
     watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
     try:
-        if watched or not batches.needs_no_python:
+        if watched or not epochs or not batches.runs_alone():
             logs = _fit_watched(model, objectives, batches, measured, plan, heard, progress, epochs, resumption)
         else:
             logs = _fit_unwatched(model, objectives, batches, plan, heard, epochs)
@@ -120,14 +120,16 @@ def _fit_watched(
 def _fit_unwatched(
     model: Any, objectives: Objectives, batches: BatchSource, plan: FitPlan, callbacks: CallbackList, epochs: range
 ) -> dict[str, Any]:
-    logs: dict[str, Any] = {}
+    latest: dict[str, Any] = {}
 
-    def ended(number: int, totals: Totals) -> None:
-        nonlocal logs
-        logs = callbacks.on_epoch_end(number, dict(sorted(totals.logs().items())))
+    def record(done: int, logs: list[dict[str, Any]]) -> None:
+        if logs:
+            plain = [plain_logs(each) for each in logs]
+            callbacks.record(done, epochs[done : done + len(logs)], plain)
+            latest.update(plain[-1])
 
-    run_epochs(model, batches, objectives, epochs, plan.shuffle, ended)
-    return logs
+    run_epochs(model, batches, objectives, len(epochs), plan.shuffle, record)
+    return latest
 
 
 def _fit_epoch(

@@ -7,7 +7,7 @@ from a generator one stretch each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from cnn_core.optimizers import LBFGS
 from cnn_core.parameters import native_optimizer
 from cnn_core.progress import Progress
 
-BATCHES_AT_ONCE = 4096  # whose learning rates are asked for
+# What a native pass has counted: samples, penalties, each loss, and each metric's total and count.
+Taken: TypeAlias = tuple[float, float, list[float], list[tuple[float, float]]]
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -72,7 +73,7 @@ class Totals:
         self.losses = [0.0] * len(objectives.losses)
         objectives.reset()
 
-    def add(self, taken: tuple[float, float, list[float], list[tuple[float, float]]]) -> None:
+    def add(self, taken: Taken) -> None:
         """Add what a native pass has counted, as its `take_totals` returns it."""
         samples, penalties, losses, metrics = taken
         self.samples += samples
@@ -267,15 +268,18 @@ class BatchSource:
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
         return self._source.take(slice(None))
 
-    @property
-    def needs_no_python(self) -> bool:
-        """Whether an epoch is one native pass: over all samples, in memory, with nothing to be measured beside it."""
+    def runs_alone(self) -> bool:
+        """Tell whether epochs are native passes alone: all samples in memory, and no code that is not our own."""
+        optimizer = self._model.optimizer
+        asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
         return (
             isinstance(self._source, Dataset)
             and self._source.in_memory
             and self._steps is None
+            and not isinstance(optimizer, LBFGS)
             and not self._objectives.python_metrics
-            and not isinstance(self._model.optimizer, LBFGS)
+            and all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
+            and not self.of_all().native.calls_python
         )
 
     def of_all(self) -> Stretch:
@@ -405,13 +409,23 @@ def run_epochs(
     model: Any,
     source: BatchSource,
     objectives: Objectives,
-    numbers: range,
+    n_epochs: int,
     shuffle: bool,
-    ended: Callable[[int, Totals], None],
+    record: Callable[[int, list[dict[str, Any]]], None],
 ) -> None:
-    """Run epochs of training that nobody watches, many in one native call, and hand over what each has added up.
+    """Run epochs of training that nobody watches, many in one native call.
 
-    A small network is through its data in less time than a visit to Python between two epochs takes.
+    Parameters
+    ----------
+    model : Model
+    source : BatchSource
+        Which `runs_alone`.
+    objectives : Objectives
+    n_epochs : int
+    shuffle : bool
+    record : callable
+        Receives how many epochs were done before, and the logs of those done since. If an interrupt arrives meanwhile
+        it is called once more with the same.
 
     Raises
     ------
@@ -420,27 +434,42 @@ def run_epochs(
     """
     optimizer, stretch, begun = model.optimizer, source.of_all(), model._epochs_begun
     epochs = _core.Epochs(stretch.native, (model._seed_for_training(), begun + 1) if shuffle else None)
-    at_once = max(1, BATCHES_AT_ONCE // stretch.n_batches)
-    number, status = numbers.start, ""
-    while number < numbers.stop and not model.stop_training:
+    done, status = 0, ""
+
+    def note() -> None:
+        optimizer.batches_seen = max(before, stretch.native.step)  # the weights are those after native.step steps
+        model._epochs_begun = begun + done + epochs.n_done + epochs.begun
+        record(done, [_logs(objectives, taken) for taken in epochs.totals()])
+
+    while done < n_epochs and status != "diverged" and not model.stop_training:
         model._hold_variables()
-        most, before = min(at_once, numbers.stop - number), optimizer.batches_seen
-        rates = optimizer.learning_rates(before - epochs.next_batch, most * stretch.n_batches)
+        before = optimizer.batches_seen
+        rates = optimizer.learning_rates(before - epochs.next_batch, stretch.n_batches)
         try:
-            status = epochs(most, rates, before)
+            # A schedule has other rates for every epoch.
+            status = epochs(n_epochs - done if optimizer.schedule is None else 1, rates, before)
         finally:
-            # Even if an interrupt arrives here: the weights are those after native.step steps.
-            optimizer.batches_seen = max(before, stretch.native.step)
-            model._epochs_begun = begun + number - numbers.start + epochs.n_done + epochs.begun
-            for taken in epochs.take_totals():
-                totals = Totals(objectives)
-                totals.add(taken)
-                ended(number, totals)
-                number += 1
-        if status == "diverged":
-            totals = Totals(objectives)
-            totals.batches = epochs.next_batch
-            _diverged(model, stretch.native.last_loss, totals, Epoch(number), None, True)
+            _finish(note)
+        done += epochs.n_done
+    if status == "diverged":
+        totals = Totals(objectives)
+        totals.batches = epochs.next_batch
+        _diverged(model, stretch.native.last_loss, totals, Epoch(done), None, True)
+
+
+def _logs(objectives: Objectives, taken: Taken) -> dict[str, Any]:
+    totals = Totals(objectives)
+    totals.add(taken)
+    return totals.logs()
+
+
+def _finish(work: Callable[[], None]) -> None:
+    """Do work that may be done twice, to its end: an interrupt amid it is raised afterwards."""
+    try:
+        work()
+    except BaseException:
+        work()
+        raise
 
 
 def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, Any] | None:

@@ -1,7 +1,7 @@
 """Training, evaluation and prediction: the loop around the native loop over batches. Floor 4.
 
-Python decides what a batch is, when callbacks are asked and what the user sees; an epoch is one native call, cut into
-slices of 50 ms after which signals are looked for.
+Python decides what a batch is, when callbacks are asked and what the user sees; an epoch, or many that nobody
+watches, is one native call, cut into slices of 50 ms after which signals are looked for.
 """
 
 from __future__ import annotations

@@ -150,6 +150,10 @@ class Variable:
         self._array = array
         Variable.moves = next(_numbers)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._array = aligned_copy(self._array)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._array, dtype=dtype or self.dtype)
 

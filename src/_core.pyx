@@ -1550,6 +1550,12 @@ cdef class Pass(Workbench):
             free(totals)
 
     @property
+    def calls_python(self):
+        """Whether an operation, loss, penalty or constraint is written in Python."""
+        customs = self.customs + self.network.customs + ([] if self.optimizer is None else self.optimizer.customs)
+        return any(custom is not None for custom in customs)
+
+    @property
     def last_loss(self):
         """Of the last batch, penalties included."""
         return self.run.last_loss
@@ -1570,7 +1576,7 @@ cdef tuple read_totals(const Run *run, const double *totals):
 
 
 cdef class Epochs:
-    """Epochs of a training pass, each in an order of its own, until the loss makes no more progress.
+    """Epochs of a training pass, each in an order of its own: so many, or until the loss makes no more progress.
 
     Parameters
     ----------
@@ -1581,7 +1587,7 @@ cdef class Epochs:
         order of the first epoch is shuffled(n, seed, stream), that of the next has the stream + 1, and so on. None
         leaves the samples in place.
     factor : float
-        Of the loss where progress is asked for, and in `take_losses`; there must be one loss then.
+        Of the loss where progress is asked for, and in `take_losses`: both are for trainings with one loss.
     """
     cdef Pass training
     cdef EpochsStruct epochs
@@ -1620,22 +1626,22 @@ cdef class Epochs:
         """Runs at most `most` epochs: until more than `patience` in a row were idle, their loss no more than
         `tolerance` below the best one; or as many as the time allows. Returns the status of a Pass.
 
-        The learning rates are those of an epoch's batches, the same for all, or those of every epoch's, one epoch
-        after the other. An epoch that the time cut short, at `next_batch`, goes on with the next call, as the first of
-        that. The caller holds the bit generator's lock.
+        The learning rates are those of an epoch's batches. An epoch that the time cut short, at `next_batch`, goes on
+        with the next call. The caller holds the bit generator's lock.
         """
         cdef EpochsStruct *epochs = &self.epochs
         cdef Run *run = &self.training.run
-        cdef Py_ssize_t n_batches = self.training.n_batches
+        cdef const double *rates
         cdef int status
+        epochs.done = 0
         if run.n_samples != self.n_samples:
             raise ValueError(f"the pass has {run.n_samples} samples, the order {self.n_samples}")
-        epochs.rates_step = 0 if learning_rates.size == n_batches else n_batches
-        epochs.rates = <const double *> data_of(learning_rates, _rates_dtype,
-                                                n_batches if epochs.rates_step == 0 else most * n_batches)
-        _kept = self.training.ready(0, n_batches, epochs.rates, step, epochs.order, True)
+        if patience < INFINITY:
+            self.check_one_loss()
+        rates = <const double *> data_of(learning_rates, _rates_dtype, self.training.n_batches)
+        _kept = self.training.ready(0, self.training.n_batches, rates, step, epochs.order, True)
         run.next_batch = self.next_batch
-        epochs.done, epochs.most = 0, min(most, <Py_ssize_t> MAX_EPOCHS)
+        epochs.most = min(most, <Py_ssize_t> MAX_EPOCHS)
         epochs.best, epochs.tolerance, epochs.patience, epochs.idle = best, tolerance, patience, idle
         with nogil:
             if self.training.network.element_size == 4:
@@ -1657,17 +1663,21 @@ cdef class Epochs:
         """The epochs that the last call finished and whose losses nobody has taken."""
         return self.epochs.done
 
+    cdef int check_one_loss(self) except -1:
+        if self.training.run.n_losses != 1:
+            raise ValueError(f"progress is that of one loss. Received: {self.training.run.n_losses} losses")
+        return 0
+
     def take_losses(self):
         """The losses of those epochs, penalties included."""
+        self.check_one_loss()
         taken = [loss_of_epoch(&self.epochs, i) for i in range(self.epochs.done)]
         self.epochs.done = 0
         return taken
 
-    def take_totals(self):
+    def totals(self):
         """Of each of those epochs what Pass.take_totals returns."""
-        taken = [read_totals(&self.training.run, totals_of_epoch(&self.epochs, i)) for i in range(self.epochs.done)]
-        self.epochs.done = 0
-        return taken
+        return [read_totals(&self.training.run, totals_of_epoch(&self.epochs, i)) for i in range(self.epochs.done)]
 
     @property
     def order(self):

@@ -1,4 +1,4 @@
-# Epochs of training, each in an order of its own, until the loss makes no more progress. Floor 1.
+# Epochs of training, each in an order of its own, as many as wanted or until the loss makes no more progress. Floor 1.
 # A network of some thousand parameters passes a hundred samples in 30 us: less than a visit to the interpreter between
 # two epochs would be worth.
 
@@ -18,8 +18,6 @@ cdef struct Epochs:
     BitGenerator *bits     # shuffles the order of the epoch before; NULL: (seed, stream) fixes every order, and the
     uint64_t seed          # stream counts on
     uint64_t stream
-    const double *rates    # the learning rates of the first epoch, which is the one under way if one is
-    Py_ssize_t rates_step  # elements to those of the next: 0 where all are the same
     bint begun             # an epoch is under way; the next slice goes on with it
     Py_ssize_t done
     Py_ssize_t most
@@ -78,7 +76,6 @@ cdef inline int run_epochs(Epochs *epochs, real **tensors, real **gradients, dou
     while epochs.done < epochs.most:
         if not epochs.begun:
             begin_epoch(epochs)
-        epochs.run.learning_rates = epochs.rates + epochs.done * epochs.rates_step
         status = run_slice(epochs.run, tensors, gradients, until - monotonic_seconds())
         if status != RUN_FINISHED:
             return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import pickle
 from typing import Any
 
 import numpy as np
@@ -182,3 +183,10 @@ def test_equal_neighbours_are_one_segment() -> None:
 
 def test_aligned_zeros_of_nothing() -> None:
     assert aligned_zeros(0, np.dtype("float32")).shape == (0,)
+
+
+def test_variables_start_on_a_boundary_wherever_they_come_from() -> None:
+    for size in range(1, 40):
+        variable = Variable(np.zeros(size + 1, "float32")[1:], "bias", "dense/bias")
+        for each in (variable, copy.deepcopy(variable), pickle.loads(pickle.dumps(variable))):
+            assert each.array.ctypes.data % ALIGNMENT == 0

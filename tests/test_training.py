@@ -219,6 +219,74 @@ def test_an_unwatched_epoch_longer_than_a_slice(monkeypatch: pytest.MonkeyPatch)
     assert reached == [1, 2, 3, 4, 5, 6, 0] * 3
 
 
+class StoppingLoss:
+    """The mean squared error, which ends the training when it is asked for the hundredth time."""
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.asked = 0
+
+    def value(self, y: Any, prediction: Any) -> Any:
+        self.asked += 1
+        if self.asked == 100:
+            self.model.stop_training = True
+        return ((prediction - y) ** 2).mean(-1)
+
+    def gradient(self, y: Any, prediction: Any) -> Any:
+        return 2 * (prediction - y) / y.shape[-1]
+
+
+class Observed(metrics.MeanAbsoluteError):
+    """The mean absolute error, which notes the optimizer's steps when it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(name="observed")
+        self.model: Any = None
+        self.seen: list[int] = []
+
+    def result(self) -> Any:
+        if self.model is not None:
+            self.seen.append(self.model.optimizer.batches_seen)
+        return super().result()
+
+
+class Slower(schedules.LearningRateSchedule):
+    """Halves the rate every seven batches and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def __call__(self, step: int) -> float:
+        self.asked.append(step)
+        return float(0.1 * 0.5 ** (step // 7))
+
+
+def test_python_of_others_runs_when_it_would_in_watched_epochs() -> None:
+    def trained(**arguments: Any) -> Any:
+        loss, metric, schedule = StoppingLoss(), Observed(), Slower()
+        stopping, slowed = compiled("adam", loss), compiled(optimizers.SGD(schedule))
+        observed = compiled("adam", "mse", metrics=[metric])
+        loss.model, metric.model = stopping, observed
+        for model in (stopping, observed, slowed):
+            model.fit(X, Y, epochs=40, batch_size=8, verbose=0, **arguments)
+        return stopping.history.epoch, stopping.get_weights()[0].tolist(), metric.seen, schedule.asked
+
+    alone, watched = trained(), trained(callbacks=[callbacks.Callback()])
+    assert alone == watched
+    assert alone[0] == list(range(15))  # 7 batches an epoch, so that it ends after the 105th
+    assert alone[2] == list(range(7, 7 * 41, 7))
+    assert alone[3] == list(range(7 * 40))
+
+
+def test_no_epochs_leave_everything_as_it_was() -> None:
+    model = compiled(optimizers.Adam(use_ema=True))
+    model.optimizer.iterations = 10
+    before, state = model.get_weights(), model.training_state()
+    model.fit(X, Y, epochs=3, initial_epoch=3, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
+    assert model.training_state() == state
+
+
 def test_an_unwatched_epoch_that_diverges() -> None:
     def outcome(**arguments: Any) -> tuple[Any, ...]:
         model = compiled(optimizers.SGD(1e18), "mse", activation="linear")

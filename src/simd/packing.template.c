@@ -14,10 +14,10 @@ INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t 
 /* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory, unless they were asked for. */
 static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_coming,
                           ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row) {
-    enum { ROWS_AHEAD = 3, LONG_COPY = 512 / sizeof(REAL) };
+    enum { ROWS_AHEAD = 3 };
     if (n_cols <= 0) return;
     const lanes live = first_lanes(n_cols < LANES ? n_cols : LANES);
-    const ptrdiff_t n_known = order && n_cols >= LONG_COPY ? n_rows + n_coming : 0;
+    const ptrdiff_t n_known = order && n_cols * sizeof(REAL) >= LONG_ROW_BYTES ? n_rows + n_coming : 0;
     for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
         const REAL *row = x + (order ? order[i] : i) * x_row;
         if (n_cols < LANES)

@@ -12,7 +12,8 @@
 #define UP_TO_14(DO) UP_TO_12(DO) DO(13) DO(14)
 #define UP_TO_(n) UP_TO_##n
 #define UP_TO(n) UP_TO_(n)
-enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8, LONG_ROW = 128 };
+enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
+enum { LONG_ROW_BYTES = 512 }; /* rows of x that are worth asking for before they are read */
 #endif
 
 /* What all tiles of one panel_product share. */
@@ -22,7 +23,7 @@ typedef struct {
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
     int accumulate;
     int stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
-    int asks_for_x;   /* whether rows of x are long: every one is a new beginning to the hardware's prefetchers */
+    int asks_for_x;   /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
     REAL floor;
 } NAMED(product);
 
@@ -187,7 +188,7 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                         .gate_row = gate_row,
                         .accumulate = accumulate,
                         .stores_whole = spare_cols >= LANES - n_cols % LANES,
-                        .asks_for_x = x_k == 1 && n_k >= LONG_ROW,
+                        .asks_for_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
                         .floor = floor};
     if (packed) {
         tiles->packs(y, x, gate, &p, 1);
