@@ -69,7 +69,8 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
             store(packed, w_0);
             if (two) store(packed + LANES, w_1);
             packed += PANEL_VECTORS * LANES;
-            __builtin_prefetch(w + PANEL_VECTORS * LANES, 0, 2); /* the next panel, its rows too far apart to guess */
+            /* The next panel's rows lie too far apart to guess; the line where one begins may well be here already. */
+            __builtin_prefetch(w + 2 * PANEL_VECTORS * LANES - 1, 0, 2);
         }
         w += w_k;
         x_of[0] += x_k, x_of[1] += x_k, x_of[2] += x_k, x_of[3] += x_k;
