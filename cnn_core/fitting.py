@@ -74,11 +74,16 @@ def fit(
     first = plan.initial_epoch if resumption is None else resumption.epoch
     epochs = range(first, plan.epochs)
     watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
+    logs: dict[str, Any] = {}
     try:
-        if watched or not epochs or not batches.runs_alone():
-            logs = _fit_watched(model, objectives, batches, measured, plan, heard, progress, epochs, resumption)
-        else:
+        if epochs and not watched and batches.runs_alone():
             logs = _fit_unwatched(model, objectives, batches, plan, heard, epochs)
+        else:
+            for number in epochs:
+                logs = _fit_epoch(model, objectives, batches, measured, plan, heard, progress, number, resumption)
+                resumption = None
+                if model.stop_training:
+                    break
     finally:
         if isinstance(source, Batches):
             source.close()
@@ -95,26 +100,6 @@ def _heard(model: Any, callbacks: Any) -> CallbackList:
         heard = CallbackList([*heard], add_history=True)
     heard.set_model(model)
     return heard
-
-
-def _fit_watched(
-    model: Any,
-    objectives: Objectives,
-    batches: BatchSource,
-    measured: BatchSource | None,
-    plan: FitPlan,
-    callbacks: CallbackList,
-    progress: Progress,
-    epochs: range,
-    resumption: Resumption | None,
-) -> dict[str, Any]:
-    logs: dict[str, Any] = {}
-    for number in epochs:
-        logs = _fit_epoch(model, objectives, batches, measured, plan, callbacks, progress, number, resumption)
-        resumption = None
-        if model.stop_training:
-            break
-    return logs
 
 
 def _fit_unwatched(
