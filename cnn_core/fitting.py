@@ -76,8 +76,9 @@ def fit(
     watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
     logs: dict[str, Any] = {}
     try:
-        if epochs and not watched and batches.runs_alone():
-            logs = _fit_unwatched(model, objectives, batches, plan, heard, epochs)
+        stretch = batches.alone() if epochs and not watched else None
+        if stretch is not None:
+            logs = _fit_unwatched(model, stretch, plan, heard, epochs)
         else:
             for number in epochs:
                 logs = _fit_epoch(model, objectives, batches, measured, plan, heard, progress, number, resumption)
@@ -103,7 +104,7 @@ def _heard(model: Any, callbacks: Any) -> CallbackList:
 
 
 def _fit_unwatched(
-    model: Any, objectives: Objectives, batches: BatchSource, plan: FitPlan, callbacks: CallbackList, epochs: range
+    model: Any, stretch: Stretch, plan: FitPlan, callbacks: CallbackList, epochs: range
 ) -> dict[str, Any]:
     latest: dict[str, Any] = {}
 
@@ -113,7 +114,7 @@ def _fit_unwatched(
             callbacks.record(done, epochs[done : done + len(logs)], plain)
             latest.update(plain[-1])
 
-    run_epochs(model, batches, objectives, len(epochs), plan.shuffle, record)
+    run_epochs(model, stretch, len(epochs), plan.shuffle, record)
     return latest
 
 

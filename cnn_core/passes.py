@@ -268,25 +268,22 @@ class BatchSource:
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
         return self._source.take(slice(None))
 
-    def runs_alone(self) -> bool:
-        """Tell whether epochs are native passes alone: all samples in memory, and no code that is not our own."""
+    def alone(self) -> Stretch | None:
+        """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
         optimizer = self._model.optimizer
         asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
-        return (
-            isinstance(self._source, Dataset)
-            and self._source.in_memory
-            and self._steps is None
-            and not isinstance(optimizer, LBFGS)
-            and not self._objectives.python_metrics
-            and all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
-            and not self.of_all().native.calls_python
-        )
-
-    def of_all(self) -> Stretch:
-        """Return the native pass over all samples, in memory."""
-        assert isinstance(self._source, Dataset)
+        if (
+            not isinstance(self._source, Dataset)
+            or not self._source.in_memory
+            or self._steps is not None
+            or isinstance(optimizer, LBFGS)
+            or self._objectives.python_metrics
+            or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
+        ):
+            return None
         self._look_at_optimizer()
-        return self._over(self._source)
+        stretch = self._over(self._source)
+        return None if stretch.native.calls_python else stretch
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
@@ -407,8 +404,7 @@ def run_epoch(
 
 def run_epochs(
     model: Any,
-    source: BatchSource,
-    objectives: Objectives,
+    stretch: Stretch,
     n_epochs: int,
     shuffle: bool,
     record: Callable[[int, list[dict[str, Any]]], None],
@@ -418,9 +414,8 @@ def run_epochs(
     Parameters
     ----------
     model : Model
-    source : BatchSource
-        Which `runs_alone`.
-    objectives : Objectives
+    stretch : Stretch
+        As `BatchSource.alone` returns it.
     n_epochs : int
     shuffle : bool
     record : callable
@@ -432,7 +427,7 @@ def run_epochs(
     NonFiniteLossError
         If a loss or gradient is not finite.
     """
-    optimizer, stretch, begun = model.optimizer, source.of_all(), model._epochs_begun
+    optimizer, objectives, begun = model.optimizer, stretch.objectives, model._epochs_begun
     epochs = _core.Epochs(stretch.native, (model._seed_for_training(), begun + 1) if shuffle else None)
     done, status = 0, ""
 
