@@ -26,7 +26,7 @@ from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, Te
 from optimizers cimport Optimizer as OptimizerStruct
 from plan cimport *
 from random cimport dropout_mask as fill_dropout_mask
-from random cimport normal_numbers, shuffle
+from random cimport count_up, normal_numbers, shuffle
 from random cimport philox as fill_philox
 from shuffling cimport BitGenerator
 from simd cimport all_finite as check_finite
@@ -1598,7 +1598,6 @@ cdef class Epochs:
 
     def __cinit__(self, Pass training not None, object shuffling, double factor=1.0):
         cdef bitgen_t *source
-        cdef Py_ssize_t i
         if training.optimizer is None or training.run.n_losses == 0:
             raise ValueError("epochs need an optimizer and a loss")
         self.training, self.n_samples = training, training.run.n_samples
@@ -1614,8 +1613,7 @@ cdef class Epochs:
             self.bits.state, self.bits.next_32, self.bits.next_64 = source.state, source.next_uint32, source.next_uint64
             self.epochs.bits = &self.bits
         self.epochs.order = <int64_t *> allocate(self.n_samples, sizeof(int64_t))
-        for i in range(self.n_samples):
-            self.epochs.order[i] = i
+        count_up(self.epochs.order, self.n_samples)
 
     def __dealloc__(self):
         free(self.epochs.totals)
@@ -1893,12 +1891,10 @@ def all_finite(cnp.ndarray array not None):
 
 def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
     """The numbers 0 .. n - 1 in an order that (seed, stream) fixes."""
-    cdef Py_ssize_t i
     order = np.empty(n, np.int64) if out is None else out
     cdef int64_t *data = <int64_t *> data_of(order, _indices_dtype, n, True)
     if out is None:
-        for i in range(n):
-            data[i] = i
+        count_up(data, n)
     with nogil:
         shuffle(data, n, seed, stream)
     return order

@@ -5,7 +5,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from network cimport RUN_FINISHED, RUN_OUT_OF_TIME, Run, clear_totals, copy_totals, run_slice, totals_length
-from random cimport shuffle
+from random cimport count_up, shuffle
 from shuffling cimport BitGenerator, shuffle_order
 from simd cimport real
 
@@ -31,12 +31,10 @@ cdef struct Epochs:
 
 
 cdef inline void draw_order(Epochs *epochs) noexcept nogil:
-    cdef Py_ssize_t i
     if epochs.bits != NULL:
         shuffle_order(epochs.bits, epochs.order, epochs.run.n_samples)
         return
-    for i in range(epochs.run.n_samples):
-        epochs.order[i] = i
+    count_up(epochs.order, epochs.run.n_samples)
     shuffle(epochs.order, epochs.run.n_samples, epochs.seed, epochs.stream)
     epochs.stream += 1
 

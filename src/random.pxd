@@ -74,6 +74,13 @@ cdef inline void swap(int64_t *order, Py_ssize_t i, Py_ssize_t j) noexcept nogil
     order[i] = moved
 
 
+cdef inline void count_up(int64_t *order, Py_ssize_t n) noexcept nogil:
+    """order = 0, 1, ..., n - 1"""
+    cdef Py_ssize_t i
+    for i in range(n):
+        order[i] = i
+
+
 cdef inline void shuffle(int64_t *order, Py_ssize_t n, uint64_t seed, uint64_t stream) noexcept nogil:
     """order = order permuted, each permutation equally likely (Fisher and Yates)"""
     cdef uint32_t[WORDS_AT_ONCE] words
