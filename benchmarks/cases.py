@@ -152,37 +152,18 @@ SLOW_SGD = Optimizer("sgd", 0.001)
 ADAM = Optimizer("adam", 0.001, epsilon=EPSILON)
 SLOW_ADAM = Optimizer("adam", 0.00003, epsilon=EPSILON)
 
+
+def aims(best: float, pytorch: float, scikit_learn: float) -> dict[str, float]:
+    """Return how many times as long as cnn_core the best rival, PyTorch and scikit-learn should take on one core."""
+    return {"best": best, "pytorch": pytorch, "scikit_learn": scikit_learn}
+
+
 TRAININGS = (
-    Training(
-        "XS", Network((4, 10, 3)), 32, 4096, (SGD, ADAM), targets={"best": 6.0, "pytorch": 60.0, "scikit_learn": 60.0}
-    ),
-    Training(
-        "S", Network((64, 32, 10)), 32, 4096, (SGD, ADAM), targets={"best": 5.0, "pytorch": 40.0, "scikit_learn": 35.0}
-    ),
-    Training(
-        "M",
-        Network((784, 128, 10)),
-        128,
-        12_800,
-        (SGD, SLOW_ADAM),
-        targets={"best": 1.4, "pytorch": 3.3, "scikit_learn": 3.3},
-    ),
-    Training(
-        "L",
-        Network((784, 512, 512, 10)),
-        128,
-        6_400,
-        (SLOW_SGD, SLOW_ADAM),
-        targets={"best": 1.2, "pytorch": 2.4, "scikit_learn": 2.6},
-    ),
-    Training(
-        "XL",
-        Network((1024, 2048, 2048, 1024)),
-        512,
-        2_048,
-        (SGD, SLOW_ADAM),
-        targets={"best": 1.25, "pytorch": 2.1, "scikit_learn": 2.1},
-    ),
+    Training("XS", Network((4, 10, 3)), 32, 4096, (SGD, ADAM), targets=aims(6.0, 60.0, 60.0)),
+    Training("S", Network((64, 32, 10)), 32, 4096, (SGD, ADAM), targets=aims(5.0, 40.0, 35.0)),
+    Training("M", Network((784, 128, 10)), 128, 12_800, (SGD, SLOW_ADAM), targets=aims(1.4, 3.3, 3.3)),
+    Training("L", Network((784, 512, 512, 10)), 128, 6_400, (SLOW_SGD, SLOW_ADAM), targets=aims(1.2, 2.4, 2.6)),
+    Training("XL", Network((1024, 2048, 2048, 1024)), 512, 2_048, (SGD, SLOW_ADAM), targets=aims(1.25, 2.1, 2.1)),
     # SimpleChains.jl's published example: one step is one full batch, so there is nothing to shuffle.
     Training(
         "SimpleChains",
