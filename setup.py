@@ -31,6 +31,8 @@ GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisib
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
 CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
 
+# A .pxd is cimported by its name alone, whichever floor it lies on.
+CYTHON_PATH = ["src", *(f"src/{folder}" for folder in ("training", "operations", "plan", "numbers"))]
 CYTHON_DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -105,6 +107,6 @@ core = Extension(
 )
 
 setup(
-    ext_modules=cythonize([core], include_path=["src"], compiler_directives=CYTHON_DIRECTIVES, annotate=False),
+    ext_modules=cythonize([core], include_path=CYTHON_PATH, compiler_directives=CYTHON_DIRECTIVES, annotate=False),
     cmdclass={"build_ext": BuildCore},
 )

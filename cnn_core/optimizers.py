@@ -1,8 +1,8 @@
 """Optimizers: descriptions of update rules that the native core carries out. Floor 3.
 
-Holds hyperparameters and, between trainings, the state vectors; the arithmetic is in src/optimizers.pxd. The docstring
-of each class is its update rule as code: w weights, g gradient, t = 1, 2, ... the update's number, lr the learning
-rate. Knows nothing of layers or models.
+Holds hyperparameters and, between trainings, the state vectors; the arithmetic is in src/training/optimizers.pxd. The
+docstring of each class is its update rule as code: w weights, g gradient, t = 1, 2, ... the update's number, lr the
+learning rate. Knows nothing of layers or models.
 """
 
 from __future__ import annotations

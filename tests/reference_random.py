@@ -1,4 +1,4 @@
-"""The random numbers of src/random.pxd once more, plainly, in NumPy and Python integers: the oracle of their tests."""
+"""The random numbers of src/numbers/random.pxd once more, plainly, in Python integers: the oracle of their tests."""
 
 from __future__ import annotations
 

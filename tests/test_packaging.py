@@ -97,7 +97,7 @@ def test_sdist_holds_everything_to_build_and_test(distribution: Path):
     with tarfile.open(archive) as file:
         held = {member.name.partition("/")[2] for member in file.getmembers() if member.isfile()}
     needed = {
-        *(in_tree(distribution, "src", ".pyx", ".pxd", ".c", ".h") - {"src/_core.c"}),
+        *(in_tree(distribution, "src", ".pyx", ".pxd", ".pxi", ".c", ".h") - {"src/_core.c"}),
         *in_tree(distribution, "cnn_core", *SHIPPED),
         *(name for folder in ("tests", "docs", "benchmarks") for name in in_tree(distribution, folder, "")),
         *("setup.py", "pyproject.toml", "MANIFEST.in", "wheels.yml", ".github/workflows/wheels.yml", ".ci/run"),

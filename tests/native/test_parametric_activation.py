@@ -1,4 +1,4 @@
-"""src/parametric_activation.pxd: x + alpha (g(x) - x) against the oracle and central differences."""
+"""src/operations/parametric_activation.pxd: x + alpha (g(x) - x) against the oracle and central differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""src/periodic.pxd: embeddings of numbers against the oracle, and their derivatives by central differences."""
+"""src/operations/periodic.pxd: embeddings of numbers against the oracle; derivatives by central differences."""
 
 from __future__ import annotations
 

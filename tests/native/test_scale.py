@@ -1,4 +1,4 @@
-"""src/scale.pxd: dense layers with a factor for every input, against the oracle and against dense layers without."""
+"""src/operations/scale.pxd: dense layers with a factor for every input, against the oracle and plain dense layers."""
 
 from __future__ import annotations
 

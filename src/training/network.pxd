@@ -1,5 +1,5 @@
 # A network at work: the forward pass, the delta recursion and the loop over batches, all along a plan. Floor 1.
-# It knows no Python object but through src/custom.pxd.
+# It knows no Python object but through src/operations/custom.pxd.
 
 from libc.math cimport isfinite
 from libc.stdint cimport int64_t, uint64_t
@@ -29,7 +29,7 @@ from simd cimport gather, real
 from sparse cimport read_sparse
 from threads cimport pool_run
 
-cdef extern from "monotonic.h" nogil:
+cdef extern from "system/monotonic.h" nogil:
     double monotonic_seconds()
 
 cdef enum:

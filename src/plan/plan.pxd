@@ -12,7 +12,7 @@ cdef extern from "simd/kinds.h" nogil:
         ACTIVATION_SIGMOID
         ACTIVATION_COUNT
 
-cdef extern from "memory.h" nogil:
+cdef extern from "system/memory.h" nogil:
     void use_large_pages(void *memory, size_t n_bytes)
 
 cdef enum RowActivationKind:  # activations that look at a whole row; numbered after the elementwise ones

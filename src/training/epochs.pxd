@@ -9,7 +9,7 @@ from random cimport count_up, shuffle
 from shuffling cimport BitGenerator, shuffle_order
 from simd cimport real
 
-cdef extern from "monotonic.h" nogil:
+cdef extern from "system/monotonic.h" nogil:
     double monotonic_seconds()
 
 cdef struct Epochs:

@@ -1,0 +1,216 @@
+# Single kernels: for descriptions, which compute with them, and for tests. Floor 2.
+
+from libc.math cimport NAN
+from libc.stdint cimport int32_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from activations cimport activate_rows, derive_rows
+from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
+from matmul cimport Product, begin_plain, multiply
+from optimizers cimport MAX_HYPERPARAMETERS
+from plan cimport CUSTOM_ACTIVATION, ROW_GLU
+from simd cimport all_finite as check_finite
+from simd cimport real
+
+cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noexcept nogil:
+    p.x, p.w = x, w
+    multiply(p, y)
+
+
+def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None):
+    """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
+    cdef Product p
+    begin_plain(&p)
+    if not x.ndim == w.ndim == 2:
+        raise ValueError(f"x and w must be matrices. Received: x.shape={x.shape}, w.shape={w.shape}")
+    p.n_rows, p.n_k = x.shape[1 if transposed_x else 0], x.shape[0 if transposed_x else 1]
+    p.n_cols = w.shape[0 if transposed_w else 1]
+    if w.shape[1 if transposed_w else 0] != p.n_k:
+        raise ValueError(f"x {x.shape} and w {w.shape} cannot be multiplied")
+    p.x_row, p.x_k = (1, x.shape[1]) if transposed_x else (x.shape[1], 1)
+    p.w_k, p.w_c = (1, w.shape[1]) if transposed_w else (w.shape[1], 1)
+    p.y_row, p.accumulate = p.n_cols, y is not None
+    if y is None:
+        y = np.empty((p.n_rows, p.n_cols), x.dtype)
+    data_of(x, y.dtype, p.n_rows * p.n_k)
+    data_of(w, y.dtype, p.n_k * p.n_cols)
+    data_of(y, y.dtype, p.n_rows * p.n_cols, True)
+    if y.dtype == np.float32:
+        multiply_arrays(&p, <float *> cnp.PyArray_DATA(y), <float *> cnp.PyArray_DATA(x), <float *> cnp.PyArray_DATA(w))
+    elif y.dtype == np.float64:
+        multiply_arrays(&p, <double *> cnp.PyArray_DATA(y), <double *> cnp.PyArray_DATA(x),
+                        <double *> cnp.PyArray_DATA(w))
+    else:
+        raise TypeError(f"x must be float32 or float64. Received: {y.dtype}")
+    return y
+
+
+cdef double *real_parameters(object parameters, double *target) except NULL:
+    cdef int i
+    for i, number in enumerate(parameters[:3]):
+        target[i] = number
+    return target
+
+
+def activation_forward(str kind, object z, tuple parameters=()):
+    """a = g(z) for a C-contiguous float array of any shape; row-wise kinds work on the last axis."""
+    cdef double p[3]
+    cdef Py_ssize_t width = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef int number = ACTIVATIONS[kind]
+    memset(p, 0, sizeof(p))
+    real_parameters(parameters, p)
+    data_of(z, real_dtype(z.dtype), -1)
+    if number == CUSTOM_ACTIVATION or kind == "glu" and width % 2:
+        raise ValueError(f"{kind!r} cannot be applied to rows of {width}")
+    a = np.empty(z.shape[:z.ndim - 1] + (width // 2,) if kind == "glu" else z.shape, z.dtype)
+    cdef Py_ssize_t n = z.size // width if width else 0
+    cdef Py_ssize_t a_row = a.shape[a.ndim - 1] if a.ndim else 1
+    if n == 0:
+        return a
+    if z.dtype == np.float32:
+        activate_rows(number, p, <float *> cnp.PyArray_DATA(a), <float *> cnp.PyArray_DATA(z), n, width, a_row, width)
+    else:
+        activate_rows(number, p, <double *> cnp.PyArray_DATA(a), <double *> cnp.PyArray_DATA(z), n, width, a_row, width)
+    return a
+
+
+def activation_backward(str kind, object da, object z, tuple parameters=()):
+    """delta = da * g'(z), computed from z and a = g(z)."""
+    cdef double p[3]
+    cdef Py_ssize_t width = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef int number = ACTIVATIONS[kind]
+    memset(p, 0, sizeof(p))
+    real_parameters(parameters, p)
+    a = activation_forward(kind, z, parameters)
+    data_of(da, z.dtype, a.size)
+    if number == ROW_GLU:
+        raise ValueError("'glu' is an operation of its own: its derivative has another shape than `da`")
+    delta = np.empty_like(z)
+    if z.size == 0:
+        return delta
+    cdef Py_ssize_t n = z.size // width
+    if z.dtype == np.float32:
+        derive_rows(number, p, <float *> cnp.PyArray_DATA(delta), <float *> cnp.PyArray_DATA(da),
+                    <float *> cnp.PyArray_DATA(z), <float *> cnp.PyArray_DATA(a), n, width, width)
+    else:
+        derive_rows(number, p, <double *> cnp.PyArray_DATA(delta), <double *> cnp.PyArray_DATA(da),
+                    <double *> cnp.PyArray_DATA(z), <double *> cnp.PyArray_DATA(a), n, width, width)
+    return delta
+
+
+def softmax(object z):
+    """Row-wise softmax."""
+    return activation_forward("softmax", z)
+
+
+cdef int fill_row_loss(Loss *loss, str kind, object parameters, Py_ssize_t target_width) except -1:
+    """A loss by itself: the parameters as cnn_core.losses orders them, from_logits taken care of by the caller."""
+    cdef int i
+    cdef dict own = loss_parameters(kind, parameters)
+    memset(loss, 0, sizeof(Loss))
+    loss.kind = LOSSES[kind]
+    loss.has_labels = kind == "sparse_categorical_crossentropy"
+    loss.smoothing, loss.ignored, loss.target_width = own["smoothing"], own["ignored"], target_width
+    loss.from_logits = own["from_logits"]
+    set_bounds(loss, 0)
+    if loss.kind == losses.CUSTOM_LOSS:
+        raise ValueError("a custom loss is not native")
+    numbers = [float(number) for number in own["parameters"]]
+    loss.n_parameters = len(numbers)
+    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
+    for i in range(loss.n_parameters):
+        loss.parameters[i] = numbers[i]
+    return 0
+
+
+def loss_parameters(str kind, object parameters):
+    """Sorts a loss's native parameters into from_logits, smoothing, ignored and the rest."""
+    parameters = tuple(parameters)
+    cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": parameters}
+    if kind.endswith("crossentropy"):
+        check_length(parameters, 2, MAX_HYPERPARAMETERS, "parameters")
+    if kind == "sparse_categorical_crossentropy":
+        result["from_logits"], result["ignored"] = bool(parameters[0]), parameters[1]
+        result["parameters"] = ()
+    elif kind.endswith("crossentropy"):
+        result["from_logits"], result["smoothing"] = bool(parameters[0]), parameters[1]
+        result["parameters"] = parameters[2:]
+    return result
+
+
+cdef void row_losses(const Loss *loss, double *values, real *gradient, const real *y, const int32_t *labels,
+                     const real *a, Py_ssize_t n, Py_ssize_t y_width, Py_ssize_t width) noexcept nogil:
+    """Value and gradient of every row, each for itself."""
+    cdef Targets targets
+    cdef Py_ssize_t r
+    memset(&targets, 0, sizeof(Targets))
+    for r in range(n):
+        if loss.has_labels:
+            targets.values = labels + r
+        else:
+            targets.values = y + r * y_width
+        if works_on_logits(loss):
+            values[r] = loss_on_logits(loss, gradient + r * width, gradient + r * width, a + r * width, &targets, 1, 1,
+                                       width, width, 1)
+        elif loss.has_labels and labels[r] == loss.ignored:
+            values[r] = 0
+            memset(gradient + r * width, 0, width * sizeof(real))
+        else:
+            values[r] = loss_row(loss, gradient + r * width, <const real *> targets.values, a + r * width, width)
+
+
+cdef object losses_of_rows(str kind, object y, object a, object parameters):
+    cdef Loss loss
+    cdef Py_ssize_t n, width, y_width
+    if not a.ndim == y.ndim == 2 or y.shape[0] != a.shape[0]:
+        raise ValueError(f"y and a must be matrices of as many rows. Received: y.shape={y.shape}, a.shape={a.shape}")
+    n, width, y_width = a.shape[0], a.shape[1], y.shape[1]
+    data_of(a, real_dtype(a.dtype), n * width)
+    fill_row_loss(&loss, kind, parameters, y_width)
+    try:
+        values, gradient = np.zeros(n), np.zeros(a.shape, a.dtype)
+        if width == 0 or n == 0:
+            return values, gradient
+        check_widths(&loss, width)
+        if loss.has_labels:
+            labels = np.array(y, np.int32, order="C")
+            if y_width != 1 or not all_labels(<const int32_t *> cnp.PyArray_DATA(labels), n, width, loss.ignored):
+                raise ValueError(f"labels must be one column of 0..{width - 1}")
+        else:
+            labels = np.empty(0, np.int32)
+        y = np.require(y, a.dtype, ("C", "A"))
+        if a.dtype == np.float32:
+            row_losses(&loss, <double *> cnp.PyArray_DATA(values), <float *> cnp.PyArray_DATA(gradient),
+                       <float *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
+                       <float *> cnp.PyArray_DATA(a), n, y_width, width)
+        else:
+            row_losses(&loss, <double *> cnp.PyArray_DATA(values), <double *> cnp.PyArray_DATA(gradient),
+                       <double *> cnp.PyArray_DATA(y), <int32_t *> cnp.PyArray_DATA(labels),
+                       <double *> cnp.PyArray_DATA(a), n, y_width, width)
+    finally:
+        free(loss.parameters)
+    return values, gradient
+
+
+def loss_values(str kind, object y, object a, object parameters=()):
+    """The value of every row: (n,) of the predictions' type."""
+    return losses_of_rows(kind, y, a, parameters)[0].astype(a.dtype)
+
+
+def loss_gradient(str kind, object y, object a, object parameters=()):
+    """The derivative of every row's value with respect to its predictions: an array like a."""
+    return losses_of_rows(kind, y, a, parameters)[1]
+
+
+def all_finite(cnp.ndarray array not None):
+    """Whether a C-contiguous array of float32 or float64 holds neither NaN nor infinity."""
+    cdef int kind = cnp.PyArray_TYPE(array)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(array)
+    cdef void *data = cnp.PyArray_DATA(array)
+    cdef bint finite
+    if not cnp.PyArray_ISCARRAY_RO(array) or kind not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64):
+        raise TypeError(f"expected a C-contiguous array of float32 or float64. Received: {array.dtype}")
+    with nogil:
+        finite = check_finite(<float *> data, n) if kind == cnp.NPY_FLOAT32 else check_finite(<double *> data, n)
+    return finite

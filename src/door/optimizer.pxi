@@ -1,0 +1,131 @@
+# An optimizer's rule over the flat vector of parameters. Floor 2.
+
+from libc.stdlib cimport free
+from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
+from optimizers cimport Optimizer as OptimizerStruct
+
+cimport constraints
+cimport regularizers
+
+cdef Py_ssize_t n_slots(str rule, tuple h):
+    """How many vectors of state a rule with these hyperparameters uses."""
+    h += (0.0,) * (4 - len(h))
+    if rule == "sgd":
+        return int(h[0] != 0)
+    if rule == "adam":
+        return 2 + (h[3] != 0)
+    if rule == "rmsprop":
+        return 1 + (h[1] > 0) + (h[3] != 0)
+    return {"nadam": 2, "adamax": 2, "adagrad": 1, "adadelta": 2, "lion": 1}[rule]
+
+
+cdef class Optimizer:
+    """An optimizer's rule and state over one flat vector of parameters.
+
+    Parameters
+    ----------
+    rule : str
+    hyperparameters : sequence of float, as the rule orders them
+    tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
+        accumulation, and optionally penalties_over_batch
+    segments : sequence of (offset, size, multiplier, epsilon_factor, decay)
+    rules : sequence of dicts with offset, n_rows, n_cols and, where there are such, penalty, l1, l2, custom_penalty,
+        constraint, axis, parameters, custom_constraint
+    tensors : sequence of (offset, size)
+    parameters, gradients : flat arrays
+    slots : list of flat arrays
+    average, accumulator : flat arrays or None
+    """
+    cdef OptimizerStruct optimizer
+    cdef object parameters, gradients, kept_alive, dtype
+    cdef list customs
+    cdef double weight_decay  # as it was given
+
+    def __cinit__(self, str rule, object hyperparameters, dict tail not None, object segments, object rules,
+                  object tensors, object parameters, object gradients, list slots not None, object average,
+                  object accumulator):
+        cdef int i
+        cdef OptimizerStruct *o = &self.optimizer
+        self.dtype = dtype = real_dtype(parameters.dtype)
+        self.customs = []
+        self.parameters, self.gradients = parameters, gradients
+        self.kept_alive = (tuple(slots), average, accumulator)
+        o.rule = RULES[rule]
+        hyperparameters = tuple(hyperparameters)
+        check_length(hyperparameters, 0, MAX_HYPERPARAMETERS, "hyperparameters")
+        check_length(slots, n_slots(rule, hyperparameters), MAX_SLOTS, "slots")
+        for i, number in enumerate(hyperparameters):
+            o.hyperparameters[i] = number
+        self.weight_decay = o.weight_decay = tail["weight_decay"]
+        o.clip_value = tail["clip_value"]
+        o.clip_norm, o.global_clip_norm = tail["clip_norm"], tail["global_clip_norm"]
+        o.average_momentum, o.average_period = tail["average_momentum"], tail["average_period"]
+        o.accumulation, o.nadam_product = tail["accumulation"], 1
+        o.penalties_over_batch = tail.get("penalties_over_batch", False)
+        o.n_parameters, o.n_segments, o.n_rules = parameters.size, len(segments), len(rules)
+        o.n_tensors = len(tensors)
+        o.segments = <Segment *> allocate(o.n_segments, sizeof(Segment))
+        o.rules = <TensorRule *> allocate(o.n_rules, sizeof(TensorRule))
+        o.tensors = <TensorRange *> allocate(o.n_tensors, sizeof(TensorRange))
+        for i, (offset, size, multiplier, epsilon_factor, decay) in enumerate(segments):
+            self.check_range(offset, size)
+            o.segments[i] = Segment(offset, size, multiplier, epsilon_factor, decay)
+        for i, (offset, size) in enumerate(tensors):
+            self.check_range(offset, size)
+            o.tensors[i] = TensorRange(offset, size)
+        for i, description in enumerate(rules):
+            self.fill_rule(&o.rules[i], description)
+        for i, slot in enumerate(slots):
+            o.slots[i] = data_of(slot, dtype, o.n_parameters, True)
+        data_of(parameters, dtype, o.n_parameters, True)
+        data_of(gradients, dtype, o.n_parameters, True)
+        if average is not None:
+            o.average = data_of(average, dtype, o.n_parameters, True)
+        if accumulator is not None:
+            o.accumulator = data_of(accumulator, dtype, o.n_parameters, True)
+        elif o.accumulation > 1:
+            raise ValueError("accumulation needs an accumulator")
+
+    cdef int fill_rule(self, TensorRule *rule, dict description) except -1:
+        cdef int i
+        rule.offset, rule.n_rows, rule.n_cols = description["offset"], description["n_rows"], description["n_cols"]
+        if rule.n_rows < 0 or rule.n_cols < 0:
+            raise ValueError(f"a rule is for ({rule.n_rows}, {rule.n_cols}) parameters")
+        self.check_range(rule.offset, description["n_rows"] * description["n_cols"])
+        rule.penalty = PENALTIES[description.get("penalty")]
+        rule.l1, rule.l2 = description.get("l1", 0.0), description.get("l2", 0.0)
+        rule.constraint = CONSTRAINTS[description.get("constraint")]
+        rule.constraint_axis = description.get("axis", 0)
+        for i, number in enumerate(description.get("parameters", ())[:3]):
+            rule.constraint_parameters[i] = number
+        if rule.penalty in (regularizers.ORTHOGONAL_ROWS, regularizers.ORTHOGONAL_COLUMNS):
+            rule.lengths = <double *> allocate(max(rule.n_rows, rule.n_cols), sizeof(double))
+        penalty, constraint = description.get("custom_penalty"), description.get("custom_constraint")
+        self.customs += [penalty, constraint]
+        rule.custom_penalty, rule.custom_constraint = <void *> penalty, <void *> constraint
+        if (rule.penalty == regularizers.CUSTOM_PENALTY and penalty is None
+                or rule.constraint == constraints.CUSTOM_CONSTRAINT and constraint is None):
+            raise ValueError("a custom penalty or constraint needs its object")
+        return 0
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.optimizer.rules != NULL:
+            for i in range(self.optimizer.n_rules):
+                free(self.optimizer.rules[i].lengths)
+        free(self.optimizer.segments)
+        free(self.optimizer.rules)
+        free(self.optimizer.tensors)
+
+    cdef int check_range(self, Py_ssize_t offset, Py_ssize_t size) except -1:
+        if offset < 0 or size < 0 or size > self.optimizer.n_parameters - offset:
+            raise ValueError(f"range ({offset}, {size}) lies outside {self.optimizer.n_parameters} parameters")
+        return 0
+
+    @property
+    def nadam_product(self):
+        return self.optimizer.nadam_product
+
+    @nadam_product.setter
+    def nadam_product(self, double value):
+        self.optimizer.nadam_product = value
