@@ -41,9 +41,9 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import benchmarks.peak as peak
 import cnn_core
+import cnn_core._core as _core
 import cnn_core.sklearn as ours
 from benchmarks.machine import processor_name
-from cnn_core import _core
 
 CLASSES: dict[str, Callable[..., Any]] = {
     "iris": load_iris,

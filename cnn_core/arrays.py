@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

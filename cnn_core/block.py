@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnn_core import _core, random_state, validation
+import cnn_core._core as _core
+import cnn_core.random_state as random_state
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.graph import flatten
 from cnn_core.plan import NetworkPlan

@@ -15,7 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from cnn_core import metrics, validation
+import cnn_core.metrics as metrics
+import cnn_core.validation as validation
 
 if TYPE_CHECKING:
     import csv
@@ -1340,7 +1341,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
     import json
 
-    from cnn_core import model_file
+    import cnn_core.model_file as model_file
 
     # The outline first: it fills the tensors.
     metadata = {"state": json.dumps(outline(state))}
@@ -1359,7 +1360,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     import json
 
-    from cnn_core import model_file
+    import cnn_core.model_file as model_file
 
     tensors, metadata = model_file.read(path)
 

@@ -154,7 +154,7 @@ def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run_demo(options: argparse.Namespace) -> None:
-    from cnn_core import demo
+    import cnn_core.demo as demo
 
     demo.run(
         epochs=options.epochs,
@@ -166,7 +166,8 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _run_fit(options: argparse.Namespace) -> None:
-    from cnn_core import table_commands, table_files
+    import cnn_core.table_commands as table_commands
+    import cnn_core.table_files as table_files
 
     table_commands.fit(
         table_files.TableFile(options.table, options.separator, options.encoding),
@@ -184,7 +185,8 @@ def _run_fit(options: argparse.Namespace) -> None:
 
 
 def _run_predict(options: argparse.Namespace) -> None:
-    from cnn_core import table_commands, table_files
+    import cnn_core.table_commands as table_commands
+    import cnn_core.table_files as table_files
 
     file = table_files.TableFile(options.table, options.separator, options.encoding)
     table_commands.predict(options.model, file, output=options.output, probabilities=options.probabilities)
@@ -192,7 +194,7 @@ def _run_predict(options: argparse.Namespace) -> None:
 
 def _run_info(options: argparse.Namespace) -> None:
     import cnn_core
-    from cnn_core import table_commands
+    import cnn_core.table_commands as table_commands
 
     if options.model is None:
         cnn_core.show_config()

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from . import _core, validation
-from .arrays import EPSILON
+import cnn_core._core as _core
+import cnn_core.validation as validation
+from cnn_core.arrays import EPSILON
 
 __all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show_config"]
 

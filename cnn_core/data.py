@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.validation import Array, Shape
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnn_core import lbfgs
+import cnn_core.lbfgs as lbfgs
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList, History, plain_logs
 from cnn_core.data import Batches, Dataset

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnn_core import config, random_state, validation
+import cnn_core.config as config
+import cnn_core.random_state as random_state
+import cnn_core.validation as validation
 from cnn_core.arrays import Array, as_float
 from cnn_core.serialization import CustomObjects, Registry
 from cnn_core.serialization import serialize as _as_data

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.arrays import Array
 from cnn_core.data import Dataset
 from cnn_core.graph import Symbol, map_structure

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 __all__ = ["Result", "minimize"]
 

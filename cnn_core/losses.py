@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnn_core import _core, validation
+import cnn_core._core as _core
+import cnn_core.validation as validation
 from cnn_core.arrays import Array, as_float, as_rows, same_rank
 from cnn_core.serialization import CustomObjects, Registry, snake_case
 from cnn_core.serialization import serialize as _as_data

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from cnn_core import losses, validation
+import cnn_core.losses as losses
+import cnn_core.validation as validation
 from cnn_core.activations import sigmoid
 from cnn_core.arrays import EPSILON, Array, as_float, divide, same_rank
 from cnn_core.serialization import CustomObjects, Registry, snake_case

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from cnn_core import _core, config, validation
+import cnn_core._core as _core
+import cnn_core.config as config
+import cnn_core.validation as validation
 from cnn_core.arrays import Array, aligned_copy
 from cnn_core.data import InputSpec, feature_shape
 from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure, sorted_keys
@@ -347,13 +349,13 @@ class Model(Trainer, Layer):
 
     def trace(self, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
         """Show z, a, delta, dW and db of every layer for a batch: see `inspection.trace`."""
-        from cnn_core import inspection
+        import cnn_core.inspection as inspection
 
         return inspection.trace(self, x, y, sample_weight)
 
     def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False) -> Any:
         """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
-        from cnn_core import inspection
+        import cnn_core.inspection as inspection
 
         return inspection.gradients(self, x, y, sample_weight, with_inputs=with_inputs)
 
@@ -440,25 +442,25 @@ class Model(Trainer, Layer):
 
     def to_json(self, **arguments: Any) -> str:
         """Return the architecture as JSON, for `model_from_json`."""
-        from cnn_core import saving
+        import cnn_core.saving as saving
 
         return saving.to_json(self, **arguments)
 
     def save(self, filepath: Any, overwrite: bool = True) -> None:
         """Write architecture, weights, compile arguments and optimizer state to one file of data: see `saving`."""
-        from cnn_core import saving
+        import cnn_core.saving as saving
 
         saving.save_model(self, filepath, overwrite=overwrite)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone."""
-        from cnn_core import saving
+        import cnn_core.saving as saving
 
         saving.save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
         """Read weights that `save_weights` or `save` wrote."""
-        from cnn_core import saving
+        import cnn_core.saving as saving
 
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)
 
@@ -660,7 +662,7 @@ def _unique(variables: Iterable[Variable]) -> list[Variable]:
 def __getattr__(name: str) -> Any:
     """Find here too what Keras has in this place; imported on first use, like cnn_core.saving itself."""
     if name in _OF_SAVING:
-        from cnn_core import saving
+        import cnn_core.saving as saving
 
         return getattr(saving, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnn_core import losses, metrics, validation
+import cnn_core.losses as losses
+import cnn_core.metrics as metrics
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import TargetSpec
 from cnn_core.losses import Loss

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Self, TypeAlias, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from cnn_core import schedules, validation
+import cnn_core.schedules as schedules
+import cnn_core.validation as validation
 from cnn_core.schedules import LearningRateSchedule
 from cnn_core.serialization import Registry, snake_case
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
 from cnn_core.optimizers import Optimizer
 from cnn_core.tensor_rules import tensor_rule

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from cnn_core import _core, random_state
+import cnn_core._core as _core
+import cnn_core.random_state as random_state
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList
 from cnn_core.data import Batches, Dataset

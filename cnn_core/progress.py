@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 __all__ = ["Progress", "format_bar", "format_duration", "format_line", "format_metrics", "format_step_time"]
 

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 _lock = threading.Lock()
 _sequence: np.random.SeedSequence | None = None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.arrays import EPSILON, Array, as_float
 from cnn_core.serialization import CustomObjects, Registry
 from cnn_core.serialization import serialize as _as_data

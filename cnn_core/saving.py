@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import losses, metrics, model_file, validation
-from cnn_core import optimizers as known_optimizers
+import cnn_core.losses as losses
+import cnn_core.metrics as metrics
+import cnn_core.model_file as model_file
+import cnn_core.optimizers as known_optimizers
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.layers.base import registry
 from cnn_core.parameters import adopt_state

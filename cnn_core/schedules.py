@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.serialization import Registry
 
 __all__ = [

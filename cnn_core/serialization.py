@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 CustomObjects = Mapping[str, Any]
 Registered = TypeVar("Registered")

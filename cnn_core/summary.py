@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.layers.base import Layer
 
 # Headings with Keras's shares of the line at which their columns end.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnn_core import model_file
+import cnn_core.model_file as model_file
 from cnn_core.arrays import Array
 from cnn_core.table_files import TableFile
 

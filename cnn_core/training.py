@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cnn_core import _core, optimizers, random_state, validation
+import cnn_core._core as _core
+import cnn_core.optimizers as optimizers
+import cnn_core.random_state as random_state
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import History
 from cnn_core.data import Batches, Dataset, adapt, is_batches

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from cnn_core import random_state, validation
+import cnn_core.random_state as random_state
+import cnn_core.validation as validation
 from cnn_core.data import PyDataset
 from cnn_core.graph import Symbol, nodes_between
 from cnn_core.layers.base import reset_names

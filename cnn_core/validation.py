@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 __all__ = [
     "as_array",

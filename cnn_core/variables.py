@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.arrays import Array, aligned_copy
 
 if TYPE_CHECKING:

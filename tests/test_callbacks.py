@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import callbacks, metrics, model_file, optimizers
+import cnn_core.model_file as model_file
+from cnn_core import callbacks, metrics, optimizers
 from cnn_core.callbacks import (
     BackupAndRestore,
     Callback,

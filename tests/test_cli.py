@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cnn_core
-from cnn_core import cli
+import cnn_core.cli as cli
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(cnn_core.__file__).parents[1])}
 COMMAND = [sys.executable, "-m", "cnn_core"]

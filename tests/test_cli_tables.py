@@ -14,7 +14,8 @@ pytest.importorskip("pandas")
 
 import pandas
 
-from cnn_core import cli, table_files
+import cnn_core.cli as cli
+import cnn_core.table_files as table_files
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import _core, config
+import cnn_core._core as _core
+from cnn_core import config
 
 MOST = _core.max_threads()
 

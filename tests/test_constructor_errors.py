@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import cnn_core
-from cnn_core import serialization
+import cnn_core.serialization as serialization
 
 MODULES = (
     *("layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks"),

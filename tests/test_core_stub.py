@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 STUB = ast.parse((Path(__file__).parents[1] / "cnn_core" / "_core.pyi").read_text(encoding="utf-8"))
 FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}

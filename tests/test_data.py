@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import data
+import cnn_core.data as data
 from cnn_core.data import Batches, InputSpec, LazyRows, PyDataset, SparseRows, TargetSpec, adapt
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)

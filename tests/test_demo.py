@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import cli, demo
+import cnn_core.cli as cli
+import cnn_core.demo as demo
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import initializers, random_state
+import cnn_core.random_state as random_state
+from cnn_core import initializers
 
 RANDOM = {
     "random_normal": initializers.RandomNormal,

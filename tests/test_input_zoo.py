@@ -10,7 +10,8 @@ from collections import deque
 import numpy as np
 import pytest
 
-from cnn_core import data, validation
+import cnn_core.data as data
+import cnn_core.validation as validation
 
 EXPECTED = np.array([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], np.float32)
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core
-from cnn_core import _core, layers
+import cnn_core._core as _core
+from cnn_core import layers
 
 DTYPES = ("float32", "float64")
 

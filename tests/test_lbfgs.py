@@ -11,7 +11,7 @@ import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import lbfgs
+import cnn_core.lbfgs as lbfgs
 from cnn_core.lbfgs import CURVATURE, SUFFICIENT_DECREASE, LineSearch, minimize
 
 

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cnn_core import model_file
+import cnn_core.model_file as model_file
 
 TENSORS = {
     "dense/bias": np.array([0.5, -0.5], np.float32),

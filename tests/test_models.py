@@ -592,7 +592,7 @@ def test_a_model_is_freed(tmp_path: Path) -> None:
 
 
 def test_building_models_leaves_nothing_behind() -> None:
-    from cnn_core.layers import base
+    import cnn_core.layers.base as base
 
     sequential()
     with_branches()

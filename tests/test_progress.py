@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import progress
+import cnn_core.progress as progress
 from cnn_core.progress import (
     ASCII,
     BAR_WIDTH,

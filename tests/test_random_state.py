@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cnn_core import random_state
+import cnn_core.random_state as random_state
 
 
 def draw(n):

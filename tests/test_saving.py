@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import callbacks, layers, losses, metrics, model_file, optimizers, regularizers, saving, schedules
+import cnn_core.model_file as model_file
+import cnn_core.schedules as schedules
+from cnn_core import callbacks, layers, losses, metrics, optimizers, regularizers, saving
 from cnn_core.models import Model, Sequential
 
 GENERATOR = np.random.default_rng(51)

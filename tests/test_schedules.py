@@ -13,7 +13,8 @@ import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import optimizers, schedules
+import cnn_core.schedules as schedules
+from cnn_core import optimizers
 from cnn_core.schedules import (
     CosineDecay,
     CosineDecayRestarts,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import serialization
+import cnn_core.serialization as serialization
 from cnn_core.serialization import Registry, serialize, snake_case
 
 

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pandas")
 
-from cnn_core import table_files
+import cnn_core.table_files as table_files
 from cnn_core.table_files import TableFile
 
 ROWS = ["1.5,red", "2.5,blue"] * 20

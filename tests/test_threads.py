@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import _core, callbacks, layers
+import cnn_core._core as _core
+from cnn_core import callbacks, layers
 
 # Large enough for the products of a training step to be shared out among threads.
 FEATURES, UNITS, CLASSES, SAMPLES, BATCH = 96, 192, 5, 300, 128

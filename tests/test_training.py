@@ -14,7 +14,9 @@ import pytest
 import tolerances
 
 import cnn_core
-from cnn_core import callbacks, data, layers, losses, metrics, optimizers, schedules
+import cnn_core.data as data
+import cnn_core.schedules as schedules
+from cnn_core import callbacks, layers, losses, metrics, optimizers
 
 N = 50
 GENERATOR = np.random.default_rng(11)

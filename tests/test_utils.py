@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cnn_core import data, random_state, utils
+import cnn_core.data as data
+import cnn_core.random_state as random_state
+from cnn_core import utils
 from cnn_core.graph import Node, Symbol
 from cnn_core.utils import Box, boxes_of, levels_of, normalize, plot_model, set_random_seed, to_categorical
 

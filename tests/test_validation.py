@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cnn_core import validation
+import cnn_core.validation as validation
 
 
 def says(message: str) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.plan import NetworkPlan
 
 

@@ -11,7 +11,12 @@ from weakref import ref
 
 import numpy as np
 
-from cnn_core import config, constraints, initializers, random_state, regularizers, validation
+import cnn_core.config as config
+import cnn_core.constraints as constraints
+import cnn_core.initializers as initializers
+import cnn_core.random_state as random_state
+import cnn_core.regularizers as regularizers
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.graph import Node, Shape, Symbol, flatten
 from cnn_core.plan import NetworkPlan

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnn_core import activations, constraints, initializers, regularizers, validation
+import cnn_core.activations as activations
+import cnn_core.constraints as constraints
+import cnn_core.initializers as initializers
+import cnn_core.regularizers as regularizers
+import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.plan import NetworkPlan
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import constraints, initializers, regularizers, validation
+import cnn_core.constraints as constraints
+import cnn_core.initializers as initializers
+import cnn_core.regularizers as regularizers
+import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import CustomCalls, NetworkPlan

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnn_core import config, validation
+import cnn_core.config as config
+import cnn_core.validation as validation
 from cnn_core.graph import Symbol
 from cnn_core.layers.base import Layer, registry, unique_name
 

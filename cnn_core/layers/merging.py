@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.normalization import SHORTEST

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnn_core import constraints, initializers, regularizers, validation
+import cnn_core.constraints as constraints
+import cnn_core.initializers as initializers
+import cnn_core.regularizers as regularizers
+import cnn_core.validation as validation
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from cnn_core import regularizers, validation
+import cnn_core.regularizers as regularizers
+import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
 

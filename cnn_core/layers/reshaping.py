@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnn_core import validation
+import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
 

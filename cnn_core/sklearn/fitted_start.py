@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnn_core import _core, random_state
+import cnn_core._core as _core
+import cnn_core.random_state as random_state
 from cnn_core.arrays import Array
 from cnn_core.sklearn.tabular_network import Dense, TabularNetwork
 

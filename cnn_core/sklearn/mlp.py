@@ -15,8 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+import cnn_core.sklearn.objectives as objectives
 from cnn_core.arrays import Array
-from cnn_core.sklearn import objectives
 from cnn_core.sklearn.labels import Labels, classes_of
 from cnn_core.sklearn.perceptron import Perceptron
 from cnn_core.sklearn.training import Objective, Rows

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.arrays import ALIGNMENT, Array, aligned_zeros
 from cnn_core.data import SparseRows

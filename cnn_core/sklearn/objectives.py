@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import activations, losses
+import cnn_core.activations as activations
+import cnn_core.losses as losses
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
 from cnn_core.sklearn.training import Objective

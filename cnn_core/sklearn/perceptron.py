@@ -27,13 +27,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from cnn_core import _core, activations
+import cnn_core._core as _core
+import cnn_core.activations as activations
+import cnn_core.sklearn.callbacks as following
+import cnn_core.sklearn.objectives as objectives
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
-from cnn_core.sklearn import callbacks as following
-from cnn_core.sklearn import objectives
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
 from cnn_core.sklearn.plain import has_known_features, is_plain_matrix, is_plain_target, take_over
 from cnn_core.sklearn.training import (

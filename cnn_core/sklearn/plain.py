@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.arrays import Array
 
 _REAL = (np.dtype(np.float32), np.dtype(np.float64))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cnn_core import activations
+import cnn_core.activations as activations
 from cnn_core.activations import Activation
 
 

@@ -26,9 +26,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from cnn_core import activations, losses, model_file, validation
+import cnn_core.activations as activations
+import cnn_core.losses as losses
+import cnn_core.model_file as model_file
+import cnn_core.sklearn.scores as scores
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
-from cnn_core.sklearn import scores
 from cnn_core.sklearn.columns import columns_of, is_frame, is_missing
 from cnn_core.sklearn.fitted_start import start_from_data
 from cnn_core.sklearn.preprocessing import TablePreprocessor

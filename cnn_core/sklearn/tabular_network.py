@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core, activations, random_state
+import cnn_core._core as _core
+import cnn_core.activations as activations
+import cnn_core.random_state as random_state
 from cnn_core.arrays import Array
 from cnn_core.parameters import ParameterVector
 from cnn_core.plan import NetworkPlan

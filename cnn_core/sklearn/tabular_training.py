@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core, losses, optimizers, schedules
+import cnn_core._core as _core
+import cnn_core.losses as losses
+import cnn_core.optimizers as optimizers
+import cnn_core.schedules as schedules
 from cnn_core.arrays import Array
 from cnn_core.parameters import native_optimizer
 from cnn_core.sklearn.recipes import Recipe

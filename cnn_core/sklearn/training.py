@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.arrays import Array
 from cnn_core.sklearn.network import DenseNetwork, native_rows
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 
 @pytest.fixture(params=_core.instruction_sets())

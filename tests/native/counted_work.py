@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 import cnn_core
-from cnn_core import _core
+import cnn_core._core as _core
 
 TRAINING_STEPS = {"xs": 64, "s": 32, "m": 2}
 

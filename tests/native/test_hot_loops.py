@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 FEWEST_MULTIPLY_ADDS = 6
 MULTIPLY_ADDS_OF_A_TALL_TILE = {"ymm": 12, "zmm": 24}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 FOLDER = Path(__file__).parent
 FIGURES = FOLDER / "instruction_counts.json"

@@ -9,7 +9,8 @@ import pytest
 import reference
 import tolerances
 
-from cnn_core import _core, activations
+import cnn_core._core as _core
+from cnn_core import activations
 from cnn_core.plan import NetworkPlan
 from cnn_core.variables import Variable
 

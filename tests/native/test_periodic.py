@@ -11,7 +11,7 @@ import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.plan import NetworkPlan
 from cnn_core.variables import Variable
 

@@ -9,7 +9,7 @@ import reference_random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_core import _core
+import cnn_core._core as _core
 
 WORD64 = st.integers(0, 2**64 - 1)
 # One group of words is 64, one draw at most 256.

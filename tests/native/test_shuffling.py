@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from cnn_core import _core, activations
-from cnn_core.sklearn import objectives
+import cnn_core._core as _core
+import cnn_core.sklearn.objectives as objectives
+from cnn_core import activations
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights
 from cnn_core.sklearn.training import Rows, native_pass
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core
-from cnn_core import _core, layers, optimizers
+import cnn_core._core as _core
+from cnn_core import layers, optimizers
 from cnn_core.data import SparseRows
 
 sparse = pytest.importorskip("scipy.sparse")

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from cnn_core import _core
+import cnn_core._core as _core
 from cnn_core.sklearn.fitted_start import MOST_ROWS, start_from_data
 from cnn_core.sklearn.layout import Layout
 from cnn_core.sklearn.recipes import Recipe

@@ -189,7 +189,7 @@ def test_smoothing_is_off_where_probabilities_count():
 def test_auc_is_scikit_learns():
     from sklearn.metrics import log_loss, roc_auc_score
 
-    from cnn_core.sklearn import scores
+    import cnn_core.sklearn.scores as scores
 
     generator = np.random.default_rng(0)
     y, weights = generator.integers(0, 2, 60), generator.random(60)
@@ -342,7 +342,7 @@ def test_files_of_regressors(settings: dict[str, Any]):
 
 
 def test_files_of_something_else(tmp_path: Path):
-    from cnn_core import model_file
+    import cnn_core.model_file as model_file
 
     model_file.write(tmp_path / "weights", {"kernel": np.ones(3)})
     with pytest.raises(ValueError, match="no tabular estimator"):

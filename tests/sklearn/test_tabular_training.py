@@ -11,9 +11,11 @@ import reference
 
 pytest.importorskip("sklearn")
 
-from cnn_core import _core, losses, schedules
+import cnn_core._core as _core
+import cnn_core.schedules as schedules
+import cnn_core.sklearn.tabular_training as tabular_training
+from cnn_core import losses
 from cnn_core.plan import NetworkPlan
-from cnn_core.sklearn import tabular_training
 from cnn_core.sklearn.layout import Layout
 from cnn_core.sklearn.recipes import Recipe
 from cnn_core.sklearn.tabular_network import TabularNetwork
