@@ -16,6 +16,7 @@ from cnn_core import (
     regularizers,
     utils,
 )
+from cnn_core._version import __version__ as __version__
 from cnn_core.config import get_num_threads, set_num_threads, show_config
 from cnn_core.graph import Symbol
 from cnn_core.initializers import Initializer
@@ -31,8 +32,6 @@ from cnn_core.variables import Variable
 if TYPE_CHECKING:
     from cnn_core import datasets, inspection, saving
     from cnn_core.saving import load_model, model_from_json
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Initializer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +11,8 @@ import cnn_core._core as _core
 import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
-from cnn_core.graph import flatten
+from cnn_core.graph import LayerLike, flatten
 from cnn_core.plan import NetworkPlan
-
-if TYPE_CHECKING:
-    from cnn_core.layers.base import Layer
 
 
 class Cache:
@@ -31,7 +28,7 @@ class Cache:
         The output.
     """
 
-    def __init__(self, layer: Layer, inputs: list[Array], several: bool, training: bool) -> None:
+    def __init__(self, layer: LayerLike, inputs: list[Array], several: bool, training: bool) -> None:
         self.layer = layer
         self._plan = NetworkPlan()
         self._several = several
@@ -77,7 +74,7 @@ def _as_batch(x: Any, name: str, dtype: str) -> Array:
     return validation.finite(np.ascontiguousarray(array), name)
 
 
-def forward(layer: Layer, x: Any, training: bool = False) -> tuple[Any, Cache]:
+def forward(layer: LayerLike, x: Any, training: bool = False) -> tuple[Any, Cache]:
     """See `Layer.forward`."""
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     inputs = [_as_batch(part, "x", layer.dtype) for part in (flatten(x) if several else [x])]
@@ -89,13 +86,13 @@ def forward(layer: Layer, x: Any, training: bool = False) -> tuple[Any, Cache]:
     return cache.a, cache
 
 
-def backward(layer: Layer, da: Any, cache: Any) -> tuple[Any, ...]:
+def backward(layer: LayerLike, da: Any, cache: Any) -> tuple[Any, ...]:
     """See `Layer.backward`."""
     if not isinstance(cache, Cache) or cache.layer is not layer:
         raise ValueError(f"`cache` must be what {layer.name!r}.forward(x) returned. Received: {validation.show(cache)}")
     return cache.backward(da)
 
 
-def call_layer(layer: Layer, inputs: Any, training: bool) -> Any:
+def call_layer(layer: LayerLike, inputs: Any, training: bool) -> Any:
     """Apply a layer to arrays."""
     return forward(layer, inputs, training)[0]

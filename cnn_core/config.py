@@ -16,6 +16,7 @@ import numpy as np
 
 import cnn_core._core as _core
 import cnn_core.validation as validation
+from cnn_core._version import __version__
 from cnn_core.arrays import EPSILON
 
 __all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show_config"]
@@ -133,10 +134,8 @@ def show_config() -> None:
     CPUs             ...
     floatx           float32
     """
-    import cnn_core  # the package's version is known at its top
-
     rows = {
-        "cnn_core": cnn_core.__version__,
+        "cnn_core": __version__,
         "NumPy": np.__version__,
         "Python": f"{sys.version.split()[0]} on {sys.platform}",
         "instruction set": f"{_core.instruction_set()} (available: {', '.join(_core.instruction_sets())})",

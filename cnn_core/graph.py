@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, Protocol, TypedDict
 from weakref import ref
 
-if TYPE_CHECKING:
-    from cnn_core.layers.base import Layer
+from cnn_core.plan import NetworkPlan
 
 Shape = tuple[int | None, ...]
 
@@ -48,16 +47,36 @@ class Symbol:
         raise TypeError(f"{self!r} has no truth value")
 
 
+class LayerLike(Protocol):
+    """What a graph and a single block need of a layer; `cnn_core.layers.Layer` has it."""
+
+    name: str
+    dtype: str
+    n_inputs: int | None
+    index_limit: int | None
+    calls: list[ref[Node]]
+
+    @property
+    def inner_graph(self) -> CallGraph | None:
+        """The calls inside, if the layer is a model."""
+
+    def ensure_built(self, shapes: Any) -> None:
+        """Build the layer unless it is built."""
+
+    def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the layer into a plan; return the buffers of its outputs."""
+
+
 class Node:
     """One call of a layer on symbols."""
 
-    def __init__(self, layer: Layer, inputs: Sequence[Symbol]) -> None:
+    def __init__(self, layer: LayerLike, inputs: Sequence[Symbol]) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.outputs: tuple[Symbol, ...] = ()
 
     @classmethod
-    def of(cls, layer: Layer, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Node:
+    def of(cls, layer: LayerLike, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Node:
         """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
         node = cls(layer, inputs)
         node.outputs = tuple(outputs)
@@ -178,11 +197,11 @@ class CallGraph:
         self.outputs: list[Symbol] = flatten(outputs)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[LayerLike]:
         """The layers that are called, each once, in the order of their first calls."""
         return list({id(node.layer): node.layer for node in self.nodes}.values())
 
-    def in_order(self) -> list[Symbol | Layer]:
+    def in_order(self) -> list[Symbol | LayerLike]:
         """Return inputs and layers in Keras's order, in which `get_weights` lists the weights of a model.
 
         By falling depth, which is the number of calls on the longest way to an output; those of the same depth as a
@@ -197,7 +216,7 @@ class CallGraph:
                 origin = source if source.node is None or source in self.inputs else source.node
                 depths[id(origin)] = max(depths.get(id(origin), 0), depth + 1)
         met = self._met()
-        parts: list[Symbol | Layer] = [*self.inputs, *self.layers]
+        parts: list[Symbol | LayerLike] = [*self.inputs, *self.layers]
         of_parts.update((id(symbol), depths.get(id(symbol), 0)) for symbol in self.inputs)
         return sorted(parts, key=lambda part: (-of_parts[id(part)], met.get(id(part), -1)))
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 import cnn_core._core as _core
-import cnn_core.config as config
 import cnn_core.validation as validation
 from cnn_core.arrays import Array, aligned_copy
-from cnn_core.data import InputSpec, feature_shape
-from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure, sorted_keys
+from cnn_core.data import feature_shape
+from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
+from cnn_core.interface import Interface
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.plan import NetworkPlan
@@ -25,71 +25,6 @@ if TYPE_CHECKING:
 
 # Keras has these here too.
 _OF_SAVING = ("load_model", "model_from_json", "save_model")
-
-
-class Interface(NamedTuple):
-    """What a model takes and gives, worked out once.
-
-    Attributes
-    ----------
-    inputs : list of InputSpec
-    output_names : list of str
-        By which losses, metrics and targets can be given: the keys of a dict of outputs, or the layers' names.
-    output_shapes : list of tuple
-        With the batch dimension, None.
-    dtype : numpy.dtype
-    width : int or None
-        Features of a sample, if there is one input and it takes a row of numbers.
-    """
-
-    inputs: list[InputSpec]
-    output_names: list[str]
-    output_shapes: list[tuple[Any, ...]]
-    dtype: np.dtype[Any]
-    width: int | None
-
-    @classmethod
-    def of(cls, graph: CallGraph) -> Interface:
-        """Work it out for a graph."""
-        inputs = [
-            InputSpec(name, symbol.shape[1:], sparse=True)
-            if (limit := index_limit(graph, symbol)) is None
-            else InputSpec(name, symbol.shape[1:], "int", limit)
-            for name, symbol in zip(_names(graph.input_structure, "input"), graph.inputs, strict=True)
-        ]
-        shapes = [tuple(symbol.shape) for symbol in graph.outputs]
-        plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
-        names = _names(graph.output_structure, "output")
-        return cls(inputs, names, shapes, _common_dtype(graph.layers), inputs[0].shape[0] if plain else None)
-
-
-def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
-    """Return how many indices an input may take that a layer such as Embedding reads; None for ordinary numbers."""
-    limits = []
-    for node in graph.nodes:
-        for position, source in enumerate(node.inputs):
-            if source is symbol:
-                inner = node.layer.graph if isinstance(node.layer, Model) else None
-                limits.append(node.layer.index_limit if inner is None else index_limit(inner, inner.inputs[position]))
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if known and len(known) == len(limits) else None
-
-
-def _names(structure: Any, kind: str) -> list[str]:
-    if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
-        return sorted_keys(structure)
-    names: list[str] = []
-    for symbol in flatten(structure):
-        name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
-        names.append(name if name not in names else f"{name}_{names.count(name)}")
-    return names
-
-
-def _common_dtype(layers: Sequence[Layer]) -> np.dtype[Any]:
-    dtypes = sorted({layer.dtype for layer in layers}) or [config.floatx()]
-    if len(dtypes) > 1:
-        raise ValueError(f"All layers of a model must have the same dtype. Received: {' and '.join(dtypes)}")
-    return np.dtype(dtypes[0])
 
 
 @registry.register("Functional")
@@ -126,7 +61,8 @@ class Model(Trainer, Layer):
 
     def _use(self, graph: CallGraph) -> None:
         """Take a graph over: from now on it is what the model computes."""
-        layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in graph.in_order()]
+        parts = cast("list[Symbol | Layer]", graph.in_order())
+        layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in parts]
         names = [layer.name for layer in layers]
         for name in names:
             if names.count(name) > 1:
@@ -147,6 +83,11 @@ class Model(Trainer, Layer):
         if self._graph is None:
             raise ValueError(f"{self.name!r} has no input yet: begin it with Input(shape), or call build or fit")
         return self._graph
+
+    @property
+    def inner_graph(self) -> CallGraph:
+        """What a graph around this model sees of its inside."""
+        return self.graph
 
     @property
     def inputs(self) -> list[Symbol]:
@@ -561,7 +502,7 @@ class Sequential(Model):
 
     def _use(self, graph: CallGraph) -> None:
         super()._use(graph)
-        self._layers = graph.layers
+        self._layers = cast("list[Layer]", graph.layers)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the variables for inputs of this shape, batch dimension included."""

@@ -20,13 +20,13 @@ from cnn_core.arrays import Array
 from cnn_core.callbacks import History
 from cnn_core.data import Batches, Dataset, adapt, is_batches
 from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict_with_hooks
+from cnn_core.interface import Interface
 from cnn_core.objectives import CompileArguments, Objectives
 from cnn_core.parameters import ParameterVector
 from cnn_core.passes import BatchSource, Totals, run_epoch
 from cnn_core.variables import Variable
 
 if TYPE_CHECKING:
-    from cnn_core.models import Interface
     from cnn_core.plan import NetworkPlan
 
 DEFAULT_BATCH_SIZE = 32

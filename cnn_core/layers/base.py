@@ -11,6 +11,7 @@ from weakref import ref
 
 import numpy as np
 
+import cnn_core.block as block
 import cnn_core.config as config
 import cnn_core.constraints as constraints
 import cnn_core.initializers as initializers
@@ -18,7 +19,7 @@ import cnn_core.random_state as random_state
 import cnn_core.regularizers as regularizers
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
-from cnn_core.graph import Node, Shape, Symbol, flatten
+from cnn_core.graph import CallGraph, Node, Shape, Symbol, flatten
 from cnn_core.plan import NetworkPlan
 from cnn_core.serialization import CustomObjects, Registry, snake_case
 from cnn_core.variables import Variable
@@ -203,6 +204,11 @@ class Layer:
         """Return how many numbers the variables hold."""
         return sum(variable.size for variable in self.variables)
 
+    @property
+    def inner_graph(self) -> CallGraph | None:
+        """The calls of a model's layers; None for any other layer."""
+        return None
+
     # Building and calling
 
     def build(self, input_shape: Any) -> None:
@@ -245,9 +251,7 @@ class Layer:
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
             return self._call_on_symbols(inputs, leaves)
-        from cnn_core.block import call_layer
-
-        return call_layer(self, inputs, training=training)
+        return block.call_layer(self, inputs, training=training)
 
     def _call_on_symbols(self, inputs: Any, leaves: list[Any]) -> Any:
         for leaf in leaves:
@@ -303,9 +307,7 @@ class Layer:
         cache : cnn_core.block.Cache
             With `x`, `z` and `a`.
         """
-        from cnn_core.block import forward
-
-        return forward(self, x, training=training)
+        return block.forward(self, x, training=training)
 
     def backward(self, da: Any, cache: Any) -> tuple[Any, ...]:
         """Compute dJ/dx and the gradient of every variable from da = dJ/da and the cache of `forward`.
@@ -316,9 +318,7 @@ class Layer:
             dx, then one gradient for each variable that can be trained: `dx, dW, db` for a Dense layer. Gradients are
             sums over the batch; a mean stands in da already if the loss is one.
         """
-        from cnn_core.block import backward
-
-        return backward(self, da, cache)
+        return block.backward(self, da, cache)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the calls, which belong to the models that hold them."""
