@@ -1,6 +1,6 @@
 """What src/_core.pyx offers to Python. Arrays are C-contiguous and of the network's dtype unless said otherwise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -59,7 +59,14 @@ class Network:
 class Scratch: ...
 
 class Predictor:
-    def __init__(self, network: Network, out_shape: tuple[int, ...]) -> None: ...
+    def __init__(
+        self,
+        network: Network,
+        in_shape: tuple[int, ...],
+        out_shape: tuple[int, ...],
+        read: Callable[[Any], tuple[_Array, bool]],
+        index_limit: int = 0,
+    ) -> None: ...
     def __call__(self, x: Any, out: _Array | None = None) -> _Array: ...
 
 class Optimizer:

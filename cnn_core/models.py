@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
-import cnn_core._core as _core
 import cnn_core.validation as validation
-from cnn_core.arrays import Array, aligned_copy
+from cnn_core.arrays import Array
 from cnn_core.data import feature_shape
 from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
 from cnn_core.interface import Interface
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.plan import NetworkPlan
+from cnn_core.predictor import compile_predictor
 from cnn_core.summary import format_summary
 from cnn_core.training import Trainer
 from cnn_core.variables import Variable
@@ -304,18 +304,21 @@ class Model(Trainer, Layer):
         """Return a function that predicts few rows with the least delay.
 
         It works on a copy of the weights: training goes on without changing it, and any number of threads may call
-        it. NaN in x gives NaN; nothing but the shape and the type is checked.
+        it. NaN in x gives NaN; whatever else `predict` would refuse is refused here too.
 
         Returns
         -------
         callable ``(x, out=None) -> numpy.ndarray``
             `x` of shape (n, features) or (features,); `out`, if given, is filled and returned. An array of the model's
-            dtype in C order is read in place, anything else is converted first.
+            dtype in C order is read in place, anything else that resembles an array of numbers is converted first.
 
         Raises
         ------
         ValueError
-            If the model has several inputs or outputs.
+            If the model has several inputs or outputs; by a call, if `x` or `out` has another shape, or `x` holds a
+            masked or missing value or one that the dtype cannot hold.
+        TypeError
+            By a call, if `x` holds texts, dates, complex numbers or other objects, or is sparse.
 
         Examples
         --------
@@ -325,14 +328,7 @@ class Model(Trainer, Layer):
         >>> model.predictor()(np.array([1.0, 2.0], "float32"))
         array([3.], dtype=float32)
         """
-        if len(self.inputs) != 1 or len(self.outputs) != 1:
-            raise ValueError(
-                f"A predictor needs one input and one output. Received: {len(self.inputs)} and {len(self.outputs)}"
-            )
-        plan = self.plan()
-        network = _core.Network(self.compute_dtype.name, plan)
-        network.bind([aligned_copy(variable.array) for variable in plan.variables], [None] * len(plan.variables))
-        return _core.Predictor(network, tuple(self.output_shapes[0][1:]))
+        return compile_predictor(self)
 
     def summary(
         self,

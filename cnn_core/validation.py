@@ -624,6 +624,8 @@ def check_width(x: Array, width: int | Shape, name: str) -> None:
     """
     wanted: Shape = (width,) if isinstance(width, int) else tuple(width)
     features = x.shape[1:] if x.ndim > 1 else (1,)
+    if features == wanted:
+        return
     fits = len(features) == len(wanted) and all(want in (None, got) for got, want in zip(features, wanted, strict=True))
     if fits:
         return
@@ -644,10 +646,13 @@ def convert(array: Array, name: str, dtype: np.dtype[Any]) -> Array:
 
     Rounds to nearest. A finite value beyond the range of `dtype` raises ValueError.
     """
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array
     try:
         # "raise" for overflow is the only sign NumPy gives of a finite number that became infinite.
         with np.errstate(over="raise", under="ignore", invalid="ignore"):
-            return np.require(array, dtype=dtype, requirements=["C", "ALIGNED"])
+            return array.astype(dtype, order="C")
     except FloatingPointError:
         pass
     with np.errstate(all="ignore"):

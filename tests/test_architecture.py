@@ -43,6 +43,7 @@ PYTHON_FLOORS = {
     "cnn_core.passes": 4,
     "cnn_core.fitting": 4,
     "cnn_core.summary": 4,
+    "cnn_core.predictor": 4,
     "cnn_core.layers": 3,
     "cnn_core.losses": 3,
     "cnn_core.metrics": 3,

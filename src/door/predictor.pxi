@@ -1,5 +1,7 @@
 # Predictions for a few rows, with the interpreter's share kept to a fraction of a microsecond. Floor 2.
 
+from libc.math cimport floor
+
 from network cimport Source, forward
 from plan cimport Plan, Workspace, is_input
 from prediction cimport read_in_place
@@ -12,25 +14,34 @@ cdef class Predictor:
     ----------
     network : Network
         With one input and one output; bound to arrays that stay as they are.
+    in_shape, out_shape : tuple of int
+        Of one sample.
+    read : callable ``(x) -> (rows of shape (n, features), whether x is one sample)``
+        Checks and converts whatever is no plain array of the network's dtype.
+    index_limit : int
+        The input is whole numbers below this; 0 for numbers of any kind.
     """
     cdef Network network
     cdef Scratch scratch
-    cdef bint busy, passes_on
+    cdef bint busy, is_plain
     cdef int typenum
-    cdef Py_ssize_t n_in, n_out, most_rows
+    cdef Py_ssize_t n_in, n_out, most_rows, index_limit
     cdef tuple out_shape
+    cdef object read
 
-    def __cinit__(self, Network network not None, tuple out_shape not None):
+    def __cinit__(self, Network network not None, tuple in_shape not None, tuple out_shape not None, read,
+                  Py_ssize_t index_limit=0):
         if network.plan.n_inputs != 1 or network.plan.n_outputs != 1:
             raise ValueError("a predictor needs a network of one input and one output")
         if not network.bound:
             raise ValueError("the network has no parameters: bind them first")
-        self.network, self.out_shape = network, out_shape
+        self.network, self.out_shape, self.read, self.index_limit = network, out_shape, read, index_limit
         self.typenum = cnp.NPY_FLOAT32 if network.element_size == 4 else cnp.NPY_FLOAT64
         self.n_in = network.sample_size(network.plan.inputs[0])
         self.n_out = network.sample_size(network.plan.outputs[0])
         # A network that passes its input on computes nothing into `out`: the general way copies.
-        self.passes_on = is_input(&network.plan, network.plan.outputs[0])
+        self.is_plain = len(in_shape) == 1 and len(out_shape) == 1 and not is_input(
+            &network.plan, network.plan.outputs[0])
         # Up to here the call keeps the interpreter's lock: giving it up costs more than the others would gain.
         self.most_rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, WORK_WORTH_A_THREAD // network.work_per_sample()))
         self.scratch = network.take_scratch(self.most_rows)
@@ -41,20 +52,23 @@ cdef class Predictor:
         cdef cnp.npy_intp shape[2]
         cdef Py_ssize_t n
         cdef bint single
-        if not (isinstance(x, np.ndarray) and cnp.PyArray_TYPE(x) == self.typenum
-                and cnp.PyArray_ISCARRAY_RO(x) and cnp.PyArray_NDIM(x) <= 2 and len(self.out_shape) == 1):
+        # Subclasses mean more than their memory says: a masked array has its mask.
+        if not (self.is_plain and cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == self.typenum
+                and cnp.PyArray_ISCARRAY_RO(x) and 1 <= cnp.PyArray_NDIM(x) <= 2):
             return self.general(x, out)
         array = x
-        single = cnp.PyArray_NDIM(array) < 2
+        single = cnp.PyArray_NDIM(array) == 1
         n = 1 if single else cnp.PyArray_DIM(array, 0)
-        if cnp.PyArray_SIZE(array) != n * self.n_in or n > self.most_rows or n == 0 or (
-                self.busy or self.passes_on):
+        if cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1) != self.n_in or n > self.most_rows or n == 0 or (
+                self.busy or self.index_limit and not self.holds_indices(array)):
             return self.general(x, out)
         if out is None:
             shape[0], shape[1] = n, self.n_out
             result = cnp.PyArray_EMPTY(1 if single else 2, &shape[1] if single else shape, self.typenum, 0)
         else:
             result = self.checked_out(out, n)
+            if overlap(array, result):
+                return self.general(x, out)
         self.busy = True
         try:
             if self.typenum == cnp.NPY_FLOAT32:
@@ -83,6 +97,17 @@ cdef class Predictor:
         forward(plan, workspace, <real **> self.network.tensors)
         workspace.values[output] = kept
 
+    cdef bint holds_indices(self, cnp.ndarray array):
+        """Whether all elements are whole numbers in range."""
+        cdef Py_ssize_t i
+        cdef double value
+        for i in range(cnp.PyArray_SIZE(array)):
+            value = ((<float *> cnp.PyArray_DATA(array))[i] if self.typenum == cnp.NPY_FLOAT32
+                     else (<double *> cnp.PyArray_DATA(array))[i])
+            if not 0 <= value < self.index_limit or value != floor(value):
+                return False
+        return True
+
     cdef cnp.ndarray checked_out(self, object out, Py_ssize_t n):
         if not isinstance(out, np.ndarray) or cnp.PyArray_TYPE(out) != self.typenum or not cnp.PyArray_ISCARRAY(out):
             raise TypeError(f"`out` must be a writable, C-contiguous array of {self.network.dtype}. "
@@ -93,15 +118,18 @@ cdef class Predictor:
 
     cdef object general(self, object x, object out):
         """Any array-like, any number of rows."""
-        array = np.require(x, self.network.dtype, ("C", "A"))
-        if array.size == self.n_in and (array.ndim < 2 or array.shape[0] != 1):
-            rows, shape = 1, self.out_shape
-        else:
-            rows = array.shape[0] if array.ndim else 0
-            shape = (rows, *self.out_shape)
-        if array.size != rows * self.n_in:
-            raise ValueError(f"x must have {self.n_in} features a row. Received: x.shape={array.shape}")
-        result = np.empty(shape, self.network.dtype) if out is None else self.checked_out(out, rows)
-        if rows == 0 or self.n_in > 0:
-            self.network.predict([array.reshape(rows, self.n_in)], [result])
-        return result
+        rows, single = self.read(x)
+        n = len(rows)
+        if out is None:
+            out = np.empty(self.out_shape if single else (n, *self.out_shape), self.network.dtype)
+        elif overlap(rows, self.checked_out(out, n)):
+            rows = rows.copy()
+        self.network.predict([rows], [out])
+        return out
+
+
+cdef bint overlap(cnp.ndarray a, cnp.ndarray b):
+    """Whether two contiguous arrays share memory."""
+    cdef char *first = <char *> cnp.PyArray_DATA(a)
+    cdef char *second = <char *> cnp.PyArray_DATA(b)
+    return first < second + cnp.PyArray_NBYTES(b) and second < first + cnp.PyArray_NBYTES(a)
