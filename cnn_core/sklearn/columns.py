@@ -1,25 +1,22 @@
-"""The columns of a table as typed arrays: what a data frame or an array holds, told apart. Floor 5.
-
-Frames of pandas and polars are recognised by what they offer, so that neither package is imported here.
-"""
+"""The columns of a table as typed arrays: told apart in training, and read as what they were from then on. Floor 5."""
 
 from __future__ import annotations
 
 import datetime
 import numbers
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from cnn_core.arrays import Array
+from cnn_core.sklearn.number_texts import date_of, is_decorated_number, number_of, strays
+from cnn_core.sklearn.table_arrays import array_of, named_series
 
-_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 _DATE_UNIT = "datetime64[us]"
-_MOSTLY_NUMBERS = 0.9
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 @dataclass(frozen=True)
@@ -31,42 +28,35 @@ class Column:
     name : str
     kind : {"number", "category", "date", "missing"}
     values : numpy.ndarray of shape (n,)
-        float64 with NaN for missing numbers; objects for categories; seconds since 1970 as float64 for dates.
+        float64 with NaN for missing numbers; seconds since 1970 as float64 for dates; objects or numbers for
+        categories.
+    boolean : bool
+        Whether the categories are True and False.
     """
 
     name: str
     kind: str
     values: Array
+    boolean: bool = False
+
+    @property
+    def remembered(self) -> str:
+        """What to read the column as from now on: its kind, or "boolean"."""
+        return "boolean" if self.boolean else self.kind
 
     def take(self, rows: Array | slice | None) -> Column:
         """Return the same column with some rows only."""
-        return self if rows is None else Column(self.name, self.kind, self.values[rows])
+        return self if rows is None else replace(self, values=self.values[rows])
 
 
-def is_frame(table: Any) -> bool:
-    """Whether an object is a data frame of pandas or polars.
-
-    Examples
-    --------
-    >>> is_frame(np.ones((2, 3)))
-    False
-    """
-    return hasattr(table, "columns") and (hasattr(table, "iloc") or hasattr(table, "get_columns"))
-
-
-def column_names(table: Any) -> list[str]:
-    """Return the names of a frame's columns, or "column 0", "column 1", ... for an array."""
-    if is_frame(table):
-        return [str(name) for name in table.columns]
-    return [f"column {number}" for number in range(table.shape[1])]
-
-
-def columns_of(table: Any) -> list[Column]:
+def columns_of(table: Any, kinds: Sequence[str | None] | None = None) -> list[Column]:
     """Read every column of a table.
 
     Parameters
     ----------
     table : pandas.DataFrame, polars.DataFrame or numpy.ndarray of shape (n, columns)
+    kinds : sequence of {"number", "boolean", "category", "date", "missing", None}, default None
+        What each column is known to be, see `Column.remembered`; None where that is to be found out.
 
     Returns
     -------
@@ -75,7 +65,8 @@ def columns_of(table: Any) -> list[Column]:
     Raises
     ------
     ValueError
-        If a column mixes numbers and text, or holds an infinite number.
+        If a column mixes numbers and text, holds an infinite number, or something else than what it is known to be; if
+        its numbers or dates are written as texts, but for a few, or with signs.
     TypeError
         If a column holds something that is neither a number nor a text, a boolean or a date.
 
@@ -83,159 +74,101 @@ def columns_of(table: Any) -> list[Column]:
     --------
     >>> [column.kind for column in columns_of(np.array([[1.5, "red"], [2, None]], dtype=object))]
     ['number', 'category']
+    >>> columns_of(np.array([[7.0], [8.0]]), ["category"])[0].kind
+    'category'
     """
-    return [read_column(name, series) for name, series in zip(column_names(table), _series(table), strict=True)]
+    series = list(named_series(table))
+    known = [None] * len(series) if kinds is None else kinds
+    return [read_column(*each, kind) for each, kind in zip(series, known, strict=True)]
 
 
-def _series(table: Any) -> list[Any]:
-    if not is_frame(table):
-        return [table[:, number] for number in range(table.shape[1])]
-    if hasattr(table, "iloc"):
-        return [table.iloc[:, number] for number in range(table.shape[1])]
-    return list(table.get_columns())
+def read_column(name: str, series: Any, kind: str | None = None) -> Column:
+    """Read one column as what it is known to be, or tell what it is; see `columns_of`."""
+    array, is_categorical = array_of(series)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} holds complex numbers")
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    if kind is None:
+        return _categories(name, array) if is_categorical else _told_apart(name, array)
+    return _READERS[kind](name, array)
 
 
-def read_column(name: str, series: Any) -> Column:
-    """Tell what one column holds; see `columns_of`."""
-    array = _as_array(series)
+# Telling kinds apart
+
+
+def _told_apart(name: str, array: Array) -> Column:
     kind = array.dtype.kind
     if kind in "iuf":
-        return _numbers(name, array.astype(np.float64, copy=False))
+        return _finite(name, array)
     if kind == "b":
-        return Column(name, "category", array.astype(object))
+        return _categories(name, array)
     if kind in "Mm":
         return _times(name, array)
-    if kind in "US":
-        array = array.astype(object)
-    elif kind == "c":
-        raise ValueError(f"Complex data not supported: {name} holds complex numbers")
-    return _objects(name, array)
-
-
-def _as_array(series: Any) -> Array:
-    """One of NumPy's types: numbers, booleans, times or objects."""
-    if isinstance(series, np.ndarray):
-        return series
-    dtype = series.dtype
-    if hasattr(series, "iloc"):
-        return _pandas_array(series, dtype)
-    if dtype.is_numeric():
-        return np.asarray(series.cast(_polars_float(series)).to_numpy(), np.float64)
-    if dtype.is_temporal() and str(dtype) != "Time":
-        return np.asarray(series.to_numpy())
-    return np.array(series.to_list(), dtype=object)
-
-
-def _polars_float(series: Any) -> Any:
-    import polars
-
-    return polars.Float64
-
-
-def _pandas_array(series: Any, dtype: Any) -> Array:
-    kind = getattr(dtype, "kind", "O")
-    if kind in "iuf":
-        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kind == "b" and not series.hasnans:
-        return np.asarray(series.to_numpy(dtype=bool))
-    if kind == "M":
-        return np.asarray(series.to_numpy(dtype="datetime64[ns]"))
-    if kind == "m":
-        return np.asarray(series.to_numpy(dtype="timedelta64[ns]"))
-    if kind == "c":
-        return np.asarray(series.to_numpy())
-    if str(dtype).startswith("period"):
-        return np.asarray(series.dt.start_time.to_numpy(dtype="datetime64[ns]"))
-    return np.asarray(series.to_numpy(dtype=object))
-
-
-def _numbers(name: str, values: Array) -> Column:
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise ValueError(f"{name!r} must hold finite numbers; missing ones may be NaN. Received: infinity in row {row}")
-    return Column(name, "missing" if len(values) and np.isnan(values).all() else "number", values)
-
-
-def _times(name: str, array: Array) -> Column:
-    kind = "number" if array.dtype.kind == "m" else "date"
-    missing = np.isnat(array)
-    if len(array) and missing.all():
-        return Column(name, "missing", np.full(len(array), np.nan))
-    unit = f"{array.dtype.str[1]}8[us]"
-    seconds = array.astype(unit).astype(np.int64) / 1e6
-    seconds[missing] = np.nan
-    return Column(name, kind, seconds)
-
-
-def _objects(name: str, array: Array) -> Column:
-    """Objects, told apart by their types."""
     values = array.tolist()
-    kinds = {type(value): _kind_of_type(type(value)) for value in values}
+    kinds = _kinds(values)
     found = set(kinds.values()) - {"missing"}
-    if found == {"number", "category"} and all(kinds[type(value)] != "number" or value != value for value in values):
-        found = {"category"}  # NaN is how text is missing in a frame
+    if all(_is_nan(value) for value in values if kinds[type(value)] == "number"):
+        found.discard("number")  # NaN is how anything is missing in a frame
     if not found:
-        return Column(name, "missing", np.full(len(values), np.nan))
+        return _nothing(name, array)
     if "unknown" in found:
-        row = next(row for row, value in enumerate(values) if kinds[type(value)] == "unknown")
-        raise TypeError(
-            f"{name!r} must hold numbers, texts, booleans or dates: each argument must be a string or a number. "
-            f"Received: {type(values[row]).__name__} in row {row}"
-        )
+        raise _unknown(name, values, kinds)
     if found == {"boolean"}:
-        return Column(name, "category", array)
+        return _categories(name, array)
     if found <= {"number", "boolean"}:
-        return _numbers(name, np.array([_as_float(value) for value in values], np.float64))
+        return _numbers(name, array)
     if found == {"date"}:
-        return _times(name, np.array([_as_date(value) for value in values], _DATE_UNIT))
+        return _dates(name, array)
     if found == {"category"}:
         return _texts(name, array, values)
     raise _mixed(name, values, kinds)
 
 
-def _mixed(name: str, values: list[Any], kinds: dict[type, str]) -> ValueError:
-    rows: dict[str, int] = {}
-    for row, value in enumerate(values):
-        if not is_missing(value):
-            rows.setdefault(kinds[type(value)], row)
-    first, second, *_ = sorted(rows.values())
-    return ValueError(
-        f"{name!r} must hold numbers or texts, not both. Received: {values[first]!r} in row {first} and "
-        f"{values[second]!r} in row {second}. Convert it to one type, or write missing values as NaN or None"
-    )
-
-
 def _texts(name: str, array: Array, values: list[Any]) -> Column:
-    """Texts: dates if every one is written as a date; a number's column with a stray text is an error."""
-    present = [value for value in values if not is_missing(value)]
-    if all(_ISO_DATE.fullmatch(text) for text in present[:100]):
-        dates = _parse_dates(values)
-        if dates is not None:
-            return _times(name, dates)
-    if len(present) >= 10 and _parses(present[0]) + _parses(present[-1]):
-        stray = [row for row, value in enumerate(values) if not is_missing(value) and not _parses(value)]
-        if stray and len(stray) <= (1 - _MOSTLY_NUMBERS) * len(present):
+    """Categories; dates if every text is written as one; an error if numbers or dates hide behind a few strays."""
+    rows = [row for row, value in enumerate(values) if not is_missing(value)]
+    texts = [values[row] for row in rows]
+    for what, fits in (("dates", _is_date), ("numbers", is_decorated_number)):
+        others = strays(texts, _remembering(fits))
+        if others is None:
+            continue
+        if others:
             raise ValueError(
-                f"{name!r} must hold numbers or texts, not both. Received: numbers but for {values[stray[0]]!r} in row "
-                f"{stray[0]}{f' and {len(stray) - 1} more' if stray[1:] else ''}. Write missing values as NaN or None"
+                f"{name!r} must hold {what} or texts, not both. Received: {what} but for {texts[others[0]]!r} in row "
+                f"{rows[others[0]]}{f' and {len(others) - 1} more' if others[1:] else ''}. "
+                "Write missing values as NaN or None"
             )
-    return Column(name, "category", array)
+        if what == "dates":
+            return _dates(name, array)
+        decorated = next((place for place, text in enumerate(texts) if number_of(text) is None), None)
+        if decorated is not None:
+            raise ValueError(
+                f"{name!r} must hold numbers, not texts in which numbers are written otherwise. Received: "
+                f"{texts[decorated]!r} in row {rows[decorated]}. Convert them, or name the column in "
+                "`categorical_features` if they are categories"
+            )
+    return _categories(name, array)
 
 
-def _parse_dates(values: list[Any]) -> Array | None:
-    try:
-        return np.array(["NaT" if is_missing(value) else value.strip() for value in values], dtype=_DATE_UNIT)
-    except ValueError:
-        return None
+def _is_date(text: str) -> bool:
+    return date_of(text) is not None
 
 
-def _parses(text: Any) -> bool:
-    try:
-        float(text)
-    except (TypeError, ValueError):
-        return False
-    return True
+def _remembering(fits: Callable[[str], bool]) -> Callable[[str], bool]:
+    """The same test, which looks at each text once."""
+    known: dict[str, bool] = {}
+
+    def test(text: str) -> bool:
+        if text not in known:
+            known[text] = fits(text)
+        return known[text]
+
+    return test
+
+
+def _kinds(values: list[Any]) -> dict[type, str]:
+    return {kind: _kind_of_type(kind) for kind in set(map(type, values))}
 
 
 def _kind_of_type(kind: type) -> str:
@@ -253,6 +186,132 @@ def _kind_of_type(kind: type) -> str:
     return "unknown"
 
 
+def _unknown(name: str, values: list[Any], kinds: dict[type, str]) -> TypeError:
+    row = next(row for row, value in enumerate(values) if kinds[type(value)] == "unknown")
+    return TypeError(
+        f"{name!r} must hold numbers, texts, booleans or dates: each argument must be a string or a number. "
+        f"Received: {type(values[row]).__name__} in row {row}"
+    )
+
+
+def _mixed(name: str, values: list[Any], kinds: dict[type, str]) -> ValueError:
+    rows: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if not is_missing(value):
+            rows.setdefault(kinds[type(value)], row)
+    first, second, *_ = sorted(rows.values())
+    return ValueError(
+        f"{name!r} must hold numbers or texts, not both. Received: {values[first]!r} in row {first} and "
+        f"{values[second]!r} in row {second}. Convert it to one type, or write missing values as NaN or None"
+    )
+
+
+# Reading what is known
+
+
+def _nothing(name: str, array: Array) -> Column:
+    return Column(name, "missing", np.full(len(array), np.nan))
+
+
+def _finite(name: str, values: Array) -> Column:
+    values = values.astype(np.float64, copy=False)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        raise ValueError(f"{name!r} must hold finite numbers; missing ones may be NaN. Received: infinity in row {row}")
+    return Column(name, "missing" if len(values) and np.isnan(values).all() else "number", values)
+
+
+def _numbers(name: str, array: Array) -> Column:
+    """Numbers; texts that are some are parsed."""
+    kind = array.dtype.kind
+    if kind in "iufb":
+        return _finite(name, array)
+    if kind == "m":
+        return _times(name, array)
+    parsed = np.empty(len(array))
+    for row, value in enumerate(array.tolist() if kind == "O" else array):
+        number = _as_float(value)
+        if number is None:
+            raise ValueError(f"{name!r} held numbers in training. Received: {_shown(value)} in row {row}")
+        parsed[row] = number
+    return _finite(name, parsed)
+
+
+def _dates(name: str, array: Array) -> Column:
+    """Dates; texts that are some are parsed."""
+    if array.dtype.kind == "M":
+        return _times(name, array)
+    values = array.tolist()
+    moments = np.empty(len(values), _DATE_UNIT)
+    for row, value in enumerate(values):
+        moment = _as_date(value)
+        if moment is None:
+            raise ValueError(
+                f"{name!r} held dates in training. Received: {_shown(value)} in row {row}. "
+                "Texts must be written as 2026-01-31"
+            )
+        moments[row] = moment
+    return _times(name, moments)
+
+
+def _times(name: str, array: Array) -> Column:
+    """Dates or durations, in seconds."""
+    missing = np.isnat(array)
+    if len(array) and missing.all():
+        return _nothing(name, array)
+    seconds = array.astype(f"{array.dtype.str[1]}8[us]").astype(np.int64) / 1e6
+    seconds[missing] = np.nan
+    return Column(name, "number" if array.dtype.kind == "m" else "date", seconds)
+
+
+def _booleans(name: str, array: Array) -> Column:
+    """True and False, also where they are written as 1 and 0 or as texts; anything else is none of the known ones."""
+    if array.dtype.kind in "fiu":
+        array = array.astype(object)
+    if array.dtype.kind == "O":
+        values = [_BOOLEANS.get(canonical(each).strip().lower(), each) for each in array.tolist()]
+        array = np.empty(len(values), object)
+        array[:] = values
+    return _categories(name, array)
+
+
+def _categories(name: str, array: Array) -> Column:
+    kind = array.dtype.kind
+    if kind in "iuf":
+        return Column(name, "category", array)
+    if kind == "m":
+        return replace(_times(name, array), kind="category")
+    values = array.astype(object) if kind == "b" else array.astype(_DATE_UNIT).astype(object) if kind == "M" else array
+    listed = values.tolist()
+    kinds = _kinds(listed)
+    found = set(kinds.values()) - {"missing"}
+    if "unknown" in found:
+        raise _unknown(name, listed, kinds)
+    if all(_is_nan(value) for value in listed if kinds[type(value)] == "number"):
+        found.discard("number")
+    return Column(name, "category" if found else "missing", values, boolean=found == {"boolean"})
+
+
+_READERS: dict[str, Callable[[str, Array], Column]] = {
+    "number": _numbers,
+    "boolean": _booleans,
+    "category": _categories,
+    "date": _dates,
+    "missing": _nothing,
+}
+
+
+def known_kind(kind: Any) -> str:
+    """Return the name of a kind of column, or say that it is none."""
+    if kind not in _READERS:
+        raise ValueError(f"A column must be read as one of {', '.join(_READERS)}. Received: {kind!r}")
+    return str(kind)
+
+
+# Single values
+
+
 def is_missing(value: Any) -> bool:
     """Whether a single value stands for none.
 
@@ -261,87 +320,75 @@ def is_missing(value: Any) -> bool:
     >>> [is_missing(value) for value in (None, float("nan"), "", 0)]
     [True, True, False, False]
     """
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or _is_nan(value)
 
 
-def _as_float(value: Any) -> float:
-    """A number; of a time of day or a duration, its seconds."""
+def _is_nan(value: Any) -> bool:
+    return bool(value != value)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (np.datetime64, datetime.date)) else repr(value)
+
+
+def _as_float(value: Any) -> float | None:
+    """A number; of a time of day or a duration, its seconds; None if it is neither."""
+    if is_missing(value):
+        return float("nan")
+    if isinstance(value, str):
+        return number_of(value)
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None)) - datetime.datetime.min
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
-    return float("nan") if is_missing(value) else float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+    except (TypeError, ValueError):
+        return None
 
 
-def _as_date(value: Any) -> Any:
+def _as_date(value: Any) -> np.datetime64 | None:
     if is_missing(value):
         return np.datetime64("NaT")
-    if isinstance(value, datetime.datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-        return np.datetime64(value)
-    return np.datetime64(value)
+    if isinstance(value, str):
+        return date_of(value)
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return np.datetime64(value) if isinstance(value, (datetime.date, np.datetime64)) else None
 
 
-def as_numbers(column: Column) -> Column:
-    """Return a column that was one of numbers in training as one of numbers, texts parsed.
-
-    Raises
-    ------
-    ValueError
-        If a text is no number; the message names the column and the row.
-    """
-    if column.kind in ("number", "missing"):
-        return column
-    if column.kind == "date":
-        raise ValueError(f"{column.name!r} held numbers in training. Received: dates")
-    parsed = np.empty(len(column.values))
-    for row, value in enumerate(column.values.tolist()):
-        try:
-            parsed[row] = _as_float(value)
-        except ValueError:
-            raise ValueError(f"{column.name!r} held numbers in training. Received: {value!r} in row {row}") from None
-    return _numbers(column.name, parsed)
-
-
-def as_dates(column: Column) -> Column:
-    """Return a column that was one of dates in training, or say that it is none."""
-    if column.kind in ("date", "missing"):
-        return column
-    raise ValueError(
-        f"{column.name!r} held dates in training. Received: {column.values[0]!r}. Texts must be written as 2026-01-31"
-    )
-
-
-def as_texts(column: Column) -> tuple[Array, list[str | None]]:
-    """Return (codes, texts): for every row the number of its text, None for the missing ones.
-
-    Numbers and booleans are written out, integers without a point, so that 1, 1.0 and "1" are one category.
-    """
-    if column.kind in ("number", "missing", "date"):
+def distinct(column: Column) -> tuple[Array, list[Any]]:
+    """Return (codes, values): for every row the number of its value among the different ones of a column."""
+    if column.values.dtype.kind != "O":
         unique, codes = np.unique(column.values, return_inverse=True)
-        return codes.reshape(-1), [None if value != value else canonical(value) for value in unique.tolist()]
+        return codes.reshape(-1), unique.tolist()
     seen: dict[Any, int] = {}
     codes = np.fromiter((seen.setdefault(value, len(seen)) for value in column.values.tolist()), np.int64)
-    return codes, [None if is_missing(value) else canonical(value) for value in seen]
+    return codes, list(seen)
 
 
 def canonical(value: Any) -> str:
-    """Return the text by which a category is known.
+    """Return the text by which a category is known: the same for 1, 1.0 and "1".
 
     Examples
     --------
-    >>> canonical(1.0), canonical("1"), canonical(True), canonical(0.5)
-    ('1', '1', 'True', '0.5')
+    >>> canonical(1.0), canonical("1"), canonical(True), canonical(0.5), canonical(datetime.date(2026, 1, 31))
+    ('1', '1', 'True', '0.5', '2026-01-31')
     """
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
-    if isinstance(value, (numbers.Real, Decimal)):
-        number = float(value)
-        return str(int(number)) if number.is_integer() else repr(number)
-    return str(value)
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ").removesuffix(" 00:00:00")
+    number = None if isinstance(value, datetime.date) else _as_float(value)
+    if number is None or is_missing(value):
+        return str(value)
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def chosen_columns(choice: Any, names: Sequence[str]) -> list[bool] | None:

@@ -6,14 +6,25 @@ Everything is fitted on the training part alone. What is fitted is plain data, s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from cnn_core.arrays import Array
-from cnn_core.sklearn.columns import Column, as_dates, as_numbers, as_texts, chosen_columns, column_names, columns_of
+from cnn_core.sklearn.columns import (
+    Column,
+    canonical,
+    chosen_columns,
+    columns_of,
+    distinct,
+    is_missing,
+    known_kind,
+    read_column,
+)
 from cnn_core.sklearn.layout import CODE, NUMBER, OTHER, Layout
+from cnn_core.sklearn.number_texts import number_of
+from cnn_core.sklearn.table_arrays import column_names, named_series
 
 MAX_CATEGORIES = 256
 MAX_CODES = 1 << 14
@@ -56,7 +67,7 @@ class NumberEncoder:
         return [NUMBER] + [OTHER] * (len(self.names("")) - 1)
 
     def read(self, column: Column) -> Column:
-        return as_numbers(column)
+        return column
 
     def encode(self, values: Array) -> Array:
         block = [values[:, None]]
@@ -94,7 +105,7 @@ class DateEncoder:
         return [NUMBER] + [OTHER] * (len(self.names("")) - 1)
 
     def read(self, column: Column) -> Column:
-        return as_dates(column)
+        return column
 
     def encode(self, seconds: Array) -> Array:
         angles = [2 * np.pi / period * (seconds % period) for period in self._periods().values()]
@@ -116,10 +127,11 @@ class CategoryEncoder:
     @classmethod
     def fit(cls, column: Column, most_one_hot: int | None = None) -> CategoryEncoder:
         """Return an encoder of its own kind, or a `CodeEncoder` for more than `most_one_hot` values."""
-        codes, texts = as_texts(column)
+        codes, values = distinct(column)
         counts: dict[str, int] = {}
-        for text, count in zip(texts, np.bincount(codes, minlength=len(texts)).tolist(), strict=True):
-            if text is not None and count:
+        for value, count in zip(values, np.bincount(codes, minlength=len(values)).tolist(), strict=True):
+            if count and not is_missing(value):
+                text = canonical(value)
                 counts[text] = counts.get(text, 0) + count
         by_frequency = sorted(counts, key=lambda text: (-counts[text], text))
         if most_one_hot is not None and len(counts) > most_one_hot:
@@ -141,9 +153,19 @@ class CategoryEncoder:
 
     def read(self, column: Column) -> Column:
         """The number of each row's level, -1 for none."""
-        codes, texts = as_texts(column)
-        numbers = np.array([-1 if text is None else self._index.get(text, -1) for text in texts] or [-1], np.int64)
+        codes, values = distinct(column)
+        numbers = np.array([*map(self._place, values), -1], np.int64)
         return Column(column.name, "category", numbers[codes])
+
+    def _place(self, value: Any) -> int:
+        """The number of a value's level; a number is also the one level that is written as the same number."""
+        if is_missing(value):
+            return -1
+        known = self._index.get(canonical(value))
+        if known is None and isinstance(value, (int, float)) and not isinstance(value, bool):
+            same = [place for place, level in enumerate(self.levels) if number_of(level) == value]
+            known = same[0] if len(same) == 1 else None
+        return -1 if known is None else known
 
     def encode(self, found: Array) -> Array:
         if self.binary:
@@ -199,6 +221,8 @@ class TablePreprocessor:
     ----------
     names : list of str
         Of the columns.
+    kinds : list of str
+        What each column was in training, and is read as from then on; see `Column.remembered`.
     feature_names : list of str
         Of the features that come out.
     layout : Layout
@@ -226,6 +250,7 @@ class TablePreprocessor:
         self.most_one_hot = most_one_hot
         self.names: list[str] = []
         self.encoders: list[Encoder | None] = []
+        self.kinds: list[str] = []
         self._centers: list[Array] = []
         self._factors: list[Array] = []
 
@@ -244,23 +269,32 @@ class TablePreprocessor:
         TablePreprocessor
             Itself.
         """
-        self.names = [column.name for column in table] if isinstance(table, list) else column_names(table)
-        chosen = chosen_columns(self.categorical_features, self.names)
+        columns = table if isinstance(table, list) else self.learn_kinds(table)
+        self.names = [column.name for column in columns]
+        self.kinds = [column.remembered for column in columns]
         self.encoders, self._centers, self._factors = [], [], []
-        for number, column in enumerate(_columns(table)):
-            self._fit_column(column.take(rows), None if chosen is None else chosen[number])
+        for column in columns:
+            self._fit_column(column.take(rows))
         return self
 
-    def _fit_column(self, column: Column, categorical: bool | None) -> None:
-        encoder: Encoder | None = None
-        if column.kind == "missing":
-            pass  # nothing to learn from
-        elif categorical or (column.kind == "category" and categorical is not False):
+    def learn_kinds(self, table: Any) -> list[Column]:
+        """Tell what the columns of a table are; `categorical_features` decides where it is a list."""
+        chosen = chosen_columns(self.categorical_features, column_names(table))
+        if chosen is None:
+            return columns_of(table)
+        columns = columns_of(table, ["category" if each else None for each in chosen])
+        for number, (column, (_, series)) in enumerate(zip(columns, named_series(table), strict=True)):
+            if column.kind == "category" and not chosen[number]:
+                columns[number] = read_column(column.name, series, "number")
+        return columns
+
+    def _fit_column(self, column: Column) -> None:
+        encoder: Encoder | None = None  # of a column that holds nothing
+        if column.kind == "category":
             encoder = CategoryEncoder.fit(column, self.most_one_hot)
         elif column.kind == "date":
             encoder = DateEncoder.fit(column)
-        else:
-            column = as_numbers(column)
+        elif column.kind == "number":
             encoder = NumberEncoder.fit(column, self.n_bins)
         self.encoders.append(encoder)
         if isinstance(encoder, CodeEncoder):
@@ -317,7 +351,7 @@ class TablePreprocessor:
         ValueError
             If a column of numbers or dates holds something else; the message names column and row.
         """
-        columns = _columns(table)
+        columns = table if isinstance(table, list) else columns_of(table, self.kinds)
         n = len(columns[0].values if rows is None else rows)
         out = np.zeros((n, self.n_features), np.float32)
         for number, (encoder, place) in enumerate(zip(self.encoders, self.places, strict=True)):
@@ -348,13 +382,14 @@ class TablePreprocessor:
             "columns": [
                 {
                     "name": name,
+                    "read_as": kind,
                     "kind": None if encoder is None else encoder.kind,
                     "settings": None if encoder is None else encoder.settings(),
                     "centers": centers.tolist(),
                     "factors": factors.tolist(),
                 }
-                for name, encoder, centers, factors in zip(
-                    self.names, self.encoders, self._centers, self._factors, strict=True
+                for name, kind, encoder, centers, factors in zip(
+                    self.names, self.kinds, self.encoders, self._centers, self._factors, strict=True
                 )
             ],
         }
@@ -368,14 +403,11 @@ class TablePreprocessor:
             if encoder is None and column["kind"] is not None:
                 raise ValueError(f"A column's kind must be one of {', '.join(_ENCODERS)}. Received: {column['kind']!r}")
             made.names.append(str(column["name"]))
+            made.kinds.append(known_kind(column["read_as"]))
             made.encoders.append(None if encoder is None else encoder(column["settings"]))
             made._centers.append(np.array(column["centers"], np.float64))
             made._factors.append(np.array(column["factors"], np.float64))
         return made
-
-
-def _columns(table: Any) -> list[Column]:
-    return table if isinstance(table, list) else columns_of(table)
 
 
 def robust_scale(block: Array) -> tuple[Array, Array]:
@@ -409,14 +441,3 @@ def smooth_clip(z: Array, limit: float = 3.0) -> Array:
     """
     z = np.clip(z, -_FAR, _FAR)
     return np.asarray(z / np.sqrt(1 + (z / limit) ** 2))
-
-
-def names_differ(expected: Sequence[str], received: Sequence[str]) -> str | None:
-    """Return what is wrong with a table's columns, None if they are the expected ones in the expected order."""
-    missing = [name for name in expected if name not in received]
-    extra = [name for name in received if name not in expected]
-    if missing:
-        return f"the column {missing[0]!r} is missing" + (f", and {len(missing) - 1} more" if missing[1:] else "")
-    if extra:
-        return f"the column {extra[0]!r} was not there in training"
-    return None if list(expected) == list(received) else "the columns stand in another order"

@@ -32,10 +32,11 @@ import cnn_core.model_file as model_file
 import cnn_core.sklearn.scores as scores
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
-from cnn_core.sklearn.columns import columns_of, is_frame, is_missing
+from cnn_core.sklearn.columns import is_missing
 from cnn_core.sklearn.fitted_start import start_from_data
 from cnn_core.sklearn.preprocessing import TablePreprocessor
 from cnn_core.sklearn.recipes import PRESETS, Recipe
+from cnn_core.sklearn.table_arrays import is_frame
 from cnn_core.sklearn.tabular_network import MAX_MEMBERS, TabularNetwork
 from cnn_core.sklearn.tabular_training import Part, ProgressLine, Training, TrainingPlan
 
@@ -158,8 +159,8 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             train, held_out = self._split(y, rows, int(seeds[0]))
         else:
             train, held_out = rows, np.empty(0, np.int64)
-        columns = columns_of(X)
         self.preprocessor_ = TablePreprocessor(self.categorical_features, recipe.n_bins, recipe.most_one_hot)
+        columns = self.preprocessor_.learn_kinds(X)
         self.preprocessor_.fit(columns, train)
         x = self.preprocessor_.transform(columns, train)
         targets = self._fit_targets(y[train], None if weights is None else weights[train])

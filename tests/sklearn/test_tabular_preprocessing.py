@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -296,3 +297,131 @@ def test_times_of_day_durations_and_periods():
     np.testing.assert_array_equal(
         column.values, [datetime.datetime(2020, 2, 1).replace(tzinfo=datetime.UTC).timestamp(), np.nan]
     )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [True, False, None, True],
+        [True, False, float("nan"), True],
+        [1, 0, None, 1],
+        [1.0, 0.0, float("nan"), 1.0],
+        ["true", "False", None, "TRUE"],
+    ],
+)
+def test_booleans_are_read_as_booleans_beside_a_gap(asked: list[Any]):
+    preprocessor = TablePreprocessor().fit(np.array([[True], [False], [True], [True]]))
+    plain = preprocessor.transform(np.array([[True], [False], [True]]))
+    read = preprocessor.transform(objects(asked))
+    np.testing.assert_array_equal(read[[0, 1, 3]], plain)
+    assert plain[1, 0] < read[2, 0] < plain[0, 0], "a gap is neither"
+
+
+@pytest.mark.parametrize("gap", [None, float("nan")])
+def test_booleans_with_a_gap_in_training(gap: Any):
+    preprocessor = TablePreprocessor().fit(objects([True, gap, False, True]))
+    assert preprocessor.feature_names == ["column 0=True"]
+    np.testing.assert_array_equal(
+        preprocessor.transform(np.array([[True], [False]])), preprocessor.transform(objects([True, False]))
+    )
+
+
+def test_categories_of_numbers_are_categories():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    codes = [5, 7, 900, 5, 7, 900]
+    names = ["code=5", "code=7", "code=900"]
+    frames = {
+        "category": pandas.DataFrame({"code": pandas.Series(codes).astype("category")}),
+        "floats": pandas.DataFrame({"code": pandas.Series([5.0, 7, 900, None, *codes]).astype("category")}),
+        "texts": polars.DataFrame({"code": polars.Series(list(map(str, codes)), dtype=polars.Categorical)}),
+        "enum": polars.DataFrame({"code": polars.Series(list(map(str, codes)), dtype=polars.Enum(["5", "7", "900"]))}),
+    }
+    for frame in frames.values():
+        preprocessor = TablePreprocessor().fit(frame)
+        assert preprocessor.feature_names == names
+        # As plain numbers they still are the categories that they were.
+        asked = preprocessor.transform(pandas.DataFrame({"code": [7, 5, 6]}))
+        np.testing.assert_array_equal(asked, preprocessor.transform(objects(["7", "5", "six"])))
+        assert (asked[0] != asked[2]).any()
+
+
+def test_categories_of_arrow():
+    pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    array = pyarrow.array([3, 4, 3, None]).dictionary_encode()
+    frame = pandas.DataFrame({"code": pandas.arrays.ArrowExtensionArray(array)})
+    assert TablePreprocessor().fit(frame).feature_names == ["code=4"]
+
+
+def test_intervals_are_categories_by_their_texts():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"size": pandas.cut([1.0, 2, 3, 4], [0, 2, 3, 9])})
+    assert TablePreprocessor().fit(frame).feature_names[0] == "size=(0, 2]"
+
+
+def test_numbers_too_large_for_floats_keep_apart_as_categories():
+    ids = np.array([[2**53], [2**53 + 1], [2**53 + 2]])
+    assert len(TablePreprocessor([0]).fit(ids).encoders[0].levels) == 3
+
+
+def test_a_category_is_read_as_one_whatever_the_rows_beside():
+    codes = ["007", "0123", "1.10", "2020-01-01", "A12"]
+    preprocessor = TablePreprocessor().fit(objects(codes))
+    together = preprocessor.transform(objects(codes))
+    for code, expected in zip(codes, together, strict=True):
+        np.testing.assert_array_equal(preprocessor.transform(objects([code]))[0], expected)
+        np.testing.assert_array_equal(preprocessor.transform(objects([code] * 30))[0], expected)
+    # What a reader has made numbers of is the one category that is written as that number.
+    np.testing.assert_array_equal(preprocessor.transform(np.array([[7], [123]])), together[:2])
+    np.testing.assert_array_equal(preprocessor.transform(np.array([[1.1]])), together[2:3])
+
+
+def test_dates_as_categories():
+    days = np.array(["2024-01-01", "2024-07-01", "2025-01-01"], dtype="datetime64[D]")
+    preprocessor = TablePreprocessor([0]).fit(days[:, None])
+    np.testing.assert_array_equal(
+        preprocessor.transform(objects(["2024-07-01"])), preprocessor.transform(days[1:2, None])
+    )
+
+
+def test_a_stray_text_among_dates_is_named():
+    days = [str(np.datetime64("2024-01-01") + number) for number in range(40)]
+    for stray in ("?", "2024-02-31", "tomorrow"):
+        with pytest.raises(ValueError, match=rf"'column 0' .* dates but for '{re.escape(stray)}' in row 7"):
+            columns_of(objects([*days[:7], stray, *days[7:]]))
+    preprocessor = TablePreprocessor().fit(objects(days))
+    with pytest.raises(ValueError, match=r"'column 0' held dates in training\. Received: 'soon' in row 2"):
+        preprocessor.transform(objects([*days[:2], "soon"]))
+    with pytest.raises(ValueError, match=r"'column 0' held dates in training\. Received: 7\.0 in row 0"):
+        preprocessor.transform(np.array([[7.0]]))
+
+
+def test_dates_with_time_zones():
+    texts = ["2024-01-01T12:00:00+02:00", "2024-01-01T10:00:00Z", "2024-01-01 10:00"]
+    (column,) = columns_of(objects(texts))
+    assert column.kind == "date"
+    assert len(set(column.values.tolist())) == 1
+
+
+@pytest.mark.parametrize("texts", [["0,5", "1,25"], ["1,000", "2,500,000"], ["12%", "7.5 %"], ["$3", "$4.50"]])
+def test_numbers_written_otherwise_are_refused(texts: list[str]):
+    with pytest.raises(ValueError, match=rf"'column 0' must hold numbers.*Received: '{re.escape(texts[0])}' in row 0"):
+        columns_of(objects(texts * 10))
+    assert len(TablePreprocessor([0]).fit(objects(texts * 10)).encoders[0].levels) == 2, "unless they are categories"
+
+
+@pytest.mark.parametrize("texts", [["10.0.0.1", "10.0.0.2"], ["555 1234", "555 4321"], ["1-2", "3-4"]])
+def test_texts_of_digits_may_be_categories(texts: list[str]):
+    assert columns_of(objects(texts * 10))[0].kind == "category"
+
+
+def test_signs_among_numbers_are_strays_whatever_their_share():
+    values = [str(number) if number % 3 else "?" for number in range(30)]
+    with pytest.raises(ValueError, match=r"numbers but for '\?' in row 0 and 9 more"):
+        columns_of(objects(values))
+
+
+@pytest.mark.parametrize("value", [10**400, Decimal("1e400"), "1e400"])
+def test_numbers_beyond_all_floats_are_refused(value: Any):
+    preprocessor = TablePreprocessor().fit(np.array([[1.0], [2.0]]))
+    with pytest.raises(ValueError, match=r"'column 0' must hold finite numbers.* infinity in row 1"):
+        preprocessor.transform(objects([1, value]))
