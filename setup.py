@@ -20,7 +20,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 C_SOURCES = [
-    *(f"src/simd/{name}.c" for name in ("dispatch", "portable", "avx2", "avx512", "neon")),
+    *(f"src/simd/{name}.c" for name in ("kinds", "dispatch", "portable", "avx2", "avx512", "neon")),
     "src/threads/pool.c",
     "src/threads/scratch.c",
 ]

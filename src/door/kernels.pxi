@@ -9,9 +9,8 @@ from activations cimport activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
 from optimizers cimport MAX_HYPERPARAMETERS
-from plan cimport CUSTOM_ACTIVATION, ROW_GLU
 from simd cimport all_finite as check_finite
-from simd cimport real
+from simd cimport CUSTOM_ACTIVATION, ROW_GLU, real
 
 cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noexcept nogil:
     p.x, p.w = x, w

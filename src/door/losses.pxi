@@ -4,6 +4,7 @@ from libc.math cimport INFINITY, log, log1p
 from libc.stdint cimport int32_t
 from losses cimport Loss
 from plan cimport Plan
+from simd cimport ACTIVATION_SIGMOID, ROW_SOFTMAX
 
 cimport losses
 

@@ -9,6 +9,7 @@ from network cimport Source
 from normalization cimport COLUMN_STATISTICS
 from plan cimport *
 from prediction cimport Prediction, predict_range
+from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise
 from threads cimport pool_width
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
@@ -190,7 +191,8 @@ cdef class Network:
         if operation.activation != ACTIVATION_LINEAR and (
                 operation.kind not in (DENSE, ACTIVATION, PARAMETRIC_ACTIVATION)
                 or operation.activation == ROW_GLU and operation.kind == DENSE
-                or operation.activation >= ACTIVATION_COUNT and operation.kind == PARAMETRIC_ACTIVATION):
+                or not activation_is_elementwise(operation.activation)
+                and operation.kind == PARAMETRIC_ACTIVATION):
             raise ValueError(f"operation {operation.kind} cannot apply activation {operation.activation}")
         if operation.custom == NULL and operation.activation == CUSTOM_ACTIVATION:
             raise ValueError("a custom activation needs its object")

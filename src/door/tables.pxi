@@ -2,6 +2,7 @@
 
 from network cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from plan cimport *
+from simd cimport ACTIVATION_COUNT, activation_name
 
 cimport constraints
 cimport losses
@@ -9,27 +10,7 @@ cimport metrics
 cimport optimizers
 cimport regularizers
 
-cdef extern from "simd/kinds.h":
-    int ACTIVATION_TANH, ACTIVATION_ELU, ACTIVATION_SELU
-    int ACTIVATION_CELU, ACTIVATION_SOFTPLUS, ACTIVATION_SOFTSIGN, ACTIVATION_SILU, ACTIVATION_GELU
-    int ACTIVATION_GELU_TANH, ACTIVATION_MISH, ACTIVATION_EXPONENTIAL, ACTIVATION_LOG_SIGMOID
-    int ACTIVATION_HARD_SIGMOID, ACTIVATION_HARD_SILU, ACTIVATION_HARD_TANH, ACTIVATION_SQUAREPLUS
-    int ACTIVATION_SOFT_SHRINK, ACTIVATION_HARD_SHRINK, ACTIVATION_TANH_SHRINK, ACTIVATION_THRESHOLD
-    int ACTIVATION_SPARSE_PLUS, ACTIVATION_SPARSE_SIGMOID
-
-ACTIVATIONS = {
-    "linear": ACTIVATION_LINEAR, "relu": ACTIVATION_RELU, "sigmoid": ACTIVATION_SIGMOID, "tanh": ACTIVATION_TANH,
-    "elu": ACTIVATION_ELU, "selu": ACTIVATION_SELU, "celu": ACTIVATION_CELU, "softplus": ACTIVATION_SOFTPLUS,
-    "softsign": ACTIVATION_SOFTSIGN, "silu": ACTIVATION_SILU, "gelu": ACTIVATION_GELU,
-    "gelu_tanh": ACTIVATION_GELU_TANH, "mish": ACTIVATION_MISH, "exponential": ACTIVATION_EXPONENTIAL,
-    "log_sigmoid": ACTIVATION_LOG_SIGMOID, "hard_sigmoid": ACTIVATION_HARD_SIGMOID,
-    "hard_silu": ACTIVATION_HARD_SILU, "hard_tanh": ACTIVATION_HARD_TANH, "squareplus": ACTIVATION_SQUAREPLUS,
-    "soft_shrink": ACTIVATION_SOFT_SHRINK, "hard_shrink": ACTIVATION_HARD_SHRINK,
-    "tanh_shrink": ACTIVATION_TANH_SHRINK, "threshold": ACTIVATION_THRESHOLD,
-    "sparse_plus": ACTIVATION_SPARSE_PLUS, "sparse_sigmoid": ACTIVATION_SPARSE_SIGMOID,
-    "softmax": ROW_SOFTMAX, "log_softmax": ROW_LOG_SOFTMAX, "glu": ROW_GLU, "sparsemax": ROW_SPARSEMAX,
-    "custom": CUSTOM_ACTIVATION,
-}
+ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
 OPERATIONS = {
     "dense": DENSE, "activation": ACTIVATION, "prelu": PRELU, "reshape": RESHAPE, "permute": PERMUTE,
     "dropout": DROPOUT, "alpha_dropout": ALPHA_DROPOUT, "gaussian_dropout": GAUSSIAN_DROPOUT,

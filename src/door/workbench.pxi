@@ -8,6 +8,7 @@ from activations cimport keeps_z
 from network cimport backward, forward, gather_samples
 from normalization cimport move_statistics
 from plan cimport *
+from simd cimport ROW_GLU
 
 class Listener:
     """Keeps what a signal's handler raised until native code has returned."""

@@ -37,16 +37,6 @@ cdef inline void philox(uint32_t *words, uint64_t counter_low, uint64_t counter_
     philox_block(words, key)
 
 
-cdef inline float uniform_f32(uint32_t word) noexcept nogil:
-    """u = floor(word / 2^8) / 2^24 in [0, 1)"""
-    return <float> (word >> 8) * <float> (1.0 / (1 << 24))
-
-
-cdef inline double uniform_f64(uint32_t high, uint32_t low) noexcept nogil:
-    """u = floor((high 2^32 + low) / 2^11) / 2^53 in [0, 1)"""
-    return <double> (((<uint64_t> high << 32) | low) >> 11) * (1.0 / (<uint64_t> 1 << 53))
-
-
 cdef inline uint64_t first_group(int use) noexcept nogil:
     """The group of words with which a use begins: 2^52 groups lie between two uses"""
     return <uint64_t> use << 52

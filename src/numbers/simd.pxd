@@ -3,6 +3,22 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
+cdef extern from "simd/kinds.h" nogil:
+    enum:
+        ACTIVATION_LINEAR
+        ACTIVATION_RELU
+        ACTIVATION_SIGMOID
+        ACTIVATION_SOFTPLUS
+        ROW_SOFTMAX
+        ROW_LOG_SOFTMAX
+        ROW_GLU
+        ROW_SPARSEMAX
+        CUSTOM_ACTIVATION
+        ACTIVATION_COUNT
+    const char *activation_name(int kind)
+    bint activation_is_elementwise(int kind)
+    bint activation_slope_needs_z(int kind)
+
 ctypedef fused real:
     float
     double
@@ -11,7 +27,6 @@ cdef extern from "simd/kernels.h" nogil:
     ctypedef struct kernels_f32:
         const char *instruction_set
         Py_ssize_t panel_width
-        Py_ssize_t tile_rows
         void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias,
                               const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
                               Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
@@ -29,7 +44,6 @@ cdef extern from "simd/kernels.h" nogil:
                             int accumulate) noexcept nogil
         void (*exp)(float *y, const float *x, Py_ssize_t n) noexcept nogil
         void (*log)(float *y, const float *x, Py_ssize_t n) noexcept nogil
-        void (*tanh)(float *y, const float *x, Py_ssize_t n) noexcept nogil
         void (*cosine_sine)(float *c, float *s, const float *turns, Py_ssize_t n) noexcept nogil
         void (*activation_forward)(float *a, const float *z, Py_ssize_t n, int kind, const float *p) noexcept nogil
         void (*activation_backward)(float *delta, const float *da, const float *z, const float *a, Py_ssize_t n,
@@ -85,7 +99,6 @@ cdef extern from "simd/kernels.h" nogil:
     ctypedef struct kernels_f64:
         const char *instruction_set
         Py_ssize_t panel_width
-        Py_ssize_t tile_rows
         void (*panel_product)(double *y, const double *x, const double *w, double *packed, const double *bias,
                               const double *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
                               Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
@@ -103,7 +116,6 @@ cdef extern from "simd/kernels.h" nogil:
                             int accumulate) noexcept nogil
         void (*exp)(double *y, const double *x, Py_ssize_t n) noexcept nogil
         void (*log)(double *y, const double *x, Py_ssize_t n) noexcept nogil
-        void (*tanh)(double *y, const double *x, Py_ssize_t n) noexcept nogil
         void (*cosine_sine)(double *c, double *s, const double *turns, Py_ssize_t n) noexcept nogil
         void (*activation_forward)(double *a, const double *z, Py_ssize_t n, int kind, const double *p) noexcept nogil
         void (*activation_backward)(double *delta, const double *da, const double *z, const double *a, Py_ssize_t n,
@@ -160,7 +172,6 @@ cdef extern from "simd/kernels.h" nogil:
     const kernels_f64 *simd_f64
     const char *simd_select(const char *wanted)
     int simd_available(const char **names, int capacity)
-    int simd_derivative_needs_z(int kind)
 
 
 cdef inline Py_ssize_t panel_width(const real *element) noexcept nogil:
@@ -168,13 +179,6 @@ cdef inline Py_ssize_t panel_width(const real *element) noexcept nogil:
         return simd_f32.panel_width
     else:
         return simd_f64.panel_width
-
-
-cdef inline Py_ssize_t tile_rows(const real *element) noexcept nogil:
-    if real is float:
-        return simd_f32.tile_rows
-    else:
-        return simd_f64.tile_rows
 
 
 cdef inline void panel_product(real *y, const real *x, const real *w, real *packed, const real *bias,
@@ -241,13 +245,6 @@ cdef inline void vector_log(real *y, const real *x, Py_ssize_t n) noexcept nogil
         simd_f32.log(y, x, n)
     else:
         simd_f64.log(y, x, n)
-
-
-cdef inline void vector_tanh(real *y, const real *x, Py_ssize_t n) noexcept nogil:
-    if real is float:
-        simd_f32.tanh(y, x, n)
-    else:
-        simd_f64.tanh(y, x, n)
 
 
 cdef inline void cosine_sine(real *c, real *s, const real *turns, Py_ssize_t n) noexcept nogil:

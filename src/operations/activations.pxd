@@ -5,12 +5,11 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from libc.math cimport INFINITY, log as log_of
 
-from plan cimport (Buffer, Operation, Plan, Workspace, ACTIVATION_LINEAR, ACTIVATION_RELU,
-                   ACTIVATION_SIGMOID, ACTIVATION_COUNT, ROW_SOFTMAX, ROW_LOG_SOFTMAX, ROW_GLU, ROW_SPARSEMAX,
-                   CUSTOM_ACTIVATION, BLOCK, INFERENCE, TRACING)
 from custom cimport custom_activation_forward, custom_activation_backward
-from simd cimport (real, activation_forward, activation_backward, softmax_rows, simd_derivative_needs_z, vector_exp,
-                   add_scaled)
+from plan cimport BLOCK, INFERENCE, TRACING, Buffer, Operation, Plan, Workspace
+from simd cimport (ACTIVATION_LINEAR, ACTIVATION_RELU, ACTIVATION_SIGMOID, CUSTOM_ACTIVATION, ROW_GLU, ROW_LOG_SOFTMAX,
+                   ROW_SOFTMAX, ROW_SPARSEMAX, activation_backward, activation_forward, activation_is_elementwise,
+                   activation_slope_needs_z, add_scaled, real, softmax_rows, vector_exp)
 
 
 cdef inline bint is_plain_relu(const Operation *operation) noexcept nogil:
@@ -20,12 +19,12 @@ cdef inline bint is_plain_relu(const Operation *operation) noexcept nogil:
 
 
 cdef inline bint derivative_needs_z(const Operation *operation) noexcept nogil:
-    if operation.activation >= ACTIVATION_COUNT:
-        return operation.activation == ROW_GLU
+    if operation.activation == ROW_GLU:
+        return True
     if operation.activation == ACTIVATION_RELU:
         return (operation.activation_parameters[1] != INFINITY or operation.activation_parameters[2] != 0
                 or operation.activation_parameters[0] < 0)
-    return simd_derivative_needs_z(operation.activation)
+    return activation_slope_needs_z(operation.activation)
 
 
 cdef inline void sparsemax_row(real *a, const real *z, Py_ssize_t n) noexcept nogil:
@@ -115,7 +114,7 @@ cdef inline void activate_rows(int kind, const double *parameters, real *a, cons
     cdef Py_ssize_t r
     for r in range(3):
         p[r] = <real> parameters[r]
-    if kind < ACTIVATION_COUNT:
+    if activation_is_elementwise(kind):
         if a_row == z_row:
             # Padding takes part: it belongs to the buffer, and one long sweep beats many short ones.
             activation_forward(a, z, n_rows * a_row - (a_row - n_cols) if n_rows > 0 else 0, kind, p)
@@ -180,7 +179,7 @@ cdef inline void derive_rows(int kind, const double *parameters, real *delta, co
         p[r] = <real> parameters[r]
     if kind == ACTIVATION_LINEAR and delta == da:
         return
-    if kind < ACTIVATION_COUNT:
+    if activation_is_elementwise(kind):
         activation_backward(delta, da, z, a, n_rows * row - (row - n_cols) if n_rows > 0 else 0, kind, p)
         return
     for r in range(n_rows):

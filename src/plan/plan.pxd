@@ -5,22 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-cdef extern from "simd/kinds.h" nogil:
-    enum:
-        ACTIVATION_LINEAR
-        ACTIVATION_RELU
-        ACTIVATION_SIGMOID
-        ACTIVATION_COUNT
-
 cdef extern from "system/memory.h" nogil:
     void use_large_pages(void *memory, size_t n_bytes)
-
-cdef enum RowActivationKind:  # activations that look at a whole row; numbered after the elementwise ones
-    ROW_SOFTMAX = 1000
-    ROW_LOG_SOFTMAX
-    ROW_GLU
-    ROW_SPARSEMAX
-    CUSTOM_ACTIVATION
 
 cdef enum OperationKind:
     DENSE

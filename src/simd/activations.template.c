@@ -1,9 +1,13 @@
 /* Elementwise activations, a = g(z), and delta = da g'(z), vector by vector; kinds.h numbers them. Floor 0.
-   A `_slope` computes g' from one vector: from z for the kinds of simd_derivative_needs_z, from a for the others. */
+   A slope is g' of one vector: of z, of a, or of either; a row of kinds.h that says otherwise does not compile. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
-#define FORMULA(name) INLINE vector NAMED(name)(vector z, NAMED(parameters) p)
-#define SLOPE_OF_Z(name) INLINE vector NAMED(name##_slope)(vector z, NAMED(parameters) p)
-#define SLOPE_OF_A(name) INLINE vector NAMED(name##_slope)(vector a, NAMED(parameters) p)
+#define FORMULA(name) INLINE vector NAMED(name##_formula)(vector z, NAMED(parameters) p)
+#define SLOPE_OF_Z(name) INLINE vector NAMED(name##_slope_of_Z)(vector z, NAMED(parameters) p)
+#define SLOPE_OF_A(name) INLINE vector NAMED(name##_slope_of_A)(vector a, NAMED(parameters) p)
+#define SLOPE_OF_Z_OR_A(name) INLINE vector NAMED(name##_slope_of_Z_OR_A)(vector z, NAMED(parameters) p)
 
 INLINE vector NAMED(negative_part)(vector z) { return at_most(z, (vector){0}); }
 
@@ -27,6 +31,7 @@ INLINE vector NAMED(piecewise)(vector v, REAL low, REAL high, REAL below, vector
 INLINE vector NAMED(finite_below)(vector z) { return at_least(z, broadcast(-NAMED(LARGEST))); }
 
 FORMULA(linear) { return (void)p, z; }
+SLOPE_OF_A(linear) { return (void)a, (void)p, broadcast(1); }
 
 /* z > p2 ? min(z, p1) : p0 (z - p2), and 0 for the second where p0 = 0, whatever z */
 FORMULA(relu) {
@@ -35,7 +40,7 @@ FORMULA(relu) {
 }
 FORMULA(plain_relu) { return at_most(at_least(z, (vector){0}), broadcast(p.p1)); }
 /* Of z; or of a, which lies on the same side of p2 as z does if p0 >= 0 and p2 >= 0. */
-SLOPE_OF_Z(relu) {
+SLOPE_OF_Z_OR_A(relu) {
     const vector above = select(greater(broadcast(p.p1), z), broadcast(1), (vector){0});
     return select(greater(z, broadcast(p.p2)), above, broadcast(p.p0));
 }
@@ -140,8 +145,8 @@ SLOPE_OF_Z(mish) {
     return (void)p, multiply_add(4 * bounded * inverse, e * (1 + e), n) * inverse;
 }
 
-FORMULA(exponential_kind) { return (void)p, NAMED(exponential)(z); }
-SLOPE_OF_A(exponential_kind) { return (void)p, a; }
+FORMULA(exponential) { return (void)p, NAMED(exponential)(z); }
+SLOPE_OF_A(exponential) { return (void)p, a; }
 
 /* min(z, 0) - log(1 + exp(-|z|)) */
 FORMULA(log_sigmoid) { return (void)p, NAMED(negative_part)(z) - NAMED(softplus_excess)(z); }
@@ -203,6 +208,7 @@ SLOPE_OF_A(sparse_sigmoid) { return (void)p, NAMED(piecewise)(a, 0, 1, 0, broadc
 #undef FORMULA
 #undef SLOPE_OF_Z
 #undef SLOPE_OF_A
+#undef SLOPE_OF_Z_OR_A
 
 static NAMED(parameters) NAMED(parameters_from)(const REAL *p) {
     return p ? (NAMED(parameters)){p[0], p[1], p[2]} : (NAMED(parameters)){0};
@@ -211,39 +217,13 @@ static NAMED(parameters) NAMED(parameters_from)(const REAL *p) {
 /* a[i] = g(z[i]) */
 static void NAMED(activation_forward)(REAL *a, const REAL *z, ptrdiff_t n, int kind, const REAL *p) {
     const NAMED(parameters) c = NAMED(parameters_from)(p);
-#define FORWARD(KIND, g) \
-    case ACTIVATION_##KIND: NAMED(map)(a, z, n, c, NAMED(g)); return;
     if (kind == ACTIVATION_RELU && c.p0 == 0 && c.p2 == 0) {
-        NAMED(map)(a, z, n, c, NAMED(plain_relu));
+        NAMED(map)(a, z, n, c, NAMED(plain_relu_formula));
         return;
     }
-    switch (kind) {
-        FORWARD(LINEAR, linear)
-        FORWARD(RELU, relu)
-        FORWARD(SIGMOID, sigmoid)
-        FORWARD(TANH, tanh)
-        FORWARD(ELU, elu)
-        FORWARD(SELU, selu)
-        FORWARD(CELU, celu)
-        FORWARD(SOFTPLUS, softplus)
-        FORWARD(SOFTSIGN, softsign)
-        FORWARD(SILU, silu)
-        FORWARD(GELU, gelu)
-        FORWARD(GELU_TANH, gelu_tanh)
-        FORWARD(MISH, mish)
-        FORWARD(EXPONENTIAL, exponential_kind)
-        FORWARD(LOG_SIGMOID, log_sigmoid)
-        FORWARD(HARD_SIGMOID, hard_sigmoid)
-        FORWARD(HARD_SILU, hard_silu)
-        FORWARD(HARD_TANH, hard_tanh)
-        FORWARD(SQUAREPLUS, squareplus)
-        FORWARD(SOFT_SHRINK, soft_shrink)
-        FORWARD(HARD_SHRINK, hard_shrink)
-        FORWARD(TANH_SHRINK, tanh_shrink)
-        FORWARD(THRESHOLD, threshold)
-        FORWARD(SPARSE_PLUS, sparse_plus)
-        FORWARD(SPARSE_SIGMOID, sparse_sigmoid)
-    }
+#define FORWARD(KIND, name, source) \
+    case ACTIVATION_##KIND: NAMED(map)(a, z, n, c, NAMED(name##_formula)); return;
+    switch (kind) { EACH_ACTIVATION(FORWARD) }
 #undef FORWARD
 }
 
@@ -255,40 +235,18 @@ INLINE void NAMED(map_slope)(REAL *delta, const REAL *da, const REAL *source, pt
     if (n > 0) NAMED(store_next)(delta, NAMED(load_next)(da, n) * slope(NAMED(load_next)(source, n), p), n);
 }
 
-INLINE vector NAMED(linear_slope)(vector z, NAMED(parameters) p) { return (void)z, (void)p, broadcast(1); }
-
 /* delta[i] = da[i] g'(z[i]) */
 static void NAMED(activation_backward)(REAL *delta, const REAL *da, const REAL *z, const REAL *a, ptrdiff_t n, int kind,
                                        const REAL *p) {
     const NAMED(parameters) c = NAMED(parameters_from)(p);
-#define BACKWARD(KIND, source, g) \
-    case ACTIVATION_##KIND: NAMED(map_slope)(delta, da, source, n, c, NAMED(g##_slope)); return;
-    switch (kind) {
-        BACKWARD(LINEAR, da, linear)
-        BACKWARD(RELU, (z ? z : a), relu)
-        BACKWARD(SIGMOID, a, sigmoid)
-        BACKWARD(TANH, a, tanh)
-        BACKWARD(ELU, a, elu)
-        BACKWARD(SELU, a, selu)
-        BACKWARD(CELU, a, celu)
-        BACKWARD(SOFTPLUS, a, softplus)
-        BACKWARD(SOFTSIGN, z, softsign)
-        BACKWARD(SILU, z, silu)
-        BACKWARD(GELU, z, gelu)
-        BACKWARD(GELU_TANH, z, gelu_tanh)
-        BACKWARD(MISH, z, mish)
-        BACKWARD(EXPONENTIAL, a, exponential_kind)
-        BACKWARD(LOG_SIGMOID, a, log_sigmoid)
-        BACKWARD(HARD_SIGMOID, a, hard_sigmoid)
-        BACKWARD(HARD_SILU, z, hard_silu)
-        BACKWARD(HARD_TANH, a, hard_tanh)
-        BACKWARD(SQUAREPLUS, a, squareplus)
-        BACKWARD(SOFT_SHRINK, a, soft_shrink)
-        BACKWARD(HARD_SHRINK, a, hard_shrink)
-        BACKWARD(TANH_SHRINK, z, tanh_shrink)
-        BACKWARD(THRESHOLD, z, threshold)
-        BACKWARD(SPARSE_PLUS, a, sparse_plus)
-        BACKWARD(SPARSE_SIGMOID, a, sparse_sigmoid)
-    }
+#define SOURCE_A a
+#define SOURCE_Z z
+#define SOURCE_Z_OR_A (z ? z : a)
+#define BACKWARD(KIND, name, source) \
+    case ACTIVATION_##KIND: NAMED(map_slope)(delta, da, SOURCE_##source, n, c, NAMED(name##_slope_of_##source)); return;
+    switch (kind) { EACH_ACTIVATION(BACKWARD) }
+#undef SOURCE_A
+#undef SOURCE_Z
+#undef SOURCE_Z_OR_A
 #undef BACKWARD
 }

@@ -83,17 +83,3 @@ int simd_available(const char **names, int capacity) {
         if (instruction_sets[i].runs_here()) names[n++] = instruction_sets[i].name;
     return n;
 }
-
-int simd_derivative_needs_z(int kind) {
-    switch (kind) {
-    case ACTIVATION_SOFTSIGN:
-    case ACTIVATION_SILU:
-    case ACTIVATION_GELU:
-    case ACTIVATION_GELU_TANH:
-    case ACTIVATION_MISH:
-    case ACTIVATION_HARD_SILU:
-    case ACTIVATION_TANH_SHRINK:
-    case ACTIVATION_THRESHOLD: return 1;
-    default: return 0;
-    }
-}

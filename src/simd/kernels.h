@@ -28,9 +28,6 @@ extern const kernels_f64 *simd_f64;
    (NULL: the best). Returns its name, or NULL if `wanted` is unknown or cannot run here. */
 const char *simd_select(const char *wanted);
 
-/* Whether the derivative of an activation of this kind needs z (1) or follows from a alone (0). */
-int simd_derivative_needs_z(int kind);
-
 /* Writes up to `capacity` names of instruction sets that can run here, best first; returns how many. */
 int simd_available(const char **names, int capacity);
 

@@ -4,8 +4,7 @@
 
 typedef struct {
     const char *instruction_set;
-    ptrdiff_t panel_width; /* columns of a full panel: what pack_* pad to (16 for AVX2 float) */
-    ptrdiff_t tile_rows;   /* rows of the tallest tile (6 for AVX2) */
+    ptrdiff_t panel_width; /* columns of a full panel: what pack_transposed pads to */
 
     /* Matrix product, a panel of at most panel_width columns and any number of rows:
          s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
@@ -43,15 +42,14 @@ typedef struct {
     /* y[i] = f(x[i]); y may be x. */
     void (*exp)(REAL *y, const REAL *x, ptrdiff_t n);
     void (*log)(REAL *y, const REAL *x, ptrdiff_t n);
-    void (*tanh)(REAL *y, const REAL *x, ptrdiff_t n);
     /* c[i] = cos(2 pi turns[i]), s[i] = sin(2 pi turns[i]); c or s may be turns. */
     void (*cosine_sine)(REAL *c, REAL *s, const REAL *turns, ptrdiff_t n);
 
     /* a[i] = g(z[i]); a may be z. p: three parameters, see kinds.h. */
     void (*activation_forward)(REAL *a, const REAL *z, ptrdiff_t n, int kind, const REAL *p);
-    /* delta[i] = da[i] * g'(z[i]); delta may be da. Reads z only for the kinds of simd_derivative_needs_z, a only for
-       the others; what is not read may be NULL. relu alone takes z where it is given: from a its derivative is right
-       for p0 >= 0 and p2 >= 0 only. elu likewise holds for p0 >= 0 only. */
+    /* delta[i] = da[i] * g'(z[i]); delta may be da. Reads z only for the kinds of activation_slope_needs_z, a only
+       for the others; what is not read may be NULL. relu alone takes z where it is given: from a its derivative is
+       right for p0 >= 0 and p2 >= 0 only. elu likewise holds for p0 >= 0 only. */
     void (*activation_backward)(REAL *delta, const REAL *da, const REAL *z, const REAL *a, ptrdiff_t n, int kind,
                                 const REAL *p);
 

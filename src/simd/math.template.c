@@ -125,7 +125,6 @@ INLINE void NAMED(map)(REAL *y, const REAL *x, ptrdiff_t n, NAMED(parameters) p,
 
 INLINE vector NAMED(exp_formula)(vector x, NAMED(parameters) p) { return (void)p, NAMED(exponential)(x); }
 INLINE vector NAMED(log_formula)(vector x, NAMED(parameters) p) { return (void)p, NAMED(logarithm)(x); }
-INLINE vector NAMED(tanh_formula)(vector x, NAMED(parameters) p) { return (void)p, NAMED(hyperbolic_tangent)(x); }
 
 static void NAMED(exp_array)(REAL *y, const REAL *x, ptrdiff_t n) {
     NAMED(map)(y, x, n, (NAMED(parameters)){0}, NAMED(exp_formula));
@@ -133,10 +132,6 @@ static void NAMED(exp_array)(REAL *y, const REAL *x, ptrdiff_t n) {
 
 static void NAMED(log_array)(REAL *y, const REAL *x, ptrdiff_t n) {
     NAMED(map)(y, x, n, (NAMED(parameters)){0}, NAMED(log_formula));
-}
-
-static void NAMED(tanh_array)(REAL *y, const REAL *x, ptrdiff_t n) {
-    NAMED(map)(y, x, n, (NAMED(parameters)){0}, NAMED(tanh_formula));
 }
 
 static void NAMED(cosine_sine_array)(REAL *c, REAL *s, const REAL *turns, ptrdiff_t n) {

@@ -2,7 +2,6 @@
 const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .instruction_set = TEXT(INSTRUCTION_SET),
     .panel_width = PANEL_VECTORS * LANES,
-    .tile_rows = TILE_ROWS,
     .panel_product = NAMED(panel_product),
     .row_product = NAMED(row_product),
     .pack_transposed = NAMED(pack_transposed),
@@ -11,7 +10,6 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .column_sums = NAMED(column_sums),
     .exp = NAMED(exp_array),
     .log = NAMED(log_array),
-    .tanh = NAMED(tanh_array),
     .cosine_sine = NAMED(cosine_sine_array),
     .activation_forward = NAMED(activation_forward),
     .activation_backward = NAMED(activation_backward),

@@ -8,12 +8,8 @@ from libc.math cimport exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from custom cimport custom_loss
-from plan cimport ACTIVATION_SIGMOID, EVALUATION, Plan, Workspace
-from simd cimport activation_forward, real, scale_by, softmax_rows
-
-cdef extern from "simd/kinds.h" nogil:
-    enum:
-        ACTIVATION_SOFTPLUS
+from plan cimport EVALUATION, Plan, Workspace
+from simd cimport ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, activation_forward, real, scale_by, softmax_rows
 
 cdef enum LossKind:
     MEAN_SQUARED_ERROR
