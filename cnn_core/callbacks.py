@@ -455,6 +455,7 @@ class History(Callback):
                     axes.plot(self._epochs[key], self.history[key], label=label)
             axes.set_title(name)
             axes.set_xlabel("epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             axes.legend()
         if path is not None:
             figure.savefig(path)

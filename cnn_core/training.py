@@ -351,7 +351,7 @@ class Trainer:
         """
         self._require_compiled("fit")
         plan = FitPlan(
-            epochs=validation.positive_integer(epochs, "epochs"),
+            epochs=validation.non_negative_integer(epochs, "epochs"),
             initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
             batch_size=_batch_size(batch_size, "batch_size"),
             validation_batch_size=_batch_size(validation_batch_size or batch_size, "validation_batch_size"),
@@ -426,7 +426,7 @@ class Trainer:
         batch_size : int, default 32
         verbose : {"auto", 0, 1, 2}
         steps : int, default None
-            For generators: how many batches.
+            How many batches; None: all there are.
         callbacks : list of Callback, default None
         return_dict : bool, default False
 
@@ -470,26 +470,31 @@ class Trainer:
         ----------
         x : array-like, list or dict of them, generator or PyDataset
         batch_size : int, default None
-            Only counts for callbacks and generators: native code takes the rows in blocks of its own choice.
+            Only counts for callbacks and `steps`: native code takes the rows in blocks of its own choice.
         verbose : {"auto", 0, 1, 2}, default 0
         steps : int, default None
-            For generators: how many batches.
+            How many batches; None: all there are.
         callbacks : list of Callback, default None
 
         Returns
         -------
         numpy.ndarray, or a list of them for several outputs
         """
-        size = _batch_size(batch_size, "batch_size")
+        size, count = _batch_size(batch_size, "batch_size"), _steps(steps, "steps")
         if is_batches(x):
             batches = Batches(x)
             self._build_for(batches.peek()[0])
-            parts = [self._predict_arrays(part) for part, *_ in batches.triples(_steps(steps, "steps"))]
+            parts = [self._predict_arrays(part) for part, *_ in batches.triples(count)]
             return self._pack_outputs([np.concatenate(column) for column in zip(*parts, strict=True)])
         self._build_for(x)
-        if callbacks is None and not verbose:
+        if callbacks is None and not verbose and count is None:
             return self._pack_outputs(self._predict_arrays(x))
-        return self._pack_outputs(predict_with_hooks(self, self._dataset(x), size, verbose, callbacks))
+        data = self._dataset(x)
+        if count is not None:
+            data = data.slice(0, min(data.n, count * size))
+        if callbacks is None and not verbose:
+            return self._pack_outputs(self._predict_dataset(data))
+        return self._pack_outputs(predict_with_hooks(self, data, size, verbose, callbacks))
 
     def _predict_arrays(self, x: Any) -> list[Array]:
         interface, network = self.interface, self._ready_network()

@@ -339,6 +339,7 @@ class TestHistory:
         history.on_train_begin()
         history.on_epoch_end(0, {f"metric_{i}": 0.5 for i in range(6)})
         axes = history.plot().axes
+        assert all(tick == round(tick) for each in axes for tick in each.get_xticks())
         assert [each.get_title() for each in axes] == [f"metric_{i}" for i in range(6)]
         assert {each.get_subplotspec().get_gridspec().get_geometry() for each in axes} == {(2, 4)}
 

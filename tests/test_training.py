@@ -74,6 +74,23 @@ def test_fit_twice_continues(dropout: float) -> None:
     assert twice.history.epoch == [1, 2, 3]
 
 
+def test_no_epochs_train_nothing() -> None:
+    model, untouched = compiled(), compiled()
+    history = model.fit(X, Y, epochs=0, verbose=0)
+    assert history.epoch == []
+    assert history.history == {}
+    assert same_weights(model, untouched)
+
+
+@pytest.mark.parametrize("options", [{}, {"callbacks": [callbacks.LambdaCallback()]}])
+def test_steps_say_how_many_batches_are_predicted(options: dict[str, Any]) -> None:
+    model = compiled()
+    whole = model.predict(X)
+    np.testing.assert_array_equal(model.predict(X, batch_size=8, steps=3, **options), whole[:24])
+    np.testing.assert_array_equal(model.predict(X, batch_size=8, steps=99, **options), whole)
+    np.testing.assert_array_equal(model.predict(iter([X[:8], X[8:16], X[16:]]), steps=2), whole[:16])
+
+
 def test_epochs_is_the_number_of_the_last() -> None:
     model = compiled()
     assert model.fit(X, Y, initial_epoch=3, epochs=5, verbose=0).epoch == [3, 4]
@@ -1130,7 +1147,7 @@ def test_compile_arguments_are_checked_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"epochs": 0}, "`epochs` must be a positive integer. Received: epochs=0"),
+        ({"epochs": -1}, "`epochs` must be an integer of at least 0. Received: epochs=-1"),
         ({"batch_size": -1}, "`batch_size` must be a positive integer. Received: batch_size=-1"),
         ({"initial_epoch": -1}, "`initial_epoch` must be"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` must be a positive integer"),
