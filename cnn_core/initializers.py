@@ -6,6 +6,7 @@ numbers on every machine and in both types.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -28,12 +29,13 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 class Initializer:
     """Make the first value of a parameter.
 
-    A subclass defines `__call__(shape, dtype, generator)`.
+    A subclass defines `__call__(shape, dtype=None)`, as in Keras. One that draws may take a third argument, `generator`,
+    and gets the generator that the layer's place in the program gives it.
 
     Examples
     --------
     >>> class Sevens(Initializer):
-    ...     def __call__(self, shape, dtype=None, generator=None):
+    ...     def __call__(self, shape, dtype=None):
     ...         return np.full(shape, 7, dtype or "float32")
     >>> get(Sevens())((2,))
     array([7., 7.], dtype=float32)
@@ -59,7 +61,7 @@ class Initializer:
         -------
         numpy.ndarray
         """
-        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype, generator)")
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None)")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal initializer."""
@@ -86,6 +88,38 @@ def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
 
 def _type(dtype: Any) -> np.dtype[Any]:
     return validation.float_dtype(config.floatx() if dtype is None else dtype)
+
+
+def initial_value(
+    initializer: Initializer, shape: tuple[int, ...], dtype: str, generator: np.random.Generator
+) -> Array:
+    """Make the first value of a parameter; only an initializer that asks for the generator gets it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the initializer returns no numbers, or not of this shape.
+
+    Examples
+    --------
+    >>> initial_value(Ones(), (2,), "float64", random_state.generator(1))
+    array([1., 1.])
+    """
+    call = type(initializer).__call__
+    if call.__module__ == __name__ or "generator" in inspect.signature(call).parameters:
+        value = initializer(shape, dtype=dtype, generator=generator)
+    else:
+        value = initializer(shape, dtype=dtype)
+    return _checked(value, shape, np.dtype(dtype), type(initializer).__name__)
+
+
+def _checked(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], maker: str) -> Array:
+    value = as_float(value, "the initial value", dtype)
+    if value.shape != shape:
+        raise ValueError(
+            f"{maker} must return an array of the shape that it is given, {shape}. Received: shape {value.shape}"
+        )
+    return value
 
 
 # Constants
@@ -590,13 +624,8 @@ class CustomInitializer(Initializer):
         self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Return what the function returns, checked for its shape."""
-        result = as_float(self.target(_sizes(shape), dtype=_type(dtype).name), "the initial value", _type(dtype))
-        if result.shape != _sizes(shape):
-            raise ValueError(
-                f"{self.registered_name} must return an array of the shape that it is given, {_sizes(shape)}. "
-                f"Received: shape {result.shape}"
-            )
-        return result
+        result = self.target(_sizes(shape), dtype=_type(dtype).name)
+        return _checked(result, _sizes(shape), _type(dtype), self.registered_name)
 
     def get_config(self) -> dict[str, Any]:
         """Return the function's own configuration."""

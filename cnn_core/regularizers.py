@@ -269,14 +269,20 @@ def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Any
     L1L2(l1=0.5, l2=0.25)
     """
     found = _registry.get(config, custom_objects)
-    if found is None or isinstance(found, Regularizer):
-        return found
-    if callable(found) and callable(getattr(found, "gradient", None)):
+    if found is None or callable(found) and _has_own_gradient(found):
         return found
     raise TypeError(
         "`regularizer` must be a name or a regularizer. A function of your own needs its gradient: pass an object "
         f"with the methods __call__(x) and gradient(x). Received: regularizer={validation.show(found)}"
     )
+
+
+def _has_own_gradient(regularizer: Any) -> bool:
+    """Tell whether the gradient is that of the penalty: a class that changes the one must change the other."""
+    for cls in type(regularizer).__mro__:
+        if {"__call__", "gradient"} & vars(cls).keys():
+            return cls is not Regularizer and "gradient" in vars(cls)
+    return False
 
 
 def serialize(regularizer: Any) -> dict[str, Any]:

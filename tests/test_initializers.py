@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import cnn_core
 import cnn_core.random_state as random_state
 from cnn_core import initializers
 
@@ -245,6 +246,56 @@ def test_functions_and_arrays_are_taken():
     np.testing.assert_array_equal(initializers.deserialize(data, {"sevens": sevens})((1,)), [7])
     with pytest.raises(ValueError, match="sevens"):
         initializers.deserialize(data)
+
+
+class Half(initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return np.full(shape, 0.5)
+
+
+class WithKeywords(initializers.Initializer):
+    def __call__(self, shape, dtype=None, **kwargs):
+        assert not kwargs
+        return np.full(shape, 0.5).tolist()
+
+
+class Halved(initializers.GlorotUniform):
+    def __call__(self, shape, dtype=None):
+        return super().__call__(shape, dtype) / 2
+
+
+class Drawn(initializers.Initializer):
+    def __call__(self, shape, dtype=None, *, generator):
+        return generator.standard_normal(shape)
+
+
+def kernel_of(initializer):
+    layer = cnn_core.layers.Dense(2, kernel_initializer=initializer)
+    layer.build((None, 3))
+    return layer.kernel.numpy()
+
+
+@pytest.mark.parametrize("cls", [Half, WithKeywords])
+def test_subclasses_have_the_signature_of_keras(cls):
+    for initializer in (cls, cls()):
+        kernel = kernel_of(initializer)
+        assert kernel.dtype == np.float32
+        np.testing.assert_array_equal(kernel, np.full((3, 2), 0.5))
+
+
+def test_subclasses_may_build_on_a_random_initializer():
+    np.testing.assert_array_equal(kernel_of(Halved(seed=1)), kernel_of(initializers.GlorotUniform(seed=1)) / 2)
+    assert not np.array_equal(kernel_of(Halved()), kernel_of(Halved()))
+    assert not np.array_equal(kernel_of(Drawn()), kernel_of(Drawn()))
+
+
+def test_subclasses_are_held_to_the_shape():
+    class Short(initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            return np.zeros(3)
+
+    with pytest.raises(ValueError, match=r"^Short must return an array of the shape that it is given, \(3, 2\)\."):
+        kernel_of(Short())
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,25 @@ def test_an_object_of_ones_own_is_taken_if_it_has_a_gradient():
         regularizers.get(lambda x: 0.0)
 
 
+def test_a_penalty_never_trains_with_the_gradient_of_another() -> None:
+    class Fourth(regularizers.L2):
+        def __call__(self, x):
+            return float((np.asarray(x) ** 4).sum())
+
+    class Alone(regularizers.Regularizer):
+        def __call__(self, x):
+            return 0.0
+
+    class Scaled(regularizers.L2):
+        def __init__(self):
+            super().__init__(0.5)
+
+    for cls in (Fourth, Alone):
+        with pytest.raises(TypeError, match="needs its gradient"):
+            regularizers.get(cls())
+    assert regularizers.get(Scaled())([2.0]) == 2.0
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [

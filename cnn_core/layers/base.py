@@ -164,9 +164,10 @@ class Layer:
         make = initializers.get(initializer)
         if make is None:
             raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
-        value = make(tuple(shape), dtype=self.dtype, generator=random_state.generator(random_state.next_seed()))
+        generator = random_state.generator(random_state.next_seed())
+        value = initializers.initial_value(make, tuple(shape), self.dtype, generator)
         variable = Variable(
-            np.asarray(value, self.dtype, order="C"),
+            value,
             name,
             f"{self.name}/{name}",
             trainable,
