@@ -976,7 +976,7 @@ def get(identifier: Any) -> Activation:
     >>> get("rleu")
     Traceback (most recent call last):
     ...
-    ValueError: `activation` must be one of 'relu', 'relu6', 'elu', ... Received: 'rleu'. Did you mean 'relu'?
+    ValueError: `activation` must be one of 'celu', 'elu', 'exponential', ... Received: 'rleu'. Did you mean 'relu'?
     """
     return deserialize(identifier)
 

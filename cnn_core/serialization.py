@@ -7,7 +7,7 @@ has registered by itself; nothing named in data is ever imported. Knows nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 import cnn_core.validation as validation
+from cnn_core.suggestions import alphabetical, did_you_mean
 
 CustomObjects = Mapping[str, Any]
 Registered = TypeVar("Registered")
@@ -25,6 +26,9 @@ Named = TypeVar("Named", bound=Callable[..., Any])
 _CUSTOM_OBJECTS: ContextVar[CustomObjects | None] = ContextVar("custom_objects", default=None)
 # What the program itself has registered for good.
 _REGISTERED_OBJECTS: dict[str, Any] = {}
+# What the package's own registries name, and under which names: data need not say whose it is.
+_BUILT_IN: set[Any] = set()
+_BUILT_IN_NAMES: set[str] = set()
 
 
 def snake_case(name: str) -> str:
@@ -51,8 +55,9 @@ def snake_case(name: str) -> str:
 def serialize(value: Any) -> Any:
     """Turn an object, or a structure of objects, into data that JSON can hold.
 
-    An object with `get_config` becomes ``{"class_name": ..., "config": ...}``; mappings and sequences are walked;
-    NumPy numbers and arrays become numbers and lists.
+    An object with `get_config` becomes ``{"class_name": ..., "config": ...}``, as in Keras with a third key,
+    "registered_name", where one's own class is registered or has a name of the package's; mappings and sequences are
+    walked; NumPy numbers and arrays become numbers and lists.
 
     Parameters
     ----------
@@ -85,7 +90,9 @@ def serialize(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [serialize(item) for item in value]
     if hasattr(value, "get_config") and not isinstance(value, type):
-        return {"class_name": class_name_of(value), "config": serialize(value.get_config())}
+        data = {"class_name": class_name_of(value), "config": serialize(value.get_config())}
+        registered_name = _registered_name(value)
+        return data if registered_name is None else {**data, "registered_name": registered_name}
     raise TypeError(
         f"An object in a configuration must be plain data or have a `get_config` method. Received: {value!r}"
     )
@@ -94,6 +101,18 @@ def serialize(value: Any) -> Any:
 def class_name_of(value: Any) -> str:
     """Return the name under which `serialize` writes an object: its `registered_name`, or else its class's name."""
     return str(getattr(value, "registered_name", None) or type(value).__name__)
+
+
+def _registered_name(value: Any) -> str | None:
+    """Return what tells an object of the user's from the package's: "package>name", or the name if that is taken."""
+    if type(value) in _BUILT_IN:
+        return None
+    target = getattr(value, "target", value)
+    for name, registered in _REGISTERED_OBJECTS.items():
+        if ">" in name and (registered is target or registered is type(target)):
+            return name
+    name = class_name_of(value)
+    return name if _fold(name) in _BUILT_IN_NAMES else None
 
 
 @contextmanager
@@ -129,7 +148,8 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     Parameters
     ----------
     package : str, default "Custom"
-        Also found as "package>name", which Keras writes.
+        Data names the object "package>name", as Keras does. The name alone finds it too, unless it is one of the
+        package's own names, such as "Dense", or an object of another package had it first.
     name : str, default None
         None: the class's own name.
 
@@ -149,7 +169,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
     def register(target: Named) -> Named:
         called = target.__name__ if name is None else validation.text(name, "name")
-        _REGISTERED_OBJECTS[called] = _REGISTERED_OBJECTS[f"{validation.text(package, 'package')}>{called}"] = target
+        _REGISTERED_OBJECTS[f"{validation.text(package, 'package')}>{called}"] = target
         return target
 
     return register
@@ -211,6 +231,8 @@ class Registry:
         if known is not target:
             raise ValueError(f"`{self.argument}` named {name!r} exists already: {known!r}")
         self._named[name] = target
+        _BUILT_IN.add(target)
+        _BUILT_IN_NAMES.add(_fold(name))
         self._folded.setdefault(_fold(name), name)
 
     def names(self) -> list[str]:
@@ -221,7 +243,8 @@ class Registry:
         """Return what is registered under `name`.
 
         `custom_objects` come first, and only under their exact keys; then the exact name; then the name without
-        regard to capitals and underscores, so that ``"MeanSquaredError"``, ``"mean_squared_error"`` are one.
+        regard to capitals and underscores, so that ``"MeanSquaredError"``, ``"mean_squared_error"`` are one; last what
+        the program has registered, "package>name" or the name alone.
 
         Parameters
         ----------
@@ -237,32 +260,40 @@ class Registry:
         TypeError
             If `name` is not a string.
         ValueError
-            If the name is unknown; the message lists the known names, nearest first.
+            If the name is unknown; the message lists the known names in alphabetical order, and the nearest one.
         """
         if not isinstance(name, str):
             raise TypeError(f"The name of `{self.argument}` must be a string. Received: {name!r}")
-        for mapping in (custom_objects, _CUSTOM_OBJECTS.get(), _REGISTERED_OBJECTS):
-            if mapping and name in mapping:
-                return mapping[name]
+        if (found := _handed_in(name, custom_objects)) is not None:
+            return found
         if name in self._named:
             return self._named[name]
         if (known := self._folded.get(_fold(name))) is not None:
             return self._named[known]
-        custom = {**(custom_objects or {}), **(_CUSTOM_OBJECTS.get() or {}), **_REGISTERED_OBJECTS}
-        raise ValueError(self._unknown(name, custom))
+        if (found := _registered(name)) is not None:
+            return found
+        raise self._unknown_name(name, custom_objects)
 
-    def _unknown(self, name: str, custom_names: Iterable[str]) -> str:
-        import difflib  # only a mistake needs it, and importing the package should not wait for it
+    def find_own(self, name: str, registered_name: str, custom_objects: CustomObjects | None = None) -> Any:
+        """Return the user's object that data names; never one of the package's that happens to have the name."""
+        for each in (registered_name, name):
+            if (found := _handed_in(each, custom_objects)) is not None:
+                return found
+        found = _REGISTERED_OBJECTS.get(registered_name)
+        if found is None and ">" not in registered_name:
+            found = _registered(registered_name)
+        if found is None:
+            raise self._unknown_name(name, custom_objects)
+        return found
 
-        def closeness(known: str) -> float:
-            return difflib.SequenceMatcher(None, _fold(name), _fold(known)).ratio()
-
+    def _unknown_name(self, name: str, custom_objects: CustomObjects | None) -> ValueError:
         # One spelling of each name is enough to read: the first that was entered.
-        names = sorted({*self._folded.values(), *custom_names}, key=lambda known: (-closeness(known), known))
-        message = f"`{self.argument}` must be one of {', '.join(map(repr, names))}. Received: {name[:200]!r}"
-        if names and closeness(names[0]) >= 0.6:
-            message += f". Did you mean {names[0]!r}?"
-        return message
+        registered = (known.rpartition(">")[2] for known in _REGISTERED_OBJECTS)
+        names = {*self._folded.values(), *(custom_objects or {}), *(_CUSTOM_OBJECTS.get() or {}), *registered}
+        return ValueError(
+            f"`{self.argument}` must be one of {', '.join(map(repr, alphabetical(names)))}. "
+            f"Received: {name[:200]!r}{did_you_mean(name, names)}"
+        )
 
     def get(self, identifier: Any, custom_objects: CustomObjects | None = None) -> Any:
         """Return the object that `identifier` stands for.
@@ -341,7 +372,14 @@ class Registry:
             return self.find(settings, custom_objects), {}
         if settings is not None and not isinstance(settings, Mapping):
             raise ValueError(f"'config' in the configuration of `{self.argument}` must be a dict. Received: {config}")
-        return self.find(config["class_name"], custom_objects), dict(settings or {})
+        return self._named_in(config, custom_objects), dict(settings or {})
+
+    def _named_in(self, config: Mapping[str, Any], custom_objects: CustomObjects | None) -> Any:
+        """Find the class that data names: with a registered name it is the user's, unless Keras writes its own so."""
+        name, registered_name = config["class_name"], config.get("registered_name")
+        if not isinstance(registered_name, str) or str(config.get("module")).partition(".")[0] == "keras":
+            return self.find(name, custom_objects)
+        return self.find_own(name, registered_name, custom_objects)
 
     def _build(self, target: type, settings: dict[str, Any]) -> Any:
         try:
@@ -352,6 +390,18 @@ class Registry:
                 f"The configuration of `{self.argument}` {target.__name__!r} does not fit it: {error}. "
                 f"Received: config={settings}"
             ) from error
+
+
+def _handed_in(name: str, custom_objects: CustomObjects | None) -> Any:
+    for mapping in (custom_objects, _CUSTOM_OBJECTS.get(), _REGISTERED_OBJECTS):
+        if mapping and name in mapping:
+            return mapping[name]
+    return None
+
+
+def _registered(name: str) -> Any:
+    """Return what is registered under a name without its package; the first, if several packages have it."""
+    return next((found for key, found in _REGISTERED_OBJECTS.items() if key.rpartition(">")[2] == name), None)
 
 
 def _fold(name: str) -> str:

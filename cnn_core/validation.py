@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 import cnn_core._core as _core
+from cnn_core.suggestions import alphabetical, did_you_mean
 
 __all__ = [
     "as_array",
@@ -327,10 +328,7 @@ def choice(value: object, name: str, choices: Iterable[str]) -> str:
     message = _must(name, _listing([repr(one) for one in known]), value)
     if not isinstance(value, str):
         raise TypeError(message)
-    import difflib  # only a mistake needs it, and importing the package should not wait for it
-
-    nearest = difflib.get_close_matches(value.lower(), known, n=1)
-    raise ValueError(message + (f". Did you mean {nearest[0]!r}?" if nearest else ""))
+    raise ValueError(message + did_you_mean(value, known))
 
 
 def one_of(value: object, name: str, choices: Iterable[object]) -> Any:
@@ -349,7 +347,7 @@ def one_of(value: object, name: str, choices: Iterable[object]) -> Any:
 
 
 def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
-    """Refuse keyword arguments that a constructor does not have; name those that it has, nearest first.
+    """Refuse keyword arguments that a constructor does not have; name those that it has, and the nearest.
 
     Parameters
     ----------
@@ -370,25 +368,21 @@ def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
     >>> Point(colum=3)
     Traceback (most recent call last):
         ...
-    TypeError: Point has the arguments `column` and `row`. Received: colum=3
+    TypeError: Point has the arguments `column` and `row`. Received: colum=3. Did you mean `column`?
     """
     if not given:
         return
-    import difflib  # only a mistake needs these, and importing the package should not wait for them
-    import inspect
+    import inspect  # only a mistake needs it
 
     wrong, value = next(iter(given.items()))
     makers = [vars(parent)["__init__"] for parent in owner.__mro__ if "__init__" in vars(parent)]
     parameters = [each for maker in makers for each in inspect.signature(maker).parameters.values()]
     known = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
 
-    def distance(name: str) -> float:
-        return -difflib.SequenceMatcher(None, name, wrong).ratio()
-
-    names = sorted(sorted(known - {"self"}), key=distance)
+    names = alphabetical(known - {"self"})
     raise TypeError(
         f"{owner.__name__} has the arguments {_listing([f'`{name}`' for name in names], 'and')}. "
-        f"Received: {wrong}={show(value)}"
+        f"Received: {wrong}={show(value)}{did_you_mean(wrong, names, '`')}"
     )
 
 

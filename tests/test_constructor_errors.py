@@ -107,16 +107,19 @@ def is_house_form(message: str, argument: str) -> bool:
     [
         (
             lambda: cnn_core.layers.Dense(3, activatoin="relu"),
-            r"^Dense has the arguments `activation`, .*`units`.* Received: activatoin='relu'$",
+            r"^Dense has the arguments `activation`, .*`units`.* Received: activatoin='relu'\. Did you mean `activation`\?$",
         ),
-        (lambda: cnn_core.layers.Dropout(0.5, sede=1), r"^Dropout has the arguments `seed`, .* Received: sede=1$"),
+        (
+            lambda: cnn_core.layers.Dropout(0.5, sede=1),
+            r"^Dropout has the arguments .*`rate`, `seed` .* Received: sede=1\. Did you mean `seed`\?$",
+        ),
         (
             lambda: cnn_core.optimizers.Adam(lr=0.1),
-            r"^Adam has the arguments .*`learning_rate`.* Received: lr=0\.1$",
+            r"^Adam has the arguments .*`learning_rate`.* Received: lr=0\.1\. Did you mean `learning_rate`\?$",
         ),
     ],
 )
-def test_unknown_arguments_name_the_known_ones_nearest_first(make: Any, message: str) -> None:
+def test_unknown_arguments_list_the_known_ones_and_name_the_nearest(make: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         make()
 
@@ -238,9 +241,12 @@ def test_a_discretization_needs_two_bins_or_boundaries(num_bins: Any) -> None:
         ("constraints", "max_normm", "MaxNorm"),
     ],
 )
-def test_unknown_names_list_the_known_ones_nearest_first(module: str, typo: str, meant: str) -> None:
+def test_unknown_names_list_the_known_ones_and_name_the_nearest(module: str, typo: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"Received: {typo!r}") as caught:
         getattr(cnn_core, module).get(typo)
-    first = re.search(r"one of '([^']*)'", str(caught.value))
-    assert first is not None
-    assert serialization.snake_case(first[1]) == serialization.snake_case(meant)
+    listing, _, question = str(caught.value).partition(". Received")
+    listed = re.findall(r"'([^']*)'", listing)
+    assert listed == sorted(listed, key=str.lower)
+    nearest = re.search(r"Did you mean '([^']*)'\?$", question)
+    assert nearest is not None
+    assert serialization.snake_case(nearest[1]) == serialization.snake_case(meant)

@@ -478,7 +478,7 @@ class TestGet:
         assert optimizers.get({"class_name": "SGD", "config": {"momentum": 0.9}}).rule() == ("sgd", (0.9, 0.0))
 
     def test_unknown_name_proposes_the_nearest(self):
-        with pytest.raises(ValueError, match=r"`optimizer` must be one of 'Adam', .* Did you mean 'Adam'\?"):
+        with pytest.raises(ValueError, match=r"`optimizer` must be one of 'Adadelta', .* Did you mean 'Adam'\?"):
             optimizers.get("adm")
 
     @pytest.mark.parametrize("identifier", [None, 3, object()])

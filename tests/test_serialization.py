@@ -64,7 +64,7 @@ def test_what_keras_writes_besides_is_ignored():
     assert filters.deserialize({"class_name": "function", "config": "fs"}).mesh == 3
 
 
-def test_unknown_names_list_the_known_ones_nearest_first():
+def test_unknown_names_list_the_known_ones_and_name_the_nearest():
     colours = Registry("colour")
     for name in ("green", "grey", "red"):
         colours.register(name=name)(object())
@@ -178,3 +178,50 @@ def test_snake_case_loses_nothing(name):
     snake = snake_case(name)
     assert snake == snake.lower()
     assert "".join(word.capitalize() for word in snake.split("_")) == name
+
+
+class Vessel:
+    def get_config(self):
+        return {}
+
+
+@pytest.fixture
+def registered():
+    """A class of one's own under a name that the package has, too."""
+    own = type("FineSieve", (FineSieve,), {})
+    serialization.register_keras_serializable("mine")(own)
+    serialization.register_keras_serializable("mine")(Vessel)
+    yield own
+    serialization.get_custom_objects().clear()
+
+
+def test_a_registered_object_shadows_no_name_of_the_package(registered):
+    assert filters.find("FineSieve") is filters.find("fine_sieve") is FineSieve
+    assert filters.find("mine>FineSieve") is registered
+    assert filters.find("Vessel") is filters.find("mine>Vessel") is Vessel
+
+
+def test_data_says_whose_object_it_names(registered):
+    assert filters.serialize(FineSieve(4)) == {"class_name": "FineSieve", "config": {"mesh": 4}}
+    data = filters.serialize(registered(4))
+    assert data == {"class_name": "FineSieve", "config": {"mesh": 4}, "registered_name": "mine>FineSieve"}
+    assert type(filters.deserialize(data)) is registered
+    serialization.get_custom_objects().clear()
+    with pytest.raises(ValueError, match="Received: 'FineSieve'"):
+        filters.deserialize(data)
+    assert type(filters.deserialize(data, {"FineSieve": registered})) is registered
+
+
+def test_a_class_of_ones_own_is_never_taken_for_the_packages():
+    class FineSieve(Coarse):
+        pass
+
+    data = filters.serialize(FineSieve())
+    with pytest.raises(ValueError, match="Received: 'FineSieve'"):
+        filters.deserialize(data)
+    assert type(filters.deserialize(data, {"FineSieve": FineSieve})) is FineSieve
+
+
+def test_names_that_keras_writes_for_its_own_classes_are_not_the_users():
+    config = {"module": "keras.src.sieves", "class_name": "FineSieve", "config": {}, "registered_name": "FineSieve"}
+    assert type(filters.deserialize(config)) is FineSieve
