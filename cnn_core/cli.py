@@ -11,10 +11,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 __all__ = ["main"]
 
 USAGE_ERROR = 2
+SOFTWARE_ERROR = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 READER_GONE = 141  # 128 + SIGPIPE
 
@@ -30,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 2 for an error in the arguments or in a file that they name, 130 after Ctrl-C, 141 when whoever
-        read the output has gone.
+        0 for success, 2 for an error in the arguments or in a file that they name, 70 for a fault of this library, 130
+        after Ctrl-C, 141 when whoever read the output has gone.
 
     Examples
     --------
@@ -54,8 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"cnn-core: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except MemoryError:
+        print("cnn-core: there is not enough memory", file=sys.stderr)
+        return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        kind = type(error).__name__
+        print(f"cnn-core: {kind}: {error}. Please report this fault; `python -X dev` shows its place", file=sys.stderr)
+        return SOFTWARE_ERROR
     return 0
 
 
@@ -113,6 +124,9 @@ def _add_fit(commands: Commands[argparse.ArgumentParser]) -> None:
     fit.add_argument("--task", choices=["classification", "regression"], help="(found by looking at the target)")
     fit.add_argument("--model", metavar="PATH", help="the model's file (the table's name with .safetensors)")
     fit.add_argument("--drop", nargs="+", default=[], metavar="COLUMN", help="columns to leave out, such as names")
+    fit.add_argument(
+        "--categorical", nargs="+", default=[], metavar="COLUMN", help="columns of classes, such as numeric codes"
+    )
     fit.add_argument("--preset", default="td_s", metavar="NAME", help="td_s, td, periodic or piecewise_linear (td_s)")
     fit.add_argument("--epochs", type=_integer("epochs", 1), default=256, metavar="N", help="passes over rows (256)")
     fit.add_argument("--members", type=_integer("members", 1), default=1, metavar="N", help="networks to average (1)")
@@ -141,6 +155,15 @@ def _add_form(command: argparse.ArgumentParser) -> None:
     """How a CSV file is written."""
     command.add_argument("--separator", default=",", metavar="MARK", help="between the fields of a CSV file (,)")
     command.add_argument("--encoding", default="utf-8", metavar="NAME", help="of a CSV file (utf-8)")
+    command.add_argument("--decimal", metavar="MARK", help="before the fraction of a number in a CSV file (.)")
+    command.add_argument("--thousands", metavar="MARK", help="between groups of three digits in a CSV file (none)")
+    command.add_argument("--na", nargs="+", metavar="TEXT", help="what else stands for a missing value in a CSV file")
+
+
+def _notation(options: argparse.Namespace) -> dict[str, Any]:
+    """How numbers and gaps are written, as far as it is given."""
+    given = {name: getattr(options, name) for name in ("decimal", "thousands", "na")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -175,6 +198,8 @@ def _run_fit(options: argparse.Namespace) -> None:
         task=options.task,
         model=options.model,
         drop=options.drop,
+        categorical=options.categorical,
+        notation=_notation(options),
         preset=options.preset,
         epochs=options.epochs,
         members=options.members,
@@ -189,7 +214,13 @@ def _run_predict(options: argparse.Namespace) -> None:
     import cnn_core.table_files as table_files
 
     file = table_files.TableFile(options.table, options.separator, options.encoding)
-    table_commands.predict(options.model, file, output=options.output, probabilities=options.probabilities)
+    table_commands.predict(
+        options.model,
+        file,
+        output=options.output,
+        probabilities=options.probabilities,
+        notation=_notation(options),
+    )
 
 
 def _run_info(options: argparse.Namespace) -> None:

@@ -5,40 +5,29 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.model_file as model_file
+import cnn_core.table_targets as table_targets
 from cnn_core.arrays import Array
-from cnn_core.table_files import TableFile
+from cnn_core.table_files import TableFile, is_same_file
+from cnn_core.table_notation import Notation
 
 if TYPE_CHECKING:
     from cnn_core.sklearn import TabularClassifier, TabularRegressor
 
-_MOST_CLASSES = 20  # whole numbers of so many different values, at most, are taken for classes
+_NOTATION = "cnn_core.table_notation"  # of the table that a model was trained on, in its file
 _HELD_OUT = 0.2
 
 
-def without(table: Any, names: list[str]) -> Any:
+def without(table: Any, names: Sequence[str]) -> Any:
     """Return a frame without some of its columns."""
-    return table[[each for each in table.columns if str(each) not in names]]
-
-
-def task_of(y: Array) -> str:
-    """Return "regression" for numbers, "classification" for texts, booleans and whole numbers of few values.
-
-    Examples
-    --------
-    >>> task_of(np.array([0.5, 1.5])), task_of(np.array([1, 0, 1])), task_of(np.array(["a", "b"], dtype=object))
-    ('regression', 'classification', 'classification')
-    """
-    if y.dtype.kind not in "iuf":
-        return "classification"
-    known = y[~np.isnan(y)] if y.dtype.kind == "f" else y
-    few = len(np.unique(known)) <= min(_MOST_CLASSES, max(2, len(known) // 10))
-    return "classification" if few and bool((known == np.floor(known)).all()) else "regression"
+    return table[[each for each in table.columns if each not in names]]
 
 
 def fit(
@@ -47,7 +36,9 @@ def fit(
     *,
     task: str | None = None,
     model: str | None = None,
-    drop: list[str] | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    notation: Mapping[str, Any] | None = None,
     preset: str = "td_s",
     epochs: int = 256,
     members: int = 1,
@@ -59,28 +50,34 @@ def fit(
 
     A fifth of the rows is set aside for the report; the model in the file has not seen them.
     """
+    from cnn_core.sklearn.columns import columns_of
+
     estimators, path = _estimators(), file.path
+    file.check()
+    file.notation = _notation(Notation(), notation, file)
     model = model or str(Path(path).with_suffix(".safetensors"))
-    if not Path(model).parent.is_dir():  # known before hours of training, not after
-        raise FileNotFoundError(errno.ENOENT, "No such directory", str(Path(model).parent))
-    table = file.read()
-    y = file.column(table, target)
-    for name in drop or []:
-        file.column(table, name)
-    if target in (drop or []):
+    _check_destination("model", model, path)
+    if target in drop:
         raise ValueError(f"{target!r} is the target and cannot be dropped")
-    X = without(table, [target, *(drop or [])])
-    missing = _check(X, y, file)
-    if missing.all():
-        raise ValueError(f"{path}: the column {target!r} holds nothing")
+    if target in categorical:
+        raise ValueError(f"{target!r} is the target: say --task classification. Received: --categorical {target}")
+    table = file.read([target], categories=categorical)
+    column = file.series(table, target)
+    for name in drop:
+        file.series(table, name)
+    X = without(table, [target, *drop])
     if not X.shape[1]:
         raise ValueError(f"{path} has no column besides {target!r}")
-    rows = np.flatnonzero(~missing)
-    X, y = (_rows(X, rows), y[rows]) if missing.any() else (X, y)
-    task = task or task_of(y)
+    try:
+        columns_of(X)  # while rows are still those of the file
+        task, y, rows = table_targets.read_target(column, target, task, file.notation)
+    except (ValueError, TypeError) as error:
+        raise file.error(error) from None
+    left_out = len(X) - len(rows)
+    X = _rows(X, rows) if left_out else X
     print(f"{path}: {_count(len(y), 'row')}, {_count(X.shape[1], 'column')}, target {target!r}: {task}")
-    if missing.any():
-        print(f"left out without a target: {_count(int(missing.sum()), 'row')}")
+    if left_out:
+        print(f"left out without a target: {_count(left_out, 'row')}")
     kind: Any = getattr(estimators, "TabularClassifier" if task == "classification" else "TabularRegressor")
     estimator = kind(
         preset,
@@ -90,14 +87,14 @@ def fit(
         time_limit=time_limit,
         verbose=0 if quiet else 1,
     )
-    targets = _targets(y, task, file, target, rows)
     try:
-        train, test = _split(targets, task, seed)
-        estimator.fit(_rows(X, train), targets[train])
-        _report(estimator, task, _rows(X, test), targets[test], targets[train])
+        train, test = _split(y, task, seed)
+        estimator.fit(_rows(X, train), y[train])
+        _report(estimator, task, _rows(X, test), y[test], y[train])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    estimator.save(model)
+    tensors, metadata = estimators.contents(estimator)
+    model_file.write(model, tensors, metadata | {_NOTATION: file.notation.to_json()})
     print(f"model: {model}")
 
 
@@ -110,31 +107,18 @@ def _estimators() -> Any:
     return importlib.import_module("cnn_core.sklearn.tabular")
 
 
-def _check(X: Any, y: Array, file: TableFile) -> Array:
-    """Check the columns while rows are still those of the file; return which targets are missing."""
-    from cnn_core.sklearn.columns import columns_of, is_missing
-
-    try:
-        columns_of(X)
-    except (ValueError, TypeError) as error:
-        raise file.error(error) from None
-    return np.array([is_missing(value) for value in y.tolist()])
+def _notation(usual: Notation, changes: Mapping[str, Any] | None, file: TableFile) -> Notation:
+    if changes and file.is_parquet:
+        raise ValueError(f"{', '.join(f'`--{name}`' for name in changes)}: for CSV files only. Received: {file.path}")
+    return replace(usual, **(changes or {}))
 
 
-def _targets(y: Array, task: str, file: TableFile, target: str, rows: Array) -> Array:
-    """Numbers for regression, whole numbers as such for classification; `rows` are those of the file."""
-    if task == "regression":
-        numbers = np.empty(len(y))
-        for row, value in enumerate(y.tolist()):
-            try:
-                numbers[row] = float(value)
-            except (TypeError, ValueError):
-                message = f"the target {target!r} must hold numbers. Received: {value!r} in row {rows[row]}"
-                raise file.error(ValueError(message)) from None
-        return numbers
-    if y.dtype.kind == "f" and (y == np.floor(y)).all():
-        return y.astype(np.int64)
-    return y if y.dtype.kind in "iub" else np.array([str(value) for value in y.tolist()], dtype=object)
+def _check_destination(option: str, path: str, *read: str) -> None:
+    """Refuse, before hours of training, a file that cannot be written or that would take the place of what is read."""
+    if not Path(path).parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such directory", str(Path(path).parent))
+    if any(is_same_file(path, each) for each in read):
+        raise ValueError(f"`--{option}` must be another file than those that are read. Received: {path}")
 
 
 def _split(y: Array, task: str, seed: int) -> tuple[Array, Array]:
@@ -180,16 +164,29 @@ def _log_loss(probability: Array) -> float:
     return float(-np.log(np.clip(probability, 1e-15, None)).mean())
 
 
-def predict(model: str, file: TableFile, *, output: str | None = None, probabilities: bool = False) -> None:
+def predict(
+    model: str,
+    file: TableFile,
+    *,
+    output: str | None = None,
+    probabilities: bool = False,
+    notation: Mapping[str, Any] | None = None,
+) -> None:
     """Predict every row of a table and write the predictions as CSV, to a file or to standard output.
 
-    The columns may stand in any order, and others beside them.
+    The columns may stand in any order, and others beside them. They are read as what they were in training; numbers and
+    gaps are written as there unless `notation` says otherwise.
     """
     estimator = load(model)
-    table = file.read()
+    if output is not None:
+        _check_destination("output", output, model, file.path)
+    file.notation = _notation(Notation.from_json(model_file.read(model)[1].get(_NOTATION)), notation, file)
     names = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
+    kinds = dict(zip(names, estimator.preprocessor_.kinds, strict=True))
+    texts = [name for name in names if kinds[name] in ("category", "boolean", "date")]
+    table = file.read(texts, [name for name in names if kinds[name] == "number"])
     for name in names:
-        file.column(table, name)
+        file.series(table, name)
     try:
         lines = _predictions(estimator, table[names], probabilities)
     except ValueError as error:

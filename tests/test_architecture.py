@@ -26,6 +26,8 @@ PYTHON_FLOORS = {
     "cnn_core.demo": 6,
     "cnn_core.table_commands": 6,
     "cnn_core.table_files": 6,
+    "cnn_core.table_notation": 6,
+    "cnn_core.table_targets": 6,
     "cnn_core.sklearn": 5,
     "cnn_core.interop": 5,
     "cnn_core": 5,  # the package itself: public names, for the floors above to use

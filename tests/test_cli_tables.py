@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,3 +180,244 @@ def test_neither_reader(flowers: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: None)
     assert run("fit", flowers, "--target", "species") == 2
     assert "pip install 'cnn_core[tables]'" in capsys.readouterr().err
+
+
+def written(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+CODES = [("007", "yes"), ("0123", "no"), ("1.10", "yes"), ("1e5", "no"), ("A12", "no"), ("2020-01-01", "yes")]
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars"])
+def test_a_row_is_answered_whatever_stands_beside_it(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip(reader)
+    monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: True if name == reader else None)
+    rows = [f"{CODES[row % 6][0]},{row % 7},{CODES[row % 6][1]}" for row in range(210)]
+    table, model = written(tmp_path / "codes.csv", ["code,z,t", *rows]), tmp_path / "model"
+    assert run("fit", table, "--target", "t", "--quiet", "--epochs", 60, "--model", model) == 0
+    for code, expected in CODES:
+        for others in ([], ["A12,5"]):
+            asked = written(tmp_path / "asked.csv", ["code,z", f"{code},1", *others])
+            capsys.readouterr()
+            assert run("predict", model, asked) == 0
+            assert capsys.readouterr().out.split()[1] == expected
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["007", "12"], ["1.10", "1.1"], ["1e5", "2"], ["true", "false"], ["TRUE", "FALSE"], ["1", "0"], ["+1", "-1"]],
+)
+def test_classes_come_back_as_they_were_written(classes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    table = written(tmp_path / "t.csv", ["x,t", *(f"{row % 2},{classes[row % 2]}" for row in range(100))])
+    model = tmp_path / "model"
+    task = ["--task", "classification"] if "." in classes[0] else []  # such numbers are no classes by themselves
+    assert run("fit", table, "--target", "t", "--quiet", "--epochs", 30, "--model", model, *task) == 0
+    capsys.readouterr()
+    assert run("predict", model, table, "--probabilities") == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == classes * 50
+    assert {name.removeprefix("probability of ") for name in header.split(",")[1:]} == set(classes)
+
+
+@pytest.mark.parametrize(
+    ("write", "words", "message"),
+    [
+        (
+            lambda row: "?" if row == 7 else f"{row * 1.5}",
+            [],
+            r"numbers but for '\?' in line 9\. .*--na, or say --task",
+        ),
+        (lambda row: "none yet" if row % 4 == 0 else f"{row * 1.5}", [], "numbers but for 'none yet' in line 2 and 24"),
+        (lambda row: f'"{1000 + row * 37:,}"', [], r"'1,000' in line 2.*--decimal and --thousands"),
+        (lambda row: f"${row}.50", [], r"'\$0\.50' in line 2.*--decimal and --thousands"),
+        (lambda row: f"{row},5".join('""'), ["--task", "regression"], "'0,5' in line 2"),
+        (lambda row: f"2020-01-{1 + row % 28:02}", [], "must hold numbers or classes, and no dates"),
+        (lambda row: "1e999" if row == 3 else f"{row}", [], "finite numbers. Received: infinity in line 5"),
+    ],
+)
+def test_targets_between_numbers_and_classes_are_refused(
+    write: Any, words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    table = written(tmp_path / "prices.csv", ["x,price", *(f"{row},{write(row)}" for row in range(100))])
+    assert run("fit", table, "--target", "price", "--epochs", 1, "--quiet", *words) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda value: "?" if value > 0.9 else f"{value:.3f}", ["--na", "?", "nothing"]),
+        (lambda value: f"{value:.3f}".replace(".", ","), ["--decimal", ","]),
+        (lambda value: f"{1000 + value * 5000:,.0f}", ["--thousands", ","]),
+        (
+            lambda value: f"{1000 + value * 5000:,.2f}".translate({44: 46, 46: 44}),
+            ["--decimal", ",", "--thousands", "."],
+        ),
+    ],
+)
+def test_numbers_as_they_are_written(write: Any, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    values = [(row * 37 % 101) / 101 for row in range(101)]
+    lines = ["x;y;t", *(f"{write(value)};{write(1 - value)};{'yes' if value > 0.5 else 'no'}" for value in values)]
+    table, model = written(tmp_path / "t.csv", lines), tmp_path / "model"
+    words = [*words, "--separator", ";"]
+    assert run("fit", table, "--target", "t", "--quiet", "--model", model, *words) == 0
+    assert float(capsys.readouterr().out.split("accuracy")[1].split()[0]) > 0.8
+    assert run("info", model) == 0
+    assert "  x: number\n  y: number" in capsys.readouterr().out
+    assert run("predict", model, table, "--separator", ";") == 0, "the model knows how numbers are written"
+    answers = capsys.readouterr().out.split()[1:]
+    assert np.mean([answer == line.split(";")[2] for answer, line in zip(answers, lines[1:], strict=True)]) > 0.9
+    target = "y" if words[0] != "--na" else "x"
+    assert run("fit", table, "--target", target, "--epochs", 1, "--quiet", "--model", model, *words) == 0
+    assert "regression" in capsys.readouterr().out
+
+
+def test_numbers_written_otherwise_than_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lines = ["x;t", *(f"{row},5;{row % 2}" for row in range(40))]
+    table, model = written(tmp_path / "t.csv", lines), tmp_path / "model"
+    words = ["--target", "t", "--epochs", 1, "--quiet", "--separator", ";", "--model", model]
+    assert run("fit", table, *words) == 2
+    error = capsys.readouterr().err
+    assert "'0,5' in line 2. Say how numbers are written with --decimal and --thousands" in error
+    assert run("fit", table, *words, "--categorical", "x") == 0
+    assert run("info", model) == 0
+    assert "x: category" in capsys.readouterr().out
+    assert run("fit", table, *words, "--decimal", ",") == 0
+    written(table, ["x", "1,5", "2.5"])
+    assert run("predict", model, table, "--separator", ";") == 2
+    assert "'x' held numbers in training. Received: '2.5' in line 3" in capsys.readouterr().err
+    assert run("predict", model, table, "--separator", ";", "--decimal", ".") == 2
+    assert "Received: '1,5' in line 2" in capsys.readouterr().err
+    for words in (["--decimal", "1"], ["--decimal", ""], ["--thousands", ".."], ["--thousands", "."]):
+        assert run("fit", table, "--target", "x", *words) == 2
+        assert words[0].strip("-") in capsys.readouterr().err
+
+
+def test_codes_are_categories_where_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = [f"{row % 20:03},{'odd' if row % 2 else 'even'},{row % 20 % 3 == 0}" for row in range(200)]
+    table, model = written(tmp_path / "t.csv", ["code,name,t", *rows]), tmp_path / "model"
+    words = ["--categorical", "code", "--epochs", 20, "--quiet", "--model", model]
+    assert run("fit", table, "--target", "t", *words) == 0
+    assert run("info", model) == 0
+    assert "  code: category of 20 values\n  name: category of 2 values" in capsys.readouterr().out
+    assert run("fit", table, "--target", "code", *words) == 2
+    assert "say --task classification" in capsys.readouterr().err
+
+
+def test_targets_of_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    moments = np.datetime64("2020-01-01") + np.arange(100)
+    targets = {
+        "regression": [[Decimal(150 * row) / 100 for row in range(100)], np.arange(100.0)],
+        "classification": [
+            pandas.Series(np.arange(100) % 30).astype("category"),
+            [bool(row % 3) for row in range(100)],
+            np.arange(100) % 4,
+        ],
+    }
+    for task, columns in targets.items():
+        for target in columns:
+            pandas.DataFrame({"x": range(100), "t": target}).to_parquet(path)
+            assert run("fit", path, "--target", "t", "--epochs", 1, "--quiet") == 0
+            assert f"target 't': {task}\n" in capsys.readouterr().out
+    for target in (moments, moments - moments[0]):
+        pandas.DataFrame({"x": range(100), "t": target}).to_parquet(path)
+        assert run("fit", path, "--target", "t", "--epochs", 1, "--quiet") == 2
+        assert "'t' must hold numbers or classes" in capsys.readouterr().err
+    assert run("fit", path, "--target", "t", "--na", "?") == 2
+    assert "`--na`: for CSV files only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars"])
+def test_dictionaries_of_parquet_are_categories(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip(reader)
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    codes = pyarrow.array([row % 30 for row in range(60)] * 2)
+    columns = {"plain": codes, "code": codes.dictionary_encode(), "t": pyarrow.array(["a", "b"] * 60)}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: True if name == reader else None)
+    assert run("fit", tmp_path / "t.parquet", "--target", "t", "--epochs", 1, "--quiet") == 0
+    assert run("info", tmp_path / "t.safetensors") == 0
+    assert "  plain: number\n  code: category of 30 values" in capsys.readouterr().out
+
+
+def test_columns_of_parquet_have_any_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("pyarrow")
+    path, model = tmp_path / "t.parquet", tmp_path / "model"
+    for names in ([("p", "x"), ("p", "t")], ["1", "2"]):
+        frame = pandas.DataFrame({names[0]: range(40), names[1]: [0, 1] * 20})
+        frame.to_parquet(path)
+        assert run("fit", path, "--target", str(names[1]), "--epochs", 1, "--quiet", "--model", model) == 0
+        assert run("predict", model, path) == 0
+
+
+@pytest.mark.parametrize("reader", ["pandas", "polars"])
+@pytest.mark.parametrize("header", ["x,t,t", "x,t, t", "x,x,t"])
+def test_two_columns_of_one_name_are_refused(
+    header: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip(reader)
+    monkeypatch.setattr(table_files.importlib.util, "find_spec", lambda name: True if name == reader else None)
+    table = written(tmp_path / "t.csv", [header, *(f"{row},{row % 2},{row % 2}" for row in range(40))])
+    assert run("fit", table, "--target", "t", "--epochs", 1, "--quiet") == 2
+    assert re.search(r"names of their own\. Received: '[tx]' more than once", capsys.readouterr().err)
+
+
+def test_what_is_read_is_never_written_over(flowers: Path, capsys: pytest.CaptureFixture[str]):
+    model, before = flowers.with_name("model"), flowers.read_bytes()
+    words = ["--target", "species", "--epochs", 1, "--quiet"]
+    assert run("fit", flowers, *words, "--model", model) == 0
+    kept = model.read_bytes()
+    link = flowers.with_name("link")
+    link.symlink_to(flowers)
+    for destination in (flowers, link, flowers.parent / "." / flowers.name):
+        assert run("fit", flowers, *words, "--model", destination) == 2
+        assert "`--model` must be another file than those that are read" in capsys.readouterr().err
+        assert run("predict", model, flowers, "--output", destination) == 2
+        assert "`--output` must be another file than those that are read" in capsys.readouterr().err
+    assert run("predict", model, flowers, "--output", model) == 2
+    named_so = flowers.rename(flowers.with_suffix(".safetensors"))
+    assert run("fit", named_so, *words) == 2
+    assert (named_so.read_bytes(), model.read_bytes()) == (before, kept)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "big.csv", "--target", "t"], "'x' must hold finite numbers.* in line 5"),
+        (["fit", "ok.csv", "--target", "t", "--encoding", "rot13"], "`encoding` must be one that Python knows"),
+        (["fit", "ok.csv", "--target", "t", "--encoding", "base64"], "`encoding` must be one that Python knows"),
+        (["fit", ".", "--target", "t"], "Is a directory"),
+        (["fit", "", "--target", "t"], "No such file"),
+        (["predict", "ok.csv", "ok.csv"], "ok.csv"),
+    ],
+)
+def test_errors_take_one_line(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "big.csv", ["x,t", *(f"{'9' * 400 if row == 3 else row},{row % 2}" for row in range(40))])
+    written(tmp_path / "ok.csv", ["x,t", *(f"{row},{row % 2}" for row in range(40))])
+    assert run(*words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(message, line), line
+
+
+def test_faults_of_our_own_take_one_line(flowers: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("species")
+
+    monkeypatch.setattr("cnn_core.table_commands.fit", fail)
+    assert run("fit", flowers, "--target", "species") == 70
+    assert capsys.readouterr().err.startswith("cnn-core: KeyError: 'species'. Please report this fault")

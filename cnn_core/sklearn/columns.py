@@ -145,8 +145,8 @@ def _texts(name: str, array: Array, values: list[Any]) -> Column:
         if decorated is not None:
             raise ValueError(
                 f"{name!r} must hold numbers, not texts in which numbers are written otherwise. Received: "
-                f"{texts[decorated]!r} in row {rows[decorated]}. Convert them, or name the column in "
-                "`categorical_features` if they are categories"
+                f"{texts[decorated]!r} in row {rows[decorated]}. "
+                "Convert them, or make the column one of categories, by its type or with `categorical_features`"
             )
     return _categories(name, array)
 

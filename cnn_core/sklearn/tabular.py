@@ -300,7 +300,10 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
         ValueError
             If the activation is not a built-in one.
         """
-        check_is_fitted(self)
+        model_file.write(path, *contents(self))
+
+    def _state(self) -> dict[str, Any]:
+        """All that was fitted but the weights, as plain data."""
         parameters = self.get_params(deep=False)
         if self.activation is not None:
             activation = activations.get(self.activation)
@@ -311,7 +314,7 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
                 )
             parameters["activation"] = activations.serialize(activation)
         parameters = {name: value for name, value in parameters.items() if _is_plain(value)}
-        state = {
+        return {
             "task": self._task,
             "parameters": parameters,
             "n_features_in": self.n_features_in_,
@@ -324,8 +327,6 @@ class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is
             "validation_curve": self.validation_curve_,
             "target": self._target_state(),
         }
-        weights = self.network_.weights() if hasattr(self, "network_") else {}
-        model_file.write(path, weights, {_FILE: json.dumps(state)})
 
     def _target_state(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -813,6 +814,13 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
         self.quantiles_ = None if state["quantiles"] is None else np.array(state["quantiles"])
 
 
+def contents(estimator: TabularClassifier | TabularRegressor) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return the tensors and the metadata of a fitted estimator's file."""
+    check_is_fitted(estimator)
+    weights = estimator.network_.weights() if hasattr(estimator, "network_") else {}
+    return weights, {_FILE: json.dumps(estimator._state())}
+
+
 def load(path: Any) -> TabularClassifier | TabularRegressor:
     """Read a tabular estimator from a file; nothing in it is executed.
 
@@ -844,11 +852,6 @@ def load(path: Any) -> TabularClassifier | TabularRegressor:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{os.fspath(path)} is damaged: {error}") from None
     return estimator
-
-
-def is_tabular_file(path: Any) -> bool:
-    """Whether a file of this library's format holds a tabular estimator."""
-    return _FILE in model_file.read(path)[1]
 
 
 def _rows_and_weights(X: Any, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
