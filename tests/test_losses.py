@@ -472,3 +472,18 @@ def test_what_the_core_is_told():
     }  # fmt: skip
     told = losses.BinaryFocalCrossentropy(True, 0.4, 1.5, label_smoothing=0.1, reduction="mean").describe(3)
     assert (told["smoothing"], told["parameters"], told["reduction"]) == (0.1, (1.0, 0.4, 1.5), "sum_over_batch_size")
+
+
+@pytest.mark.parametrize("weights", [[-1.0, -2.0], [-3.0, 1.0], [1.0, -1.0]])
+def test_weights_below_zero_are_divided_by_their_sum_in_training_too(weights):
+    loss = losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    model = cnn_core.Sequential([cnn_core.Input((1,)), cnn_core.layers.Dense(1, use_bias=False, dtype="float64")])
+    model.compile("sgd", loss)
+    model.layers[0].kernel.assign([[2.0]])
+    x, y = np.array([[1.0], [3.0]]), np.array([[1.0], [-1.0]])
+    # (w_1 (2 - 1)^2 + w_2 (6 + 1)^2) / (w_1 + w_2), or without the division where that is 0
+    total = sum(weights) or 1.0
+    expected = (weights[0] + 49 * weights[1]) / total
+    assert model.train_on_batch(x, y, sample_weight=np.array(weights)) == pytest.approx(expected, rel=1e-12)
+    slope = (weights[0] * 2 * 1 * 1 + weights[1] * 2 * 7 * 3) / total
+    np.testing.assert_allclose(model.layers[0].kernel.numpy(), [[2 - 0.01 * slope]], rtol=1e-12)

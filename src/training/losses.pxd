@@ -587,7 +587,7 @@ cdef inline double loss_denominator(const Loss *loss, const real *weights, const
         if loss.has_labels and (<const int32_t *> targets.values)[target] == loss.ignored:
             continue
         total += row_weight(targets, weights, target, rows) if loss.reduction == MEAN_WITH_SAMPLE_WEIGHT else 1.0
-    return total if total > 0 else 1
+    return total if total != 0 else 1
 
 
 cdef inline double loss_block(const Loss *loss, const Plan *plan, Workspace *workspace, real **tensors,
