@@ -25,7 +25,7 @@ def classes_of(y: Any) -> Any:
 
 def plain_classes(y: Any) -> Any:
     """Return the sorted classes of a vector that plainly has some; None where scikit-learn must look closer."""
-    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "biuUS" or not y.size:
+    if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "biuU" or not y.size:
         return None
     classes = np.unique(y)
     return classes if len(classes) <= y.size // 2 else None

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.objectives as objectives
 from cnn_core.arrays import Array
+from cnn_core.sklearn.inputs import check_numbers, with_class_weight
 from cnn_core.sklearn.labels import Labels, classes_of
 from cnn_core.sklearn.perceptron import Perceptron
 from cnn_core.sklearn.training import Objective, Rows
@@ -100,7 +100,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         An object of `cnn_core.losses`, or one with ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``, of
         targets with one column for each output.
     class_weight : dict, "balanced", list of dict or None, default None
-        Factors of the sample weights, as in scikit-learn's other classifiers.
+        Factors of the sample weights, at least 0, as in scikit-learn's other classifiers.
     dropout : float or list of float, default 0.0
         Rate behind each hidden layer; 0 <= rate < 1.
     batch_normalization : bool, default False
@@ -110,7 +110,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         with "lbfgs".
     metric : str, callable or None, default None
         What held-out rows are scored with: a scorer's name such as "roc_auc", a callable ``(estimator, X, y) -> float``
-        of which more is better, or "loss" for the negative validation loss. None is the accuracy. Who takes
+        of which more is better, or "loss" for the negative validation loss. Epochs for which it is NaN are compared by
+        their validation loss. None is the accuracy. Who takes
         `sample_weight` gets it.
     callbacks : list of cnn_core.callbacks.Callback, default None
         Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)` and
@@ -120,8 +121,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     n_threads : int or None, default None
         Threads of `fit` and `predict`; it holds for the whole process while they run. None leaves
         `cnn_core.get_num_threads()` as it is, which in workers of joblib is their share of the CPUs.
-    keep_optimizer : bool, default False
-        Whether pickles hold the optimizer's state, with which `partial_fit` goes on exactly as it would have.
+    keep_optimizer : bool, default True
+        Whether pickles and copies hold the optimizer's state, with which `partial_fit` goes on exactly as it would
+        have, in another process too. Without it they hold the weights only: as little as a third.
 
     Attributes
     ----------
@@ -138,6 +140,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         The least of it; None with early stopping.
     validation_scores_ : list of float or None
     best_validation_score_ : float or None
+        Of the weights that were kept; NaN if no epoch had a score.
     validation_loss_curve_ : list of float or None
         The loss on held-out rows, without penalties.
     t_ : int
@@ -204,7 +207,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         callbacks: Any = None,
         clipnorm: float | None = None,
         n_threads: int | None = None,
-        keep_optimizer: bool = False,
+        keep_optimizer: bool = True,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
@@ -214,8 +217,21 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             self._labels = Labels(y)
             self.classes_ = self._labels.classes
         else:
+            self._check_layout(y, "y")
             self._check_classes(y)
         return X, y
+
+    def _check_layout(self, y: Any, name: str) -> None:
+        """Refuse one label a row where the network has learnt several, and the other way round."""
+        n_labels = len(self.classes_)
+        if self._labels.kind == "multilabel-indicator":
+            if y.ndim == 1 or y.shape[1] != n_labels:
+                raise ValueError(
+                    f"`{name}` must be an indicator matrix with {n_labels} columns, as in the first call. "
+                    f"Received: shape {y.shape}"
+                )
+        elif y.ndim > 1:
+            raise ValueError(f"`{name}` must hold one label a row, as in the first call. Received: shape {y.shape}")
 
     def _check_classes(self, y: Any) -> None:
         """Refuse classes that the network has no outputs for."""
@@ -233,17 +249,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, y, False)
+        self._check_layout(y, "y_val")
         unknown = np.setdiff1d(classes_of(y), self.classes_)
         if len(unknown):
             raise ValueError(f"`y_val` has classes that `y` lacks. Received: {unknown}")
         return X, y
 
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
-        if self.class_weight is None:
-            return sample_weight
-        dense = y.toarray() if hasattr(y, "toarray") else y
-        weights = compute_sample_weight(self.class_weight, dense)
-        return np.asarray(weights if sample_weight is None else weights * sample_weight)
+        return with_class_weight(self.class_weight, y, sample_weight)
 
     def _count_outputs(self, y: Any) -> int:
         return self._labels.n_outputs
@@ -254,12 +267,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _objective(self, dtype: np.dtype[Any]) -> Objective:
         if isinstance(self.loss, str):
             return objectives.log_loss(self.out_activation_, self.n_outputs_, dtype)
-        return objectives.custom_loss(self.loss, self.n_outputs_)
+        return objectives.custom_loss(self.loss, self.n_outputs_, self.out_activation_)
 
-    def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
-        if self._objective(dtype).description["has_labels"]:
-            return self._labels.numbers(y)
-        return self._labels.encode(y, dtype)
+    def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
+        objective = self._objective(dtype)
+        if not objective.takes_labels:
+            return self._labels.encode(y, dtype)
+        numbers = self._labels.numbers(y)
+        # A loss in Python reads them as it would under `compile`: from a column of the network's own type.
+        return numbers if objective.description["has_labels"] else numbers[:, None].astype(dtype)
 
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:
         decoded = self._labels.decode(outputs)
@@ -445,7 +461,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         with "lbfgs".
     metric : str, callable or None, default None
         What held-out rows are scored with: a scorer's name such as "roc_auc", a callable ``(estimator, X, y) -> float``
-        of which more is better, or "loss" for the negative validation loss. None is R^2. Who takes `sample_weight`
+        of which more is better, or "loss" for the negative validation loss. Epochs for which it is NaN are compared by
+        their validation loss. None is R^2. Who takes `sample_weight`
         gets it.
     callbacks : list of cnn_core.callbacks.Callback, default None
         Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)` and
@@ -455,8 +472,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     n_threads : int or None, default None
         Threads of `fit` and `predict`; it holds for the whole process while they run. None leaves
         `cnn_core.get_num_threads()` as it is, which in workers of joblib is their share of the CPUs.
-    keep_optimizer : bool, default False
-        Whether pickles hold the optimizer's state, with which `partial_fit` goes on exactly as it would have.
+    keep_optimizer : bool, default True
+        Whether pickles and copies hold the optimizer's state, with which `partial_fit` goes on exactly as it would
+        have, in another process too. Without it they hold the weights only: as little as a third.
 
     Attributes
     ----------
@@ -472,6 +490,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         The least of it; None with early stopping.
     validation_scores_ : list of float or None
     best_validation_score_ : float or None
+        Of the weights that were kept; NaN if no epoch had a score.
     validation_loss_curve_ : list of float or None
         The loss on held-out rows, without penalties.
     t_ : int
@@ -536,15 +555,19 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         callbacks: Any = None,
         clipnorm: float | None = None,
         n_threads: int | None = None,
-        keep_optimizer: bool = False,
+        keep_optimizer: bool = True,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        return self._validate_pair(X, y, reset, y_numeric=True)
+        return self._validate_numbers(X, y, reset, "y")
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
-        return self._validate_input(X, y, False, False)
+        return self._validate_numbers(X, y, False, "y_val")
+
+    def _validate_numbers(self, X: Any, y: Any, reset: bool, name: str) -> tuple[Any, Any]:
+        check_numbers(y, name)
+        return self._validate_pair(X, y, reset, y_numeric=True)
 
     def _out_activation(self) -> str:
         return "exp" if isinstance(self.loss, str) and self.loss == "poisson" else "identity"
@@ -552,8 +575,10 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _objective(self, dtype: np.dtype[Any]) -> Objective:
         return objectives.regression_loss(self.loss, self.n_outputs_)
 
-    def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
-        return np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+    def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
+        targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        objectives.check_targets(self._objective(dtype), targets, name)
+        return targets
 
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:
         return _r2(rows.original, outputs, rows.weights)

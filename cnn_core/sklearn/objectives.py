@@ -15,10 +15,30 @@ import cnn_core.activations as activations
 import cnn_core.losses as losses
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
+from cnn_core.losses import Loss
+from cnn_core.objectives import CustomLossCalls
 from cnn_core.sklearn.training import Objective
 
 NAMED_LOSSES = {"huber": "huber", "absolute_error": "mean_absolute_error", "quantile": "quantile"}
 REGRESSION_LOSSES = ("squared_error", "poisson", *NAMED_LOSSES)
+
+# By native name: losses of outputs that share one whole among them, of directions, of numbers above 0 only.
+_OF_SHARES = frozenset({"categorical_crossentropy", "categorical_focal_crossentropy", "kl_divergence"})
+_OF_DIRECTIONS = frozenset({"cosine_similarity"})
+_OF_POSITIVE_OUTPUTS = frozenset({"binary_crossentropy", "binary_focal_crossentropy", "poisson"})
+_DOMAINS = {
+    "half_poisson_deviance": (0.0, np.inf),
+    "poisson": (0.0, np.inf),
+    "mean_squared_logarithmic_error": (0.0, np.inf),
+    "hinge": (-1.0, 1.0),
+    "squared_hinge": (-1.0, 1.0),
+    "categorical_hinge": (0.0, 1.0),
+    "kl_divergence": (0.0, 1.0),
+    "binary_crossentropy": (0.0, 1.0),
+    "binary_focal_crossentropy": (0.0, 1.0),
+    "categorical_crossentropy": (0.0, 1.0),
+    "categorical_focal_crossentropy": (0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,7 @@ def _describe(kind: str, width: int, *, factor: float = 1.0, weight: float = 1.0
         "reduction": "sum_over_batch_size",
         "custom": None,
     }
-    return Objective(description | more, factor)
+    return Objective(description | more, factor, bool(more.get("has_labels")))
 
 
 def log_loss(out_activation: str, width: int, dtype: np.dtype[Any]) -> Objective:
@@ -90,7 +110,7 @@ def regression_loss(loss: Any, width: int) -> Objective:
     Raises
     ------
     ValueError
-        If it compares several numbers with each target.
+        If the loss cannot compare outputs of any size with targets.
 
     Examples
     --------
@@ -101,18 +121,76 @@ def regression_loss(loss: Any, width: int) -> Objective:
         return _describe("half_squared_error", width, factor=1 / width)
     if isinstance(loss, str) and loss == "poisson":
         return _describe("half_poisson_deviance", width)
-    return custom_loss(loss, width)
+    return custom_loss(loss, width, "identity")
 
 
-def custom_loss(loss: Any, width: int) -> Objective:
-    """Return the objective of any other loss of cnn_core, by name or object."""
-    resolved = losses.get(NAMED_LOSSES.get(loss, loss) if isinstance(loss, str) else loss)
+def custom_loss(loss: Any, width: int, out_activation: str) -> Objective:
+    """Return the objective of any other loss of cnn_core, or of the user's own, by name or object.
+
+    Raises
+    ------
+    ValueError
+        If the loss cannot compare outputs of this activation with targets.
+
+    Examples
+    --------
+    >>> custom_loss("quantile", 1, "identity").description["parameters"]
+    (0.5,)
+    """
+    given = NAMED_LOSSES.get(loss, loss) if isinstance(loss, str) else loss
+    resolved = losses.resolve(given, width, (None, width))
     assert resolved is not None
-    if len(getattr(resolved, "native_parameters", ())) > 1 and resolved.native == "quantile":
-        raise ValueError(f"`loss` must have one quantile for each target. Received: loss={loss!r}")
-    if resolved.native == "gaussian_nll":
-        raise ValueError(f"`loss` must compare one number with each target. Received: loss={loss!r}")
-    return Objective(resolved.describe(1 if resolved.expects_labels else width))
+    _check_outputs(resolved, width, out_activation)
+    description = resolved.describe(1 if resolved.expects_labels else width)
+    if resolved.native is None:
+        description["custom"] = CustomLossCalls(resolved, (width,))
+    return Objective(description, takes_labels=resolved.expects_labels)
+
+
+def _check_outputs(loss: Loss, width: int, out_activation: str) -> None:
+    """Refuse a loss that means nothing, or nothing that can be learnt, over outputs of this kind."""
+    kind, from_logits = loss.native, getattr(loss, "from_logits", False)
+    shares = out_activation == "softmax" or (out_activation == "identity" and from_logits and width > 1)
+    if kind == "quantile" and len(loss.native_parameters) > 1:
+        rule = "have one quantile for each target"
+    elif kind == "gaussian_nll":
+        rule = "compare one number with each target"
+    elif loss.expects_labels and (width > 1 or kind is not None) and out_activation != "softmax":
+        rule = "compare numbers, not class labels, unless there are three classes or more"
+    elif kind in _OF_SHARES and not shares:
+        rule = "not compare shares of several classes, which these outputs are not: take one for each output by itself"
+    elif kind in _OF_DIRECTIONS and width == 1:
+        rule = "compare more than the sign of a single output"
+    elif kind in _OF_POSITIVE_OUTPUTS and out_activation == "identity" and not from_logits:
+        rule = 'compare numbers of any size: its outputs must be positive (loss="poisson" has such outputs)'
+    elif from_logits and out_activation != "identity":
+        rule = "have from_logits=False: the outputs are probabilities"
+    else:
+        return
+    raise ValueError(f"`loss` must {rule}. Received: loss={loss!r}, outputs: {width} of {out_activation!r}")
+
+
+def check_targets(objective: Objective, targets: Array, name: str = "y") -> None:
+    """Refuse numbers that the loss cannot mean, such as negative counts.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+
+    Examples
+    --------
+    >>> check_targets(regression_loss("poisson", 1), np.array([[1.0], [-2.0]]))
+    Traceback (most recent call last):
+    ValueError: `y` must be at least 0 for the loss 'half_poisson_deviance'. Received: -2.0
+    """
+    kind = objective.description["kind"]
+    low, high = _DOMAINS.get(kind, (-np.inf, np.inf))
+    if not targets.size or (targets.min() >= low and targets.max() <= high):
+        return
+    wrong = targets.min() if targets.min() < low else targets.max()
+    rule = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
+    raise ValueError(f"`{name}` must be {rule} for the loss {kind!r}. Received: {float(wrong)}")
 
 
 def prepare(objective: Objective, encoded: Array) -> Array:

@@ -12,20 +12,20 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
-from inspect import signature
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 import cnn_core.activations as activations
@@ -35,6 +35,8 @@ from cnn_core.activations import Activation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
+from cnn_core.sklearn.held_out import UNKNOWN, HeldOutScores, Standing
+from cnn_core.sklearn.inputs import check_features, sample_weights
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
 from cnn_core.sklearn.plain import has_known_features, is_plain_matrix, is_plain_target, take_over
 from cnn_core.sklearn.training import (
@@ -50,6 +52,13 @@ from cnn_core.sklearn.training import (
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 SMALLEST_ADAPTIVE_RATE = 1e-6
+RECORDS = (
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "validation_loss_curve_",
+)
 NORMALIZATION = ("scales_", "shifts_", "moving_means_", "moving_variances_")  # attributes, in the order of `Weights`
 # A sparse matrix is made dense if it takes no more bytes then and stores this share of its entries: where fewer
 # are stored, multiplying those alone is faster.
@@ -68,11 +77,6 @@ def _activation(activation: Any) -> Activation:
 @cache
 def _named_activation(name: str) -> Activation:
     return activations.get(OWN_NAMES.get(name, name))
-
-
-def _takes_weights(scorer: Any) -> bool:
-    """Whether a scorer, or the metric behind it, knows what sample weights are."""
-    return "sample_weight" in signature(getattr(scorer, "_score_func", scorer)).parameters
 
 
 @contextmanager
@@ -150,6 +154,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             return X, y
         if plain and has_known_features(self, X):
             return X, y
+        check_features(X)
         dtypes = (np.float64, np.float32)
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtypes, reset=reset, **checks
@@ -159,8 +164,8 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         return X, y
 
     @abstractmethod
-    def _targets(self, y: Any, dtype: np.dtype[Any]) -> Array:
-        """Return the targets as the loss reads them."""
+    def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
+        """Return the targets as the loss reads them; the name of the argument is for messages."""
 
     @abstractmethod
     def _objective(self, dtype: np.dtype[Any]) -> Objective:
@@ -201,16 +206,18 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         out = objectives.output(self.out_activation_)
         if reading:
             return Stack(widths, [*hidden, out.prediction])
+        return Stack(widths, [*hidden, out.training], self._dropout_rates(n_hidden), list(range(n_hidden)))
+
+    def _dropout_rates(self, n_hidden: int) -> list[float]:
         rates = [float(rate) for rate in self._per_layer(self.dropout, "dropout", n_hidden)]
         if not all(0 <= rate < 1 for rate in rates):
             raise ValueError(f"`dropout` must be at least 0 and less than 1. Received: dropout={self.dropout!r}")
-        return Stack(widths, [*hidden, out.training], rates, list(range(n_hidden)))
+        return rates
 
     def _initialize(self, widths: list[int], dtype: np.dtype[Any]) -> None:
         self.n_iter_ = 0
         self.t_ = 0
         self.n_layers_ = len(widths)
-        self.out_activation_ = self._out_activation()
         self.coefs_ = []
         self.intercepts_ = []
         names = self._per_layer(self.activation, "activation", len(widths) - 2)
@@ -222,13 +229,28 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             self.coefs_.append(self._random_state.uniform(-bound, bound, (n_in, n_out)).astype(dtype, copy=False))
             self.intercepts_.append(self._random_state.uniform(-bound, bound, n_out).astype(dtype, copy=False))
         self._initialize_normalization(widths[1:-1], dtype)
-        if self.solver in STOCHASTIC_SOLVERS:
+
+    def _prepare_records(self, first_pass: bool) -> None:
+        """Begin what epochs are recorded in; go on with it where it means the same as in the last call."""
+        measure = (self.loss, self.metric, self.early_stopping)
+        before = None if first_pass else self.__dict__.get("_measure")
+        self._measure = measure
+        if self.solver not in STOCHASTIC_SOLVERS:
+            for name in RECORDS:
+                self.__dict__.pop(name, None)
+            return
+        if before is None or not hasattr(self, "loss_curve_"):
             self.loss_curve_ = []
-            self._no_improvement_count = 0
-            self.validation_scores_ = [] if self.early_stopping else None
-            self.best_validation_score_ = -np.inf if self.early_stopping else None
-            self.best_loss_ = None if self.early_stopping else np.inf
             self.validation_loss_curve_ = None
+            self.validation_scores_ = [] if self.early_stopping else None
+        elif all(ours is theirs or ours == theirs for ours, theirs in zip(measure, before, strict=True)):
+            return
+        if self.early_stopping and self.validation_scores_ is None:
+            self.validation_scores_ = []
+        self._no_improvement_count = 0
+        self._best_standing = UNKNOWN
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else np.inf
 
     def _initialize_normalization(self, widths: list[int], dtype: np.dtype[Any]) -> None:
         for name, start in zip(NORMALIZATION, (1, 0, 0, 1), strict=True):
@@ -248,32 +270,59 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     # Fitting
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, held_out: Any = None) -> Any:
-        sizes = self._hidden_layer_sizes()
-        first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        X, y = self._validate_input(X, y, incremental, first_pass)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
-        sample_weight = self._with_class_weight(y, sample_weight)
-        self.n_outputs_ = self._count_outputs(y)
-        widths = [X.shape[1], *sizes, self.n_outputs_]
-        self._random_state = check_random_state(self.random_state)
-        if first_pass:
-            self._initialize(widths, X.dtype)
-        else:
-            self._check_layers(widths)
-        dtype = self.coefs_[0].dtype
-        rows = self._rows(X, y, sample_weight, dtype)
+        before = dict(vars(self))
+        try:
+            rows, widths, validation = self._prepare_fit(X, y, sample_weight, incremental, held_out)
+        except Exception:
+            self.__dict__ = before  # what was fitted before stays fitted
+            raise
         with _threads(self.n_threads):
             if self.solver == "lbfgs":
-                self._fit_lbfgs(rows, widths, dtype)
+                self._fit_lbfgs(rows, widths)
             else:
-                self._fit_stochastic(rows, widths, dtype, incremental, held_out)
+                self._fit_stochastic(rows, widths, incremental, validation)
         if not all(np.isfinite(array).all() for array in self._weights()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
         return self
+
+    def _prepare_fit(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, held_out: Any
+    ) -> tuple[Rows, list[int], Rows | None]:
+        """Check everything, and begin or take up weights and records; return both sets of rows, and the widths."""
+        sizes = self._hidden_layer_sizes()
+        first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, y = self._validate_input(X, y, incremental, first_pass)
+        if sample_weight is not None:
+            sample_weight = sample_weights(sample_weight, X.shape[0])
+        sample_weight = self._with_class_weight(y, sample_weight)
+        self.n_outputs_ = self._count_outputs(y)
+        widths = [X.shape[1], *sizes, self.n_outputs_]
+        self._random_state = check_random_state(self.random_state)
+        self.out_activation_ = self._out_activation()
+        if first_pass:
+            self._initialize(widths, X.dtype)
+        else:
+            self._check_layers(widths)
+        self._check_solver_settings(len(sizes), incremental)
+        self._prepare_records(first_pass)
+        dtype = self.coefs_[0].dtype
+        rows = self._rows(X, y, sample_weight, dtype)
+        return rows, widths, None if held_out is None else self._held_out_rows(held_out, dtype)
+
+    def _check_solver_settings(self, n_hidden: int, incremental: bool) -> None:
+        """Refuse what a solver cannot do."""
+        rates = self._dropout_rates(n_hidden)
+        if self.solver != "lbfgs":
+            if self.early_stopping and incremental:
+                raise ValueError("partial_fit does not support early_stopping=True")
+            return
+        if any(rates):
+            raise ValueError("`dropout` must be 0 with solver='lbfgs': its loss must not change between evaluations")
+        if self.batch_normalization:
+            raise ValueError("`batch_normalization` must be False with solver='lbfgs', which has no batches")
 
     def _check_layers(self, widths: list[int]) -> None:
         """Refuse to go on with the weights of other layers."""
@@ -289,14 +338,14 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 f"Received: batch_normalization={self.batch_normalization!r}"
             )
 
-    def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any]) -> Rows:
+    def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any], name: str = "y") -> Rows:
         if not isinstance(X, np.ndarray):
             size = X.shape[0] * X.shape[1]
             X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
         if isinstance(X, np.ndarray):
             X = np.ascontiguousarray(X, dtype)
         weights = None if weights is None else np.ascontiguousarray(weights, dtype)
-        return Rows(X, self._targets(y, dtype), weights, y)
+        return Rows(X, self._targets(y, dtype, name), weights, y)
 
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
         return sample_weight
@@ -320,6 +369,15 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             self._network = network
         return network
 
+    def _solver_state(self, network: DenseNetwork, incremental: bool) -> SolverState:
+        """Return a new state of the optimizer or, to go on with, that of the last call with the settings of now."""
+        state, known = self._new_solver_state(network), getattr(self, "_optimizer", None)
+        if incremental and known is not None and known.rule == state.rule and known.fits(state.slots):
+            rate = known.learning_rate if known.first_rate == state.first_rate else state.first_rate
+            state = replace(state, slots=known.slots, learning_rate=rate, step=known.step)
+        self._optimizer = state
+        return state
+
     def _new_solver_state(self, network: DenseNetwork) -> SolverState:
         if self.solver == "adam":
             count, rule = 2, "adam"
@@ -328,37 +386,30 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             count, rule = 1 if self.momentum else 0, "sgd"
             numbers = (self.momentum, self.nesterovs_momentum)
         slots = [np.zeros_like(network.trained) for _ in range(count)]
-        schedule = self.learning_rate if rule == "sgd" else "constant"
-        return SolverState(rule, numbers, slots, float(self.learning_rate_init), schedule)
+        rate = float(self.learning_rate_init)
+        return SolverState(rule, numbers, slots, rate, rate, self.learning_rate if rule == "sgd" else "constant")
 
-    def _fit_stochastic(
-        self, rows: Rows, widths: list[int], dtype: np.dtype[Any], incremental: bool, held_out: Any
-    ) -> None:
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
+    def _fit_stochastic(self, rows: Rows, widths: list[int], incremental: bool, validation: Rows | None) -> None:
+        dtype = self.coefs_[0].dtype
         network = self._bound_network(widths, dtype)
-        state: SolverState | None = getattr(self, "_optimizer", None) if incremental else None
-        if state is None or any(slot.shape != network.trained.shape or slot.dtype != dtype for slot in state.slots):
-            state = self._optimizer = self._new_solver_state(network)
-        if held_out is not None:
-            validation = self._held_out_rows(held_out, dtype)
-        elif self.early_stopping:
+        state = self._solver_state(network, incremental)
+        if self.early_stopping and validation is None:
             rows, validation = self._split(rows)
-        else:
-            validation = None
         objective = self._objective(dtype)
-        evaluator = None if validation is None else Evaluator(network, validation, objective)
+        scores = None if validation is None else HeldOutScores(self, Evaluator(network, validation, objective))
         native = network.optimizer(state.rule, state.numbers, state.slots, self.alpha, self.clipnorm or 0.0)
         trainer = self._trainer(network, rows, objective, native, state)
         best = network.values.copy() if self.early_stopping else None
         try:
-            self._run_epochs(trainer, evaluator, best, incremental)
+            self._run_epochs(trainer, scores, best, incremental)
         except KeyboardInterrupt:
             for loss in trainer.take_losses():
                 self._note_loss(loss, rows.n)
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if best is not None:
             network.values[...] = best
+        if scores is not None:
+            scores.warn_of_undefined()
 
     def _batch_size(self, n: int) -> int:
         if self.batch_size == "auto":
@@ -389,8 +440,12 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         """Check the caller's own validation set."""
         X, y, weights = held_out
         X, y = self._validate_held_out(X, y)
-        weights = None if weights is None else _check_sample_weight(weights, X)
-        return self._rows(X, y, weights, dtype)
+        if self._count_outputs(y) != self.n_outputs_:
+            raise ValueError(
+                f"`y_val` must have as many columns as `y`: {self.n_outputs_}. Received: shape {np.shape(y)}"
+            )
+        weights = None if weights is None else sample_weights(weights, X.shape[0], "sample_weight_val")
+        return self._rows(X, y, weights, dtype, "y_val")
 
     @abstractmethod
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
@@ -405,22 +460,24 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         batch_size = self._batch_size(rows.n)
         return Trainer(network, rows, objective, batch_size, optimizer, state, random_state, seed, by_batch)
 
-    def _run_epochs(self, trainer: Trainer, evaluator: Evaluator | None, best: Array | None, incremental: bool) -> None:
+    def _run_epochs(
+        self, trainer: Trainer, scores: HeldOutScores | None, best: Array | None, incremental: bool
+    ) -> None:
         followed = following.Followed(self, trainer.network, trainer.state) if self.callbacks else None
         heard = following.begin(self.callbacks, followed, self.max_iter, trainer.n_batches) if followed else None
         schedule = trainer.state.schedule
         # Between epochs that nothing looks at, training does not come back here.
-        watched = incremental or evaluator or heard or self.verbose or schedule == "invscaling"
+        watched = incremental or scores or heard or self.verbose or schedule == "invscaling"
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
             self._train(trainer, heard, 1 if watched else self.max_iter - self.n_iter_)
             for loss in trainer.take_losses():
                 self._note_loss(loss, trainer.rows.n)
-                self._note_progress(evaluator, best, trainer.network)
+                self._note_progress(scores, best, trainer.network)
             if schedule == "invscaling":
                 trainer.state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
             if heard is not None:
-                heard.on_epoch_end(self.n_iter_ - 1, self._logs(evaluator))
+                heard.on_epoch_end(self.n_iter_ - 1, self._logs(scores))
             if (followed is not None and followed.stop_training) or self._stops(trainer.state) or incremental:
                 break
         else:
@@ -431,7 +488,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 stacklevel=2,
             )
         if heard is not None:
-            heard.on_train_end(self._logs(evaluator))
+            heard.on_train_end(self._logs(scores))
 
     def _train(self, trainer: Trainer, heard: CallbackList | None, most: int) -> None:
         """Train for at least one epoch and at most so many."""
@@ -464,21 +521,22 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
-    def _logs(self, evaluator: Evaluator | None) -> dict[str, float]:
+    def _logs(self, scores: HeldOutScores | None) -> dict[str, float]:
         logs = {"loss": self.loss_}
-        if evaluator is not None:
+        if scores is not None:
             logs |= {"val_loss": self.validation_loss_curve_[-1], "val_score": self.validation_scores_[-1]}
         return logs
 
-    def _note_progress(self, evaluator: Evaluator | None, best: Array | None, network: DenseNetwork) -> None:
+    def _note_progress(self, scores: HeldOutScores | None, best: Array | None, network: DenseNetwork) -> None:
         """Measure the last epoch and count those without improvement."""
-        if evaluator is not None:
-            self._note_validation(evaluator)
+        standing = None if scores is None else self._note_validation(scores)
         if best is not None:
-            score = self.validation_scores_[-1]
-            worse = score < self.best_validation_score_ + self.tol
-            if score > self.best_validation_score_:
-                self.best_validation_score_ = score
+            assert standing is not None
+            # scikit-learn goes on where the weights have left the finite numbers, and keeps the best.
+            worse = standing != UNKNOWN and standing < self._best_standing.better_by(self.tol)
+            if standing > self._best_standing:
+                self._best_standing = standing
+                self.best_validation_score_ = self.validation_scores_[-1]
                 best[...] = network.values
         else:
             worse = self.loss_ > self.best_loss_ - self.tol
@@ -486,32 +544,21 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 self.best_loss_ = self.loss_
         self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
 
-    def _note_validation(self, evaluator: Evaluator) -> None:
-        loss = evaluator.run()
+    def _note_validation(self, scores: HeldOutScores) -> Standing:
+        loss, score = scores.measure()
         if self.validation_loss_curve_ is None:
             self.validation_loss_curve_ = []
         if self.validation_scores_ is None:
             self.validation_scores_ = []
         self.validation_loss_curve_.append(loss)
-        self.validation_scores_.append(self._validation_score(evaluator, loss))
+        self.validation_scores_.append(score)
         if self.verbose and self.early_stopping:
-            print(f"Validation score: {self.validation_scores_[-1]:f}")
+            print(f"Validation score: {score:f}")
+        return Standing.of(score, loss)
 
-    def _validation_score(self, evaluator: Evaluator, loss: float) -> float:
-        rows = evaluator.rows
-        if self.metric == "loss":
-            return -loss
-        if not _core.all_finite(evaluator.predictions):
-            return float("nan")
-        if self.metric is None:
-            outputs = evaluator.predictions
-            return self._score_outputs(np.exp(outputs) if self.out_activation_ == "exp" else outputs, rows)
-        scorer = get_scorer(self.metric) if isinstance(self.metric, str) else self.metric
-        weights = {"sample_weight": rows.weights} if rows.weights is not None and _takes_weights(scorer) else {}
-        with warnings.catch_warnings():
-            # The rows went through validation, where they lost their names.
-            warnings.filterwarnings("ignore", "X does not have valid feature names")
-            return float(scorer(self, rows.x, rows.original, **weights))
+    def _score_predictions(self, outputs: Array, rows: Rows) -> float:
+        """Return the accuracy or R^2 of what the network computes in training."""
+        return self._score_outputs(np.exp(outputs) if self.out_activation_ == "exp" else outputs, rows)
 
     def _stops(self, state: SolverState) -> bool:
         """Decide, where there is no more progress, between an end and a smaller learning rate."""
@@ -533,14 +580,11 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
 
     # L-BFGS
 
-    def _fit_lbfgs(self, rows: Rows, widths: list[int], dtype: np.dtype[Any]) -> None:
+    def _fit_lbfgs(self, rows: Rows, widths: list[int]) -> None:
         import scipy.optimize
 
+        dtype = self.coefs_[0].dtype
         network = self._bound_network(widths, dtype, packed=True)
-        if any(network.stack.dropout):
-            raise ValueError("`dropout` must be 0 with solver='lbfgs': its loss must not change between evaluations")
-        if self.batch_normalization:
-            raise ValueError("`batch_normalization` must be False with solver='lbfgs', which has no batches")
         result = scipy.optimize.minimize(
             FullBatch(network, rows, self._objective(dtype), self.alpha),
             network.values.copy(),
@@ -557,6 +601,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     def _outputs(self, X: Any, check_input: bool = True) -> Array:
         """Return what the output units say, (n, n_outputs)."""
         if check_input and not (is_plain_matrix(X) and has_known_features(self, X)):
+            check_features(X)
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         if dtype not in (np.float32, np.float64):

@@ -26,7 +26,10 @@ class SolverState:
     numbers : tuple of float
         Its hyperparameters in native order.
     slots : list of numpy.ndarray
+    first_rate : float
+        The learning rate that the state began with.
     learning_rate : float
+        That of now.
     schedule : {"constant", "invscaling", "adaptive"}
     step : int
         Batches seen.
@@ -35,9 +38,15 @@ class SolverState:
     rule: str
     numbers: tuple[float, ...]
     slots: list[Array]
+    first_rate: float
     learning_rate: float
     schedule: str = "constant"
     step: int = 0
+
+    def fits(self, slots: list[Array]) -> bool:
+        """Whether its vectors are like these."""
+        ours, theirs = ([(slot.shape, slot.dtype) for slot in each] for each in (self.slots, slots))
+        return ours == theirs
 
 
 @dataclass
@@ -50,10 +59,13 @@ class Objective:
         See `cnn_core.losses.Loss.describe`.
     factor : float
         The loss to report is this times the native mean.
+    takes_labels : bool
+        Whether targets are class numbers.
     """
 
     description: dict[str, Any]
     factor: float = 1.0
+    takes_labels: bool = False
 
     def for_weights(self, weights: Array | None) -> dict[str, Any]:
         """Return the description, averaging over the weights if there are any."""

@@ -389,10 +389,10 @@ def test_threads_are_set_for_the_call_and_change_nothing(wine):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_pickles_hold_the_optimizer_only_if_asked(wine, solver):
+def test_pickles_hold_the_optimizer_unless_told_not_to(wine, solver):
     X, y = wine
-    light = small(solver=solver).partial_fit(X, y, classes=[0, 1, 2])
-    heavy = small(solver=solver, keep_optimizer=True).partial_fit(X, y, classes=[0, 1, 2])
+    light = small(solver=solver, keep_optimizer=False).partial_fit(X, y, classes=[0, 1, 2])
+    heavy = small(solver=solver).partial_fit(X, y, classes=[0, 1, 2])
     assert len(pickle.dumps(light)) < len(pickle.dumps(heavy))
     copies = [pickle.loads(pickle.dumps(each)) for each in (light, heavy)]
     for each in (light, heavy, *copies):

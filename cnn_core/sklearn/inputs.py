@@ -1,0 +1,138 @@
+"""Targets and weights that `fit` is given: what scikit-learn's checks let through. Floor 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from numbers import Number, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, compute_sample_weight
+
+from cnn_core.arrays import Array
+
+_TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
+_OF_TIMES = "Convert dates and times to numbers of a unit of your choice: (t - t.min()) / np.timedelta64(1, 'D')"
+
+
+def check_numbers(values: Any, name: str) -> None:
+    """Refuse texts, bytes, dates and times, of which NumPy makes numbers without a word.
+
+    Parameters
+    ----------
+    values : array-like
+        A list, an array, a column or a table.
+    name : str
+        The argument's, for the message.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+
+    Examples
+    --------
+    >>> check_numbers([1, 2.5, True], "y")
+    >>> check_numbers(["1", "2"], "y")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: could not convert string to float: `y` must hold numbers. Received: '1'. Texts become numbers by ...
+    """
+    if hasattr(values, "tocsr"):
+        return
+    array = np.asarray(values)
+    if array.dtype.kind in "biufc" or not array.size:
+        return
+    found = next((each for each in array.ravel() if isinstance(each, (str, bytes, *_TIMES))), None)
+    if isinstance(found, (str, bytes)):
+        text = found.item() if isinstance(found, np.generic) else found
+        raise ValueError(
+            f"could not convert string to float: `{name}` must hold numbers. Received: {text!r}. "
+            "Texts become numbers by astype(float)"
+        )
+    if found is not None:
+        raise ValueError(f"`{name}` must hold numbers. Received: {found} of {array.dtype}. {_OF_TIMES}")
+
+
+def check_features(X: Any) -> None:
+    """Refuse columns of dates and times, whose numbers would depend on the unit in which they happen to be stored.
+
+    Raises
+    ------
+    ValueError
+        If there are any.
+    """
+    own = getattr(X, "dtype", None)
+    dtypes = getattr(X, "dtypes", ()) if own is None else (own,)
+    for dtype in dtypes:
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise ValueError(f"`X` must hold numbers. Received: dtype {dtype}. {_OF_TIMES}")
+
+
+def sample_weights(given: Any, n: int, name: str = "sample_weight") -> Array:
+    """Return one weight for each of `n` rows, from an array or a number, in scikit-learn's words where it refuses.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite numbers, not `n`, or all zero.
+
+    Examples
+    --------
+    >>> sample_weights(2, 3), sample_weights([0, 1], 2)
+    (array([2., 2., 2.]), array([0., 1.]))
+    """
+    if isinstance(given, Number):
+        given = np.full(n, given)
+    check_numbers(given, name)
+    dtypes = (np.float64, np.float32)
+    weights: Array = check_array(given, ensure_2d=False, dtype=dtypes, order="C", input_name=name)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value or "
+            f"a 1D array of length {n}."
+        )
+    if weights.shape != (n,):
+        raise ValueError(f"{name}.shape == {weights.shape}, expected {(n,)}!")
+    return _some_weight(weights)
+
+
+def with_class_weight(class_weight: Any, y: Any, weights: Array | None) -> Array | None:
+    """Return sample weights, None for ones, multiplied by the factors of the rows' classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced", list of dict or None
+    y : array-like or sparse matrix
+    weights : numpy.ndarray or None
+
+    Raises
+    ------
+    ValueError
+        If a factor is negative or not finite, a class has none, or nothing has any weight.
+
+    Examples
+    --------
+    >>> with_class_weight({"a": 3, "b": 1}, np.array(["a", "b"]), None)
+    array([3., 1.])
+    """
+    if class_weight is None:
+        return weights
+    for each in class_weight if isinstance(class_weight, list) else [class_weight]:
+        _check_factors(each)
+    factors = compute_sample_weight(class_weight, y.toarray() if hasattr(y, "toarray") else y)
+    return _some_weight(np.asarray(factors if weights is None else factors * weights))
+
+
+def _check_factors(class_weight: Any) -> None:
+    for factor in class_weight.values() if isinstance(class_weight, Mapping) else ():
+        if not isinstance(factor, Real) or not 0 <= float(factor) < np.inf:
+            raise ValueError(
+                f"`class_weight` must hold finite numbers of at least 0. Received: class_weight={class_weight!r}"
+            )
+
+
+def _some_weight(weights: Array) -> Array:
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
