@@ -5,8 +5,10 @@ enum { SLOPE_READS_A = 0, SLOPE_READS_Z = 1, SLOPE_READS_Z_OR_A = 0 };
 
 const char *activation_name(int kind) {
     switch (kind) {
-#define NAME(KIND, name, source) \
-    case ACTIVATION_##KIND: return #name; #define ROW_NAME(KIND, name) case ROW_##KIND : return #name;
+        /* clang-format off */
+#define NAME(KIND, name, source) case ACTIVATION_##KIND: return #name;
+#define ROW_NAME(KIND, name) case ROW_##KIND: return #name;
+        /* clang-format on */
         EACH_ACTIVATION(NAME)
         EACH_ROW_ACTIVATION(ROW_NAME)
 #undef NAME
