@@ -8,7 +8,6 @@ from libc.string cimport memset
 from activations cimport activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
-from optimizers cimport MAX_HYPERPARAMETERS
 from simd cimport all_finite as check_finite
 from simd cimport CUSTOM_ACTIVATION, ROW_GLU, real
 
@@ -128,7 +127,7 @@ def loss_parameters(str kind, object parameters):
     parameters = tuple(parameters)
     cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": parameters}
     if kind.endswith("crossentropy"):
-        check_length(parameters, 2, MAX_HYPERPARAMETERS, "parameters")
+        check_length(parameters, 2, 6, "parameters")
     if kind == "sparse_categorical_crossentropy":
         result["from_logits"], result["ignored"] = bool(parameters[0]), parameters[1]
         result["parameters"] = ()

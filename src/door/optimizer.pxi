@@ -1,22 +1,20 @@
 # An optimizer's rule over the flat vector of parameters. Floor 2.
 
 from libc.stdlib cimport free
-from optimizers cimport MAX_HYPERPARAMETERS, MAX_SLOTS, Segment, TensorRange, TensorRule
 from optimizers cimport Optimizer as OptimizerStruct
+from optimizers cimport Segment, TensorRange, TensorRule
+from simd cimport MAX_SLOTS, hyperparameter_named, rule_hyperparameters, rule_slots
 
 cimport constraints
 cimport regularizers
 
-cdef Py_ssize_t n_slots(str rule, tuple h):
-    """How many vectors of state a rule with these hyperparameters uses."""
-    h += (0.0,) * (4 - len(h))
-    if rule == "sgd":
-        return int(h[0] != 0)
-    if rule == "adam":
-        return 2 + (h[3] != 0)
-    if rule == "rmsprop":
-        return 1 + (h[1] > 0) + (h[3] != 0)
-    return {"nadam": 2, "adamax": 2, "adagrad": 1, "adadelta": 2, "lion": 1}[rule]
+cdef int fill_hyperparameters(OptimizerStruct *o, tuple numbers) except -1:
+    """By the names of the rule's row, in whose order Python gives them; a number that is left out is 0."""
+    names = rule_hyperparameters(o.rule).split()
+    check_length(numbers, 0, len(names), "hyperparameters")
+    for name, number in zip(names, numbers):
+        hyperparameter_named(&o.numbers, name)[0] = number
+    return 0
 
 
 cdef class Optimizer:
@@ -51,11 +49,8 @@ cdef class Optimizer:
         self.parameters, self.gradients = parameters, gradients
         self.kept_alive = (tuple(slots), average, accumulator)
         o.rule = RULES[rule]
-        hyperparameters = tuple(hyperparameters)
-        check_length(hyperparameters, 0, MAX_HYPERPARAMETERS, "hyperparameters")
-        check_length(slots, n_slots(rule, hyperparameters), MAX_SLOTS, "slots")
-        for i, number in enumerate(hyperparameters):
-            o.hyperparameters[i] = number
+        fill_hyperparameters(o, tuple(hyperparameters))
+        check_length(slots, rule_slots(o.rule, &o.numbers), MAX_SLOTS, "slots")
         self.weight_decay = o.weight_decay = tail["weight_decay"]
         o.clip_value = tail["clip_value"]
         o.clip_norm, o.global_clip_norm = tail["clip_norm"], tail["global_clip_norm"]

@@ -2,12 +2,11 @@
 
 from network cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from plan cimport *
-from simd cimport ACTIVATION_COUNT, activation_name
+from simd cimport ACTIVATION_COUNT, RULE_COUNT, activation_name, rule_name
 
 cimport constraints
 cimport losses
 cimport metrics
-cimport optimizers
 cimport regularizers
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
@@ -45,11 +44,7 @@ REDUCTIONS = {
     "sum_over_batch_size": losses.SUM_OVER_BATCH_SIZE, "sum": losses.SUM,
     "mean_with_sample_weight": losses.MEAN_WITH_SAMPLE_WEIGHT,
 }
-RULES = {
-    "sgd": optimizers.SGD, "rmsprop": optimizers.RMSPROP, "adam": optimizers.ADAM, "nadam": optimizers.NADAM,
-    "adamax": optimizers.ADAMAX, "adagrad": optimizers.ADAGRAD, "adadelta": optimizers.ADADELTA,
-    "lion": optimizers.LION,
-}
+RULES = {rule_name(rule).decode(): rule for rule in range(RULE_COUNT)}
 CONSTRAINTS = {
     None: constraints.UNCONSTRAINED, "non_negative": constraints.NON_NEGATIVE, "max_norm": constraints.MAX_NORM,
     "unit_norm": constraints.UNIT_NORM, "min_max_norm": constraints.MIN_MAX_NORM,

@@ -19,6 +19,25 @@ cdef extern from "simd/kinds.h" nogil:
     bint activation_is_elementwise(int kind)
     bint activation_slope_needs_z(int kind)
 
+cdef extern from "simd/rules.h" nogil:
+    enum:
+        MAX_SLOTS
+        RULE_NADAM
+        RULE_COUNT
+    ctypedef struct hyperparameters:
+        double beta_1
+    ctypedef struct step_scalars:
+        double lr
+        double shrink
+        double epsilon_factor
+        double nadam_product
+        int64_t t
+    const char *rule_name(int rule)
+    const char *rule_hyperparameters(int rule)
+    int rule_slots(int rule, const hyperparameters *h)
+    double *hyperparameter_named(hyperparameters *h, const char *name)
+    double nadam_momentum(double beta_1, int64_t t)
+
 ctypedef fused real:
     float
     double
@@ -50,24 +69,8 @@ cdef extern from "simd/kernels.h" nogil:
                                     int kind, const float *p) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*sgd_step)(float *w, const float *g, Py_ssize_t n, double lr, double shrink) noexcept nogil
-        void (*momentum_step)(float *w, float *m, const float *g, Py_ssize_t n, double lr, double momentum,
-                              int nesterov, double shrink) noexcept nogil
-        void (*rmsprop_step)(float *w, float *v, float *m, float *mean, const float *g, Py_ssize_t n, double lr,
-                             double rho, double momentum, double epsilon, double shrink) noexcept nogil
-        void (*adam_step)(float *w, float *m, float *v, float *v_max, const float *g, Py_ssize_t n, double alpha,
-                          double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
-        void (*nadam_step)(float *w, float *m, float *v, const float *g, Py_ssize_t n, double lr, double m_next,
-                           double g_now, double v_scale, double beta_1, double beta_2, double epsilon,
-                           double shrink) noexcept nogil
-        void (*adamax_step)(float *w, float *m, float *u, const float *g, Py_ssize_t n, double alpha, double beta_1,
-                            double beta_2, double epsilon, double shrink) noexcept nogil
-        void (*adagrad_step)(float *w, float *v, const float *g, Py_ssize_t n, double lr, double epsilon,
-                             double shrink) noexcept nogil
-        void (*adadelta_step)(float *w, float *v, float *u, const float *g, Py_ssize_t n, double lr, double rho,
-                              double epsilon, double shrink) noexcept nogil
-        void (*lion_step)(float *w, float *m, const float *g, Py_ssize_t n, double lr, double beta_1, double beta_2,
-                          double shrink) noexcept nogil
+        void (*optimizer_step)(float *w, float **slots, const float *g, Py_ssize_t n, int rule, const hyperparameters *h,
+                               const step_scalars *s) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
@@ -122,24 +125,8 @@ cdef extern from "simd/kernels.h" nogil:
                                     int kind, const double *p) noexcept nogil
         void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*sgd_step)(double *w, const double *g, Py_ssize_t n, double lr, double shrink) noexcept nogil
-        void (*momentum_step)(double *w, double *m, const double *g, Py_ssize_t n, double lr, double momentum,
-                              int nesterov, double shrink) noexcept nogil
-        void (*rmsprop_step)(double *w, double *v, double *m, double *mean, const double *g, Py_ssize_t n, double lr,
-                             double rho, double momentum, double epsilon, double shrink) noexcept nogil
-        void (*adam_step)(double *w, double *m, double *v, double *v_max, const double *g, Py_ssize_t n, double alpha,
-                          double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
-        void (*nadam_step)(double *w, double *m, double *v, const double *g, Py_ssize_t n, double lr, double m_next,
-                           double g_now, double v_scale, double beta_1, double beta_2, double epsilon,
-                           double shrink) noexcept nogil
-        void (*adamax_step)(double *w, double *m, double *u, const double *g, Py_ssize_t n, double alpha,
-                            double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil
-        void (*adagrad_step)(double *w, double *v, const double *g, Py_ssize_t n, double lr, double epsilon,
-                             double shrink) noexcept nogil
-        void (*adadelta_step)(double *w, double *v, double *u, const double *g, Py_ssize_t n, double lr, double rho,
-                              double epsilon, double shrink) noexcept nogil
-        void (*lion_step)(double *w, double *m, const double *g, Py_ssize_t n, double lr, double beta_1,
-                          double beta_2, double shrink) noexcept nogil
+        void (*optimizer_step)(double *w, double **slots, const double *g, Py_ssize_t n, int rule, const hyperparameters *h,
+                               const step_scalars *s) noexcept nogil
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
@@ -277,76 +264,12 @@ cdef inline void softmax_rows(real *a, real *log_sum, const real *z, Py_ssize_t 
         simd_f64.softmax(a, log_sum, z, n_rows, n_cols, a_row, z_row)
 
 
-cdef inline void sgd_step(real *w, const real *g, Py_ssize_t n, double lr, double shrink) noexcept nogil:
+cdef inline void optimizer_step(real *w, real **slots, const real *g, Py_ssize_t n, int rule, const hyperparameters *h,
+                                const step_scalars *s) noexcept nogil:
     if real is float:
-        simd_f32.sgd_step(w, g, n, lr, shrink)
+        simd_f32.optimizer_step(w, slots, g, n, rule, h, s)
     else:
-        simd_f64.sgd_step(w, g, n, lr, shrink)
-
-
-cdef inline void momentum_step(real *w, real *m, const real *g, Py_ssize_t n, double lr, double momentum, int nesterov,
-                               double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
-    else:
-        simd_f64.momentum_step(w, m, g, n, lr, momentum, nesterov, shrink)
-
-
-cdef inline void rmsprop_step(real *w, real *v, real *m, real *mean, const real *g, Py_ssize_t n, double lr, double rho,
-                              double momentum, double epsilon, double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
-    else:
-        simd_f64.rmsprop_step(w, v, m, mean, g, n, lr, rho, momentum, epsilon, shrink)
-
-
-cdef inline void adam_step(real *w, real *m, real *v, real *v_max, const real *g, Py_ssize_t n, double alpha,
-                           double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
-    else:
-        simd_f64.adam_step(w, m, v, v_max, g, n, alpha, beta_1, beta_2, epsilon, shrink)
-
-
-cdef inline void nadam_step(real *w, real *m, real *v, const real *g, Py_ssize_t n, double lr, double m_next,
-                            double g_now,
-                            double v_scale, double beta_1, double beta_2, double epsilon, double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
-    else:
-        simd_f64.nadam_step(w, m, v, g, n, lr, m_next, g_now, v_scale, beta_1, beta_2, epsilon, shrink)
-
-
-cdef inline void adamax_step(real *w, real *m, real *u, const real *g, Py_ssize_t n, double alpha, double beta_1,
-                             double beta_2, double epsilon, double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
-    else:
-        simd_f64.adamax_step(w, m, u, g, n, alpha, beta_1, beta_2, epsilon, shrink)
-
-
-cdef inline void adagrad_step(real *w, real *v, const real *g, Py_ssize_t n, double lr, double epsilon,
-                              double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.adagrad_step(w, v, g, n, lr, epsilon, shrink)
-    else:
-        simd_f64.adagrad_step(w, v, g, n, lr, epsilon, shrink)
-
-
-cdef inline void adadelta_step(real *w, real *v, real *u, const real *g, Py_ssize_t n, double lr, double rho,
-                               double epsilon, double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
-    else:
-        simd_f64.adadelta_step(w, v, u, g, n, lr, rho, epsilon, shrink)
-
-
-cdef inline void lion_step(real *w, real *m, const real *g, Py_ssize_t n, double lr, double beta_1, double beta_2,
-                           double shrink) noexcept nogil:
-    if real is float:
-        simd_f32.lion_step(w, m, g, n, lr, beta_1, beta_2, shrink)
-    else:
-        simd_f64.lion_step(w, m, g, n, lr, beta_1, beta_2, shrink)
+        simd_f64.optimizer_step(w, slots, g, n, rule, h, s)
 
 
 cdef inline void add_scaled(real *y, const real *x, Py_ssize_t n, real scale) noexcept nogil:

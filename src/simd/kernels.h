@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kinds.h"
+#include "rules.h"
 
 #define REAL float
 #define NAMED(name) name##_f32

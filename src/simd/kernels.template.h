@@ -59,37 +59,10 @@ typedef struct {
     void (*softmax)(REAL *a, REAL *log_sum, const REAL *z, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t a_row,
                     ptrdiff_t z_row);
 
-    /* Optimizers: one sweep over n parameters w with gradients g. shrink multiplies w before the step (decoupled
-       weight decay: 1 - lr * decay; 1 for none). The scalars are double also for float, so that 1 - beta_2 is
-       rounded once, as in Keras. */
-    void (*sgd_step)(REAL *w, const REAL *g, ptrdiff_t n, double lr, double shrink);
-    /* m = momentum m - lr g;  w = w + m, or with nesterov  w = w + momentum m - lr g */
-    void (*momentum_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double momentum, int nesterov,
-                          double shrink);
-    /* v = rho v + (1 - rho) g^2;  centred (mean given): mean = rho mean + (1 - rho) g, denominator v - mean^2;
-       increment = lr g / sqrt(denominator + epsilon);  m given: m = momentum m + increment, w -= m; else w -= increment
-     */
-    void (*rmsprop_step)(REAL *w, REAL *v, REAL *m, REAL *mean, const REAL *g, ptrdiff_t n, double lr, double rho,
-                         double momentum, double epsilon, double shrink);
-    /* m += (1 - beta_1)(g - m);  v += (1 - beta_2)(g^2 - v);  v_max = max(v_max, v) if given (amsgrad);
-       w -= alpha m / (sqrt(v or v_max) + epsilon), alpha already bias-corrected by the caller */
-    void (*adam_step)(REAL *w, REAL *m, REAL *v, REAL *v_max, const REAL *g, ptrdiff_t n, double alpha, double beta_1,
-                      double beta_2, double epsilon, double shrink);
-    /* m, v as Adam;  w -= lr (m_next * m + g_now * g) / (sqrt(v * v_scale) + epsilon) */
-    void (*nadam_step)(REAL *w, REAL *m, REAL *v, const REAL *g, ptrdiff_t n, double lr, double m_next, double g_now,
-                       double v_scale, double beta_1, double beta_2, double epsilon, double shrink);
-    /* m as Adam;  u = max(beta_2 u, |g|);  w -= alpha m / (u + epsilon) */
-    void (*adamax_step)(REAL *w, REAL *m, REAL *u, const REAL *g, ptrdiff_t n, double alpha, double beta_1,
-                        double beta_2, double epsilon, double shrink);
-    /* v += g^2;  w -= lr g / sqrt(v + epsilon) */
-    void (*adagrad_step)(REAL *w, REAL *v, const REAL *g, ptrdiff_t n, double lr, double epsilon, double shrink);
-    /* v = rho v + (1 - rho) g^2;  d = sqrt(u + epsilon) / sqrt(v + epsilon) g;  u = rho u + (1 - rho) d^2;  w -= lr d
-     */
-    void (*adadelta_step)(REAL *w, REAL *v, REAL *u, const REAL *g, ptrdiff_t n, double lr, double rho, double epsilon,
-                          double shrink);
-    /* w -= lr sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g */
-    void (*lion_step)(REAL *w, REAL *m, const REAL *g, ptrdiff_t n, double lr, double beta_1, double beta_2,
-                      double shrink);
+    /* One step of a rule (rules.h) over n parameters w with gradients g, and as many vectors of state as rule_slots
+       says. The formulas stand with the rules in optimizers.template.c. */
+    void (*optimizer_step)(REAL *w, REAL *const *slots, const REAL *g, ptrdiff_t n, int rule, const hyperparameters *h,
+                           const step_scalars *s);
 
     /* y[i] += scale * x[i];  y[i] = scale * x[i], y may be x;  sum_i x[i]^2 in a fixed order, accumulated in double. */
     void (*add_scaled)(REAL *y, const REAL *x, ptrdiff_t n, REAL scale);

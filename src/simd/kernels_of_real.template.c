@@ -2,6 +2,8 @@
 #include "access.template.c"
 #include "tile.template.c"
 #include "packing.template.c"
+#include "reductions.template.c"
+#include "sweeps.template.c"
 #include "math.template.c"
 #include "activations.template.c"
 #include "softmax.template.c"

@@ -1,18 +1,22 @@
-/* What the lists of kinds.h say about a kind. Floor 0. */
+/* What the lists of kinds.h and rules.h say about a kind or a rule. Floor 0. */
 #include "kinds.h"
+
+#include <string.h>
+
+#include "rules.h"
 
 enum { SLOPE_READS_A = 0, SLOPE_READS_Z = 1, SLOPE_READS_Z_OR_A = 0 };
 
 const char *activation_name(int kind) {
     switch (kind) {
-        /* clang-format off */
-#define NAME(KIND, name, source) case ACTIVATION_##KIND: return #name;
-#define ROW_NAME(KIND, name) case ROW_##KIND: return #name;
-        /* clang-format on */
+#define NAME(KIND, name, source) \
+    case ACTIVATION_##KIND: return #name;
         EACH_ACTIVATION(NAME)
-        EACH_ROW_ACTIVATION(ROW_NAME)
 #undef NAME
-#undef ROW_NAME
+#define NAME(KIND, name) \
+    case ROW_##KIND: return #name;
+        EACH_ROW_ACTIVATION(NAME)
+#undef NAME
     default: return "custom";
     }
 }
@@ -25,4 +29,42 @@ int activation_slope_needs_z(int kind) {
 #undef NEEDS_Z
     default: return 0;
     }
+}
+
+const char *rule_name(int rule) {
+    switch (rule) {
+#define NAME(RULE, name, hyperparameters, slots) \
+    case RULE_##RULE: return #name;
+        EACH_RULE(NAME)
+#undef NAME
+    default: return NULL;
+    }
+}
+
+const char *rule_hyperparameters(int rule) {
+    switch (rule) {
+#define HYPERPARAMETERS(RULE, name, hyperparameters, slots) \
+    case RULE_##RULE: return hyperparameters;
+        EACH_RULE(HYPERPARAMETERS)
+#undef HYPERPARAMETERS
+    default: return NULL;
+    }
+}
+
+int rule_slots(int rule, const hyperparameters *h) {
+    switch (rule) {
+#define SLOTS(RULE, name, hyperparameters, slots) \
+    case RULE_##RULE: return slots;
+        EACH_RULE(SLOTS)
+#undef SLOTS
+    default: return 0;
+    }
+}
+
+double *hyperparameter_named(hyperparameters *h, const char *name) {
+#define FIND(field) \
+    if (strcmp(name, #field) == 0) return &h->field;
+    EACH_HYPERPARAMETER(FIND)
+#undef FIND
+    return NULL;
 }

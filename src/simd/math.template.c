@@ -110,19 +110,6 @@ INLINE vector NAMED(normal_tail)(vector v, vector *density) {
     return *density * (POLYNOMIAL(v, TAIL_NUMERATOR) / POLYNOMIAL(v, TAIL_DENOMINATOR));
 }
 
-/* The three parameters of an activation. */
-typedef struct {
-    REAL p0, p1, p2;
-} NAMED(parameters);
-
-typedef vector NAMED(formula)(vector z, NAMED(parameters) p);
-
-/* y[i] = f(x[i], p). Inlined with f, so that the call is none. */
-INLINE void NAMED(map)(REAL *y, const REAL *x, ptrdiff_t n, NAMED(parameters) p, NAMED(formula) *f) {
-    for (; n >= LANES; n -= LANES, x += LANES, y += LANES) store(y, f(load(x), p));
-    if (n > 0) NAMED(store_next)(y, f(NAMED(load_next)(x, n), p), n);
-}
-
 INLINE vector NAMED(exp_formula)(vector x, NAMED(parameters) p) { return (void)p, NAMED(exponential)(x); }
 INLINE vector NAMED(log_formula)(vector x, NAMED(parameters) p) { return (void)p, NAMED(logarithm)(x); }
 

@@ -1,5 +1,4 @@
-/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros; and sums of columns. Floor 0.
- */
+/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros. Floor 0. */
 
 /* One row of at least a vector; the last vector overlaps the one before it rather than be ragged. If `next` is given,
    it is asked for along the way, into the second-level cache: that one has more requests on the way at a time. */
@@ -55,44 +54,4 @@ static void NAMED(transpose)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t
         for (; c < n_cols; c++)
             for (ptrdiff_t i = r; i < n_rows && i < r + TRANSPOSE_WIDTH; i++) y[c * y_row + i] = x[i * x_row + c];
     }
-}
-
-/* y[c] = (accumulate ? y[c] : 0) + sum_r x[r,c], r ascending, for `vectors` vectors of columns, the last one ragged
-   where `live` lanes are fewer than all. */
-INLINE void NAMED(sum_columns)(const int vectors, const int ragged, lanes live, REAL *y, const REAL *x,
-                               ptrdiff_t n_rows, ptrdiff_t x_row, int accumulate) {
-    vector s[ROW_VECTORS];
-    const vector zero = {0};
-#define PART(v, p) NAMED(load_part)(p + v * LANES, ragged && v == vectors - 1, live)
-#define CLEAR(v) \
-    if (v < vectors) s[v] = zero;
-    EACH_VECTOR(CLEAR)
-#undef CLEAR
-    for (ptrdiff_t r = 0; r < n_rows; r++, x += x_row) {
-#define STEP(v) \
-    if (v < vectors) s[v] += PART(v, x);
-        EACH_VECTOR(STEP)
-#undef STEP
-    }
-#define FINISH(v) \
-    if (v < vectors) \
-        NAMED(store_part)(y + v * LANES, accumulate ? PART(v, y) + s[v] : s[v], ragged && v == vectors - 1, live);
-    EACH_VECTOR(FINISH)
-#undef FINISH
-#undef PART
-}
-
-static void NAMED(column_sums)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t x_row,
-                               int accumulate) {
-    const lanes all = first_lanes(LANES);
-    ptrdiff_t c = 0;
-    for (; c + ROW_VECTORS * LANES <= n_cols; c += ROW_VECTORS * LANES)
-        NAMED(sum_columns)(ROW_VECTORS, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    for (; c + 2 * LANES <= n_cols; c += 2 * LANES)
-        NAMED(sum_columns)(2, 0, all, y + c, x + c, n_rows, x_row, accumulate);
-    const ptrdiff_t rest = n_cols - c;
-    if (rest > LANES)
-        NAMED(sum_columns)(2, 1, first_lanes(rest - LANES), y + c, x + c, n_rows, x_row, accumulate);
-    else if (rest > 0)
-        NAMED(sum_columns)(1, 1, first_lanes(rest), y + c, x + c, n_rows, x_row, accumulate);
 }

@@ -17,7 +17,7 @@ from metrics cimport Metric, metric_block
 from noise cimport noise_backward, noise_forward
 from normalization cimport (batch_normalization_backward, batch_normalization_forward, move_statistics,
                             row_normalization_backward, row_normalization_forward, statistics_are_finite)
-from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, optimizer_step, step_is_bounded,
+from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, step_is_bounded, take_step,
                          total_penalty)
 from parametric_activation cimport parametric_activation_backward, parametric_activation_forward
 from periodic cimport periodic_backward, periodic_forward
@@ -403,7 +403,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
             if not (statistics_are_finite(run.plan, run.workspace, tensors)
                     and step_is_bounded(run.optimizer, g, learning_rate)):
                 return RUN_DIVERGED
-            optimizer_step(run.optimizer, w, g, learning_rate, run.step)
+            take_step(run.optimizer, w, g, learning_rate, run.step)
             move_statistics(run.plan, run.workspace, tensors)
             run.step += 1
             if run.optimizer.failed:

@@ -2,30 +2,18 @@
 # The order of a step is Keras's: penalties, clipping, weight decay, the rule, moving average, constraints.
 # Segments carry what differs between tensors; neighbours that do not differ are one segment.
 
-from libc.math cimport isfinite, pow, sqrt
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
 from constraints cimport CUSTOM_CONSTRAINT, UNCONSTRAINED, constrain
 from custom cimport custom_constraint, custom_penalty
 from regularizers cimport (L1_L2, NO_PENALTY, ORTHOGONAL_COLUMNS, ORTHOGONAL_ROWS, add_penalty_gradient,
                            orthogonal_penalty, penalty)
-from simd cimport (adadelta_step, adagrad_step, adam_step, adamax_step, add_scaled, all_finite, lion_step,
-                   momentum_step, nadam_step, real, rmsprop_step, scale_by, sgd_step, sum_of_squares)
+from simd cimport (MAX_SLOTS, RULE_NADAM, add_scaled, all_finite, hyperparameters, nadam_momentum, optimizer_step, real,
+                   scale_by, step_scalars, sum_of_squares)
 from threads cimport pool_run
 
-cdef enum OptimizerRule:
-    SGD
-    RMSPROP
-    ADAM
-    NADAM
-    ADAMAX
-    ADAGRAD
-    ADADELTA
-    LION
-
 cdef enum:
-    MAX_HYPERPARAMETERS = 6
-    MAX_SLOTS = 3
     SWEEP_CHUNK = 1 << 15  # parameters that are worth waking a thread for
 
 cdef struct Segment:
@@ -56,7 +44,7 @@ cdef struct TensorRange:
 
 cdef struct Optimizer:
     int rule
-    double hyperparameters[MAX_HYPERPARAMETERS]
+    hyperparameters numbers
     double weight_decay
     double clip_value          # 0 for none, as all below
     double clip_norm
@@ -135,82 +123,20 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
             g[i] = min(max(g[i], -limit), limit)
 
 
-cdef inline void adam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                              double shrink, int64_t t) noexcept nogil:
-    """alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t)"""
-    cdef const double *h = optimizer.hyperparameters
-    cdef real *m = <real *> optimizer.slots[0] + segment.offset
-    cdef real *v = <real *> optimizer.slots[1] + segment.offset
-    cdef real *v_max = NULL
-    cdef double alpha = lr * sqrt(1 - pow(h[1], t)) / (1 - pow(h[0], t))
-    if h[3] != 0:
-        v_max = <real *> optimizer.slots[2] + segment.offset
-    adam_step(w, m, v, v_max, g, segment.size, alpha, h[0], h[1], h[2] * segment.epsilon_factor, shrink)
-
-
-cdef inline double nadam_momentum(double beta_1, int64_t t) noexcept nogil:
-    return beta_1 * (1 - 0.5 * pow(0.96, t))
-
-
-cdef inline void nadam_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                               double shrink, int64_t t) noexcept nogil:
-    """m_hat = u_next m / (1 - product u_next) + (1 - u) g / (1 - product), with product = u_1 ... u_t"""
-    cdef const double *h = optimizer.hyperparameters
-    cdef double u = nadam_momentum(h[0], t), u_next = nadam_momentum(h[0], t + 1)
-    cdef double product = optimizer.nadam_product
-    nadam_step(w, <real *> optimizer.slots[0] + segment.offset, <real *> optimizer.slots[1] + segment.offset, g,
-               segment.size, lr, u_next / (1 - product * u_next), (1 - u) / (1 - product), 1 / (1 - pow(h[1], t)), h[0],
-               h[1], h[2] * segment.epsilon_factor, shrink)
-
-
-cdef inline void rmsprop_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g, double lr,
-                                 double shrink) noexcept nogil:
-    """Slots: velocity, then momentum if it is used, then the average gradient if it is centred."""
-    cdef const double *h = optimizer.hyperparameters
-    cdef real *m = NULL
-    cdef real *mean = NULL
-    if h[1] > 0:
-        m = <real *> optimizer.slots[1] + segment.offset
-    if h[3] != 0:
-        mean = <real *> optimizer.slots[2 if h[1] > 0 else 1] + segment.offset
-    rmsprop_step(w, <real *> optimizer.slots[0] + segment.offset, m, mean, g, segment.size, lr, h[0], h[1],
-                 h[2] * segment.epsilon_factor, shrink)
-
-
-cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment, real *parameters,
-                              const real *gradients, double learning_rate, int64_t t) noexcept nogil:
+cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g,
+                              double learning_rate, int64_t t) noexcept nogil:
     """The rule's update of one segment; t counts updates from 1."""
-    cdef const double *h = optimizer.hyperparameters
-    cdef real *w = parameters + segment.offset
-    cdef const real *g = gradients + segment.offset
-    cdef double lr = learning_rate * segment.multiplier
-    cdef double shrink = 1 - optimizer.weight_decay * segment.decay * lr
-    cdef double epsilon = h[2] * segment.epsilon_factor
-    cdef real *first = NULL
-    cdef real *second = NULL
-    cdef Py_ssize_t n = segment.size
-    if optimizer.slots[0] != NULL:
-        first = <real *> optimizer.slots[0] + segment.offset
-    if optimizer.slots[1] != NULL:
-        second = <real *> optimizer.slots[1] + segment.offset
-    if optimizer.rule == SGD and h[0] == 0:
-        sgd_step(w, g, n, lr, shrink)
-    elif optimizer.rule == SGD:
-        momentum_step(w, first, g, n, lr, h[0], h[1] != 0, shrink)
-    elif optimizer.rule == ADAM:
-        adam_segment(optimizer, segment, w, g, lr, shrink, t)
-    elif optimizer.rule == NADAM:
-        nadam_segment(optimizer, segment, w, g, lr, shrink, t)
-    elif optimizer.rule == RMSPROP:
-        rmsprop_segment(optimizer, segment, w, g, lr, shrink)
-    elif optimizer.rule == ADAMAX:
-        adamax_step(w, first, second, g, n, lr / (1 - pow(h[0], t)), h[0], h[1], epsilon, shrink)
-    elif optimizer.rule == ADAGRAD:
-        adagrad_step(w, first, g, n, lr, h[0] * segment.epsilon_factor, shrink)
-    elif optimizer.rule == ADADELTA:
-        adadelta_step(w, first, second, g, n, lr, h[0], h[1] * segment.epsilon_factor, shrink)
-    else:
-        lion_step(w, first, g, n, lr, h[0], h[1], shrink)
+    cdef step_scalars s
+    cdef real *slots[MAX_SLOTS]
+    cdef int i
+    s.lr, s.t = learning_rate * segment.multiplier, t
+    s.shrink = 1 - optimizer.weight_decay * segment.decay * s.lr
+    s.epsilon_factor, s.nadam_product = segment.epsilon_factor, optimizer.nadam_product
+    for i in range(MAX_SLOTS):
+        slots[i] = NULL
+        if optimizer.slots[i] != NULL:
+            slots[i] = <real *> optimizer.slots[i] + segment.offset
+    optimizer_step(w + segment.offset, slots, g + segment.offset, segment.size, optimizer.rule, &optimizer.numbers, &s)
 
 
 ctypedef struct Sweep:
@@ -320,8 +246,8 @@ cdef inline bint step_is_bounded(const Optimizer *optimizer, const real *g, doub
     return learning_rate < limit
 
 
-cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double learning_rate,
-                                int64_t step) noexcept nogil:
+cdef inline void take_step(Optimizer *optimizer, real *w, real *g, double learning_rate,
+                           int64_t step) noexcept nogil:
     """One update of w (flat) from its gradients g, which are consumed; `step` counts batches from 0.
 
     While gradients are gathered, average and constraints follow every batch all the same, as in Keras.
@@ -331,8 +257,8 @@ cdef inline void optimizer_step(Optimizer *optimizer, real *w, real *g, double l
     cdef const TensorRule *rule
     if optimizer.accumulation <= 1 or gather_gradients(optimizer, g, step):
         clip_gradients(optimizer, g)
-        if optimizer.rule == NADAM:
-            optimizer.nadam_product *= nadam_momentum(optimizer.hyperparameters[0], t)
+        if optimizer.rule == RULE_NADAM:
+            optimizer.nadam_product *= nadam_momentum(optimizer.numbers.beta_1, t)
         update_parameters(optimizer, w, g, learning_rate, t)
     if optimizer.average != NULL:
         update_average(optimizer, w, t)

@@ -1,0 +1,63 @@
+/* The list of the optimizers' rules, and what one step of any of them takes. Floor 0. */
+#ifndef CNN_CORE_RULES_H
+#define CNN_CORE_RULES_H
+
+#include <math.h>
+#include <stdint.h>
+
+/* DO(RULE, name, hyperparameters in the order in which Python gives them, number of state vectors), h the
+ * hyperparameters. */
+/* clang-format off */
+#define EACH_RULE(DO) \
+    DO(SGD, sgd, "momentum nesterov", h->momentum != 0) \
+    DO(RMSPROP, rmsprop, "rho momentum epsilon centered", 1 + (h->momentum > 0) + (h->centered != 0)) \
+    DO(ADAM, adam, "beta_1 beta_2 epsilon amsgrad", 2 + (h->amsgrad != 0)) \
+    DO(NADAM, nadam, "beta_1 beta_2 epsilon", 2) \
+    DO(ADAMAX, adamax, "beta_1 beta_2 epsilon", 2) \
+    DO(ADAGRAD, adagrad, "epsilon", 1) \
+    DO(ADADELTA, adadelta, "rho epsilon", 2) \
+    DO(LION, lion, "beta_1 beta_2", 1)
+
+#define EACH_HYPERPARAMETER(DO) \
+    DO(momentum) DO(nesterov) DO(rho) DO(centered) DO(beta_1) DO(beta_2) DO(epsilon) DO(amsgrad)
+/* clang-format on */
+
+enum optimizer_rule {
+#define NUMBER(RULE, name, hyperparameters, slots) RULE_##RULE,
+    EACH_RULE(NUMBER)
+#undef NUMBER
+        RULE_COUNT
+};
+enum { MAX_SLOTS = 3 };
+
+/* Those that a rule does not have are 0. */
+typedef struct {
+#define FIELD(name) double name;
+    EACH_HYPERPARAMETER(FIELD)
+#undef FIELD
+} hyperparameters;
+
+/* What differs from step to step and from segment to segment. Double also for float parameters, so that 1 - beta_2 is
+   rounded once, as in Keras. */
+typedef struct {
+    double lr;
+    double shrink;         /* what w is multiplied by first: decoupled weight decay, 1 - lr * decay; 1 for none */
+    double epsilon_factor; /* of the hyperparameter epsilon */
+    double nadam_product;  /* of Nadam's momenta up to this step */
+    int64_t t;             /* the number of the step, from 1 */
+} step_scalars;
+
+const char *rule_name(int rule);
+
+/* The names of its hyperparameters, one blank between two. */
+const char *rule_hyperparameters(int rule);
+
+int rule_slots(int rule, const hyperparameters *h);
+
+/* The hyperparameter of that name, NULL if there is none. */
+double *hyperparameter_named(hyperparameters *h, const char *name);
+
+/* Nadam's momentum of step t. */
+static inline double nadam_momentum(double beta_1, int64_t t) { return beta_1 * (1 - 0.5 * pow(0.96, (double)t)); }
+
+#endif
