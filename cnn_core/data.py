@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 import cnn_core.validation as validation
+from cnn_core.sparse import check_sparse
 from cnn_core.validation import Array, Shape
 
 if TYPE_CHECKING:
@@ -210,24 +211,15 @@ class SparseRows:
             raise ValueError(
                 f"{name} has {x.shape[1]} features; the model expects {width}. Received: {name}.shape={x.shape}"
             )
+        if x.shape[1] > np.iinfo(np.int32).max:
+            raise ValueError(f"{name} must have fewer than 2**31 features. Received: {name}.shape={x.shape}")
+        check_sparse(x, name)
         rows = x.tocsr()
         values = validation.convert(validation.as_array(rows.data, f"{name}.data"), f"{name}.data", np.dtype(dtype))  # type: ignore[call-overload]
-        indices, indptr = np.asarray(rows.indices), np.asarray(rows.indptr)
-        # SciPy leaves these to whoever fills them in; native code would read beyond its buffers.
-        sound = (
-            indptr.ndim == indices.ndim == values.ndim == 1
-            and len(indptr) == x.shape[0] + 1
-            and indptr[0] == 0
-            and indptr[-1] <= min(len(indices), len(values))
-            and bool((indptr[1:] >= indptr[:-1]).all())
-            and (indices.size == 0 or (indices.min() >= 0 and indices.max() < x.shape[1] <= np.iinfo(np.int32).max))
-        )
-        if not sound:
-            raise ValueError(f"{name} is an inconsistent sparse matrix: see its indices and indptr. Received: {x!r}")
         return cls(
             validation.finite(values, f"{name}.data"),
-            np.ascontiguousarray(indices, dtype=np.int32),
-            np.ascontiguousarray(indptr, dtype=np.int64),
+            np.ascontiguousarray(rows.indices, dtype=np.int32),
+            np.ascontiguousarray(rows.indptr, dtype=np.int64),
             x.shape[1],
         )
 

@@ -245,7 +245,7 @@ class Model(Trainer, Layer):
 
         With `training`, layers such as Dropout behave as in training; statistics do not move.
         """
-        if not isinstance(inputs, np.ndarray):
+        if not isinstance(inputs, np.ndarray) and not validation.is_sparse(inputs):  # one of SciPy's is a dict
             leaves = self._in_order(inputs)
             if any(isinstance(leaf, Symbol) for leaf in leaves):
                 return self._call_model_on_symbols(leaves)

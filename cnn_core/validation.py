@@ -450,7 +450,7 @@ def is_sparse(x: object) -> bool:
     >>> is_sparse(np.zeros((2, 2)))
     False
     """
-    return hasattr(x, "tocsr") and hasattr(x, "nnz")
+    return hasattr(type(x), "tocsr") and hasattr(type(x), "nnz")  # of a damaged one, `nnz` itself may fail
 
 
 def is_frame(x: object) -> bool:

@@ -64,6 +64,7 @@ PYTHON_FLOORS = {
     "cnn_core.datasets": 3,
     "cnn_core.suggestions": 3,
     "cnn_core.validation": 3,
+    "cnn_core.sparse": 3,
     "cnn_core.variables": 3,
     "cnn_core.config": 3,
     "cnn_core.random_state": 3,

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import check_array, compute_sample_weight
 
 from cnn_core.arrays import Array
+from cnn_core.sparse import check_sparse
 
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 _OF_TIMES = "Convert dates and times to numbers of a unit of your choice: (t - t.min()) / np.timedelta64(1, 'D')"
@@ -55,13 +56,14 @@ def check_numbers(values: Any, name: str) -> None:
 
 
 def check_features(X: Any) -> None:
-    """Refuse columns of dates and times, whose numbers would depend on the unit in which they happen to be stored.
+    """Refuse a damaged sparse matrix, and dates and times: their numbers depend on the unit in which they are stored.
 
     Raises
     ------
     ValueError
-        If there are any.
+        If it is one, or there are any.
     """
+    check_sparse(X, "X")
     own = getattr(X, "dtype", None)
     dtypes = getattr(X, "dtypes", ()) if own is None else (own,)
     for dtype in dtypes:

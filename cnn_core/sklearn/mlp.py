@@ -20,6 +20,7 @@ from cnn_core.sklearn.inputs import check_numbers, with_class_weight
 from cnn_core.sklearn.labels import Labels, classes_of
 from cnn_core.sklearn.perceptron import Perceptron
 from cnn_core.sklearn.training import Objective, Rows
+from cnn_core.sparse import check_sparse
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -341,10 +342,27 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         -------
         self
         """
+        check_sparse(y, "y")
         if _check_partial_fit_first_call(self, classes):
             self._labels = Labels(y if type_of_target(y).startswith("multilabel") else np.asarray(classes))
         self._fit(X, y, sample_weight, True)
         return self
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of `predict(X)`; of several labels, the share of rows in which all are right.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, features)
+        y : array-like or sparse matrix of shape (n,) or (n, labels)
+        sample_weight : array-like of shape (n,), default None
+
+        Returns
+        -------
+        float
+        """
+        check_sparse(y, "y")
+        return float(super().score(X, y, sample_weight))
 
     def predict(self, X: Any) -> Any:
         """Return the likeliest class of each row, or an indicator matrix of the labels likelier than not.

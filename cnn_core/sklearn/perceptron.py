@@ -49,6 +49,7 @@ from cnn_core.sklearn.training import (
     SolverState,
     Trainer,
 )
+from cnn_core.sparse import check_sparse
 
 STOCHASTIC_SOLVERS = ("sgd", "adam")
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -155,6 +156,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         if plain and has_known_features(self, X):
             return X, y
         check_features(X)
+        check_sparse(y, "y")
         dtypes = (np.float64, np.float32)
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtypes, reset=reset, **checks
