@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-import cnn_core.metrics as metrics
 import cnn_core.validation as validation
 
 if TYPE_CHECKING:
@@ -47,44 +46,7 @@ _BATCH_HOOKS: dict[str, tuple[str, ...]] = {
 }
 
 
-_HIGHER_IS_BETTER = (
-    metrics.Accuracy,
-    metrics.BinaryAccuracy,
-    metrics.CategoricalAccuracy,
-    metrics.SparseCategoricalAccuracy,
-    metrics.TopKCategoricalAccuracy,
-    metrics.SparseTopKCategoricalAccuracy,
-    metrics.Precision,
-    metrics.Recall,
-    metrics.SensitivityAtSpecificity,
-    metrics.SpecificityAtSensitivity,
-    metrics.PrecisionAtRecall,
-    metrics.RecallAtPrecision,
-    metrics.AUC,
-    metrics.FBetaScore,
-    metrics.F1Score,
-    metrics.CosineSimilarity,
-    metrics.R2Score,
-    metrics.PearsonCorrelation,
-    metrics.ConcordanceCorrelation,
-)
 PLOTS_ABREAST = 4
-_LOWER_IS_BETTER = (
-    metrics.MeanSquaredError,
-    metrics.RootMeanSquaredError,
-    metrics.MeanAbsoluteError,
-    metrics.MeanAbsolutePercentageError,
-    metrics.MeanSquaredLogarithmicError,
-    metrics.LogCoshError,
-    metrics.Poisson,
-    metrics.KLDivergence,
-    metrics.Hinge,
-    metrics.SquaredHinge,
-    metrics.CategoricalHinge,
-    metrics.BinaryCrossentropy,
-    metrics.CategoricalCrossentropy,
-    metrics.SparseCategoricalCrossentropy,
-)
 
 
 class Callback:
@@ -1414,9 +1376,8 @@ def _direction_of(metric: Any) -> str | None:
     own = getattr(metric, "_direction", None)
     if own is not None:
         return str(own)
-    if isinstance(metric, _HIGHER_IS_BETTER):
-        return "up"
-    return "down" if isinstance(metric, _LOWER_IS_BETTER) else None
+    higher_is_better = getattr(metric, "higher_is_better", None)
+    return None if higher_is_better is None else "up" if higher_is_better else "down"
 
 
 def _accepts(function: Callable[..., Any], *arguments: Any) -> bool:

@@ -111,6 +111,8 @@ class Metric:
         What the core needs besides targets and predictions.
     expects_labels : bool
         Whether a target is a class label per row. The core adds a metric up only over targets of its loss's form.
+    higher_is_better : bool or None
+        What callbacks with ``mode="auto"`` take for an improvement; None if that cannot be said.
 
     Examples
     --------
@@ -129,6 +131,7 @@ class Metric:
 
     native: str | None = None
     expects_labels: bool = False
+    higher_is_better: ClassVar[bool | None] = None
     _options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -413,6 +416,7 @@ class MeanMetricWrapper(Mean):
 class _MeanOf(MeanMetricWrapper):
     """A mean whose function the class fixes."""
 
+    higher_is_better = True
     _of: ClassVar[Any]
 
     def __init__(self, name: str | None, dtype: Any = None, **keywords: Any) -> None:
@@ -682,6 +686,7 @@ class SparseTopKCategoricalAccuracy(_MeanOf):
 class _MeanLoss(Mean):
     """The mean of a loss's values, whatever the batches' sizes."""
 
+    higher_is_better = False
     _loss: losses.Loss
 
     def __init__(self, loss: losses.Loss, name: str | None, dtype: Any) -> None:
@@ -1196,6 +1201,7 @@ class R2Score(Metric):
     0.5
     """
 
+    higher_is_better = True
     _options = ("class_aggregation", "num_regressors")
 
     def __init__(
@@ -1477,6 +1483,7 @@ class FalseNegatives(_ConditionCount):
 class _Ratio(_ConfusionMetric):
     """True positives as a share of what the class says."""
 
+    higher_is_better = True
     _options = ("thresholds", "top_k", "class_id")
 
     def __init__(
@@ -1554,6 +1561,7 @@ def _grid(n: int) -> list[float]:
 class _BestUnderConstraint(_ConfusionMetric):
     """The largest value of one rate over the thresholds at which another reaches a bound."""
 
+    higher_is_better = True
     _bound: ClassVar[str]
 
     def __init__(
@@ -1764,6 +1772,7 @@ class AUC(_ConfusionMetric):
     0.75
     """
 
+    higher_is_better = True
     _options = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels", "label_weights")
 
     def __init__(
@@ -1902,6 +1911,7 @@ class FBetaScore(Metric):
     array([0.3846, 0.9091, 0.8333])
     """
 
+    higher_is_better = True
     _options: ClassVar[tuple[str, ...]] = ("average", "beta", "threshold")
 
     def __init__(

@@ -375,10 +375,9 @@ class TestMonitoring:
         train(FakeModel(measured=measured), callback, epochs_of(values[:2], monitor))
         assert callback.best == (2.0 if up else 1.0)
 
-    def test_metric_that_says_so_itself(self):
-        class Own(metrics.Metric):
-            _direction = "up"
-
+    @pytest.mark.parametrize("said", [{"_direction": "up"}, {"higher_is_better": True}])
+    def test_metric_that_says_so_itself(self, said: dict[str, Any]):
+        Own = type("Own", (metrics.Metric,), said)  # noqa: N806
         callback = EarlyStopping("own", patience=5)
         train(FakeModel(measured=[Own(name="own")]), callback, epochs_of([1.0, 2.0, 1.5], "own"))
         assert callback.best == 2.0
