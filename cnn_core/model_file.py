@@ -1,7 +1,7 @@
 """The native file: named arrays and text, in the layout of safetensors. Data only; knows nothing of models. Floor 3.
 
-Both directions are written here and not left to the safetensors package, because a reader must refuse a bad header
-before it allocates, and a writer must sync before it renames. Files pass between the two, and a test says so.
+The format is a length, a header and bytes; the safetensors package neither refuses all bad headers before it allocates
+nor syncs before it renames. Files pass between the two, and a test says so.
 Layout: u64 little-endian size of the header; the header, JSON, padded by spaces to a multiple of 8; the arrays.
 """
 

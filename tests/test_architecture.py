@@ -75,7 +75,7 @@ PYTHON_FLOORS = {
 }
 # Folders of src/, from the ground up: a file cimports from its own folder and from those before it.
 NATIVE_FOLDERS = ("numbers", "plan", "operations", "training", "door")
-RUN_TIME_DEPENDENCIES = {"numpy", "safetensors"}
+RUN_TIME_DEPENDENCIES = {"numpy"}
 
 
 def floor(module: str) -> int | None:
