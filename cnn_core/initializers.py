@@ -29,8 +29,8 @@ TRUNCATED_DEVIATION = 0.87962566103423978
 class Initializer:
     """Make the first value of a parameter.
 
-    A subclass defines `__call__(shape, dtype=None)`, as in Keras. One that draws may take a third argument, `generator`,
-    and gets the generator that the layer's place in the program gives it.
+    A subclass defines `__call__(shape, dtype=None)`, as in Keras. One that draws may take a third argument,
+    `generator`, and gets the generator that the layer's place in the program gives it.
 
     Examples
     --------
@@ -114,12 +114,12 @@ def initial_value(
 
 
 def _checked(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], maker: str) -> Array:
-    value = as_float(value, "the initial value", dtype)
-    if value.shape != shape:
+    array = as_float(value, "the initial value", dtype)
+    if array.shape != shape:
         raise ValueError(
-            f"{maker} must return an array of the shape that it is given, {shape}. Received: shape {value.shape}"
+            f"{maker} must return an array of the shape that it is given, {shape}. Received: shape {array.shape}"
         )
-    return value
+    return array
 
 
 # Constants

@@ -269,7 +269,7 @@ def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Any
     L1L2(l1=0.5, l2=0.25)
     """
     found = _registry.get(config, custom_objects)
-    if found is None or callable(found) and _has_own_gradient(found):
+    if found is None or (callable(found) and _has_own_gradient(found)):
         return found
     raise TypeError(
         "`regularizer` must be a name or a regularizer. A function of your own needs its gradient: pass an object "

@@ -107,7 +107,7 @@ def is_house_form(message: str, argument: str) -> bool:
     [
         (
             lambda: cnn_core.layers.Dense(3, activatoin="relu"),
-            r"^Dense has the arguments `activation`, .*`units`.* Received: activatoin='relu'\. Did you mean `activation`\?$",
+            r"^Dense has the arguments `activation`, .* Received: activatoin='relu'\. Did you mean `activation`\?$",
         ),
         (
             lambda: cnn_core.layers.Dropout(0.5, sede=1),

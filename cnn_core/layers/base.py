@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 from weakref import ref
 
-import numpy as np
-
 import cnn_core.block as block
 import cnn_core.config as config
 import cnn_core.constraints as constraints
