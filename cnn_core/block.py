@@ -39,7 +39,11 @@ class Cache:
         ]
         network = _core.Network(layer.dtype, self._plan)
         network.bind([variable.array for variable in self._plan.variables], self._gradients)
-        self._block = _core.Block(network, len(inputs[0]), training, random_state.next_seed() if training else 0)
+        seed = step = 0
+        if training or self._plan.next_seed is not None:
+            seed, step = random_state.next_seed(), layer.n_draws
+            layer.n_draws += 1
+        self._block = _core.Block(network, len(inputs[0]), training, seed, step)
         outputs = self._block.forward(inputs)
         if training:
             self._block.move_statistics()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 from weakref import ref
 
 from cnn_core.plan import NetworkPlan
@@ -68,17 +68,20 @@ class LayerLike(Protocol):
 
 
 class Node:
-    """One call of a layer on symbols."""
+    """One call of a layer on symbols; `training` is what the call said, None if nothing."""
 
-    def __init__(self, layer: LayerLike, inputs: Sequence[Symbol]) -> None:
+    def __init__(self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
+        self.training = training
         self.outputs: tuple[Symbol, ...] = ()
 
     @classmethod
-    def of(cls, layer: LayerLike, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> Node:
+    def of(
+        cls, layer: LayerLike, inputs: Sequence[Symbol], outputs: Sequence[Symbol], training: bool | None = None
+    ) -> Node:
         """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
-        node = cls(layer, inputs)
+        node = cls(layer, inputs, training)
         node.outputs = tuple(outputs)
         for symbol in outputs:
             symbol.node = node
@@ -150,11 +153,15 @@ def nodes_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[N
 
 
 class Call(TypedDict):
-    """A node as plain data: the number of its layer, and those of the symbols it reads and makes."""
+    """A node as plain data: the number of its layer, and those of the symbols it reads and makes.
+
+    `training` is there only if the call said something about it.
+    """
 
     layer: int
     inputs: list[int]
     outputs: list[int]
+    training: NotRequired[bool]
 
 
 class CallGraph:
@@ -244,14 +251,18 @@ class CallGraph:
         """Return the nodes as plain data."""
         number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
         place = {id(layer): at for at, layer in enumerate(self.layers)}
-        return [
-            {
-                "layer": place[id(node.layer)],
-                "inputs": [number[id(symbol)] for symbol in node.inputs],
-                "outputs": [number[id(symbol)] for symbol in node.outputs],
-            }
-            for node in self.nodes
-        ]
+        calls: list[Call] = []
+        for node in self.nodes:
+            calls.append(
+                {
+                    "layer": place[id(node.layer)],
+                    "inputs": [number[id(symbol)] for symbol in node.inputs],
+                    "outputs": [number[id(symbol)] for symbol in node.outputs],
+                }
+            )
+            if node.training is not None:
+                calls[-1]["training"] = node.training
+        return calls
 
     def numbered(self, structure: Any) -> Any:
         """Return a structure of symbols with their numbers in their place."""
@@ -274,7 +285,12 @@ class CallGraph:
         symbols = [Symbol(*each) for each in state["symbols"]]
         find = symbols.__getitem__
         nodes = [
-            Node.of(state["layers"][call["layer"]], list(map(find, call["inputs"])), list(map(find, call["outputs"])))
+            Node.of(
+                state["layers"][call["layer"]],
+                list(map(find, call["inputs"])),
+                list(map(find, call["outputs"])),
+                call.get("training"),
+            )
             for call in state["calls"]
         ]
         self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)

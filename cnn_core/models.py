@@ -195,7 +195,8 @@ class Model(Trainer, Layer):
         """Enter the operations of all layers into a plan."""
         buffers = {id(symbol): buffer for symbol, buffer in zip(self.graph.inputs, inputs, strict=True)}
         for node in self.graph.nodes:
-            outputs = node.layer.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
+            with plan.called_with(node.training):
+                outputs = node.layer.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
             buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, outputs, strict=True)})
         return [buffers[id(symbol)] for symbol in self.graph.outputs]
 
@@ -240,15 +241,16 @@ class Model(Trainer, Layer):
 
     # Calling
 
-    def __call__(self, inputs: Any, *, training: bool = False) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
 
-        With `training`, layers such as Dropout behave as in training; statistics do not move.
+        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`.
         """
+        training = None if training is None else validation.boolean(training, "training")
         if not isinstance(inputs, np.ndarray) and not validation.is_sparse(inputs):  # one of SciPy's is a dict
             leaves = self._in_order(inputs)
             if any(isinstance(leaf, Symbol) for leaf in leaves):
-                return self._call_model_on_symbols(leaves)
+                return self._call_model_on_symbols(leaves, training)
         self._build_for(inputs)
         if training:
             return self._pack_outputs(flatten(Layer.__call__(self, self._batch_of(inputs), training=True)))
@@ -268,7 +270,7 @@ class Model(Trainer, Layer):
         ]
         return arrays[0] if self.n_inputs == 1 else arrays
 
-    def _call_model_on_symbols(self, leaves: list[Any]) -> Any:
+    def _call_model_on_symbols(self, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
                 raise TypeError(
@@ -283,7 +285,7 @@ class Model(Trainer, Layer):
                     f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
                 )
         outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
-        Node.of(self, leaves, outputs)
+        Node.of(self, leaves, outputs, training)
         return _filled(self.graph.output_structure, outputs)
 
     # Looking inside
@@ -368,7 +370,7 @@ class Model(Trainer, Layer):
         }
         for call in config["calls"]:
             layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
-            made = layer(sources[0] if layer.n_inputs == 1 else sources)
+            made = layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
             symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
         inputs, outputs = (
             map_structure(symbols.__getitem__, config[name]) for name in ("input_structure", "output_structure")

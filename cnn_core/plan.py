@@ -7,11 +7,13 @@ with branches is merely another list.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
+import cnn_core.random_state as random_state
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
 from cnn_core.variables import Variable
@@ -119,6 +121,8 @@ class NetworkPlan:
         self.variables: list[Variable] = []
         self.inputs: list[int] = []
         self.outputs: list[int] = []
+        self.training: bool | None = None  # what a call on symbols said to the layers that are entered now
+        self.next_seed: Callable[[], int] | None = None  # for every run, where inference draws random numbers
 
     @property
     def buffers(self) -> list[tuple[int, int]]:
@@ -159,6 +163,25 @@ class NetworkPlan:
             what it drew; the model's seed makes the difference between models.
         """
         return _FIRST_STREAM + len(self.operations) if seed is None else seed % _FIRST_STREAM
+
+    @contextmanager
+    def called_with(self, training: bool | None) -> Iterator[None]:
+        """Enter layers as a call with `training` wants them; None leaves it to the calls around it."""
+        before = self.training
+        self.training = before if training is None else training
+        try:
+            yield
+        finally:
+            self.training = before
+
+    def add_noise(self, kind: str, source: int, reals: Sequence[float], *, layer: str, seed: int | None = None) -> int:
+        """Add an operation that draws random numbers: in training, or as the layer's call says."""
+        if self.training is False:
+            return source
+        if self.training:
+            self.next_seed = random_state.next_seed
+        integers = [self.stream(seed), seed is not None, self.training is True]
+        return self.add(kind, [source], self.shapes[source], layer=layer, reals=reals, integers=integers)
 
     def add_activity_penalty(self, buffer: int, regularizer: Any, layer: str) -> None:
         """Add a penalty on what a buffer holds to the loss, divided by the batch size."""

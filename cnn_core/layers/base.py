@@ -59,6 +59,7 @@ class Layer:
     """
 
     n_inputs: int | None = 1  # None: a list of any length
+    n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init__(
@@ -245,14 +246,28 @@ class Layer:
             raise
         self.built = True
 
-    def __call__(self, inputs: Any, *, training: bool = False) -> Any:
-        """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays."""
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays.
+
+        Parameters
+        ----------
+        inputs : array-like, Symbol, or list of them
+        training : bool, default None
+            Whether layers such as Dropout behave as in training. None: not for arrays; a model of symbols does in
+            training. True or False holds for symbols in prediction and training alike, in layers inside, too.
+
+        Returns
+        -------
+        numpy.ndarray or Symbol
+            Of the same shape as `compute_output_shape` tells. Random layers draw anew at each call.
+        """
+        training = None if training is None else validation.boolean(training, "training")
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
-            return self._call_on_symbols(inputs, leaves)
+            return self._call_on_symbols(inputs, leaves, training)
         return block.call_layer(self, inputs, training=training)
 
-    def _call_on_symbols(self, inputs: Any, leaves: list[Any]) -> Any:
+    def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
                 raise TypeError(
@@ -264,7 +279,7 @@ class Layer:
         self.ensure_built(shapes)
         shape: Shape = tuple(self.compute_output_shape(shapes))
         output = Symbol(shape, f"{self.name}_output", self.dtype)
-        Node.of(self, leaves, [output])
+        Node.of(self, leaves, [output], training)
         return output
 
     @property

@@ -184,8 +184,14 @@ class BatchNormalization(_ScaleAndCentre):
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         variables = [self.gamma, self.beta, self.moving_mean, self.moving_variance]
         reals = [self.epsilon, self.momentum]
+        if plan.training:
+            raise ValueError(
+                f"`training` must be None or False where {self.name!r} is called on symbols: a prediction takes each "
+                "row by itself, not with the statistics of its batch. Received: training=True"
+            )
+        always = plan.training is False
         return self._emit(
-            plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: not self.trainable
+            plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: always or not self.trainable
         )
 
 

@@ -16,7 +16,8 @@ class _Noise(Layer):
 
     What an element gets depends on the optimizer's step, the element's place in the batch and a stream, and on
     nothing else. A layer with a seed has a stream of its own; one without takes it from the model's seed and its place
-    in the network, so that a model that was saved and loaded goes on with the same numbers.
+    in the network, so that a model that was saved and loaded goes on with the same numbers. Where it draws otherwise,
+    called on arrays or with `training=True` on symbols, runs count instead of steps.
     """
 
     _kind: ClassVar[str]
@@ -27,9 +28,7 @@ class _Noise(Layer):
         raise NotImplementedError
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        integers = [plan.stream(self.seed), self.seed is not None]
-        shape = plan.shapes[inputs[0]]
-        return [plan.add(self._kind, inputs, shape, layer=self.name, reals=self._numbers(), integers=integers)]
+        return [plan.add_noise(self._kind, inputs[0], self._numbers(), layer=self.name, seed=self.seed)]
 
 
 def _no_noise_shape(noise_shape: Any) -> None:

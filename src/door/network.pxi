@@ -41,6 +41,8 @@ cdef class Network:
     cdef list names
     cdef list frozen
     cdef list spares
+    cdef object next_seed   # makes a seed for each run where inference draws random numbers, or None
+    cdef uint64_t n_draws   # runs of this kind: each draws from steps of its own
     cdef bint bound
     cdef Py_ssize_t elements_per_sample
     cdef readonly list takes_sparse  # of each input, whether SparseRows will do
@@ -49,6 +51,7 @@ cdef class Network:
         self.dtype = real_dtype(dtype)
         self.element_size = self.dtype.itemsize
         self.customs, self.kept_alive, self.spares = [], (), []
+        self.next_seed, self.n_draws = getattr(plan, "next_seed", None), 0
         self.names = [operation.layer for operation in plan.operations]
         self.frozen = [
             (i, operation.frozen) for i, operation in enumerate(plan.operations) if operation.frozen is not None]
@@ -470,6 +473,10 @@ cdef class Network:
         _kept = self.tensors_now(p.tensors, NULL)
         for i in range(n_tasks):
             workspaces[i] = &(<Scratch> scratches[i]).workspace
+        if self.next_seed is not None:
+            seed, step = self.next_seed(), self.next_draw()
+            for i in range(n_tasks):
+                workspaces[i].seed, workspaces[i].step = seed, step
         p.first = 0
         while p.first < n:
             p.last = min(n, p.first + rows_per_poll)
@@ -483,6 +490,11 @@ cdef class Network:
                     self.raise_error(culprit)
             PyErr_CheckSignals()
         self.spares.extend(scratches)
+
+    cdef uint64_t next_draw(self):
+        """The first step of a run that nobody else draws from."""
+        self.n_draws += 1
+        return self.n_draws << 32
 
     cdef Py_ssize_t rows_in_block(self, Py_ssize_t n):
         """How many of n rows go through the network at a time, in whole tiles."""

@@ -40,7 +40,8 @@ cdef class Predictor:
         self.n_in = network.sample_size(network.plan.inputs[0])
         self.n_out = network.sample_size(network.plan.outputs[0])
         # A network that passes its input on computes nothing into `out`: the general way copies.
-        self.is_plain = len(in_shape) == 1 and len(out_shape) == 1 and not is_input(
+        # One that draws needs a seed for each call.
+        self.is_plain = len(in_shape) == 1 and len(out_shape) == 1 and network.next_seed is None and not is_input(
             &network.plan, network.plan.outputs[0])
         # Up to here the call keeps the interpreter's lock: giving it up costs more than the others would gain.
         self.most_rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, WORK_WORTH_A_THREAD // network.work_per_sample()))

@@ -1,4 +1,5 @@
-# Layers that draw random numbers in training and pass everything through unchanged otherwise. Floor 1.
+# Layers that draw random numbers in training and, unless told otherwise, pass everything through unchanged in
+# inference. Floor 1.
 # Elements are numbered within the batch, so that blocks and threads draw what one sweep would.
 
 from libc.stdint cimport uint64_t
@@ -17,10 +18,12 @@ cdef enum:
     DROPPED        # what alpha dropout writes for what it does not keep
     STREAM = 0     # integers
     HAS_SEED       # whether the stream is the layer's own, whatever the model's seed
+    ALWAYS         # whether it draws in inference, too
 
 
 cdef inline bint is_drawing(const Operation *operation, const Workspace *workspace) noexcept nogil:
-    return workspace.mode >= TRAINING and workspace.live and operation.reals[STRENGTH] != 0
+    return operation.reals[STRENGTH] != 0 and (operation.integers[ALWAYS]
+                                               or workspace.mode >= TRAINING and workspace.live)
 
 
 cdef inline void draw(real *factors, const Operation *operation, const Workspace *workspace, Py_ssize_t n,

@@ -52,7 +52,7 @@ cdef inline void predict_rows(const Prediction *p, real **tensors, Py_ssize_t in
     cdef Py_ssize_t first = p.first + index * p.rows_per_task
     cdef Py_ssize_t last = min(first + p.rows_per_task, p.last)
     while first < last and not workspace.failed:
-        workspace.n = min(p.block, last - first)
+        workspace.n, workspace.first = min(p.block, last - first), first
         read_in_place(p.plan, workspace, tensors, p.sources, first)
         forward(p.plan, workspace, tensors)
         copy_outputs(p.plan, workspace, tensors, p.targets, first)
