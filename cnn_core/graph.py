@@ -53,6 +53,7 @@ class LayerLike(Protocol):
     name: str
     dtype: str
     n_inputs: int | None
+    n_draws: int
     index_limit: int | None
     calls: list[ref[Node]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,88 @@ def test_traces_and_gradients_draw_nothing() -> None:
         np.testing.assert_array_equal(noisy, quiet)
     seen = model.trace(X, Y)
     np.testing.assert_array_equal(seen[1].a, seen[0].a)
+
+
+def ways_of_drawing(name: str, seed: int | None) -> dict[str, Any]:
+    """Calls that draw random numbers, each on a layer or model of its own."""
+    inputs = cnn_core.Input((4,), dtype="float64")
+    live = cnn_core.Model(inputs, RANDOM[name](seed=seed)(inputs, training=True))
+    plain = cnn_core.Sequential([cnn_core.Input((4,)), RANDOM[name](seed=seed)])
+    inside = cnn_core.Model(inputs, plain(inputs, training=True))
+    live.compile("sgd", "mse")
+    layer = RANDOM[name](seed=seed)
+    return {
+        "a layer": lambda: layer(X, training=True),
+        "a layer, by position": lambda: layer(X, True),
+        "a layer's forward step": lambda: layer.forward(X, training=True)[0],
+        "a model": lambda: plain(X, training=True),
+        "a symbolic call, called": lambda: live(X),
+        "a symbolic call, predicting": lambda: live.predict(X),
+        "a symbolic call, evaluating": lambda: live.evaluate(X, X, batch_size=20, verbose=0),
+        "a symbolic call, in a predictor": lambda: live.predictor()(X),
+        "a symbolic call of a model": lambda: inside.predict(X),
+        "a symbolic call inside a model": lambda: cnn_core.Sequential([cnn_core.Input((4,)), live]).predict(X),
+        "a clone": lambda: cnn_core.clone_model(live).predict(X),
+        "a model from JSON": lambda: cnn_core.model_from_json(live.to_json()).predict(X),
+        "a copy": lambda: pickle.loads(pickle.dumps(live)).predict(X),
+    }
+
+
+@pytest.mark.parametrize("seed", [None, 6])
+@pytest.mark.parametrize("name", RANDOM)
+def test_every_call_draws_anew(name: str, seed: int | None) -> None:
+    anew = {
+        "a clone",
+        "a model from JSON",
+        "a copy",
+        "a symbolic call inside a model",
+        "a symbolic call, in a predictor",
+    }
+    for way, call in ways_of_drawing(name, seed).items():
+        first = call()
+        assert not np.array_equal(first, X), way
+        if seed is None or way not in anew:  # these begin their layer's own sequence again
+            assert not np.array_equal(call(), first), way
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_prediction_draws_for_every_row(name: str) -> None:
+    inputs = cnn_core.Input((4,), dtype="float64")
+    model = cnn_core.Model(inputs, RANDOM[name](seed=6)(inputs, training=True))
+    drawn_rows = model.predict(np.ones((9000, 4)))
+    several = 14 if "dropout" in name and "gaussian" not in name else 9000
+    assert len(np.unique(drawn_rows, axis=0)) >= several
+    once = np.ascontiguousarray(drawn_rows[:3000])
+    assert not any(np.array_equal(once, drawn_rows[start : start + 3000]) for start in (3000, 6000))
+
+
+def test_a_symbolic_call_may_turn_training_off() -> None:
+    inputs = cnn_core.Input((4,), dtype="float64")
+    normalization = layers.BatchNormalization(dtype="float64")
+    quiet = layers.Dropout(0.5, dtype="float64")(normalization(inputs, training=False), training=False)
+    base = cnn_core.Model(inputs, quiet)
+    moving = normalization.moving_mean.numpy()
+    model = cnn_core.Model(inputs, layers.Dense(1, dtype="float64")(base(inputs)))
+    np.testing.assert_array_equal(base(X, training=True), base.predict(X))
+    model.compile("sgd", "mse")
+    model.fit(X, Y[:, :1], verbose=0)
+    np.testing.assert_array_equal(normalization.moving_mean.numpy(), moving)
+    frozen = cnn_core.Model(inputs, network(layers.Dropout(0.5, dtype="float64"))(inputs, training=False))
+    np.testing.assert_array_equal(frozen(X, training=True), frozen.predict(X))
+
+
+def test_batch_normalization_cannot_be_told_to_train_in_prediction() -> None:
+    inputs = cnn_core.Input((4,))
+    model = cnn_core.Model(inputs, layers.BatchNormalization(name="bn")(inputs, training=True))
+    with pytest.raises(ValueError, match=r"^`training` must be None or False where 'bn' is called on symbols"):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("training", ["yes", 2])
+def test_training_is_a_truth_value(training: Any) -> None:
+    for called in (layers.Dropout(0.5), network()):
+        with pytest.raises(TypeError, match="`training` must be True or False"):
+            called(X, training=training)
 
 
 def test_noise_shapes_are_refused() -> None:

@@ -265,7 +265,7 @@ class Layer:
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
             return self._call_on_symbols(inputs, leaves, training)
-        return block.call_layer(self, inputs, training=training)
+        return block.call_layer(self, inputs, training=bool(training))
 
     def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
