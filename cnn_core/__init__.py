@@ -32,6 +32,7 @@ from cnn_core.variables import Variable
 if TYPE_CHECKING:
     from cnn_core import datasets, inspection, saving
     from cnn_core.saving import load_model, model_from_json
+    from cnn_core.sklearn.table_predictor import load_predictor
 
 __all__ = [
     "Initializer",
@@ -57,6 +58,7 @@ __all__ = [
     "inspection",
     "layers",
     "load_model",
+    "load_predictor",
     "losses",
     "metrics",
     "model_from_json",
@@ -84,6 +86,8 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cnn_core.{name}")
     if name in ("load_model", "model_from_json"):
         return getattr(importlib.import_module("cnn_core.saving"), name)
+    if name == "load_predictor":
+        return getattr(importlib.import_module("cnn_core.sklearn.table_predictor"), name)
     raise AttributeError(f"module 'cnn_core' has no attribute {name!r}")
 
 

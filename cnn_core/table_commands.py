@@ -19,7 +19,7 @@ from cnn_core.table_files import TableFile, is_same_file
 from cnn_core.table_notation import Notation
 
 if TYPE_CHECKING:
-    from cnn_core.sklearn import TabularClassifier, TabularRegressor
+    from cnn_core.sklearn.table_predictor import TablePredictor
 
 _NOTATION = "cnn_core.table_notation"  # of the table that a model was trained on, in its file
 _HELD_OUT = 0.2
@@ -93,7 +93,7 @@ def fit(
         _report(estimator, task, _rows(X, test), y[test], y[train])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    tensors, metadata = estimators.contents(estimator)
+    tensors, metadata = estimator.contents()
     model_file.write(model, tensors, metadata | {_NOTATION: file.notation.to_json()})
     print(f"model: {model}")
 
@@ -103,8 +103,8 @@ def _count(n: int, what: str) -> str:
 
 
 def _estimators() -> Any:
-    """The module of the estimators, which needs scikit-learn."""
-    return importlib.import_module("cnn_core.sklearn.tabular")
+    """The package of the estimators, which needs scikit-learn."""
+    return importlib.import_module("cnn_core.sklearn")
 
 
 def _notation(usual: Notation, changes: Mapping[str, Any] | None, file: TableFile) -> Notation:
@@ -177,18 +177,20 @@ def predict(
     The columns may stand in any order, and others beside them. They are read as what they were in training; numbers and
     gaps are written as there unless `notation` says otherwise.
     """
-    estimator = load(model)
+    from cnn_core.sklearn.table_predictor import load_predictor
+
+    predictor = load_predictor(model)
     if output is not None:
         _check_destination("output", output, model, file.path)
     file.notation = _notation(Notation.from_json(model_file.read(model)[1].get(_NOTATION)), notation, file)
-    names = [str(name) for name in getattr(estimator, "feature_names_in_", [])]
-    kinds = dict(zip(names, estimator.preprocessor_.kinds, strict=True))
+    names = predictor.preprocessor.names
+    kinds = dict(zip(names, predictor.preprocessor.kinds, strict=True))
     texts = [name for name in names if kinds[name] in ("category", "boolean", "date")]
     table = file.read(texts, [name for name in names if kinds[name] == "number"])
     for name in names:
         file.series(table, name)
     try:
-        lines = _predictions(estimator, table[names], probabilities)
+        lines = _predictions(predictor, table[names], probabilities)
     except ValueError as error:
         raise file.error(error) from None
     text = "\n".join(lines) + "\n"
@@ -198,14 +200,15 @@ def predict(
         Path(output).write_text(text, encoding="utf-8")
 
 
-def _predictions(estimator: Any, X: Any, probabilities: bool) -> list[str]:
-    if probabilities and not hasattr(estimator, "classes_"):
-        raise ValueError("`--probabilities` is for classifiers, and the model predicts numbers")
-    predicted = estimator.predict(X)
+def _predictions(predictor: TablePredictor, X: Any, probabilities: bool) -> list[str]:
     if not probabilities:
-        return ["prediction", *map(_field, predicted.tolist())]
-    table = estimator.predict_proba(X)
-    header = ",".join(["prediction", *(_field(f"probability of {each}") for each in estimator.classes_.tolist())])
+        return ["prediction", *map(_field, predictor.predict(X).tolist())]
+    from cnn_core.sklearn.table_predictor import ClassPredictor
+
+    if not isinstance(predictor, ClassPredictor):
+        raise ValueError("`--probabilities` is for classifiers, and the model predicts numbers")
+    predicted, table = predictor.predict(X), predictor.predict_proba(X)
+    header = ",".join(["prediction", *(_field(f"probability of {each}") for each in predictor.classes.tolist())])
     rows = zip(predicted.tolist(), table.tolist(), strict=True)
     return [header, *(",".join([_field(each), *(f"{p:.6g}" for p in row)]) for each, row in rows)]
 
@@ -216,13 +219,6 @@ def _field(value: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text
 
 
-def load(path: str) -> TabularClassifier | TabularRegressor:
-    """Read a tabular estimator, or say that the file holds none."""
-    model_file.read(path)  # what is wrong with a file is said before scikit-learn is asked for
-    estimator: TabularClassifier | TabularRegressor = _estimators().load(path)
-    return estimator
-
-
 def is_tabular(path: str) -> bool:
     """Whether a file holds a tabular estimator."""
     return "cnn_core.tabular" in model_file.read(path)[1]
@@ -230,7 +226,8 @@ def is_tabular(path: str) -> bool:
 
 def describe(path: str) -> None:
     """Print what a tabular estimator in a file expects and what it is."""
-    estimator = load(path)
+    model_file.read(path)  # what is wrong with a file is said before scikit-learn is asked for
+    estimator = importlib.import_module("cnn_core.sklearn.tabular").load(path)
     network, preprocessor = getattr(estimator, "network_", None), estimator.preprocessor_
     print(f"{os.fspath(path)}: {type(estimator).__name__}")
     if hasattr(estimator, "classes_"):

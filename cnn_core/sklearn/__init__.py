@@ -1,16 +1,34 @@
 """Estimators with scikit-learn's face, trained by cnn_core. Floor 5.
 
-Importing this package imports scikit-learn, the optional extra ``cnn_core[sklearn]``; nothing else in cnn_core does.
+The estimators need scikit-learn, the optional extra ``cnn_core[sklearn]``, which is imported when the first of them is
+asked for; `cnn_core.load_predictor` does without it.
 """
 
 from __future__ import annotations
 
-try:
-    import sklearn as _sklearn  # noqa: F401
-except ImportError as error:  # pragma: no cover - the tests run with scikit-learn
-    raise ImportError("cnn_core.sklearn needs scikit-learn: pip install 'cnn_core[sklearn]'") from error
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from cnn_core.sklearn.mlp import MLPClassifier, MLPRegressor
-from cnn_core.sklearn.tabular import TabularClassifier, TabularRegressor
+if TYPE_CHECKING:
+    from cnn_core.sklearn.mlp import MLPClassifier, MLPRegressor
+    from cnn_core.sklearn.tabular import TabularClassifier, TabularRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
+
+_HOMES = dict.fromkeys(__all__[:2], "cnn_core.sklearn.mlp") | dict.fromkeys(__all__[2:], "cnn_core.sklearn.tabular")
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator, and scikit-learn with it, on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnn_core.sklearn' has no attribute {name!r}")
+    try:
+        importlib.import_module("sklearn")
+    except ImportError as error:
+        raise ImportError("cnn_core.sklearn needs scikit-learn: pip install 'cnn_core[sklearn]'") from error
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,8 @@
-"""What the best epoch is chosen by: scores of predictions, the less the better. Floor 5."""
+"""What the best epoch is chosen by: scores of predictions, lower is better. Floor 5."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -37,11 +38,14 @@ def brier(y: Array, probabilities: Array, weights: Array | None = None) -> float
 
 
 def negative_auc(y: Array, probabilities: Array, weights: Array | None = None) -> float:
-    """Return minus the area under the ROC curve; of several classes the mean of each against the rest."""
+    """Return minus the area under the ROC curve; of several classes the mean of each against the rest.
+
+    Classes that no row has, or all, have no area; NaN if there is none at all.
+    """
     classes = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     areas = [_auc(y == label, probabilities[:, label], weights) for label in classes]
     known = [area for area in areas if area == area]
-    return -float(np.mean(known)) if known else 0.0
+    return -float(np.mean(known)) if known else float("nan")
 
 
 def _auc(positive: Array, score: Array, weights: Array | None) -> float:
@@ -76,28 +80,81 @@ def pinball(levels: Array) -> Score:
 
 
 def _mean(values: Array, weights: Array | None) -> float:
-    """A mean that a NaN makes infinitely bad."""
-    mean = float(values.mean() if weights is None else np.average(values, weights=weights))
-    return mean if mean == mean else float("inf")
+    return float(values.mean() if weights is None else np.average(values, weights=weights))
 
 
 CLASSIFICATION: dict[str, Score] = {"error": error, "log_loss": log_loss, "brier": brier, "auc": negative_auc}
 REGRESSION: dict[str, Score] = {"rmse": rmse, "mae": mae}
+# scikit-learn's names of the same; ours also know what to do where a class is missing.
+SYNONYMS = {
+    "accuracy": "error",
+    "neg_log_loss": "log_loss",
+    "neg_brier_score": "brier",
+    "roc_auc": "auc",
+    "roc_auc_ovr": "auc",
+    "neg_root_mean_squared_error": "rmse",
+    "neg_mean_absolute_error": "mae",
+}
 
 
-def named(metric: Any, known: dict[str, Score]) -> Score:
-    """Return a score by its name, or a callable of (y, predictions, weights) as it is.
+def plain_name(metric: Any, known: dict[str, Score]) -> Any:
+    """Return our name of a metric of scikit-learn's where we have it, else the metric as it is.
 
     Raises
     ------
     ValueError
         If the name is unknown.
+
+    Examples
+    --------
+    >>> plain_name("accuracy", CLASSIFICATION), plain_name("f1_macro", CLASSIFICATION)
+    ('error', 'f1_macro')
     """
     if callable(metric):
-        score: Score = metric
-        return score
-    if metric not in known:
-        raise ValueError(
-            f"`eval_metric` must be one of {', '.join(known)}, or callable. Received: eval_metric={metric!r}"
-        )
-    return known[metric]
+        return metric
+    if isinstance(metric, str):
+        name = SYNONYMS.get(metric, metric)
+        if name in known:
+            return name
+        from sklearn.metrics import get_scorer_names
+
+        if metric in get_scorer_names():
+            return metric
+    raise ValueError(
+        f"`eval_metric` must be one of {', '.join(known)}, a scorer of scikit-learn's, or callable. "
+        f"Received: eval_metric={metric!r}"
+    )
+
+
+def by_scorer(scorer: Any, answers: Any, y: Array, weights: Array | None, X: Any = None) -> float:
+    """Return what a scorer of scikit-learn's, by name or as a callable, says of answers; higher is better.
+
+    Parameters
+    ----------
+    scorer : str or callable of (estimator, X, y)
+    answers : object
+        What an estimator would answer, see `cnn_core.sklearn.answers`.
+    y : numpy.ndarray
+    weights : numpy.ndarray or None
+        Passed on to a scorer that takes them.
+    X : object, default None
+        The rows that were asked for.
+    """
+    from sklearn.metrics import get_scorer
+
+    scorer = get_scorer(scorer) if isinstance(scorer, str) else scorer
+    takes = "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    more = {"sample_weight": weights} if weights is not None and takes else {}
+    return float(scorer(answers, X, y, **more))
+
+
+def negative_of_scorer(
+    scorer: Any, answers: Any, y: Array, weights: Array | None, *, may_be_undefined: bool = False
+) -> float:
+    """Return minus what a scorer says: lower is better; NaN where it fails and may be undefined for such rows."""
+    try:
+        return -by_scorer(scorer, answers, y, weights)
+    except ValueError:
+        if may_be_undefined:
+            return float("nan")
+        raise

@@ -2,366 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import numbers
 import os
-import time
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _check_sample_weight,
-    _num_samples,
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-import cnn_core.activations as activations
 import cnn_core.losses as losses
-import cnn_core.model_file as model_file
 import cnn_core.sklearn.scores as scores
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
+from cnn_core.sklearn.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.columns import is_missing
-from cnn_core.sklearn.fitted_start import start_from_data
+from cnn_core.sklearn.inputs import check_numbers, with_class_weight
 from cnn_core.sklearn.preprocessing import TablePreprocessor
-from cnn_core.sklearn.recipes import PRESETS, Recipe
-from cnn_core.sklearn.table_arrays import is_frame
-from cnn_core.sklearn.tabular_network import MAX_MEMBERS, TabularNetwork
-from cnn_core.sklearn.tabular_training import Part, ProgressLine, Training, TrainingPlan
+from cnn_core.sklearn.table_predictor import (
+    ClassPredictor,
+    NumberPredictor,
+    TargetScale,
+    damaged,
+    predictor_of,
+    read_state,
+    trained_levels,
+)
+from cnn_core.sklearn.tabular_estimator import TabularEstimator, TrainingTable
+from cnn_core.sklearn.tabular_network import TabularNetwork
+from cnn_core.sklearn.training_rows import checked_weights
 
-_FILE = "cnn_core.tabular"
-LEAST_ROWS_TO_HOLD_OUT = 64  # of fewer, a held-out part says nothing: all are trained on, and the last epoch is kept
-
-
-class _TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """What both estimators share."""
-
-    _task: str
-
-    def __init__(
-        self,
-        preset: str = "td_s",
-        *,
-        hidden_layer_sizes: Any = None,
-        activation: Any = None,
-        learning_rate: Any = None,
-        epochs: int = 256,
-        batch_size: int = 256,
-        validation_fraction: float = 0.2,
-        eval_metric: Any = "auto",
-        n_members: int = 1,
-        categorical_features: Any = "from_dtype",
-        time_limit: float | None = None,
-        verbose: int = 0,
-        random_state: Any = None,
-    ) -> None:
-        self.preset = preset
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.validation_fraction = validation_fraction
-        self.eval_metric = eval_metric
-        self.n_members = n_members
-        self.categorical_features = categorical_features
-        self.time_limit = time_limit
-        self.verbose = verbose
-        self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
-
-    # Arguments
-
-    def _recipe(self) -> Recipe:
-        """The preset's recipe with what the arguments change."""
-        if not isinstance(self.preset, str) or self.preset not in PRESETS:
-            raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}. Received: preset={self.preset!r}")
-        changes: dict[str, Any] = {}
-        if self.hidden_layer_sizes is not None:
-            sizes = self.hidden_layer_sizes
-            sizes = (sizes,) if isinstance(sizes, numbers.Integral) else sizes
-            changes["hidden"] = tuple(validation.positive_integer(size, "hidden_layer_sizes") for size in sizes)
-        if self.activation is not None:
-            changes["activation"] = activations.get(self.activation)
-        if self.learning_rate is not None:
-            changes["learning_rate"] = validation.positive_number(self.learning_rate, "learning_rate")
-        recipe = replace(PRESETS[self.preset][self._task], **changes)
-        activation = activations.get(recipe.activation)
-        if recipe.parametric and (activation.native is None or activation.row_wise):
-            raise ValueError(
-                f"`activation` must be a built-in, elementwise one with preset={self.preset!r}. "
-                f"Received: activation={self.activation!r}"
-            )
-        return recipe
-
-    def _check_arguments(self) -> None:
-        validation.positive_integer(self.epochs, "epochs")
-        validation.positive_integer(self.batch_size, "batch_size")
-        validation.fraction(self.validation_fraction, "validation_fraction", include_one=False)
-        if validation.positive_integer(self.n_members, "n_members") > MAX_MEMBERS:
-            raise ValueError(f"`n_members` must be at most {MAX_MEMBERS}. Received: n_members={self.n_members}")
-        if self.time_limit is not None:
-            validation.positive_number(self.time_limit, "time_limit")
-
-    # Tables
-
-    def _table(self, X: Any, reset: bool) -> Any:
-        """Check a table: a frame as it is, anything else as an array; keep or compare its columns."""
-        if hasattr(X, "collect"):
-            raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
-        if is_frame(X):
-            rows, width = X.shape
-            _refuse_repeated(X)
-            if not rows or not width:
-                what = f"{rows} sample(s)" if not rows else f"{width} feature(s)"
-                raise ValueError(f"Found array with {what} (shape=({rows}, {width})) while a minimum of 1 is required.")
-            _check_feature_names(self, X, reset=reset)
-            _check_n_features(self, X, reset=reset)
-            return X
-        if isinstance(X, (list, tuple)):
-            array = np.asarray(X)
-            X = np.asarray(X, dtype=object) if array.dtype.kind in "US" else array
-        return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-
-    def _features(self, X: Any) -> Array:
-        check_is_fitted(self)
-        return self.preprocessor_.transform(self._table(X, reset=False))
-
-    # Fitting
-
-    def _fit(self, X: Any, y: Array, weights: Array | None, X_val: Any, y_val: Any, weights_val: Any) -> Self:
-        """Split, preprocess and train; y holds class numbers or rows of targets."""
-        began, recipe = time.monotonic(), self._recipe()
-        if (X_val is None) != (y_val is None):
-            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(f"`X_val` and `y_val` must be passed together. Received: {given} without {missing}")
-        generator = check_random_state(self.random_state)
-        seeds = generator.randint(np.iinfo(np.int32).max, size=3)
-        rows, weights = _rows_and_weights(X, y, weights)
-        if X_val is None:
-            train, held_out = self._split(y, rows, int(seeds[0]))
-        else:
-            train, held_out = rows, np.empty(0, np.int64)
-        self.preprocessor_ = TablePreprocessor(self.categorical_features, recipe.n_bins, recipe.most_one_hot)
-        columns = self.preprocessor_.learn_kinds(X)
-        self.preprocessor_.fit(columns, train)
-        x = self.preprocessor_.transform(columns, train)
-        targets = self._fit_targets(y[train], None if weights is None else weights[train])
-        part = Part(x, targets, _relative(weights, train))
-        x_val, measure_y, measure_weights = None, None, None
-        if X_val is not None:
-            x_val, measure_y, measure_weights = self._features(X_val), self._held_out_targets(y_val), weights_val
-            if len(x_val) != len(measure_y):
-                raise ValueError(f"X_val has {len(x_val)} rows, y_val {len(measure_y)}")
-        elif len(held_out):
-            x_val = self.preprocessor_.transform(columns, held_out)
-            measure_y, measure_weights = y[held_out], None if weights is None else weights[held_out]
-        score = None if measure_y is None else self._score_function(measure_y, measure_weights)
-        limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
-        self._train(recipe, part, x_val, score, limit, int(seeds[1]), int(seeds[2]))
-        return self
-
-    def _split(self, y: Array, rows: Array, seed: int) -> tuple[Array, Array]:
-        """Hold out a share of the rows; of each class the same share, if y holds classes."""
-        n_held_out = round(self.validation_fraction * len(rows))
-        if len(rows) < LEAST_ROWS_TO_HOLD_OUT or n_held_out < 1:
-            return rows, np.empty(0, np.int64)
-        shuffled = np.random.default_rng(seed).permutation(rows)
-        if self._task == "classification":
-            # Sorted by class, every so-manieth row is held out.
-            by_class = shuffled[np.argsort(y[shuffled], kind="stable")]
-            chosen = np.zeros(len(rows), bool)
-            chosen[np.floor((np.arange(n_held_out) + 0.5) * len(rows) / n_held_out).astype(np.int64)] = True
-            return by_class[~chosen], by_class[chosen]
-        return shuffled[n_held_out:], shuffled[:n_held_out]
-
-    def _train(
-        self,
-        recipe: Recipe,
-        part: Part,
-        x_val: Array | None,
-        score: Any,
-        time_limit: float | None,
-        seed: int,
-        order_seed: int,
-    ) -> None:
-        layout = self.preprocessor_.layout
-        self.network_ = TabularNetwork(recipe, layout, self._n_outputs, self._head, self.n_members, seed)
-        if recipe.fitted_start:
-            start_from_data(self.network_, part.x, seed + 1)
-        plan = TrainingPlan(
-            self._loss(),
-            score,
-            self.epochs,
-            self.batch_size,
-            order_seed,
-            time_limit,
-            ProgressLine(self._metric_name() if score is not None else "") if self.verbose else None,
-        )
-        training = Training(self.network_, part, x_val, plan)
-        try:
-            training.run()
-        finally:  # Ctrl-C leaves a fitted estimator
-            self.n_iter_ = len(training.losses)
-            self.loss_curve_ = training.losses
-            self.validation_curve_ = [float(np.mean(each)) for each in training.scores]
-            self.best_epochs_ = training.best_epochs
-
-    # What the tasks add
-
-    _n_outputs: int
-    _head: str
-
-    def _loss(self) -> losses.Loss:
-        raise NotImplementedError
-
-    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        raise NotImplementedError
-
-    def _held_out_targets(self, y: Any) -> Array:
-        raise NotImplementedError
-
-    def _score_function(self, y: Array, weights: Array | None) -> Any:
-        raise NotImplementedError
-
-    def _metric_name(self) -> str:
-        raise NotImplementedError
-
-    def _score_of_features(self, x: Array, y: Any, weights: Array | None) -> float:
-        raise NotImplementedError
-
-    # Importance
-
-    def feature_importances(
-        self, X: Any, y: Any, sample_weight: Any = None, *, n_repeats: int = 5, random_state: Any = None
-    ) -> Array:
-        """Measure how much worse the score becomes when a column is shuffled.
-
-        Parameters
-        ----------
-        X : data frame or array of shape (n, columns)
-            Best rows that were not trained on.
-        y : array-like of shape (n,) or (n, targets)
-        sample_weight : array-like of shape (n,), default None
-        n_repeats : int, default 5
-        random_state : int or RandomState, default None
-
-        Returns
-        -------
-        numpy.ndarray of shape (columns,)
-            The mean loss of score: of accuracy for a classifier, of R^2 for a regressor.
-        """
-        x = self._features(X)
-        check_consistent_length(x, y, sample_weight)
-        generator = check_random_state(random_state)
-        whole = self._score_of_features(x, y, sample_weight)
-        importances = np.zeros(len(self.preprocessor_.names))
-        for column, place in enumerate(self.preprocessor_.places):
-            if not len(place):
-                continue
-            kept = x[:, place].copy()
-            shuffled = []
-            for _ in range(validation.positive_integer(n_repeats, "n_repeats")):
-                x[:, place] = kept[generator.permutation(len(x))]
-                shuffled.append(self._score_of_features(x, y, sample_weight))
-            x[:, place] = kept
-            importances[column] = whole - float(np.mean(shuffled))
-        return importances
-
-    # Files
-
-    def save(self, path: Any) -> None:
-        """Write the fitted estimator, its preprocessing included, to a file of data only.
-
-        Parameters
-        ----------
-        path : str or path-like
-            By custom ending in ".safetensors".
-
-        Raises
-        ------
-        ValueError
-            If the activation is not a built-in one.
-        """
-        model_file.write(path, *contents(self))
-
-    def _state(self) -> dict[str, Any]:
-        """All that was fitted but the weights, as plain data."""
-        parameters = self.get_params(deep=False)
-        if self.activation is not None:
-            activation = activations.get(self.activation)
-            if activation.native is None:
-                raise ValueError(
-                    "A file holds data only, and no code: `activation` must be a built-in one. "
-                    f"Received: activation={self.activation!r}"
-                )
-            parameters["activation"] = activations.serialize(activation)
-        parameters = {name: value for name, value in parameters.items() if _is_plain(value)}
-        return {
-            "task": self._task,
-            "parameters": parameters,
-            "n_features_in": self.n_features_in_,
-            "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
-            "preprocessor": self.preprocessor_.state(),
-            "network": self.network_.state() if hasattr(self, "network_") else None,
-            "n_iter": self.n_iter_,
-            "best_epochs": [int(epoch) for epoch in self.best_epochs_],
-            "loss_curve": self.loss_curve_,
-            "validation_curve": self.validation_curve_,
-            "target": self._target_state(),
-        }
-
-    def _target_state(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _restore_target(self, state: Mapping[str, Any]) -> None:
-        raise NotImplementedError
-
-    @classmethod
-    def load(cls, path: Any) -> Self:
-        """Read an estimator that `save` wrote; nothing in the file is executed.
-
-        Raises
-        ------
-        ValueError
-            If the file holds something else, or is damaged.
-        """
-        estimator = load(path)
-        if not isinstance(estimator, cls):
-            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
-        return estimator
-
-    def _restore(self, state: Mapping[str, Any], weights: Mapping[str, Array]) -> None:
-        self.n_features_in_ = int(state["n_features_in"])
-        if state["feature_names_in"]:
-            self.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
-        self.preprocessor_ = TablePreprocessor.from_state(state["preprocessor"])
-        self._restore_target(state["target"])
-        if state["network"] is not None:
-            self.network_ = TabularNetwork.from_state(state["network"], weights)
-        self.n_iter_ = int(state["n_iter"])
-        self.best_epochs_ = list(state["best_epochs"])
-        self.loss_curve_, self.validation_curve_ = list(state["loss_curve"]), list(state["validation_curve"])
+__all__ = ["TabularClassifier", "TabularRegressor", "load"]
 
 
-class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[misc]
+class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc]
     """Classify the rows of a table with a network that needs no tuning.
 
     Numbers, categories, texts, booleans, dates and missing values are taken as they are. The defaults are those of
@@ -388,9 +61,10 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         A last incomplete batch is left out; rows are shuffled, so that it is another one in every epoch.
     validation_fraction : float, default 0.2
         The share of rows held out, of every class the same. Of fewer than 64 rows none is, and the last epoch is kept.
-    eval_metric : {"auto", "error", "log_loss", "brier", "auc"} or callable, default "auto"
-        What the best epoch is chosen by; "auto" is "error". A callable takes (class numbers, probabilities, weights)
-        and returns a number, the less the better.
+    eval_metric : {"auto", "error", "log_loss", "brier", "auc"}, a scorer's name or callable, default "auto"
+        What the best epoch is chosen by; "auto" is "error". A scorer's name is one of scikit-learn's, such as
+        "f1_macro". A callable takes (class numbers, probabilities, weights) and returns a number, lower is better. An
+        epoch in which it is undefined, NaN, counts as the worst; the last one is kept if all are.
     label_smoothing : float or "auto", default "auto"
         "auto": 0.1 if `eval_metric` is "error", else 0, because smoothing spoils probabilities.
     n_members : int, default 1
@@ -415,9 +89,11 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
     best_epochs_ : list of int
         The epoch kept, of each member.
     loss_curve_, validation_curve_ : list of float
-        After each epoch; the latter in terms of `eval_metric`, the less the better.
+        After each epoch; the latter in terms of `eval_metric`, lower is better: of a scorer its negative.
     preprocessor_ : TablePreprocessor
     network_ : TabularNetwork
+    predictor_ : ClassPredictor
+        All that predicts, as `cnn_core.load_predictor` returns it.
 
     References
     ----------
@@ -497,38 +173,44 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         ValueError
             If the table or the arguments are not as they should be; the message names the column.
         """
+        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_arguments()
         if y is None:
             raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
+        scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
         X = self._table(X, reset=True)
         y = column_or_1d(_plain_target(y), warn=True)
         check_consistent_length(X, y)
         _refuse_missing(y)
         check_classification_targets(y)
         self.classes_, numbered = np.unique(y, return_inverse=True)
-        weights = _weights(sample_weight, X)
-        if self.class_weight is not None:
-            by_class = compute_sample_weight(self.class_weight, y)
-            weights = by_class if weights is None else weights * by_class
+        weights = with_class_weight(self.class_weight, y, checked_weights(sample_weight, X))
         if len(self.classes_) == 1:
-            return self._fit_single(X)
-        return self._fit(X, numbered.astype(np.int64), weights, X_val, y_val, None)
+            self._learn_single(X)
+        else:
+            self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
 
-    def _fit_single(self, X: Any) -> Self:
+    def _learn_single(self, X: Any) -> None:
         """One class alone: there is nothing to learn but the columns."""
-        self.__dict__.pop("network_", None)
-        self.preprocessor_ = TablePreprocessor(self.categorical_features).fit(X)
         self.n_iter_, self.best_epochs_, self.loss_curve_, self.validation_curve_ = 1, [1], [0.0], []
-        return self
+        self._take(self._new_predictor(TablePreprocessor(self.categorical_features).fit(X), None))
 
-    @property
-    def _n_outputs(self) -> int:  # type: ignore[override]
-        return len(self.classes_)
+    def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork | None) -> ClassPredictor:
+        return ClassPredictor(preprocessor, network, hasattr(self, "feature_names_in_"), self.classes_)
+
+    def _take(self, predictor: ClassPredictor) -> None:
+        self.classes_ = predictor.classes
+        super()._take(predictor)
+
+    def _chosen_metric(self) -> Any:
+        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
+        return "error" if auto else self.eval_metric
 
     def _metric_name(self) -> str:
-        if callable(self.eval_metric):
-            return "score"
-        return "error" if self.eval_metric == "auto" else str(self.eval_metric)
+        metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
+        return metric if isinstance(metric, str) else "score"
 
     def _loss(self) -> losses.Loss:
         smoothing = self.label_smoothing
@@ -537,56 +219,67 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):  # type: ignore[mis
         return losses.CategoricalCrossentropy(label_smoothing=validation.fraction(smoothing, "label_smoothing"))
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        scores.named(self.eval_metric if self.eval_metric != "auto" else "error", scores.CLASSIFICATION)
         targets = np.zeros((len(y), len(self.classes_)), np.float32)
         targets[np.arange(len(y)), y] = 1
         return targets
 
     def _held_out_targets(self, y: Any) -> Array:
         y = column_or_1d(_plain_target(y))
+        _refuse_missing(y, "y_val")
         found = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         unknown = self.classes_[found] != y
         if unknown.any():
             raise ValueError(f"y_val holds the class {y.tolist()[int(np.argmax(unknown))]!r}, which y does not have")
         return np.asarray(found)
 
-    def _score_function(self, y: Array, weights: Array | None) -> Any:
-        metric = self.eval_metric if callable(self.eval_metric) else self._metric_name()
-        score = scores.named(metric, scores.CLASSIFICATION)
-        return lambda outputs: score(y, outputs, weights)
+    def _score_function(self, predictor: ClassPredictor, y: Array, weights: Array | None) -> Any:
+        metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
+        if callable(metric) or metric in scores.CLASSIFICATION:
+            own = metric if callable(metric) else scores.CLASSIFICATION[metric]
+            return lambda outputs: own(y, outputs, weights)
+        labels = self.classes_[y]
+        lacks_some = len(np.unique(y)) < len(self.classes_)
 
-    def _probabilities(self, x: Array) -> Array:
-        if not hasattr(self, "network_"):
-            return np.ones((len(x), 1))
-        probabilities = self.network_.predict(x).mean(axis=0, dtype=np.float64)
-        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+        def score(outputs: Array) -> float:
+            answers = ClassAnswers(self.classes_, outputs)
+            return scores.negative_of_scorer(metric, answers, labels, weights, may_be_undefined=lacks_some)
+
+        return score
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes_`."""
-        return self._probabilities(self._features(X))
+        x = self._features(X)
+        return self.predictor_.probabilities(x)  # type: ignore[no-any-return]
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class of each row."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return np.asarray(self.classes_[best])
+        x = self._features(X)
+        return self.predictor_.likeliest(x)  # type: ignore[no-any-return]
 
-    def _score_of_features(self, x: Array, y: Any, weights: Array | None) -> float:
-        predicted = self.classes_[self._probabilities(x).argmax(axis=1)]
-        return float(np.average(predicted == column_or_1d(_plain_target(y)), weights=weights))
+    @classmethod
+    def load(cls, path: Any) -> Self:
+        """Read an estimator that `save` wrote; nothing in the file is executed.
 
-    def _target_state(self) -> dict[str, Any]:
-        dates = self.classes_.dtype.kind in "mM"
-        return {
-            "classes": self.classes_.astype(np.int64 if dates else self.classes_.dtype).tolist(),
-            "dtype": self.classes_.dtype.str,
-        }
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or is damaged.
+        """
+        estimator = load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+        return estimator
 
-    def _restore_target(self, state: Mapping[str, Any]) -> None:
-        dtype = np.dtype(object) if "O" in state["dtype"] else np.dtype(state["dtype"])
-        self.classes_ = np.array(state["classes"], dtype=dtype)
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+        y = column_or_1d(_plain_target(y))
+        if scoring is not None:
+            return scores.by_scorer(
+                scoring, ClassAnswers(self.classes_, self.predictor_.probabilities(x)), y, weights, X
+            )
+        return float(np.average(self.predictor_.likeliest(x) == y, weights=weights))
 
 
-class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
+class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     """Predict numbers from the rows of a table with a network that needs no tuning.
 
     As `TabularClassifier`, with Mish, a learning rate of 0.07 and targets that are standardised for training.
@@ -604,12 +297,14 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
     epochs : int, default 256
     batch_size : int, default 256
     validation_fraction : float, default 0.2
-    eval_metric : {"auto", "rmse", "mae", "pinball"} or callable, default "auto"
-        What the best epoch is chosen by; "auto" is "rmse", or "pinball" with `quantiles`. A callable takes
-        (standardised targets, predictions, weights), both of shape (n, targets).
+    eval_metric : {"auto", "rmse", "mae", "pinball"}, a scorer's name or callable, default "auto"
+        What the best epoch is chosen by; "auto" is "rmse", or "pinball" with `quantiles`, with which "rmse" and "mae"
+        are those of the median. A scorer's name is one of scikit-learn's, such as "r2". A callable takes (standardised
+        targets, predictions, weights), both of shape (n, targets), the predictions of shape (n, levels) with
+        `quantiles`, whose median is always among them; it returns a number, lower is better.
     quantiles : sequence of float, default None
         Levels such as (0.05, 0.5, 0.95): the network then predicts these quantiles, with the pinball loss, instead of
-        the mean. `predict` returns the median, between the levels by interpolation.
+        the mean. `predict` returns the median, which is learnt also where it is not among the levels.
     n_members : int, default 1
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
     time_limit : float, default None
@@ -618,7 +313,8 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    n_features_in_, feature_names_in_, n_iter_, best_epochs_, loss_curve_, validation_curve_, preprocessor_, network_
+    n_features_in_, feature_names_in_, n_iter_, best_epochs_, loss_curve_, validation_curve_, preprocessor_, network_,
+    predictor_
         As those of `TabularClassifier`.
 
     Examples
@@ -694,16 +390,20 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
         ValueError
             If the table or the arguments are not as they should be; the message names the column.
         """
+        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_arguments()
         if y is None:
             raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
         X = self._table(X, reset=True)
         y = _numeric_targets(y)
         check_consistent_length(X, y)
-        self._one_target = y.ndim == 1
         targets = y.reshape(len(y), -1)
         self.quantiles_ = self._checked_quantiles(targets.shape[1])
-        return self._fit(X, targets, _weights(sample_weight, X), X_val, y_val, None)
+        scores.plain_name(self._chosen_metric(), self._own_scores())
+        self._is_vector = y.ndim == 1
+        self._train_on(TrainingTable(X, targets, checked_weights(sample_weight, X), X_val, y_val))
 
     def _checked_quantiles(self, n_targets: int) -> Array | None:
         if self.quantiles is None:
@@ -715,69 +415,65 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
             raise ValueError(f"`quantiles` needs a single target. Received: y with {n_targets} columns")
         return levels
 
-    @property
-    def _n_outputs(self) -> int:  # type: ignore[override]
-        return len(self._mean) if self.quantiles_ is None else len(self.quantiles_)
+    def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> NumberPredictor:
+        named = hasattr(self, "feature_names_in_")
+        return NumberPredictor(preprocessor, network, named, self._scale, self._is_vector, self.quantiles_)
+
+    def _take(self, predictor: NumberPredictor) -> None:
+        self.quantiles_ = predictor.levels
+        super()._take(predictor)
+
+    def _chosen_metric(self) -> Any:
+        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
+        return ("rmse" if self.quantiles_ is None else "pinball") if auto else self.eval_metric
+
+    def _own_scores(self) -> dict[str, scores.Score]:
+        if self.quantiles_ is None:
+            return scores.REGRESSION
+        levels = trained_levels(self.quantiles_)
+        median = [levels.tolist().index(0.5)]
+        of_median = {name: _of_columns(score, median) for name, score in scores.REGRESSION.items()}
+        return {"pinball": scores.pinball(levels), **of_median}
 
     def _metric_name(self) -> str:
-        if callable(self.eval_metric):
-            return "score"
-        if self.eval_metric == "auto":
-            return "rmse" if self.quantiles_ is None else "pinball"
-        return str(self.eval_metric)
+        metric = scores.plain_name(self._chosen_metric(), self._own_scores())
+        return metric if isinstance(metric, str) else "score"
 
     def _loss(self) -> losses.Loss:
         if self.quantiles_ is None:
             return losses.MeanSquaredError()
-        return losses.Quantile(self.quantiles_.tolist())
+        return losses.Quantile(trained_levels(self.quantiles_).tolist())
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        self._known_score()
-        largest = np.abs(y).max(axis=0)
-        unit = np.where(largest > 0, largest, 1.0)  # no square of a number leaves the range of float64
-        self._mean = unit * np.average(y / unit, axis=0, weights=weights)
-        spread = unit * np.sqrt(np.average(((y - self._mean) / unit) ** 2, axis=0, weights=weights))
-        # A constant target needs no scale; what rounding leaves of one is no spread either.
-        tiny = spread <= 1e-12 * np.abs(self._mean)
-        self._spread = np.where(tiny, 1.0, spread)
-        standardised = self._standardised(y)
-        self._lowest, self._highest = standardised.min(axis=0), standardised.max(axis=0)
-        return standardised
+        self._scale = TargetScale.fit(y, weights)
+        return self._scale.standardised(y)
 
-    def _standardised(self, y: Array) -> Array:
-        return np.ascontiguousarray((y - self._mean) / self._spread, np.float32)
-
-    def _known_score(self) -> Any:
-        known = dict(scores.REGRESSION)
-        if self.quantiles_ is not None:
-            known = {"pinball": scores.pinball(self.quantiles_)}
-        return scores.named(self.eval_metric if callable(self.eval_metric) else self._metric_name(), known)
+    def _n_outputs(self, n_targets: int) -> int:
+        return n_targets if self.quantiles_ is None else len(trained_levels(self.quantiles_))
 
     def _held_out_targets(self, y: Any) -> Array:
-        return _numeric_targets(y).reshape(-1, len(self._mean))
+        n_targets = len(self._scale.mean)
+        y = _numeric_targets(y, "y_val")
+        found = 1 if y.ndim == 1 else y.shape[1]
+        if found != n_targets:
+            raise ValueError(f"y_val must have as many columns as y, {n_targets}. Received: {found}")
+        return np.asarray(y.reshape(len(y), -1))
 
-    def _score_function(self, y: Array, weights: Array | None) -> Any:
-        score, targets = self._known_score(), self._standardised(y)
-        return lambda outputs: score(targets, self._clamped(outputs), weights)
-
-    def _clamped(self, outputs: Array) -> Array:
-        """Standardised predictions, kept within the range of the targets in training if the recipe says so."""
-        return outputs.clip(self._lowest, self._highest) if self.network_.recipe.clamps else outputs
-
-    def _outputs(self, x: Array) -> Array:
-        outputs = self._clamped(self.network_.predict(x)).mean(axis=0, dtype=np.float64)
-        return np.asarray(outputs * self._spread + self._mean)
-
-    def _predictions(self, x: Array) -> Array:
-        outputs = self._outputs(x)
-        if self.quantiles_ is not None:
-            outputs.sort(axis=1)
-            outputs = np.array([np.interp(0.5, self.quantiles_, row) for row in outputs]).reshape(-1, 1)
-        return outputs[:, 0] if self._one_target else outputs
+    def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Any:
+        own, targets = self._own_scores(), self._scale.standardised(y)
+        metric = scores.plain_name(self._chosen_metric(), own)
+        if callable(metric) or metric in own:
+            known = metric if callable(metric) else own[metric]
+            return lambda outputs: known(targets, predictor.clamped(outputs), weights)
+        truth = y[:, 0] if self._is_vector else y
+        return lambda outputs: scores.negative_of_scorer(
+            metric, NumberAnswers(predictor.numbers_of(outputs[None])), truth, weights, may_be_undefined=True
+        )
 
     def predict(self, X: Any) -> Array:
         """Return the predicted mean of each row, or the median with `quantiles`: (n,) or (n, targets)."""
-        return self._predictions(self._features(X))
+        x = self._features(X)
+        return self.predictor_.numbers(x)  # type: ignore[no-any-return]
 
     def predict_quantiles(self, X: Any) -> Array:
         """Return the quantiles that the estimator was fitted for, ascending: (n, levels).
@@ -788,37 +484,29 @@ class TabularRegressor(RegressorMixin, _TabularEstimator):  # type: ignore[misc]
             If it was fitted without `quantiles`.
         """
         x = self._features(X)
-        if self.quantiles_ is None:
-            raise ValueError("`predict_quantiles` needs TabularRegressor(quantiles=...), such as (0.05, 0.5, 0.95)")
-        return np.sort(self._outputs(x), axis=1)
+        return self.predictor_.quantiles(x)  # type: ignore[no-any-return]
 
-    def _score_of_features(self, x: Array, y: Any, weights: Array | None) -> float:
-        from sklearn.metrics import r2_score
+    @classmethod
+    def load(cls, path: Any) -> Self:
+        """Read an estimator that `save` wrote; nothing in the file is executed.
 
-        return float(r2_score(_numeric_targets(y), self._predictions(x), sample_weight=weights))
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or is damaged.
+        """
+        estimator = load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+        return estimator
 
-    def _target_state(self) -> dict[str, Any]:
-        return {
-            "mean": self._mean.tolist(),
-            "spread": self._spread.tolist(),
-            "lowest": self._lowest.tolist(),
-            "highest": self._highest.tolist(),
-            "one_target": self._one_target,
-            "quantiles": None if self.quantiles_ is None else self.quantiles_.tolist(),
-        }
-
-    def _restore_target(self, state: Mapping[str, Any]) -> None:
-        self._mean, self._spread = np.array(state["mean"]), np.array(state["spread"])
-        self._lowest, self._highest = (np.array(state[name], np.float32) for name in ("lowest", "highest"))
-        self._one_target = bool(state["one_target"])
-        self.quantiles_ = None if state["quantiles"] is None else np.array(state["quantiles"])
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+        y, predicted = _numeric_targets(y), self.predictor_.numbers(x)
+        return scores.by_scorer("r2" if scoring is None else scoring, NumberAnswers(predicted), y, weights, X)
 
 
-def contents(estimator: TabularClassifier | TabularRegressor) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the tensors and the metadata of a fitted estimator's file."""
-    check_is_fitted(estimator)
-    weights = estimator.network_.weights() if hasattr(estimator, "network_") else {}
-    return weights, {_FILE: json.dumps(estimator._state())}
+def _of_columns(score: scores.Score, columns: list[int]) -> scores.Score:
+    return lambda y, predictions, weights: score(y, predictions[:, columns], weights)
 
 
 def load(path: Any) -> TabularClassifier | TabularRegressor:
@@ -837,65 +525,18 @@ def load(path: Any) -> TabularClassifier | TabularRegressor:
     ValueError
         If the file holds something else, or is damaged.
     """
-    tensors, metadata = model_file.read(path)
-    if _FILE not in metadata:
-        raise ValueError(f"{os.fspath(path)} holds no tabular estimator")
+    state, weights = read_state(path)
     try:
-        state = json.loads(metadata[_FILE])
         kind = {"classification": TabularClassifier, "regression": TabularRegressor}[state["task"]]
         known = {name: value for name, value in state["parameters"].items() if name in kind().get_params()}
         for name in ("hidden_layer_sizes", "quantiles"):  # JSON knows lists only
             if isinstance(known.get(name), list):
                 known[name] = tuple(known[name])
         estimator: TabularClassifier | TabularRegressor = kind(**known)
-        estimator._restore(state, tensors)
+        estimator._restore(state, predictor_of(state["task"], state, weights))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{os.fspath(path)} is damaged: {error}") from None
+        raise damaged(path, error) from None
     return estimator
-
-
-def _rows_and_weights(X: Any, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
-    """The rows to use, and weights by row number.
-
-    In a table too small to hold rows out, a whole number as weight is so many copies of its row, and arrays of numbers
-    are brought in an order of their own: the same rows, in whatever order or multiplicity, give the same bits.
-    """
-    n = _num_samples(X)
-    rows = np.arange(n)
-    whole = weights is not None and bool((weights == np.floor(weights)).all())
-    if weights is not None:
-        rows = rows[weights > 0]
-        if whole and weights.sum() < LEAST_ROWS_TO_HOLD_OUT:
-            rows, weights = np.repeat(np.arange(n), weights.astype(np.int64)), None
-    if len(rows) < LEAST_ROWS_TO_HOLD_OUT and isinstance(X, np.ndarray) and X.dtype.kind in "iufb":
-        keys = np.column_stack([X[rows], y[rows]]).T[::-1]
-        rows = rows[np.lexsort(keys)]
-    return rows, weights
-
-
-def _weights(sample_weight: Any, X: Any) -> Array | None:
-    if sample_weight is None:
-        return None
-    table = X if isinstance(X, np.ndarray) else np.empty((_num_samples(X), 1))
-    weights = np.asarray(_check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True))
-    if not weights.any():
-        raise ValueError("`sample_weight` must hold a number above zero: sample weights are all zero")
-    return weights
-
-
-def _relative(weights: Array | None, rows: Array) -> Array | None:
-    """Weights of these rows with a mean of 1, as the loss divides by the number of rows."""
-    if weights is None:
-        return None
-    chosen = weights[rows]
-    return np.ascontiguousarray(chosen / chosen.mean(), np.float32)
-
-
-def _refuse_repeated(frame: Any) -> None:
-    names = list(frame.columns)
-    repeated = [name for number, name in enumerate(names) if name in names[:number]]
-    if repeated:
-        raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")
 
 
 def _plain_target(y: Any) -> Any:
@@ -903,28 +544,22 @@ def _plain_target(y: Any) -> Any:
     return y.to_numpy() if hasattr(y, "to_numpy") else y
 
 
-def _refuse_missing(y: Array) -> None:
+def _refuse_missing(y: Array, name: str = "y") -> None:
     """Missing classes and infinity, which scikit-learn would turn into classes or warnings."""
     if y.dtype.kind in "iub" or (y.dtype.kind == "f" and np.isfinite(y).all()):
         return
     for row, value in enumerate(y.tolist()):
         if is_missing(value) or (isinstance(value, float) and np.isinf(value)):
-            raise ValueError(f"y must have a class for every row. Input y contains {value!r} in row {row}")
+            raise ValueError(f"{name} must have a class for every row. Input {name} contains {value!r} in row {row}")
 
 
-def _numeric_targets(y: Any) -> Array:
+def _numeric_targets(y: Any, name: str = "y") -> Array:
     """Targets as float64 of one or two dimensions; a single column as a vector, with scikit-learn's warning."""
-    y = check_array(_plain_target(y), ensure_2d=False, dtype=np.float64, input_name="y")
+    plain = _plain_target(y)
+    check_numbers(plain, name)
+    y = check_array(plain, ensure_2d=False, dtype=np.float64, input_name=name)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if y.ndim > 2:
-        raise ValueError(f"y must have the shape (n,) or (n, targets). Received: y.shape={y.shape}")
+        raise ValueError(f"{name} must have the shape (n,) or (n, targets). Received: {name}.shape={y.shape}")
     return np.asarray(y)
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except TypeError:
-        return False
-    return True

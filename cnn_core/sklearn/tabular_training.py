@@ -43,7 +43,7 @@ class TrainingPlan:
     Attributes
     ----------
     loss : cnn_core.losses.Loss
-    score : callable from one member's outputs on the validation part to a number, the less the better; None without it
+    score : callable from one member's outputs on the validation part to a number, lower is better; None without it
     epochs, batch_size : int
     seed : int
     time_limit : float or None
@@ -191,6 +191,7 @@ class Training:
             scores = [self.plan.score(outputs) for outputs in self.network.outputs(self._validation)]
             self.scores.append(scores)
         for member, score in enumerate(scores):
+            score = math.inf if math.isnan(score) else score
             if score <= self._best_scores[member]:
                 self._best_scores[member], self.best_epochs[member] = score, epoch
                 place = self.network.member_slices[member]
