@@ -5,11 +5,12 @@ Neither scikit-learn nor pandas is imported here.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -84,6 +85,12 @@ class TablePredictor:
     def predict(self, rows: Any) -> Array:
         """Return the prediction for each row of a table in any of its forms; see `columns`."""
         raise NotImplementedError
+
+    def with_network(self, network: TabularNetwork) -> Self:
+        """Return the same predictor with other weights."""
+        other = copy.copy(self)
+        other.network = network
+        return other
 
     def state(self) -> dict[str, Any]:
         """Return what is learnt, without weights, as plain data."""

@@ -73,6 +73,14 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
     time_limit : float, default None
         Seconds after which `fit` ends; the schedule is squeezed beforehand to fit, if need be into part of an epoch.
+    patience : int, default None
+        `fit` ends after so many epochs in which `eval_metric` on the held-out rows, or the loss where none are held
+        out, has not become better. The schedule is that of all `epochs`: its last swing often is the best.
+    callbacks : list of cnn_core.callbacks.Callback, default None
+        With hooks around epochs. Their `model` has `stop_training`, `optimizer.learning_rate` (of the schedule's
+        crests), `get_weights()`, `set_weights(...)` and `estimator`; their logs have "loss" and, with held-out rows,
+        "val_" with the metric's name, such as "val_error", lower is better. scikit-learn's own callbacks, from 1.9 on,
+        are set with `set_callbacks`.
     verbose : int, default 0
         1: show progress.
     random_state : int, RandomState or None, default None
@@ -130,6 +138,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         class_weight: Any = None,
         categorical_features: Any = "from_dtype",
         time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -145,6 +155,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             n_members=n_members,
             categorical_features=categorical_features,
             time_limit=time_limit,
+            patience=patience,
+            callbacks=callbacks,
             verbose=verbose,
             random_state=random_state,
         )
@@ -308,6 +320,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     n_members : int, default 1
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
     time_limit : float, default None
+    patience : int, default None
+    callbacks : list of cnn_core.callbacks.Callback, default None
     verbose : int, default 0
     random_state : int, RandomState or None, default None
 
@@ -344,6 +358,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         n_members: int = 1,
         categorical_features: Any = "from_dtype",
         time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -359,6 +375,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
             n_members=n_members,
             categorical_features=categorical_features,
             time_limit=time_limit,
+            patience=patience,
+            callbacks=callbacks,
             verbose=verbose,
             random_state=random_state,
         )

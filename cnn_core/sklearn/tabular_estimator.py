@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import numbers
 import time
@@ -37,6 +38,7 @@ from cnn_core.sklearn.recipes import PRESETS, Recipe
 from cnn_core.sklearn.table_arrays import is_frame
 from cnn_core.sklearn.table_predictor import METADATA_KEY, TablePredictor, array_of_rows
 from cnn_core.sklearn.table_rows import are_named_rows
+from cnn_core.sklearn.tabular_callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
 from cnn_core.sklearn.tabular_network import MAX_MEMBERS, TabularNetwork
 from cnn_core.sklearn.tabular_training import Part, ProgressLine, Training, TrainingPlan
 from cnn_core.sklearn.training_rows import relative, rows_and_weights, split
@@ -53,7 +55,7 @@ class TrainingTable:
     y_val: Any
 
 
-class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """What both estimators share."""
 
     _task: str
@@ -73,6 +75,8 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         n_members: int = 1,
         categorical_features: Any = "from_dtype",
         time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -87,6 +91,8 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         self.n_members = n_members
         self.categorical_features = categorical_features
         self.time_limit = time_limit
+        self.patience = patience
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -129,6 +135,8 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
             raise ValueError(f"`n_members` must be at most {MAX_MEMBERS}. Received: n_members={self.n_members}")
         if self.time_limit is not None:
             validation.positive_number(self.time_limit, "time_limit")
+        if self.patience is not None:
+            validation.positive_integer(self.patience, "patience")
 
     # Tables
 
@@ -167,7 +175,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         fresh = object.__new__(type(self))
         fresh.__dict__.update({name: value for name, value in vars(self).items() if not _is_fitted_name(name)})
         try:
-            fresh._learn(*arguments)
+            _learn(fresh, *arguments)
         except KeyboardInterrupt:
             if hasattr(fresh, "predictor_") and not hasattr(self, "predictor_"):
                 self.__dict__ = fresh.__dict__
@@ -213,17 +221,35 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         score = None if y_val is None else self._score_function(predictor, y_val, weights_val)
         if recipe.fitted_start:
             start_from_data(network, part.x, seeds[1] + 1)
-        limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
-        self._train(predictor, Training(network, part, x_val, self._plan(score, seeds[2], limit)))
+        plan = self._plan(score, seeds[2])
+        if EpochCallbacks.are_wanted(self):
+            plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
+        plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
+        self._train(predictor, Training(network, part, x_val, plan))
 
     def _held_out_features(self, predictor: TablePredictor, X: Any) -> Array:
         if are_named_rows(X):
             return predictor.features(X)
         return predictor.preprocessor.transform(self._table(X, reset=False))
 
-    def _plan(self, score: Any, seed: int, time_limit: float | None) -> TrainingPlan:
-        line = ProgressLine(self._metric_name() if score is not None else "") if self.verbose else None
-        return TrainingPlan(self._loss(), score, self.epochs, self.batch_size, seed, time_limit, line)
+    def _plan(self, score: Any, seed: int) -> TrainingPlan:
+        metric = self._metric_name() if score is not None else ""
+        return TrainingPlan(
+            self._loss(),
+            score,
+            self.epochs,
+            self.batch_size,
+            seed,
+            report=ProgressLine(metric) if self.verbose else None,
+            patience=self.patience,
+            metric=metric,
+        )
+
+    def _fitted_now(self, predictor: Any) -> dict[str, Any]:
+        """What would be fitted if training ended now, by name, for scikit-learn's callbacks."""
+        copied = copy.copy(self)
+        copied._take(predictor.with_network(copy.copy(predictor.network)))
+        return {name: value for name, value in vars(copied).items() if _is_fitted_name(name)}
 
     def _train(self, predictor: Any, training: Training) -> None:
         try:
@@ -373,6 +399,12 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is 
         self.best_epochs_ = list(state["best_epochs"])
         self.loss_curve_, self.validation_curve_ = list(state["loss_curve"]), list(state["validation_curve"])
         self._take(predictor)
+
+
+@with_callbacks  # type: ignore[untyped-decorator]
+def _learn(estimator: TabularEstimator, *arguments: Any) -> None:
+    """Fit an estimator, and let go of scikit-learn's callbacks whatever happens."""
+    estimator._learn(*arguments)
 
 
 def _is_fitted_name(name: str) -> bool:

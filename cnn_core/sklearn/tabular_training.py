@@ -49,6 +49,11 @@ class TrainingPlan:
     time_limit : float or None
         Seconds.
     report : callable of (epoch, epochs, loss, best score) or None
+    patience : int or None
+        Training ends after so many epochs in which no member has become better.
+    metric : str
+        The score's name, for callbacks.
+    callbacks : object with `begin`, `begin_epoch`, `end_epoch` and `end`, or None
     """
 
     loss: losses.Loss
@@ -58,6 +63,9 @@ class TrainingPlan:
     seed: int
     time_limit: float | None = None
     report: Callable[[int, int, float, float], None] | None = None
+    patience: int | None = None
+    metric: str = "score"
+    callbacks: Any = None
 
 
 class Training:
@@ -79,6 +87,10 @@ class Training:
         Of each epoch, for each member.
     best_epochs : list of int
         Counted from 1.
+    learning_rate : float
+        At the crests of the schedule.
+    n_batches : int
+        Of an epoch.
     """
 
     def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
@@ -91,11 +103,13 @@ class Training:
         self._validation = None if x_validation is None else network.inputs(x_validation)
         self._optimizer = _optimizer(network.recipe)
         self._batch_size = min(plan.batch_size, len(part.x))
-        self._n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
+        self.n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
         self._pass = self._native_pass()
         self._step = 0
-        self._n_steps = plan.epochs * self._n_batches  # of the whole training; fewer if the time limit asks for it
-        self._schedule = schedules.Coslog(network.recipe.learning_rate, max(1, self._n_steps))
+        self._n_steps = plan.epochs * self.n_batches  # of the whole training; fewer if the time limit asks for it
+        self.learning_rate = network.recipe.learning_rate
+        self._last_progress = 0  # the last epoch in which a member became better
+        self._schedule = schedules.Coslog(self.learning_rate, max(1, self._n_steps))
         self._began = self._first_step_began = 0.0
 
     def _native_pass(self) -> Any:
@@ -120,30 +134,49 @@ class Training:
         """Train; Ctrl-C ends the training with the best epoch so far."""
         epoch, self._began = 0, time.monotonic()
         start = np.arange(len(self.part.x), dtype=np.int64)
+        callbacks = self.plan.callbacks
         try:
+            if callbacks is not None:
+                callbacks.begin(self)
             while self._step < self._n_steps:
                 order = _core.shuffled(len(start), self.plan.seed, epoch + 1, start.copy())
                 if epoch == 0:
                     self._first_step_began = time.monotonic()
-                finished = self._epoch(order)
-                epoch += 1
-                if not finished:
+                if callbacks is not None:
+                    callbacks.begin_epoch(epoch)
+                if not self._epoch(order):
                     break
+                epoch += 1
                 self._keep_best(epoch)
-                self._look_at_the_clock()
-                if self.plan.report is not None:
-                    epochs = max(epoch, math.ceil(self._n_steps / self._n_batches))
-                    self.plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
+                if self._ends(epoch):
+                    break
         finally:
             self.network.values[...] = self._best
+        if callbacks is not None:
+            callbacks.end()
+
+    def _ends(self, epoch: int) -> bool:
+        """Look at the clock, report, and say whether training ends after this epoch."""
+        plan = self.plan
+        self._look_at_the_clock()
+        if plan.report is not None:
+            epochs = max(epoch, math.ceil(self._n_steps / self.n_batches))
+            plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
+        stops = plan.patience is not None and epoch - self._last_progress >= plan.patience
+        if plan.callbacks is not None:
+            logs = {"loss": self.losses[-1]}
+            if self.scores:
+                logs[f"val_{plan.metric}"] = float(np.mean(self.scores[-1]))
+            stops |= plan.callbacks.end_epoch(epoch - 1, logs)
+        return stops
 
     def _epoch(self, order: Array) -> bool:
         """One epoch, or its beginning where the training ends amid it; False if the loss left the finite numbers."""
         first, status = 0, ""
-        while first < self._n_batches and self._step < self._n_steps and status != "diverged":
+        while first < self.n_batches and self._step < self._n_steps and status != "diverged":
             # One stretch of a regular training is one epoch.
-            stretch = max(1, min(self._n_batches, self.plan.epochs * self._n_batches // STRETCHES))
-            last = min(first + stretch, self._n_batches, first + self._n_steps - self._step)
+            stretch = max(1, min(self.n_batches, self.plan.epochs * self.n_batches // STRETCHES))
+            last = min(first + stretch, self.n_batches, first + self._n_steps - self._step)
             status, first = self._stretch(first, last, order)
         samples, _, totals, _ = self._pass.take_totals()
         if status == "diverged":
@@ -164,8 +197,8 @@ class Training:
 
     def _rates(self, n: int) -> Array:
         """The learning rates of the next n steps."""
-        if self._schedule.decay_steps != self._n_steps:
-            self._schedule = schedules.Coslog(self.network.recipe.learning_rate, self._n_steps)
+        if (self._schedule.initial_learning_rate, self._schedule.decay_steps) != (self.learning_rate, self._n_steps):
+            self._schedule = schedules.Coslog(self.learning_rate, self._n_steps)
         return np.ascontiguousarray(self._schedule(np.arange(self._step, self._step + n)), np.float64)
 
     def _look_at_the_clock(self) -> None:
@@ -178,7 +211,7 @@ class Training:
             self._n_steps = self._step
         elif measured < MEASURED_SHARE * limit and self._step > 0:
             affordable = int(self._step * (1 + left / measured) - self._steps_of_a_validation())
-            self._n_steps = min(self.plan.epochs * self._n_batches, max(self._step + 1, affordable))
+            self._n_steps = min(self.plan.epochs * self.n_batches, max(self._step + 1, affordable))
 
     def _steps_of_a_validation(self) -> float:
         """How many steps of training cost as much: three products a row and layer against one."""
@@ -187,15 +220,21 @@ class Training:
     def _keep_best(self, epoch: int) -> None:
         """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""
         scores = [-float(epoch)] * self.network.n_members
+        is_measured = False
         if self._validation is not None and self.plan.score is not None:
+            is_measured = True
             scores = [self.plan.score(outputs) for outputs in self.network.outputs(self._validation)]
             self.scores.append(scores)
         for member, score in enumerate(scores):
             score = math.inf if math.isnan(score) else score
             if score <= self._best_scores[member]:
+                if score < self._best_scores[member] and is_measured:
+                    self._last_progress = epoch
                 self._best_scores[member], self.best_epochs[member] = score, epoch
                 place = self.network.member_slices[member]
                 self._best[place] = self.network.values[place]
+        if not is_measured and self.losses[-1] <= min(self.losses):
+            self._last_progress = epoch
 
 
 def _optimizer(recipe: Recipe) -> optimizers.Adam:
