@@ -6,6 +6,7 @@ before it (the shape of the targets) and after it (the weighted mean over the ro
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from cnn_core.serialization import serialize as _as_data
 _registry = Registry("loss")
 # The classes behind the functions of this module, so that `loss=losses.mean_squared_error` trains natively.
 _class_of: dict[Any, type[Loss]] = {}
+_function_of: dict[type[Loss], Any] = {}
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -1163,18 +1165,44 @@ class CustomLoss(Loss):
 # From names, data and objects to losses
 
 
-def get(identifier: Any) -> Loss | None:
-    """Return the loss that an argument stands for.
+def get(identifier: Any) -> Any:
+    """Return the function or the loss that an argument stands for, as in Keras.
 
     Parameters
     ----------
     identifier : None, str, dict, Loss, function or object
-        A name or alias; what `serialize` returned; a loss or its class; a function of this module; or an object with
+        The name or an alias of a function of this module, or a function, gives the function, one value per row; the
+        name of a class, a class, or what `serialize` returned gives a loss; so does an object with
         `value(y_true, y_pred)` and `gradient(y_true, y_pred)`.
 
     Returns
     -------
-    Loss or None
+    Loss, callable or None
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    TypeError
+        If the object is none of these.
+
+    Examples
+    --------
+    >>> get("mse")([[0.0], [0.0]], [[1.0], [2.0]])
+    array([1., 4.])
+    >>> get("MeanSquaredError")
+    MeanSquaredError(name='mean_squared_error', reduction='sum_over_batch_size')
+    """
+    found = _registry.get(identifier)
+    if isinstance(found, Loss):
+        function = _function_of.get(type(found))
+        names_function = isinstance(identifier, str) and identifier != type(found).__name__
+        return function if names_function and function is not None else _as_loss(found)
+    return found if found is None or inspect.isroutine(found) else _as_loss(found)
+
+
+def as_loss(identifier: Any) -> Loss | None:
+    """Return the loss that an argument of `compile` stands for: as `get`, but always as an object.
 
     Raises
     ------
@@ -1185,7 +1213,7 @@ def get(identifier: Any) -> Loss | None:
 
     Examples
     --------
-    >>> get("mse"), get(huber)
+    >>> as_loss("mse"), as_loss(huber)
     (MeanSquaredError(name='mean_squared_error', reduction='sum_over_batch_size'),
      Huber(name='huber_loss', reduction='sum_over_batch_size', delta=1.0))
     """
@@ -1245,7 +1273,7 @@ def resolve(identifier: Any, y_pred_width: int, y_true_shape: tuple[int | None, 
     Parameters
     ----------
     identifier
-        As for `get`. "crossentropy" and "ce" are binary for one output, sparse categorical for labels, else
+        As for `as_loss`. "crossentropy" and "ce" are binary for one output, sparse categorical for labels, else
         categorical.
     y_pred_width : int
         Units of the output layer.
@@ -1261,7 +1289,7 @@ def resolve(identifier: Any, y_pred_width: int, y_true_shape: tuple[int | None, 
     >>> [type(resolve("ce", 3, shape)).__name__ for shape in ((64,), (64, 3))]
     ['SparseCategoricalCrossentropy', 'CategoricalCrossentropy']
     """
-    loss = get(identifier)
+    loss = as_loss(identifier)
     return loss.for_shapes(y_pred_width, y_true_shape) if isinstance(loss, CrossentropyByTarget) else loss
 
 
@@ -1271,7 +1299,7 @@ def resolve(identifier: Any, y_pred_width: int, y_true_shape: tuple[int | None, 
 def _function(cls: type[Loss]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
     def enter(function: Callable[..., Array]) -> Callable[..., Array]:
         function.__doc__ = f"Compute the value of every row: see `{cls.__name__}`. Returns an array (n,)."
-        _class_of[function] = cls
+        _class_of[function], _function_of[cls] = cls, function
         return function
 
     return enter

@@ -7,7 +7,8 @@ per row can be added up natively: `native` and `native_parameters` are what a pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -185,14 +186,8 @@ class Metric:
 
     @property
     def variables(self) -> list[Accumulator]:
-        """The totals, those of metrics among the attributes included."""
-        found: list[Accumulator] = []
-        for each in vars(self).values():
-            if isinstance(each, Accumulator):
-                found.append(each)
-            elif isinstance(each, Metric):
-                found.extend(each.variables)
-        return found
+        """The totals: those among the attributes, in lists and dicts there, and in metrics among them."""
+        return list({id(each): each for each in _totals_in(vars(self))}.values())
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -235,6 +230,19 @@ class Metric:
         """Read targets and predictions in one type and rank."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         return same_rank(as_float(y_true, "y_true", y_pred.dtype), y_pred)
+
+
+def _totals_in(value: Any) -> Iterator[Accumulator]:
+    """Find the totals in a value, however deep."""
+    if isinstance(value, Accumulator):
+        yield value
+    elif isinstance(value, Metric):
+        yield from value.variables
+    elif isinstance(value, Mapping):
+        yield from _totals_in(list(value.values()))
+    elif isinstance(value, (list, tuple, set)):
+        for each in value:
+            yield from _totals_in(each)
 
 
 def _check_same_shape(y_true: Array, y_pred: Array) -> None:
@@ -2010,18 +2018,18 @@ class F1Score(FBetaScore):
 # From names, data and objects to metrics
 
 
-def get(identifier: Any) -> Metric | None:
-    """Return the metric that an argument stands for.
+def get(identifier: Any) -> Any:
+    """Return the metric or function that an argument stands for, as in Keras.
 
     Parameters
     ----------
     identifier : None, str, dict, Metric or callable
-        A name or alias; what `serialize` returned; a metric or its class; a loss; or a function of (y_true, y_pred),
-        which is averaged.
+        A name or alias, what `serialize` returned, a metric or its class gives a metric; a function of
+        (y_true, y_pred) comes back as it is.
 
     Returns
     -------
-    Metric or None
+    Metric, callable or None
 
     Raises
     ------
@@ -2034,6 +2042,17 @@ def get(identifier: Any) -> Metric | None:
     --------
     >>> get("mae"), get("AUC")
     (<MeanAbsoluteError name=mean_absolute_error>, <AUC name=auc>)
+    """
+    return identifier if inspect.isroutine(identifier) else deserialize(identifier)
+
+
+def as_metric(identifier: Any) -> Metric | None:
+    """Return the metric that an argument stands for: as `get`, but a function is averaged, and so is a loss.
+
+    Examples
+    --------
+    >>> as_metric(losses.mean_squared_error)([[0.0], [0.0]], [[1.0], [3.0]])
+    5.0
     """
     return deserialize(identifier)
 
@@ -2077,7 +2096,7 @@ def resolve(
     Parameters
     ----------
     identifier
-        As for `get`; a string also becomes the metric's name. "accuracy" and "acc", "crossentropy" and "ce" are
+        As for `as_metric`; a string also becomes the metric's name. "accuracy" and "acc", "crossentropy" and "ce" are
         binary for one output, sparse categorical for labels, else categorical.
     y_true_shape, y_pred_shape : tuple of int
         Shapes with the axis of samples.
@@ -2095,7 +2114,7 @@ def resolve(
     """
     forms = _FORMS.get(identifier.lower()) if isinstance(identifier, str) else None
     if forms is None:
-        metric = get(identifier)
+        metric = as_metric(identifier)
     elif y_pred_shape[-1] == 1:
         metric = forms[0]()
     elif len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1:

@@ -90,10 +90,10 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
 
 # What turns each argument of `compile` into objects, which know how they are written.
 _KINDS: dict[str, Callable[[Any], Any]] = {
-    "loss": losses.get,
+    "loss": losses.as_loss,
     "loss_weights": lambda weight: weight,
-    "metrics": metrics.get,
-    "weighted_metrics": metrics.get,
+    "metrics": metrics.as_metric,
+    "weighted_metrics": metrics.as_metric,
 }
 
 

@@ -159,7 +159,7 @@ def targets(loss: str, rows: int, width: int, generator: np.random.Generator) ->
 
 def compiled_loss(loss: str) -> Any:
     name, options, _ = LOSSES[loss]
-    function = cnn_core.losses.get(name)
+    function = cnn_core.losses.as_loss(name)
     return type(function)(**options) if options else name
 
 

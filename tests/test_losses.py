@@ -330,13 +330,14 @@ ALIASES = {
 
 @pytest.mark.parametrize("name", ALIASES)
 def test_names_and_aliases_find_the_classes(name):
-    assert type(losses.get(name)) is ALIASES[name]
+    assert type(losses.as_loss(name)) is ALIASES[name]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_functions_stand_for_their_classes(name):
     function = getattr(losses, name.split()[0])
-    assert type(losses.get(function)) is type(CASES[name][0])
+    assert type(losses.as_loss(function)) is type(CASES[name][0])
+    assert losses.get(function) is losses.get(name.split()[0]) is function
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -378,7 +379,7 @@ def test_crossentropy_is_resolved_by_the_target():
         (lambda: losses.BinaryFocalCrossentropy(gamma=-1), ValueError),
         (lambda: losses.CosineSimilarity(axis=0.5), TypeError),
         (lambda: losses.get("mean_square_error"), ValueError),
-        (lambda: losses.get(lambda y, p: 0), TypeError),
+        (lambda: losses.as_loss(lambda y, p: 0), TypeError),
         (lambda: losses.get(3), TypeError),
         (lambda: losses.get([]), TypeError),
         (lambda: losses.MeanSquaredError()([[1.0, 2.0]], [[1.0]]), ValueError),

@@ -430,7 +430,7 @@ def worst(y_true, y_pred, power=1):
 
 
 def test_a_function_of_ones_own_is_averaged():
-    metric = metrics.get(worst)
+    metric = metrics.as_metric(worst)
     y, p = np.zeros((2, 2)), np.array([[1.0, 3.0], [5.0, 0.0]])
     assert (metric.name, metric.native) == ("worst", None)
     assert metric(y, p, sample_weight=[1.0, 3.0]) == (3 + 15) / 4
@@ -441,11 +441,45 @@ def test_a_function_of_ones_own_is_averaged():
     with pytest.raises(ValueError, match="worst"):
         metrics.deserialize(metrics.serialize(squared))
     with pytest.raises(ValueError, match="one weight per value"):
-        metrics.get(lambda y, p: 1.0)(y, p, sample_weight=[1.0, 1.0])
+        metrics.as_metric(lambda y, p: 1.0)(y, p, sample_weight=[1.0, 1.0])
+
+
+def test_get_returns_functions_as_they_are() -> None:
+    assert metrics.get(worst) is worst
+    assert metrics.get(losses.huber) is losses.huber
+    assert metrics.get(None) is None
+
+
+class Scattered(metrics.Metric):
+    """Keep totals in lists, dicts and metrics inside them."""
+
+    def __init__(self, name: str = "scattered") -> None:
+        super().__init__(name=name)
+        self.total = self.add_variable(name="total")
+        self.listed = [self.total, self.add_variable((2,), name="second"), (self.add_variable(initializer="ones"),)]
+        self.named = {"inner": {"third": self.add_variable()}, "mean": metrics.Mean(), "none": None}
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        for variable in self.variables:
+            variable.assign_add(1.0)
+
+    def result(self):
+        return float(sum(np.sum(variable.numpy()) for variable in self.variables))
+
+
+def test_totals_in_lists_and_dicts_are_reset_and_kept() -> None:
+    metric = Scattered()
+    assert len(metric.variables) == 6
+    assert metric.result() == 1.0
+    metric.update_state([0.0], [1.0])
+    assert metric.result() == 8.0
+    twin = pickle.loads(pickle.dumps(metric))
+    metric.reset_state()
+    assert (metric.result(), twin.result()) == (1.0, 8.0)
 
 
 def test_a_function_of_a_whole_batch_counts_batches():
-    metric = metrics.get(lambda y, p: float(np.mean(p)))
+    metric = metrics.as_metric(lambda y, p: float(np.mean(p)))
     metric.update_state([[0.0], [0.0], [0.0]], [[1.0], [1.0], [1.0]])
     metric.update_state([[0.0]], [[4.0]])
     assert metric.result() == 2.5
@@ -509,7 +543,7 @@ def test_what_the_core_cannot_add_up_is_not_offered_to_it():
         metrics.Hinge(),
         metrics.CosineSimilarity(),
         metrics.AUC(),
-        metrics.get(worst),
+        metrics.as_metric(worst),
     ):
         assert metric.native is None, metric
     assert metrics.SparseCategoricalAccuracy().native == "sparse_categorical_accuracy"
