@@ -585,15 +585,16 @@ def _match_weights(value: object, specs: Sequence[TargetSpec]) -> list[tuple[str
         if unknown:
             raise ValueError(f"sample_weight has a key that is no output. Received: key {unknown.pop()!r}")
         return [(f"sample_weight[{spec.name!r}]", value.get(spec.name), spec) for spec in specs]
-    if isinstance(value, (list, tuple)) and len(specs) > 1 and len(value) == len(specs) and _holds_arrays(value):
+    if isinstance(value, (list, tuple)) and len(specs) > 1 and len(value) == len(specs) and holds_arrays(value):
         return [(f"sample_weight[{i}]", part, spec) for i, (part, spec) in enumerate(zip(value, specs, strict=True))]
     if _wraps_one(value, 0):
         value = value[0]  # type: ignore[index]
     return [("sample_weight", value, specs[0])]
 
 
-def _holds_arrays(values: Sequence[Any]) -> bool:
-    return all(
+def holds_arrays(values: object) -> bool:
+    """Tell whether a list is a structure of arrays, rather than an array of numbers."""
+    return isinstance(values, (list, tuple)) and all(
         value is None or len(getattr(value, "shape", ())) > 0 or isinstance(value, (list, tuple)) for value in values
     )
 

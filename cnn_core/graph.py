@@ -11,6 +11,10 @@ from cnn_core.plan import NetworkPlan
 Shape = tuple[int | None, ...]
 
 
+class UndefinedError(AttributeError, ValueError):
+    """An attribute has no value yet: `hasattr` says so, and the message says what is missing."""
+
+
 class Symbol:
     """Stand for an array that a network will compute: a shape, and the call that makes it.
 
@@ -120,10 +124,31 @@ def flatten(structure: Any) -> list[Any]:
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """Apply a function to every leaf, in the order of `flatten`, and keep the structure."""
     if isinstance(structure, Mapping):
-        return {key: map_structure(function, structure[key]) for key in sorted_keys(structure)}
+        made = {key: map_structure(function, structure[key]) for key in sorted_keys(structure)}
+        return {key: made[key] for key in structure}
     if isinstance(structure, (list, tuple)):
         return type(structure)(map_structure(function, value) for value in structure)
     return function(structure)
+
+
+def filled(structure: Any, leaves: Iterable[Any]) -> Any:
+    """Return a structure with other leaves, its dicts by sorted keys, as Keras returns results.
+
+    Examples
+    --------
+    >>> filled({"b": 0, "a": [0, 0]}, [1, 2, 3])
+    {'a': [1, 2], 'b': 3}
+    """
+    following = iter(leaves)
+
+    def fill(part: Any) -> Any:
+        if isinstance(part, Mapping):
+            return {key: fill(part[key]) for key in sorted_keys(part)}
+        if isinstance(part, (list, tuple)):
+            return type(part)(fill(each) for each in part)
+        return next(following)
+
+    return fill(structure)
 
 
 def nodes_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[Node]:

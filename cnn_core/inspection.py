@@ -15,7 +15,7 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.arrays import Array
 from cnn_core.data import Dataset
-from cnn_core.graph import Symbol, map_structure
+from cnn_core.graph import Symbol, filled
 from cnn_core.objectives import Objectives, OutputLoss
 from cnn_core.parameters import ParameterVector, native_optimizer
 from cnn_core.passes import NonFiniteLossError
@@ -422,9 +422,9 @@ def gradients(
     weights = [part.copy() for part in run.parameters.split(run.parameters.gradients)]
     if not with_inputs:
         return weights
-    parts = iter([run.rows(buffer, run.native.delta(buffer)) for buffer in run.plan.inputs])
+    parts = [run.rows(buffer, run.native.delta(buffer)) for buffer in run.plan.inputs]
     structure = model.input
-    return weights, next(parts) if isinstance(structure, Symbol) else map_structure(lambda _: next(parts), structure)
+    return weights, parts[0] if isinstance(structure, Symbol) else filled(structure, parts)
 
 
 @dataclass(frozen=True)

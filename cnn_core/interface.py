@@ -8,8 +8,91 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cnn_core.config as config
+import cnn_core.validation as validation
 from cnn_core.data import InputSpec
-from cnn_core.graph import CallGraph, LayerLike, Symbol, flatten, sorted_keys
+from cnn_core.graph import CallGraph, LayerLike, Symbol, flatten, map_structure, sorted_keys
+
+
+class Form(NamedTuple):
+    """The structure in which a model was given its inputs or outputs, with their names in their places.
+
+    Attributes
+    ----------
+    names : str, or list, tuple or dict of such forms
+    """
+
+    names: Any
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is a list or dict that holds others."""
+        parts = self.names.values() if isinstance(self.names, Mapping) else self.names
+        return not isinstance(self.names, str) and not all(isinstance(part, str) for part in parts)
+
+    @property
+    def has_order(self) -> bool:
+        """Whether a flat list can only mean one order: there is no dict whose keys were not given sorted."""
+        return _has_order(self.names)
+
+    def by_name(self, given: Any, argument: str) -> Any:
+        """Return one value for each place, given in a structure, as `Dataset` and `compile` take them.
+
+        A dict by names, a flat list and a single value come back as they are; what has the form itself, and that is
+        nested, as a dict by names.
+
+        Raises
+        ------
+        ValueError
+            If a nested structure has another form, or a list is given where a dict's keys are not in sorted order:
+            the list could follow either order.
+
+        Examples
+        --------
+        >>> Form({"user": {"b": "b", "a": "a"}, "item": "c"}).by_name({"item": 3, "user": {"a": 1, "b": 2}}, "x")
+        {'c': 3, 'a': 1, 'b': 2}
+        """
+        if isinstance(given, Mapping):
+            if not self.is_nested or validation.is_sparse(given) or set(given) <= set(flatten(self.names)):
+                return given
+            return _by_name(self.names, given, argument)
+        if not isinstance(given, (list, tuple)) or isinstance(self.names, str):
+            return given
+        if self.is_nested and not isinstance(self.names, Mapping) and _any_nested(given):
+            return _by_name(self.names, given, argument)
+        if 1 < len(given) <= len(flatten(self.names)) and not self.has_order:
+            raise ValueError(
+                f"{argument} must have the form {self.names!r}, of which the model was made; the order of a list "
+                f"would be a guess. Received: {validation.show(given)}"
+            )
+        return given
+
+
+def _has_order(names: Any) -> bool:
+    if isinstance(names, str):
+        return True
+    if isinstance(names, Mapping):
+        return list(names) == sorted_keys(names) and all(map(_has_order, names.values()))
+    return all(map(_has_order, names))
+
+
+def _any_nested(given: Sequence[Any]) -> bool:
+    return any(isinstance(part, (list, tuple, Mapping)) and not validation.is_sparse(part) for part in given)
+
+
+def _by_name(names: Any, given: Any, argument: str) -> dict[str, Any]:
+    if isinstance(names, str):
+        return {names: given}
+    if isinstance(names, Mapping):
+        fits = isinstance(given, Mapping) and set(given) <= set(names)
+        parts = [(key, names[key], given[key]) for key in given] if fits else []
+    else:
+        fits = isinstance(given, (list, tuple)) and len(given) == len(names)
+        parts = list(zip(range(len(names)), names, given, strict=True)) if fits else []
+    if not fits:
+        raise ValueError(f"{argument} must have the form {names!r}. Received: {validation.show(given)}")
+    return {
+        name: value for key, part, each in parts for name, value in _by_name(part, each, f"{argument}[{key!r}]").items()
+    }
 
 
 class Interface(NamedTuple):
@@ -25,6 +108,8 @@ class Interface(NamedTuple):
     dtype : numpy.dtype
     width : int or None
         Features of a sample, if there is one input and it takes a row of numbers.
+    input_form, output_form : Form
+        The structures in which inputs and outputs were given, and come and go.
     """
 
     inputs: list[InputSpec]
@@ -32,20 +117,30 @@ class Interface(NamedTuple):
     output_shapes: list[tuple[Any, ...]]
     dtype: np.dtype[Any]
     width: int | None
+    input_form: Form
+    output_form: Form
 
     @classmethod
     def of(cls, graph: CallGraph) -> Interface:
         """Work it out for a graph."""
+        input_names, names = _names(graph.input_structure, "input"), _names(graph.output_structure, "output")
         inputs = [
             InputSpec(name, symbol.shape[1:], sparse=True)
             if (limit := index_limit(graph, symbol)) is None
             else InputSpec(name, symbol.shape[1:], "int", limit)
-            for name, symbol in zip(_names(graph.input_structure, "input"), graph.inputs, strict=True)
+            for name, symbol in zip(input_names, graph.inputs, strict=True)
         ]
         shapes = [tuple(symbol.shape) for symbol in graph.outputs]
         plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
-        names = _names(graph.output_structure, "output")
-        return cls(inputs, names, shapes, _common_dtype(graph.layers), inputs[0].shape[0] if plain else None)
+        return cls(
+            inputs,
+            names,
+            shapes,
+            _common_dtype(graph.layers),
+            inputs[0].shape[0] if plain else None,
+            _form(graph.input_structure, input_names),
+            _form(graph.output_structure, names),
+        )
 
 
 def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
@@ -58,6 +153,11 @@ def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
                 limits.append(node.layer.index_limit if inner is None else index_limit(inner, inner.inputs[position]))
     known = [limit for limit in limits if limit is not None]
     return min(known) if known and len(known) == len(limits) else None
+
+
+def _form(structure: Any, names: Sequence[str]) -> Form:
+    following = iter(names)
+    return Form(map_structure(lambda symbol: next(following), structure))
 
 
 def _names(structure: Any, kind: str) -> list[str]:

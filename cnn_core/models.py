@@ -10,7 +10,7 @@ import numpy as np
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import feature_shape
-from cnn_core.graph import CallGraph, Node, Symbol, flatten, map_structure
+from cnn_core.graph import CallGraph, Node, Symbol, filled, flatten, map_structure
 from cnn_core.interface import Interface
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
@@ -237,7 +237,7 @@ class Model(Trainer, Layer):
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
         structure = self.graph.output_structure
-        return arrays[0] if isinstance(structure, Symbol) else _filled(structure, arrays)
+        return arrays[0] if isinstance(structure, Symbol) else filled(structure, arrays)
 
     # Calling
 
@@ -257,6 +257,8 @@ class Model(Trainer, Layer):
         return self._pack_outputs(self._predict_arrays(inputs))
 
     def _in_order(self, inputs: Any) -> list[Any]:
+        if self.built:
+            inputs = self.interface.input_form.by_name(inputs, "x")
         if isinstance(inputs, Mapping) and self.built and set(inputs) == set(self.input_names):
             return [inputs[name] for name in self.input_names]
         return flatten(inputs)
@@ -286,7 +288,7 @@ class Model(Trainer, Layer):
                 )
         outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
         Node.of(self, leaves, outputs, training)
-        return _filled(self.graph.output_structure, outputs)
+        return filled(self.graph.output_structure, outputs)
 
     # Looking inside
 
@@ -586,12 +588,6 @@ def _input_of(layer: Layer) -> Symbol | None:
 def _layer(value: Any, custom_objects: Any) -> Layer:
     layer: Layer = value if isinstance(value, Layer) else registry.deserialize(value, custom_objects)
     return layer
-
-
-def _filled(structure: Any, leaves: Sequence[Any]) -> Any:
-    """Return a structure with other leaves."""
-    following = iter(leaves)
-    return map_structure(lambda leaf: next(following), structure)
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

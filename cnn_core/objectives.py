@@ -14,10 +14,14 @@ import cnn_core.metrics as metrics
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import TargetSpec
+from cnn_core.interface import Form
 from cnn_core.losses import Loss
 
 # Losses whose targets are laid out for them alone, or of another width than the output: no metric can read along.
 _OWN_TARGETS = frozenset({"hinge", "squared_hinge", "quantile", "gaussian_nll"})
+
+# What stands for targets that nobody has seen yet; None would be targets left out.
+UNSEEN: Any = object()
 
 
 class CompileArguments(NamedTuple):
@@ -31,7 +35,7 @@ class CompileArguments(NamedTuple):
     def check(self) -> None:
         """Say what is wrong with a name or an object, before any data is seen."""
         for loss in _leaves(self.loss):
-            losses.get(loss)
+            losses.as_loss(loss)
         for metric in (*_leaves(self.metrics), *_leaves(self.weighted_metrics)):
             metrics.resolve(metric, (None, 1), (None, 1))
 
@@ -193,8 +197,16 @@ class Objectives:
     output_names : sequence of str
     output_shapes : sequence of tuple
         With the batch dimension.
-    y : array-like, or list or dict of them
-        The first targets seen: "accuracy" and "crossentropy" take their meaning from their shapes.
+    y : array-like, or list or dict of them, optional
+        The first targets seen: "accuracy" and "crossentropy" take their meaning from their shapes. Without any, shapes
+        are those that the losses expect.
+    form : Form, default None
+        The structure of the outputs; None: a list of them.
+
+    Attributes
+    ----------
+    settled : bool
+        Whether targets can change nothing any more.
 
     Raises
     ------
@@ -207,20 +219,44 @@ class Objectives:
         arguments: CompileArguments,
         output_names: Sequence[str],
         output_shapes: Sequence[tuple[Any, ...]],
-        y: Any,
+        y: Any = UNSEEN,
+        form: Form | None = None,
     ) -> None:
         self._names = list(output_names)
         self._shapes = list(output_shapes)
-        given = _by_output(arguments.loss, self._names, "loss")
-        weights = _by_output(arguments.loss_weights, self._names, "loss_weights")
+        self._form = form or Form(self._names)
+        given = self._by_output(arguments.loss, "loss")
+        weights = self._by_output(arguments.loss_weights, "loss_weights")
         self._outputs = [output for output, loss in enumerate(given) if loss is not None]
-        shapes = self._target_shapes(y)
+        self.settled = y is not UNSEEN or all(map(_says_targets, given))
+        shapes = self._expected_shapes(given) if y is UNSEEN else self._target_shapes(y)
         self.losses = [self._match_loss(given[o], o, weights[o], shapes[o]) for o in self._outputs]
         self.metrics: list[OutputMetric] = []
         for weighted, identifiers in ((False, arguments.metrics), (True, arguments.weighted_metrics)):
-            for output, listed in enumerate(_metrics_by_output(identifiers, self._names)):
+            for output, listed in enumerate(self._metrics_by_output(identifiers)):
                 self.metrics += [self._match_metric(each, output, shapes[output], weighted) for each in listed]
         self.metrics = _with_own_labels(self.metrics)
+
+    def _by_output(self, given: Any, argument: str) -> list[Any]:
+        """Return one entry for each output, from one value, or a list or dict of the outputs' form."""
+        if not _is_configuration(given):
+            given = self._form.by_name(given, f"`{argument}`")
+        return _by_output(given, self._names, argument)
+
+    def _metrics_by_output(self, given: Any) -> list[list[Any]]:
+        several = len(self._names) > 1 and not _is_configuration(given)
+        if several and (isinstance(given, Mapping) or not self._form.is_nested):
+            given = self._form.by_name(given, "`metrics`")
+        return _metrics_by_output(given, self._names)
+
+    def _expected_shapes(self, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the shapes of the targets that the losses expect."""
+        shapes = list(self._shapes)
+        for output in self._outputs:
+            loss = losses.resolve(given[output], int(shapes[output][-1]), shapes[output])
+            if loss is not None and loss.expects_labels:
+                shapes[output] = shapes[output][:-1]
+        return shapes
 
     def _target_shapes(self, y: Any) -> list[tuple[int, ...]]:
         parts = self.targets_of(y)
@@ -260,6 +296,8 @@ class Objectives:
     def targets_of(self, y: Any) -> Any:
         """Leave out the targets of outputs without a loss, which may be given or not."""
         kept = [self._names[output] for output in self._outputs]
+        if len(self._names) > 1:
+            y = self._form.by_name(y, "y")
         if isinstance(y, Mapping) and len(self._names) > 1:
             return {name: part for name, part in y.items() if name not in self._names or name in kept}
         if isinstance(y, (list, tuple)) and len(y) == len(self._names) > len(kept):
@@ -365,6 +403,12 @@ def _is_native(metric: Any, loss: Loss) -> bool:
     if getattr(metric, "native", None) is None or loss.native is None or loss.native in _OWN_TARGETS:
         return False
     return bool(metric.expects_labels) == loss.expects_labels
+
+
+def _says_targets(given: Any) -> bool:
+    """Tell whether a loss alone says what its targets look like."""
+    loss = losses.as_loss(given)
+    return loss is None or (loss.native is not None and not isinstance(loss, losses.CrossentropyByTarget))
 
 
 def _is_configuration(value: Any) -> bool:

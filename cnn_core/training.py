@@ -18,10 +18,11 @@ import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import History
-from cnn_core.data import Batches, Dataset, adapt, is_batches
+from cnn_core.data import Batches, Dataset, adapt, holds_arrays, is_batches
 from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict_with_hooks
+from cnn_core.graph import UndefinedError
 from cnn_core.interface import Interface
-from cnn_core.objectives import CompileArguments, Objectives
+from cnn_core.objectives import UNSEEN, CompileArguments, Objectives
 from cnn_core.parameters import ParameterVector
 from cnn_core.passes import BatchSource, Totals, run_epoch
 from cnn_core.variables import Variable
@@ -150,13 +151,15 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics in use, once data has been seen."""
-        return [] if self._objectives is None else [each.metric for each in self._objectives.metrics]
+        """The metrics in use; what "accuracy" stands for may change with the first data."""
+        objectives = self._expected_objectives()
+        return [] if objectives is None else [each.metric for each in objectives.metrics]
 
     @property
     def metrics_names(self) -> list[str]:
-        """The labels of what `evaluate` returns, once data has been seen."""
-        return ["loss"] if self._objectives is None else self._objectives.labels
+        """The labels of what `evaluate` returns."""
+        objectives = self._expected_objectives()
+        return ["loss"] if objectives is None else objectives.labels
 
     def _require_compiled(self, purpose: str) -> CompileArguments:
         if self._arguments is None:
@@ -168,10 +171,25 @@ class Trainer:
     def _objectives_for(self, y: Any, purpose: str) -> Objectives:
         """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""
         arguments = self._require_compiled(purpose)
-        if self._objectives is None:
-            self._objectives = Objectives(arguments, self.output_names, self.output_shapes, y)
+        if self._objectives is None or not self._objectives.settled:
+            self._objectives = self._match(arguments, y)
             self._on_batch.clear()
         return self._objectives
+
+    def _expected_objectives(self) -> Objectives | None:
+        """Match losses and metrics to outputs before any data is seen, as far as can be told."""
+        arguments = self._arguments
+        if self._objectives is None and arguments is not None and arguments.loss is not None:
+            try:
+                if not self.built:
+                    return Objectives(arguments, ["output"], [(None, 1)])
+                self._objectives = self._match(arguments)
+            except ValueError as error:
+                raise UndefinedError(str(error)) from error
+        return self._objectives
+
+    def _match(self, arguments: CompileArguments, y: Any = UNSEEN) -> Objectives:
+        return Objectives(arguments, self.output_names, self.output_shapes, y, form=self.interface.output_form)
 
     # What the model adds
 
@@ -275,8 +293,10 @@ class Trainer:
     ) -> Dataset:
         """Check data and bring it into the model's form; without objectives for prediction."""
         interface = self.interface
+        if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
+            sample_weight = interface.output_form.by_name(sample_weight, "sample_weight")
         return adapt(
-            x,
+            interface.input_form.by_name(x, "x"),
             None if objectives is None else objectives.targets_of(y),
             sample_weight,
             class_weight,

@@ -201,12 +201,62 @@ def test_dicts_count_by_sorted_keys_as_in_keras() -> None:
     assert [weight.shape for weight in model.get_weights()] == [(7, 1), (1,), (7, 2), (2,), (7, 3), (3,)]
     by_name = model.predict({"late": X, "early": X[:, :3]})
     assert list(by_name) == ["a", "m", "z"]
-    in_order = model.predict([X[:, :3], X])
-    for key in by_name:
-        np.testing.assert_array_equal(in_order[key], by_name[key])
     again = Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
-    np.testing.assert_array_equal(again.predict([X[:, :3], X])["z"], by_name["z"])
+    for either in (model, again):
+        with pytest.raises(ValueError, match=r"x must have the form \{'late': 'late', 'early': 'early'\}"):
+            either.predict([X[:, :3], X])
+        with pytest.raises(ValueError, match="x must have the form"):
+            either([first, second])
+    np.testing.assert_array_equal(again.predict({"early": X[:, :3], "late": X})["z"], by_name["z"])
+
+
+def test_a_list_stands_for_a_dict_whose_keys_are_in_order() -> None:
+    a, b = cnn_core.Input((4,), name="a"), cnn_core.Input((4,), name="b")
+    model = Model({"a": a, "b": b}, layers.Subtract()([a, b]))
+    np.testing.assert_array_equal(model.predict([X, 2 * X]), model.predict({"b": 2 * X, "a": X}))
+
+
+def test_nested_inputs_and_targets_are_fed_in_their_form() -> None:
+    a, b, c = (cnn_core.Input((2,), name=name) for name in "abc")
+    total = layers.Add(name="total")([a, c])
+    model = Model({"pair": {"z": b, "y": a}, "one": [c]}, {"deep": {"v": [total, b]}, "flat": layers.Dense(1)(c)})
+    x = {"pair": {"z": X[:, 2:], "y": X[:, :2]}, "one": [X[:, 1:3]]}
+    by_name = {"a": X[:, :2], "b": X[:, 2:], "c": X[:, 1:3]}
+    np.testing.assert_array_equal(model.predict(x)["deep"]["v"][0], X[:, :2] + X[:, 1:3])
+    np.testing.assert_array_equal(model.predict(by_name)["deep"]["v"][1], X[:, 2:])
+    np.testing.assert_array_equal(model(x)["deep"]["v"][0], X[:, :2] + X[:, 1:3])
+    again = Model({"p": {"z": b, "y": a}, "q": c}, model({"pair": {"y": a, "z": b}, "one": [c]})["deep"]["v"][0])
+    np.testing.assert_array_equal(
+        again.predict({"p": {"y": X[:, :2], "z": X[:, 2:]}, "q": X[:, 1:3]}), X[:, :2] + X[:, 1:3]
+    )
+    model.compile("sgd", {"deep": {"v": ["mse", "mae"]}, "flat": "mse"}, metrics={"deep": {"v": [["mae"], []]}})
+    y = {"flat": np.zeros((12, 1)), "deep": {"v": [np.zeros((12, 2)), np.zeros((12, 2))]}}
+    logs = model.evaluate(x, y, return_dict=True, verbose=0)
+    assert logs["b_loss"] == pytest.approx(np.abs(X[:, 2:]).mean(), rel=1e-5)
+    assert logs["total_mae"] == pytest.approx(np.abs(X[:, :2] + X[:, 1:3]).mean(), rel=1e-5)
+    for wrong, where in (({"pair": x["pair"]}, "x must have the keys"), ({**x, "one": X}, r"x\['one'\] must have")):
+        with pytest.raises(ValueError, match=where):
+            model.predict(wrong)
+    with pytest.raises(ValueError, match="x must have the form"):
+        model.predict([X[:, :2], X[:, 2:], X[:, 1:3]])
+
+
+@pytest.mark.parametrize("arguments", [{"loss": ["mse", "mae"]}, {"loss": "mse", "loss_weights": [1.0, 2.0]}])
+def test_lists_by_output_need_dicts_whose_keys_are_in_order(arguments: dict[str, Any]) -> None:
+    x = cnn_core.Input((4,))
+    y = [np.zeros((12, 1)), np.zeros((12, 1))]
+    for keys, fits in (("ab", True), ("ba", False)):
+        model = Model(x, {key: layers.Dense(1, name=f"dense_{keys}_{key}")(x) for key in keys})
+        model.compile("sgd", **arguments)
+        if fits:
+            assert np.isfinite(model.evaluate(X, y, verbose=0)).all()
+            continue
+        with pytest.raises(ValueError, match=f"`{list(arguments)[-1]}` must have the form"):
+            model.evaluate(X, dict(zip(keys, y, strict=True)), verbose=0)
+        model.compile("sgd", "mse")
+        with pytest.raises(ValueError, match="y must have the form"):
+            model.evaluate(X, y, verbose=0)
 
 
 def test_structures_are_kept() -> None:

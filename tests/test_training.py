@@ -707,6 +707,42 @@ def test_what_evaluate_returns() -> None:
     assert [metric.result() for metric in measured.metrics] == values[1:]
 
 
+LABELS_OF_ACCURACY = [
+    ("sparse_categorical_crossentropy", 3, [0, 1, 2], metrics.SparseCategoricalAccuracy),
+    ("categorical_crossentropy", 3, np.eye(3), metrics.CategoricalAccuracy),
+    ("binary_crossentropy", 1, [0, 1, 1], metrics.BinaryAccuracy),
+    ("crossentropy", 3, [0, 1, 2], metrics.SparseCategoricalAccuracy),
+]
+
+
+@pytest.mark.parametrize(("loss", "units", "y", "kind"), LABELS_OF_ACCURACY)
+def test_metrics_are_known_before_the_first_batch(loss: str, units: int, y: Any, kind: type) -> None:
+    model = cnn_core.Sequential([layers.Dense(units, "sigmoid")])
+    assert (model.metrics, model.metrics_names) == ([], ["loss"])
+    own = metrics.MeanSquaredError(name="own")
+    model.compile("sgd", loss, metrics=["accuracy", own][: 2 if units > 1 and np.ndim(y) == 2 else 1])
+    expected = ["loss", "accuracy", "own"][: len(model.metrics) + 1]
+    for x in (None, np.zeros((3, 2))):
+        if x is not None:
+            model.build((None, 2))
+        assert model.metrics_names == expected
+    before = model.metrics
+    values = model.evaluate(np.zeros((3, 2)), y, verbose=0)
+    assert model.metrics_names == expected
+    assert len(values) == len(expected)
+    assert type(model.metrics[0]) is kind
+    if loss != "crossentropy":
+        assert all(a is b for a, b in zip(before, model.metrics, strict=True))
+
+
+def test_metrics_that_fit_no_output_have_no_names_yet() -> None:
+    model = cnn_core.Sequential([cnn_core.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", {"nowhere": "mse"})
+    assert not hasattr(model, "metrics_names")
+    with pytest.raises(AttributeError, match="`loss` must have outputs as keys"):
+        model.metrics  # noqa: B018
+
+
 def test_names_of_equal_metrics_are_numbered() -> None:
     model = compiled(metrics=["mae", metrics.MeanAbsoluteError(name="mae")], weighted_metrics=["mae", "mse"])
     assert list(model.evaluate(X, Y, verbose=0, return_dict=True)) == ["loss", "mae", "mae_1", "mse", "weighted_mae"]
