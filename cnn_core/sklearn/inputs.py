@@ -55,6 +55,22 @@ def check_numbers(values: Any, name: str) -> None:
         raise ValueError(f"`{name}` must hold numbers. Received: {found} of {array.dtype}. {_OF_TIMES}")
 
 
+def check_labels(y: Any) -> None:
+    """Refuse bytes as class labels, in the words of scikit-learn since 1.7.
+
+    Raises
+    ------
+    TypeError
+        If there are any.
+    """
+    labels = y if hasattr(y, "tocsr") else np.asarray(y)
+    if labels.dtype.kind == "S" or (labels.dtype == object and labels.size and isinstance(labels.flat[0], bytes)):
+        raise TypeError(
+            "Support for labels represented as bytes is not supported. "
+            "Convert the labels to a string or integer format."
+        )
+
+
 def check_features(X: Any) -> None:
     """Refuse a damaged sparse matrix, and dates and times: their numbers depend on the unit in which they are stored.
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.objectives as objectives
 from cnn_core.arrays import Array
-from cnn_core.sklearn.inputs import check_numbers, with_class_weight
+from cnn_core.sklearn.inputs import check_labels, check_numbers, with_class_weight
 from cnn_core.sklearn.labels import Labels, classes_of
+from cnn_core.sklearn.parameter_rules import NONE, Rule, checks_parameters, having, instance, one_of
 from cnn_core.sklearn.perceptron import Perceptron
 from cnn_core.sklearn.training import Objective, Rows
 from cnn_core.sparse import check_sparse
@@ -168,10 +168,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     (True, (2, 3))
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **Perceptron._parameter_constraints,
-        "loss": [StrOptions({"log_loss"}), HasMethods(["gradient"])],
-        "class_weight": [None, dict, list, StrOptions({"balanced"})],
+    _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **Perceptron._parameter_rules,
+        "loss": (one_of(["log_loss"]), having("gradient")),
+        "class_weight": (NONE, *instance(dict, list), one_of(["balanced"])),
     }
 
     def __init__(
@@ -214,6 +214,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, y, reset)
+        check_labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = Labels(y)
             self.classes_ = self._labels.classes
@@ -250,6 +251,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, y, False)
+        check_labels(y)
         self._check_layout(y, "y_val")
         unknown = np.setdiff1d(classes_of(y), self.classes_)
         if len(unknown):
@@ -291,7 +293,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _decode(self, outputs: Array) -> Any:
         return self._labels.decode(outputs)
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     def fit(
         self,
         X: Any,
@@ -326,7 +328,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch on the data, from where the last call ended.
 
@@ -343,7 +345,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self
         """
         check_sparse(y, "y")
-        if _check_partial_fit_first_call(self, classes):
+        if self._is_first_call(classes):
             self._labels = Labels(y if type_of_target(y).startswith("multilabel") else np.asarray(classes))
         self._fit(X, y, sample_weight, True)
         return self
@@ -363,6 +365,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         """
         check_sparse(y, "y")
         return float(super().score(X, y, sample_weight))
+
+    def _is_first_call(self, classes: Any) -> bool:
+        """Whether a `partial_fit` begins; takes over its classes, and refuses others later on."""
+        known = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if classes is None:
+            return False
+        given = unique_labels(classes)
+        if known is None:
+            self.classes_ = given
+        elif not np.array_equal(known, given):
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
+        return known is None
 
     def predict(self, X: Any) -> Any:
         """Return the likeliest class of each row, or an indicator matrix of the labels likelier than not.
@@ -535,9 +551,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **Perceptron._parameter_constraints,
-        "loss": [StrOptions(set(objectives.REGRESSION_LOSSES)), HasMethods(["gradient"])],
+    _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **Perceptron._parameter_rules,
+        "loss": (one_of(objectives.REGRESSION_LOSSES), having("gradient")),
     }
 
     def __init__(
@@ -601,7 +617,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:
         return _r2(rows.original, outputs, rows.weights)
 
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     def fit(
         self,
         X: Any,
@@ -636,7 +652,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return self
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
-    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    @checks_parameters
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch on the data, from where the last call ended.
 

@@ -12,9 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,8 +21,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
@@ -38,6 +34,19 @@ from cnn_core.config import set_num_threads
 from cnn_core.sklearn.held_out import UNKNOWN, HeldOutScores, Standing
 from cnn_core.sklearn.inputs import check_features, sample_weights
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
+from cnn_core.sklearn.parameter_rules import (
+    ARRAY_LIKE,
+    BOOLEAN,
+    CALLABLE,
+    INFINITE,
+    NONE,
+    RANDOM_STATE,
+    Rule,
+    having,
+    one_of,
+    real,
+    whole,
+)
 from cnn_core.sklearn.plain import has_known_features, is_plain_matrix, is_plain_target, take_over
 from cnn_core.sklearn.training import (
     Evaluator,
@@ -97,37 +106,36 @@ def _threads(n: int | None) -> Iterator[None]:
 class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(ACTIVATION_NAMES), "array-like", HasMethods(["derivative"])],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": ["array-like", Interval(Real, 0, 1, closed="left")],
-        "batch_normalization": ["boolean"],
-        "metric": [None, StrOptions({"loss", *get_scorer_names()}), callable],
-        "callbacks": "no_validation",
-        "clipnorm": [None, Interval(Real, 0, None, closed="neither")],
-        "n_threads": [None, Interval(Integral, 1, _core.max_threads(), closed="both")],
-        "keep_optimizer": ["boolean"],
+    _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        "hidden_layer_sizes": (ARRAY_LIKE, whole(1)),
+        "activation": (one_of(ACTIVATION_NAMES), ARRAY_LIKE, having("derivative")),
+        "solver": (one_of(["lbfgs", *STOCHASTIC_SOLVERS]),),
+        "alpha": (real("[)", 0),),
+        "batch_size": (one_of(["auto"]), whole(1)),
+        "learning_rate": (one_of(["constant", "invscaling", "adaptive"]),),
+        "learning_rate_init": (real("()", 0),),
+        "power_t": (real("[)", 0),),
+        "max_iter": (whole(1),),
+        "shuffle": BOOLEAN,
+        "random_state": RANDOM_STATE,
+        "tol": (real("[)", 0),),
+        "verbose": (whole(0), *BOOLEAN),
+        "warm_start": BOOLEAN,
+        "momentum": (real("[]", 0, 1),),
+        "nesterovs_momentum": BOOLEAN,
+        "early_stopping": BOOLEAN,
+        "validation_fraction": (real("[)", 0, 1),),
+        "beta_1": (real("[)", 0, 1),),
+        "beta_2": (real("[)", 0, 1),),
+        "epsilon": (real("()", 0),),
+        "n_iter_no_change": (whole(1), INFINITE),
+        "max_fun": (whole(1),),
+        "dropout": (ARRAY_LIKE, real("[)", 0, 1)),
+        "batch_normalization": BOOLEAN,
+        "metric": (NONE, one_of(["loss", *get_scorer_names()]), CALLABLE),
+        "clipnorm": (NONE, real("()", 0)),
+        "n_threads": (NONE, whole(1, _core.max_threads())),
+        "keep_optimizer": BOOLEAN,
     }
 
     coefs_: list[Array]
@@ -372,24 +380,22 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         return network
 
     def _solver_state(self, network: DenseNetwork, incremental: bool) -> SolverState:
-        """Return a new state of the optimizer or, to go on with, that of the last call with the settings of now."""
-        state, known = self._new_solver_state(network), getattr(self, "_optimizer", None)
-        if incremental and known is not None and known.rule == state.rule and known.fits(state.slots):
-            rate = known.learning_rate if known.first_rate == state.first_rate else state.first_rate
-            state = replace(state, slots=known.slots, learning_rate=rate, step=known.step)
+        """Return the optimizer's state: a new one or, to go on with, that of the last call with the settings of now."""
+        rule, count = "sgd", 1 if self.momentum else 0
+        numbers: tuple[float, ...] = (self.momentum, self.nesterovs_momentum)
+        if self.solver == "adam":
+            rule, numbers, count = "adam", (self.beta_1, self.beta_2, self.epsilon, 0), 2
+        rate = float(self.learning_rate_init)
+        state = SolverState(rule, numbers, [], rate, rate, self.learning_rate if rule == "sgd" else "constant")
+        known: SolverState | None = getattr(self, "_optimizer", None) if incremental else None
+        if known is not None and known.rule == rule and known.fits(network.trained, count):
+            state.slots, state.step = known.slots, known.step
+            if known.first_rate == rate:
+                state.learning_rate = known.learning_rate
+        else:
+            state.slots = [np.zeros_like(network.trained) for _ in range(count)]
         self._optimizer = state
         return state
-
-    def _new_solver_state(self, network: DenseNetwork) -> SolverState:
-        if self.solver == "adam":
-            count, rule = 2, "adam"
-            numbers: tuple[float, ...] = (self.beta_1, self.beta_2, self.epsilon, 0)
-        else:
-            count, rule = 1 if self.momentum else 0, "sgd"
-            numbers = (self.momentum, self.nesterovs_momentum)
-        slots = [np.zeros_like(network.trained) for _ in range(count)]
-        rate = float(self.learning_rate_init)
-        return SolverState(rule, numbers, slots, rate, rate, self.learning_rate if rule == "sgd" else "constant")
 
     def _fit_stochastic(self, rows: Rows, widths: list[int], incremental: bool, validation: Rows | None) -> None:
         dtype = self.coefs_[0].dtype
@@ -594,9 +600,23 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             jac=True,
             options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
         )
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.n_iter_ = min(result.nit, self.max_iter)
         self.loss_ = result.fun
         network.values[...] = result.x
+        if result.status != 0:
+            self._warn_of_lbfgs(result)
+
+    def _warn_of_lbfgs(self, result: Any) -> None:
+        longer = ""
+        if self.n_iter_ == self.max_iter:
+            longer = f"\nIncrease the number of iterations to improve the convergence (max_iter={self.max_iter})."
+        warnings.warn(
+            f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}):\n{result.message}\n"
+            f"{longer}\nYou might also want to scale the data as shown in:\n"
+            "    https://scikit-learn.org/stable/modules/preprocessing.html",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
 
     # Prediction
 

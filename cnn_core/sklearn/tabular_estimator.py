@@ -17,13 +17,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 import cnn_core.activations as activations
 import cnn_core.losses as losses
@@ -150,9 +144,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             if not rows or not width:
                 what = f"{rows} sample(s)" if not rows else f"{width} feature(s)"
                 raise ValueError(f"Found array with {what} (shape=({rows}, {width})) while a minimum of 1 is required.")
-            _check_feature_names(self, X, reset=reset)
-            _check_n_features(self, X, reset=reset)
-            return X
+            return validate_data(self, X, reset=reset, skip_check_array=True)
         if isinstance(X, (list, tuple)):
             X = array_of_rows(X)
         return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)

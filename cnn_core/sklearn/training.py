@@ -43,10 +43,11 @@ class SolverState:
     schedule: str = "constant"
     step: int = 0
 
-    def fits(self, slots: list[Array]) -> bool:
-        """Whether its vectors are like these."""
-        ours, theirs = ([(slot.shape, slot.dtype) for slot in each] for each in (self.slots, slots))
-        return ours == theirs
+    def fits(self, trained: Array, count: int) -> bool:
+        """Whether it has so many vectors like `trained`."""
+        return len(self.slots) == count and all(
+            slot.shape == trained.shape and slot.dtype == trained.dtype for slot in self.slots
+        )
 
 
 @dataclass

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, _num_samples
 
 from cnn_core.arrays import Array
+from cnn_core.sklearn.inputs import sample_weights
 
 LEAST_ROWS_TO_HOLD_OUT = 64  # of fewer, a held-out part says nothing: all are trained on, and the last epoch is kept
 
@@ -18,7 +18,7 @@ def rows_and_weights(X: Any, y: Array, weights: Array | None) -> tuple[Array, Ar
     In a table too small to hold rows out, a whole number as weight is so many copies of its row, and arrays of numbers
     are brought in an order of their own: the same rows, in whatever order or multiplicity, give the same bits.
     """
-    n = _num_samples(X)
+    n = len(y)
     rows = np.arange(n)
     whole = weights is not None and bool((weights == np.floor(weights)).all())
     if weights is not None:
@@ -56,10 +56,9 @@ def checked_weights(sample_weight: Any, X: Any) -> Array | None:
     """
     if sample_weight is None:
         return None
-    table = X if isinstance(X, np.ndarray) else np.empty((_num_samples(X), 1))
-    weights = np.asarray(_check_sample_weight(sample_weight, table, dtype=np.float64, ensure_non_negative=True))
-    if not weights.any():
-        raise ValueError("`sample_weight` must hold a number above zero: sample weights are all zero")
+    weights = sample_weights(sample_weight, len(X)).astype(np.float64)
+    if weights.min() < 0:
+        raise ValueError(f"Negative values in data passed to `sample_weight`. Received: {weights.min()}")
     return weights
 
 
