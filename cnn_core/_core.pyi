@@ -98,7 +98,14 @@ class Workbench:
 
 class Block(Workbench):
     def __init__(
-        self, network: Network, n: int, training: bool = True, seed: int = 0, step: int = 0, live: bool = True
+        self,
+        network: Network,
+        n: int,
+        training: bool = True,
+        seed: int = 0,
+        step: int = 0,
+        live: bool = True,
+        first_draw: int = 0,
     ) -> None: ...
     def forward(self, inputs: list[Any]) -> list[_Array]: ...
     def move_statistics(self) -> None: ...

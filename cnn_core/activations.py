@@ -84,6 +84,11 @@ class Activation:
         """The name in a configuration."""
         return self.name
 
+    @property
+    def short_name(self) -> str | None:
+        """The name, if that alone says everything: for an activation with its usual settings."""
+        return self.name if _defaults.get(type(self)) == self else None
+
     def __call__(self, x: Any, *values: Any, **settings: Any) -> Array:
         """Compute `g(x)`.
 
@@ -1006,9 +1011,7 @@ def serialize(activation: Activation) -> str | dict[str, Any]:
     >>> serialize(relu), serialize(ELU(alpha=2.0))
     ('relu', {'class_name': 'elu', 'config': {'alpha': 2.0}})
     """
-    if _defaults.get(type(activation)) == activation:
-        return activation.name
-    data: dict[str, Any] = _as_data(activation)
+    data: str | dict[str, Any] = _as_data(activation)
     return data
 
 

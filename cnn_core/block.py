@@ -39,11 +39,10 @@ class Cache:
         ]
         network = _core.Network(layer.dtype, self._plan)
         network.bind([variable.array for variable in self._plan.variables], self._gradients)
-        seed = step = 0
-        if training or self._plan.next_seed is not None:
-            seed, step = random_state.next_seed(), layer.n_draws
-            layer.n_draws += 1
-        self._block = _core.Block(network, len(inputs[0]), training, seed, step)
+        draws = training or self._plan.next_seed is not None
+        seed, first_draw = (random_state.next_seed(), layer.n_draws) if draws else (0, 0)
+        layer.n_draws += draws
+        self._block = _core.Block(network, len(inputs[0]), training, seed, first_draw=first_draw)
         outputs = self._block.forward(inputs)
         if training:
             self._block.move_statistics()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
+import cnn_core.keras_format as keras_format
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import feature_shape
@@ -349,7 +350,7 @@ class Model(Trainer, Layer):
 
     # Configuration and files
 
-    def get_config(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """Return the layers and the calls that connect them."""
         graph = self.graph
         return {
@@ -365,6 +366,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Build the model whose `get_config` returned `config`, with new weights."""
+        if keras_format.is_keras_functional(config):
+            config = keras_format.from_keras(config)
         layers = [_layer(each, custom_objects) for each in config["layers"]]
         symbols: dict[int, Symbol] = {
             number: Input(tuple(each["shape"]), name=each["name"], dtype=each["dtype"])
@@ -531,7 +534,7 @@ class Sequential(Model):
         """The layers from the bottom to the top, without the input."""
         return list(self._layers)
 
-    def get_config(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """Return the layers and the shape of the input."""
         shape = None if self._first is None else [None, *self._first.shape[1:]]
         return {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
@@ -567,13 +570,18 @@ def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = 
     >>> clone_model(model).count_params()
     3
     """
-    config = model.get_config()
+    config = model._settings()
     clone = clone_function or _clone_of
     return type(model).from_config({**config, "layers": [clone(layer) for layer in config["layers"]]})
 
 
 def _clone_of(layer: Layer) -> Layer:
-    return clone_model(layer) if isinstance(layer, Model) else type(layer).from_config(layer.get_config())
+    if isinstance(layer, Model):
+        clone: Layer = clone_model(layer)
+        return clone
+    # A class of the user's tells its arguments itself; for the package's, objects of the user's need no names.
+    told = not type(layer).get_config.__module__.startswith("cnn_core.")
+    return type(layer).from_config(layer.get_config() if told else layer._settings())
 
 
 def _input_of(layer: Layer) -> Symbol | None:

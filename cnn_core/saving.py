@@ -170,6 +170,12 @@ def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Arra
         model.restore_training_state(state)
 
 
+def _compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
+    """Compile a model with the arguments that Keras has written, the optimizer among them."""
+    given = {name: _each(arguments.get(name), get) for name, get in _KINDS.items()}
+    model.compile(known_optimizers.deserialize(arguments["optimizer"]), **given)
+
+
 def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Undo `_state_by_name`."""
     parameters = model._bind()
@@ -236,10 +242,31 @@ def to_json(model: Any, **arguments: Any) -> str:
 
 
 def model_from_json(json_string: str, custom_objects: CustomObjects | None = None) -> Any:
-    """Build a model from what `to_json` returned, with new weights."""
+    """Build a model from what `to_json` returned here or in Keras, with new weights.
+
+    What Keras has written of a compiled model is compiled, too.
+
+    Parameters
+    ----------
+    json_string : str
+    custom_objects : dict of str to object, default None
+        The user's own classes and functions that the model uses, by name.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        If the text describes no model, or names something that neither the package nor `custom_objects` has.
+    """
     config = _parse(json_string, "json_string")
     with custom_objects_in_use(custom_objects):
-        return _build(config, "json_string", custom_objects)
+        model = _build(config, "json_string", custom_objects)
+        if config.get("compile_config"):
+            _compile_as_in_keras(model, config["compile_config"])
+    return model
 
 
 def _parse(text: str, source: Any) -> Any:

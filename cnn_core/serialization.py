@@ -57,7 +57,7 @@ def serialize(value: Any) -> Any:
 
     An object with `get_config` becomes ``{"class_name": ..., "config": ...}``, as in Keras with a third key,
     "registered_name", where one's own class is registered or has a name of the package's; mappings and sequences are
-    walked; NumPy numbers and arrays become numbers and lists.
+    walked; NumPy numbers and arrays become numbers and lists. An object with a `short_name` becomes that name.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ def serialize(value: Any) -> Any:
         return {str(key): serialize(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [serialize(item) for item in value]
+    if (name := getattr(value, "short_name", None)) is not None and not isinstance(value, type):
+        return name
     if hasattr(value, "get_config") and not isinstance(value, type):
         data = {"class_name": class_name_of(value), "config": serialize(value.get_config())}
         registered_name = _registered_name(value)
@@ -290,9 +292,9 @@ class Registry:
         # One spelling of each name is enough to read: the first that was entered.
         registered = (known.rpartition(">")[2] for known in _REGISTERED_OBJECTS)
         names = {*self._folded.values(), *(custom_objects or {}), *(_CUSTOM_OBJECTS.get() or {}), *registered}
+        known = ", ".join(map(repr, alphabetical(names))) or "those in custom_objects"
         return ValueError(
-            f"`{self.argument}` must be one of {', '.join(map(repr, alphabetical(names)))}. "
-            f"Received: {name[:200]!r}{did_you_mean(name, names)}"
+            f"`{self.argument}` must be one of {known}. Received: {name[:200]!r}{did_you_mean(name, names)}"
         )
 
     def get(self, identifier: Any, custom_objects: CustomObjects | None = None) -> Any:

@@ -379,7 +379,7 @@ def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
     parameters = [each for maker in makers for each in inspect.signature(maker).parameters.values()]
     known = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
 
-    names = alphabetical(known - {"self"})
+    names = alphabetical(known - {"self", "common"})
     raise TypeError(
         f"{owner.__name__} has the arguments {_listing([f'`{name}`' for name in names], 'and')}. "
         f"Received: {wrong}={show(value)}{did_you_mean(wrong, names, '`')}"
@@ -424,7 +424,7 @@ def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape
 
 
 def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
-    """Check a floating-point type: "float32" or "float64", by name, NumPy type or dtype.
+    """Check a floating-point type: "float32" or "float64", by name, NumPy type or dtype, or as Keras writes a policy.
 
     Examples
     --------
@@ -432,6 +432,8 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
     dtype('float32')
     """
     wanted = "'float32' or 'float64'"
+    if isinstance(value, Mapping) and value.get("class_name") == "DTypePolicy":
+        value = value["config"]["name"]
     for known in (np.dtype(np.float32), np.dtype(np.float64)):
         try:
             if value is not None and known == value:  # == reads names, scalar types and dtypes

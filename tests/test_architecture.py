@@ -62,6 +62,7 @@ PYTHON_FLOORS = {
     "cnn_core.model_file": 3,
     "cnn_core.data": 3,
     "cnn_core.datasets": 3,
+    "cnn_core.keras_format": 3,
     "cnn_core.suggestions": 3,
     "cnn_core.validation": 3,
     "cnn_core.sparse": 3,

@@ -59,6 +59,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 # Looked at when the layer is used, or passed on as it is.
 UNCHECKED = {
+    *{("InputLayer", name) for name in ("input_shape", "batch_input_shape")},  # older names: test_layers.py
     *{("Lambda", name) for name in ("output_shape", "mask", "arguments")},
     ("Discretization", "num_bins"),  # instead of the boundaries: tested below
     *{(name, "mode") for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau")},  # warn, as Keras does

@@ -190,6 +190,16 @@ def test_every_call_draws_anew(name: str, seed: int | None) -> None:
 
 
 @pytest.mark.parametrize("name", RANDOM)
+def test_the_programs_seed_fixes_what_layers_without_one_draw(name: str) -> None:
+    for call in ways_of_drawing(name, None).values():
+        results = []
+        for _ in range(2):
+            cnn_core.utils.set_random_seed(2)
+            results.append(call())
+        np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("name", RANDOM)
 def test_a_prediction_draws_for_every_row(name: str) -> None:
     inputs = cnn_core.Input((4,), dtype="float64")
     model = cnn_core.Model(inputs, RANDOM[name](seed=6)(inputs, training=True))

@@ -6,7 +6,7 @@ import inspect
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from weakref import ref
 
 import cnn_core.block as block
@@ -20,6 +20,7 @@ from cnn_core.arrays import Array
 from cnn_core.graph import CallGraph, Node, Shape, Symbol, flatten
 from cnn_core.plan import NetworkPlan
 from cnn_core.serialization import CustomObjects, Registry, snake_case
+from cnn_core.serialization import serialize as as_data
 from cnn_core.variables import Variable
 
 registry: Registry = Registry("layer")
@@ -59,6 +60,7 @@ class Layer:
     """
 
     n_inputs: int | None = 1  # None: a list of any length
+    only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
@@ -73,7 +75,7 @@ class Layer:
         input_dim: int | None = None,
         **others: Any,
     ) -> None:
-        validation.no_other_arguments(type(self), others)
+        validation.no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
         self.dtype = config.floatx() if dtype is None else validation.float_dtype(dtype).name
         self._trainable = validation.boolean(trainable, "trainable")
@@ -84,6 +86,16 @@ class Layer:
         if input_dim is not None:
             input_shape = (validation.positive_integer(input_dim, "input_dim"),)
         self._first_shape = None if input_shape is None else validation.shape(input_shape, "input_shape")
+
+    @classmethod
+    def _without_defaults_of_keras(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out arguments that mean nothing here, if they have Keras's default, as in what Keras writes."""
+        for name, default in cls.only_default.items():
+            if name in given and given[name] != default:
+                raise ValueError(
+                    f"`{name}` must be {default!r}: {cls.__name__} has no other way. Received: {name}={given[name]!r}"
+                )
+        return {name: value for name, value in given.items() if name not in cls.only_default}
 
     # Variables
 
@@ -345,7 +357,19 @@ class Layer:
     # Configuration
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments from which `from_config` builds an equal layer, without its weights."""
+        """Return the arguments from which `from_config` builds an equal layer, as plain data, without its weights.
+
+        Examples
+        --------
+        >>> from cnn_core import layers
+        >>> layers.Dropout(0.5, name="drop").get_config()
+        {'name': 'drop', 'dtype': 'float32', 'trainable': True, 'rate': 0.5, 'noise_shape': None, 'seed': None}
+        """
+        data: dict[str, Any] = as_data(self._settings())
+        return data
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments with the objects that they have become."""
         config: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
         own = self._own_arguments()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:

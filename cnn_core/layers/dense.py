@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import cnn_core.activations as activations
@@ -11,6 +12,9 @@ import cnn_core.regularizers as regularizers
 import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.plan import NetworkPlan
+
+# Arguments of Keras's layers with a kernel, for what is left out.
+ADAPTERS = MappingProxyType({"lora_rank": None, "lora_alpha": None, "quantization_config": None})
 
 
 @registry.register()
@@ -49,6 +53,8 @@ class Dense(Layer):
     >>> layer(np.array([[1.0, 2.0, 3.0]]))
     array([[6., 6.]], dtype=float32)
     """
+
+    only_default = ADAPTERS
 
     def __init__(
         self,

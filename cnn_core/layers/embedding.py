@@ -11,6 +11,7 @@ import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.dense import ADAPTERS
 from cnn_core.plan import NetworkPlan
 
 # Beyond, float32 no longer holds every whole number.
@@ -52,6 +53,8 @@ class Embedding(Layer):
             [0. , 0.5]]], dtype=float32)
     """
 
+    only_default = ADAPTERS
+
     def __init__(
         self,
         input_dim: int,
@@ -87,9 +90,8 @@ class Embedding(Layer):
         """The smallest whole number that cannot be looked up."""
         return self.input_dim
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments from which `from_config` builds an equal layer, without its weights."""
-        config = super().get_config()
+    def _settings(self) -> dict[str, Any]:
+        config = super()._settings()
         config.pop("weights", None)
         return {**config, "input_dim": self.input_dim}
 

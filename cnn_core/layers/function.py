@@ -13,6 +13,7 @@ from cnn_core.arrays import Array
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import CustomCalls, NetworkPlan
 from cnn_core.serialization import Registry
+from cnn_core.serialization import serialize as as_data
 
 _functions = Registry("function")
 
@@ -129,19 +130,24 @@ class Lambda(Layer):
         result = plan.add("custom", [joined], (math.prod(wanted),), layer=self.name, custom=calls)
         return [plan.add_reshaping(result, wanted, self.name)]
 
+    def _settings(self) -> dict[str, Any]:
+        config = {**super()._settings(), "arguments": self.arguments}
+        config.pop("mask", None)
+        return config
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments; a function goes by its name, under which `custom_objects` must hold it."""
-        config = {**super().get_config(), "arguments": self.arguments}
-        config.pop("mask", None)
+        config = self._settings()
         if hasattr(self.function, "get_config"):
-            return config
+            return {name: as_data(value) for name, value in config.items()}
         name = getattr(self.function, "__name__", "<lambda>")
         if name == "<lambda>":
             raise ValueError(
                 f"{self.name!r} cannot be described as data: its function has no name. Use a named function, and pass "
                 "it in custom_objects when loading"
             )
-        return {**config, "function": {"class_name": "function", "config": name}}
+        function = {"class_name": "function", "config": name}
+        return {name: as_data(value) for name, value in {**config, "function": function}.items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

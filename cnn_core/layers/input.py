@@ -17,8 +17,10 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape, batch_size, dtype, sparse, batch_shape, name
-        As for `Input`.
+    shape, batch_size, dtype, sparse, ragged, batch_shape, input_tensor, optional, name
+        As for `Input`, whose `tensor` is called `input_tensor` here.
+    input_shape, batch_input_shape : default None
+        Older names of `shape` and `batch_shape`.
     """
 
     def __init__(
@@ -28,24 +30,49 @@ class InputLayer(Layer):
         dtype: Any = None,
         *,
         sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
+        input_tensor: None = None,
+        optional: bool = False,
         name: str | None = None,
+        input_shape: Sequence[int | None] | int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
         **common: Any,
     ) -> None:
         super().__init__(name=name, **common)
-        self.symbol = Input(shape, batch_size, dtype, sparse=sparse, batch_shape=batch_shape, name=self.name)
+        self.symbol = Input(
+            _either(shape, input_shape, "shape", "input_shape"),
+            batch_size,
+            dtype,
+            sparse=sparse,
+            ragged=ragged,
+            batch_shape=_either(batch_shape, batch_input_shape, "batch_shape", "batch_input_shape"),
+            tensor=input_tensor,
+            optional=optional,
+            name=self.name,
+        )
         self.shape = self.symbol.shape[1:]
         self.built = True
 
     @classmethod
     def of(cls, symbol: Symbol) -> InputLayer:
         """Return the layer that stands for an existing symbol."""
-        layer = cls(symbol.shape[1:] or (1,), name=symbol.name)
+        layer = cls(symbol.shape[1:], name=symbol.name)
         layer.symbol = symbol
         return layer
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.symbol.shape
+
+    def _settings(self) -> dict[str, Any]:
+        return {"name": self.name, "batch_shape": self.symbol.shape, "dtype": self.symbol.dtype}
+
+
+def _either(value: Any, older: Any, name: str, older_name: str) -> Any:
+    """Return the one of two arguments for the same thing that is given."""
+    if value is not None and older is not None:
+        raise ValueError(f"`{older_name}` must be None if `{name}` is given. Received: {older_name}={older}")
+    return older if value is None else value
 
 
 def Input(
@@ -54,8 +81,11 @@ def Input(
     dtype: Any = None,
     *,
     sparse: bool | None = None,
+    ragged: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
+    tensor: None = None,
+    optional: bool = False,
 ) -> Symbol:
     """Make a symbol for an input.
 
@@ -69,13 +99,20 @@ def Input(
         None: `config.floatx()`.
     sparse : bool, default None
         Accepted because Keras has it; SciPy's matrices fit wherever a Dense layer reads the input.
+    ragged, tensor, optional : default None, None, False
+        Accepted with these values, because Keras writes them.
     batch_shape : tuple of int or None, default None
-        Instead of `shape`: with the batch dimension.
+        Instead of `shape` and `batch_size`: with the batch dimension.
     name : str, default None
 
     Returns
     -------
     Symbol
+
+    Raises
+    ------
+    ValueError
+        If neither a shape nor a batch shape is given, or both are.
 
     Examples
     --------
@@ -86,9 +123,18 @@ def Input(
         validation.boolean(sparse, "sparse")
     if batch_size is not None:
         validation.positive_integer(batch_size, "batch_size")
+    for argument, value in (("ragged", ragged), ("tensor", tensor), ("optional", optional)):
+        if value is not None and value is not False:
+            raise ValueError(
+                f"`{argument}` must be None or False: an input is an array with a value for every row. "
+                f"Received: {argument}={validation.show(value)}"
+            )
     if batch_shape is not None:
-        if shape is not None:
-            raise ValueError(f"`batch_shape` must be None if `shape` is given. Received: batch_shape={batch_shape}")
+        for argument, other in (("shape", shape), ("batch_size", batch_size)):
+            if other is not None:
+                raise ValueError(
+                    f"`batch_shape` must be None if `{argument}` is given. Received: batch_shape={batch_shape}"
+                )
         shape = validation.shape(batch_shape, "batch_shape", unknown=True)[1:]
     if shape is None:
         raise ValueError("`shape` must be given, such as (4,). Received: shape=None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import cnn_core.constraints as constraints
@@ -139,6 +140,10 @@ class BatchNormalization(_ScaleAndCentre):
     array([0.02, 0.05], dtype=float32)
     """
 
+    only_default = MappingProxyType(
+        {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False}
+    )
+
     def __init__(
         self,
         axis: int = -1,
@@ -224,6 +229,8 @@ class LayerNormalization(_ScaleAndCentre):
     array([[-1.,  1.],
            [-1.,  1.]], dtype=float32)
     """
+
+    only_default = MappingProxyType({"rms_scaling": False})
 
     def __init__(
         self,

@@ -139,9 +139,8 @@ class Normalization(Layer):
         self.variance.assign(squares / count)
         self.count.assign(count)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments from which `from_config` builds an equal layer; what was adapted are its weights."""
-        config = super().get_config()
+    def _settings(self) -> dict[str, Any]:
+        config = super()._settings()  # what was adapted are weights
         mean, variance = self._given or (None, None)
         return {**config, "mean": mean, "variance": variance}
 

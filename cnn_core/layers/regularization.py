@@ -196,9 +196,8 @@ class ActivityRegularization(Layer):
         super().__init__(activity_regularizer=penalty, **common)
         self.l1, self.l2 = penalty.l1, penalty.l2
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments from which `from_config` builds an equal layer."""
-        config = super().get_config()
+    def _settings(self) -> dict[str, Any]:
+        config = super()._settings()
         del config["activity_regularizer"]
         return config
 

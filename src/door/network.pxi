@@ -42,7 +42,7 @@ cdef class Network:
     cdef list frozen
     cdef list spares
     cdef object next_seed   # makes a seed for each run where inference draws random numbers, or None
-    cdef uint64_t n_draws   # runs of this kind: each draws from steps of its own
+    cdef uint64_t n_draws   # runs of this kind: layers with a seed draw from other steps in each
     cdef bint bound
     cdef Py_ssize_t elements_per_sample
     cdef readonly list takes_sparse  # of each input, whether SparseRows will do
@@ -474,9 +474,9 @@ cdef class Network:
         for i in range(n_tasks):
             workspaces[i] = &(<Scratch> scratches[i]).workspace
         if self.next_seed is not None:
-            seed, step = self.next_seed(), self.next_draw()
+            seed, first_draw = self.next_seed(), self.next_draw()
             for i in range(n_tasks):
-                workspaces[i].seed, workspaces[i].step = seed, step
+                workspaces[i].seed, workspaces[i].first_draw = seed, first_draw
         p.first = 0
         while p.first < n:
             p.last = min(n, p.first + rows_per_poll)

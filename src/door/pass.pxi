@@ -264,7 +264,7 @@ cdef class Pass(Workbench):
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
         if self.network.next_seed is not None and run.gradients == NULL:
-            self.workspace.seed, run.first_draw = self.network.next_seed(), self.network.next_draw()
+            self.workspace.seed, self.workspace.first_draw = self.network.next_seed(), self.network.next_draw()
         kept = self.begin()
         run.order, run.learning_rates = order, learning_rates
         run.first_batch = run.next_batch = first_batch

@@ -135,7 +135,7 @@ cdef class Block(Workbench):
     """
 
     def __cinit__(self, Network network not None, Py_ssize_t n, bint training=True, uint64_t seed=0, uint64_t step=0,
-                  bint live=True):
+                  bint live=True, uint64_t first_draw=0):
         if n < 0:
             raise ValueError(f"`n` must not be negative. Received: {n}")
         self.open(network)
@@ -144,6 +144,7 @@ cdef class Block(Workbench):
             self.needs_delta[network.plan.outputs[i]] = True
         self.allocate_workspace(max(n, <Py_ssize_t> 1), "tracing" if training else "block", seed)
         self.workspace.n, self.workspace.step, self.workspace.live = n, step, training and live
+        self.workspace.first_draw = first_draw
 
     def forward(self, list inputs):
         """The outputs for the inputs, each (n, elements)."""

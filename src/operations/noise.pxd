@@ -30,15 +30,16 @@ cdef inline void draw(real *factors, const Operation *operation, const Workspace
                       Py_ssize_t first) noexcept nogil:
     """factors (n): 0 or the factor of what is kept; 1 + s N(0, 1); or s N(0, 1)"""
     cdef uint64_t seed = <uint64_t> operation.integers[STREAM] + (0 if operation.integers[HAS_SEED] else workspace.seed)
+    cdef uint64_t step = workspace.step + (workspace.first_draw if operation.integers[HAS_SEED] else 0)
     cdef double strength = operation.reals[STRENGTH]
     cdef real offset = 1 if operation.kind == GAUSSIAN_DROPOUT else 0
     cdef Py_ssize_t i
     if operation.kind == DROPOUT:
-        dropout_mask(factors, n, first, strength, <real> (1 / (1 - strength)), seed, workspace.step)
+        dropout_mask(factors, n, first, strength, <real> (1 / (1 - strength)), seed, step)
     elif operation.kind == ALPHA_DROPOUT:
-        dropout_mask(factors, n, first, strength, <real> operation.reals[FACTOR], seed, workspace.step)
+        dropout_mask(factors, n, first, strength, <real> operation.reals[FACTOR], seed, step)
     else:
-        normal_numbers(factors, n, first, seed, workspace.step)
+        normal_numbers(factors, n, first, seed, step)
         for i in range(n):
             factors[i] = offset + <real> strength * factors[i]
 

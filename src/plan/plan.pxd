@@ -119,6 +119,7 @@ cdef struct Workspace:
     bint *tensor_written
     uint64_t seed
     uint64_t step                 # of the optimizer; with the seed and `first` it fixes every random draw
+    uint64_t first_draw           # added to the step for layers with a seed of their own; 0 in training
     bint live                     # random layers draw and statistics move; not so when a batch is only looked at
     Py_ssize_t batch_size         # samples of the whole batch; 0 where nobody adds up penalties
     double activity_penalty       # of the batch so far, divided by its size

@@ -80,7 +80,6 @@ cdef struct Run:
     double penalty_total   # sum over samples of the batches' penalties
     double last_loss       # of the last batch, penalties included
     double samples         # samples seen
-    uint64_t first_draw    # what counts as the first batch's step where inference draws random numbers
     bint updates           # False: gradients are left in place and no step is made
 
 
@@ -373,7 +372,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         denominators[i] = loss_denominator(&run.losses[i], <const real *> run.targets[i].weights, &run.targets[i], n,
                                            run.plan.buffers[run.losses[i].output].rows)
     memset(run.workspace.tensor_written, 0, run.plan.n_tensors * sizeof(bint))
-    run.workspace.step = run.step if gradients != NULL else run.first_draw + run.next_batch
+    run.workspace.step = run.step if gradients != NULL else run.next_batch
     run.workspace.batch_size, run.workspace.activity_penalty = n, 0
     while first < batch_first + n:
         total += run_block(run, tensors, gradients, batch_first, first,
