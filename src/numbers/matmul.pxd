@@ -6,19 +6,24 @@
 
 from libc.math cimport INFINITY
 
-from simd cimport pack_transposed, panel_product, panel_width, real, row_product, transpose
+from simd cimport block_ahead, gather, pack_transposed, panel_product, panel_width, real, row_product, transpose
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
     LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
     PACKED_PANEL = 320 * 32      # elements of the largest panel of any instruction set
     ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
-    TRANSPOSED_ROWS = 192        # rows of x^T that are transposed at a time
     FEWEST_PANELS_TO_TRANSPOSE = 16  # below, transposing x costs more than it saves
-    SCRATCH_ELEMENTS = PACKED_PANEL + TRANSPOSED_ROWS * LONGEST_K_BLOCK
+    FEWEST_PANELS_TO_COPY = 8        # the same for a plain copy of x
+    ALIASING_BYTES = 2048        # rows this far apart, or a multiple, fall on few sets of the first-level cache
+    LINES_ELEMENTS = 224 * 320   # panels that stay packed while x^T is read by lines
+    ROW_MULTIPLE = 12            # of the heights of blocks and tasks, so that only the last has a ragged tile
     ROWS_OF_LINES = 32           # of x^T: two lines of the cache for every k
     SPARE_K_BLOCK = 32
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
+    CACHE_LINE_BYTES = 64
+    LARGE_W_BYTES = 1024 * 1024  # of one k block, and of y: what is smaller comes from a cache near enough
+    LARGE_Y_BYTES = 4 * LARGE_W_BYTES
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
     WORK_PER_TASK = 1 << 20      # multiply-adds, some 25 us: waking a thread for less costs more than it saves
     TASKS_PER_THREAD = 2
@@ -70,7 +75,7 @@ cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t 
 cdef inline bint reads_by_lines(const Product *p, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
     """Whether x is transposed, too few panels share it for a copy, and all of a k block find room in the scratch."""
     return (p.x_row == 1 and p.x_k != 1 and width < n_cols < FEWEST_PANELS_TO_TRANSPOSE * width
-            and (n_cols + width - 1) // width * width * k_block_length(p.n_k) <= SCRATCH_ELEMENTS)
+            and (n_cols + width - 1) // width * width * k_block_length(p.n_k) <= LINES_ELEMENTS)
 
 
 cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_cols,
@@ -79,9 +84,31 @@ cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_
     return p.x_k != 1 and n_cols >= FEWEST_PANELS_TO_TRANSPOSE * width and n_rows >= FEWEST_ROWS_TO_PACK
 
 
+cdef inline bint copies_x(const Product *p, real *y, Py_ssize_t n_rows, Py_ssize_t n_cols) noexcept nogil:
+    """Whether x is read from a copy: transposed, or because its rows would drive each other out of the cache."""
+    cdef Py_ssize_t width = panel_width(y)
+    return (transposes_x(p, n_rows, n_cols, width)
+            or (p.x_k == 1 and p.x_row * <Py_ssize_t> sizeof(real) % ALIASING_BYTES == 0
+                and n_cols >= FEWEST_PANELS_TO_COPY * width and n_rows >= FEWEST_ROWS_TO_PACK))
+
+
+cdef inline void copy_x(const Product *p, real *copy, const real *x, Py_ssize_t n_rows, Py_ssize_t n_k) noexcept nogil:
+    """copy (n_rows, n_k) = x, row-major whatever x's strides"""
+    if p.x_k == 1:
+        gather(copy, x, NULL, n_rows, 0, n_k, n_k, p.x_row)
+    else:
+        transpose(copy, x, n_k, n_rows, n_k, p.x_k)
+
+
+cdef inline Py_ssize_t scratch_bytes(Py_ssize_t element_size) noexcept nogil:
+    """Room for a packed panel and for a copy of the tallest block of rows."""
+    return ROW_BLOCK_BYTES + (PACKED_PANEL + ROW_MULTIPLE * LONGEST_K_BLOCK) * element_size
+
+
 cdef inline void multiply_panel(const Product *p, real *y, const real *x, const real *panel, real *packed,
                                 Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t row, Py_ssize_t n_rows,
-                                Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+                                Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k,
+                                const block_ahead *ahead) noexcept nogil:
     """One k block of rows [row, row + n_rows) and one panel; x points at the block's first row, y at its beginning."""
     cdef const real *none = NULL
     cdef const real *bias = none
@@ -95,7 +122,26 @@ cdef inline void multiply_panel(const Product *p, real *y, const real *x, const 
     if p.gate != NULL and last:
         gate = <const real *> p.gate + row * p.gate_row + col
     panel_product(y + row * p.y_row + col, x, panel, packed, bias, gate, n_rows, n_cols, n_k, p.y_row, x_row, x_k, w_k,
-                  p.gate_row, p.spare_cols, add, floor)
+                  p.gate_row, p.spare_cols, add, floor, ahead)
+
+
+cdef inline bint finds_next_panel(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
+                                  Py_ssize_t n_k, block_ahead *ahead) noexcept nogil:
+    """Where the panel after the one at (k, col) stands in w, if the product is large enough to prefetch it."""
+    cdef const real *w = <const real *> p.w
+    cdef bint is_last = col + n_cols >= p.n_cols
+    if (n_k * p.n_cols * <Py_ssize_t> sizeof(real) < LARGE_W_BYTES
+            and p.n_rows * p.y_row * <Py_ssize_t> sizeof(real) < LARGE_Y_BYTES):
+        return False
+    w += (k + n_k) * p.w_k if is_last else k * p.w_k + (col + n_cols) * p.w_c
+    ahead.row = <const char *> w
+    if p.w_c == 1:
+        ahead.n_rows, ahead.n_bytes, ahead.stride = n_k, panel_width(y) * sizeof(real), p.w_k * sizeof(real)
+        if ahead.stride % CACHE_LINE_BYTES != 0 or <size_t> w % CACHE_LINE_BYTES != 0:
+            ahead.n_bytes += CACHE_LINE_BYTES - sizeof(real)  # the last line, wherever the row begins
+    else:
+        ahead.n_rows, ahead.n_bytes, ahead.stride = panel_width(y), n_k * sizeof(real), p.w_c * sizeof(real)
+    return True
 
 
 cdef inline void multiply_and_pack(const Product *p, real *y, const real *x, real *packed, Py_ssize_t x_row,
@@ -104,12 +150,14 @@ cdef inline void multiply_and_pack(const Product *p, real *y, const real *x, rea
     """The same, w's own panel left in `packed` (NULL: nowhere)."""
     cdef const real *w = <const real *> p.w + k * p.w_k + col * p.w_c
     cdef real *nowhere = NULL
+    cdef block_ahead next_panel
+    cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, col, n_cols, k, n_k, &next_panel) else NULL
     if p.w_c == 1:
-        multiply_panel(p, y, x, w, packed, x_row, x_k, p.w_k, row, n_rows, col, n_cols, k, n_k)
+        multiply_panel(p, y, x, w, packed, x_row, x_k, p.w_k, row, n_rows, col, n_cols, k, n_k, ahead)
     else:
         pack_transposed(packed, w, n_k, n_cols, p.w_c)
         multiply_panel(p, y, x, <const real *> packed, nowhere, x_row, x_k, panel_width(y), row, n_rows, col, n_cols,
-                       k, n_k)
+                       k, n_k, ahead)
 
 
 cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
@@ -135,7 +183,7 @@ cdef inline void multiply_lines(const Product *p, real *y, const real *x, real *
                 multiply_and_pack(p, y, x, packed + c * n_k, 1, p.x_k, row, n, col + c, min(width, n_cols - c), k, n_k)
             else:
                 multiply_panel(p, y, x + r, <const real *> packed + c * n_k, nowhere, 1, p.x_k, width, row + r, n,
-                               col + c, min(width, n_cols - c), k, n_k)
+                               col + c, min(width, n_cols - c), k, n_k, NULL)
             c += width
         r += ROWS_OF_LINES
 
@@ -145,25 +193,25 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
     """Computes rows [row, row + n_rows) by columns [col, col + n_cols) of the product, k block by k block."""
     cdef const real *x = <const real *> p.x
     cdef real *packed = NULL
-    cdef real *turned = NULL
+    cdef real *copy = NULL
     cdef Py_ssize_t block = k_block_length(p.n_k)
     cdef Py_ssize_t k = 0, n_k
     cdef bint by_lines = False
     cdef real spare[SPARE_K_BLOCK * 32]
     if not reads_in_place(p, n_rows, sizeof(real)):
-        packed = <real *> thread_scratch(SCRATCH_ELEMENTS * sizeof(real))
+        packed = <real *> thread_scratch(scratch_bytes(sizeof(real)))
         by_lines = packed != NULL and reads_by_lines(p, n_cols, panel_width(y))
-        if packed != NULL and n_rows <= TRANSPOSED_ROWS and transposes_x(p, n_rows, n_cols, panel_width(y)):
-            turned = packed + PACKED_PANEL
+        if packed != NULL and copies_x(p, y, n_rows, n_cols):
+            copy = packed + PACKED_PANEL
         if packed == NULL and p.w_c != 1:  # out of memory: shorter blocks will do
             packed, block = spare, min(block, SPARE_K_BLOCK)
     while True:
         n_k = min(block, p.n_k - k)
         if by_lines:
             multiply_lines(p, y, x + row + k * p.x_k, packed, row, n_rows, col, n_cols, k, n_k)
-        elif turned != NULL:
-            transpose(turned, x + row * p.x_row + k * p.x_k, n_k, n_rows, n_k, p.x_k)
-            multiply_panels(p, y, turned, n_k, 1, packed, row, n_rows, col, n_cols, k, n_k)
+        elif copy != NULL:
+            copy_x(p, copy, x + row * p.x_row + k * p.x_k, n_rows, n_k)
+            multiply_panels(p, y, copy, n_k, 1, packed, row, n_rows, col, n_cols, k, n_k)
         else:
             multiply_panels(p, y, x + row * p.x_row + k * p.x_k, p.x_row, p.x_k, packed, row, n_rows, col, n_cols, k,
                             n_k)
@@ -196,18 +244,19 @@ cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssiz
             return
 
 
-cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_rows,
-                                        Py_ssize_t n_cols) noexcept nogil:
-    """Blocks of equal height, each a multiple of 12 rows so that only the last has a ragged tile."""
+cdef inline Py_ssize_t whole_multiple(Py_ssize_t n_rows) noexcept nogil:
+    return (n_rows + ROW_MULTIPLE - 1) // ROW_MULTIPLE * ROW_MULTIPLE
+
+
+cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_rows) noexcept nogil:
+    """Blocks of equal height, which with their share of x stay in the second-level cache."""
     cdef Py_ssize_t longest, n_blocks
-    if transposes_x(p, n_rows, n_cols, panel_width(y)):
-        longest = TRANSPOSED_ROWS
-    elif n_rows * min(p.n_k, <Py_ssize_t> LONGEST_K_BLOCK) * <Py_ssize_t> sizeof(real) <= ROW_BLOCK_BYTES:
+    if n_rows * min(p.n_k, <Py_ssize_t> LONGEST_K_BLOCK) * <Py_ssize_t> sizeof(real) <= ROW_BLOCK_BYTES:
         return n_rows
     else:
-        longest = max(<Py_ssize_t> 12, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+        longest = max(<Py_ssize_t> ROW_MULTIPLE, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
     n_blocks = (n_rows + longest - 1) // longest
-    return ((n_rows + n_blocks - 1) // n_blocks + 11) // 12 * 12 if n_blocks > 1 else n_rows
+    return whole_multiple((n_rows + n_blocks - 1) // n_blocks) if n_blocks > 1 else n_rows
 
 
 cdef inline void multiply_rows(const Product *p, real *y, Py_ssize_t row, Py_ssize_t last_row, Py_ssize_t col,
@@ -217,7 +266,7 @@ cdef inline void multiply_rows(const Product *p, real *y, Py_ssize_t row, Py_ssi
     if p.n_rows == 1 and p.w_c == 1 and p.x_k == 1 and p.gate == NULL:
         multiply_row(p, y, col, n_cols)
         return
-    step = row_block_length(p, y, last_row - row, n_cols)
+    step = row_block_length(p, y, last_row - row)
     while row < last_row:
         multiply_part(p, y, row, min(step, last_row - row), col, n_cols)
         row += step
@@ -245,8 +294,8 @@ cdef inline void share_out(Product *p, Py_ssize_t width, Py_ssize_t tasks) noexc
     cdef Py_ssize_t col_tasks = min(panels, tasks)
     p.cols_per_task = (panels + col_tasks - 1) // col_tasks * width
     col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
-    p.row_tasks = max(<Py_ssize_t> 1, min(tasks // col_tasks, p.n_rows // 12))
-    p.rows_per_task = ((p.n_rows + p.row_tasks - 1) // p.row_tasks + 11) // 12 * 12
+    p.row_tasks = max(<Py_ssize_t> 1, min(tasks // col_tasks, p.n_rows // ROW_MULTIPLE))
+    p.rows_per_task = whole_multiple((p.n_rows + p.row_tasks - 1) // p.row_tasks)
     p.row_tasks = (p.n_rows + p.rows_per_task - 1) // p.rows_per_task
 
 

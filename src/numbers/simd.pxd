@@ -43,6 +43,10 @@ ctypedef fused real:
     double
 
 cdef extern from "simd/kernels.h" nogil:
+    ctypedef struct block_ahead:
+        const char *row
+        Py_ssize_t n_rows, n_bytes, stride
+
     ctypedef struct kernels_f32:
         const char *instruction_set
         Py_ssize_t panel_width
@@ -50,7 +54,7 @@ cdef extern from "simd/kernels.h" nogil:
                               const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
                               Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
                               Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate,
-                              float floor) noexcept nogil
+                              float floor, const block_ahead *ahead) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
@@ -106,7 +110,7 @@ cdef extern from "simd/kernels.h" nogil:
                               const double *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
                               Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
                               Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate,
-                              double floor) noexcept nogil
+                              double floor, const block_ahead *ahead) noexcept nogil
         void (*row_product)(double *y, const double *x, const double *w, const double *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
@@ -171,13 +175,14 @@ cdef inline Py_ssize_t panel_width(const real *element) noexcept nogil:
 cdef inline void panel_product(real *y, const real *x, const real *w, real *packed, const real *bias,
                                const real *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
                                Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k,
-                               Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate, real floor) noexcept nogil:
+                               Py_ssize_t gate_row, Py_ssize_t spare_cols, int accumulate, real floor,
+                               const block_ahead *ahead) noexcept nogil:
     if real is float:
         simd_f32.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
-                               spare_cols, accumulate, floor)
+                               spare_cols, accumulate, floor, ahead)
     else:
         simd_f64.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
-                               spare_cols, accumulate, floor)
+                               spare_cols, accumulate, floor, ahead)
 
 
 cdef inline void row_product(real *y, const real *x, const real *w, const real *bias, Py_ssize_t n_cols,

@@ -42,6 +42,7 @@ INLINE void store_lanes_f32(float *p, vector_f32 v, lanes_f32 live) { _mm512_mas
 INLINE void store_lanes_f64(double *p, vector_f64 v, lanes_f64 live) { _mm512_mask_storeu_pd(p, live, v); }
 
 #define INSTRUCTION_SET avx512
+#define LOOKS_AHEAD 1
 #define TILE_ROWS 14
 #define NARROW_TILE_ROWS 14
 #include "kernels.template.c"

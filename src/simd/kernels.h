@@ -10,6 +10,12 @@
 #include "kinds.h"
 #include "rules.h"
 
+/* Memory that will be wanted soon: n_rows rows of n_bytes bytes each, stride bytes apart. */
+typedef struct {
+    const char *row;
+    ptrdiff_t n_rows, n_bytes, stride;
+} block_ahead;
+
 #define REAL float
 #define NAMED(name) name##_f32
 #include "kernels.template.h"

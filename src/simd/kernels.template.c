@@ -1,7 +1,12 @@
 /* Everything that one instruction set offers, first for float, then for double. Floor 0.
-   The including file has given the vectors (vectors.h), INSTRUCTION_SET, and the heights of its tiles: TILE_ROWS for
-   tiles two vectors wide, NARROW_TILE_ROWS for those of one. */
+   The including file has given the vectors (vectors.h), INSTRUCTION_SET, the heights of its tiles: TILE_ROWS for
+   tiles two vectors wide, NARROW_TILE_ROWS for those of one; and LOOKS_AHEAD where tiles are to prefetch for later
+   ones, as pays where the multiplications leave the memory little time. */
 #include "constants.h"
+
+#ifndef LOOKS_AHEAD
+#define LOOKS_AHEAD 0
+#endif
 
 #define JOINED_(table, set) table##_##set
 #define JOINED(table, set) JOINED_(table, set)

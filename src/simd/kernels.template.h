@@ -11,13 +11,14 @@ typedef struct {
          y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
        Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to
-       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. Where packed is given,
+       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. Where `ahead` is given,
+       that block and the rows of y below each tile may be prefetched meanwhile. Where packed is given,
        and n_rows is 16 at least, the panel is left there on the way: packed[k*panel_width + c] = w[k*w_k + c] for c <
        n_cols; what is left of its last vector, and perhaps of its row, is undefined. */
     void (*panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias, const REAL *gate,
                           ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
                           ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
-                          REAL floor);
+                          REAL floor, const block_ahead *ahead);
 
     /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
        bit for bit what panel_product gives. */

@@ -14,6 +14,18 @@
 #define UP_TO(n) UP_TO_(n)
 enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
 enum { LONG_ROW_BYTES = 512 }; /* rows of x that are worth asking for before they are read */
+enum { CACHE_LINE_BYTES = 64 };
+enum { SHORTEST_RUN = 12 }; /* steps of a k loop between prefetches; shorter runs cost more than they hide */
+
+/* Prefetches up to `n_lines` lines of the block into the second-level cache and leaves the rest of it; `done` bytes of
+   its first row are behind already. */
+INLINE void prefetch_lines(block_ahead *block, ptrdiff_t *done, ptrdiff_t n_lines) {
+    for (; n_lines > 0 && block->n_rows > 0; n_lines--) {
+        __builtin_prefetch(block->row + *done, 0, 2);
+        *done += CACHE_LINE_BYTES;
+        if (*done >= block->n_bytes) *done = 0, block->row += block->stride, block->n_rows--;
+    }
+}
 #endif
 
 /* What all tiles of one panel_product share. */
@@ -24,29 +36,46 @@ typedef struct {
     int accumulate;
     int stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
     int asks_for_x;   /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
+    int looks_ahead;  /* whether tiles prefetch for those to come, a little in each run of their k loop */
+    block_ahead ahead;
+    ptrdiff_t ahead_done, lines_per_run;
     REAL floor;
 } NAMED(product);
+
+/* What a tile prefetches before each run of its k loop: one row of the next tile's y, and its share of the block ahead.
+   All at once would fill the queue of outstanding misses, behind which the tile's own operands have to wait. */
+INLINE void NAMED(prefetch_ahead)(const int vectors, const REAL *next_y, NAMED(product) *p) {
+    __builtin_prefetch(next_y, 1);
+    if (vectors == 2) __builtin_prefetch(next_y + LANES, 1);
+    __builtin_prefetch(next_y + vectors * LANES - 1, 1);
+    prefetch_lines(&p->ahead, &p->ahead_done, p->lines_per_run);
+}
 
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
    instance, so that every `if` on them disappears. Dead lanes hold 0, or NaN where x is not finite. A tile that `packs`
    copies w on the way: the stores find room between the multiplications, a copy of its own would take their time. */
 INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, const int packs, REAL *y, const REAL *x,
-                        const REAL *gate, const NAMED(product) *p) {
+                        const REAL *gate, const REAL *next_y, NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
     const ptrdiff_t y_row = p->y_row, x_row = p->x_row, x_k = p->x_k, w_k = p->w_k, gate_row = p->gate_row;
     const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
-    const vector zero = {0}, floor = broadcast(p->floor);
     const REAL *w = p->w;
     REAL *packed = p->packed;
     /* A base pointer for every fourth row: fewer general registers than a pointer for each. */
     const REAL *x_of[] = {x, x + 4 * x_row, x + 8 * x_row, x + 12 * x_row};
     vector s[MOST_ROWS][PANEL_VECTORS];
 
-    /* The rows of y are far apart and come from beyond the caches: they travel while the sums grow. */
 #define CLEAR(r) \
-    if (r < rows) s[r][0] = s[r][1] = zero, __builtin_prefetch(y + r * y_row, 1);
+    if (r < rows) s[r][0] = s[r][1] = (vector){0};
     EACH_ROW(CLEAR)
 #undef CLEAR
+    /* The rows of y are far apart and come from beyond the caches: they travel while the sums grow. */
+    if (!(LOOKS_AHEAD && p->looks_ahead)) {
+#define PREFETCH_Y(r) \
+    if (r < rows) __builtin_prefetch(y + r * y_row, 1);
+        EACH_ROW(PREFETCH_Y)
+#undef PREFETCH_Y
+    }
     if (p->asks_for_x) {
 #define ASK_FOR_NEXT(r) \
     if (r < rows) __builtin_prefetch(x + (rows + r) * x_row);
@@ -54,27 +83,37 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
 #undef ASK_FOR_NEXT
     }
 
-    for (ptrdiff_t k = p->n_k; k > 0; k--) {
-        const vector w_0 = NAMED(load_part)(w, ragged_0, live);
-        const vector w_1 = two ? NAMED(load_part)(w + LANES, ragged, live) : zero;
+    /* The next panel's rows are too far apart for the hardware to guess; the line where one begins may be here already.
+     */
+    const ptrdiff_t next_line = LOOKS_AHEAD && p->looks_ahead ? 0 : 2 * PANEL_VECTORS * LANES - 1;
+    ptrdiff_t k_left = p->n_k;
+    const ptrdiff_t run = LOOKS_AHEAD && p->looks_ahead ? k_left / rows + 1 : k_left;
+    for (; k_left > 0; k_left -= run) {
+        if (LOOKS_AHEAD && p->looks_ahead) NAMED(prefetch_ahead)(vectors, next_y, p), next_y += y_row;
+        for (ptrdiff_t k = run < k_left ? run : k_left; k > 0; k--) {
+            const vector w_0 = NAMED(load_part)(w, ragged_0, live);
+            const vector w_1 = two ? NAMED(load_part)(w + LANES, ragged, live) : (vector){0};
 #define STEP(r) \
     if (r < rows) { \
         const vector x_r = broadcast(x_of[r / 4][r % 4 * x_row]); \
         s[r][0] = multiply_add(x_r, w_0, s[r][0]); \
         if (two) s[r][1] = multiply_add(x_r, w_1, s[r][1]); \
     }
-        EACH_ROW(STEP)
+            EACH_ROW(STEP)
 #undef STEP
-        if (packs) {
-            store(packed, w_0);
-            if (two) store(packed + LANES, w_1);
-            packed += PANEL_VECTORS * LANES;
-            /* The next panel's rows lie too far apart to guess; the line where one begins may well be here already. */
-            __builtin_prefetch(w + 2 * PANEL_VECTORS * LANES - 1, 0, 2);
+            if (packs) {
+                store(packed, w_0);
+                if (two) store(packed + LANES, w_1);
+                packed += PANEL_VECTORS * LANES;
+                __builtin_prefetch(w + next_line, 0, 2);
+            }
+            w += w_k;
+            x_of[0] += x_k, x_of[1] += x_k, x_of[2] += x_k, x_of[3] += x_k;
         }
-        w += w_k;
-        x_of[0] += x_k, x_of[1] += x_k, x_of[2] += x_k, x_of[3] += x_k;
     }
+    /* What follows is read again: kept through the loop, it would cost the sums a register and put w on the stack. */
+    READ_AGAIN(p);
+    const vector zero = {0}, floor = broadcast(p->floor);
 
     if (p->accumulate) {
 #define ADD_Y(r) \
@@ -117,13 +156,13 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
 }
 
 /* `n_tiles` tiles of one height, one below the other. */
-typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, ptrdiff_t n_tiles);
+typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, NAMED(product) *p, ptrdiff_t n_tiles);
 
 /* clang-format off */
 #define INSTANCE(name, rows, vectors, ragged, packs) \
-    static void NAMED(name)(REAL *y, const REAL *x, const REAL *gate, const NAMED(product) *p, ptrdiff_t n_tiles) { \
+    static void NAMED(name)(REAL *y, const REAL *x, const REAL *gate, NAMED(product) *p, ptrdiff_t n_tiles) { \
         for (; n_tiles > 0; n_tiles--, y += rows * p->y_row, x += rows * p->x_row) { \
-            NAMED(tile)(rows, vectors, ragged, packs, y, x, gate, p); \
+            NAMED(tile)(rows, vectors, ragged, packs, y, x, gate, y + rows * p->y_row, p); \
             if (gate) gate += rows * p->gate_row; \
         } \
     }
@@ -172,7 +211,7 @@ static const NAMED(tiles)
 static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias,
                                  const REAL *gate, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row,
                                  ptrdiff_t x_row, ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row,
-                                 ptrdiff_t spare_cols, int accumulate, REAL floor) {
+                                 ptrdiff_t spare_cols, int accumulate, REAL floor, const block_ahead *ahead) {
     if (n_rows <= 0 || n_cols <= 0) return;
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
     const NAMED(tiles) *tiles = wide ? (ragged ? &NAMED(wide_ragged_tiles) : &NAMED(wide_tiles))
@@ -191,6 +230,13 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                         .stores_whole = spare_cols >= LANES - n_cols % LANES,
                         .asks_for_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
                         .floor = floor};
+    if (LOOKS_AHEAD && ahead && n_k >= SHORTEST_RUN * TILE_ROWS) {
+        /* A tile of r rows has r runs at the most: about as many runs as rows. */
+        const ptrdiff_t lines_per_row = (ahead->n_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
+        p.looks_ahead = 1;
+        p.ahead = *ahead;
+        p.lines_per_run = (ahead->n_rows * lines_per_row + n_rows - 1) / n_rows;
+    }
     if (packed) {
         tiles->packs(y, x, gate, &p, 1);
         n_rows -= tiles->tallest;

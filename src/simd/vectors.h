@@ -10,6 +10,8 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOT_INLINE __attribute__((noinline))
+/* What `pointer` points at is read again from here on, not kept in registers. */
+#define READ_AGAIN(pointer) __asm__("" : "+r"(pointer))
 
 #define REAL float
 #define BITS uint32_t
