@@ -12,8 +12,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -522,7 +521,7 @@ def adapt(
     """
     real = validation.float_dtype(dtype)
     if target_specs and y is None:
-        raise ValueError("y must be given: the model's loss compares its output with it. Received: y=None")
+        refuse_without_targets(x)
     given = {name: _read_input(value, name, spec, real) for name, value, spec in _match(x, input_specs, "x")}
     wanted: dict[str, Array | LazyRows] = {}
     weights: dict[str, Array | None] = {}
@@ -536,6 +535,34 @@ def adapt(
     if len(by_target) == 1:  # one array serves all outputs
         by_target *= len(wanted)
     return Dataset(list(given.values()), list(wanted.values()), by_target, n, real).weigh_classes(class_weight)
+
+
+def refuse_without_targets(x: object) -> NoReturn:
+    """Tell that y is missing, or that x is something else than the caller takes it for.
+
+    Raises
+    ------
+    TypeError
+        If x is a list of batches, a function, or nothing that can be read as an array.
+    ValueError
+        If it is an array, or a structure of them.
+    """
+    if isinstance(x, (list, tuple)) and x and all(map(_resembles_batch, x)):
+        raise TypeError(
+            "x must be arrays, or an iterator over batches. Received: a list of batches (x, y). Pass iter(x), or a "
+            "PyDataset if it is to be walked in several epochs"
+        )
+    if not isinstance(x, (list, tuple, Mapping)) and not validation.is_sparse(x):
+        validation.as_array(x, "x")
+    raise ValueError("y must be given: the model's loss compares its output with it. Received: y=None")
+
+
+def _resembles_batch(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and 2 <= len(value) <= 3 and all(map(_has_rows, value))
+
+
+def _has_rows(value: object) -> bool:
+    return len(getattr(value, "shape", ())) > 0
 
 
 def feature_shape(x: object, name: str = "x") -> tuple[int, ...]:
@@ -595,7 +622,7 @@ def _match_weights(value: object, specs: Sequence[TargetSpec]) -> list[tuple[str
 def holds_arrays(values: object) -> bool:
     """Tell whether a list is a structure of arrays, rather than an array of numbers."""
     return isinstance(values, (list, tuple)) and all(
-        value is None or len(getattr(value, "shape", ())) > 0 or isinstance(value, (list, tuple)) for value in values
+        value is None or _has_rows(value) or isinstance(value, (list, tuple)) for value in values
     )
 
 
@@ -780,7 +807,7 @@ def is_batches(x: object) -> bool:
     >>> is_batches(batch for batch in ()), is_batches([[1.0]])
     (True, False)
     """
-    if isinstance(x, (PyDataset, Iterator)) or _is_foreign_dataset(x):
+    if isinstance(x, Iterator) or _is_numbered(x):
         return True
     arrays = ("__array__", "__dlpack__", "__array_interface__", "to_numpy", "tocsr")
     if isinstance(x, (Sequence, Mapping, set, frozenset, str, bytes)) or any(hasattr(x, name) for name in arrays):
@@ -795,6 +822,10 @@ class Batches:
     ----------
     source : iterator, iterable or PyDataset
         Each item is a batch: x, (x,), (x, y) or (x, y, sample_weight). What the source raises passes unchanged.
+    name : str, default "x"
+        The argument's name, for messages.
+    steps_name : str, default "steps_per_epoch"
+        The name of the argument that says how many batches an epoch has.
 
     Attributes
     ----------
@@ -812,34 +843,51 @@ class Batches:
     [2]
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, name: str = "x", steps_name: str = "steps_per_epoch") -> None:
         self.source = source
+        self.name = name
+        self.steps_name = steps_name
         self.exhausted = False
         self.num_batches = _length(source)
-        self._by_number = isinstance(source, PyDataset) or _is_foreign_dataset(source)
+        self._by_number = _is_numbered(source)
         self._once = isinstance(source, Iterator)
         self._current: Iterator[Any] | None = None
+        self._ahead: dict[int, Any] = {}  # by place in the pass: what was read before an epoch asked for it
+        self._within = False  # whether an epoch has begun and not ended
         self._drawn = 0  # batches of the current pass
         self._ever_drawn = False
 
     def peek(self) -> Triple:
-        """Return the first batch, which the first epoch will give again."""
-        if self._by_number:
-            return unpack(self.source[0])
-        walk = self._start(None) if self._current is None else self._current
+        """Begin the first epoch and return its first batch, which the epoch will give again."""
+        self._begin()
+        if not self._ahead:
+            if self._current is None and not self._by_number:
+                self._current = self._start(None)
+            try:
+                self._ahead[0] = self.source[0] if self._current is None else next(self._current)
+            except StopIteration:
+                raise self._emptiness() from None
+        return unpack(self._ahead[0])
+
+    def has_ended(self) -> bool:
+        """Tell whether no epoch can follow, because the source could be walked only once."""
+        if not self.exhausted:
+            return False
+        self._current = self._start(None)  # some iterators begin anew after they have ended
         try:
-            first = next(walk)
+            self._ahead[0] = next(self._current)
         except StopIteration:
-            raise ValueError("x must yield at least one batch. Received: none") from None
-        self._current = itertools.chain([first], walk)
-        return unpack(first)
+            self._current = None
+            return True
+        self.exhausted = False
+        return False
 
     def epoch(
         self,
-        adapter: Callable[[Any, Any, Any], Dataset],
+        adapter: Callable[[Any, Any, Any], Any],
         steps: int | None = None,
         shuffle: np.random.Generator | None = None,
-    ) -> Iterator[Dataset]:
+    ) -> Iterator[Any]:
         """Yield the batches of one epoch as Datasets.
 
         Parameters
@@ -848,15 +896,27 @@ class Batches:
             (x, y, sample_weight) -> Dataset, such as `adapt` with the specs filled in. What it finds wrong is reported
             with the batch's number.
         steps, shuffle
-            As in `triples`.
+            As in `walk`.
         """
         for number, triple in enumerate(self.triples(steps, shuffle)):
-            with in_batch(number):
+            try:
                 data = adapter(*triple)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"Batch {number}: {error}") from error
             yield data
 
     def triples(self, steps: int | None = None, shuffle: np.random.Generator | None = None) -> Iterator[Triple]:
-        """Yield the batches of one epoch as (x, y, sample_weight), with None for what is absent.
+        """Yield the batches of one epoch as (x, y, sample_weight), with None for what is absent; see `walk`.
+
+        Raises
+        ------
+        ValueError
+            If a batch is a tuple of another length, and as `walk`.
+        """
+        return map(unpack, self.walk(steps, shuffle))
+
+    def walk(self, steps: int | None = None, shuffle: np.random.Generator | None = None) -> Iterator[Any]:
+        """Yield the batches of one epoch as they come.
 
         Parameters
         ----------
@@ -869,28 +929,39 @@ class Batches:
         Raises
         ------
         ValueError
-            If the source is endless and no number of steps is given, if it yields nothing in its first pass, or if
-            a batch is a tuple of another length.
+            If the source is endless and no number of steps is given, or if it yields nothing in its first pass.
         """
         if steps is None and self._by_number and self.num_batches is None:
-            raise ValueError("`steps_per_epoch` must be given for an endless PyDataset. Received: steps_per_epoch=None")
-        self._notify("on_epoch_begin")
+            raise ValueError(
+                f"`{self.steps_name}` must be given for an endless PyDataset. Received: {self.steps_name}=None"
+            )
+        self._begin()
         if self._current is None or (steps is None and self._drawn and not self._once):
             self._current = self._start(shuffle)
         drawn = 0
         while steps is None or drawn < steps:
             try:
-                batch = next(self._current)
+                batch = self._ahead.pop(0) if not self._by_number and self._ahead else next(self._current)
             except StopIteration:
+                if drawn == 0 and self._drawn and not self._once:
+                    self._current = self._start(shuffle)  # the epoch before took the last batch
+                    continue
                 self._end(drawn, steps)
                 break
             drawn += 1
             self._drawn += 1
             self._ever_drawn = True
-            yield unpack(batch)
+            yield batch
         if self.num_batches is not None and self._drawn >= self.num_batches and not self._once:
             self._current = None  # the pass ended with the epoch: the next epoch starts another, without a warning
-        self._notify("on_epoch_end")
+        self._finish()
+
+    def rewind(self) -> None:
+        """End the epoch under way, and let the next one begin with the first batch if the source has it still."""
+        self.close()
+        if not self._once:
+            self._current = None
+        self._finish()
 
     def close(self) -> None:
         """Stop the workers, if there are any."""
@@ -900,31 +971,51 @@ class Batches:
 
     def _start(self, shuffle: np.random.Generator | None) -> Iterator[Any]:
         self._drawn = 0
+        if self._ever_drawn:
+            self._ahead.clear()
         if not self._by_number:
             return iter(self.source)
         order: Iterable[int] = itertools.count() if self.num_batches is None else range(self.num_batches)
         if shuffle is not None and self.num_batches is not None:
             order = shuffle.permutation(self.num_batches).tolist()
-        return _fetch(self.source, order)
+        return _fetch(self.source, order, self._ahead)
 
     def _end(self, drawn: int, steps: int | None) -> None:
         """Take note that the source has ended within an epoch."""
         self._current = None
         self.exhausted = self._once
         if not self._ever_drawn:
-            raise ValueError("x must yield at least one batch. Received: none")
+            raise self._emptiness()
         if steps is not None or drawn == 0:
-            warnings.warn(
-                f"x ran out of batches after {drawn} of this epoch; `fit` needs steps_per_epoch * epochs of them. "
-                f"Use a PyDataset or an endless generator.",
-                UserWarning,
-                stacklevel=4,
-            )
+            warn_of_shortage(self.name, drawn, self.steps_name)
+
+    def _emptiness(self) -> ValueError:
+        return ValueError(f"{self.name} must yield at least one batch. Received: none")
+
+    def _begin(self) -> None:
+        if not self._within:
+            self._within = True
+            self._notify("on_epoch_begin")
+
+    def _finish(self) -> None:
+        if self._within:
+            self._within = False
+            self._notify("on_epoch_end")
 
     def _notify(self, event: str) -> None:
         hook = getattr(self.source, event, None) if self._by_number else None
         if callable(hook):
             hook()
+
+
+def warn_of_shortage(name: str, drawn: int, steps_name: str) -> None:
+    """Warn that an epoch is shorter than it should be, because the data has no more batches."""
+    warnings.warn(
+        f"{name} ran out of batches after {drawn} of this epoch, which therefore ends early. Pass a smaller "
+        f"`{steps_name}`, a PyDataset or an endless generator.",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def unpack(batch: Any) -> Triple:
@@ -945,22 +1036,13 @@ def unpack(batch: Any) -> Triple:
     return x, y, sample_weight
 
 
-@contextmanager
-def in_batch(number: int) -> Iterator[None]:
-    """Put the number of a batch in front of what is found wrong with it."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Batch {number}: {error}") from error
-
-
-def _is_foreign_dataset(x: object) -> bool:
-    """Tell whether an object is a PyDataset of another library: batches by number, with its workers' settings."""
-    return all(hasattr(x, name) for name in ("__getitem__", "num_batches", "workers", "max_queue_size"))
+def _is_numbered(x: object) -> bool:
+    """Tell whether an object gives batches by number: a PyDataset, of this library or another."""
+    return isinstance(x, PyDataset) or validation.gives_batches(x)
 
 
 def _length(source: Any) -> int | None:
-    if isinstance(source, PyDataset) or _is_foreign_dataset(source):
+    if _is_numbered(source):
         length = source.num_batches
         return None if length is None else validation.positive_integer(length, "num_batches")
     try:
@@ -969,12 +1051,16 @@ def _length(source: Any) -> int | None:
         return None
 
 
-def _fetch(source: Any, order: Iterable[int]) -> Generator[Any, None, None]:
-    """Yield batches by number in the given order; with workers, prepared ahead but in the same order."""
+def _fetch(source: Any, order: Iterable[int], read: dict[int, Any]) -> Generator[Any, None, None]:
+    """Yield batches by number in the given order; with workers, prepared ahead but in the same order.
+
+    What stands in `read` by its number is taken from there once. Workers prepare it again.
+    """
     if source.workers < 1 or (source.workers == 1 and not source.use_multiprocessing):
         for index in order:
-            yield source[index]
+            yield read.pop(index) if index in read else source[index]
         return
+    read.clear()
     numbers = iter(order)
     executor, fetch = _workers(source)
     ahead: deque[Future[Any]] = deque()

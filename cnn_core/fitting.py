@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,13 +81,16 @@ def fit(
             logs = _fit_unwatched(model, stretch, plan, heard, epochs)
         else:
             for number in epochs:
+                if batches.has_ended(number):
+                    break
                 logs = _fit_epoch(model, objectives, batches, measured, plan, heard, progress, number, resumption)
                 resumption = None
                 if model.stop_training:
                     break
     finally:
-        if isinstance(source, Batches):
-            source.close()
+        for each in (source, held_out):
+            if isinstance(each, Batches):
+                each.close()
     model.overwrite_with_average()
     heard.on_train_end(logs)
     assert heard.history is not None
@@ -157,9 +160,7 @@ def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumpt
     else:
         model._epochs_begun += 1
     model._totals = totals
-    rounds = 0 if plan.steps_per_epoch is None else number - plan.initial_epoch
-    position = rounds * (plan.steps_per_epoch or 0)
-    return Epoch(number, first, position, model._epochs_begun - rounds if plan.shuffle else None)
+    return Epoch(number, first, number - plan.initial_epoch, model._epochs_begun if plan.shuffle else None)
 
 
 def evaluate(
@@ -174,34 +175,40 @@ def evaluate(
     heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
     if heard is not callbacks:
         heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": batches.n_batches})
+    model.stop_evaluating = False
     heard.on_test_begin()
     progress.epoch_begin(0)
     totals = Totals(objectives)
     run_epoch(model, batches, totals, False, heard, progress)
+    batches.rewind()
     logs = totals.logs()
     progress.epoch_end(dict(sorted(logs.items())), totals.batches)
     heard.on_test_end(logs)
     return logs
 
 
-def predict_with_hooks(model: Any, data: Dataset, batch_size: int, verbose: Any, callbacks: Any) -> list[Array]:
-    """Predict batch by batch, because a callback or a progress display wants to follow."""
-    n_batches = -(-data.n // batch_size)
+def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: Any, callbacks: Any) -> list[Array]:
+    """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`."""
+    model.stop_predicting = False
     progress = Progress(verbose, 1, n_batches)
     heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
     heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
     heard.on_predict_begin()
     progress.epoch_begin(0)
-    parts = []
-    for batch in range(n_batches):
-        heard.on_predict_batch_begin(batch)
-        rows = data.slice(batch * batch_size, min((batch + 1) * batch_size, data.n))
-        parts.append(model._predict_dataset(rows))
-        heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(parts[-1])})
+    followed = heard.needs_batch_hooks("predict")
+    outputs = []
+    for batch, part in enumerate(parts):
+        if followed:
+            heard.on_predict_batch_begin(batch)
+        outputs.append(model._predict_arrays(part))
+        if followed:
+            heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(outputs[-1])})
         progress.update(batch + 1)
-    progress.epoch_end()
+        if model.stop_predicting:
+            break
+    progress.epoch_end(batches_done=len(outputs))
     heard.on_predict_end()
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return [np.concatenate(column) for column in zip(*outputs, strict=True)]
 
 
 def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: Totals) -> None:

@@ -266,7 +266,8 @@ class Objectives:
             listed = [parts]
         shapes: list[tuple[int, ...]] = [()] * len(self._names)
         for output, part in zip(self._outputs, listed, strict=False):
-            shapes[output] = tuple(np.shape(part)) if part is not None else ()
+            if part is not None:
+                shapes[output] = tuple(part.shape if hasattr(part, "shape") else validation.as_array(part, "y").shape)
         return shapes
 
     def _match_loss(self, given: Any, output: int, weight: Any, target_shape: tuple[int, ...]) -> OutputLoss:

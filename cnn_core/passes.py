@@ -6,6 +6,7 @@ from a generator one stretch each.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ import cnn_core._core as _core
 import cnn_core.random_state as random_state
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList
-from cnn_core.data import Batches, Dataset
+from cnn_core.data import Batches, Dataset, warn_of_shortage
 from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
 from cnn_core.parameters import native_optimizer
@@ -38,17 +39,17 @@ class Epoch(NamedTuple):
         From 0.
     first_batch : int
         Where an interrupted epoch goes on; 0 for a whole one.
-    position : int
-        Batches that the same call of `fit` has run in epochs before. With `steps_per_epoch` an epoch goes on where
-        the one before it ended, and starts over when the data ends.
+    place : int
+        Epochs that the same call of `fit` has run before. With `steps_per_epoch` an epoch goes on where the one before
+        it ended.
     stream : int or None
-        Names the order of the samples of the first time through the data, the next number that of the second, and so
-        on. None: their own order.
+        Names the order of the samples in an epoch that is a whole pass over the data. With `steps_per_epoch` the
+        passes are counted instead of the epochs. None: their own order.
     """
 
     number: int = 0
     first_batch: int = 0
-    position: int = 0
+    place: int = 0
     stream: int | None = None
 
 
@@ -85,7 +86,9 @@ class Totals:
             each.metric.accumulate(total, count)
 
     def logs(self) -> dict[str, Any]:
-        """Return the loss, each output's loss if there are several, and the metrics."""
+        """Return the loss, each output's loss if there are several, and the metrics; nothing if no batch was seen."""
+        if self.samples == 0 and self.penalties == 0:
+            return {}
         n = self.samples or 1.0
         losses = self.objectives.losses
         weighted = sum(each.weight * total for each, total in zip(losses, self.losses, strict=True))
@@ -255,7 +258,24 @@ class BatchSource:
         if isinstance(self._source, Batches):
             return self._steps or self._source.num_batches
         n = -(-self._source.n // self._batch_size)
-        return self._steps if self._steps is not None and self._training else min(n, self._steps or n)
+        return min(n, self._steps or n)
+
+    def has_ended(self, number: int) -> bool:
+        """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
+        if not (isinstance(self._source, Batches) and self._source.has_ended()):
+            return False
+        warnings.warn(
+            f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
+            f"`steps_per_epoch`.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return True
+
+    def rewind(self) -> None:
+        """Let the next epoch begin with the first batch, where batches come from outside and can be had again."""
+        if isinstance(self._source, Batches):
+            self._source.rewind()
 
     def whole(self) -> Dataset:
         """Return all samples in memory, as one batch.
@@ -263,8 +283,10 @@ class BatchSource:
         Raises
         ------
         ValueError
-            If batches come from outside.
+            If batches come from outside, or an epoch is to have a part of them.
         """
+        if self._steps is not None:
+            raise ValueError(f"LBFGS needs all rows at once. Received: steps_per_epoch={self._steps}")
         if isinstance(self._source, Batches):
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
         return self._source.take(slice(None))
@@ -297,15 +319,19 @@ class BatchSource:
         if isinstance(self._source, Batches):
             yield from self._generated(epoch)
             return
+        passed, first, end = self._batches_of(epoch.place)
+        order = None if epoch.stream is None else self._order(self._source, epoch.stream - epoch.place + passed)
+        yield from self._of_rows(self._source, order, first + epoch.first_batch, end)
+        if self._training and self._steps is not None and end - first < self._steps:
+            warn_of_shortage("x", end - first, "steps_per_epoch")
+
+    def _batches_of(self, place: int) -> tuple[int, int, int]:
+        """Return how many passes over the rows lie before an epoch, its first batch and the one behind its last."""
+        assert isinstance(self._source, Dataset)
         n = -(-self._source.n // self._batch_size)
-        at = epoch.position + epoch.first_batch
-        end = epoch.position + (self.n_batches or 0)
-        while at < end:
-            rounds, first = divmod(at, n)
-            last = min(n, first + end - at)
-            order = None if epoch.stream is None else self._order(self._source, epoch.stream + rounds)
-            yield from self._of_rows(self._source, order, first, last)
-            at += last - first
+        steps = min(n, self._steps or n)
+        passed, place = divmod(place, -(-n // steps))
+        return passed, place * steps, min((place + 1) * steps, n)
 
     def _of_rows(self, data: Dataset, order: Array | None, first: int, last: int) -> Iterator[tuple[Stretch, int, int]]:
         """Batches first..last - 1 of the samples in some order."""
@@ -399,7 +425,7 @@ def run_epoch(
                 hooks[1](totals.batches - 1, logs)
             if progress is not None:
                 progress.update(totals.batches, dict(sorted(logs.items())))
-            if training and model.stop_training:
+            if model.stop_training if training else model.stop_evaluating:
                 return
 
 

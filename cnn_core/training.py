@@ -7,7 +7,7 @@ watches, is one native call, cut into slices of 50 ms after which signals are lo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,8 +18,8 @@ import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import History
-from cnn_core.data import Batches, Dataset, adapt, holds_arrays, is_batches
-from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict_with_hooks
+from cnn_core.data import Batches, Dataset, adapt, holds_arrays, is_batches, refuse_without_targets
+from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict
 from cnn_core.graph import UndefinedError
 from cnn_core.interface import Interface
 from cnn_core.objectives import UNSEEN, CompileArguments, Objectives
@@ -75,7 +75,7 @@ class Trainer:
 
     def __init__(self) -> None:
         self.optimizer: Any = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history: History | None = None
         self._arguments: CompileArguments | None = None
         self._objectives: Objectives | None = None
@@ -190,6 +190,13 @@ class Trainer:
 
     def _match(self, arguments: CompileArguments, y: Any = UNSEEN) -> Objectives:
         return Objectives(arguments, self.output_names, self.output_shapes, y, form=self.interface.output_form)
+
+    def _objectives_of(self, x: Any, y: Any, purpose: str) -> Objectives:
+        """Build the model for x, if it waits for data, and match losses and metrics to its outputs."""
+        if y is None:
+            refuse_without_targets(x)
+        self._build_for(x)
+        return self._objectives_for(y, purpose)
 
     # What the model adds
 
@@ -348,8 +355,9 @@ class Trainer:
         sample_weight : array-like, default None
         initial_epoch : int, default 0
         steps_per_epoch, validation_steps : int, default None
-            Batches per epoch, which an endless generator needs. With arrays an epoch goes on where the one before it
-            ended.
+            Batches per epoch, which an endless generator needs. An epoch of training goes on where the one before it
+            ended; if the data ends first, a warning says so and the next epoch starts over. Every validation begins
+            with the first batch, unless a generator gives them.
         validation_batch_size : int, default None
             None: `batch_size`.
         validation_freq : int or list of int, default 1
@@ -388,12 +396,9 @@ class Trainer:
                 _refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
                 _refuse_beside_batches(validation_split=validation_split or None)
                 source = Batches(x)
-                first_x, first_y, _ = source.peek()
-                self._build_for(first_x)
-                objectives = self._objectives_for(first_y, "fit")
+                objectives = self._objectives_of(*source.peek()[:2], "fit")
             else:
-                self._build_for(x)
-                objectives = self._objectives_for(y, "fit")
+                objectives = self._objectives_of(x, y, "fit")
                 source = self._dataset(x, y, sample_weight, None, objectives)
                 if validation_split and validation_data is None:
                     source, held_out = source.split(validation_split)
@@ -410,7 +415,7 @@ class Trainer:
 
     def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
         if is_batches(validation_data):
-            return Batches(validation_data)
+            return Batches(validation_data, "validation_data", "validation_steps")
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise ValueError(
                 "`validation_data` must be (x, y), (x, y, sample_weight), a generator or a PyDataset. "
@@ -461,13 +466,10 @@ class Trainer:
             source: Dataset | Batches
             if is_batches(x):
                 _refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
-                source = Batches(x)
-                first_x, first_y, _ = source.peek()
-                self._build_for(first_x)
-                objectives = self._objectives_for(first_y, "evaluate")
+                source = Batches(x, steps_name="steps")
+                objectives = self._objectives_of(*source.peek()[:2], "evaluate")
             else:
-                self._build_for(x)
-                objectives = self._objectives_for(y, "evaluate")
+                objectives = self._objectives_of(x, y, "evaluate")
                 source = self._dataset(x, y, sample_weight, None, objectives)
             batches = BatchSource(self, objectives, source, size, False, count)
             logs = evaluate(self, objectives, batches, verbose, callbacks)
@@ -501,25 +503,31 @@ class Trainer:
         numpy.ndarray, or a list of them for several outputs
         """
         size, count = _batch_size(batch_size, "batch_size"), _steps(steps, "steps")
+        parts: Iterable[Any]
         if is_batches(x):
-            batches = Batches(x)
-            self._build_for(batches.peek()[0])
-            parts = [self._predict_arrays(part) for part, *_ in batches.triples(count)]
-            return self._pack_outputs([np.concatenate(column) for column in zip(*parts, strict=True)])
-        self._build_for(x)
-        if callbacks is None and not verbose and count is None:
-            return self._pack_outputs(self._predict_arrays(x))
-        data = self._dataset(x)
-        if count is not None:
-            data = data.slice(0, min(data.n, count * size))
-        if callbacks is None and not verbose:
-            return self._pack_outputs(self._predict_dataset(data))
-        return self._pack_outputs(predict_with_hooks(self, data, size, verbose, callbacks))
+            source = Batches(x, steps_name="steps")
+            self._build_for(source.peek()[0])
+            parts, n_batches = source.epoch(self._unlabelled, count), count or source.num_batches
+        else:
+            self._build_for(x)
+            if callbacks is None and not verbose and count is None:
+                return self._pack_outputs(self._predict_arrays(x))
+            data = self._dataset(x)
+            n_batches = min(-(-data.n // size), count or data.n)
+            if callbacks is None and not verbose:
+                return self._pack_outputs(self._predict_dataset(data.slice(0, min(data.n, n_batches * size))))
+            starts = range(0, n_batches * size, size)
+            parts = (data.slice(start, min(start + size, data.n)) for start in starts)
+        return self._pack_outputs(predict(self, parts, n_batches, verbose, callbacks))
+
+    def _unlabelled(self, x: Any, *_: Any) -> Any:
+        """A batch as `_predict_arrays` takes it, checked."""
+        return x if _is_plain(x, self.interface) else self._dataset(x)
 
     def _predict_arrays(self, x: Any) -> list[Array]:
         interface, network = self.interface, self._ready_network()
         if not _is_plain(x, interface) or len(interface.output_shapes) > 1:
-            return self._predict_dataset(self._dataset(x))
+            return self._predict_dataset(x if isinstance(x, Dataset) else self._dataset(x))
         # Calls on few rows would spend most of their time in looking what x might be.
         output = np.empty((len(x), *interface.output_shapes[0][1:]), interface.dtype)
         network.predict([x], [output])
@@ -548,8 +556,7 @@ class Trainer:
     ) -> Any:
         """Make one step on one batch; return its loss and metrics, before the step, as `evaluate` does."""
         with self._exclusive("train_on_batch"):
-            self._build_for(x)
-            objectives = self._objectives_for(y, "train_on_batch")
+            objectives = self._objectives_of(x, y, "train_on_batch")
             if isinstance(self.optimizer, optimizers.LBFGS):
                 raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
             data = self._dataset(x, y, sample_weight, class_weight, objectives)
@@ -558,8 +565,7 @@ class Trainer:
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):
-            self._build_for(x)
-            objectives = self._objectives_for(y, "test_on_batch")
+            objectives = self._objectives_of(x, y, "test_on_batch")
             data = self._dataset(x, y, sample_weight, None, objectives)
             return self._one_batch(objectives, data, False, return_dict)
 

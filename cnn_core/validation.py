@@ -12,7 +12,8 @@ import operator
 import os
 import reprlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from types import FunctionType, MethodType
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = [
     "finite",
     "float_dtype",
     "fraction",
+    "gives_batches",
     "integer",
     "integers",
     "is_frame",
@@ -444,6 +446,19 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
 
 
 # What an object is
+
+
+def gives_batches(x: object) -> bool:
+    """Tell whether an object is a data set of batches by number, of whatever library, as Keras's PyDataset.
+
+    Examples
+    --------
+    >>> gives_batches([[1.0]])
+    False
+    """
+    # Asked without running properties, which may fail.
+    has = ("__getitem__", "num_batches", "workers", "max_queue_size")
+    return all(hasattr(type(x), name) or name in getattr(x, "__dict__", ()) for name in has)
 
 
 def is_sparse(x: object) -> bool:
@@ -903,6 +918,8 @@ def _integer(value: object, name: str, wanted: str, minimum: int | None, maximum
         raise TypeError(_must(name, wanted, value))
     if (minimum is not None and whole < minimum) or (maximum is not None and whole > maximum):
         raise ValueError(_must(name, wanted, value))
+    if maximum is None and abs(whole) > sys.maxsize:  # neither native code nor range() counts so far
+        raise ValueError(_must(name, f"an integer of at most {sys.maxsize}", value))
     return whole
 
 
@@ -912,16 +929,44 @@ def _unwrap(x: object, name: str) -> Array:
         return _unmask(x, name)
     if x is None or isinstance(x, (str, bytes, Mapping, set, frozenset)):
         raise TypeError(f"{name} must be an array of numbers. Received: {name} of type {type(x).__name__}")
+    if gives_batches(x) or (isinstance(x, Iterator) and not hasattr(x, "__array__")):
+        raise TypeError(
+            f"{name} must be an array of numbers; only the x of `fit`, `evaluate` and `predict` may yield batches. "
+            f"Received: {name} of type {type(x).__name__}"
+        )
+    if isinstance(x, (FunctionType, MethodType, type)):
+        raise TypeError(
+            f"{name} must be an array of numbers. Received: the {'class' if isinstance(x, type) else 'function'} "
+            f"{x.__name__}. Call it if it gives data: {name}={x.__name__}(...)"
+        )
     try:
         if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
             return np.from_dlpack(x)
-        return np.asarray(x)
+        return np.asarray(_listed(x) if _has_only_items(x) else x)
     except Exception as error:
         if isinstance(x, Sequence):
             _refuse_ragged(x, name, error)
         raise TypeError(
             f"{name} cannot be read as an array: {str(error).rstrip('.')}. Received: {name} of type {type(x).__name__}"
         ) from error
+
+
+def _has_only_items(x: object) -> bool:
+    """Tell whether NumPy would read an object item by item until an IndexError, which may never come."""
+    kind = type(x)
+    if isinstance(x, Sequence) or not (hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
+        return False
+    if any(hasattr(kind, name) for name in ("__array__", "__array_interface__", "__array_struct__", "__iter__")):
+        return False
+    try:
+        memoryview(x)  # type: ignore[arg-type]
+    except TypeError:
+        return True
+    return False
+
+
+def _listed(x: Any) -> list[Any]:
+    return [x[place] for place in range(len(x))]
 
 
 def _unmask(x: Array, name: str) -> Array:

@@ -64,6 +64,29 @@ def test_constant_columns_do_not_divide_by_zero() -> None:
     tolerances.close(layer(np.full((1, 2), 1 + 1e-7)), np.ones((1, 2)), 1e-6)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("layer", [layers.Normalization, lambda: layers.Discretization(num_bins=4)])
+def test_adapting_to_a_data_set_reads_its_batches_once(layer: Any, workers: int) -> None:
+    rows = np.random.default_rng(3).normal(size=(20, 3)).astype("float32")
+
+    class Batched(cnn_core.utils.PyDataset):
+        def __len__(self) -> int:
+            return 5
+
+        def on_epoch_begin(self) -> None:
+            self.rows = rows
+
+        def __getitem__(self, index: int) -> Any:
+            part = slice(4 * index, 4 * index + 4)
+            return self.rows[part], np.ones(4)
+
+    whole, batched = layer(), layer()
+    whole.adapt(rows)
+    batched.adapt(Batched(workers=workers))
+    for x in (rows, rows + 0.1):
+        tolerances.close(batched(x), whole(x), tolerances.GOLDEN_FLOAT32)
+
+
 def test_adapting_again_forgets() -> None:
     layer = layers.Normalization(dtype="float64")
     layer.adapt(DATA * 100)

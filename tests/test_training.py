@@ -136,18 +136,6 @@ def test_train_on_batch_returns_what_the_batch_gave_before_its_step() -> None:
     assert list(named) == ["loss", "mae"]
 
 
-@pytest.mark.parametrize("steps", [3, 7, 10])
-def test_steps_per_epoch_go_through_arrays_and_start_over(steps: int) -> None:
-    fitted, looped = compiled(), compiled()
-    history = fitted.fit(X, Y, batch_size=8, epochs=3, steps_per_epoch=steps, shuffle=False, verbose=0)
-    whole = list(batches(8, X, Y))
-    for step in range(3 * steps):
-        looped.train_on_batch(*whole[step % len(whole)])
-    assert same_weights(fitted, looped)
-    assert fitted.optimizer.iterations == 3 * steps
-    assert len(history.history["loss"]) == 3
-
-
 def test_a_callable_learning_rate_is_asked_for_every_batch() -> None:
     rates = iter(np.linspace(0.01, 0.1, 14))
     asked, looped = compiled(optimizers.SGD(lambda: float(next(rates)))), compiled(optimizers.SGD(0.0))
@@ -420,7 +408,7 @@ def nearly(first: Any, second: Any) -> None:
         {"validation_split": 0.3},
         {"class_weight": {0: 3.0}, "validation_split": 0.2},
         {"sample_weight": np.linspace(0, 2, N)},
-        {"steps_per_epoch": 5},
+        {"steps_per_epoch": 7},
     ],
 )
 def test_sparse_rows_train_as_dense_ones_do(compressed: Any, options: dict[str, Any]) -> None:

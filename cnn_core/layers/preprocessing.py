@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
+from cnn_core.data import Batches, is_batches
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.plan import NetworkPlan
@@ -17,10 +18,9 @@ from cnn_core.variables import Variable
 
 
 def _batches(data: Any, layer: Layer) -> Iterator[Array]:
-    """Yield checked float64 batches of an array-like, or of an iterable of batches."""
-    whole = hasattr(data, "shape") or hasattr(data, "__array__") or hasattr(data, "__dataframe__")
-    if not whole and isinstance(data, Iterable) and not isinstance(data, (list, tuple)):
-        for batch in data:
+    """Yield checked float64 batches of an array-like, or of an iterable or data set of batches."""
+    if is_batches(data):
+        for batch in Batches(data, "data").walk():
             yield _batch(batch[0] if isinstance(batch, tuple) else batch)
     else:
         yield _batch(data)
@@ -114,7 +114,7 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array-like of shape (n, ...), or iterable of such batches
+        data : array-like of shape (n, ...), or iterable or PyDataset of such batches
 
         Raises
         ------
@@ -360,7 +360,7 @@ class Discretization(_Encoder):
 
         Parameters
         ----------
-        data : array-like, or iterable of arrays
+        data : array-like, or iterable or PyDataset of arrays
 
         Raises
         ------
