@@ -48,6 +48,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "MeanMetricWrapper": {"fn": cnn_core.losses.mean_squared_error},
     "ModelCheckpoint": {"filepath": "best.keras"},
     "Normalization": {"mean": 0.0, "variance": 1.0},
+    "ParametricActivation": {"activation": "relu"},
     "PiecewiseConstantDecay": {"boundaries": [1], "values": [0.1, 0.2]},
     "PolynomialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3},
     "PrecisionAtRecall": {"recall": 0.5},

@@ -39,6 +39,7 @@ from cnn_core.layers.regularization import (
     GaussianNoise,
 )
 from cnn_core.layers.reshaping import Flatten, Identity, Reshape
+from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
 
 __all__ = [
     "ELU",
@@ -70,6 +71,8 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "ParametricActivation",
+    "PeriodicEmbedding",
     "RMSNormalization",
     "ReLU",
     "Rescaling",

@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -36,6 +36,9 @@ from cnn_core.sklearn.tabular_callbacks import CallbackSupportMixin, EpochCallba
 from cnn_core.sklearn.tabular_network import MAX_MEMBERS, TabularNetwork
 from cnn_core.sklearn.tabular_training import Part, ProgressLine, Training, TrainingPlan
 from cnn_core.sklearn.training_rows import relative, rows_and_weights, split
+
+if TYPE_CHECKING:
+    from cnn_core.models import Model
 
 
 @dataclass
@@ -336,6 +339,26 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         generator = check_random_state(random_state)
         preprocessor = self.predictor_.preprocessor
         return Importances(shuffled_losses(score, x, preprocessor.places, repeats, generator), preprocessor.names)
+
+    # The network
+
+    def to_model(self) -> Model:
+        """Return the network as a model of cnn_core with weights of its own: to trace, draw, save and export.
+
+        Its inputs are what ``network_.inputs(preprocessor_.transform(X))`` returns, a list of arrays; its output is
+        what `predict_proba`, or `predict`, returns as (n, targets), up to rounding: the factors of features and the
+        scale of targets are part of its kernels. With `quantiles` it is those and the median, ascending by level, as
+        the network gives them, not sorted. Dropout is left out.
+
+        Raises
+        ------
+        ValueError
+            If the estimator was fitted to a single class.
+        """
+        from cnn_core.sklearn.tabular_model import model_of
+
+        check_is_fitted(self)
+        return model_of(self.predictor_)
 
     # Files
 

@@ -169,7 +169,7 @@ class TabularNetwork:
         self.recipe, self.layout, self.n_out, self.head, self.n_members = recipe, layout, n_out, head, n_members
         generator = random_state.generator(seed)
         self.plan = NetworkPlan()
-        inputs = {name: self.plan.add_input((width,)) for name, width in self._input_widths().items()}
+        inputs = {name: self.plan.add_input((width,)) for name, width in self.input_widths().items()}
         self.members = [Member(f"member_{number}", recipe, self.plan, generator) for number in range(n_members)]
         starts = []
         for member in self.members:
@@ -193,8 +193,8 @@ class TabularNetwork:
         """Of the matrix, of the hidden layers and of the output."""
         return [self.layout.width, *self.recipe.hidden, self.n_out]
 
-    def _input_widths(self) -> dict[str, int]:
-        """The plan's inputs; without an embedding of their own, numbers stand among the other features."""
+    def input_widths(self) -> dict[str, int]:
+        """Return the width of each input of the plan; numbers without an embedding are among the others."""
         numbers = self.layout.n_numbers if self.recipe.n_waves else 0
         others = self.layout.n_numbers - numbers + self.layout.n_others
         widths = {"numbers": numbers, "others": others, "codes": len(self.layout.n_codes)}
@@ -209,7 +209,7 @@ class TabularNetwork:
         """
         found = []
         first = 0
-        for name, width in self._input_widths().items():
+        for name, width in self.input_widths().items():
             part = x[:, first : first + width]
             found.append(np.ascontiguousarray(self.layout.table_rows(part) if name == "codes" else part, _TYPE))
             first += width
