@@ -456,7 +456,10 @@ class Sequential(Model):
         ------
         TypeError, ValueError
             If it is no layer, has the name of another one, or does not fit what is below it; then it is not added.
+        RuntimeError
+            If the model trains or evaluates meanwhile, as for a callback.
         """
+        self._refuse_while_training("add")
         before, first = list(self._layers), self._first
         try:
             self._append(layer)
@@ -481,7 +484,8 @@ class Sequential(Model):
         self._layers.append(layer)
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the topmost layer off and return it; `rebuild` is there because Keras has it."""
+        """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""
+        self._refuse_while_training("pop")
         if not self._layers:
             raise ValueError("`pop` needs a layer. Received: a Sequential without layers")
         layer = self._layers.pop()

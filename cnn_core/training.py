@@ -130,7 +130,10 @@ class Trainer:
         ------
         ValueError
             If a name is unknown.
+        RuntimeError
+            If the model trains or evaluates meanwhile, as for a callback.
         """
+        self._refuse_while_training("compile")
         found = optimizers.get(optimizer)
         arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics)
         arguments.check()
@@ -287,6 +290,14 @@ class Trainer:
     def _exclusive(self, purpose: str) -> _Exclusive:
         """Let one thread at a time train or evaluate; what a callback runs within leaves its metrics alone."""
         return _Exclusive(self, purpose)
+
+    def _refuse_while_training(self, purpose: str) -> None:
+        """Keep callbacks, and other threads, from changing what a training is under way with."""
+        if self._depth:
+            raise RuntimeError(
+                f"`{purpose}` cannot be called while the model trains or evaluates: set stop_training = True, and call "
+                f"it after `fit`"
+            )
 
     # Data
 

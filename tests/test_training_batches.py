@@ -321,3 +321,27 @@ def test_lbfgs_takes_no_part_of_the_rows() -> None:
 def test_numbers_beyond_every_machine_are_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be an integer of at most"):
         compiled().fit(X, Y, verbose=0, **{name: 2**70})
+
+
+@pytest.mark.parametrize(
+    ("purpose", "change"),
+    [
+        ("add", lambda model: model.add(layers.Dense(1))),
+        ("pop", lambda model: model.pop()),
+        ("compile", lambda model: model.compile("adam", "mse")),
+    ],
+)
+@pytest.mark.parametrize(
+    "hook",
+    ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_test_batch_end", "on_epoch_end", "on_train_end"],
+)
+def test_callbacks_cannot_change_the_model_under_way(purpose: str, change: Any, hook: str) -> None:
+    model = compiled()
+    names = [layer.name for layer in model.layers]
+    changing = callbacks.Callback()
+    setattr(changing, hook, lambda *arguments, **named: change(model))
+    with pytest.raises(RuntimeError, match=f"^`{purpose}` cannot be called while the model trains or evaluates"):
+        model.fit(X, Y, epochs=2, validation_data=(X, Y), callbacks=[changing], verbose=0)
+    assert [layer.name for layer in model.layers] == names
+    assert len(model.fit(X, Y, verbose=0).epoch) == 1
+    change(model)
