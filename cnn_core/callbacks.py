@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 import cnn_core.validation as validation
+from cnn_core.display import show
 
 if TYPE_CHECKING:
     import csv
@@ -597,10 +598,10 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Restore the best weights, if asked."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            show(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                show(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
 
@@ -692,7 +693,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+            show(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
 
     def in_cooldown(self) -> bool:
         """Return whether a reduction is so recent that epochs do not count yet."""
@@ -837,7 +838,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def _tell(self, epoch: int, message: str) -> None:
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: {message}")
+            show(f"\nEpoch {epoch + 1}: {message}")
 
 
 class LearningRateScheduler(Callback):
@@ -878,7 +879,7 @@ class LearningRateScheduler(Callback):
             raise TypeError(f"`schedule` must return a float. Received: {rate!r} for epoch {epoch}")
         optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            show(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add the learning rate to the logs."""
@@ -984,7 +985,7 @@ class TerminateOnNaN(Callback):
         """Stop training."""
         if self.raise_error:
             raise RuntimeError(f"The loss must stay finite. Received: loss={loss} at batch {batch}")
-        print(f"Batch {batch}: Invalid loss, terminating training")
+        show(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True
         return True
 

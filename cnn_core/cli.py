@@ -6,12 +6,15 @@ Whatever a command needs is imported when the command runs, so that `cnn-core --
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from cnn_core.display import printable
 
 __all__ = ["main"]
 
@@ -41,23 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["info", "missing.safetensors"])  # and one line about it on stderr
     2
     """
-    options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # the frames of a table are no reason to fail where ASCII is spoken
+        sys.stdout.reconfigure(errors="replace")  # a name is no reason to fail where ASCII is spoken
     try:
+        options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.run(options)
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
-        # What is left in the buffer must go somewhere, or Python complains when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"cnn-core: {error}", file=sys.stderr)
+        _complain(str(error))
         return USAGE_ERROR
     except MemoryError:
-        print("cnn-core: there is not enough memory", file=sys.stderr)
+        _complain("there is not enough memory")
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -65,14 +66,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode:
             raise
         kind = type(error).__name__
-        print(f"cnn-core: {kind}: {error}. Please report this fault; `python -X dev` shows its place", file=sys.stderr)
+        _complain(f"{kind}: {error}. Please report this fault; `python -X dev` shows its place")
         return SOFTWARE_ERROR
+    finally:
+        _let_go_of_output()
     return 0
+
+
+def _flush() -> None:
+    """Write the rest of what is printed. A command whose work is a file has done it even if nobody can read of it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        _complain(f"warning: not everything could be printed: {error}")
+
+
+def _flush_work() -> None:
+    """Write the rest of what is printed, where that is all that the command is for."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed, so that nothing can be printed")
+    sys.stdout.flush()
+
+
+def _let_go_of_output() -> None:
+    """Put what cannot be printed somewhere, or Python complains about it when it ends."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str) -> None:
+    """Print one line to standard error, if there is one: print() without a file would take standard output."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"cnn-core: {text}", file=sys.stderr, flush=True)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning in one line, without the place in the code where it arose."""
-    print(f"cnn-core: warning: {message}", file=sys.stderr)
+    _complain(f"warning: {message}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -221,6 +259,8 @@ def _run_predict(options: argparse.Namespace) -> None:
         probabilities=options.probabilities,
         notation=_notation(options),
     )
+    if options.output is None:
+        _flush_work()
 
 
 def _run_info(options: argparse.Namespace) -> None:
@@ -232,7 +272,13 @@ def _run_info(options: argparse.Namespace) -> None:
     elif table_commands.is_tabular(options.model):
         table_commands.describe(options.model)
     else:
-        cnn_core.load_model(options.model).summary()
+        cnn_core.load_model(options.model).summary(print_fn=_print)
+    _flush_work()
+
+
+def _print(text: str) -> None:
+    """Print in characters that standard output has."""
+    print(text if sys.stdout is None else printable(text, sys.stdout))
 
 
 def _integer(name: str, least: int) -> Callable[[str], int]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import cnn_core
 from cnn_core import datasets, layers
+from cnn_core.display import show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def run(
 
     (train_images, y_train), (test_images, y_test) = datasets.load_digits()
     x_train, x_test = _rows(train_images), _rows(test_images)
-    print(f"Handwritten digits, 8 x 8 pixels: {len(x_train)} to learn from, {len(x_test)} held out\n")
+    show(f"Handwritten digits, 8 x 8 pixels: {len(x_train)} to learn from, {len(x_test)} held out\n")
 
     model = build_model(steps=epochs * -(-len(x_train) // BATCH_SIZE))
     model.summary()
@@ -84,17 +85,17 @@ def run(
 
     _, accuracy = model.evaluate(x_test, y_test, verbose=0)
     probabilities = model.predict(x_test, verbose=0)
-    print(f"\nTrained for {epochs} epochs in {seconds:.2f} s on {_count(cnn_core.get_num_threads(), 'thread')}")
-    print(f"Accuracy on the held-out digits: {accuracy:.2%}\n")
-    print(report(y_test, probabilities.argmax(axis=1)))
+    show(f"\nTrained for {epochs} epochs in {seconds:.2f} s on {_count(cnn_core.get_num_threads(), 'thread')}")
+    show(f"Accuracy on the held-out digits: {accuracy:.2%}\n")
+    show(report(y_test, probabilities.argmax(axis=1)))
 
     _check_saved(model, x_test, probabilities, Path(save_path))
     if draw:
         path = Path(plot_path if plot_path is not None else _PICTURE)
         draw_picture(history, x_test, y_test, probabilities).savefig(path, dpi=120)
-        print(f"Picture: {path}")
+        show(f"Picture: {path}")
     else:
-        print("No picture: install the extra `plot` (matplotlib) for one")
+        show("No picture: install the extra `plot` (matplotlib) for one")
     return float(accuracy)
 
 
@@ -238,7 +239,7 @@ def _check_saved(model: cnn_core.Sequential, x: Matrix, probabilities: Matrix, p
     if again.tobytes() != probabilities.tobytes():
         raise RuntimeError(f"the model loaded from {path} predicts something else than the one saved to it")
     kilobytes = path.stat().st_size / 1000
-    print(f"Model: {path} ({kilobytes:.0f} kB); loaded again, it predicts the same to the last bit")
+    show(f"Model: {path} ({kilobytes:.0f} kB); loaded again, it predicts the same to the last bit")
 
 
 def _can_draw(required: bool) -> bool:

@@ -11,6 +11,7 @@ import cnn_core.keras_format as keras_format
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import feature_shape
+from cnn_core.display import show
 from cnn_core.graph import CallGraph, Node, Symbol, filled, flatten, map_structure
 from cnn_core.interface import Interface
 from cnn_core.layers.base import Layer, registry
@@ -344,9 +345,9 @@ class Model(Trainer, Layer):
         show_trainable: bool = False,
         layer_range: Sequence[str] | None = None,
     ) -> None:
-        """Print the layers, their output shapes and numbers of parameters."""
+        """Print the layers, their output shapes and numbers of parameters, in ASCII where the output has no more."""
         text = format_summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
-        (print_fn or print)(text)
+        (print_fn or show)(text)
 
     # Configuration and files
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 import numpy as np
 
 import cnn_core.validation as validation
+from cnn_core.display import is_terminal, show
 
 __all__ = ["Progress", "format_bar", "format_duration", "format_line", "format_metrics", "format_step_time"]
 
@@ -286,14 +287,10 @@ class Progress:
     def _room(self) -> int:
         import shutil  # only a terminal needs it, and importing the package should not wait for it
 
-        return shutil.get_terminal_size().columns - 1 if _is_terminal(self._stream) else sys.maxsize
+        return shutil.get_terminal_size().columns - 1 if is_terminal(self._stream) else sys.maxsize
 
     def _write(self, text: str) -> None:
-        stream = self._stream
-        if stream is None:  # pythonw and some services have no standard output
-            return
-        stream.write(text)
-        stream.flush()
+        show(text, self._stream, end="")
 
 
 def checked_verbose(verbose: Any) -> int:
@@ -312,7 +309,7 @@ def checked_verbose(verbose: Any) -> int:
 
 def redraw_interval(stream: TextIO | None) -> float | None:
     """Return the least number of seconds between redrawings, None if the stream cannot redraw a line."""
-    if _is_terminal(stream):
+    if is_terminal(stream):
         return TERMINAL_INTERVAL
     # The kernel of a notebook puts its own stream in the place of standard output.
     in_notebook = stream is sys.stdout and type(stream).__module__.partition(".")[0] == "ipykernel"
@@ -324,19 +321,12 @@ def style_of(stream: TextIO | None) -> Style:
     # Windows shows colours in its newer terminal only, which says that it is there.
     can_colour = os.name != "nt" or "WT_SESSION" in os.environ
     wanted = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    style = COLOURED if _is_terminal(stream) and can_colour and wanted else PLAIN
+    style = COLOURED if is_terminal(stream) and can_colour and wanted else PLAIN
     try:
         (style.done + style.remaining).encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII._replace(colour=style.colour)
     return style
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and stream.isatty()
-    except (AttributeError, ValueError):  # ValueError: the stream is closed
-        return False
 
 
 def _bold(text: str, style: Style) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import cnn_core.model_file as model_file
 import cnn_core.table_targets as table_targets
 from cnn_core.arrays import Array
+from cnn_core.display import show
 from cnn_core.table_files import TableFile, is_same_file
 from cnn_core.table_notation import Notation
 
@@ -75,9 +76,9 @@ def fit(
         raise file.error(error) from None
     left_out = len(X) - len(rows)
     X = _rows(X, rows) if left_out else X
-    print(f"{path}: {_count(len(y), 'row')}, {_count(X.shape[1], 'column')}, target {target!r}: {task}")
+    show(f"{path}: {_count(len(y), 'row')}, {_count(X.shape[1], 'column')}, target {target!r}: {task}")
     if left_out:
-        print(f"left out without a target: {_count(left_out, 'row')}")
+        show(f"left out without a target: {_count(left_out, 'row')}")
     kind: Any = getattr(estimators, "TabularClassifier" if task == "classification" else "TabularRegressor")
     estimator = kind(
         preset,
@@ -95,7 +96,7 @@ def fit(
         raise ValueError(f"{path}: {error}") from None
     tensors, metadata = estimator.contents()
     model_file.write(model, tensors, metadata | {_NOTATION: file.notation.to_json()})
-    print(f"model: {model}")
+    show(f"model: {model}")
 
 
 def _count(n: int, what: str) -> str:
@@ -142,22 +143,22 @@ def _rows(table: Any, rows: Array) -> Any:
 def _report(estimator: Any, task: str, X: Any, y: Array, y_train: Array) -> None:
     """Scores on rows that the model has not seen, beside those of the simplest guess."""
     predicted = estimator.predict(X)
-    print(f"epochs: {estimator.n_iter_}, kept: {', '.join(map(str, estimator.best_epochs_))}")
-    print(f"on {len(y)} rows held out, and by guessing:")
+    show(f"epochs: {estimator.n_iter_}, kept: {', '.join(map(str, estimator.best_epochs_))}")
+    show(f"on {len(y)} rows held out, and by guessing:")
     if task == "classification":
         classes, counts = np.unique(y_train, return_counts=True)
-        print(f"  accuracy  {np.mean(predicted == y):.4f}   {np.mean(y == classes[counts.argmax()]):.4f}")
+        show(f"  accuracy  {np.mean(predicted == y):.4f}   {np.mean(y == classes[counts.argmax()]):.4f}")
         chosen = np.searchsorted(classes, y).clip(0, len(classes) - 1)
         probability = np.where(classes[chosen] == y, estimator.predict_proba(X)[np.arange(len(y)), chosen], 0)
         share = np.where(classes[chosen] == y, (counts / counts.sum())[chosen], 0)
-        print(f"  log loss  {_log_loss(probability):.4f}   {_log_loss(share):.4f}")
+        show(f"  log loss  {_log_loss(probability):.4f}   {_log_loss(share):.4f}")
         return
     mean = y_train.mean()
-    print(f"  RMSE  {np.sqrt(np.mean((y - predicted) ** 2)):.6g}   {np.sqrt(np.mean((y - mean) ** 2)):.6g}")
-    print(f"  MAE   {np.mean(np.abs(y - predicted)):.6g}   {np.mean(np.abs(y - mean)):.6g}")
+    show(f"  RMSE  {np.sqrt(np.mean((y - predicted) ** 2)):.6g}   {np.sqrt(np.mean((y - mean) ** 2)):.6g}")
+    show(f"  MAE   {np.mean(np.abs(y - predicted)):.6g}   {np.mean(np.abs(y - mean)):.6g}")
     spread = np.sum((y - y.mean()) ** 2)
     if spread:
-        print(f"  R^2   {1 - np.sum((y - predicted) ** 2) / spread:.4f}   {1 - np.sum((y - mean) ** 2) / spread:.4f}")
+        show(f"  R^2   {1 - np.sum((y - predicted) ** 2) / spread:.4f}   {1 - np.sum((y - mean) ** 2) / spread:.4f}")
 
 
 def _log_loss(probability: Array) -> float:

@@ -64,6 +64,7 @@ PYTHON_FLOORS = {
     "cnn_core.datasets": 3,
     "cnn_core.keras_format": 3,
     "cnn_core.suggestions": 3,
+    "cnn_core.display": 3,
     "cnn_core.validation": 3,
     "cnn_core.sparse": 3,
     "cnn_core.variables": 3,

@@ -114,6 +114,47 @@ def test_a_reader_that_goes_away_is_no_error():
     assert (finished.returncode, finished.stderr) == (141, b"")
 
 
+def run_in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    whole = f"{sys.executable} -m cnn_core {command}"
+    return subprocess.run(
+        ["sh", "-c", whole], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, check=False, cwd=folder
+    )
+
+
+CLOSED, FULL = ">&-", "> /dev/full"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (f"demo --epochs 1 {CLOSED}", 0, ""),
+        (f"demo --epochs 1 {CLOSED} 2>&-", 0, ""),
+        (f"demo --epochs 1 {FULL}", 0, "the display cannot be written and is left out: [Errno 28] No space left"),
+        (f"--version {CLOSED}", 0, ""),
+        (f"--version {FULL}", 2, "cnn-core: [Errno 28] No space left"),
+        (f"info {CLOSED}", 2, "cnn-core: standard output is closed"),
+        (f"info {FULL}", 2, "cnn-core: [Errno 28] No space left"),
+        (f"info small.safetensors {FULL}", 2, "cnn-core: [Errno 28] No space left"),
+        (f"info missing.safetensors {CLOSED}", 2, "cnn-core: [Errno 2] No such file"),
+        ("info missing.safetensors 2>&-", 2, ""),
+        (f"fit small.csv --target a --epochs 1 {CLOSED}", 0, ""),
+        (f"fit small.csv --target a --epochs 1 {FULL}", 0, "the display cannot be written and is left out"),
+    ],
+)
+def test_an_output_that_takes_nothing_costs_no_work(tmp_path: Path, command: str, code: int, said: str):
+    if command.startswith("fit"):
+        pytest.importorskip("pandas")
+        pytest.importorskip("sklearn")
+    save_small_model(tmp_path / "small.safetensors")
+    rows = "".join(f"{place % 7},{place % 3}\n" for place in range(40))
+    (tmp_path / "small.csv").write_text(f"a,b\n{rows}")
+    finished = run_in_shell(command, tmp_path)
+    assert (finished.returncode, finished.stderr.count("\n")) == (code, 1 if said else 0), finished.stderr
+    assert finished.stderr.startswith(said)
+    assert (tmp_path / "cnn_core_demo.safetensors").exists() == command.startswith("demo")
+
+
 def test_nothing_is_imported_before_it_is_needed():
     code = "import sys, cnn_core.cli; print({'cnn_core.demo', 'matplotlib', 'importlib.metadata'} & {*sys.modules})"
     printed = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)

@@ -31,6 +31,7 @@ from cnn_core.activations import Activation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
+from cnn_core.display import show
 from cnn_core.sklearn.held_out import UNKNOWN, HeldOutScores, Standing
 from cnn_core.sklearn.inputs import check_features, sample_weights
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
@@ -527,7 +528,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self.t_ += n
         self.loss_curve_.append(loss)
         if self.verbose:
-            print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
+            show(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
     def _logs(self, scores: HeldOutScores | None) -> dict[str, float]:
         logs = {"loss": self.loss_}
@@ -561,7 +562,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         self.validation_loss_curve_.append(loss)
         self.validation_scores_.append(score)
         if self.verbose and self.early_stopping:
-            print(f"Validation score: {score:f}")
+            show(f"Validation score: {score:f}")
         return Standing.of(score, loss)
 
     def _score_predictions(self, outputs: Array, rows: Rows) -> float:
@@ -583,7 +584,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             message, stops = f"{message} Setting learning rate to {state.learning_rate:f}", False
             self._no_improvement_count = 0
         if self.verbose:
-            print(message)
+            show(message)
         return stops
 
     # L-BFGS

@@ -19,6 +19,7 @@ import cnn_core.losses as losses
 import cnn_core.optimizers as optimizers
 import cnn_core.schedules as schedules
 from cnn_core.arrays import Array
+from cnn_core.display import is_terminal, show
 from cnn_core.parameters import native_optimizer
 from cnn_core.sklearn.recipes import Recipe
 from cnn_core.sklearn.tabular_network import TabularNetwork
@@ -256,7 +257,7 @@ class ProgressLine:
         self._last = 0.0
 
     def __call__(self, epoch: int, epochs: int, loss: float, score: float) -> None:
-        terminal = sys.stdout.isatty()
+        terminal = is_terminal(sys.stdout)
         now = time.monotonic()
         done = epoch >= epochs
         due = now - self._last > 0.1 if terminal else epoch % max(1, epochs // 8) == 0
@@ -265,4 +266,4 @@ class ProgressLine:
         self._last = now
         shown = f" - best {self.name} {score:.4f}" if abs(score) < math.inf and self.name else ""
         text = f"epoch {epoch}/{epochs} - loss {loss:.4f}{shown}"
-        print(f"\r{text}" if terminal else text, end="" if terminal and not done else "\n", flush=True)
+        show(f"\r{text}" if terminal else text, end="" if terminal and not done else "\n")
