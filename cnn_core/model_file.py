@@ -23,7 +23,7 @@ from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
-__all__ = ["FORMAT", "read", "write"]
+__all__ = ["FORMAT", "name_of", "read", "write"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -270,9 +270,14 @@ def read(path: PathLike | IO[bytes], *, any_safetensors: bool = False) -> tuple[
     """
     if isinstance(path, (str, os.PathLike)):
         with Path(path).open("rb") as file:
-            return _read_file(file, f"The file {os.fspath(path)!r}", any_safetensors)
-    name = getattr(path, "name", None)
-    return _read_file(path, f"The file {name!r}" if isinstance(name, str) else "The file", any_safetensors)
+            return _read_file(file, name_of(path), any_safetensors)
+    return _read_file(path, name_of(path), any_safetensors)
+
+
+def name_of(path: PathLike | IO[bytes]) -> str:
+    """Return what messages call a file: "The file 'model.safetensors'"."""
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", None)
+    return f"The file {name!r}" if isinstance(name, str) else "The file"
 
 
 def _read_file(file: IO[bytes], name: str, any_safetensors: bool) -> tuple[dict[str, Array], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -65,9 +66,9 @@ class Model(Trainer, Layer):
         """Take a graph over: from now on it is what the model computes."""
         parts = cast("list[Symbol | Layer]", graph.in_order())
         layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in parts]
-        names = [layer.name for layer in layers]
-        for name in names:
-            if names.count(name) > 1:
+        names = Counter(layer.name for layer in layers)
+        for name, count in names.items():
+            if count > 1:
                 raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
         self._interface = Interface.of(graph)
         self._graph: CallGraph | None = graph
@@ -446,8 +447,9 @@ class Sequential(Model):
         self._layers = []
         self._graph = None
         self._first: Symbol | None = None
+        taken: set[str] = set()
         for layer in layers or ():
-            self._append(layer)
+            self._append(layer, taken)
         self._connect()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -463,14 +465,14 @@ class Sequential(Model):
         self._refuse_while_training("add")
         before, first = list(self._layers), self._first
         try:
-            self._append(layer)
+            self._append(layer, {known.name for known in before})
             self._connect()
         except BaseException:
             self._layers, self._first = before, first
             self._connect()
             raise
 
-    def _append(self, layer: Any) -> None:
+    def _append(self, layer: Any, taken: set[str]) -> None:
         if isinstance(layer, (InputLayer, Symbol)):
             if self._layers or self._first is not None:
                 raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
@@ -478,11 +480,12 @@ class Sequential(Model):
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
-        if any(known.name == layer.name for known in self._layers):
+        if layer.name in taken:
             raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
         if not self._layers and self._first is None:
             self._first = _input_of(layer)
         self._layers.append(layer)
+        taken.add(layer.name)
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""

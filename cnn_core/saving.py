@@ -17,6 +17,7 @@ import numpy as np
 import cnn_core.losses as losses
 import cnn_core.metrics as metrics
 import cnn_core.model_file as model_file
+import cnn_core.model_header as model_header
 import cnn_core.optimizers as known_optimizers
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
@@ -29,6 +30,8 @@ from cnn_core.serialization import (
     register_keras_serializable,
     serialize,
 )
+from cnn_core.stored_weights import room_for
+from cnn_core.training import Trainer
 from cnn_core.variables import Variable
 
 __all__ = [
@@ -74,7 +77,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     _require_built(model, "save")
     _check_overwrite(filepath, overwrite)
     tensors = _weights_by_name(model)
-    metadata = {_MODEL: json.dumps(registry.serialize(model))}
+    metadata = {_MODEL: _written(registry.serialize(model), len(tensors))}
     if model.compiled:
         arguments = {name: serialize(_each(value, _KINDS[name])) for name, value in model._arguments._asdict().items()}
         training = {"compile": arguments, "optimizer": known_optimizers.serialize(model.optimizer)}
@@ -84,8 +87,18 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
             del state["optimizer"]["slots"]
             training["state"] = state
             tensors |= _state_by_name(model)
-        metadata[_TRAINING] = json.dumps(training)
+        metadata[_TRAINING] = _written(training)
     model_file.write(filepath, tensors, metadata)
+
+
+def _written(config: Any, n_tensors: int | None = None) -> str:
+    """Return a configuration as text, unless `load_model` would refuse it."""
+    try:
+        text = json.dumps(config)
+        model_header.parse(text, n_tensors)
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"The model cannot be saved, because loading would fail: {error}") from None
+    return text
 
 
 # What turns each argument of `compile` into objects, which know how they are written.
@@ -150,15 +163,42 @@ def load_model(
         If the file is no model, is damaged, or names something that neither the package nor `custom_objects` has.
     """
     tensors, metadata = model_file.read(filepath)
-    if _MODEL not in metadata:
-        raise ValueError(f"{os.fspath(filepath)} holds weights, not a model: use load_weights")
-    with custom_objects_in_use(custom_objects):
-        model = _build(_parse(metadata[_MODEL], filepath), filepath, custom_objects)
-        _assign(model, tensors, filepath, skip_mismatch=False)
-        if compile and _TRAINING in metadata:
-            training = _parse(metadata[_TRAINING], filepath)
+    with model_header.refused_by_name(model_file.name_of(filepath)), custom_objects_in_use(custom_objects):
+        if _MODEL not in metadata:
+            raise ValueError("it holds weights, not a model: use load_weights")
+        weights = _weights_among(tensors)
+        config = model_header.parse(metadata[_MODEL], len(weights))
+        training = _read_training(metadata[_TRAINING]) if compile and _TRAINING in metadata else None
+        with room_for(weights):
+            model = registry.deserialize(config, custom_objects)
+        if not isinstance(model, Trainer) or not model.built:
+            raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
+        _assign(model, weights, skip_mismatch=False)
+        if training is not None:
             _compile(model, training, tensors)
     return model
+
+
+def _weights_among(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(_STATE)}
+
+
+def _read_training(text: str) -> dict[str, Any]:
+    """Return what `compile` was given and the optimizer's state, of the right types."""
+    training = model_header.parse(text)
+    arguments = model_header.field(training, "compile", dict, "training")
+    for name in arguments:
+        validation.choice(name, "compile", _KINDS)
+    model_header.field(training, "optimizer", dict, "training")
+    if "state" in training:
+        state = model_header.field(training, "state", dict, "training")
+        model_header.whole(state, "seed", "state", 2**64 - 1)
+        model_header.whole(state, "epochs_begun", "state")
+        model_header.whole(model_header.field(state, "optimizer", dict, "state"), "batches_seen", "optimizer")
+        for name in ("epoch", "batch", "totals"):  # of a backup in the middle of an epoch
+            if name in state:
+                raise ValueError(f"its 'state' must be that between two epochs. Received: {name!r}")
+    return training
 
 
 def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
@@ -177,18 +217,28 @@ def _compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
 
 
 def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """Undo `_state_by_name`."""
-    parameters = model._bind()
-    places = dict(zip(_names(parameters.variables), range(len(parameters.variables)), strict=True))
-    slots: dict[str, Array] = {}
+    """Undo `_state_by_name`. Every vector is in the file as a whole, so that they take no more memory than it has."""
+    names = _names(model.trainable_variables)
+    slots: dict[str, dict[str, Array]] = {}
     for key, tensor in tensors.items():
         if key.startswith(_STATE):
             slot, _, name = key.removeprefix(_STATE).partition("/")
-            vector = slots.setdefault(slot, np.zeros_like(parameters.values))
-            if name not in places:
-                raise ValueError(f"The file holds an optimizer's state for {name!r}, which the model does not train")
-            parameters.split(vector)[places[name]][...] = tensor
-    return slots
+            slots.setdefault(slot, {})[name] = tensor
+    for slot, parts in slots.items():
+        for name in parts.keys() - set(names):
+            raise ValueError(f"it holds an optimizer's state for {name!r}, which the model does not train")
+        for name, variable in zip(names, model.trainable_variables, strict=True):
+            if name not in parts or parts[name].shape != variable.shape:
+                raise ValueError(
+                    f"its optimizer's state {slot!r} must have the shape {variable.shape} for {name!r}. "
+                    f"Received: {parts[name].shape if name in parts else 'nothing'}"
+                )
+    parameters = model._bind()
+    vectors = {slot: np.zeros_like(parameters.values) for slot in slots}
+    for slot, vector in vectors.items():
+        for name, view in zip(names, parameters.split(vector), strict=True):
+            view[...] = slots[slot][name]
+    return vectors
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
@@ -233,7 +283,8 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     """
     _require_built(model, "load_weights")
     tensors, _ = model_file.read(filepath)
-    _assign(model, tensors, filepath, skip_mismatch)
+    with model_header.refused_by_name(model_file.name_of(filepath)):
+        _assign(model, _weights_among(tensors), skip_mismatch)
 
 
 def to_json(model: Any, **arguments: Any) -> str:
@@ -261,29 +312,13 @@ def model_from_json(json_string: str, custom_objects: CustomObjects | None = Non
     ValueError
         If the text describes no model, or names something that neither the package nor `custom_objects` has.
     """
-    config = _parse(json_string, "json_string")
-    with custom_objects_in_use(custom_objects):
-        model = _build(config, "json_string", custom_objects)
+    text = validation.text(json_string, "json_string")
+    with model_header.refused_by_name("`json_string`"), custom_objects_in_use(custom_objects):
+        config = model_header.parse(text)
+        model = registry.deserialize(config, custom_objects)
         if config.get("compile_config"):
             _compile_as_in_keras(model, config["compile_config"])
     return model
-
-
-def _parse(text: str, source: Any) -> Any:
-    try:
-        parsed = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{source} holds no valid configuration: {error}") from None
-    if not isinstance(parsed, dict):
-        raise ValueError(f"{source} holds no configuration. Received: {validation.show(parsed)}")
-    return parsed
-
-
-def _build(config: Mapping[str, Any], source: Any, custom_objects: CustomObjects | None) -> Any:
-    try:
-        return registry.deserialize(config, custom_objects)
-    except (LookupError, AttributeError) as error:
-        raise ValueError(f"{source} holds an incomplete configuration: {error!r} is missing or misplaced") from error
 
 
 def _require_built(model: Any, purpose: str) -> None:
@@ -298,13 +333,15 @@ def _check_overwrite(filepath: Any, overwrite: bool) -> None:
 
 def _names(variables: Sequence[Variable]) -> list[str]:
     """The variables' paths; one that occurs twice is numbered."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    next_number: dict[str, int] = {}
     for variable in variables:
-        name, number = variable.path, 1
+        name = variable.path
         while name in names:
-            name, number = f"{variable.path}#{number}", number + 1
-        names.append(name)
-    return names
+            number = next_number[variable.path] = next_number.get(variable.path, 0) + 1
+            name = f"{variable.path}#{number}"
+        names[name] = None
+    return list(names)
 
 
 def _weights_by_name(model: Any) -> dict[str, Array]:
@@ -312,9 +349,8 @@ def _weights_by_name(model: Any) -> dict[str, Array]:
     return {name: variable.array for name, variable in zip(_names(variables), variables, strict=True)}
 
 
-def _assign(model: Any, tensors: Mapping[str, Array], filepath: Any, skip_mismatch: bool) -> None:
+def _assign(model: Any, weights: Mapping[str, Array], skip_mismatch: bool) -> None:
     """Set all weights from a file, or none."""
-    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_STATE)}
     named = list(zip(_weights_by_name(model), model.variables, strict=True))
     if skip_mismatch:
         pairs: list[tuple[Variable, Array | None]] = [(variable, weights.get(name)) for name, variable in named]
@@ -322,28 +358,32 @@ def _assign(model: Any, tensors: Mapping[str, Array], filepath: Any, skip_mismat
             pairs = list(zip(model.variables, weights.values(), strict=False))
         pairs = [(variable, tensor) for variable, tensor in pairs if _mismatch(variable, tensor) is None]
     else:
-        pairs = list(zip(model.variables, _matching(named, weights, filepath), strict=True))
+        pairs = list(zip(model.variables, _matching(named, weights), strict=True))
     checked = [(variable, variable.check(tensor)) for variable, tensor in pairs]
     for variable, value in checked:
         variable.array[...] = value
 
 
-def _matching(named: Sequence[tuple[str, Variable]], weights: Mapping[str, Array], filepath: Any) -> list[Array]:
+def _matching(named: Sequence[tuple[str, Variable]], weights: Mapping[str, Array]) -> list[Array]:
     """Return the file's weights in the model's order, or say what does not fit."""
     if len(weights) != len(named):
         raise ValueError(
-            f"{os.fspath(filepath)} holds {len(weights)} weights, the model has {len(named)}. The model's: "
-            f"{', '.join(name for name, _ in named)}. Received: {', '.join(weights)}"
+            f"it holds {len(weights)} weights, the model has {len(named)}. The model's: "
+            f"{_listed([name for name, _ in named])}. Received: {_listed(list(weights))}"
         )
     same_names = all(name in weights for name, _ in named)
     tensors = [weights[name] for name, _ in named] if same_names else list(weights.values())
     for (name, variable), tensor in zip(named, tensors, strict=True):
         if (wrong := _mismatch(variable, tensor)) is not None:
             raise ValueError(
-                f"{os.fspath(filepath)} must hold {name!r} of shape {variable.shape}. Received: {wrong}. "
+                f"it must hold {name!r} of shape {variable.shape}. Received: {wrong}. "
                 "skip_mismatch=True leaves such weights as they are"
             )
     return tensors
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:50]) + (", ..." if len(names) > 50 else "")
 
 
 def _mismatch(variable: Variable, tensor: Array | None) -> str | None:

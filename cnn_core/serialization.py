@@ -355,7 +355,7 @@ class Registry:
             return self._instance(self.find(config, custom_objects), {}, custom_objects)
         if isinstance(config, Mapping):
             return self._instance(*self._read(config, custom_objects), custom_objects)
-        raise TypeError(f"`{self.argument}` must be a name or a configuration. Received: {config!r}")
+        raise TypeError(f"`{self.argument}` must be a name or a configuration. Received: {validation.show(config)}")
 
     def _instance(self, target: Any, settings: dict[str, Any], custom_objects: CustomObjects | None) -> Any:
         if not isinstance(target, type):
@@ -366,14 +366,18 @@ class Registry:
     def _read(self, config: Mapping[str, Any], custom_objects: CustomObjects | None) -> tuple[Any, dict[str, Any]]:
         if "class_name" not in config:
             raise ValueError(
-                f"The configuration of `{self.argument}` must have the key 'class_name'. Received: {config}"
+                f"The configuration of `{self.argument}` must have the key 'class_name'. "
+                f"Received: {validation.show(config)}"
             )
         settings = config.get("config")
         # Keras writes a function as a dict whose "config" is the function's name.
         if config["class_name"] == "function" and isinstance(settings, str):
             return self.find(settings, custom_objects), {}
         if settings is not None and not isinstance(settings, Mapping):
-            raise ValueError(f"'config' in the configuration of `{self.argument}` must be a dict. Received: {config}")
+            raise ValueError(
+                f"'config' in the configuration of `{self.argument}` must be a dict. "
+                f"Received: {validation.show(config)}"
+            )
         return self._named_in(config, custom_objects), dict(settings or {})
 
     def _named_in(self, config: Mapping[str, Any], custom_objects: CustomObjects | None) -> Any:
@@ -390,7 +394,7 @@ class Registry:
         except TypeError as error:
             raise ValueError(
                 f"The configuration of `{self.argument}` {target.__name__!r} does not fit it: {error}. "
-                f"Received: config={settings}"
+                f"Received: config={validation.show(settings)}"
             ) from error
 
 

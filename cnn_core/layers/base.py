@@ -21,6 +21,7 @@ from cnn_core.graph import CallGraph, Node, Shape, Symbol, flatten
 from cnn_core.plan import NetworkPlan
 from cnn_core.serialization import CustomObjects, Registry, snake_case
 from cnn_core.serialization import serialize as as_data
+from cnn_core.stored_weights import waiting_weight
 from cnn_core.variables import Variable
 
 registry: Registry = Registry("layer")
@@ -175,8 +176,10 @@ class Layer:
         make = initializers.get(initializer)
         if make is None:
             raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
-        generator = random_state.generator(random_state.next_seed())
-        value = initializers.initial_value(make, tuple(shape), self.dtype, generator)
+        value = waiting_weight(shape, self.dtype)
+        if value is None:
+            generator = random_state.generator(random_state.next_seed())
+            value = initializers.initial_value(make, tuple(shape), self.dtype, generator)
         variable = Variable(
             value,
             name,

@@ -407,6 +407,9 @@ class TablePreprocessor:
             made.encoders.append(None if encoder is None else encoder(column["settings"]))
             made._centers.append(np.array(column["centers"], np.float64))
             made._factors.append(np.array(column["factors"], np.float64))
+            n_features = 0 if encoder is None else len(made.encoders[-1].names(made.names[-1]))  # type: ignore[union-attr]
+            if not made._centers[-1].shape == made._factors[-1].shape == (n_features,):
+                raise ValueError(f"Column {made.names[-1]!r} must have {n_features} centers and factors")
         return made
 
 

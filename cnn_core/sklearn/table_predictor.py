@@ -6,8 +6,6 @@ Neither scikit-learn nor pandas is imported here.
 from __future__ import annotations
 
 import copy
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,6 +14,7 @@ import numpy as np
 
 import cnn_core.model_file as model_file
 from cnn_core.arrays import Array
+from cnn_core.model_header import parse, refused_by_name
 from cnn_core.sklearn.columns import Column, columns_of
 from cnn_core.sklearn.preprocessing import TablePreprocessor
 from cnn_core.sklearn.table_arrays import column_names, is_frame
@@ -152,6 +151,12 @@ class ClassPredictor(TablePredictor):
             "dtype": self.classes.dtype.str,
         }
 
+    def check(self) -> None:
+        """Raise ValueError unless there is one class for each output."""
+        n_outputs = 1 if self.network is None else self.network.n_out
+        if self.classes.shape != (n_outputs,):
+            raise ValueError(f"its classes must be {n_outputs}. Received: shape={self.classes.shape}")
+
     @classmethod
     def from_state(
         cls, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, target: Mapping[str, Any]
@@ -270,6 +275,16 @@ class NumberPredictor(TablePredictor):
             "quantiles": None if self.levels is None else self.levels.tolist(),
         }
 
+    def check(self) -> None:
+        """Raise ValueError unless there is one output for each target, or for each quantile."""
+        n_targets = self.scale.mean.size
+        n_outputs = n_targets if self.levels is None else trained_levels(self.levels).size
+        parts = (self.scale.mean, self.scale.spread, self.scale.lowest, self.scale.highest)
+        if any(part.dtype.kind != "f" or part.shape not in ((n_targets,), (n_outputs,)) for part in parts):
+            raise ValueError(f"its target must have {n_targets} means, spreads and bounds")
+        if self.network.n_out != n_outputs:
+            raise ValueError(f"its network must have {n_outputs} outputs. Received: {self.network.n_out}")
+
     @classmethod
     def from_state(
         cls, preprocessor: TablePreprocessor, network: TabularNetwork, named: bool, target: Mapping[str, Any]
@@ -302,7 +317,11 @@ def predictor_of(task: str, state: Mapping[str, Any], weights: Mapping[str, Arra
     """Return the predictor whose `state` and weights were saved."""
     preprocessor = TablePreprocessor.from_state(state["preprocessor"])
     network: Any = None if state["network"] is None else TabularNetwork.from_state(state["network"], weights)
-    return PREDICTORS[task].from_state(preprocessor, network, bool(state["named"]), state["target"])
+    if network is not None and network.layout != preprocessor.layout:
+        raise ValueError("its columns must make the features that its network reads")
+    predictor = PREDICTORS[task].from_state(preprocessor, network, bool(state["named"]), state["target"])
+    predictor.check()
+    return predictor
 
 
 def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
@@ -314,24 +333,10 @@ def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
         If the file holds something else, or is damaged.
     """
     tensors, metadata = model_file.read(path)
-    if METADATA_KEY not in metadata:
-        raise ValueError(f"{_shown(path)} holds no tabular estimator; cnn_core.load_model reads models")
-    try:
-        state = json.loads(metadata[METADATA_KEY])
-    except ValueError as error:
-        raise damaged(path, error) from None
-    if not isinstance(state, dict):
-        raise damaged(path, TypeError("its state is no object"))
-    return state, tensors
-
-
-def damaged(path: Any, error: Exception) -> ValueError:
-    """Return the error that says that a file is damaged."""
-    return ValueError(f"{_shown(path)} is damaged: {error}")
-
-
-def _shown(path: Any) -> str:
-    return os.fspath(path) if isinstance(path, (str, os.PathLike)) else "the file"
+    with refused_by_name(model_file.name_of(path)):
+        if METADATA_KEY not in metadata:
+            raise ValueError("it holds no tabular estimator; cnn_core.load_model reads models")
+        return parse(metadata[METADATA_KEY]), tensors
 
 
 def load_predictor(path: Any) -> ClassPredictor | NumberPredictor:
@@ -366,10 +371,8 @@ def load_predictor(path: Any) -> ClassPredictor | NumberPredictor:
     ['yes', 'no']
     """
     state, weights = read_state(path)
-    try:
+    with refused_by_name(model_file.name_of(path)):
         return predictor_of(state["task"], state, weights)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise damaged(path, error) from None
 
 
 def array_of_rows(rows: Any) -> Array:

@@ -14,6 +14,8 @@ import cnn_core.losses as losses
 import cnn_core.sklearn.scores as scores
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
+from cnn_core.model_file import name_of
+from cnn_core.model_header import refused_by_name
 from cnn_core.sklearn.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.columns import is_missing
 from cnn_core.sklearn.inputs import check_numbers, with_class_weight
@@ -22,7 +24,6 @@ from cnn_core.sklearn.table_predictor import (
     ClassPredictor,
     NumberPredictor,
     TargetScale,
-    damaged,
     predictor_of,
     read_state,
     trained_levels,
@@ -544,16 +545,15 @@ def load(path: Any) -> TabularClassifier | TabularRegressor:
         If the file holds something else, or is damaged.
     """
     state, weights = read_state(path)
-    try:
-        kind = {"classification": TabularClassifier, "regression": TabularRegressor}[state["task"]]
+    with refused_by_name(name_of(path)):
+        kinds = {"classification": TabularClassifier, "regression": TabularRegressor}
+        kind = kinds[validation.choice(state.get("task"), "task", kinds)]
         known = {name: value for name, value in state["parameters"].items() if name in kind().get_params()}
         for name in ("hidden_layer_sizes", "quantiles"):  # JSON knows lists only
             if isinstance(known.get(name), list):
                 known[name] = tuple(known[name])
         estimator: TabularClassifier | TabularRegressor = kind(**known)
         estimator._restore(state, predictor_of(state["task"], state, weights))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise damaged(path, error) from None
     return estimator
 
 

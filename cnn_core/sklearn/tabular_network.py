@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,16 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.activations as activations
 import cnn_core.random_state as random_state
+import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.parameters import ParameterVector
 from cnn_core.plan import NetworkPlan
 from cnn_core.sklearn.layout import Layout
 from cnn_core.sklearn.recipes import Recipe
+from cnn_core.stored_weights import room_for, waiting_weight
 from cnn_core.variables import Variable
 
+HEADS = ("softmax", "linear")
 MAX_MEMBERS = 16  # losses that one native pass takes
 _TYPE = np.dtype(np.float32)
 
@@ -52,13 +55,24 @@ class Member:
     generator: np.random.Generator
     layers: list[Dense] = field(default_factory=list)
 
-    def _variable(self, value: Array, name: str, rate: float, decays: bool = True, gain: float = 1.0) -> Variable:
+    def _variable(
+        self,
+        shape: tuple[int, ...],
+        draw: Callable[[tuple[int, ...]], Array],
+        name: str,
+        rate: float,
+        decays: bool = True,
+        gain: float = 1.0,
+    ) -> Variable:
         """A parameter whose product with `gain` is what the recipe's learning rate times `rate` is meant for.
+
+        It is drawn, unless it waits for what a file holds.
 
         The authors' weight decay is proportional to the square of a parameter's learning-rate multiplier.
         """
+        value = waiting_weight(shape, _TYPE.name, f"{self.name}/{name}")
         return Variable(
-            np.asarray(value, _TYPE),
+            np.asarray(draw(shape) if value is None else value, _TYPE),
             name.rpartition("/")[2],
             f"{self.name}/{name}",
             learning_rate_multiplier=rate / gain,
@@ -69,7 +83,7 @@ class Member:
     def add(self, inputs: Mapping[str, int], layout: Layout, widths: Sequence[int], head: str) -> int:
         """Add everything from the inputs to the output and return its buffer."""
         buffer = self._joined(inputs, layout)
-        scale = [self._variable(np.ones(self.plan.shapes[buffer]), "scale", self.recipe.scale_multiplier)]
+        scale = [self._variable(self.plan.shapes[buffer], np.ones, "scale", self.recipe.scale_multiplier)]
         for number, n_out in enumerate(widths):
             last = number == len(widths) - 1
             zero = last and not self.recipe.fitted_start
@@ -80,7 +94,7 @@ class Member:
                 buffer = self._operation("dense", buffer, n_out, variables, activation=activation)
             else:
                 buffer = self._operation("dense", buffer, n_out, variables)
-                alpha = self._variable(np.ones(n_out), f"activation_{number}/alpha", self.recipe.slow_multiplier)
+                alpha = self._variable((n_out,), np.ones, f"activation_{number}/alpha", self.recipe.slow_multiplier)
                 buffer = self._operation("parametric_activation", buffer, n_out, [alpha], activation=activation)
             if not last and self.recipe.dropout:
                 stream = [self.plan.stream(), 0]
@@ -93,13 +107,18 @@ class Member:
     def _layer(self, source: int, n_out: int, number: int, factor: float) -> Dense:
         n_in = self.plan.shapes[source][0]
         root = math.sqrt(n_in)
-        kernel = factor / root * self.generator.standard_normal((n_in, n_out))
-        bias = factor * self.generator.standard_normal(n_out)
+
+        def kernel(shape: tuple[int, ...]) -> Array:
+            return factor / root * self.generator.standard_normal(shape)
+
+        def bias(shape: tuple[int, ...]) -> Array:
+            return factor * self.generator.standard_normal(shape)
+
         path = f"dense_{number}"
         layer = Dense(
             source,
-            self._variable(kernel, f"{path}/kernel", 1.0, gain=root),
-            self._variable(bias, f"{path}/bias", self.recipe.bias_multiplier, decays=False),
+            self._variable((n_in, n_out), kernel, f"{path}/kernel", 1.0, gain=root),
+            self._variable((n_out,), bias, f"{path}/bias", self.recipe.bias_multiplier, decays=False),
         )
         self.layers.append(layer)
         return layer
@@ -122,22 +141,33 @@ class Member:
         """The periodic embedding of the authors: frequencies normal, phases and the linear layer uniform."""
         n_waves, n_out, generator = self.recipe.n_waves, self.recipe.n_wave_outputs, self.generator
         bound = 1 / math.sqrt(n_waves)
-        values = {
-            "frequencies": self.recipe.wave_spread * generator.standard_normal((n, n_waves)),
-            "phases": generator.uniform(-math.pi, math.pi, (n, n_waves)),
-            "weights": generator.uniform(-bound, bound, (n, n_waves, n_out)),
-            "biases": generator.uniform(-bound, bound, (n, n_out)),
+
+        def frequencies(shape: tuple[int, ...]) -> Array:
+            return self.recipe.wave_spread * generator.standard_normal(shape)
+
+        def uniform(bound: float) -> Callable[[tuple[int, ...]], Array]:
+            return lambda shape: generator.uniform(-bound, bound, shape)
+
+        parts: dict[str, tuple[tuple[int, ...], Callable[[tuple[int, ...]], Array]]] = {
+            "frequencies": ((n, n_waves), frequencies),
+            "phases": ((n, n_waves), uniform(math.pi)),
+            "weights": ((n, n_waves, n_out), uniform(bound)),
+            "biases": ((n, n_out), uniform(bound)),
         }
         rate = self.recipe.slow_multiplier
-        variables = [self._variable(value, f"waves/{name}", rate) for name, value in values.items()]
+        variables = [self._variable(shape, draw, f"waves/{name}", rate) for name, (shape, draw) in parts.items()]
         return self._operation("periodic", source, n * (n_out + 1), variables, integers=[n_waves])
 
     def _embedding(self, source: int, layout: Layout) -> int:
         """One row of numbers for each category; "none of the known" starts in the middle, at 0."""
         width, n_rows = self.recipe.embedding_width, sum(layout.n_codes)
-        rows = self.generator.standard_normal((n_rows, width))
-        rows[np.cumsum([0, *layout.n_codes[:-1]])] = 0
-        table = self._variable(rows, "embeddings", 1.0)
+
+        def rows(shape: tuple[int, ...]) -> Array:
+            drawn = self.generator.standard_normal(shape)
+            drawn[np.cumsum([0, *layout.n_codes[:-1]])] = 0
+            return drawn
+
+        table = self._variable((n_rows, width), rows, "embeddings", 1.0)
         shape = (len(layout.n_codes), width)
         found = self.plan.add("embedding", [source], shape, layer=self.name, variables=[table], integers=[n_rows])
         return self.plan.add_reshaping(found, (math.prod(shape),), self.name)
@@ -249,7 +279,10 @@ class TabularNetwork:
             If a weight is missing or has another shape.
         """
         recipe, layout = Recipe.from_state(state["recipe"]), Layout.from_state(state["layout"])
-        network = cls(recipe, layout, state["n_out"], state["head"], state["n_members"])
+        n_members = validation.integer(state["n_members"], "n_members", 1, MAX_MEMBERS)
+        n_out = validation.positive_integer(state["n_out"], "n_out")
+        with room_for(weights):
+            network = cls(recipe, layout, n_out, validation.choice(state["head"], "head", HEADS), n_members)
         network._assign(weights)
         return network
 

@@ -139,11 +139,11 @@ def test_files_of_something_else(tmp_path: Path):
     from cnn_core import model_file
 
     model_file.write(tmp_path / "weights", {"kernel": np.ones(3)})
-    with pytest.raises(ValueError, match=r"weights holds no tabular estimator; cnn_core\.load_model"):
+    with pytest.raises(ValueError, match=r"weights' .*: it holds no tabular estimator; cnn_core\.load_model"):
         cnn_core.load_predictor(tmp_path / "weights")
     for state in ("[]", "{}", "{", '{"task": "classification"}', '{"task": []}'):
         model_file.write(tmp_path / "damaged", {}, {"cnn_core.tabular": state})
-        with pytest.raises(ValueError, match="damaged is damaged"):
+        with pytest.raises(ValueError, match="damaged' cannot be loaded: "):
             cnn_core.load_predictor(tmp_path / "damaged")
 
 
