@@ -14,6 +14,7 @@ from cnn_core import (
     models,
     optimizers,
     regularizers,
+    saving,
     utils,
 )
 from cnn_core._version import __version__ as __version__
@@ -27,11 +28,11 @@ from cnn_core.models import Model, Sequential, clone_model
 from cnn_core.optimizers import Optimizer
 from cnn_core.passes import NonFiniteLossError
 from cnn_core.regularizers import Regularizer
+from cnn_core.saving import load_model, model_from_json
 from cnn_core.variables import Variable
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection, saving
-    from cnn_core.saving import load_model, model_from_json
+    from cnn_core import datasets, inspection
     from cnn_core.sklearn.table_predictor import load_predictor
 
 __all__ = [
@@ -82,10 +83,8 @@ def __getattr__(name: str) -> Any:
     """Import on first use what most programs never need: it would double the time of an import."""
     import importlib
 
-    if name in ("datasets", "inspection", "saving"):
+    if name in ("datasets", "inspection"):
         return importlib.import_module(f"cnn_core.{name}")
-    if name in ("load_model", "model_from_json"):
-        return getattr(importlib.import_module("cnn_core.saving"), name)
     if name == "load_predictor":
         return getattr(importlib.import_module("cnn_core.sklearn.table_predictor"), name)
     raise AttributeError(f"module 'cnn_core' has no attribute {name!r}")

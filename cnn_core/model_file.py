@@ -18,10 +18,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FORMAT", "name_of", "read", "write"]
 
@@ -175,6 +177,8 @@ def _write_all(write_some: Callable[[memoryview], int | None], part: memoryview)
 @contextlib.contextmanager
 def _replacing(path: PathLike) -> Iterator[int]:
     """Open a temporary file that takes the place of `path` when the block ends well and vanishes when it does not."""
+    from pathlib import Path  # here and not above: importing the package should not wait for it
+
     try:
         # The rename would put the new file in place of a symbolic link; what people mean is the file it points to.
         target = Path(os.path.realpath(path))
@@ -269,7 +273,7 @@ def read(path: PathLike | IO[bytes], *, any_safetensors: bool = False) -> tuple[
     ValueError: The file is no sound model file: it ends within the size of its header. Received: 2 bytes
     """
     if isinstance(path, (str, os.PathLike)):
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - the first load of a process imports nothing
             return _read_file(file, name_of(path), any_safetensors)
     return _read_file(path, name_of(path), any_safetensors)
 

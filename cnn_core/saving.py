@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -327,7 +326,7 @@ def _require_built(model: Any, purpose: str) -> None:
 
 
 def _check_overwrite(filepath: Any, overwrite: bool) -> None:
-    if not overwrite and Path(filepath).exists():
+    if not overwrite and os.path.exists(filepath):  # noqa: PTH110 - the package's import does not wait for pathlib
         raise FileExistsError(f"{os.fspath(filepath)} exists already: choose another name, or overwrite=True")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,23 @@ def test_loading_runs_nothing(tmp_path: Path) -> None:
     cnn_core.load_model(tmp_path / "model")
     watching = False
     assert events == []
+
+
+def test_the_first_load_of_a_process_imports_nothing(tmp_path: Path) -> None:
+    model = everything()
+    model.compile(optimizers.Adam(schedules.CosineDecay(0.01, 50)), "mse", metrics=["mae"])
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "model")
+    script = """
+import sys
+import cnn_core
+events = []
+sys.addaudithook(lambda event, arguments: events.append(arguments[0]) if event == "import" else None)
+cnn_core.load_model(sys.argv[1])
+print(events)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "model")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 # Weights
