@@ -17,6 +17,7 @@ import numpy as np
 
 import cnn_core.validation as validation
 from cnn_core.display import show
+from cnn_core.figures import axes_for, new_figure, whole_ticks
 
 if TYPE_CHECKING:
     import csv
@@ -384,7 +385,9 @@ class History(Callback):
             self.history.setdefault(name, [])[first:] = [each[name] for each in logs]
             self._epochs.setdefault(name, [])[first:] = epochs
 
-    def plot(self, names: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None) -> Any:
+    def plot(
+        self, names: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None, ax: Any = None
+    ) -> Any:
         """Draw each metric over the epochs, training beside validation.
 
         Parameters
@@ -393,6 +396,8 @@ class History(Callback):
             Metrics without "val_"; all by default.
         path : path, optional
             Where to save the picture; the suffix chooses the format.
+        ax : matplotlib.axes.Axes, or array or list of them, optional
+            Where to draw, one for each metric; None makes a figure.
 
         Returns
         -------
@@ -406,23 +411,32 @@ class History(Callback):
         ValueError
             If nothing is recorded yet, or a metric is unknown.
         """
-        figure = new_figure("History.plot")
         shown = self._plotted(names)
-        n_cols = min(len(shown), PLOTS_ABREAST)
-        n_rows = -(-len(shown) // n_cols)
-        figure.set_size_inches(1.2 + 4.2 * n_cols, 3.6 * n_rows)
-        for place, name in enumerate(shown, 1):
-            axes = figure.add_subplot(n_rows, n_cols, place)
+        panels = self._panels(len(shown)) if ax is None else axes_for(ax, len(shown), "History.plot")
+        for axes, name in zip(panels, shown, strict=True):
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 if key in self.history:
-                    axes.plot(self._epochs[key], self.history[key], label=label)
+                    axes.plot(self._epochs[key], self.history[key], label=label, marker=self._marker(key))
             axes.set_title(name)
             axes.set_xlabel("epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+            whole_ticks(axes)
             axes.legend()
+        figure = panels[0].get_figure().figure
         if path is not None:
             figure.savefig(path)
         return figure
+
+    @staticmethod
+    def _panels(count: int) -> list[Any]:
+        n_cols = min(count, PLOTS_ABREAST)
+        n_rows = -(-count // n_cols)
+        size = 1.2 + 4.2 * n_cols, 3.6 * n_rows
+        figure = new_figure("History.plot", layout="constrained", figsize=size)
+        return [figure.add_subplot(n_rows, n_cols, place) for place in range(1, count + 1)]
+
+    def _marker(self, key: str) -> str:
+        """A single value is a point: a line needs two."""
+        return "o" if len(self.history[key]) == 1 else ""
 
     def _plotted(self, names: Iterable[str] | None) -> list[str]:
         known = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
@@ -1262,15 +1276,6 @@ def plain_logs(logs: Mapping[str, Any] | None) -> Logs:
             is_number = np.ndim(value) == 0 and not isinstance(value, str) and hasattr(value, "__float__")
             plain[name] = float(value) if is_number else value
     return plain
-
-
-def new_figure(caller: str) -> Any:
-    """Return an empty matplotlib Figure that belongs to no window, or raise ImportError with the remedy."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError(f"{caller} needs matplotlib. Install it with: pip install 'cnn_core[plot]'") from None
-    return Figure(layout="constrained")
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import cnn_core
 from cnn_core import datasets, layers
 from cnn_core.display import show
+from cnn_core.figures import new_figure, whole_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,9 +198,7 @@ def draw_picture(history: dict[str, list[float]], x: Matrix, labels: Labels, pro
     >>> from cnn_core.demo import draw_picture
     >>> draw_picture(history, x_test, y_test, probabilities).savefig("digits.png")  # doctest: +SKIP
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure: Figure = new_figure("draw_picture", figsize=(11, 4.5), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.15])[0]
     _draw_losses(left.subplots(), history)
     right.suptitle("The held-out digits the model is least sure of")
@@ -210,14 +209,12 @@ def draw_picture(history: dict[str, list[float]], x: Matrix, labels: Labels, pro
 
 
 def _draw_losses(axes: Axes, history: dict[str, list[float]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     epochs = np.arange(1, len(history["loss"]) + 1)
     marker = "o" if len(epochs) == 1 else ""
     axes.plot(epochs, history["loss"], marker=marker, label="training part (with dropout)")
     axes.plot(epochs, history["val_loss"], marker=marker, label="held-out part")
     axes.set(title="Loss by epoch", xlabel="epoch", ylabel="cross-entropy", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(axes)
     axes.grid(alpha=0.3)
     axes.legend()
 

@@ -1,10 +1,8 @@
-"""Small tools around training: encoded labels, scaled rows, seeds, pictures of models. Floor 4."""
+"""Small tools around training: encoded labels, scaled rows, seeds. Floor 4."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +10,8 @@ import numpy.typing as npt
 import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.data import PyDataset
-from cnn_core.graph import Symbol, nodes_between
 from cnn_core.layers.base import reset_names
+from cnn_core.model_plot import plot_model
 from cnn_core.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
 
 __all__ = [
@@ -162,9 +160,6 @@ def set_random_seed(seed: int) -> None:
     np.random.seed(checked)  # noqa: NPY002
 
 
-# Pictures
-
-
 def clear_session() -> None:
     """Number the names of new layers from the start again: the next `Dense` is called "dense".
 
@@ -178,176 +173,3 @@ def clear_session() -> None:
     ('dense', 'dense_1')
     """
     reset_names()
-
-
-class Box(NamedTuple):
-    """A layer in the picture: its lines of text and the places in the list of the boxes that feed it."""
-
-    lines: tuple[str, ...]
-    inputs: tuple[int, ...]
-
-
-def plot_model(
-    model: Any,
-    to_file: str | os.PathLike[str] | None = "model.png",
-    show_shapes: bool = False,
-    show_dtype: bool = False,
-    show_layer_names: bool = False,
-    rankdir: str = "TB",
-    dpi: float = 200,
-    show_layer_activations: bool = False,
-    show_trainable: bool = False,
-) -> Any:
-    """Draw the layers of a model and how they are connected.
-
-    Parameters
-    ----------
-    model : Model
-    to_file : path, default "model.png"
-        The suffix chooses the format; None saves nothing.
-    show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable : bool, default False
-        What stands in a layer's box besides its class.
-    rankdir : {"TB", "LR"}, default "TB"
-        From top to bottom, or from left to right.
-    dpi : float, default 200
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Shown by a notebook at the end of a cell.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    ValueError
-        If the model has no layers yet, or `rankdir` is unknown.
-
-    Examples
-    --------
-    >>> plot_model(model, "network.svg", show_shapes=True)  # doctest: +SKIP
-    """
-    validation.choice(rankdir, "rankdir", ("TB", "LR"))
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("plot_model needs matplotlib. Install it with: pip install 'cnn_core[plot]'") from None
-    shown = {
-        "name": show_layer_names,
-        "activation": show_layer_activations,
-        "output_shape": show_shapes,
-        "dtype": show_dtype,
-        "trainable": show_trainable,
-    }
-    boxes = boxes_of(model, [what for what, wanted in shown.items() if wanted])
-    if not boxes:
-        raise ValueError("plot_model needs a model with layers. Received: a model without layers")
-    figure = Figure(dpi=dpi)
-    _draw(figure, boxes, sideways=rankdir == "LR")
-    if to_file is not None:
-        figure.savefig(to_file, bbox_inches="tight")
-    return figure
-
-
-def boxes_of(model: Any, shown: Iterable[str] = ()) -> list[Box]:
-    """Return a box for each input and layer of a model, or of each layer in a row while the model is not built.
-
-    A layer that is called several times has one box, fed by everything that it is called on.
-    """
-    shown = tuple(shown)
-    if not model.built:
-        layers = list(model.layers)
-        return [Box(_lines(layer, None, shown), (place - 1,) if place else ()) for place, layer in enumerate(layers)]
-    lines: dict[str, tuple[str, ...]] = {symbol.name: _lines(symbol, symbol.shape, shown) for symbol in model.inputs}
-    sources: dict[str, list[str]] = {name: [] for name in lines}
-    for node in nodes_between(model.inputs, model.outputs):
-        name = node.layer.name
-        lines[name] = _lines(node.layer, node.outputs[0].shape, shown)
-        feeding = (symbol.name if symbol.node is None else symbol.node.layer.name for symbol in node.inputs)
-        sources.setdefault(name, []).extend(feeding)
-    places = {name: place for place, name in enumerate(lines)}
-    return [Box(lines[name], tuple(dict.fromkeys(places[source] for source in sources[name]))) for name in lines]
-
-
-def _lines(drawn: Any, shape: tuple[int | None, ...] | None, shown: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what stands in the box of a layer, or of a symbol that is an input."""
-    lines = ["Input" if isinstance(drawn, Symbol) else type(drawn).__name__]
-    for what in shown:
-        value = shape if what == "output_shape" else getattr(drawn, what, None)
-        if what == "activation":
-            value = getattr(value, "name", value)
-        if value is not None:
-            lines.append(f"{what.replace('_', ' ')}: {value}")
-    return tuple(lines)
-
-
-def levels_of(boxes: list[Box]) -> list[int]:
-    """Return for each box how many connections lie between it and the inputs on the longest way.
-
-    Examples
-    --------
-    >>> levels_of([Box(("a",), ()), Box(("b",), (0,)), Box(("c",), (0, 1))])
-    [0, 1, 2]
-    """
-    levels = [0] * len(boxes)
-    # Each pass settles at least one more level; a shared layer that feeds itself must not turn this into a loop.
-    for _ in boxes:
-        settled = [max((levels[source] + 1 for source in box.inputs), default=0) for box in boxes]
-        if settled == levels:
-            break
-        levels = settled
-    return levels
-
-
-def _draw(figure: Any, boxes: list[Box], *, sideways: bool) -> None:
-    levels = levels_of(boxes)
-    width = 0.09 * max(len(line) for box in boxes for line in box.lines) + 0.4
-    height = 0.2 * max(len(box.lines) for box in boxes) + 0.2
-    along, across = (width + 0.5, height + 0.3) if sideways else (height + 0.5, width + 0.3)
-    rows: dict[int, list[int]] = {}
-    for place, level in enumerate(levels):
-        rows.setdefault(level, []).append(place)
-    centres: dict[int, tuple[float, float]] = {}
-    for level, places in rows.items():
-        for position, place in enumerate(places):
-            offset = (position - (len(places) - 1) / 2) * across
-            centres[place] = (level * along, -offset) if sideways else (offset, -level * along)
-    breadth = max(len(places) for places in rows.values()) * across
-    length = len(rows) * along
-    figure.set_size_inches((length, breadth) if sideways else (breadth, length))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set_aspect("equal")
-    for place, box in enumerate(boxes):
-        _draw_box(axes, centres[place], box.lines, width, height)
-        for source in box.inputs:
-            _draw_arrow(axes, centres[source], centres[place], width, height, sideways=sideways)
-    x, y = zip(*centres.values(), strict=True)
-    axes.set_xlim(min(x) - width / 2 - 0.1, max(x) + width / 2 + 0.1)
-    axes.set_ylim(min(y) - height / 2 - 0.1, max(y) + height / 2 + 0.1)
-
-
-def _draw_box(axes: Any, centre: tuple[float, float], lines: tuple[str, ...], width: float, height: float) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    corner = (centre[0] - width / 2, centre[1] - height / 2)
-    axes.add_patch(
-        FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.06", facecolor="#eef3fa", zorder=2)
-    )
-    axes.text(*centre, "\n".join(lines), ha="center", va="center", fontsize=9, zorder=3)
-
-
-def _draw_arrow(
-    axes: Any,
-    source: tuple[float, float],
-    target: tuple[float, float],
-    width: float,
-    height: float,
-    *,
-    sideways: bool,
-) -> None:
-    if sideways:
-        begin, end = (source[0] + width / 2, source[1]), (target[0] - width / 2, target[1])
-    else:
-        begin, end = (source[0], source[1] - height / 2), (target[0], target[1] + height / 2)
-    axes.annotate("", xy=end, xytext=begin, arrowprops={"arrowstyle": "->"}, zorder=1)

@@ -38,6 +38,8 @@ PYTHON_FLOORS = {
     "cnn_core.inspection": 4,
     "cnn_core.callbacks": 4,
     "cnn_core.utils": 4,
+    "cnn_core.figures": 4,
+    "cnn_core.model_plot": 4,
     "cnn_core.progress": 4,
     "cnn_core.objectives": 4,
     "cnn_core.parameters": 4,

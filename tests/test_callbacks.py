@@ -343,6 +343,35 @@ class TestHistory:
         assert [each.get_title() for each in axes] == [f"metric_{i}" for i in range(6)]
         assert {each.get_subplotspec().get_gridspec().get_geometry() for each in axes} == {(2, 4)}
 
+    @pytest.mark.parametrize("n_epochs", [1, 2, 3, 7, 40])
+    def test_epochs_are_whole(self, n_epochs: int):
+        figures = pytest.importorskip("matplotlib.figure")
+        history = train(FakeModel(), None, epochs_of([1.0] * n_epochs)).history
+        own = figures.Figure().subplots()
+        for axes in (history.plot().axes[0], history.plot(ax=own).axes[0]):
+            ticks = axes.get_xticks()
+            assert len(ticks)
+            assert (ticks == ticks.round()).all()
+
+    def test_plot_in_axes_of_ones_own(self):
+        figures = pytest.importorskip("matplotlib.figure")
+        history = train(FakeModel(), None, [{"loss": 0.5, "accuracy": 0.6}] * 2).history
+        figure = figures.Figure()
+        panels = figure.subplots(2, 2)
+        assert history.plot(ax=panels[0]) is figure
+        assert [axes.get_title() for axes in panels.flat] == ["accuracy", "loss", "", ""]
+        history.plot(["loss"], ax=panels[1, 1])
+        assert panels[1, 1].get_title() == "loss"
+        with pytest.raises(
+            ValueError, match=r"`ax` must hold as many axes as History\.plot has panels: 2\. Received: 1"
+        ):
+            history.plot(ax=panels[1, 0])
+
+    def test_a_notebook_shows_the_plot_without_pyplot(self):
+        pytest.importorskip("matplotlib")
+        history = train(FakeModel(), None, epochs_of([1.0])).history
+        assert history.plot()._repr_png_().startswith(b"\x89PNG")
+
     def test_plot_errors(self, monkeypatch: pytest.MonkeyPatch):
         pytest.importorskip("matplotlib")
         with pytest.raises(ValueError, match="at least one finished epoch"):
@@ -377,7 +406,7 @@ class TestMonitoring:
 
     @pytest.mark.parametrize("said", [{"_direction": "up"}, {"higher_is_better": True}])
     def test_metric_that_says_so_itself(self, said: dict[str, Any]):
-        Own = type("Own", (metrics.Metric,), said)  # noqa: N806
+        Own = type("Own", (metrics.Metric,), said)
         callback = EarlyStopping("own", patience=5)
         train(FakeModel(measured=[Own(name="own")]), callback, epochs_of([1.0, 2.0, 1.5], "own"))
         assert callback.best == 2.0

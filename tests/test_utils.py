@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import pickle
 import random
 import sys
 from pathlib import Path
@@ -19,7 +21,8 @@ import cnn_core.data as data
 import cnn_core.random_state as random_state
 from cnn_core import utils
 from cnn_core.graph import Node, Symbol
-from cnn_core.utils import Box, boxes_of, levels_of, normalize, plot_model, set_random_seed, to_categorical
+from cnn_core.model_plot import Box, boxes_of, lay_out, levels_of, plot_model
+from cnn_core.utils import normalize, set_random_seed, to_categorical
 
 
 class TestToCategorical:
@@ -203,6 +206,49 @@ class TestPlotModel:
 
     def test_layer_that_feeds_itself_ends(self):
         assert len(levels_of([Box(("a",), (1,)), Box(("b",), (0,))])) == 2
+
+    @given(st.data())
+    def test_no_arrow_crosses_a_box(self, draw: st.DataObject):
+        n = draw.draw(st.integers(1, 12))
+        # Sources behind a box are those that a shared layer has; the box itself may be among them.
+        feeding = st.sets(st.integers(0, n - 1), max_size=4).map(lambda sources: tuple(sorted(sources)))
+        boxes = [Box(("x",), draw.draw(feeding)) for _ in range(n)]
+        width, height = extent = draw.draw(st.sampled_from([(1.0, 0.5), (0.3, 2.0)]))
+        layout = lay_out(boxes, extent)
+        assert len(layout.arrows) == sum(len(box.inputs) for box in boxes)
+        segments = [pair for way in layout.arrows for pair in itertools.pairwise(way)]
+        share = np.linspace(0, 1, 101)[:, None]
+        points = np.concatenate([(1 - share) * a + share * b for a, b in segments]) if segments else np.zeros((0, 2))
+        for centre in layout.centres:
+            distance = np.abs(points - centre) - np.array([width, height]) / 2
+            assert (distance.max(axis=1, initial=-np.inf) > -1e-9).all()
+        for one, other in itertools.combinations(layout.centres, 2):
+            assert abs(one[0] - other[0]) > width or abs(one[1] - other[1]) > height
+        low, high = layout.corners
+        centres, half = np.array(layout.centres), np.array([width, height]) / 2
+        for inside in (points, centres - half, centres + half):
+            assert ((inside > low) & (inside < high)).all()
+
+    @pytest.mark.parametrize("rankdir", ["TB", "LR"])
+    def test_picture_in_axes_of_ones_own(self, rankdir: str):
+        figures = pytest.importorskip("matplotlib.figure")
+        figure = figures.Figure(figsize=(8, 3))
+        left, right = figure.subplots(1, 2)
+        assert plot_model(diamond(), None, rankdir=rankdir, ax=right) is figure
+        assert (len(left.patches), len(right.texts)) == (0, 5)
+        assert right.texts[0].get_fontsize() < 9  # there is less room than a figure of its own would have
+        part = figure.subfigures(1, 2)[0]
+        assert plot_model(diamond(), None, ax=part.subplots()) is figure
+        with pytest.raises(TypeError, match=r"`ax` must be axes of matplotlib\. Received: ax=3"):
+            plot_model(diamond(), None, ax=3)
+        with pytest.raises(ValueError, match=r"`ax` must hold as many axes as plot_model has panels: 1\. Received: 2"):
+            plot_model(diamond(), None, ax=[left, right])
+
+    def test_a_notebook_shows_the_figure_without_pyplot(self):
+        pytest.importorskip("matplotlib")
+        figure = plot_model(diamond(), None, dpi=50)
+        assert figure._repr_png_().startswith(b"\x89PNG")
+        assert pickle.loads(pickle.dumps(figure))._repr_png_().startswith(b"\x89PNG")
 
     @pytest.mark.parametrize("rankdir", ["TB", "LR"])
     def test_picture(self, tmp_path: Path, rankdir: str):
