@@ -547,14 +547,18 @@ def refuse_without_targets(x: object) -> NoReturn:
     ValueError
         If it is an array, or a structure of them.
     """
+    _refuse_batches(x)
+    if not isinstance(x, (list, tuple, Mapping)) and not validation.is_sparse(x):
+        validation.check_rows(validation.as_array(x, "x"), "x")
+    raise ValueError("y must be given: the model's loss compares its output with it. Received: y=None")
+
+
+def _refuse_batches(x: object) -> None:
     if isinstance(x, (list, tuple)) and x and all(map(_resembles_batch, x)):
         raise TypeError(
             "x must be arrays, or an iterator over batches. Received: a list of batches (x, y). Pass iter(x), or a "
             "PyDataset if it is to be walked in several epochs"
         )
-    if not isinstance(x, (list, tuple, Mapping)) and not validation.is_sparse(x):
-        validation.as_array(x, "x")
-    raise ValueError("y must be given: the model's loss compares its output with it. Received: y=None")
 
 
 def _resembles_batch(value: object) -> bool:
@@ -593,6 +597,8 @@ def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, An
     if len(specs) == 1:
         if _wraps_one(value, _rank(specs[0])):
             value = value[0]  # type: ignore[index]
+        elif isinstance(value, (list, tuple)):
+            _refuse_several(value, name, max(_rank(specs[0]), 1))
         return [(name, value, specs[0])]
     if not isinstance(value, (list, tuple)) or len(value) != len(specs):
         names_of = ", ".join(repr(spec.name) for spec in specs)
@@ -603,6 +609,18 @@ def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, An
             f"{name} must be a list of {len(specs)} arrays or a dict with the keys {names_of}. Received: {received}"
         )
     return [(f"{name}[{i}]", part, spec) for i, (part, spec) in enumerate(zip(value, specs, strict=True))]
+
+
+def _refuse_several(value: Sequence[Any], name: str, rank: int) -> None:
+    """Refuse a list of arrays or batches where one array belongs; a list of samples of this rank is one."""
+    if name == "x":
+        _refuse_batches(value)
+    if len(value) > 1 and all(len(getattr(part, "shape", ())) > rank for part in value):
+        shapes = ", ".join(str(tuple(part.shape)) for part in value[:4])
+        raise ValueError(
+            f"{name} must be one array, as the model takes one. Received: a list of {len(value)} arrays of the shapes "
+            f"{shapes}{', ...' if len(value) > 4 else ''}"
+        )
 
 
 def _match_weights(value: object, specs: Sequence[TargetSpec]) -> list[tuple[str, Any, TargetSpec]]:

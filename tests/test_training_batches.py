@@ -283,6 +283,7 @@ def generator_function() -> Iterator[Any]:
         ([(X, Y), (X, Y)], TypeError, r"^x must be .* Received: a list of batches \(x, y\)\. Pass iter\(x\)"),
         (object(), TypeError, r"^x must be .* Received: x of type object"),
         (None, TypeError, r"^x must be .* Received: x of type NoneType"),
+        (3, ValueError, r"^x must "),
         (X, ValueError, r"^y must be given"),
         ([X], ValueError, r"^y must be given"),
     ],
@@ -292,6 +293,35 @@ def test_errors_say_what_x_is(purpose: str, x: Any, error: Any, message: str, bu
     model.compile("sgd", "mse")
     with pytest.raises(error, match=message):
         getattr(model, purpose)(x)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda model: model.predict([(X, Y)]), TypeError, r"^x must be .*Received: a list of batches"),
+        (
+            lambda model: model.fit([(X, Y), (X, Y)], Y, verbose=0),
+            TypeError,
+            r"^x must be .*Received: a list of batches",
+        ),
+        (
+            lambda model: model.fit(X, Y, validation_data=[(X, Y), (X, Y)], verbose=0),
+            ValueError,
+            r"^x must be one array, .*Received: a list of 2 arrays of the shapes \(50, 4\), \(50, 1\)",
+        ),
+        (lambda model: model.predict([X, X]), ValueError, r"^x must be one array"),
+        (lambda model: model.fit(X, [Y, Y], verbose=0), ValueError, r"^y must be one array"),
+    ],
+)
+def test_lists_where_one_array_belongs_are_refused(use: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        use(compiled())
+
+
+def test_a_list_of_rows_is_an_array() -> None:
+    model = compiled()
+    np.testing.assert_array_equal(model.predict(list(X)), model.predict(X))
+    assert model.evaluate(list(X), list(Y), verbose=0) == model.evaluate(X, Y, verbose=0)
 
 
 @pytest.mark.parametrize(
