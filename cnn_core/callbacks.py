@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+import cnn_core.foreign_files as foreign_files
 import cnn_core.validation as validation
 from cnn_core.display import show
 from cnn_core.figures import axes_for, new_figure, whole_ticks
@@ -786,6 +787,7 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = validation.path(filepath, "filepath")
+        foreign_files.check_name(self.filepath)
         self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self.save_best_only = validation.boolean(save_best_only, "save_best_only")
         self.save_weights_only = validation.boolean(save_weights_only, "save_weights_only")

@@ -22,10 +22,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
+import cnn_core.foreign_files as foreign_files
+from cnn_core._version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FORMAT", "name_of", "read", "write"]
+__all__ = ["FORMAT", "name_of", "read", "read_metadata", "write"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -33,6 +36,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 # Version of what the arrays and the texts mean, which the file carries. A reader refuses a later one.
 FORMAT = 1
 FORMAT_KEY = "cnn_core.format"
+VERSION_KEY = "cnn_core.version"
+_OURS = frozenset((FORMAT_KEY, VERSION_KEY))
 
 # Limits that no sound model comes near; they bound what a hostile header can cost.
 MAX_HEADER = 16 << 20
@@ -74,14 +79,14 @@ def write(path: PathLike | IO[bytes], tensors: Mapping[str, Array], metadata: Ma
     tensors : mapping of str to numpy.ndarray
         Booleans, integers and floats of 16 to 64 bits; any shape, strides and byte order.
     metadata : mapping of str to str, default None
-        Texts, such as a configuration in JSON. The format's version is added.
+        Texts, such as a configuration in JSON. The versions of the format and of this package are added.
 
     Raises
     ------
     TypeError
         If a name or text is no string, or an array has another dtype.
     ValueError
-        If the header would pass the limits that `read` sets.
+        If the header would pass the limits that `read` sets, or the path ends as files of other formats do.
     OSError
         If the file cannot be written. The temporary file is removed.
 
@@ -94,6 +99,8 @@ def write(path: PathLike | IO[bytes], tensors: Mapping[str, Array], metadata: Ma
     >>> tensors["kernel"].shape, metadata
     ((2, 3), {'note': 'hello'})
     """
+    if isinstance(path, (str, os.PathLike)):
+        foreign_files.check_name(path)
     header, arrays = _plan(tensors, metadata or {})
     parts = itertools.chain([memoryview(header)], map(_bytes_of, arrays))
     if isinstance(path, (str, os.PathLike)):
@@ -112,7 +119,7 @@ def _plan(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> tuple[by
     ordered = sorted(tensors, key=lambda name: -tensors[name].itemsize)
     offsets = itertools.accumulate((tensors[name].nbytes for name in ordered), initial=0)
     spans = dict(zip(ordered, itertools.pairwise(offsets), strict=True))
-    entries: dict[str, Any] = {_METADATA: {FORMAT_KEY: str(FORMAT), **metadata}}
+    entries: dict[str, Any] = {_METADATA: {FORMAT_KEY: str(FORMAT), VERSION_KEY: __version__, **metadata}}
     for name, array in tensors.items():
         entries[name] = {"dtype": codes[name], "shape": list(array.shape), "data_offsets": list(spans[name])}
     text = json.dumps(entries, separators=(",", ":")).encode("ascii")
@@ -135,7 +142,7 @@ def _check_texts(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> N
             raise ValueError(
                 f"Names, keys and texts of a model file must be Unicode. Received: {_brief(key)}: {_brief(value)}"
             )
-    for reserved in ({_METADATA} & set(tensors)) | ({FORMAT_KEY} & set(metadata)):
+    for reserved in ({_METADATA} & set(tensors)) | (_OURS & set(metadata)):
         raise ValueError(f"{reserved!r} is a reserved name in a model file. Use another. Received: {reserved!r}")
 
 
@@ -256,7 +263,7 @@ def read(path: PathLike | IO[bytes], *, any_safetensors: bool = False) -> tuple[
     tensors : dict of str to numpy.ndarray
         In the header's order; writable, in native byte order.
     metadata : dict of str to str
-        Without the format's version.
+        Without the versions: see `read_metadata`.
 
     Raises
     ------
@@ -287,16 +294,53 @@ def name_of(path: PathLike | IO[bytes]) -> str:
 def _read_file(file: IO[bytes], name: str, any_safetensors: bool) -> tuple[dict[str, Array], dict[str, str]]:
     try:
         file, size = _measured(file)
-        header_size = _header_size(_read_exactly(file, min(size, 8)), size)
-        header = _Header(_decoded(_read_exactly(file, header_size)))
-        if not any_safetensors:
-            _check_format(header.metadata)
-        _check_spans(header.entries, size - 8 - header_size)
-        buffer = _read_exactly(file, size - 8 - header_size)
+        header, size = _read_header(file, size, any_safetensors)
+        buffer = _read_exactly(file, size)
     except _UnsoundError as error:
         raise ValueError(f"{name} is no sound model file: {error}") from None
-    metadata = {key: value for key, value in header.metadata.items() if key != FORMAT_KEY}
+    metadata = {key: value for key, value in header.metadata.items() if key not in _OURS}
     return {key: _array(buffer, entry) for key, entry in header.entries.items()}, metadata
+
+
+def _read_header(file: IO[bytes], size: int, any_safetensors: bool) -> tuple[_Header, int]:
+    """Return the header of a file of `size` bytes, and how many bytes follow it."""
+    prefix = _read_exactly(file, min(size, 8))
+    try:
+        header_size = _header_size(prefix, size)
+    except _UnsoundError:
+        foreign = foreign_files.recognised(prefix.tobytes() + file.read(512))
+        if foreign is None:
+            raise
+        raise _UnsoundError(foreign) from None
+    header = _Header(_decoded(_read_exactly(file, header_size)))
+    if not any_safetensors:
+        _check_format(header.metadata)
+    _check_spans(header.entries, size - 8 - header_size)
+    return header, size - 8 - header_size
+
+
+def read_metadata(path: PathLike | IO[bytes]) -> dict[str, str]:
+    """Read the texts of a file alone, the versions that `write` adds included; the arrays stay where they are.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read`.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> write(file, {}, {"note": "hello"})
+    >>> _ = file.seek(0)
+    >>> sorted(read_metadata(file))
+    ['cnn_core.format', 'cnn_core.version', 'note']
+    """
+    with open(path, "rb") if isinstance(path, (str, os.PathLike)) else contextlib.nullcontext(path) as file:  # noqa: PTH123
+        try:
+            file, size = _measured(file)
+            return _read_header(file, size, any_safetensors=False)[0].metadata
+        except _UnsoundError as error:
+            raise ValueError(f"{name_of(path)} is no sound model file: {error}") from None
 
 
 class _UnsoundError(Exception):

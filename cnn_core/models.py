@@ -392,11 +392,11 @@ class Model(Trainer, Layer):
 
         return saving.to_json(self, **arguments)
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write architecture, weights, compile arguments and optimizer state to one file of data: see `saving`."""
+    def save(self, filepath: Any, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Write architecture, weights, compile arguments and optimizer state to one file: see `saving.save_model`."""
         import cnn_core.saving as saving
 
-        saving.save_model(self, filepath, overwrite=overwrite)
+        saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone."""

@@ -37,6 +37,7 @@ __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
     "get_custom_objects",
+    "load_metadata",
     "load_model",
     "load_weights",
     "model_from_json",
@@ -48,12 +49,21 @@ __all__ = [
 
 CustomObjectScope = custom_object_scope = custom_objects_in_use
 
+_RESERVED = "cnn_core."
 _MODEL = "cnn_core.model"
 _TRAINING = "cnn_core.training"
+_ESTIMATOR = "cnn_core.tabular"  # of files that cnn_core.sklearn writes
 _STATE = "cnn_core.optimizer/"  # what the names of the optimizer's state begin with: then slot/variable
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+def save_model(
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    include_optimizer: bool = True,
+    *,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write a model to a file: layers, weights, what `compile` was given, and the optimizer's state.
 
     The file is written beside its place and renamed, so that a crash leaves the old file or the new one.
@@ -62,21 +72,26 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     ----------
     model : Model
     filepath : str or path-like
-        Any name; ".safetensors" says what it is, ".keras" is accepted for the sake of old scripts.
+        ".safetensors" says what it is; ".keras" passes for the sake of old scripts; names of other formats do not.
     overwrite : bool, default True
     include_optimizer : bool, default True
+    metadata : mapping of str to str, default None
+        Texts of your own, which `load_metadata` reads and every reader of safetensors shows.
 
     Raises
     ------
     FileExistsError
         If the file exists and `overwrite` is False.
     ValueError
-        If the model has not been built yet.
+        If the model has not been built yet, or `filepath` ends as files of another format do.
+    TypeError
+        If `metadata` holds anything but texts.
     """
     _require_built(model, "save")
+    own = _checked_metadata(metadata)
     _check_overwrite(filepath, overwrite)
     tensors = _weights_by_name(model)
-    metadata = {_MODEL: _written(registry.serialize(model), len(tensors))}
+    texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
     if model.compiled:
         arguments = {name: serialize(_each(value, _KINDS[name])) for name, value in model._arguments._asdict().items()}
         training = {"compile": arguments, "optimizer": known_optimizers.serialize(model.optimizer)}
@@ -86,8 +101,55 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
             del state["optimizer"]["slots"]
             training["state"] = state
             tensors |= _state_by_name(model)
-        metadata[_TRAINING] = _written(training)
-    model_file.write(filepath, tensors, metadata)
+        texts[_TRAINING] = _written(training)
+    model_file.write(filepath, tensors, texts)
+
+
+def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    if not isinstance(metadata, (Mapping, type(None))):
+        raise TypeError(f"`metadata` must be a mapping of texts. Received: metadata={validation.show(metadata)}")
+    for key, value in (metadata or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(
+                f"`metadata` must map texts to texts, such as json.dumps gives. "
+                f"Received: {validation.show(key)}: {validation.show(value)}"
+            )
+        if key.startswith(_RESERVED):
+            raise ValueError(f"A key of `metadata` must not begin with {_RESERVED!r}. Received: {key!r}")
+    return dict(metadata or {})
+
+
+def load_metadata(filepath: Any) -> dict[str, str]:
+    """Read the texts that `save` was given as `metadata`, and "cnn_core.version", the version that wrote the file.
+
+    Weights are not read.
+
+    Parameters
+    ----------
+    filepath : str, path-like or binary file
+        A model, weights or an estimator.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    ValueError
+        If the file is none of ours, or damaged.
+
+    Examples
+    --------
+    >>> import io
+    >>> from cnn_core import Input, Sequential, layers
+    >>> file = io.BytesIO()
+    >>> Sequential([Input((2,)), layers.Dense(1)]).save(file, metadata={"data": "2024-05"})
+    >>> _ = file.seek(0)
+    >>> load_metadata(file)["data"]
+    '2024-05'
+    """
+    texts = model_file.read_metadata(filepath)
+    return {key: text for key, text in texts.items() if key == model_file.VERSION_KEY or not key.startswith(_RESERVED)}
 
 
 def _written(config: Any, n_tensors: int | None = None) -> str:
@@ -164,6 +226,11 @@ def load_model(
     tensors, metadata = model_file.read(filepath)
     with model_header.refused_by_name(model_file.name_of(filepath)), custom_objects_in_use(custom_objects):
         if _MODEL not in metadata:
+            if _ESTIMATOR in metadata:
+                raise ValueError(
+                    "it holds an estimator for tables: use load of cnn_core.sklearn's TabularClassifier or "
+                    "TabularRegressor, or cnn_core.load_predictor"
+                )
             raise ValueError("it holds weights, not a model: use load_weights")
         weights = _weights_among(tensors)
         config = model_header.parse(metadata[_MODEL], len(weights))

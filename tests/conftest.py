@@ -5,6 +5,7 @@ Test modules say `import reference`, `import tolerances` and `from golden import
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,20 @@ collect_ignore_glob = ["golden/record_*.py", "keras_scripts/*.py"]
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_arrive() -> Iterator[None]:
+    """Take Ctrl-C back where whoever started the tests has switched it off, as nohup and `&` in scripts do.
+
+    Tests interrupt themselves, and one that is not interrupted would not end.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.fixture

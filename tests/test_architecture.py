@@ -62,6 +62,7 @@ PYTHON_FLOORS = {
     "cnn_core.block": 3,
     "cnn_core.lbfgs": 3,
     "cnn_core.model_file": 3,
+    "cnn_core.foreign_files": 3,
     "cnn_core.model_header": 3,
     "cnn_core.stored_weights": 3,
     "cnn_core.data": 3,

@@ -354,7 +354,8 @@ def test_every_bit_of_the_header_flipped():
         raw[bit // 8] ^= 1 << bit % 8
         result = read_or_none(bytes(raw))
         if result is not None:  # another name, text or kind of number of the same width: sound, if not what was meant
-            assert [len(part) for part in result] == [len(TENSORS), len(METADATA)]
+            assert len(result[0]) == len(TENSORS)
+            assert len(result[1]) - len(METADATA) in (0, 1)  # the key of the package's version may have become another
             assert sum(array.nbytes for array in result[0].values()) == sum(array.nbytes for array in TENSORS.values())
         raw[bit // 8] ^= 1 << bit % 8
     assert read_or_none(bytes(raw)) is not None
@@ -462,8 +463,8 @@ HOSTILE = {
         crafted('{"__metadata__":{"cnn_core.format":"' + "9" * 10**5 + '"}}'),
         "format must be a positive integer",
     ),
-    "a zip file": (b"PK\x03\x04" + bytes(100), "its header would end behind the file"),
-    "a pickle": (b"\x80\x04\x95" + bytes(100), "its header would end behind the file"),
+    "a zip file": (b"PK\x03\x04" + bytes(100), "it is a zip archive. Unpack it first"),
+    "a pickle": (b"\x80\x04\x95" + bytes(100), "it is a pickle. Loading one could run code"),
 }
 
 

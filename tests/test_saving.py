@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -368,6 +369,36 @@ def test_weights_of_the_other_type(tmp_path: Path) -> None:
     single = Sequential([cnn_core.Input((4,)), layers.Dense(2)])
     single.load_weights(tmp_path / "weights")
     np.testing.assert_array_equal(single.get_weights()[0], double.get_weights()[0].astype("float32"))
+
+
+# Texts of the user's own
+
+
+def test_texts_of_ones_own_travel_with_the_model(tmp_path: Path) -> None:
+    own = {"data": "2024-05, ä", "classes": json.dumps(["no", "yes"]), "": ""}
+    model = chain()
+    model.save(tmp_path / "model", metadata=own)
+    assert saving.load_metadata(tmp_path / "model") == {**own, "cnn_core.version": cnn_core.__version__}
+    assert same(model, cnn_core.load_model(tmp_path / "model"), X)
+    model.save_weights(tmp_path / "weights")
+    assert saving.load_metadata(tmp_path / "weights") == {"cnn_core.version": cnn_core.__version__}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "message"),
+    [
+        ("text", TypeError, "`metadata` must be a mapping of texts. Received: metadata='text'"),
+        ({"a": 1}, TypeError, "`metadata` must map texts to texts, such as json.dumps gives. Received: 'a': 1"),
+        ({1: "a"}, TypeError, "`metadata` must map texts to texts"),
+        ({"cnn_core.model": "{}"}, ValueError, "must not begin with 'cnn_core.'. Received: 'cnn_core.model'"),
+    ],
+)
+def test_other_metadata_is_refused_before_anything_is_written(
+    metadata: Any, error: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        chain().save(tmp_path / "model", metadata=metadata)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Errors
