@@ -803,6 +803,16 @@ class PyDataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index), which returns one batch")
 
+    def __iter__(self) -> Iterator[Any]:
+        """Yield every batch once; Python would ask for the next number until an IndexError, which may never come."""
+        return map(self.__getitem__, itertools.count() if self.num_batches is None else range(self.num_batches))
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse to be read as one array."""
+        raise TypeError(
+            f"{type(self).__name__} gives batches, which only the x of `fit`, `evaluate` and `predict` may do"
+        )
+
     @property
     def num_batches(self) -> int | None:
         """Number of batches, or None for endless."""

@@ -674,6 +674,25 @@ def test_workers_stop_when_the_batches_are_closed():
     assert not any(thread.is_alive() for thread in started)
 
 
+def test_a_data_set_is_walked_once_and_is_no_array():
+    source = Numbered(3)
+    assert [int(x[0, 0]) for x, *_ in source] == [0, 1, 2]
+    for read in (np.asarray, np.shape, lambda x: data.validation.as_array(x, "x")):
+        with pytest.raises(TypeError, match="`fit`, `evaluate` and `predict`"):
+            read(source)
+
+
+def test_what_has_only_items_is_read_by_its_length():
+    class Items:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return [float(index), 1.0]
+
+    np.testing.assert_array_equal(data.validation.as_array(Items(), "x"), [[0, 1], [1, 1], [2, 1]])
+
+
 def test_a_subclass_may_forget_its_base():
     class Forgetful(PyDataset):
         def __init__(self):
