@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -460,9 +461,9 @@ class Sequential(Model):
         TypeError, ValueError
             If it is no layer, has the name of another one, or does not fit what is below it; then it is not added.
         RuntimeError
-            If the model trains or evaluates meanwhile, as for a callback.
+            If the model trains or evaluates meanwhile, as for a callback, or is part of another model.
         """
-        self._refuse_while_training("add")
+        self._refuse_change("add")
         before, first = list(self._layers), self._first
         try:
             self._append(layer, {known.name for known in before})
@@ -489,12 +490,23 @@ class Sequential(Model):
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""
-        self._refuse_while_training("pop")
+        self._refuse_change("pop")
         if not self._layers:
             raise ValueError("`pop` needs a layer. Received: a Sequential without layers")
         layer = self._layers.pop()
         self._connect()
         return layer
+
+    def _refuse_change(self, purpose: str) -> None:
+        """Keep layers as they are where others count on them: a training under way, and models that hold this one."""
+        self._refuse_while_training(purpose)
+        if any(call() is not None for call in self.calls):
+            gc.collect()  # a model that was let go may not be gone yet
+        if any(call() is not None for call in self.calls):
+            raise RuntimeError(
+                f"`{purpose}` cannot change {self.name!r}, which was called and is part of another model: change it first, "
+                f"or clone it"
+            )
 
     def _connect(self) -> None:
         """Call the layers one after the other, if the input is known."""

@@ -375,3 +375,16 @@ def test_callbacks_cannot_change_the_model_under_way(purpose: str, change: Any, 
     assert [layer.name for layer in model.layers] == names
     assert len(model.fit(X, Y, verbose=0).epoch) == 1
     change(model)
+
+
+def test_a_part_of_another_model_keeps_its_layers() -> None:
+    part = cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(4)])
+    whole = cnn_core.Sequential([cnn_core.Input((4,)), part, layers.Dense(1)])
+    for purpose, change in (("add", lambda: part.add(layers.Dense(4))), ("pop", part.pop)):
+        with pytest.raises(RuntimeError, match=f"`{purpose}` cannot change .* part of another model"):
+            change()
+    assert len(part.layers) == 1
+    whole.pop()
+    del whole
+    part.add(layers.Dense(4))
+    assert part.predict(X).shape == (N, 4)
