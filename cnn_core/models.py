@@ -504,8 +504,8 @@ class Sequential(Model):
             gc.collect()  # a model that was let go may not be gone yet
         if any(call() is not None for call in self.calls):
             raise RuntimeError(
-                f"`{purpose}` cannot change {self.name!r}, which was called and is part of another model: change it first, "
-                f"or clone it"
+                f"`{purpose}` cannot change {self.name!r}, which was called and is part of another model: change it "
+                f"before that, or clone it"
             )
 
     def _connect(self) -> None:
