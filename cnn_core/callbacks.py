@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 import cnn_core.foreign_files as foreign_files
+import cnn_core.model_header as model_header
 import cnn_core.validation as validation
 from cnn_core.display import show
 from cnn_core.figures import axes_for, new_figure, whole_ticks
@@ -1231,9 +1232,11 @@ class BackupAndRestore(Callback):
         self._delete_all_but([number, *older[:1]] if self.double_checkpoint else [number])
 
     def _restore(self, number: int) -> None:
-        state = read_state(self._state(number))
-        self.model.load_weights(str(self._weights(number)))
-        self.model.restore_training_state(state)
+        path = self._state(number)
+        with model_header.refused_by_name(f"The file {str(path)!r}"):
+            state = read_state(path)
+            self.model.load_weights(str(self._weights(number)))
+            self.model.restore_training_state(state)
 
     def _state(self, number: int) -> Path:
         return self.backup_dir / f"backup-{number}.state.safetensors"

@@ -11,6 +11,7 @@ import cnn_core.lbfgs as lbfgs
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList, History, plain_logs
 from cnn_core.data import Batches, Dataset
+from cnn_core.model_header import refused_by_name
 from cnn_core.objectives import Objectives
 from cnn_core.optimizers import LBFGS
 from cnn_core.parameters import native_optimizer
@@ -156,7 +157,8 @@ def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumpt
     if resumption is not None and resumption.batch:
         first = resumption.batch
         if resumption.totals is not None:
-            totals.restore(resumption.totals)
+            with refused_by_name("The state of an epoch under way"):
+                totals.restore(resumption.totals)
     else:
         model._epochs_begun += 1
     model._totals = totals

@@ -111,7 +111,10 @@ class Totals:
         """Take back what `state` returned."""
         self.batches = int(state["batches"])
         self.samples, self.penalties = float(state["samples"]), float(state["penalties"])
-        self.losses = [float(loss) for loss in state["losses"]]
+        losses = [float(loss) for loss in state["losses"]]
+        if len(losses) != len(self.losses):
+            raise ValueError(f"`losses` must have {len(self.losses)} numbers. Received: {len(losses)}")
+        self.losses = losses
         self.objectives.restore(state["metrics"])
 
 

@@ -618,11 +618,14 @@ class Trainer:
         With the keys "epoch" and "batch" the `fit` under way, or the next one, begins with that epoch (from 0) and
         leaves out so many of its batches.
         """
-        self._seed, self._epochs_begun = int(state["seed"]), int(state["epochs_begun"])
+        seed = validation.integer(state["seed"], "seed", 0, 2**64 - 1)
+        self._seed, self._epochs_begun = seed, validation.non_negative_integer(state["epochs_begun"], "epochs_begun")
         if self.optimizer is not None and "optimizer" in state:
             self.optimizer.restore_training_state(state["optimizer"])
         if "epoch" in state:
-            self._resumption = Resumption(int(state["epoch"]), int(state.get("batch", 0)), state.get("totals"))
+            epoch = validation.non_negative_integer(state["epoch"], "epoch")
+            batch = validation.non_negative_integer(state.get("batch", 0), "batch")
+            self._resumption = Resumption(epoch, batch, state.get("totals"))
 
     def swap_average_weights(self) -> None:
         """Exchange the weights and their moving average (an optimizer with use_ema=True keeps one)."""

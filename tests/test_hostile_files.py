@@ -277,3 +277,37 @@ def test_what_the_users_own_classes_raise_is_kept_as_the_cause(tmp_path: Path) -
     with pytest.raises(ValueError, match=r"model' cannot be loaded: RuntimeError: no more") as caught:
         cnn_core.load_model(tmp_path / "model", custom_objects={"Fragile": Fragile})
     assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+BACKUPS: dict[str, tuple[tuple[Any, ...], Any]] = {
+    "a negative seed": (("seed",), -1),
+    "no seed": (("seed",), DELETED),
+    "a negative epoch": (("epoch",), -1),
+    "a batch that is a text": (("batch",), "x"),
+    "no optimizer's state": (("optimizer",), True),
+    "slots that are a list": (("optimizer", "slots"), []),
+    "totals of another kind": (("totals", "losses"), 3.5),
+    "totals of more losses": (("totals", "losses"), [1.0, 2.0]),
+    "nested 10,000 deep": ((), None),
+}
+
+
+@pytest.mark.parametrize("kind", BACKUPS)
+def test_backups_are_checked_by_type(kind: str, tmp_path: Path) -> None:
+    def trained() -> Any:
+        made = cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(1)])
+        made.compile("adam", "mse")
+        backup = cnn_core.callbacks.BackupAndRestore(tmp_path, save_freq=3, delete_checkpoint=False)
+        made.fit(X, np.ones((4, 1)), batch_size=1, epochs=1, verbose=0, callbacks=[backup])
+        return made
+
+    trained()
+    (path,) = tmp_path.glob("*.state.safetensors")
+    tensors, metadata = model_file.read(path)
+    place, value = BACKUPS[kind]
+    changed = (
+        "[" * 10_000 + "]" * 10_000 if not place else json.dumps(replaced(json.loads(metadata["state"]), place, value))
+    )
+    model_file.write(path, tensors, {"state": changed})
+    with pytest.raises((OSError, ValueError), match=r"cannot be (restored|loaded): "):
+        trained()
