@@ -242,11 +242,12 @@ class CallGraph:
         """
         depths: dict[int, int] = {}  # of nodes and input symbols
         of_parts: dict[int, int] = {}  # of layers and input symbols
+        known = {id(symbol) for symbol in self.inputs}
         for node in reversed(self.nodes):
             depth = max(depths.get(id(node), 0), of_parts.get(id(node.layer), 0))
             of_parts[id(node.layer)] = depths[id(node)] = depth
             for source in node.inputs:
-                origin = source if source.node is None or source in self.inputs else source.node
+                origin = source if source.node is None or id(source) in known else source.node
                 depths[id(origin)] = max(depths.get(id(origin), 0), depth + 1)
         met = self._met()
         parts: list[Symbol | LayerLike] = [*self.inputs, *self.layers]

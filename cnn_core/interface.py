@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -126,9 +127,9 @@ class Interface(NamedTuple):
         input_names, names = _names(graph.input_structure, "input"), _names(graph.output_structure, "output")
         inputs = [
             InputSpec(name, symbol.shape[1:], sparse=True)
-            if (limit := index_limit(graph, symbol)) is None
+            if limit is None
             else InputSpec(name, symbol.shape[1:], "int", limit)
-            for name, symbol in zip(input_names, graph.inputs, strict=True)
+            for name, symbol, limit in zip(input_names, graph.inputs, index_limits(graph), strict=True)
         ]
         shapes = [tuple(symbol.shape) for symbol in graph.outputs]
         plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
@@ -143,14 +144,21 @@ class Interface(NamedTuple):
         )
 
 
-def index_limit(graph: CallGraph, symbol: Symbol) -> int | None:
-    """Return how many indices an input may take that a layer such as Embedding reads; None for ordinary numbers."""
-    limits = []
+def index_limits(graph: CallGraph) -> list[int | None]:
+    """Return how many indices each input may take that a layer such as Embedding reads; None for ordinary numbers."""
+    limits: dict[int, list[int | None]] = {id(symbol): [] for symbol in graph.inputs}
+    of_models: dict[int, list[int | None]] = {}  # a model may be called many times
     for node in graph.nodes:
+        inner = node.layer.inner_graph
+        if inner is not None and id(inner) not in of_models:
+            of_models[id(inner)] = index_limits(inner)
         for position, source in enumerate(node.inputs):
-            if source is symbol:
-                inner = node.layer.inner_graph
-                limits.append(node.layer.index_limit if inner is None else index_limit(inner, inner.inputs[position]))
+            if id(source) in limits:
+                limits[id(source)].append(node.layer.index_limit if inner is None else of_models[id(inner)][position])
+    return [_least(limits[id(symbol)]) for symbol in graph.inputs]
+
+
+def _least(limits: Sequence[int | None]) -> int | None:
     known = [limit for limit in limits if limit is not None]
     return min(known) if known and len(known) == len(limits) else None
 
@@ -164,9 +172,11 @@ def _names(structure: Any, kind: str) -> list[str]:
     if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
         return sorted_keys(structure)
     names: list[str] = []
+    times: Counter[str] = Counter()
     for symbol in flatten(structure):
         name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
-        names.append(name if name not in names else f"{name}_{names.count(name)}")
+        names.append(f"{name}_{times[name]}" if times[name] else name)
+        times[names[-1]] += 1
     return names
 
 

@@ -20,6 +20,7 @@ import cnn_core.model_header as model_header
 import cnn_core.optimizers as known_optimizers
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
+from cnn_core.graph import CallGraph
 from cnn_core.layers.base import registry
 from cnn_core.parameters import adopt_state
 from cnn_core.serialization import (
@@ -48,6 +49,8 @@ __all__ = [
 ]
 
 CustomObjectScope = custom_object_scope = custom_objects_in_use
+
+MAX_CALLS = 100_000  # in a file: more would take minutes to compile
 
 _RESERVED = "cnn_core."
 _MODEL = "cnn_core.model"
@@ -239,10 +242,20 @@ def load_model(
             model = registry.deserialize(config, custom_objects)
         if not isinstance(model, Trainer) or not model.built:
             raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
+        if (n_calls := _calls_in(model.inner_graph, {})) > MAX_CALLS:
+            raise ValueError(f"its layers must be called at most {MAX_CALLS} times. Received: {n_calls} calls")
         _assign(model, weights, skip_mismatch=False)
         if training is not None:
             _compile(model, training, tensors)
     return model
+
+
+def _calls_in(graph: CallGraph, known: dict[int, int]) -> int:
+    """Count the calls of layers in a graph and in the models that it calls: each may call the next one twice."""
+    if id(graph) not in known:
+        inner = (node.layer.inner_graph for node in graph.nodes)
+        known[id(graph)] = sum(1 if each is None else _calls_in(each, known) for each in inner)
+    return known[id(graph)]
 
 
 def _weights_among(tensors: Mapping[str, Array]) -> dict[str, Array]:

@@ -311,3 +311,18 @@ def test_backups_are_checked_by_type(kind: str, tmp_path: Path) -> None:
     model_file.write(path, tensors, {"state": changed})
     with pytest.raises((OSError, ValueError), match=r"cannot be (restored|loaded): "):
         trained()
+
+
+def test_models_that_call_each_other_twice_are_counted_not_unfolded(tmp_path: Path) -> None:
+    x = cnn_core.Input((2,), name="x")
+    layer = layers.Dense(2, name="layer")
+    cnn_core.Model(x, layer(layer(x))).save(tmp_path / "model")
+    tensors, metadata = model_file.read(tmp_path / "model")
+    nested = json.loads(metadata[MODEL])
+    for depth in range(1, 40):
+        config = {**nested["config"], "name": f"depth_{depth}", "layers": [nested]}
+        nested = {"class_name": "Functional", "config": config}
+    model_file.write(tmp_path / "bad", tensors, {MODEL: json.dumps(nested)})
+    refusal = refusal_of(tmp_path / "bad")
+    assert refusal is not None
+    assert f"called at most {saving.MAX_CALLS} times. Received: {2**40} calls" in refusal
