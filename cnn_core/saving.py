@@ -240,7 +240,8 @@ def load_model(
         training = _read_training(metadata[_TRAINING]) if compile and _TRAINING in metadata else None
         with room_for(weights):
             model = registry.deserialize(config, custom_objects)
-        if not isinstance(model, Trainer) or not model.built:
+        is_model = isinstance(model, Trainer)
+        if not is_model or not model.built:
             raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
         if (n_calls := _calls_in(model.inner_graph, {})) > MAX_CALLS:
             raise ValueError(f"its layers must be called at most {MAX_CALLS} times. Received: {n_calls} calls")
