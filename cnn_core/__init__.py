@@ -87,7 +87,11 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"cnn_core.{name}")
     if name == "load_predictor":
         return getattr(importlib.import_module("cnn_core.sklearn.table_predictor"), name)
-    raise AttributeError(f"module 'cnn_core' has no attribute {name!r}")
+    if name in ("interop",):  # promised, and no name of Keras's
+        raise AttributeError(f"module 'cnn_core' has no attribute {name!r} yet")
+    import cnn_core.left_out as left_out
+
+    raise left_out.missing(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:

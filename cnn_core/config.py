@@ -11,10 +11,12 @@ import os
 import posixpath
 import sys
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import cnn_core._core as _core
+import cnn_core.left_out as left_out
 import cnn_core.validation as validation
 from cnn_core._version import __version__
 from cnn_core.arrays import EPSILON
@@ -264,3 +266,7 @@ def _read(path: str) -> str:
 
 
 _set_width(*_default_threads(os.environ, "/"))
+
+
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(__name__)

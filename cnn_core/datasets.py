@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import cnn_core.left_out as left_out
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,3 +61,7 @@ def _held_out(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     for label in np.unique(labels):
         marks[np.flatnonzero(labels == label)[_HELD_OUT_STRIDE - 1 :: _HELD_OUT_STRIDE]] = True
     return marks
+
+
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(__name__)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 import cnn_core.config as config
+import cnn_core.left_out as left_out
 import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.arrays import Array, as_float
@@ -705,3 +706,7 @@ def serialize(initializer: Initializer) -> dict[str, Any]:
     """
     data: dict[str, Any] = _as_data(initializer)
     return data
+
+
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(__name__)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 import cnn_core.keras_format as keras_format
+import cnn_core.left_out as left_out
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.data import feature_shape
@@ -628,7 +629,7 @@ def __getattr__(name: str) -> Any:
         import cnn_core.saving as saving
 
         return getattr(saving, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise left_out.missing(__name__, name, globals())
 
 
 def __dir__() -> list[str]:

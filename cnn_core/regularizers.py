@@ -7,10 +7,11 @@ the NumPy forms here serve the others, and anyone who calls a regularizer on an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+import cnn_core.left_out as left_out
 import cnn_core.validation as validation
 from cnn_core.arrays import EPSILON, Array, as_float
 from cnn_core.serialization import CustomObjects, Registry
@@ -295,3 +296,7 @@ def serialize(regularizer: Any) -> dict[str, Any]:
     """
     data: dict[str, Any] = _as_data(regularizer)
     return data
+
+
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(__name__)

@@ -68,6 +68,7 @@ PYTHON_FLOORS = {
     "cnn_core.data": 3,
     "cnn_core.datasets": 3,
     "cnn_core.keras_format": 3,
+    "cnn_core.left_out": 3,
     "cnn_core.suggestions": 3,
     "cnn_core.display": 3,
     "cnn_core.validation": 3,

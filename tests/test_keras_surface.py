@@ -5,6 +5,7 @@ Keras's side is tests/golden/keras_surface.json, which record_keras.py writes.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import cnn_core
+import cnn_core.left_out as left_out
 
 ROOT = Path(__file__).resolve().parents[1]
 SURFACE = json.loads((ROOT / "tests" / "golden" / "keras_surface.json").read_text(encoding="utf-8"))
@@ -83,6 +85,58 @@ def test_names_that_are_left_out_are_listed(owner: str) -> None:
     listed = {name for name in recorded_names(owner) if any(fnmatchcase(name, pattern) for pattern in patterns)}
     assert sorted(absent(owner) - listed) == [], "missing here, and not listed"
     assert sorted(listed - absent(owner)) == [], "listed, but there"
+
+
+def test_page_and_messages_have_one_table() -> None:
+    cells = [line.strip("|").split(" | ") for line in section("What is left out").splitlines() if line[:3] == "| `"]
+    assert [tuple(cell.strip() for cell in row) for row in cells] == [
+        (*(" ".join(f"`{word}`" for word in words.split()) for words in row[:2]), row.why) for row in left_out.ROWS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "reason"),
+    [
+        ("", "ops", "not there yet"),
+        ("", "mixed_precision", "one dtype per model"),
+        ("layers", "Conv2D", "convolution"),
+        ("callbacks", "TensorBoard", "need other packages"),
+        ("optimizers", "Muon", "not asked for so far"),
+        ("metrics", "MeanIoU", "images"),
+        ("datasets", "mnist", "downloads"),
+        ("saving", "KerasFileEditor", "every module has its own"),
+        ("config", "backend", "backends"),
+    ],
+)
+def test_a_name_that_is_left_out_is_answered_with_the_reason(module: str, name: str, reason: str) -> None:
+    place = importlib.import_module(".".join(("cnn_core", module)).rstrip("."))
+    assert not hasattr(place, name)
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}': {reason}.*\. docs/keras\.md lists"):
+        getattr(place, name)
+    with pytest.raises(ImportError, match=f"'{name}': {reason}"):
+        exec(f"from {place.__name__} import {name}", {})
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(
+        AttributeError, match=r"^module 'cnn_core\.layers' has no attribute 'Desne'\. Did you mean 'Dense'"
+    ):
+        _ = cnn_core.layers.Desne
+    with pytest.raises(AttributeError, match=r"has no attribute 'Sequental'\. Did you mean 'Sequential'\?"):
+        _ = cnn_core.Sequental
+    with pytest.raises(ImportError, match=r"'EarlyStoping'\. Did you mean 'EarlyStopping'\?"):
+        exec("from cnn_core.callbacks import EarlyStoping", {})
+    with pytest.raises(AttributeError, match=r"no attribute 'interop' yet"):
+        _ = cnn_core.interop
+
+
+@pytest.mark.parametrize("method", ["call", "train_step", "compute_output_spec", "make_train_function"])
+@pytest.mark.parametrize("base", [cnn_core.Model, cnn_core.Sequential, cnn_core.layers.Layer, cnn_core.layers.Dense])
+def test_a_class_with_methods_that_are_never_called_is_refused(base: Any, method: str) -> None:
+    own = type("Own", (base,), {method: lambda self, *arguments: None, "__init__": lambda self: None})
+    for cls in (own, type("Own", (own,), {})):
+        with pytest.raises(TypeError, match=rf"^Own defines `{method}`, which is never called: .*docs/keras\.md"):
+            cls()
 
 
 def test_the_page_lists_nothing_that_keras_has_not() -> None:

@@ -13,6 +13,7 @@ import cnn_core.block as block
 import cnn_core.config as config
 import cnn_core.constraints as constraints
 import cnn_core.initializers as initializers
+import cnn_core.left_out as left_out
 import cnn_core.random_state as random_state
 import cnn_core.regularizers as regularizers
 import cnn_core.validation as validation
@@ -62,8 +63,22 @@ class Layer:
 
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
+    _never_called: ClassVar[str | None] = None  # what to say of methods that Keras would call
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls._never_called = left_out.overridden(cls, "layers.Layer")
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+        """Refuse a class with methods that would be passed over in silence."""
+        if cls._never_called is not None:
+            raise TypeError(
+                f"{cls._never_called}. A layer of your own defines `emit`; layers.Lambda takes a NumPy function; "
+                "a model is put together from layers"
+            )
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -147,10 +162,10 @@ class Layer:
 
     def add_weight(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int] = (),
         initializer: Any = "glorot_uniform",
         *,
-        name: str,
+        name: str | None = None,
         trainable: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
@@ -161,9 +176,10 @@ class Layer:
 
         Parameters
         ----------
-        shape : tuple of int
+        shape : tuple of int, default ()
         initializer : str or initializer, default "glorot_uniform"
-        name : str
+        name : str, default None
+            None: "variable", numbered within the layer.
         trainable : bool, default True
         regularizer, constraint : default None
         learning_rate_multiplier, epsilon_multiplier : float, default 1
@@ -173,6 +189,8 @@ class Layer:
         -------
         Variable
         """
+        if name is None:
+            name = f"variable_{len(self._variables)}" if self._variables else "variable"
         make = initializers.get(initializer)
         if make is None:
             raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
