@@ -41,6 +41,10 @@ __all__ = [
 Triple: TypeAlias = tuple[Any, Any, Any]
 
 
+# Rows that are converted at a time where they cannot be read in place.
+ROWS_AT_A_TIME = 4096
+
+
 class InputSpec(NamedTuple):
     """Describe what one input of a model takes.
 

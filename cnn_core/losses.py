@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 import cnn_core._core as _core
+import cnn_core.domains as domains
 import cnn_core.left_out as left_out
 import cnn_core.validation as validation
 from cnn_core.arrays import Array, as_float, as_rows, same_rank
@@ -56,6 +57,9 @@ class Loss:
         What the core needs besides targets and predictions.
     expects_labels : bool
         Whether a target is a class label per row rather than a row of numbers.
+    domain : Domain or None
+        The targets that the loss can mean. `fit`, `evaluate` and the calls for one batch refuse others; the loss called
+        by itself is a formula that computes with any numbers.
 
     Examples
     --------
@@ -70,6 +74,7 @@ class Loss:
 
     native: str | None = None
     expects_labels: bool = False
+    domain: domains.Domain | None = None
     axis: int = -1
     ignore_class: int | None = None
     # What a method raised while native code was calling it, until the run can raise it again.
@@ -81,6 +86,7 @@ class Loss:
         # A subclass of a built-in loss with another formula must not be trained with the built-in one.
         if {"call", "gradient"} & vars(cls).keys() and "native" not in vars(cls):
             cls.native = None
+            cls.domain = vars(cls).get("domain")
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
@@ -452,6 +458,7 @@ class MeanSquaredLogarithmicError(Loss):
     """
 
     native = "mean_squared_logarithmic_error"
+    domain = domains.NON_NEGATIVE
 
     def __init__(
         self,
@@ -570,6 +577,7 @@ class Poisson(Loss):
     """
 
     native = "poisson"
+    domain = domains.NON_NEGATIVE
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: Any = None) -> None:
         super().__init__(name, reduction, dtype)
@@ -666,6 +674,8 @@ class GaussianNLL(Loss):
 
 
 class _BinaryMargin(Loss):
+    domain = domains.SIGNS
+
     def _fit_width(self, y_true: Array, width: int) -> Array:
         y_true = super()._fit_width(y_true, width)
         # As Keras: targets that are all 0 or 1 become -1 and 1, others are taken as they are.
@@ -734,6 +744,7 @@ class CategoricalHinge(Loss):
     """
 
     native = "categorical_hinge"
+    domain = domains.ONE_HOT
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str = "categorical_hinge", dtype: Any = None
@@ -760,6 +771,7 @@ class KLDivergence(Loss):
     """
 
     native = "kl_divergence"
+    domain = domains.DISTRIBUTION
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None
@@ -795,6 +807,7 @@ class BinaryCrossentropy(Loss):
     """
 
     native = "binary_crossentropy"
+    domain = domains.UNIT
     _options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
@@ -845,6 +858,7 @@ class CategoricalCrossentropy(Loss):
     """
 
     native = "categorical_crossentropy"
+    domain = domains.DISTRIBUTION
     _options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
@@ -946,6 +960,7 @@ class BinaryFocalCrossentropy(Loss):
     """
 
     native = "binary_focal_crossentropy"
+    domain = domains.UNIT
     _options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
@@ -1006,6 +1021,7 @@ class CategoricalFocalCrossentropy(Loss):
     """
 
     native = "categorical_focal_crossentropy"
+    domain = domains.DISTRIBUTION
     _options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(

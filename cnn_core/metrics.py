@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+import cnn_core.domains as domains
 import cnn_core.left_out as left_out
 import cnn_core.losses as losses
 import cnn_core.validation as validation
@@ -113,6 +114,8 @@ class Metric:
         What the core needs besides targets and predictions.
     expects_labels : bool
         Whether a target is a class label per row. The core adds a metric up only over targets of its loss's form.
+    domain : Domain or None
+        The targets that it can mean; a model that is compiled with it refuses others.
     higher_is_better : bool or None
         What callbacks with ``mode="auto"`` take for an improvement; None if that cannot be said.
 
@@ -133,6 +136,7 @@ class Metric:
 
     native: str | None = None
     expects_labels: bool = False
+    domain: domains.Domain | None = None
     higher_is_better: ClassVar[bool | None] = None
     _options: ClassVar[tuple[str, ...]] = ()
 
@@ -141,6 +145,7 @@ class Metric:
         # A subclass of a built-in metric that counts otherwise must not be added up as the built-in one.
         if "update_state" in vars(cls) and "native" not in vars(cls):
             cls.native = None
+            cls.domain = vars(cls).get("domain")
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
@@ -574,6 +579,7 @@ class BinaryAccuracy(_MeanOf):
     """
 
     native = "binary_accuracy"
+    domain = domains.UNIT
     _of = (binary_accuracy,)
     _options = ("threshold",)
 
@@ -706,6 +712,11 @@ class _MeanLoss(Mean):
         # The core adds up values of probabilities on the last axis, of every row.
         if self._loss.axis != -1 or self._loss.ignore_class is not None or getattr(self._loss, "from_logits", False):
             self.native = None
+
+    @property
+    def domain(self) -> domains.Domain | None:  # type: ignore[override]
+        """That of the loss."""
+        return self._loss.domain
 
     @property
     def native_parameters(self) -> tuple[float, ...]:
@@ -1279,6 +1290,7 @@ _NEVER = -1e10
 class _ConfusionMetric(Metric):
     """A metric of true and false positives and negatives at one or more thresholds."""
 
+    domain = domains.BINARY
     true_positives: Accumulator
     false_positives: Accumulator
     true_negatives: Accumulator
@@ -1781,6 +1793,7 @@ class AUC(_ConfusionMetric):
     0.75
     """
 
+    domain = domains.BINARY
     higher_is_better = True
     _options = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels", "label_weights")
 
@@ -1920,6 +1933,7 @@ class FBetaScore(Metric):
     array([0.3846, 0.9091, 0.8333])
     """
 
+    domain = domains.UNIT
     higher_is_better = True
     _options: ClassVar[tuple[str, ...]] = ("average", "beta", "threshold")
 

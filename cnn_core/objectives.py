@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,15 +14,29 @@ import cnn_core.losses as losses
 import cnn_core.metrics as metrics
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
-from cnn_core.data import TargetSpec
+from cnn_core.data import ROWS_AT_A_TIME, Dataset, LazyRows, TargetSpec
+from cnn_core.domains import Domain
 from cnn_core.interface import Form
 from cnn_core.losses import Loss
+from cnn_core.plan import NetworkPlan
 
 # Losses whose targets are laid out for them alone, or of another width than the output: no metric can read along.
 _OWN_TARGETS = frozenset({"hinge", "squared_hinge", "quantile", "gaussian_nll"})
 
 # What stands for targets that nobody has seen yet; None would be targets left out.
 UNSEEN: Any = object()
+
+# What these make of a single number, whatever it is.
+_CONSTANT_OF_ONE = {"softmax": 1, "log_softmax": 0, "sparsemax": 1}
+# Losses that compare shares or directions: over a single output their gradient is 0.
+_OF_SEVERAL = frozenset(
+    {
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "categorical_focal_crossentropy",
+        "cosine_similarity",
+    }
+)
 
 
 class CompileArguments(NamedTuple):
@@ -236,6 +251,8 @@ class Objectives:
             for output, listed in enumerate(self._metrics_by_output(identifiers)):
                 self.metrics += [self._match_metric(each, output, shapes[output], weighted) for each in listed]
         self.metrics = _with_own_labels(self.metrics)
+        self._looked_at_plan = False
+        self._domains = [self._domains_of(number) for number in range(len(self.losses))]
 
     def _by_output(self, given: Any, argument: str) -> list[Any]:
         """Return one entry for each output, from one value, or a list or dict of the outputs' form."""
@@ -313,6 +330,53 @@ class Objectives:
     def lay_out(self, targets: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
         """Return targets as native code reads them."""
         return [each.lay_out(target, dtype) for each, target in zip(self.losses, targets, strict=True)]
+
+    def _domains_of(self, number: int) -> dict[Domain, tuple[str, int]]:
+        """Return what a loss and its metrics ask of its targets; who asks it, and along which axis rows add up."""
+        loss = self.losses[number].loss
+        asked = (
+            [] if loss.expects_labels else [(each.metric, "metric") for each in self.metrics if each.target == number]
+        )
+        found: dict[Domain, tuple[str, int]] = {}
+        for owner, kind in ((loss, "loss"), *asked):
+            if (domain := getattr(owner, "domain", None)) is not None:
+                found.setdefault(domain, (f"the {kind} {owner.name!r}", getattr(owner, "axis", -1)))
+        return found
+
+    def check_targets(self, data: Dataset) -> None:
+        """Refuse targets that a loss or metric cannot mean; rows of weight 0 may hold anything.
+
+        Raises
+        ------
+        ValueError
+            If there are any.
+        """
+        for each, asked, target, weight in zip(self.losses, self._domains, data.targets, data.weights, strict=True):
+            name = "y" if len(self._names) == 1 else f"y[{each.name!r}]"
+            for first, part in _parts(target) if asked else ():
+                counted = None if weight is None else weight[first : first + len(part)]
+                _check_domains(asked, each.observed(part), counted, name, first)
+
+    def warn_of_constants(self, plan: NetworkPlan) -> None:
+        """Warn, once, of outputs and losses that nothing can change, so that no layer below them learns."""
+        if self._looked_at_plan:
+            return
+        self._looked_at_plan = True
+        for operation in plan.operations:
+            value = _CONSTANT_OF_ONE.get(operation.activation)
+            if value is not None and plan.shapes[operation.output][-1] == 1:
+                warnings.warn(
+                    f"{operation.activation} over the single unit of {operation.layer!r} is always {value}: what is "
+                    "below it cannot learn. One answer of yes or no takes sigmoid, two classes take two units",
+                    stacklevel=4,
+                )
+        for each in self.losses:
+            if each.loss.native in _OF_SEVERAL and each.shape[-1] == 1:
+                warnings.warn(
+                    f"The loss {each.loss.name!r} compares several outputs, and {each.name!r} has one: it cannot "
+                    "learn. One answer of yes or no takes binary_crossentropy, one number takes mse",
+                    stacklevel=4,
+                )
 
     # What native code is told
 
@@ -404,6 +468,31 @@ def _is_native(metric: Any, loss: Loss) -> bool:
     if getattr(metric, "native", None) is None or loss.native is None or loss.native in _OWN_TARGETS:
         return False
     return bool(metric.expects_labels) == loss.expects_labels
+
+
+def _parts(target: Array | LazyRows) -> Iterator[tuple[int, Array]]:
+    """Yield targets, with the number of their first row, in pieces that fit into memory."""
+    if isinstance(target, LazyRows):
+        for first in range(0, len(target), ROWS_AT_A_TIME):
+            yield first, target.rows(slice(first, first + ROWS_AT_A_TIME))
+    else:
+        yield 0, target
+
+
+def _check_domains(
+    asked: Mapping[Domain, tuple[str, int]], target: Array, weight: Array | None, name: str, first: int
+) -> None:
+    for domain, (owner, axis) in asked.items():
+        wrong = domain.violation(target, axis)
+        if wrong is not None and weight is not None:
+            counted = np.flatnonzero(weight.reshape(len(target), -1).any(axis=1))
+            wrong = domain.violation(target[counted], axis)
+            wrong = wrong and (int(counted[wrong[0]]), wrong[1])
+        if wrong is not None:
+            raise ValueError(
+                f"{name} must be {domain.rule} for {owner}. {domain.remedy}. "
+                f"Received: {wrong[1]} at row {first + wrong[0]}"
+            )
 
 
 def _says_targets(given: Any) -> bool:

@@ -18,7 +18,7 @@ import cnn_core.random_state as random_state
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.callbacks import History
-from cnn_core.data import Batches, Dataset, adapt, holds_arrays, is_batches, refuse_without_targets
+from cnn_core.data import ROWS_AT_A_TIME, Batches, Dataset, adapt, holds_arrays, is_batches, refuse_without_targets
 from cnn_core.fitting import FitPlan, Resumption, evaluate, fit, predict
 from cnn_core.graph import UndefinedError
 from cnn_core.interface import Interface
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cnn_core.plan import NetworkPlan
 
 DEFAULT_BATCH_SIZE = 32
-# Rows that are converted at a time where they cannot be read in place.
-ROWS_AT_A_TIME = 4096
 
 
 class _Exclusive:
@@ -177,6 +175,9 @@ class Trainer:
         if self._objectives is None or not self._objectives.settled:
             self._objectives = self._match(arguments, y)
             self._on_batch.clear()
+        self._network()
+        assert self._plan is not None
+        self._objectives.warn_of_constants(self._plan)
         return self._objectives
 
     def _expected_objectives(self) -> Objectives | None:
@@ -313,7 +314,7 @@ class Trainer:
         interface = self.interface
         if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
             sample_weight = interface.output_form.by_name(sample_weight, "sample_weight")
-        return adapt(
+        data = adapt(
             interface.input_form.by_name(x, "x"),
             None if objectives is None else objectives.targets_of(y),
             sample_weight,
@@ -321,7 +322,10 @@ class Trainer:
             input_specs=interface.inputs,
             target_specs=() if objectives is None else objectives.target_specs(),
             dtype=interface.dtype,
-        ).keep_sparse(self._network().takes_sparse)
+        )
+        if objectives is not None:
+            objectives.check_targets(data)
+        return data.keep_sparse(self._network().takes_sparse)
 
     # fit
 

@@ -67,6 +67,7 @@ PYTHON_FLOORS = {
     "cnn_core.stored_weights": 3,
     "cnn_core.data": 3,
     "cnn_core.datasets": 3,
+    "cnn_core.domains": 3,
     "cnn_core.keras_format": 3,
     "cnn_core.left_out": 3,
     "cnn_core.suggestions": 3,

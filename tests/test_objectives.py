@@ -251,3 +251,146 @@ def test_metrics_are_kept_and_given_back() -> None:
     after = matched.results()
     assert all(np.array_equal(after[name], before[name]) for name in before)
     assert matched.labels == ["loss", "mae", "auc", "f1_score"]
+
+
+# What a loss or metric can mean
+
+
+def outcome(y: Any, loss: Any = "mse", metrics: Any = None, units: int = 1, activation: str = "sigmoid") -> Any:
+    y = np.asarray(y, np.float64)
+    model = cnn_core.Sequential([cnn_core.Input((2,)), layers.Dense(units, activation)])
+    model.compile("sgd", loss, metrics=metrics)
+    x = np.ones((len(y), 2))
+
+    def batches() -> Any:
+        yield x, y
+
+    return model, x, y, batches
+
+
+REFUSED = [
+    ("binary_crossentropy", [[0.0], [2.0]], "from 0 to 1 for the loss 'binary_crossentropy'.*2.0 at row 1"),
+    ("binary_crossentropy", [[-1.0], [1.0]], "-1.0 at row 0"),
+    ("binary_focal_crossentropy", [[0.5], [1.5]], "from 0 to 1"),
+    ("categorical_crossentropy", [[0.0, 1.0], [1.0, 1.0]], "add up to 1 .* a sum of 2.0 at row 1"),
+    ("categorical_crossentropy", [[0.0, 0.0], [1.0, 0.0]], "a sum of 0.0 at row 0"),
+    ("categorical_crossentropy", [[2.0, -1.0], [1.0, 0.0]], "2.0 at row 0"),
+    ("categorical_focal_crossentropy", [[0.5, 0.6]], "add up to 1"),
+    ("kl_divergence", [[0.5, 0.6]], "add up to 1"),
+    ("poisson", [[1.0], [-0.5]], "at least 0"),
+    ("mean_squared_logarithmic_error", [[-3.0]], "at least 0"),
+    ("hinge", [[-1.0], [0.0], [1.0]], "all -1 or 1, or all 0 or 1"),
+    ("squared_hinge", [[2.0]], "all -1 or 1"),
+    ("categorical_hinge", [[1.0, 1.0]], "one-hot rows"),
+    ("categorical_hinge", [[0.5, 0.5]], "one-hot rows"),
+]
+
+
+@pytest.mark.parametrize(("loss", "y", "message"), REFUSED)
+def test_targets_without_a_meaning_are_refused(loss: str, y: Any, message: str) -> None:
+    model, x, y, batches = outcome(y, loss, units=len(y[0]))
+    before = model.get_weights()
+    for call in (
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.fit(batches(), verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.evaluate(batches(), verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.test_on_batch(x, y),
+    ):
+        with pytest.raises(ValueError, match=f"y must be .*{message}"):
+            call()
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_validation_targets_are_checked_before_training() -> None:
+    model, x, y, _ = outcome([[0.0], [1.0]], "binary_crossentropy")
+    before = model.get_weights()[0]
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        model.fit(x, y, validation_data=(x, y + 1), verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+TAKEN = [
+    ("binary_crossentropy", [[0.1], [0.9]]),
+    ("categorical_crossentropy", [[0.335, 0.335, 0.34], [0.0, 1.0, 0.0]]),
+    ("kl_divergence", [[0.25, 0.75]]),
+    ("poisson", [[0.0], [2.5]]),
+    ("msle", [[0.0], [7.0]]),
+    ("hinge", [[-1.0], [1.0]]),
+    ("hinge", [[0.0], [1.0]]),
+    ("categorical_hinge", [[0.0, 1.0]]),
+    ("mse", [[-7.0]]),
+    ("cosine_similarity", [[-7.0, 0.0]]),
+]
+
+
+@pytest.mark.parametrize(("loss", "y"), TAKEN)
+def test_targets_with_a_meaning_are_taken(loss: str, y: Any) -> None:
+    model, x, y, _ = outcome(y, loss, units=len(y[0]))
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    ("metric", "units", "y"),
+    [
+        ("accuracy", 1, [[-1.0], [1.0]]),
+        ("accuracy", 1, [[0.3], [17.0]]),
+        (metrics.AUC(), 1, [[0.0], [0.5]]),
+        (metrics.Precision(), 1, [[-1.0], [1.0]]),
+        (metrics.TruePositives(), 1, [[2.0]]),
+        (metrics.F1Score(), 2, [[2.0, 0.0]]),
+        ("poisson", 1, [[-1.0]]),
+        (metrics.KLDivergence(), 2, [[1.0, 1.0]]),
+        (metrics.Hinge(), 1, [[0.5]]),
+    ],
+)
+def test_metrics_ask_for_targets_too(metric: Any, units: int, y: Any) -> None:
+    model, x, y, _ = outcome(y, "mse", [metric], units)
+    with pytest.raises(ValueError, match="for the metric"):
+        model.fit(x, y, verbose=0)
+
+
+def test_rows_of_no_weight_may_hold_anything() -> None:
+    model, x, y, _ = outcome([[0.0], [1.0], [-1.0]], "binary_crossentropy", ["accuracy"])
+    model.fit(x, y, sample_weight=np.array([1.0, 1.0, 0.0]), verbose=0)
+    with pytest.raises(ValueError, match=r"-1\.0 at row 1"):
+        model.fit(x[1:], y[1:], sample_weight=np.array([0.0, 1.0]), verbose=0)
+
+
+def test_rows_that_stay_on_disk_are_checked(tmp_path: Any) -> None:
+    model, x, y, _ = outcome(np.zeros((5000, 1)), "poisson")
+    stored = np.memmap(tmp_path / "y", np.float64, "w+", shape=y.shape)
+    model.evaluate(x, stored, verbose=0)
+    stored[4500] = -1
+    with pytest.raises(ValueError, match=r"y must be at least 0 .* row 4500"):
+        model.evaluate(x, stored, verbose=0)
+
+
+def test_a_loss_of_another_formula_has_another_domain() -> None:
+    class Signed(losses.Poisson):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return np.abs(y_true - y_pred).mean(-1)
+
+        def gradient(self, y_true: Any, y_pred: Any) -> Any:
+            return np.sign(y_pred - y_true) / y_pred.shape[-1]
+
+    model, x, y, _ = outcome([[-1.0]], Signed())
+    model.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "message"),
+    [
+        ("mse", "softmax", "softmax over the single unit of '.*' is always 1"),
+        ("mse", "log_softmax", "is always 0"),
+        ("mse", "sparsemax", "is always 1"),
+        ("categorical_crossentropy", "sigmoid", "compares several outputs"),
+        ("cosine_similarity", "linear", "compares several outputs"),
+    ],
+)
+def test_outputs_that_cannot_learn_are_warned_of_once(loss: str, activation: str, message: str) -> None:
+    model, x, y, _ = outcome([[1.0], [1.0]], loss, activation=activation)
+    with pytest.warns(UserWarning, match=message):
+        model.fit(x, y, verbose=0)
+    model.fit(x, y, verbose=0)
