@@ -59,6 +59,8 @@ class Model(Trainer, Layer):
     (None, 3)
     """
 
+    builds_once = False
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)
@@ -532,6 +534,11 @@ class Sequential(Model):
         """Make the variables for inputs of this shape, batch dimension included."""
         if input_shape is None:
             raise ValueError("`input_shape` must be given, such as (None, 4). Received: input_shape=None")
+        if self.built and tuple(input_shape)[1:] != tuple(self.input_shape[1:]):
+            raise ValueError(
+                f"`input_shape` must be {self.input_shape}, for which {self.name!r} is built. "
+                f"Received: input_shape={input_shape}"
+            )
         self._build_for_shapes([tuple(input_shape)])
 
     def _build_for(self, x: Any) -> None:

@@ -224,3 +224,57 @@ def test_every_layer_is_tested() -> None:
     tested = {cls.__name__ for cls, *_ in CASES.values()} | {"Layer", "Input", "InputLayer", "Lambda"}
     classes = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)} | {"Input"}
     assert classes - tested == set()
+
+
+def build_twice(layer: Any) -> None:
+    layer.build((None, 3))
+    layer.build((None, 3))
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda: build_twice(layers.Dense(2)), "`build` must be called once"),
+        (lambda: build_twice(layers.BatchNormalization()), "`build` must be called once"),
+        (lambda: build_twice(layers.Embedding(3, 2)), "`build` must be called once"),
+        (
+            lambda: cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(1)]).build((None, 4)),
+            r"`input_shape` must be \(None, 3\), for which",
+        ),
+        (lambda: cnn_core.Input(batch_size=4, batch_shape=(4, 3)), "`batch_shape` must be None if `batch_size` is"),
+        (lambda: cnn_core.Input((3,), ragged=True), "`ragged` must be None or False"),
+        (lambda: layers.InputLayer((3,), input_shape=(3,)), "`input_shape` must be None if `shape` is given"),
+        (
+            lambda: layers.InputLayer(batch_shape=(None, 3), batch_input_shape=(None, 3)),
+            "`batch_input_shape` must be None if `batch_shape` is given",
+        ),
+        (lambda: layers.LeakyReLU(0.1, alpha=0.2), "`alpha` must be None if `negative_slope` is given"),
+        (lambda: layers.BatchNormalization(renorm=True), "`renorm` must be False"),
+        (lambda: layers.Dense(2, lora_rank=3), "`lora_rank` must be None"),
+    ],
+)
+def test_what_is_given_twice_or_means_nothing_here_is_refused(give: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        give()
+
+
+def test_what_older_scripts_and_keras_give_is_taken() -> None:
+    assert layers.LeakyReLU(alpha=0.1).negative_slope == 0.1
+    assert layers.Embedding(5, 2, input_length=3).output_dim == 2
+    assert layers.InputLayer(input_shape=(3,)).symbol.shape == (None, 3)
+    assert layers.InputLayer(batch_input_shape=(None, 3), ragged=False, optional=False).symbol.shape == (None, 3)
+    assert layers.BatchNormalization(renorm=False, renorm_momentum=0.99).axis == -1
+    cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(1)]).build((None, 3))
+
+
+def test_reshapes_of_unknown_sizes_stay_unknown() -> None:
+    x = cnn_core.Input((None, 4))
+    assert layers.Reshape((2, -1))(x).shape == (None, 2, None)
+    assert layers.Reshape((2, 2))(x).shape == (None, 2, 2)
+
+
+def test_single_numbers_are_embedded() -> None:
+    x = cnn_core.Input((), dtype="int32")
+    layer = layers.Embedding(3, 2, weights=[[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])
+    model = cnn_core.Model(x, layer(x))
+    np.testing.assert_array_equal(model.predict(np.array([2, 0])), [[2.0, 2.5], [0.0, 0.5]])

@@ -150,11 +150,6 @@ def test_masks_are_refused() -> None:
         layers.Embedding(4, 3, mask_zero=True)
 
 
-def test_numbers_without_an_axis_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(n, length\)"):
-        layers.Embedding(4, 3)(cnn_core.Input(()))
-
-
 def test_penalties_reach_every_row() -> None:
     model = network(embeddings_regularizer="l2")
     assert cnn_core.inspection.gradient_check(model, IDS, np.ones((3, 1)))

@@ -85,6 +85,8 @@ class LeakyReLU(ActivationLayer):
     ----------
     negative_slope : float, default 0.3
         The activation of the same name has 0.2, as in Keras.
+    alpha : float, default None
+        The older name of `negative_slope`.
 
     Examples
     --------
@@ -93,8 +95,12 @@ class LeakyReLU(ActivationLayer):
     array([[-0.5,  1. ]], dtype=float32)
     """
 
-    def __init__(self, negative_slope: float = 0.3, **common: Any) -> None:
+    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **common: Any) -> None:
         super().__init__(**common)
+        if alpha is not None:
+            if negative_slope != 0.3:
+                raise ValueError(f"`alpha` must be None if `negative_slope` is given. Received: alpha={alpha}")
+            negative_slope = validation.number(alpha, "alpha")
         self.negative_slope = validation.number(negative_slope, "negative_slope")
         self.activation = activations.LeakyReLU(self.negative_slope)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import Any, ClassVar, Self
 from weakref import ref
 
@@ -64,12 +65,15 @@ class Layer:
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
     _never_called: ClassVar[str | None] = None  # what to say of methods that Keras would call
+    builds_once: ClassVar[bool] = True  # whether a second `build` would make the variables a second time
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls._never_called = left_out.overridden(cls, "layers.Layer")
+        if "build" in vars(cls) and cls.builds_once:
+            setattr(cls, "build", _once(cls.build))
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         """Refuse a class with methods that would be passed over in silence."""
@@ -412,6 +416,20 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _once(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Let a layer's `build` be called once: the variables that a second call made would be trained by nobody."""
+
+    @wraps(build)
+    def build_once(self: Any, input_shape: Any) -> None:
+        if self.built:
+            raise ValueError(
+                f"`build` must be called once, and {self.name!r} is built. Received: input_shape={input_shape}"
+            )
+        build(self, input_shape)
+
+    return build_once
 
 
 def get(identifier: Any) -> Layer:

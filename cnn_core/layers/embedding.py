@@ -33,6 +33,8 @@ class Embedding(Layer):
         Only False: no layer here knows masks.
     weights : array of shape (input_dim, output_dim), or list of one, default None
         The vectors to begin with.
+    input_length : int, default None
+        Accepted because older Keras scripts have it; the input tells its length.
 
     Attributes
     ----------
@@ -40,9 +42,10 @@ class Embedding(Layer):
 
     Notes
     -----
-    An input of shape (n, length) gives an output of shape (n, length, output_dim). dJ/dembeddings has dy summed up in
-    the rows looked up, in the order of the batch, and zeros elsewhere. The numbers themselves have no gradient.
-    As an input of a model they may be integers or whole floats, and are checked; a float in between is rounded down.
+    An input of shape (n, length) gives an output of shape (n, length, output_dim), one of shape (n,) one of (n,
+    output_dim). dJ/dembeddings has dy summed up in the rows looked up, in the order of the batch, and zeros elsewhere.
+    The numbers themselves have no gradient. As an input of a model they may be integers or whole floats, and are
+    checked; a float in between is rounded down.
 
     Examples
     --------
@@ -64,9 +67,13 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        *,
+        input_length: int | None = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        if input_length is not None:  # once the length of a sample, which the input tells
+            validation.positive_integer(input_length, "input_length")
         self.input_dim = validation.positive_integer(input_dim, "input_dim")
         self.output_dim = validation.positive_integer(output_dim, "output_dim")
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -95,13 +102,7 @@ class Embedding(Layer):
         config.pop("weights", None)
         return {**config, "input_dim": self.input_dim}
 
-    def check_inputs(self, shapes: Any) -> None:
-        if len(shapes) < 2:
-            raise ValueError(f"{self.name!r} needs an input of shape (n, length). Received: shape={shapes}")
-
     def build(self, input_shape: Any) -> None:
-        if self.built:
-            return
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,

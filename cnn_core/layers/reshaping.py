@@ -61,6 +61,8 @@ class Reshape(Layer):
             raise ValueError(f"`target_shape` must be positive, one -1 at most. Received: target_shape={target_shape}")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        if None in input_shape[1:]:
+            return (input_shape[0], *(None if part == -1 else part for part in self.target_shape))
         size = math.prod(input_shape[1:])
         known = -math.prod(self.target_shape) if -1 in self.target_shape else math.prod(self.target_shape)
         if size % known or (-1 not in self.target_shape and size != known):
