@@ -8,8 +8,8 @@ from libc.string cimport memcpy
 
 from epochs cimport Epochs as EpochsStruct
 from epochs cimport loss_of_epoch, run_epochs, totals_of_epoch
-from network cimport Run, totals_length
 from random cimport count_up
+from run cimport Run, totals_length
 from shuffling cimport BitGenerator
 
 cdef extern from "numpy/random/bitgen.h":

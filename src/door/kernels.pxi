@@ -5,9 +5,9 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from activations cimport activate_rows, derive_rows
 from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
+from row_activations cimport activate_rows, derive_rows
 from simd cimport all_finite as check_finite
 from simd cimport CUSTOM_ACTIVATION, ROW_GLU, real
 

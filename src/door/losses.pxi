@@ -2,9 +2,8 @@
 
 from libc.math cimport INFINITY, log, log1p
 from libc.stdint cimport int32_t
+from compile cimport writer_of
 from losses cimport Loss
-from plan cimport Plan
-from simd cimport ACTIVATION_SIGMOID, ROW_SOFTMAX
 
 cimport losses
 
@@ -45,10 +44,7 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
         raise ValueError(f"the network has no output {output}")
     output = network.plan.outputs[output]
     loss.kind = LOSSES[description["kind"]]
-    loss.output, loss.operation = output, -1
-    for i in range(network.plan.n_operations):
-        if network.plan.operations[i].output == output:
-            loss.operation = i
+    loss.output, loss.operation = output, writer_of(&network.plan, output)
     loss.from_logits = description["from_logits"]
     loss.has_labels = description["has_labels"]
     loss.target_width = description["target_width"]
@@ -75,21 +71,3 @@ cdef bint all_labels(const int32_t *labels, Py_ssize_t n, Py_ssize_t n_classes, 
         if not 0 <= labels[i] < n_classes and labels[i] != ignored:
             return False
     return True
-
-
-cdef bint knows_activation(const Loss *loss, Plan *plan):
-    """Whether the loss can take the activation over from the operation that wrote its prediction."""
-    cdef int i, j, readers = 0, activation
-    if loss.operation < 0 or plan.operations[loss.operation].kind not in (DENSE, ACTIVATION) or loss.from_logits:
-        return False
-    activation = plan.operations[loss.operation].activation
-    if not (loss.kind == losses.BINARY_CROSSENTROPY and activation == ACTIVATION_SIGMOID
-            or loss.kind in (losses.CATEGORICAL_CROSSENTROPY, losses.SPARSE_CATEGORICAL_CROSSENTROPY)
-            and activation == ROW_SOFTMAX):
-        return False
-    for i in range(plan.n_operations):
-        for j in range(plan.operations[i].n_inputs):
-            readers += plan.operations[i].inputs[j] == loss.output
-    for i in range(plan.n_outputs):
-        readers += plan.outputs[i] == loss.output
-    return readers == 1

@@ -4,17 +4,19 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 from cpython.exc cimport PyErr_CheckSignals
 
-from activations cimport derivative_needs_z, is_plain_relu
-from network cimport Source
-from normalization cimport COLUMN_STATISTICS
+from activation cimport derivative_needs_z
+from compile cimport mark_gates, only_dense_reads, share_memory
+from embedding cimport index_limit
+from gathering cimport Source
+from normalization cimport moves_tensor
 from plan cimport *
 from prediction cimport Prediction, predict_range
-from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise
+from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
 from threads cimport pool_width
+from workspace cimport padded_width, workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
-cdef Py_ssize_t MOST_ELEMENTS = <Py_ssize_t> 1 << 54  # of a workspace: far beyond any memory, far below an overflow
 cdef enum:
     MAX_ENDS = 64   # inputs or outputs of a network
     MAX_TASKS = 256  # of one prediction
@@ -86,9 +88,10 @@ cdef class Network:
             if buffer not in filled:
                 raise ValueError(f"nothing computes buffer {buffer}, an output")
             self.plan.outputs[i] = buffer
-        self.mark_gates()
-        self.share_memory()
-        self.takes_sparse = [self.none_but_dense_reads(self.plan.inputs[i]) for i in range(self.plan.n_inputs)]
+        mark_gates(&self.plan)
+        if not share_memory(&self.plan):
+            raise MemoryError
+        self.takes_sparse = [only_dense_reads(&self.plan, self.plan.inputs[i]) for i in range(self.plan.n_inputs)]
         self.ask_what_is_frozen(self.plan.operations)
 
     def __dealloc__(self):
@@ -104,8 +107,8 @@ cdef class Network:
             if rows < 0 or width < 0:
                 raise ValueError(f"buffer {i} of the plan has the shape ({rows}, {width})")
             elements += max(rows, 1) * (max(width, 1) + 32)
-            if elements > MOST_ELEMENTS:
-                raise MemoryError(f"a sample takes more than {MOST_ELEMENTS} numbers")
+            if elements > most_elements():
+                raise MemoryError(f"a sample takes more than {most_elements()} numbers")
             self.plan.buffers[i].rows, self.plan.buffers[i].width = rows, width
             self.plan.buffers[i].stride = padded_width(width)
         self.elements_per_sample = elements
@@ -113,7 +116,7 @@ cdef class Network:
 
     cdef int check_capacity(self, Py_ssize_t n) except -1:
         """The bytes of values, deltas and four times as much scratch memory must not leave the range of an index."""
-        if n > MOST_ELEMENTS // self.elements_per_sample:
+        if n > most_elements() // self.elements_per_sample:
             raise MemoryError(f"no memory for the activations of {n} samples")
         return 0
 
@@ -130,6 +133,7 @@ cdef class Network:
         check_length(operation.reals, 0, MAX_REALS, "reals")
         check_length(operation.integers, 0, MAX_INTEGERS, "integers")
         target.kind = OPERATIONS[operation.kind]
+        target.traits = &operation_rows[target.kind]
         target.output = self.checked_buffer(operation.output)
         target.inputs = <int *> allocate(len(operation.inputs), sizeof(int))
         target.n_inputs = len(operation.inputs)
@@ -153,226 +157,37 @@ cdef class Network:
             self.customs.append(operation.custom)
             target.custom = <void *> operation.custom
         self.check_kind(target)
-        target.keeps_z = derivative_needs_z(target) or target.activation == CUSTOM_ACTIVATION
+        target.keeps_z = derivative_needs_z(target)
         self.check_sizes(target)
-        self.size_scratch(target)
-        self.plan.needs_whole_batch |= (target.kind in (BATCH_NORMALIZATION, CUSTOM)
-                                        or target.kind == ACTIVITY_PENALTY and target.custom != NULL)
-        return 0
-
-    cdef int size_scratch(self, Operation *operation) except -1:
-        """How much scratch memory the operation needs, in elements of the network's type."""
-        cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef Py_ssize_t double_size = <Py_ssize_t> sizeof(double) // self.element_size
-        operation.scratch = operation.fixed_scratch = 0
-        if operation.kind in (DENSE, ACTIVATION) and operation.activation != ACTIVATION_LINEAR:
-            operation.scratch = output.rows * output.stride * (4 if operation.activation == ROW_GLU else 1)
-        if operation.kind == DENSE and operation.tensors[2] >= 0:  # the scaled kernel and its gradient
-            operation.fixed_scratch = 2 * self.tensor_sizes[operation.tensors[0]]
-        elif DROPOUT <= operation.kind <= GAUSSIAN_NOISE:
-            operation.scratch = output.rows * output.width
-        elif operation.kind == BATCH_NORMALIZATION:
-            operation.fixed_scratch = COLUMN_STATISTICS * output.width * double_size
-        elif BATCH_NORMALIZATION < operation.kind <= UNIT_NORMALIZATION:
-            operation.scratch = 2 * output.rows * double_size
-            operation.fixed_scratch = 2 * output.width * double_size
-        elif ADD <= operation.kind <= MINIMUM:
-            operation.fixed_scratch = output.width
-        elif operation.kind == PARAMETRIC_ACTIVATION:
-            operation.scratch, operation.fixed_scratch = output.rows * output.stride, output.width
-        elif operation.kind == PERIODIC:  # src/periodic.pxd: Waves
-            operation.scratch = output.rows * (3 * operation.integers[0] + 2)
-            operation.fixed_scratch = 2 * operation.integers[0]
-        elif operation.kind == PRELU:
-            operation.fixed_scratch = self.tensor_sizes[operation.tensors[0]] * double_size + output.width
+        self.plan.needs_whole_batch |= target.whole_batch
         return 0
 
     cdef int check_kind(self, Operation *operation) except -1:
         """What would otherwise follow a pointer or an index that is not there."""
-        if operation.n_inputs > 1 and not (ADD <= operation.kind <= DOT):
-            raise ValueError(f"operation {operation.kind} has one input. Received: {operation.n_inputs}")
-        if operation.activation != ACTIVATION_LINEAR and (
-                operation.kind not in (DENSE, ACTIVATION, PARAMETRIC_ACTIVATION)
-                or operation.activation == ROW_GLU and operation.kind == DENSE
-                or not activation_is_elementwise(operation.activation)
-                and operation.kind == PARAMETRIC_ACTIVATION):
-            raise ValueError(f"operation {operation.kind} cannot apply activation {operation.activation}")
-        if operation.custom == NULL and operation.activation == CUSTOM_ACTIVATION:
+        cdef int peculiarity = operation.traits.peculiarity, activation = operation.activation
+        cdef str kind = operation.traits.name.decode()
+        if operation.n_inputs > 1 and peculiarity != MANY_INPUTS:
+            raise ValueError(f"operation {kind!r} has one input. Received: {operation.n_inputs}")
+        if activation != ACTIVATION_LINEAR and (
+                peculiarity not in (ELEMENTWISE_ACTIVATIONS, ALL_BUT_GLU, ALL_ACTIVATIONS)
+                or peculiarity == ALL_BUT_GLU and activation == ROW_GLU
+                or peculiarity == ELEMENTWISE_ACTIVATIONS and not activation_is_elementwise(activation)):
+            raise ValueError(f"operation {kind!r} cannot apply activation {activation_name(activation).decode()!r}")
+        if operation.custom == NULL and activation == CUSTOM_ACTIVATION:
             raise ValueError("a custom activation needs its object")
         return 0
 
     cdef int check_sizes(self, Operation *operation) except -1:
-        """What would otherwise read or write out of bounds."""
-        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
-        cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef bint same = input.rows == output.rows and input.width == output.width
-        cdef bint fits = same
-        cdef int kind = operation.kind
-        if kind == DENSE:
-            fits = input.rows == output.rows and self.has_size(operation, 0, input.width * output.width)
-            fits = fits and (operation.tensors[1] < 0 or self.has_size(operation, 1, output.width))
-            fits = fits and (operation.tensors[2] < 0 or self.has_size(operation, 2, input.width))
-        elif kind == ACTIVATION and operation.activation == ROW_GLU:
-            fits = input.rows == output.rows and input.width == 2 * output.width
-        elif kind == PRELU:
-            fits = (same and operation.integers[0] in (1, input.rows) and operation.integers[1] in (1, input.width)
-                    and self.has_size(operation, 0, operation.integers[0] * operation.integers[1]))
-        elif kind == RESHAPE:
-            fits = input.rows * input.width == output.rows * output.width
-        elif kind == PERMUTE:
-            fits = self.permutation_fits(operation)
-        elif kind == BATCH_NORMALIZATION:
-            fits = same and self.has_size(operation, 2, output.width) and self.has_size(operation, 3, output.width)
-        elif kind in (MULTIPLY, ADD, SUBTRACT, AVERAGE, MAXIMUM, MINIMUM, CONCATENATE, DOT):
-            fits = self.merging_fits(operation)
-        elif kind == PARAMETRIC_ACTIVATION:
-            fits = same and self.has_size(operation, 0, input.width)
-        elif kind == PERIODIC:
-            fits = self.waves_fit(operation)
-        elif kind == EMBEDDING:
-            fits = (input.rows * input.width == output.rows and 0 < operation.integers[0] < MOST_ELEMENTS
-                    and output.width > 0 and operation.integers[0] <= MOST_ELEMENTS // output.width
-                    and self.has_size(operation, 0, operation.integers[0] * output.width))
-        elif kind in (STANDARDIZE, RESCALE):
-            fits = same and all([operation.integers[i] in (1, input.width)
-                                and self.has_size(operation, i, operation.integers[i]) for i in range(2)])
-        elif kind == ENCODE:
-            fits = (operation.integers[1] > 0 and input.width % operation.integers[1] == 0
-                    and input.rows * (input.width // operation.integers[1]) == output.rows)
-        elif kind == DISCRETIZE:
-            fits = same and operation.integers[0] >= 0 and self.has_size(operation, 0, operation.integers[0])
-        elif kind == ACTIVITY_PENALTY:
-            fits = operation.inputs[0] == operation.output
-        elif kind == CUSTOM:
-            fits = operation.custom != NULL and input.rows == output.rows
-        if BATCH_NORMALIZATION <= kind <= UNIT_NORMALIZATION:  # gamma and beta, where they are
-            fits = fits and all([operation.tensors[i] < 0 or self.has_size(operation, i, output.width)
-                                 for i in range(2)])
-        if not fits:
-            raise ValueError(f"the sizes of operation {operation.kind} do not fit: "
-                             f"input ({input.rows}, {input.width}), output ({output.rows}, {output.width})")
+        """What would otherwise read or write out of bounds; then how much scratch memory the operation needs."""
+        cdef Sizes s
+        s.operation, s.plan, s.tensor_sizes, s.element_size = operation, &self.plan, self.tensor_sizes, self.element_size
+        s.input, s.output = &self.plan.buffers[operation.inputs[0]], &self.plan.buffers[operation.output]
+        if not operation.traits.fits(&s):
+            raise ValueError(f"the sizes of operation {operation.traits.name.decode()} do not fit: "
+                             f"input ({s.input.rows}, {s.input.width}), output ({s.output.rows}, {s.output.width})")
+        if operation.traits.needs != NULL:
+            operation.traits.needs(&s, operation)
         return 0
-
-    cdef bint has_size(self, Operation *operation, int i, Py_ssize_t size):
-        return operation.tensors[i] >= 0 and self.tensor_sizes[operation.tensors[i]] == size
-
-    cdef bint waves_fit(self, Operation *operation):
-        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
-        cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef Py_ssize_t n_waves = operation.integers[0], width = input.width
-        if (width == 0 or output.width % width or output.width == width or input.rows != output.rows
-                or not 0 < n_waves < MOST_ELEMENTS // output.width):
-            return False
-        return (self.has_size(operation, 0, width * n_waves) and self.has_size(operation, 1, width * n_waves)
-                and self.has_size(operation, 2, (output.width - width) * n_waves)
-                and self.has_size(operation, 3, output.width - width))
-
-    cdef bint permutation_fits(self, Operation *operation):
-        cdef Buffer *input = &self.plan.buffers[operation.inputs[0]]
-        cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef int rank = <int> min(max(operation.integers[0], <Py_ssize_t> 0), <Py_ssize_t> MAX_RANK + 1)
-        cdef object size = 1
-        if not 1 <= rank <= MAX_RANK:
-            return False
-        shape = [operation.integers[1 + i] for i in range(rank)]
-        order = [operation.integers[1 + rank + i] for i in range(rank)]
-        if sorted(order) != list(range(rank)) or min(shape) < 1:
-            return False
-        for length in shape:
-            size *= length
-        return (shape[rank - 1] == input.width and shape[order[rank - 1]] == output.width
-                and size == input.rows * input.width == output.rows * output.width)
-
-    cdef bint merging_fits(self, Operation *operation):
-        cdef Buffer *output = &self.plan.buffers[operation.output]
-        cdef Py_ssize_t stretches = operation.integers[0]
-        rows = [self.plan.buffers[operation.inputs[i]].rows for i in range(operation.n_inputs)]
-        widths = [self.plan.buffers[operation.inputs[i]].width for i in range(operation.n_inputs)]
-        if operation.kind == DOT:
-            return len(rows) == 2 and rows == [output.rows, output.width] and widths[0] == widths[1]
-        if operation.kind != CONCATENATE:
-            return set(rows) <= {1, output.rows} and set(widths) <= {1, output.width}
-        if stretches == 0:
-            return set(rows) == {output.rows} and sum(widths) == output.width
-        return (stretches > 0 and set(widths) == {output.width} and sum(rows) == output.rows
-                and not any([each % stretches for each in rows]))
-
-    cdef int share_memory(self) except -1:
-        """Lets a buffer take memory over, in inference, when nobody reads any more what another buffer left there."""
-        cdef int i, j, slot
-        cdef Operation *operation
-        cdef list sizes = [], free_slots = [], last = [-1] * self.plan.n_buffers
-        cdef list slots = [-1] * self.plan.n_buffers
-        for i in range(self.plan.n_operations):
-            operation = &self.plan.operations[i]
-            last[operation.output] = i
-            for j in range(operation.n_inputs):
-                last[operation.inputs[j]] = i
-        for i in range(self.plan.n_outputs):
-            last[self.plan.outputs[i]] = self.plan.n_operations
-        for i in range(self.plan.n_operations):
-            operation = &self.plan.operations[i]
-            if slots[operation.output] < 0:
-                slots[operation.output] = self.take_slot(operation.output, sizes, free_slots)
-            for j in {operation.output, *[operation.inputs[j] for j in range(operation.n_inputs)]}:
-                if last[j] == i and slots[j] >= 0:
-                    free_slots.append(slots[j])
-        self.plan.n_slots = len(sizes)
-        self.plan.slots = <int *> allocate(self.plan.n_buffers, sizeof(int))
-        self.plan.slot_sizes = <Py_ssize_t *> allocate(self.plan.n_slots, sizeof(Py_ssize_t))
-        for i in range(self.plan.n_buffers):
-            self.plan.slots[i] = slots[i]
-        for slot in range(self.plan.n_slots):
-            self.plan.slot_sizes[slot] = sizes[slot]
-        return 0
-
-    cdef int take_slot(self, int buffer, list sizes, list free_slots) except -1:
-        """The free slot that fits best, the largest one made larger, or a new one."""
-        cdef Py_ssize_t size = self.plan.buffers[buffer].rows * self.plan.buffers[buffer].stride
-        fitting = [slot for slot in free_slots if sizes[slot] >= size]
-        if not free_slots:
-            sizes.append(size)
-            return len(sizes) - 1
-        if fitting:
-            slot = sorted(fitting, key=sizes.__getitem__)[0]
-        else:
-            slot = sorted(free_slots, key=sizes.__getitem__)[len(free_slots) - 1]
-        free_slots.remove(slot)
-        sizes[slot] = max(sizes[slot], size)
-        return slot
-
-    cdef int mark_gates(self) except -1:
-        """A dense layer whose input is a plain ReLU's output, read by nobody else, applies that ReLU's derivative."""
-        cdef int i, j, readers, producer
-        cdef Operation *operation
-        for i in range(self.plan.n_operations):
-            operation = &self.plan.operations[i]
-            if operation.kind != DENSE:
-                continue
-            readers, producer = 0, -1
-            for j in range(self.plan.n_outputs):
-                readers += self.plan.outputs[j] == operation.inputs[0]
-            for j in range(self.plan.n_operations):
-                for k in range(self.plan.operations[j].n_inputs):
-                    readers += self.plan.operations[j].inputs[k] == operation.inputs[0]
-                if self.plan.operations[j].output == operation.inputs[0]:
-                    producer = j
-            if readers == 1 and producer >= 0 and is_plain_relu(&self.plan.operations[producer]) and (
-                    self.plan.operations[producer].kind in (DENSE, ACTIVATION)):
-                operation.gates_input = True
-                self.plan.operations[producer].gated = True
-        return 0
-
-    cdef bint none_but_dense_reads(self, int buffer):
-        cdef int i, j
-        for i in range(self.plan.n_operations):
-            for j in range(self.plan.operations[i].n_inputs):
-                if self.plan.operations[i].inputs[j] == buffer and self.plan.operations[i].kind != DENSE:
-                    return False
-        for i in range(self.plan.n_outputs):
-            if self.plan.outputs[i] == buffer:
-                return False
-        return self.plan.buffers[buffer].rows == 1
 
     cdef list fill_sources(self, Source *sources, list inputs, Py_ssize_t n):
         """Points the sources at n samples of each input; returns what must stay alive while they are read."""
@@ -419,8 +234,7 @@ cdef class Network:
         """Whether the forward pass of training writes it: a moving mean or variance."""
         cdef int i
         for i in range(self.plan.n_operations):
-            if self.plan.operations[i].kind == BATCH_NORMALIZATION and tensor in (
-                    self.plan.operations[i].tensors[2], self.plan.operations[i].tensors[3]):
+            if moves_tensor(&self.plan.operations[i], tensor):
                 return True
         return False
 
@@ -535,7 +349,7 @@ cdef class Network:
         """Raises what a custom object raised inside native code, or says which operation met a number out of range."""
         if out_of_range > 0:
             raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
-                             f"{self.limit(&self.plan.operations[out_of_range - 1]) - 1}. Received: one outside")
+                             f"{index_limit(&self.plan, out_of_range - 1) - 1}. Received: one outside")
         for custom in self.customs + (customs or []):
             error = getattr(custom, "error", None)
             if error is not None:
@@ -543,8 +357,6 @@ cdef class Network:
                 raise error
         raise RuntimeError("a custom object failed without leaving an error")
 
-    cdef Py_ssize_t limit(self, Operation *operation):
-        return operation.integers[0] if operation.kind == EMBEDDING else self.plan.buffers[operation.output].width
 
 
 cdef class Scratch:

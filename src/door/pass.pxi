@@ -3,10 +3,12 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 
-from losses cimport Loss, Targets
+from gathering cimport Source
+from losses cimport Loss, Targets, takes_activation_over
 from metrics cimport Metric
-from network cimport Run, Source, clear_totals, copy_totals, run_slice, totals_length
+from noise cimport STRENGTH
 from plan cimport *
+from run cimport Run, clear_totals, copy_totals, run_slice, totals_length
 
 cimport metrics
 
@@ -14,8 +16,6 @@ cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t LONG_STEP = 1 << 29  # multiply-adds of a forward pass from which a step polls for signals
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
-cdef enum:
-    MAX_LOSSES = 16  # as many as training/network.pxd has room for
 
 cdef bint all_indices(const int64_t *order, Py_ssize_t n) noexcept:
     """Whether each is one of 0 .. n - 1: neither it nor its distance from the last has the sign of the negative."""
@@ -274,7 +274,7 @@ cdef class Pass(Workbench):
         for i in range(plan.n_operations):
             plan.operations[i].left_to_loss = False
         for i in range(run.n_losses):
-            run.losses[i].left_to_loss = knows_activation(&run.losses[i], plan)
+            run.losses[i].left_to_loss = takes_activation_over(&run.losses[i], plan)
             if run.losses[i].left_to_loss:
                 plan.operations[run.losses[i].operation].left_to_loss = True
         return kept
@@ -288,7 +288,7 @@ cdef class Pass(Workbench):
             raise RuntimeError("another thread is running this pass")
         for i in range(self.plan.n_operations):
             if self.plan.operations[i].kind == DROPOUT:
-                self.plan.operations[i].reals[0] = share * self.network.plan.operations[i].reals[0]
+                self.plan.operations[i].reals[STRENGTH] = share * self.network.plan.operations[i].reals[STRENGTH]
         if self.optimizer is not None:
             self.optimizer.optimizer.weight_decay = share * self.optimizer.weight_decay
 

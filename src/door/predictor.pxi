@@ -2,7 +2,8 @@
 
 from libc.math cimport floor
 
-from network cimport Source, forward
+from gathering cimport Source
+from operations cimport forward
 from plan cimport Plan, Workspace, is_input
 from prediction cimport read_in_place
 from simd cimport real

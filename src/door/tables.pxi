@@ -1,7 +1,8 @@
 # The numbers behind the names by which Python asks for an activation, a loss, a rule and so on. Floor 2.
 
-from network cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
+from operations cimport list_operations
 from plan cimport *
+from run cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from simd cimport ACTIVATION_COUNT, RULE_COUNT, activation_name, rule_name
 
 cimport constraints
@@ -10,17 +11,9 @@ cimport metrics
 cimport regularizers
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
-OPERATIONS = {
-    "dense": DENSE, "activation": ACTIVATION, "prelu": PRELU, "reshape": RESHAPE, "permute": PERMUTE,
-    "dropout": DROPOUT, "alpha_dropout": ALPHA_DROPOUT, "gaussian_dropout": GAUSSIAN_DROPOUT,
-    "gaussian_noise": GAUSSIAN_NOISE, "batch_normalization": BATCH_NORMALIZATION,
-    "layer_normalization": LAYER_NORMALIZATION, "rms_normalization": RMS_NORMALIZATION,
-    "unit_normalization": UNIT_NORMALIZATION, "add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY,
-    "average": AVERAGE, "maximum": MAXIMUM, "minimum": MINIMUM, "concatenate": CONCATENATE, "dot": DOT,
-    "parametric_activation": PARAMETRIC_ACTIVATION, "periodic": PERIODIC, "embedding": EMBEDDING,
-    "standardize": STANDARDIZE, "rescale": RESCALE, "encode": ENCODE, "discretize": DISCRETIZE,
-    "activity_penalty": ACTIVITY_PENALTY, "custom": CUSTOM,
-}
+cdef OperationTraits operation_rows[OPERATION_COUNT]
+list_operations(operation_rows)
+OPERATIONS = {operation_rows[kind].name.decode(): kind for kind in range(OPERATION_COUNT)}
 LOSSES = {
     "mean_squared_error": losses.MEAN_SQUARED_ERROR, "half_squared_error": losses.HALF_SQUARED_ERROR,
     "mean_absolute_error": losses.MEAN_ABSOLUTE_ERROR,

@@ -4,11 +4,14 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
-from activations cimport keeps_z
-from network cimport backward, forward, gather_samples
+from activation cimport keeps_z
+from compile cimport applies_activation, mark_deltas
+from gathering cimport gather_samples
 from normalization cimport move_statistics
+from operations cimport backward, forward
 from plan cimport *
 from simd cimport ROW_GLU
+from workspace cimport workspace_allocate, workspace_free
 
 class Listener:
     """Keeps what a signal's handler raised until native code has returned."""
@@ -61,19 +64,11 @@ cdef class Workbench:
 
     cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
         """Which buffers need dJ/dvalue: those between a trained parameter (or a wanted input) and the losses."""
-        cdef Plan *plan = &self.plan
-        cdef Operation *operation
-        cdef int i, j
-        for i in range(plan.n_inputs):
-            self.needs_delta[plan.inputs[i]] = input_gradients
-        for i in range(plan.n_operations if training else 0):
-            operation = &plan.operations[i]
-            for j in range(MAX_TENSORS):
-                if operation.tensors[j] >= 0 and self.network.gradients[operation.tensors[j]] != NULL:
-                    self.needs_delta[operation.output] = True
-            for j in range(operation.n_inputs):
-                if self.needs_delta[operation.inputs[j]]:
-                    self.needs_delta[operation.output] = True
+        cdef int i
+        for i in range(self.plan.n_inputs):
+            self.needs_delta[self.plan.inputs[i]] = input_gradients
+        if training:
+            mark_deltas(&self.plan, self.network.gradients, self.needs_delta)
         return 0
 
     cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
@@ -103,7 +98,7 @@ cdef class Workbench:
         if not 0 <= operation < self.plan.n_operations:
             raise ValueError(f"the plan has no operation {operation}")
         cdef Operation *op = &self.plan.operations[operation]
-        if op.kind not in (DENSE, ACTIVATION) or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
+        if not applies_activation(op) or op.activation == ROW_GLU or not keeps_z(op, self.workspace.mode):
             return None
         return self.rows(self.workspace.scratch[operation], op.output)
 

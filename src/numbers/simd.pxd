@@ -129,8 +129,8 @@ cdef extern from "simd/kernels.h" nogil:
                                     int kind, const double *p) noexcept nogil
         void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(double *w, double **slots, const double *g, Py_ssize_t n, int rule, const hyperparameters *h,
-                               const step_scalars *s) noexcept nogil
+        void (*optimizer_step)(double *w, double **slots, const double *g, Py_ssize_t n, int rule,
+                               const hyperparameters *h, const step_scalars *s) noexcept nogil
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil

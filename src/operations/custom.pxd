@@ -6,7 +6,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t
 
-from plan cimport Workspace
+from plan cimport Operation, Sizes, Step, Workspace
 from simd cimport real
 
 cdef extern from "Python.h":
@@ -94,31 +94,38 @@ cdef inline const double *custom_loss(void *custom, bint *failed, real *gradient
         return NULL
 
 
-cdef inline void custom_operation_forward(void *custom, Workspace *workspace, real *y, const real *x,
-                                          Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t x_cols, Py_ssize_t y_row,
-                                          Py_ssize_t x_row) noexcept with gil:
+cdef inline bint custom_operation_fits(const Sizes *s) noexcept nogil:
+    return s.operation.custom != NULL and s.input.rows == s.output.rows
+
+
+cdef inline void custom_operation_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    operation.whole_batch = True
+
+
+cdef inline void custom_operation_forward(const Step *s, real **tensors) noexcept with gil:
     """y = custom.forward(x)"""
+    custom = <object> s.operation.custom
     try:
-        store(rows_as_array(y, n_rows, y_cols, y_row),
-              (<object> custom).forward(rows_as_array(x, n_rows, x_cols, x_row).copy()), "forward")
+        store(rows_as_array(<real *> s.y, s.n_rows, s.output.width, s.y_row),
+              custom.forward(rows_as_array(<real *> s.x, s.n_rows, s.input.width, s.x_row).copy()), "forward")
     except BaseException as error:
-        (<object> custom).error = error
-        workspace.failed = True
+        custom.error = error
+        s.workspace.failed = True
 
 
-cdef inline void custom_operation_backward(void *custom, Workspace *workspace, real *dx, const real *dy,
-                                           const real *x, Py_ssize_t n_rows, Py_ssize_t y_cols, Py_ssize_t x_cols,
-                                           Py_ssize_t dx_row, Py_ssize_t dy_row, Py_ssize_t x_row,
-                                           bint add) noexcept with gil:
+cdef inline void custom_operation_backward(const Step *s, real **tensors, real **gradients) noexcept with gil:
     """dx (+)= custom.backward(dy, x)"""
+    custom = <object> s.operation.custom
+    if s.dx == NULL:
+        return
     try:
-        view = rows_as_array(dx, n_rows, x_cols, dx_row)
-        result = (<object> custom).backward(rows_as_array(dy, n_rows, y_cols, dy_row).copy(),
-                                            rows_as_array(x, n_rows, x_cols, x_row).copy())
-        store(view, view + result if add else result, "backward")
+        view = rows_as_array(<real *> s.dx, s.n_rows, s.input.width, s.x_row)
+        result = custom.backward(rows_as_array(<real *> s.dy, s.n_rows, s.output.width, s.y_row).copy(),
+                                 rows_as_array(<real *> s.x, s.n_rows, s.input.width, s.x_row).copy())
+        store(view, view + result if s.adds_dx else result, "backward")
     except BaseException as error:
-        (<object> custom).error = error
-        workspace.failed = True
+        custom.error = error
+        s.workspace.failed = True
 
 
 cdef inline double custom_penalty(void *custom, bint *failed, real *gradient, const real *w, Py_ssize_t n_rows,

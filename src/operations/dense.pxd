@@ -1,118 +1,141 @@
 # The dense layer: forward pass, delta recursion and gradients. Floor 1.
 
-from activations cimport activate, derive, is_plain_relu, keeps_z
+from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
 from matmul cimport Product, begin_plain, multiply
-from plan cimport Buffer, INFERENCE, Operation, Plan, SparseRows, Workspace
+from plan cimport Operation, Sizes, SparseRows, Step, is_plain_relu
 from scale cimport scale_kernel, scaled_kernel_gradients
 from simd cimport column_sums, real
 from sparse cimport SparseProduct, sparse_gradient, sparse_product
+from step cimport (adds_gradient, gradient_is_written, has_shape, has_tensor, may_have_size, reads_sparse_rows,
+                   tensor_of)
 
+# Tensors.
 cdef enum:
     KERNEL
     BIAS
     SCALE  # a factor for every input
 
 
-cdef inline real *scaled_kernel(const Operation *operation, const Workspace *workspace, int index,
-                                real **typed) noexcept nogil:
+cdef inline bint dense_fits(const Sizes *s) noexcept nogil:
+    return (s.input.rows == s.output.rows and has_shape(s, KERNEL, s.input.width, s.output.width)
+            and may_have_size(s, BIAS, s.output.width) and may_have_size(s, SCALE, s.input.width))
+
+
+cdef inline void dense_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """z, and where inputs have factors the kernel with the factors in it and its gradient"""
+    activation_needs(s, operation)
+    if has_tensor(operation, SCALE):
+        operation.fixed_scratch = 2 * s.tensor_sizes[operation.tensors[KERNEL]]
+
+
+cdef inline real *scaled_kernel(const Step *s, real **typed) noexcept nogil:
     """Where the kernel stands with the factors of its inputs in it, and behind it its gradient."""
-    return <real *> workspace.scratch[index] + workspace.capacity * operation.scratch
+    return <real *> s.scratch + s.workspace.capacity * s.operation.scratch
 
 
-cdef inline const real *kernel_in_use(const Operation *operation, const Workspace *workspace, int index,
-                                      real **tensors) noexcept nogil:
-    cdef const real *w = tensors[operation.tensors[KERNEL]]
-    if operation.tensors[SCALE] >= 0:
-        w = scaled_kernel(operation, workspace, index, tensors)
-    return w
+cdef inline const real *kernel_in_use(const Step *s, real **tensors) noexcept nogil:
+    return scaled_kernel(s, tensors) if has_tensor(s.operation, SCALE) else tensor_of(s, tensors, KERNEL)
 
 
-cdef inline void dense_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """z (n, n_out) = x (n, n_in) . w (n_in, n_out) + b, or (x * s) . w + b;  a = g(z)"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef const Buffer *output = &plan.buffers[operation.output]
-    cdef real *a = <real *> workspace.values[operation.output]
-    cdef real *z = <real *> workspace.scratch[index] if keeps_z(operation, workspace.mode) else a
-    cdef bint leaves_activation = operation.left_to_loss and workspace.mode != INFERENCE
-    cdef const real *w = kernel_in_use(operation, workspace, index, tensors)
+cdef inline void multiply_sparse(const Step *s, real *z, const real *w, const real *bias) noexcept nogil:
+    """z = x . w + b over what x stores"""
+    cdef SparseProduct product
+    product.x, product.w, product.bias = <const SparseRows *> s.x, w, bias
+    product.n, product.n_in, product.n_out, product.row = s.workspace.n, s.input.width, s.output.width, s.y_row
+    sparse_product(&product, z)
+
+
+cdef inline bint multiply_dense(const Step *s, real *z, const real *w, const real *bias, bint in_place) noexcept nogil:
+    """z = x . w + b; returns whether it is max(z, 0) already, which a product in place can be"""
     cdef Product product
-    cdef SparseProduct rare
-    if operation.tensors[SCALE] >= 0:
-        scale_kernel(scaled_kernel(operation, workspace, index, tensors), tensors[operation.tensors[KERNEL]],
-                     tensors[operation.tensors[SCALE]], input.width, output.width)
-    if workspace.sparse[source]:
-        rare.x, rare.w = <const SparseRows *> workspace.values[source], w
-        rare.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
-        rare.n, rare.n_in, rare.n_out = workspace.n, input.width, output.width
-        rare.row = workspace.strides[operation.output]
-        sparse_product(&rare, z)
-        if not leaves_activation:
-            activate(plan, index, workspace, a, z)
+    begin_plain(&product)
+    product.x, product.w, product.bias = s.x, w, bias
+    product.n_rows, product.n_cols, product.n_k = s.n_rows, s.output.width, s.input.width
+    product.y_row, product.x_row, product.x_k = s.y_row, s.x_row, 1
+    product.w_k, product.w_c = s.output.width, 1
+    product.spare_cols = s.y_row - s.output.width
+    product.clamp = in_place and is_plain_relu(s.operation)
+    multiply(&product, z)
+    return product.clamp
+
+
+cdef inline void dense_forward(const Step *s, real **tensors) noexcept nogil:
+    """z (n, n_out) = x (n, n_in) . w (n_in, n_out) + b, or (x * s) . w + b;  a = g(z)"""
+    cdef real *a = <real *> s.y
+    cdef real *z = <real *> s.scratch if keeps_z(s.operation, s.workspace.mode) else a
+    cdef const real *w = kernel_in_use(s, tensors)
+    cdef const real *bias = tensor_of(s, tensors, BIAS)
+    cdef bint activated = False
+    if has_tensor(s.operation, SCALE):
+        scale_kernel(scaled_kernel(s, tensors), <const real *> tensor_of(s, tensors, KERNEL),
+                     <const real *> tensor_of(s, tensors, SCALE), s.input.width, s.output.width)
+    if reads_sparse_rows(s):
+        multiply_sparse(s, z, w, bias)
+    else:
+        activated = multiply_dense(s, z, w, bias, a == z)
+    if not (activated or leaves_activation(s)):
+        activate(s, a, z)
+
+
+cdef inline void input_gradient(const Step *s, real **tensors) noexcept nogil:
+    """dx (n, n_in) (+)= delta (n, n_out) . w^T, times the derivative of the ReLU below where that is left to it"""
+    cdef Product product
+    begin_plain(&product)
+    product.x, product.x_row, product.x_k = s.dy, s.y_row, 1
+    product.w, product.w_k, product.w_c = kernel_in_use(s, tensors), 1, s.output.width
+    product.gate = s.x if s.operation.gates_input else NULL
+    product.y_row = product.gate_row = s.x_row
+    product.n_rows, product.n_cols, product.n_k = s.n_rows, s.input.width, s.output.width
+    product.spare_cols = s.x_row - s.input.width
+    product.accumulate = s.adds_dx
+    multiply(&product, <real *> s.dx)
+
+
+cdef inline void kernel_gradient(const Step *s, real *dw, bint accumulate) noexcept nogil:
+    """dw (n_in, n_out) (+)= x^T . delta"""
+    cdef Product product
+    cdef SparseProduct sparse
+    if reads_sparse_rows(s):
+        sparse.x, sparse.delta = <const SparseRows *> s.x, s.dy
+        sparse.n, sparse.n_in, sparse.n_out, sparse.row = s.n_rows, s.input.width, s.output.width, s.y_row
+        sparse_gradient(&sparse, dw, accumulate)
         return
     begin_plain(&product)
-    product.x, product.w = workspace.values[source], w
-    product.bias = tensors[operation.tensors[BIAS]] if operation.tensors[BIAS] >= 0 else NULL
-    product.n_rows, product.n_cols, product.n_k = workspace.n * input.rows, output.width, input.width
-    product.y_row, product.x_row, product.x_k = workspace.strides[operation.output], workspace.strides[source], 1
-    product.w_k, product.w_c = output.width, 1
-    product.spare_cols = product.y_row - product.n_cols
-    product.clamp = is_plain_relu(operation) and a == z
-    multiply(&product, z)
-    if not (product.clamp or leaves_activation):
-        activate(plan, index, workspace, a, z)
+    product.x, product.x_row, product.x_k = s.x, 1, s.x_row
+    product.w, product.w_k, product.w_c = s.dy, s.y_row, 1
+    product.n_rows, product.n_cols, product.n_k = s.input.width, s.output.width, s.n_rows
+    product.y_row, product.accumulate = s.output.width, accumulate
+    multiply(&product, dw)
 
 
-cdef inline void dense_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
-                                real **gradients) noexcept nogil:
-    """delta = da * g'(z);  dx (n, n_in) = delta (n, n_out) . w^T;  dw = x^T . delta;  db = sum of delta over rows
+cdef inline void scaled_gradients(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """Those of w and s, from that of s * w"""
+    cdef real *dw = tensor_of(s, gradients, KERNEL)
+    cdef real *ds = tensor_of(s, gradients, SCALE)
+    cdef real *d_scaled = scaled_kernel(s, tensors) + s.input.width * s.output.width
+    if dw == NULL and ds == NULL:
+        return
+    kernel_gradient(s, d_scaled, False)
+    scaled_kernel_gradients(dw, ds, <const real *> d_scaled, <const real *> tensor_of(s, tensors, KERNEL),
+                            <const real *> tensor_of(s, tensors, SCALE), s.input.width, s.output.width,
+                            adds_gradient(s, KERNEL), adds_gradient(s, SCALE))
+    gradient_is_written(s, KERNEL)
+    gradient_is_written(s, SCALE)
 
-    dx is multiplied by the derivative of the ReLU below where this operation `gates_input`. With factors s of the
-    inputs, w is s * w here, and its gradient becomes those of w and s.
-    """
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef int kernel = operation.tensors[KERNEL], bias = operation.tensors[BIAS], scale = operation.tensors[SCALE]
-    cdef real *delta = <real *> workspace.deltas[operation.output]
-    cdef Py_ssize_t n = workspace.n * plan.buffers[source].rows
-    cdef Py_ssize_t n_in = plan.buffers[source].width, n_out = plan.buffers[operation.output].width
-    cdef Py_ssize_t delta_row = workspace.strides[operation.output], x_row = workspace.strides[source]
-    cdef real *dw = gradients[kernel]
-    cdef bint adds = workspace.tensor_written[kernel]
-    cdef Product product
-    cdef SparseProduct rare
-    if scale >= 0 and (dw != NULL or gradients[scale] != NULL):
-        dw, adds = scaled_kernel(operation, workspace, index, tensors) + n_in * n_out, False
-    if not (operation.left_to_loss or operation.gated):
-        derive(plan, index, workspace, delta)
-    if workspace.deltas[source] != NULL:
-        begin_plain(&product)
-        product.x, product.x_row, product.x_k = delta, delta_row, 1
-        product.w, product.w_k, product.w_c = kernel_in_use(operation, workspace, index, tensors), 1, n_out
-        product.gate = workspace.values[source] if operation.gates_input else NULL
-        product.y_row = product.gate_row = x_row
-        product.n_rows, product.n_cols, product.n_k, product.spare_cols = n, n_in, n_out, x_row - n_in
-        product.accumulate = workspace.delta_written[source]
-        multiply(&product, <real *> workspace.deltas[source])
-        workspace.delta_written[source] = True
-    if dw != NULL and workspace.sparse[source]:
-        rare.x, rare.delta = <const SparseRows *> workspace.values[source], delta
-        rare.n, rare.n_in, rare.n_out, rare.row = n, n_in, n_out, delta_row
-        sparse_gradient(&rare, dw, adds)
+
+cdef inline void dense_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """delta = da * g'(z);  dx = delta . w^T;  dw = x^T . delta;  db = sum of delta over rows"""
+    cdef real *delta = <real *> s.dy
+    cdef real *dw = tensor_of(s, gradients, KERNEL)
+    cdef real *db = tensor_of(s, gradients, BIAS)
+    derive(s, delta)
+    if s.dx != NULL:
+        input_gradient(s, tensors)
+    if has_tensor(s.operation, SCALE):
+        scaled_gradients(s, tensors, gradients)
     elif dw != NULL:
-        begin_plain(&product)
-        product.x, product.x_row, product.x_k = workspace.values[source], 1, x_row
-        product.w, product.w_k, product.w_c = delta, delta_row, 1
-        product.n_rows, product.n_cols, product.n_k, product.y_row = n_in, n_out, n, n_out
-        product.accumulate = adds
-        multiply(&product, dw)
-    if scale >= 0 and dw != NULL:
-        scaled_kernel_gradients(gradients[kernel], gradients[scale], dw, tensors[kernel], tensors[scale], n_in, n_out,
-                                workspace.tensor_written[kernel], workspace.tensor_written[scale])
-        workspace.tensor_written[scale] = True
-    if dw != NULL:
-        workspace.tensor_written[kernel] = True
-    if bias >= 0 and gradients[bias] != NULL:
-        column_sums(gradients[bias], delta, n, n_out, delta_row, workspace.tensor_written[bias])
-        workspace.tensor_written[bias] = True
+        kernel_gradient(s, dw, adds_gradient(s, KERNEL))
+        gradient_is_written(s, KERNEL)
+    if db != NULL:
+        column_sums(db, <const real *> delta, s.n_rows, s.output.width, s.y_row, adds_gradient(s, BIAS))
+        gradient_is_written(s, BIAS)

@@ -3,8 +3,13 @@
 
 from libc.string cimport memcpy, memset
 
-from plan cimport Buffer, Operation, Plan, Workspace
+from plan cimport EMBEDDING, Operation, Plan, Sizes, Step, most_elements
 from simd cimport add_scaled, real
+from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of
+
+cdef enum:
+    TABLE = 0      # tensors
+    N_ENTRIES = 0  # integers: the table's rows
 
 
 cdef inline Py_ssize_t row_number(real number, Py_ssize_t limit) noexcept nogil:
@@ -12,46 +17,54 @@ cdef inline Py_ssize_t row_number(real number, Py_ssize_t limit) noexcept nogil:
     return <Py_ssize_t> number if number >= 0 and number < limit else -1
 
 
-cdef inline real *numbers_row(const Plan *plan, int index, const Workspace *workspace, Py_ssize_t row,
-                              real **typed) noexcept nogil:
-    cdef int source = plan.operations[index].inputs[0]
-    return <real *> workspace.values[source] + row * workspace.strides[source]
+cdef inline void report_out_of_range(const Step *s) noexcept nogil:
+    """Lets the run end, and tell which operation met the number."""
+    s.workspace.failed, s.workspace.out_of_range = True, s.index + 1
 
 
-cdef inline void embedding_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """y[i] = w[x[i]]: one row of y for every element of x"""
+cdef inline Py_ssize_t index_limit(const Plan *plan, int index) noexcept nogil:
+    """How many numbers an operation knows whose input is out of range: rows of a table, or columns of an encoding."""
     cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *input = &plan.buffers[operation.inputs[0]]
-    cdef Py_ssize_t width = plan.buffers[operation.output].width, r, c, number
-    cdef const real *w = tensors[operation.tensors[0]]
-    cdef real *y = <real *> workspace.values[operation.output]
-    for r in range(workspace.n * input.rows):
-        for c in range(input.width):
-            number = row_number(numbers_row(plan, index, workspace, r, tensors)[c], operation.integers[0])
+    return operation.integers[N_ENTRIES] if operation.kind == EMBEDDING else plan.buffers[operation.output].width
+
+
+cdef inline bint embedding_fits(const Sizes *s) noexcept nogil:
+    cdef Py_ssize_t n_entries = s.operation.integers[N_ENTRIES]
+    return (s.input.rows * s.input.width == s.output.rows and 0 < n_entries < most_elements() and s.output.width > 0
+            and has_shape(s, TABLE, n_entries, s.output.width))
+
+
+cdef inline void embedding_forward(const Step *s, real **tensors) noexcept nogil:
+    """y[i] = w[x[i]]: one row of y for every element of x"""
+    cdef Py_ssize_t width = s.output.width, r, c, number
+    cdef const real *w = tensor_of(s, tensors, TABLE)
+    cdef const real *x = <const real *> s.x
+    cdef real *y = <real *> s.y
+    for r in range(s.n_rows):
+        for c in range(s.input.width):
+            number = row_number(x[r * s.x_row + c], s.operation.integers[N_ENTRIES])
             if number >= 0:
                 memcpy(y, w + number * width, width * sizeof(real))
             else:
                 memset(y, 0, width * sizeof(real))
-                workspace.failed, workspace.out_of_range = True, index + 1
-            y += workspace.strides[operation.output]
+                report_out_of_range(s)
+            y += s.y_row
 
 
-cdef inline void embedding_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
-                                    real **gradients) noexcept nogil:
+cdef inline void embedding_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dw[x[i]] (+)= dy[i], in the order of i"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *input = &plan.buffers[operation.inputs[0]]
-    cdef Py_ssize_t width = plan.buffers[operation.output].width, r, c, number
-    cdef int table = operation.tensors[0]
-    cdef const real *dy = <const real *> workspace.deltas[operation.output]
-    if gradients[table] == NULL:
+    cdef Py_ssize_t n_entries = s.operation.integers[N_ENTRIES], width = s.output.width, r, c, number
+    cdef real *dw = tensor_of(s, gradients, TABLE)
+    cdef const real *x = <const real *> s.x
+    cdef const real *dy = <const real *> s.dy
+    if dw == NULL:
         return
-    if not workspace.tensor_written[table]:
-        memset(gradients[table], 0, operation.integers[0] * width * sizeof(real))
-        workspace.tensor_written[table] = True
-    for r in range(workspace.n * input.rows):
-        for c in range(input.width):
-            number = row_number(numbers_row(plan, index, workspace, r, tensors)[c], operation.integers[0])
+    if not adds_gradient(s, TABLE):
+        memset(dw, 0, n_entries * width * sizeof(real))
+        gradient_is_written(s, TABLE)
+    for r in range(s.n_rows):
+        for c in range(s.input.width):
+            number = row_number(x[r * s.x_row + c], n_entries)
             if number >= 0:
-                add_scaled(gradients[table] + number * width, dy, width, <real> 1)
-            dy += workspace.strides[operation.output]
+                add_scaled(dw + number * width, dy, width, <real> 1)
+            dy += s.y_row

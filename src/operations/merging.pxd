@@ -3,23 +3,69 @@
 
 from libc.string cimport memset
 
-from activations cimport add_rows, copy_rows
-from plan cimport ADD, AVERAGE, MAXIMUM, MINIMUM, MULTIPLY, SUBTRACT, Buffer, Operation, Plan, Workspace
+from plan cimport ADD, AVERAGE, MAXIMUM, MINIMUM, MULTIPLY, SUBTRACT, Buffer, Operation, Sizes, Step
+from rows cimport copy_rows, put_rows
 from simd cimport real
 
-
-cdef inline const real *merged_row(const Plan *plan, const Operation *operation, const Workspace *workspace, int i,
-                                   Py_ssize_t row, const real *typed) noexcept nogil:
-    """The row of input i that meets row `row` of the output; `typed` only says which type."""
-    cdef int source = operation.inputs[i]
-    if plan.buffers[source].rows != plan.buffers[operation.output].rows:
-        row //= plan.buffers[operation.output].rows
-    return <const real *> workspace.values[source] + row * workspace.strides[source]
+# Integers of a concatenation.
+cdef enum:
+    SEGMENTS  # 0 to join columns; else how many segments of rows a sample has, each with rows of every input in turn
 
 
-cdef inline Py_ssize_t merged_step(const Plan *plan, const Operation *operation, int i) noexcept nogil:
+cdef inline const Buffer *input_of(const Step *s, int i) noexcept nogil:
+    return &s.plan.buffers[s.operation.inputs[i]]
+
+
+cdef inline Py_ssize_t input_row(const Step *s, int i) noexcept nogil:
+    return s.workspace.strides[s.operation.inputs[i]]
+
+
+cdef inline real *value_of(const Step *s, int i, real **typed) noexcept nogil:
+    return <real *> s.workspace.values[s.operation.inputs[i]]
+
+
+cdef inline real *delta_of(const Step *s, int i, real **typed) noexcept nogil:
+    """NULL where nothing depends on it."""
+    return <real *> s.workspace.deltas[s.operation.inputs[i]]
+
+
+cdef inline real *cleared_delta_of(const Step *s, int i, real **typed) noexcept nogil:
+    """The same, 0 unless others have added to it; an input may be there twice."""
+    cdef int source = s.operation.inputs[i]
+    cdef real *dx = delta_of(s, i, typed)
+    if dx != NULL and not s.workspace.delta_written[source]:
+        memset(dx, 0, s.workspace.n * s.plan.buffers[source].rows * input_row(s, i) * sizeof(real))
+        s.workspace.delta_written[source] = True
+    return dx
+
+
+# Elementwise.
+
+cdef inline bint merge_fits(const Sizes *s) noexcept nogil:
+    cdef const Buffer *input
+    cdef int i
+    for i in range(s.operation.n_inputs):
+        input = &s.plan.buffers[s.operation.inputs[i]]
+        if input.rows != 1 and input.rows != s.output.rows or input.width != 1 and input.width != s.output.width:
+            return False
+    return True
+
+
+cdef inline void merge_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """One row of a gradient"""
+    operation.fixed_scratch = s.output.width
+
+
+cdef inline const real *merged_row(const Step *s, int i, Py_ssize_t row, real **typed) noexcept nogil:
+    """The row of input i that meets row `row` of the output."""
+    if input_of(s, i).rows != s.output.rows:
+        row //= s.output.rows
+    return value_of(s, i, typed) + row * input_row(s, i)
+
+
+cdef inline Py_ssize_t merged_step(const Step *s, int i) noexcept nogil:
     """From one column of input i to the next: 0 where its only column is repeated."""
-    return 1 if plan.buffers[operation.inputs[i]].width == plan.buffers[operation.output].width else 0
+    return 1 if input_of(s, i).width == s.output.width else 0
 
 
 cdef inline void merge_into(real *y, const real *x, Py_ssize_t n, Py_ssize_t step, int kind) noexcept nogil:
@@ -42,190 +88,189 @@ cdef inline void merge_into(real *y, const real *x, Py_ssize_t n, Py_ssize_t ste
             y[c] = x[c * step] if x[c * step] < y[c] else y[c]
 
 
-cdef inline void merge_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void merge_forward(const Step *s, real **tensors) noexcept nogil:
     """y = x_0 . x_1 . x_2 ..., with . one of +, -, *, max, min; or the mean"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef Py_ssize_t width = plan.buffers[operation.output].width, r, c, step
-    cdef Py_ssize_t y_row = workspace.strides[operation.output]
+    cdef Py_ssize_t width = s.output.width, step = merged_step(s, 0), r, c
     cdef const real *x
-    cdef real *y
+    cdef real *y = <real *> s.y
     cdef int i
-    for r in range(workspace.n * plan.buffers[operation.output].rows):
-        y = <real *> workspace.values[operation.output] + r * y_row
-        x, step = merged_row(plan, operation, workspace, 0, r, y), merged_step(plan, operation, 0)
+    for r in range(s.workspace.n * s.output.rows):
+        x = merged_row(s, 0, r, tensors)
         for c in range(width):
             y[c] = x[c * step]
-        for i in range(1, operation.n_inputs):
-            merge_into(y, merged_row(plan, operation, workspace, i, r, y), width, merged_step(plan, operation, i),
-                       operation.kind)
-        if operation.kind == AVERAGE:
+        for i in range(1, s.operation.n_inputs):
+            merge_into(y, merged_row(s, i, r, tensors), width, merged_step(s, i), s.operation.kind)
+        if s.operation.kind == AVERAGE:
             for c in range(width):
-                y[c] /= operation.n_inputs
+                y[c] /= s.operation.n_inputs
+        y += s.y_row
 
 
-cdef inline void share_among_equals(real *g, const Plan *plan, const Operation *operation, const Workspace *workspace,
-                                    Py_ssize_t row, int i) noexcept nogil:
+cdef inline void share_among_equals(real *g, const Step *s, Py_ssize_t row, int i, real **typed) noexcept nogil:
     """g /= number of inputs that are the extremum; 0 where input i is not one of them"""
-    cdef const real *y = (<const real *> workspace.values[operation.output]
-                          + row * workspace.strides[operation.output])
-    cdef const real *x = merged_row(plan, operation, workspace, i, row, y)
-    cdef Py_ssize_t step = merged_step(plan, operation, i), c
+    cdef const real *y = <const real *> s.y + row * s.y_row
+    cdef const real *x = merged_row(s, i, row, typed)
+    cdef Py_ssize_t step = merged_step(s, i), c
     cdef int j, equal
-    for c in range(plan.buffers[operation.output].width):
+    for c in range(s.output.width):
         if x[c * step] != y[c]:
             g[c] = 0
             continue
         equal = 0
-        for j in range(operation.n_inputs):
-            equal += (merged_row(plan, operation, workspace, j, row, y)[c * merged_step(plan, operation, j)] == y[c])
+        for j in range(s.operation.n_inputs):
+            equal += merged_row(s, j, row, typed)[c * merged_step(s, j)] == y[c]
         g[c] /= equal
 
 
-cdef inline void merge_row_gradient(real *g, const Plan *plan, const Operation *operation, const Workspace *workspace,
-                                    Py_ssize_t row, int i) noexcept nogil:
+cdef inline void merge_row_gradient(real *g, const Step *s, Py_ssize_t row, int i, real **typed) noexcept nogil:
     """g = dJ/dx_i for one row of the output, before repeated rows and columns are summed"""
-    cdef const real *dy = (<const real *> workspace.deltas[operation.output]
-                           + row * workspace.strides[operation.output])
-    cdef Py_ssize_t width = plan.buffers[operation.output].width, c
+    cdef const real *dy = <const real *> s.dy + row * s.y_row
+    cdef Py_ssize_t width = s.output.width, c
+    cdef int kind = s.operation.kind, j
     cdef real factor = 1
-    cdef int j
-    if operation.kind == AVERAGE:
-        factor = <real> (1.0 / operation.n_inputs)
-    elif operation.kind == SUBTRACT and i > 0:
+    if kind == AVERAGE:
+        factor = <real> (1.0 / s.operation.n_inputs)
+    elif kind == SUBTRACT and i > 0:
         factor = -1
     for c in range(width):
         g[c] = factor * dy[c]
-    if operation.kind == MULTIPLY:
-        for j in range(operation.n_inputs):
+    if kind == MULTIPLY:
+        for j in range(s.operation.n_inputs):
             if j != i:
-                merge_into(g, merged_row(plan, operation, workspace, j, row, dy), width,
-                           merged_step(plan, operation, j), MULTIPLY)
-    elif operation.kind == MAXIMUM or operation.kind == MINIMUM:
-        share_among_equals(g, plan, operation, workspace, row, i)
+                merge_into(g, merged_row(s, j, row, typed), width, merged_step(s, j), MULTIPLY)
+    elif kind == MAXIMUM or kind == MINIMUM:
+        share_among_equals(g, s, row, i, typed)
 
 
-cdef inline void merge_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """dx_i (+)= dy d(y)/d(x_i), summed over what repeats x_i; equal maxima or minima share dy among them"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *output = &plan.buffers[operation.output]
-    cdef real *g = <real *> workspace.scratch[index]
-    cdef Py_ssize_t r, c, x_row, target, step
+cdef inline void merge_input_gradient(const Step *s, int i, real **typed) noexcept nogil:
+    """dx_i (+)= dy d(y)/d(x_i), summed over what repeats x_i"""
+    cdef Py_ssize_t step = merged_step(s, i), r, c
+    cdef real *g = <real *> s.scratch
+    cdef real *first = cleared_delta_of(s, i, typed)
     cdef real *dx
     cdef double total
-    cdef int i, source
-    for i in range(operation.n_inputs):
-        source = operation.inputs[i]
-        if workspace.deltas[source] == NULL:
-            continue
-        x_row, step = workspace.strides[source], merged_step(plan, operation, i)
-        if not workspace.delta_written[source]:
-            memset(workspace.deltas[source], 0, workspace.n * plan.buffers[source].rows * x_row * sizeof(real))
-            workspace.delta_written[source] = True
-        for r in range(workspace.n * output.rows):
-            target = r if plan.buffers[source].rows == output.rows else r // output.rows
-            dx = <real *> workspace.deltas[source] + target * x_row
-            merge_row_gradient(g, plan, operation, workspace, r, i)
-            if step == 1:
-                for c in range(output.width):
-                    dx[c] += g[c]
-            else:
-                total = 0
-                for c in range(output.width):
-                    total += g[c]
-                dx[0] += <real> total
+    for r in range(s.workspace.n * s.output.rows if first != NULL else 0):
+        dx = first + (r if input_of(s, i).rows == s.output.rows else r // s.output.rows) * input_row(s, i)
+        merge_row_gradient(g, s, r, i, typed)
+        if step == 1:
+            for c in range(s.output.width):
+                dx[c] += g[c]
+        else:
+            total = 0
+            for c in range(s.output.width):
+                total += g[c]
+            dx[0] += <real> total
 
 
-# Side by side. integers: 0 to join columns; else how many stretches of rows a sample has, each of which takes the
-# rows of every input in turn.
-
-cdef inline void join(const Plan *plan, int index, Workspace *workspace, real **typed, bint backwards) noexcept nogil:
-    """y = [x_0, x_1, ...] along columns or rows; backwards: dx_i (+)= its part of dy"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *output = &plan.buffers[operation.output]
-    cdef Py_ssize_t stretches = max(operation.integers[0], <Py_ssize_t> 1), stretch, rows, place = 0, step, width
-    cdef Py_ssize_t y_row = workspace.strides[operation.output], x_row
-    cdef bint by_columns = operation.integers[0] == 0
-    cdef real *y = <real *> (workspace.deltas if backwards else workspace.values)[operation.output]
-    cdef real *x
-    cdef real *part
-    cdef int i, source
-    for i in range(operation.n_inputs):
-        source = operation.inputs[i]
-        x, x_row = <real *> (workspace.deltas if backwards else workspace.values)[source], workspace.strides[source]
-        rows, width = plan.buffers[source].rows // stretches, plan.buffers[source].width
-        step = y_row * (output.rows // stretches)
-        for stretch in range(workspace.n * stretches if x != NULL else 0):
-            part = y + stretch * step + (place if by_columns else place * y_row)
-            if not backwards:
-                copy_rows(part, x + stretch * rows * x_row, rows, width, y_row, x_row)
-            elif workspace.delta_written[source]:
-                add_rows(x + stretch * rows * x_row, part, rows, width, x_row, y_row)
-            else:
-                copy_rows(x + stretch * rows * x_row, part, rows, width, x_row, y_row)
-        if backwards and x != NULL:
-            workspace.delta_written[source] = True
-        place += width if by_columns else rows
+cdef inline void merge_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """dx_i (+)= dy d(y)/d(x_i) for every input; equal maxima or minima share dy among them"""
+    cdef int i
+    for i in range(s.operation.n_inputs):
+        merge_input_gradient(s, i, tensors)
 
 
-cdef inline void concatenate_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    join(plan, index, workspace, tensors, False)
+# Side by side.
+
+cdef inline bint concatenate_fits(const Sizes *s) noexcept nogil:
+    cdef Py_ssize_t segments = s.operation.integers[SEGMENTS], rows = 0, widths = 0
+    cdef const Buffer *input
+    cdef int i
+    for i in range(s.operation.n_inputs):
+        input = &s.plan.buffers[s.operation.inputs[i]]
+        rows += input.rows
+        widths += input.width
+        if segments == 0 and input.rows != s.output.rows or segments > 0 and (
+                input.width != s.output.width or input.rows % segments):
+            return False
+    return segments >= 0 and (widths == s.output.width if segments == 0 else rows == s.output.rows)
 
 
-cdef inline void concatenate_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    join(plan, index, workspace, tensors, True)
+cdef inline void concatenate_forward(const Step *s, real **tensors) noexcept nogil:
+    """y = [x_0, x_1, ...] along columns or rows"""
+    cdef bint by_columns = s.operation.integers[SEGMENTS] == 0
+    cdef Py_ssize_t segments = max(s.operation.integers[SEGMENTS], <Py_ssize_t> 1), place = 0, rows, k
+    cdef Py_ssize_t step = s.y_row * (s.output.rows // segments)
+    cdef const Buffer *input
+    cdef int i
+    for i in range(s.operation.n_inputs):
+        input = input_of(s, i)
+        rows = input.rows // segments
+        for k in range(s.workspace.n * segments):
+            copy_rows(<real *> s.y + k * step + place,
+                      <const real *> value_of(s, i, tensors) + k * rows * input_row(s, i), rows, input.width, s.y_row,
+                      input_row(s, i))
+        place += input.width if by_columns else rows * s.y_row
+
+
+cdef inline void concatenate_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """dx_i (+)= its part of dy"""
+    cdef bint by_columns = s.operation.integers[SEGMENTS] == 0
+    cdef Py_ssize_t segments = max(s.operation.integers[SEGMENTS], <Py_ssize_t> 1), place = 0, rows, k
+    cdef Py_ssize_t step = s.y_row * (s.output.rows // segments)
+    cdef const Buffer *input
+    cdef bint *written = s.workspace.delta_written
+    cdef real *dx
+    cdef int i
+    for i in range(s.operation.n_inputs):
+        input, dx = input_of(s, i), delta_of(s, i, tensors)
+        rows = input.rows // segments
+        for k in range(s.workspace.n * segments if dx != NULL else 0):
+            put_rows(dx + k * rows * input_row(s, i), <const real *> s.dy + k * step + place, rows, input.width,
+                     input_row(s, i), s.y_row, written[s.operation.inputs[i]])
+        if dx != NULL:
+            written[s.operation.inputs[i]] = True
+        place += input.width if by_columns else rows * s.y_row
 
 
 # Products of rows.
 
-cdef inline void dot_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline bint dot_fits(const Sizes *s) noexcept nogil:
+    cdef const Buffer *other
+    if s.operation.n_inputs != 2:
+        return False
+    other = &s.plan.buffers[s.operation.inputs[1]]
+    return s.input.rows == s.output.rows and other.rows == s.output.width and s.input.width == other.width
+
+
+cdef inline void dot_forward(const Step *s, real **tensors) noexcept nogil:
     """y[i, j] = u[i] . v[j] for the rows u of the first input and v of the second, sample by sample"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int first = operation.inputs[0], second = operation.inputs[1]
-    cdef Py_ssize_t n_u = plan.buffers[first].rows, n_v = plan.buffers[second].rows, sample, i, j, c
-    cdef const real *u
+    cdef Py_ssize_t n_u = s.input.rows, n_v = input_of(s, 1).rows, sample, _i, j, c
+    cdef const real *u = <const real *> s.x
+    cdef real *y = <real *> s.y
     cdef const real *v
-    cdef real *y
     cdef double total
-    for sample in range(workspace.n):
-        for i in range(n_u):
-            u = <const real *> workspace.values[first] + (sample * n_u + i) * workspace.strides[first]
-            y = <real *> workspace.values[operation.output] + (sample * n_u + i) * workspace.strides[operation.output]
+    for sample in range(s.workspace.n):
+        for _i in range(n_u):
             for j in range(n_v):
-                v = <const real *> workspace.values[second] + (sample * n_v + j) * workspace.strides[second]
+                v = value_of(s, 1, tensors) + (sample * n_v + j) * input_row(s, 1)
                 total = 0
-                for c in range(plan.buffers[first].width):
+                for c in range(s.input.width):
                     total += <double> u[c] * v[c]
                 y[j] = <real> total
+            u += s.x_row
+            y += s.y_row
 
 
-cdef inline void dot_input_backward(const Plan *plan, int index, Workspace *workspace, real **typed,
-                                    int which) noexcept nogil:
+cdef inline void dot_input_gradient(const Step *s, int which, real **typed) noexcept nogil:
     """du[i] (+)= sum over j of dy[i, j] v[j]; for the second input dv[j] (+)= sum over i of dy[i, j] u[i]"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[which], other = operation.inputs[1 - which]
-    cdef Py_ssize_t n_own = plan.buffers[source].rows, n_other = plan.buffers[other].rows, sample, i, j, c
-    cdef Py_ssize_t width = plan.buffers[source].width, y_row = workspace.strides[operation.output]
-    cdef const real *dy
+    cdef Py_ssize_t n_own = input_of(s, which).rows, n_other = input_of(s, 1 - which).rows, sample, i, j, c
+    cdef const real *dy = <const real *> s.dy
+    cdef real *first = cleared_delta_of(s, which, typed)
     cdef const real *v
     cdef real *du
     cdef real d
-    if workspace.deltas[source] == NULL:
-        return
-    if not workspace.delta_written[source]:
-        memset(workspace.deltas[source], 0, workspace.n * n_own * workspace.strides[source] * sizeof(real))
-        workspace.delta_written[source] = True
-    for sample in range(workspace.n):
+    for sample in range(s.workspace.n if first != NULL else 0):
         for i in range(n_own):
-            du = <real *> workspace.deltas[source] + (sample * n_own + i) * workspace.strides[source]
+            du = first + (sample * n_own + i) * input_row(s, which)
             for j in range(n_other):
-                v = <const real *> workspace.values[other] + (sample * n_other + j) * workspace.strides[other]
-                dy = <const real *> workspace.deltas[operation.output]
-                d = (dy[(sample * n_own + i) * y_row + j] if which == 0
-                     else dy[(sample * n_other + j) * y_row + i])
-                for c in range(width):
+                v = value_of(s, 1 - which, typed) + (sample * n_other + j) * input_row(s, 1 - which)
+                d = (dy[(sample * n_own + i) * s.y_row + j] if which == 0
+                     else dy[(sample * n_other + j) * s.y_row + i])
+                for c in range(s.input.width):
                     du[c] += d * v[c]
 
 
-cdef inline void dot_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    dot_input_backward(plan, index, workspace, tensors, 0)
-    dot_input_backward(plan, index, workspace, tensors, 1)
+cdef inline void dot_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """Of both inputs, one after the other."""
+    dot_input_gradient(s, 0, tensors)
+    dot_input_gradient(s, 1, tensors)

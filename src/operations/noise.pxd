@@ -4,10 +4,10 @@
 
 from libc.stdint cimport uint64_t
 
-from activations cimport copy_rows
-from plan cimport (ALPHA_DROPOUT, DROPOUT, GAUSSIAN_DROPOUT, GAUSSIAN_NOISE, Buffer, Operation, Plan, TRAINING,
-                   Workspace)
+from plan cimport (ALPHA_DROPOUT, DROPOUT, GAUSSIAN_DROPOUT, GAUSSIAN_NOISE, Operation, Sizes, Step, Workspace,
+                   is_training)
 from random cimport dropout_mask, normal_numbers
+from rows cimport copy_rows
 from simd cimport real
 
 # Numbers of an operation.
@@ -21,9 +21,14 @@ cdef enum:
     ALWAYS         # whether it draws in inference, too
 
 
+cdef inline void noise_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """A factor, or a term, for every element"""
+    operation.scratch = s.output.rows * s.output.width
+
+
 cdef inline bint is_drawing(const Operation *operation, const Workspace *workspace) noexcept nogil:
     return operation.reals[STRENGTH] != 0 and (operation.integers[ALWAYS]
-                                               or workspace.mode >= TRAINING and workspace.live)
+                                               or is_training(workspace) and workspace.live)
 
 
 cdef inline void draw(real *factors, const Operation *operation, const Workspace *workspace, Py_ssize_t n,
@@ -44,57 +49,50 @@ cdef inline void draw(real *factors, const Operation *operation, const Workspace
             factors[i] = offset + <real> strength * factors[i]
 
 
-cdef inline void noise_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void noise_forward(const Step *s, real **tensors) noexcept nogil:
     """y = x f: dropout, f = 0 with probability `rate`, else 1 / (1 - rate); Gaussian dropout, f = 1 + s N(0, 1)
 
     y = x + s N(0, 1): Gaussian noise. Alpha dropout: y = factor x + shift, or with probability `rate` the constant.
     """
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t width = input.width, x_row = workspace.strides[source]
-    cdef Py_ssize_t y_row = workspace.strides[operation.output], r, c
-    cdef Py_ssize_t n_rows = workspace.n * input.rows
-    cdef const real *x = <const real *> workspace.values[source]
-    cdef real *y = <real *> workspace.values[operation.output]
-    cdef real *factors = <real *> workspace.scratch[index]
-    cdef const real *f
+    cdef const Operation *operation = s.operation
+    cdef Py_ssize_t width = s.input.width, _r, c
+    cdef const real *x = <const real *> s.x
+    cdef real *y = <real *> s.y
+    cdef real *f = <real *> s.scratch
     cdef real shift = <real> operation.reals[SHIFT], dropped = <real> operation.reals[DROPPED]
-    if not is_drawing(operation, workspace):
-        copy_rows(y, x, n_rows, width, y_row, x_row)
+    if not is_drawing(operation, s.workspace):
+        copy_rows(y, x, s.n_rows, width, s.y_row, s.x_row)
         return
-    draw(factors, operation, workspace, n_rows * width, workspace.first * input.rows * width)
-    for r in range(n_rows):
-        f = factors + r * width
+    draw(f, operation, s.workspace, s.n_rows * width, s.workspace.first * s.input.rows * width)
+    for _r in range(s.n_rows):
         if operation.kind == GAUSSIAN_NOISE:
             for c in range(width):
-                y[r * y_row + c] = x[r * x_row + c] + f[c]
+                y[c] = x[c] + f[c]
         elif operation.kind == ALPHA_DROPOUT:
             for c in range(width):
-                y[r * y_row + c] = x[r * x_row + c] * f[c] + shift if f[c] != 0 else dropped
+                y[c] = x[c] * f[c] + shift if f[c] != 0 else dropped
         else:
             for c in range(width):
-                y[r * y_row + c] = x[r * x_row + c] * f[c]
+                y[c] = x[c] * f[c]
+        x += s.x_row
+        y += s.y_row
+        f += width
 
 
-cdef inline void noise_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void noise_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dx (+)= dy f; Gaussian noise: dx (+)= dy"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t width = input.width, x_row = workspace.strides[source]
-    cdef Py_ssize_t y_row = workspace.strides[operation.output], r, c
-    cdef const real *dy = <const real *> workspace.deltas[operation.output]
-    cdef const real *factors = <const real *> workspace.scratch[index]
-    cdef real *dx = <real *> workspace.deltas[source]
-    cdef bint scales = is_drawing(operation, workspace) and operation.kind != GAUSSIAN_NOISE
-    cdef bint add = workspace.delta_written[source]
+    cdef Py_ssize_t width = s.input.width, r, c
+    cdef const real *dy = <const real *> s.dy
+    cdef const real *f = <const real *> s.scratch
+    cdef real *dx = <real *> s.dx
+    cdef bint scales = is_drawing(s.operation, s.workspace) and s.operation.kind != GAUSSIAN_NOISE
     cdef real factor = 1
     if dx == NULL:
         return
-    for r in range(workspace.n * input.rows):
+    for r in range(s.n_rows):
         for c in range(width):
             if scales:
-                factor = factors[r * width + c]
-            dx[r * x_row + c] = dy[r * y_row + c] * factor + (dx[r * x_row + c] if add else 0)
-    workspace.delta_written[source] = True
+                factor = f[r * width + c]
+            dx[c] = dy[c] * factor + (dx[c] if s.adds_dx else 0)
+        dx += s.x_row
+        dy += s.y_row

@@ -6,10 +6,12 @@
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
 
-from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, TRAINING, UNIT_NORMALIZATION, Buffer, Operation, Plan,
-                   Workspace)
+from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, Operation, Plan, Sizes, Step,
+                   Workspace, is_training)
 from simd cimport (add_row_gradients, centred_squares, column_moments, column_products, differentiate_columns,
                    differentiate_row, normalize_columns, normalize_row, real, row_products, row_sum)
+from step cimport (adds_gradient, doubles, gradient_is_written, has_shape, has_tensor, may_have_size, same_shape,
+                   tensor_of)
 from threads cimport pool_run
 
 # Tensors.
@@ -59,8 +61,34 @@ ctypedef struct BatchNormalization:
     bint accumulate
 
 
+cdef inline bint row_normalization_fits(const Sizes *s) noexcept nogil:
+    return same_shape(s) and may_have_size(s, GAMMA, s.output.width) and may_have_size(s, BETA, s.output.width)
+
+
+cdef inline bint batch_normalization_fits(const Sizes *s) noexcept nogil:
+    return (row_normalization_fits(s) and has_shape(s, MOVING_MEAN, s.output.width, 1)
+            and has_shape(s, MOVING_VARIANCE, s.output.width, 1))
+
+
+cdef inline void batch_normalization_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """Statistics of the columns"""
+    operation.fixed_scratch = doubles(s, COLUMN_STATISTICS * s.output.width)
+    operation.whole_batch = True
+
+
+cdef inline void row_normalization_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """Mean and 1 / s of every row; the sums for dgamma and dbeta"""
+    operation.scratch, operation.fixed_scratch = doubles(s, 2 * s.output.rows), doubles(s, 2 * s.output.width)
+
+
+cdef inline bint moves_tensor(const Operation *operation, int tensor) noexcept nogil:
+    """Whether a tensor is a moving statistic of the operation, which training writes."""
+    return operation.kind == BATCH_NORMALIZATION and (
+        tensor == operation.tensors[MOVING_MEAN] or tensor == operation.tensors[MOVING_VARIANCE])
+
+
 cdef inline bint uses_batch(const Operation *operation, const Workspace *workspace) noexcept nogil:
-    return workspace.mode >= TRAINING and not operation.frozen
+    return is_training(workspace) and not operation.frozen
 
 
 cdef inline double *statistic(const BatchNormalization *b, int which, Py_ssize_t column) noexcept nogil:
@@ -68,7 +96,7 @@ cdef inline double *statistic(const BatchNormalization *b, int which, Py_ssize_t
 
 
 cdef inline real *coefficient(const BatchNormalization *b, int which, Py_ssize_t column,
-                              const real *_type) noexcept nogil:
+                              const real *typed) noexcept nogil:
     return <real *> (b.statistics + which * b.width) + column
 
 
@@ -146,34 +174,26 @@ cdef inline void differentiate_task_f64(void *context, Py_ssize_t index) noexcep
     differentiate_part(b, <double *> b.dx, index * COLUMNS_OF_A_TASK, columns_of(b, index))
 
 
-cdef inline void describe(BatchNormalization *b, const Plan *plan, int index, Workspace *workspace,
-                          real **tensors) noexcept nogil:
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0], gamma = operation.tensors[GAMMA], beta = operation.tensors[BETA]
-    b.n_rows, b.width = workspace.n * plan.buffers[source].rows, plan.buffers[source].width
-    b.x_row, b.y_row = workspace.strides[source], workspace.strides[operation.output]
-    b.x, b.dx = workspace.values[source], workspace.deltas[source]
-    b.y, b.dy = workspace.values[operation.output], workspace.deltas[operation.output]
-    b.gamma = tensors[gamma] if gamma >= 0 else NULL
-    b.beta = tensors[beta] if beta >= 0 else NULL
-    b.statistics, b.epsilon = <double *> workspace.scratch[index], operation.reals[EPSILON]
-    b.of_batch, b.accumulate = uses_batch(operation, workspace), workspace.delta_written[source]
+cdef inline void describe(BatchNormalization *b, const Step *s, real **tensors) noexcept nogil:
+    b.n_rows, b.width, b.x_row, b.y_row = s.n_rows, s.input.width, s.x_row, s.y_row
+    b.x, b.dx, b.y, b.dy = s.x, s.dx, s.y, s.dy
+    b.gamma, b.beta = tensor_of(s, tensors, GAMMA), tensor_of(s, tensors, BETA)
+    b.statistics, b.epsilon = <double *> s.scratch, s.operation.reals[EPSILON]
+    b.of_batch, b.accumulate = uses_batch(s.operation, s.workspace), s.adds_dx
 
 
-cdef inline void batch_normalization_forward(const Plan *plan, int index, Workspace *workspace,
-                                             real **tensors) noexcept nogil:
+cdef inline void batch_normalization_forward(const Step *s, real **tensors) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, column by column
 
     Mean and variance are the batch's in training, else the moving ones.
     """
-    cdef const Operation *operation = &plan.operations[index]
     cdef BatchNormalization b
     cdef Py_ssize_t c
-    describe(&b, plan, index, workspace, tensors)
+    describe(&b, s, tensors)
     if not b.of_batch:
         for c in range(b.width):
-            statistic(&b, MEAN, c)[0] = tensors[operation.tensors[MOVING_MEAN]][c]
-            statistic(&b, VARIANCE, c)[0] = tensors[operation.tensors[MOVING_VARIANCE]][c]
+            statistic(&b, MEAN, c)[0] = tensor_of(s, tensors, MOVING_MEAN)[c]
+            statistic(&b, VARIANCE, c)[0] = tensor_of(s, tensors, MOVING_VARIANCE)[c]
     if b.n_rows * b.width < WORTH_THREADS:
         normalize_part(&b, <real *> b.y, 0, b.width)
     else:
@@ -181,40 +201,31 @@ cdef inline void batch_normalization_forward(const Plan *plan, int index, Worksp
                  (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
 
 
-cdef inline void store_sums(real *gradient, const double *sums, Py_ssize_t n, bint add) noexcept nogil:
+cdef inline void store_gradient(const Step *s, real **gradients, int which, const double *sums) noexcept nogil:
+    """The gradient of gamma or beta (+)= sums, where it is trained"""
+    cdef real *gradient = tensor_of(s, gradients, which)
     cdef Py_ssize_t c
-    for c in range(n):
-        gradient[c] = <real> (sums[c] + (gradient[c] if add else 0))
+    if gradient == NULL:
+        return
+    for c in range(s.input.width):
+        gradient[c] = <real> (sums[c] + (gradient[c] if adds_gradient(s, which) else 0))
+    gradient_is_written(s, which)
 
 
-cdef inline void store_gradients(const Operation *operation, Workspace *workspace, real **gradients,
-                                 const double *d_gamma, const double *d_beta, Py_ssize_t n) noexcept nogil:
-    cdef int gamma = operation.tensors[GAMMA], beta = operation.tensors[BETA]
-    if gamma >= 0 and gradients[gamma] != NULL:
-        store_sums(gradients[gamma], d_gamma, n, workspace.tensor_written[gamma])
-        workspace.tensor_written[gamma] = True
-    if beta >= 0 and gradients[beta] != NULL:
-        store_sums(gradients[beta], d_beta, n, workspace.tensor_written[beta])
-        workspace.tensor_written[beta] = True
-
-
-cdef inline void batch_normalization_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
-                                              real **gradients) noexcept nogil:
+cdef inline void batch_normalization_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dbeta = sum dy;  dgamma = sum dy n, n = (x - mean) / s;  dx = gamma / s (dy - dbeta / m - n dgamma / m)
 
     m is the number of rows; the last two terms are there only if mean and variance s^2 are the batch's own.
     """
     cdef BatchNormalization b
-    describe(&b, plan, index, workspace, tensors)
+    describe(&b, s, tensors)
     if b.n_rows * b.width < WORTH_THREADS:
         differentiate_part(&b, <real *> b.dx, 0, b.width)
     else:
         pool_run(differentiate_task_f32 if real is float else differentiate_task_f64, &b,
                  (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
-    store_gradients(&plan.operations[index], workspace, gradients, statistic(&b, PRODUCT, 0), statistic(&b, TOTAL, 0),
-                    b.width)
-    if b.dx != NULL:
-        workspace.delta_written[plan.operations[index].inputs[0]] = True
+    store_gradient(s, gradients, GAMMA, statistic(&b, PRODUCT, 0))
+    store_gradient(s, gradients, BETA, statistic(&b, TOTAL, 0))
 
 
 cdef inline double moved(double moving, double seen, double momentum) noexcept nogil:
@@ -271,70 +282,61 @@ cdef inline double inverse_scale(int kind, double squares, Py_ssize_t n, double 
     return 1 / sqrt(squares / n + epsilon)
 
 
-cdef inline void row_normalization_forward(const Plan *plan, int index, Workspace *workspace,
-                                           real **tensors) noexcept nogil:
+cdef inline void row_normalization_forward(const Step *s, real **tensors) noexcept nogil:
     """y = gamma (x - mean) / s + beta, row by row
 
     Layer: mean of the row, s^2 = its variance + epsilon. RMS: mean 0, s^2 = sum x^2 / n + epsilon. Unit: mean 0,
     s = max(|x|, epsilon), neither gamma nor beta.
     """
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r
-    cdef const real *gamma = tensors[operation.tensors[GAMMA]] if operation.tensors[GAMMA] >= 0 else NULL
-    cdef const real *beta = tensors[operation.tensors[BETA]] if operation.tensors[BETA] >= 0 else NULL
-    cdef double *statistics = <double *> workspace.scratch[index] + 2 * width
-    cdef const real *x
-    cdef real *y
+    cdef int kind = s.operation.kind
+    cdef Py_ssize_t width = s.input.width, r
+    cdef const real *gamma = tensor_of(s, tensors, GAMMA)
+    cdef const real *beta = tensor_of(s, tensors, BETA)
+    cdef double *statistics = <double *> s.scratch + 2 * width
+    cdef const real *x = <const real *> s.x
+    cdef real *y = <real *> s.y
     cdef double mean, inverse
-    for r in range(n_rows):
-        x = <const real *> workspace.values[source] + r * workspace.strides[source]
-        y = <real *> workspace.values[operation.output] + r * workspace.strides[operation.output]
-        mean = row_sum(x, width) / width if operation.kind == LAYER_NORMALIZATION else 0
-        inverse = inverse_scale(operation.kind, centred_squares(x, width, mean), width, operation.reals[EPSILON])
+    for r in range(s.n_rows):
+        mean = row_sum(x, width) / width if kind == LAYER_NORMALIZATION else 0
+        inverse = inverse_scale(kind, centred_squares(x, width, mean), width, s.operation.reals[EPSILON])
         statistics[2 * r], statistics[2 * r + 1] = mean, inverse
         normalize_row(y, x, gamma, beta, width, mean, inverse)
+        x += s.x_row
+        y += s.y_row
 
 
-cdef inline void row_normalization_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
-                                            real **gradients) noexcept nogil:
+cdef inline void row_normalization_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dbeta = sum dy;  dgamma = sum dy n, n = (x - mean) / s;  dx = (g - mean of g - n (g . n) / d) / s, g = dy gamma
 
     d is the row's length, 1 for unit normalization; only layer normalization subtracts the mean of g. A row shorter
     than epsilon has no direction, and unit normalization passes no gradient through it.
     """
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0], kind = operation.kind
-    cdef const Buffer *input = &plan.buffers[source]
-    cdef Py_ssize_t n_rows = workspace.n * input.rows, width = input.width, r
-    cdef const real *gamma = tensors[operation.tensors[GAMMA]] if operation.tensors[GAMMA] >= 0 else NULL
-    cdef double *d_gamma = <double *> workspace.scratch[index]
+    cdef int kind = s.operation.kind
+    cdef Py_ssize_t width = s.input.width, r
+    cdef const real *gamma = tensor_of(s, tensors, GAMMA)
+    cdef double *d_gamma = <double *> s.scratch
     cdef double *d_beta = d_gamma + width
     cdef const double *statistics = d_gamma + 2 * width
-    cdef const real *x
-    cdef const real *dy
+    cdef const real *x = <const real *> s.x
+    cdef const real *dy = <const real *> s.dy
     cdef double mean, inverse, total, product
-    cdef bint add = workspace.delta_written[source], has_dx = workspace.deltas[source] != NULL
-    cdef bint has_weights = operation.tensors[GAMMA] >= 0 or operation.tensors[BETA] >= 0
+    cdef bint has_weights = has_tensor(s.operation, GAMMA) or has_tensor(s.operation, BETA)
     memset(d_gamma, 0, 2 * width * sizeof(double))
-    for r in range(n_rows):
-        x = <const real *> workspace.values[source] + r * workspace.strides[source]
-        dy = <const real *> workspace.deltas[operation.output] + r * workspace.strides[operation.output]
+    for r in range(s.n_rows):
         mean, inverse = statistics[2 * r], statistics[2 * r + 1]
         if has_weights:
             add_row_gradients(d_gamma, d_beta, dy, x, width, mean, inverse)
-        if not has_dx:
-            continue
-        row_products(&total, &product, dy, x, gamma, width, mean)
-        product *= inverse * inverse
-        if kind != UNIT_NORMALIZATION:
-            product /= width
-        elif inverse >= 1 / operation.reals[EPSILON]:
-            inverse = 0
-        total = total / width if kind == LAYER_NORMALIZATION else 0
-        differentiate_row(<real *> workspace.deltas[source] + r * workspace.strides[source], dy, x, gamma, width, mean,
-                          inverse, -inverse * product, -inverse * total, add)
-    store_gradients(operation, workspace, gradients, d_gamma, d_beta, width)
-    if has_dx:
-        workspace.delta_written[source] = True
+        if s.dx != NULL:
+            row_products(&total, &product, dy, x, gamma, width, mean)
+            product *= inverse * inverse
+            if kind != UNIT_NORMALIZATION:
+                product /= width
+            elif inverse >= 1 / s.operation.reals[EPSILON]:
+                inverse = 0
+            total = total / width if kind == LAYER_NORMALIZATION else 0
+            differentiate_row(<real *> s.dx + r * s.x_row, dy, x, gamma, width, mean, inverse, -inverse * product,
+                              -inverse * total, s.adds_dx)
+        x += s.x_row
+        dy += s.y_row
+    store_gradient(s, gradients, GAMMA, d_gamma)
+    store_gradient(s, gradients, BETA, d_beta)

@@ -5,8 +5,9 @@
 from libc.math cimport M_PI
 
 from matmul cimport Product, begin_plain, multiply
-from plan cimport Buffer, Operation, Plan, Workspace
+from plan cimport Operation, Sizes, Step, most_elements
 from simd cimport column_sums, cosine_sine, real
+from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of
 
 # Tensors: f features, p frequencies, k numbers out of each feature beside itself.
 cdef enum:
@@ -14,6 +15,9 @@ cdef enum:
     PHASES       # b (f, p)
     WEIGHTS      # v (f, p, k)
     BIASES       # c (f, k)
+
+cdef enum:
+    N_WAVES = 0  # integers: p
 
 ctypedef struct Waves:
     # One feature at work: sizes, and scratch memory for its rows.
@@ -27,19 +31,38 @@ ctypedef struct Waves:
     void *sums          # (p, 2)
 
 
-cdef inline Waves waves_of(const Plan *plan, int index, const Workspace *workspace, real **typed) noexcept nogil:
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *input = &plan.buffers[operation.inputs[0]]
-    cdef real *scratch = <real *> workspace.scratch[index]
+cdef inline bint periodic_fits(const Sizes *s) noexcept nogil:
+    cdef Py_ssize_t n_waves = s.operation.integers[N_WAVES], width = s.input.width, n_more = s.output.width - width
+    return (width > 0 and n_more > 0 and n_more % width == 0 and s.input.rows == s.output.rows
+            and 0 < n_waves < most_elements() // s.output.width
+            and has_shape(s, FREQUENCIES, width, n_waves) and has_shape(s, PHASES, width, n_waves)
+            and has_shape(s, WEIGHTS, n_more, n_waves) and has_shape(s, BIASES, n_more, 1))
+
+
+cdef inline void periodic_needs(const Sizes *s, Operation *operation) noexcept nogil:
+    """Waves of one feature"""
+    operation.scratch = s.output.rows * (3 * operation.integers[N_WAVES] + 2)
+    operation.fixed_scratch = 2 * operation.integers[N_WAVES]
+
+
+cdef inline Waves waves_of(const Step *s, real **typed) noexcept nogil:
+    """One feature's use of the scratch memory."""
+    cdef real *scratch = <real *> s.scratch
     cdef Waves waves
     cdef Py_ssize_t size
-    waves.n_rows, waves.n_waves = workspace.n * input.rows, operation.integers[0]
-    waves.n_out = plan.buffers[operation.output].width // input.width - 1
+    waves.n_rows, waves.n_waves = s.n_rows, s.operation.integers[N_WAVES]
+    waves.n_out = s.output.width // s.input.width - 1
     size = waves.n_rows * waves.n_waves
     waves.cosines, waves.sines, waves.deltas = scratch, scratch + size, scratch + 2 * size
     waves.columns = scratch + 3 * size
     waves.sums = scratch + 3 * size + 2 * waves.n_rows
     return waves
+
+
+cdef inline real *part(const Step *s, real **tensors, int which, Py_ssize_t offset) noexcept nogil:
+    """What one feature has of a tensor, or of a gradient; NULL where there is none."""
+    cdef real *tensor = tensor_of(s, tensors, which)
+    return tensor + offset if tensor != NULL else NULL
 
 
 cdef inline void compute_waves(const Waves *waves, const real *x, const real *w, const real *b,
@@ -59,28 +82,25 @@ cdef inline void compute_waves(const Waves *waves, const real *x, const real *w,
     cosine_sine(turns, column, turns, waves.n_waves * n)
 
 
-cdef inline void periodic_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void periodic_forward(const Step *s, real **tensors) noexcept nogil:
     """y[r, i] (k + 1) = [cos(2 pi x[r, i] w[i] + b[i]) . v[i] + c[i], x[r, i]] for every feature i"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef Py_ssize_t y_row = workspace.strides[operation.output], x_row = workspace.strides[source], i, r
-    cdef Waves waves = waves_of(plan, index, workspace, tensors)
-    cdef Py_ssize_t n_waves = waves.n_waves, n_out = waves.n_out
-    cdef const real *x = <const real *> workspace.values[source]
-    cdef real *y = <real *> workspace.values[operation.output]
+    cdef Waves waves = waves_of(s, tensors)
+    cdef Py_ssize_t n_waves = waves.n_waves, n_out = waves.n_out, i, r
+    cdef const real *x = <const real *> s.x
+    cdef real *y = <real *> s.y
     cdef Product product
     begin_plain(&product)
     product.x, product.x_row, product.x_k = waves.cosines, 1, waves.n_rows
-    product.w_k, product.w_c, product.y_row = n_out, 1, y_row
+    product.w_k, product.w_c, product.y_row = n_out, 1, s.y_row
     product.n_rows, product.n_cols, product.n_k = waves.n_rows, n_out, n_waves
-    for i in range(plan.buffers[source].width):
-        compute_waves(&waves, x + i, tensors[operation.tensors[FREQUENCIES]] + i * n_waves,
-                      tensors[operation.tensors[PHASES]] + i * n_waves, x_row)
-        product.w = tensors[operation.tensors[WEIGHTS]] + i * n_waves * n_out
-        product.bias = tensors[operation.tensors[BIASES]] + i * n_out
+    for i in range(s.input.width):
+        compute_waves(&waves, x + i, <const real *> part(s, tensors, FREQUENCIES, i * n_waves),
+                      <const real *> part(s, tensors, PHASES, i * n_waves), s.x_row)
+        product.w = part(s, tensors, WEIGHTS, i * n_waves * n_out)
+        product.bias = part(s, tensors, BIASES, i * n_out)
         multiply(&product, y + i * (n_out + 1))
         for r in range(waves.n_rows):
-            y[r * y_row + i * (n_out + 1) + n_out] = x[r * x_row + i]
+            y[r * s.y_row + i * (n_out + 1) + n_out] = x[r * s.x_row + i]
 
 
 cdef inline void weight_gradients(const Waves *waves, real *dv, real *dc, const real *dy, Py_ssize_t dy_row,
@@ -130,8 +150,8 @@ cdef inline void angle_gradients(const Waves *waves, real *dw, real *db, bint ad
             dw[p] = <real> (2 * M_PI) * sums[2 * p + 1] + (dw[p] if adds_dw else 0)
 
 
-cdef inline void input_gradient(const Waves *waves, real *dx, const real *dy, const real *w, Py_ssize_t dx_row,
-                                Py_ssize_t dy_row, bint adds) noexcept nogil:
+cdef inline void number_gradient(const Waves *waves, real *dx, const real *dy, const real *w, Py_ssize_t dx_row,
+                                 Py_ssize_t dy_row, bint adds) noexcept nogil:
     """dx (n_rows) (+)= 2 pi w . deltas + dy[k]"""
     cdef const real *deltas = <const real *> waves.deltas
     cdef Py_ssize_t p, r
@@ -144,40 +164,26 @@ cdef inline void input_gradient(const Waves *waves, real *dx, const real *dy, co
             dx[r * dx_row] += slope * deltas[p * waves.n_rows + r]
 
 
-cdef inline real *part(real **tensors, const Operation *operation, int number, Py_ssize_t offset) noexcept nogil:
-    """What one feature has of a tensor, or of a gradient; NULL where there is none."""
-    cdef real *tensor = tensors[operation.tensors[number]]
-    return tensor + offset if tensor != NULL else NULL
-
-
-cdef inline void periodic_backward(const Plan *plan, int index, Workspace *workspace, real **tensors,
-                                   real **gradients) noexcept nogil:
+cdef inline void periodic_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """The derivatives of `periodic_forward`, feature by feature."""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0]
-    cdef Py_ssize_t dy_row = workspace.strides[operation.output], x_row = workspace.strides[source], i
-    cdef Waves waves = waves_of(plan, index, workspace, tensors)
-    cdef Py_ssize_t n_waves = waves.n_waves, n_out = waves.n_out
-    cdef const real *x = <const real *> workspace.values[source]
+    cdef Waves waves = waves_of(s, tensors)
+    cdef Py_ssize_t n_waves = waves.n_waves, n_out = waves.n_out, i
+    cdef const real *x = <const real *> s.x
     cdef const real *w
     cdef const real *dy
-    cdef real *dx = <real *> workspace.deltas[source]
-    cdef bint *written = workspace.tensor_written
-    for i in range(plan.buffers[source].width):
-        w = part(tensors, operation, FREQUENCIES, i * n_waves)
-        dy = <const real *> workspace.deltas[operation.output] + i * (n_out + 1)
-        compute_waves(&waves, x + i, w, <const real *> part(tensors, operation, PHASES, i * n_waves), x_row)
-        weight_gradients(&waves, part(gradients, operation, WEIGHTS, i * n_waves * n_out),
-                         part(gradients, operation, BIASES, i * n_out), dy, dy_row,
-                         written[operation.tensors[WEIGHTS]], written[operation.tensors[BIASES]])
-        angle_deltas(&waves, <const real *> part(tensors, operation, WEIGHTS, i * n_waves * n_out), dy, dy_row)
-        angle_gradients(&waves, part(gradients, operation, FREQUENCIES, i * n_waves),
-                        part(gradients, operation, PHASES, i * n_waves),
-                        written[operation.tensors[FREQUENCIES]], written[operation.tensors[PHASES]])
+    cdef real *dx = <real *> s.dx
+    for i in range(s.input.width):
+        w = part(s, tensors, FREQUENCIES, i * n_waves)
+        dy = <const real *> s.dy + i * (n_out + 1)
+        compute_waves(&waves, x + i, w, <const real *> part(s, tensors, PHASES, i * n_waves), s.x_row)
+        weight_gradients(&waves, part(s, gradients, WEIGHTS, i * n_waves * n_out),
+                         part(s, gradients, BIASES, i * n_out), dy, s.y_row, adds_gradient(s, WEIGHTS),
+                         adds_gradient(s, BIASES))
+        angle_deltas(&waves, <const real *> part(s, tensors, WEIGHTS, i * n_waves * n_out), dy, s.y_row)
+        angle_gradients(&waves, part(s, gradients, FREQUENCIES, i * n_waves), part(s, gradients, PHASES, i * n_waves),
+                        adds_gradient(s, FREQUENCIES), adds_gradient(s, PHASES))
         if dx != NULL:
-            input_gradient(&waves, dx + i, dy, w, x_row, dy_row, workspace.delta_written[source])
+            number_gradient(&waves, dx + i, dy, w, s.x_row, s.y_row, s.adds_dx)
     for i in range(BIASES + 1):
-        if gradients[operation.tensors[i]] != NULL:
-            written[operation.tensors[i]] = True
-    if dx != NULL:
-        workspace.delta_written[source] = True
+        if tensor_of(s, gradients, <int> i) != NULL:
+            gradient_is_written(s, <int> i)

@@ -1,53 +1,71 @@
 # The same numbers of a sample in another shape or another order. Floor 1.
 
-from activations cimport add_rows, copy_rows
-from plan cimport MAX_RANK, Buffer, Operation, Plan, Workspace
+from plan cimport MAX_RANK, Buffer, Operation, Sizes, Step, most_elements
+from rows cimport put_rows
 from simd cimport real
 
+# Integers of a permutation: then come the input's shape and, for each axis of the output, the input's axis.
+cdef enum:
+    RANK
+    SHAPE
 
-cdef inline void copy_reshaped(real *y, const real *x, Py_ssize_t n, const Buffer *output, const Buffer *input,
-                               Py_ssize_t y_row, Py_ssize_t x_row, bint add) noexcept nogil:
-    """The same elements a sample, cut into rows of another width."""
-    cdef Py_ssize_t sample, i, x_left, y_left, count
+
+cdef inline void put_reshaped(real *y, const real *x, Py_ssize_t n, const Buffer *output, const Buffer *input,
+                              Py_ssize_t y_row, Py_ssize_t x_row, bint accumulate) noexcept nogil:
+    """y (+)= x, the same elements a sample, cut into rows of another width"""
+    cdef Py_ssize_t size = input.rows * input.width, sample, i, count
     if input.width == output.width:
-        if add:
-            add_rows(y, x, n * input.rows, input.width, y_row, x_row)
-        else:
-            copy_rows(y, x, n * input.rows, input.width, y_row, x_row)
+        put_rows(y, x, n * input.rows, input.width, y_row, x_row, accumulate)
         return
-    for sample in range(n * input.rows * input.width // max(input.rows * input.width, <Py_ssize_t> 1)):
+    for sample in range(n if size > 0 else 0):
         i = 0
-        while i < input.rows * input.width:
+        while i < size:
             # As far as both rows go.
-            x_left, y_left = input.width - i % input.width, output.width - i % output.width
-            count = min(x_left, y_left)
-            if add:
-                add_rows(y + (sample * output.rows + i // output.width) * y_row + i % output.width,
-                         x + (sample * input.rows + i // input.width) * x_row + i % input.width, 1, count, 0, 0)
-            else:
-                copy_rows(y + (sample * output.rows + i // output.width) * y_row + i % output.width,
-                          x + (sample * input.rows + i // input.width) * x_row + i % input.width, 1, count, 0, 0)
+            count = min(input.width - i % input.width, output.width - i % output.width)
+            put_rows(y + (sample * output.rows + i // output.width) * y_row + i % output.width,
+                     x + (sample * input.rows + i // input.width) * x_row + i % input.width, 1, count, 0, 0, accumulate)
             i += count
 
 
-cdef inline void reshape_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
-    copy_reshaped(<real *> workspace.values[output], <const real *> workspace.values[source], workspace.n,
-                  &plan.buffers[output], &plan.buffers[source], workspace.strides[output], workspace.strides[source],
-                  False)
+cdef inline bint reshape_fits(const Sizes *s) noexcept nogil:
+    return s.input.rows * s.input.width == s.output.rows * s.output.width
 
 
-cdef inline void reshape_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    cdef int source = plan.operations[index].inputs[0], output = plan.operations[index].output
-    if workspace.deltas[source] == NULL:
-        return
-    copy_reshaped(<real *> workspace.deltas[source], <const real *> workspace.deltas[output], workspace.n,
-                  &plan.buffers[source], &plan.buffers[output], workspace.strides[source], workspace.strides[output],
-                  workspace.delta_written[source])
-    workspace.delta_written[source] = True
+cdef inline void reshape_forward(const Step *s, real **tensors) noexcept nogil:
+    """y = x in rows of another width"""
+    put_reshaped(<real *> s.y, <const real *> s.x, s.workspace.n, s.output, s.input, s.y_row, s.x_row, False)
 
 
-# Axes in another order. integers: the rank, the input's shape, then for each axis of the output the input's axis.
+cdef inline void reshape_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
+    """dx (+)= dy in rows of the input's width"""
+    if s.dx != NULL:
+        put_reshaped(<real *> s.dx, <const real *> s.dy, s.workspace.n, s.input, s.output, s.x_row, s.y_row, s.adds_dx)
+
+
+# Axes in another order.
+
+cdef inline bint is_order(const Py_ssize_t *order, Py_ssize_t rank) noexcept nogil:
+    """Whether each of 0 .. rank - 1 occurs once."""
+    cdef Py_ssize_t seen = 0, axis
+    for axis in range(rank):
+        if not 0 <= order[axis] < rank:
+            return False
+        seen |= <Py_ssize_t> 1 << order[axis]
+    return seen == (<Py_ssize_t> 1 << rank) - 1
+
+
+cdef inline bint permutation_fits(const Sizes *s) noexcept nogil:
+    cdef Py_ssize_t rank = s.operation.integers[RANK], size = 1, axis
+    cdef const Py_ssize_t *shape = &s.operation.integers[SHAPE]
+    if not 1 <= rank <= MAX_RANK or not is_order(shape + rank, rank):
+        return False
+    for axis in range(rank):
+        if shape[axis] < 1 or size > most_elements() // shape[axis]:
+            return False
+        size *= shape[axis]
+    return (shape[rank - 1] == s.input.width and shape[shape[rank + rank - 1]] == s.output.width
+            and size == s.input.rows * s.input.width and size == s.output.rows * s.output.width)
+
 
 cdef inline void axis_strides(Py_ssize_t *strides, const Py_ssize_t *shape, int rank, Py_ssize_t row) noexcept nogil:
     """How far apart neighbours along each axis stand in a buffer whose rows are `row` elements apart."""
@@ -62,9 +80,9 @@ cdef inline void axis_strides(Py_ssize_t *strides, const Py_ssize_t *shape, int 
 cdef inline void copy_permuted(real *y, const real *x, const Operation *operation, Py_ssize_t y_row, Py_ssize_t x_row,
                                bint backwards, bint add) noexcept nogil:
     """y[i_p(0), i_p(1), ...] = x[i_0, i_1, ...] for one sample; backwards: x (+)= y, both called what they are there"""
-    cdef int rank = <int> operation.integers[0], axis
-    cdef const Py_ssize_t *shape = &operation.integers[1]
-    cdef const Py_ssize_t *order = &operation.integers[1 + rank]
+    cdef int rank = <int> operation.integers[RANK], axis
+    cdef const Py_ssize_t *shape = &operation.integers[SHAPE]
+    cdef const Py_ssize_t *order = &operation.integers[SHAPE + rank]
     cdef Py_ssize_t[MAX_RANK] x_strides, y_strides, y_shape, place
     cdef Py_ssize_t x_at = 0, y_at = 0
     for axis in range(rank):
@@ -94,26 +112,18 @@ cdef inline void copy_permuted(real *y, const real *x, const Operation *operatio
             return
 
 
-cdef inline void permute_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void permute_forward(const Step *s, real **tensors) noexcept nogil:
     """y = x with its axes in another order"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0], output = operation.output
-    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[output], sample
-    for sample in range(workspace.n):
-        copy_permuted(<real *> workspace.values[output] + sample * plan.buffers[output].rows * y_row,
-                      <const real *> workspace.values[source] + sample * plan.buffers[source].rows * x_row, operation,
-                      y_row, x_row, False, False)
+    cdef Py_ssize_t sample
+    for sample in range(s.workspace.n):
+        copy_permuted(<real *> s.y + sample * s.output.rows * s.y_row,
+                      <const real *> s.x + sample * s.input.rows * s.x_row, s.operation, s.y_row, s.x_row, False, False)
 
 
-cdef inline void permute_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
+cdef inline void permute_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dx (+)= dy with its axes in the input's order"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0], output = operation.output
-    cdef Py_ssize_t x_row = workspace.strides[source], y_row = workspace.strides[output], sample
-    if workspace.deltas[source] == NULL:
-        return
-    for sample in range(workspace.n):
-        copy_permuted(<real *> workspace.deltas[source] + sample * plan.buffers[source].rows * x_row,
-                      <const real *> workspace.deltas[output] + sample * plan.buffers[output].rows * y_row, operation,
-                      y_row, x_row, True, workspace.delta_written[source])
-    workspace.delta_written[source] = True
+    cdef Py_ssize_t sample
+    for sample in range(s.workspace.n if s.dx != NULL else 0):
+        copy_permuted(<real *> s.dx + sample * s.input.rows * s.x_row,
+                      <const real *> s.dy + sample * s.output.rows * s.y_row, s.operation, s.y_row, s.x_row, True,
+                      s.adds_dx)

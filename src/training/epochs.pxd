@@ -4,7 +4,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from network cimport RUN_FINISHED, RUN_OUT_OF_TIME, Run, clear_totals, copy_totals, run_slice, totals_length
+from run cimport RUN_FINISHED, RUN_OUT_OF_TIME, Run, clear_totals, copy_totals, run_slice, totals_length
 from random cimport count_up, shuffle
 from shuffling cimport BitGenerator, shuffle_order
 from simd cimport real

@@ -7,9 +7,11 @@
 from libc.math cimport exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t, int64_t
 
+from compile cimport applies_activation, reads_of
 from custom cimport custom_loss
 from plan cimport EVALUATION, Plan, Workspace
-from simd cimport ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, activation_forward, real, scale_by, softmax_rows
+from simd cimport (ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, ROW_SOFTMAX, activation_forward, real, scale_by,
+                   softmax_rows)
 
 cdef enum LossKind:
     MEAN_SQUARED_ERROR
@@ -401,6 +403,19 @@ cdef inline bint works_on_logits(const Loss *loss) noexcept nogil:
     return ((loss.left_to_loss or loss.from_logits)
             and (loss.kind == BINARY_CROSSENTROPY or loss.kind == CATEGORICAL_CROSSENTROPY
                  or loss.kind == SPARSE_CATEGORICAL_CROSSENTROPY))
+
+
+cdef inline bint takes_activation_over(const Loss *loss, const Plan *plan) noexcept nogil:
+    """Whether the loss can apply the activation of the operation that wrote its prediction, which nothing else reads."""
+    cdef int activation
+    if loss.operation < 0 or loss.from_logits or not applies_activation(&plan.operations[loss.operation]):
+        return False
+    activation = plan.operations[loss.operation].activation
+    if not (loss.kind == BINARY_CROSSENTROPY and activation == ACTIVATION_SIGMOID
+            or (loss.kind == CATEGORICAL_CROSSENTROPY or loss.kind == SPARSE_CATEGORICAL_CROSSENTROPY)
+            and activation == ROW_SOFTMAX):
+        return False
+    return reads_of(plan, loss.output) == 1
 
 
 cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:

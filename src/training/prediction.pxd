@@ -1,11 +1,10 @@
 # Prediction: blocks of samples through all layers while their activations are in cache, shared among threads. Floor 1.
 # It only reads the parameters; every task has a workspace of its own.
 
-from libc.stdint cimport int64_t
-
-from network cimport Source, forward
-from plan cimport Buffer, Plan, Workspace
-from simd cimport gather, real
+from gathering cimport Source, copy_output
+from operations cimport forward
+from plan cimport Plan, Workspace
+from simd cimport real
 from sparse cimport read_sparse
 from threads cimport pool_run
 
@@ -35,27 +34,18 @@ cdef inline void read_in_place(const Plan *plan, Workspace *workspace, real **te
         workspace.values[buffer] = <real *> sources[i].data + first * sources[i].width
 
 
-cdef inline void copy_outputs(const Plan *plan, Workspace *workspace, real **tensors, void **targets,
-                              Py_ssize_t first) noexcept nogil:
-    cdef int i
-    cdef const Buffer *output
-    cdef const int64_t *none = NULL
-    for i in range(plan.n_outputs):
-        output = &plan.buffers[plan.outputs[i]]
-        gather(<real *> targets[i] + first * output.rows * output.width, <real *> workspace.values[plan.outputs[i]],
-               none, workspace.n * output.rows, 0, output.width, output.width, workspace.strides[plan.outputs[i]])
-
-
 cdef inline void predict_rows(const Prediction *p, real **tensors, Py_ssize_t index) noexcept nogil:
     """The rows of one task, block by block."""
     cdef Workspace *workspace = p.workspaces[index]
     cdef Py_ssize_t first = p.first + index * p.rows_per_task
     cdef Py_ssize_t last = min(first + p.rows_per_task, p.last)
+    cdef int i
     while first < last and not workspace.failed:
         workspace.n, workspace.first = min(p.block, last - first), first
         read_in_place(p.plan, workspace, tensors, p.sources, first)
         forward(p.plan, workspace, tensors)
-        copy_outputs(p.plan, workspace, tensors, p.targets, first)
+        for i in range(p.plan.n_outputs):
+            copy_output(p.plan, workspace, tensors, i, p.targets[i], first)
         first += p.block
 
 

@@ -1,10 +1,7 @@
-# Penalties on parameters and on activities: their value, and their share of the gradient. Floor 1.
+# Penalties on numbers: their value, and their share of the gradient. Floor 1.
 
 from libc.math cimport fabs, sqrt
-from libc.string cimport memset
 
-from custom cimport custom_penalty
-from plan cimport Buffer, Operation, Plan, Workspace
 from simd cimport add_scaled, real, sum_of_squares
 
 cdef enum PenaltyKind:
@@ -93,46 +90,3 @@ cdef inline double orthogonal_penalty(real *g, const real *w, double *lengths, P
                 add_orthogonal_gradient(g + i * vector_step, u, v, n, step, lengths[i], lengths[j], cosine, share)
                 add_orthogonal_gradient(g + j * vector_step, v, u, n, step, lengths[j], lengths[i], cosine, share)
     return share * total
-
-
-# On activities: an operation that writes no value, only adds to the loss and to the delta of what it reads.
-# reals: l1, l2. With a Python object instead, the whole batch is handed over at once.
-
-cdef inline void activity_forward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """J += (l1 sum |a| + l2 sum a^2) / n, n the size of the batch"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *buffer = &plan.buffers[operation.output]
-    cdef const real *a = <const real *> workspace.values[operation.output]
-    cdef Py_ssize_t row = workspace.strides[operation.output], n_rows = workspace.n * buffer.rows, r
-    cdef real *none = NULL
-    cdef double total = 0
-    if workspace.batch_size == 0:
-        return
-    if operation.custom != NULL:
-        total = custom_penalty(operation.custom, &workspace.failed, none, a, n_rows, buffer.width, 0, row, 1, False)
-    else:
-        for r in range(n_rows):
-            total += penalty(a + r * row, buffer.width, operation.reals[0], operation.reals[1])
-    workspace.activity_penalty += total / workspace.batch_size
-
-
-cdef inline void activity_backward(const Plan *plan, int index, Workspace *workspace, real **tensors) noexcept nogil:
-    """da (+)= (l1 sign(a) + 2 l2 a) / n"""
-    cdef const Operation *operation = &plan.operations[index]
-    cdef const Buffer *buffer = &plan.buffers[operation.output]
-    cdef const real *a = <const real *> workspace.values[operation.output]
-    cdef real *da = <real *> workspace.deltas[operation.output]
-    cdef Py_ssize_t row = workspace.strides[operation.output], n_rows = workspace.n * buffer.rows, r
-    if workspace.batch_size == 0 or da == NULL:
-        return
-    if not workspace.delta_written[operation.output]:
-        memset(da, 0, n_rows * row * sizeof(real))
-        workspace.delta_written[operation.output] = True
-    if operation.custom != NULL:
-        custom_penalty(operation.custom, &workspace.failed, da, a, n_rows, buffer.width, row, row,
-                       1.0 / workspace.batch_size, True)
-        return
-    for r in range(n_rows):
-        add_penalty_gradient(da + r * row, a + r * row, buffer.width,
-                             <real> (operation.reals[0] / workspace.batch_size),
-                             <real> (operation.reals[1] / workspace.batch_size))

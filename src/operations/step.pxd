@@ -1,0 +1,68 @@
+# What every operation is handed: one step of it, filled once, and the few questions that all of them ask. Floor 1.
+
+from plan cimport Operation, Plan, Sizes, Step, Workspace, most_elements
+from simd cimport real
+
+
+cdef inline Step step_of(const Plan *plan, Workspace *workspace, int index) noexcept nogil:
+    """Operation `index` on the samples that the workspace holds."""
+    cdef Step s
+    cdef const Operation *operation = &plan.operations[index]
+    cdef int source = operation.inputs[0], output = operation.output
+    s.plan, s.workspace, s.operation, s.index = plan, workspace, operation, index
+    s.input, s.output = &plan.buffers[source], &plan.buffers[output]
+    s.n_rows = workspace.n * s.input.rows
+    s.x_row, s.y_row = workspace.strides[source], workspace.strides[output]
+    s.x, s.y = workspace.values[source], workspace.values[output]
+    s.dx, s.dy = workspace.deltas[source], workspace.deltas[output]
+    s.scratch, s.adds_dx = workspace.scratch[index], workspace.delta_written[source]
+    return s
+
+
+cdef inline bint reads_sparse_rows(const Step *s) noexcept nogil:
+    """Whether x is SparseRows."""
+    return s.workspace.sparse[s.operation.inputs[0]]
+
+
+# Parameters, and gradients of them, by the operation's own names for its tensors.
+
+cdef inline bint has_tensor(const Operation *operation, int which) noexcept nogil:
+    return operation.tensors[which] >= 0
+
+
+cdef inline real *tensor_of(const Step *s, real **tensors, int which) noexcept nogil:
+    """NULL where there is no such parameter; of gradients, also where it is not trained."""
+    cdef int tensor = s.operation.tensors[which]
+    return tensors[tensor] if tensor >= 0 else NULL
+
+
+cdef inline bint adds_gradient(const Step *s, int which) noexcept nogil:
+    """Whether the gradient holds what earlier blocks or operations have left there."""
+    return s.workspace.tensor_written[s.operation.tensors[which]]
+
+
+cdef inline void gradient_is_written(const Step *s, int which) noexcept nogil:
+    s.workspace.tensor_written[s.operation.tensors[which]] = True
+
+
+# Sizes.
+
+cdef inline bint same_shape(const Sizes *s) noexcept nogil:
+    return s.input.rows == s.output.rows and s.input.width == s.output.width
+
+
+cdef inline bint has_shape(const Sizes *s, int which, Py_ssize_t n_rows, Py_ssize_t n_cols) noexcept nogil:
+    """Whether the operation has this parameter, of n_rows * n_cols elements, a number that does not overflow."""
+    if not has_tensor(s.operation, which) or n_rows < 0 or n_cols < 0 or (
+            n_cols > 0 and n_rows > most_elements() // n_cols):
+        return False
+    return s.tensor_sizes[s.operation.tensors[which]] == n_rows * n_cols
+
+
+cdef inline bint may_have_size(const Sizes *s, int which, Py_ssize_t size) noexcept nogil:
+    return not has_tensor(s.operation, which) or has_shape(s, which, size, 1)
+
+
+cdef inline Py_ssize_t doubles(const Sizes *s, Py_ssize_t n) noexcept nogil:
+    """The room of n doubles, in elements of the network's type."""
+    return n * <Py_ssize_t> sizeof(double) // s.element_size
