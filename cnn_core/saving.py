@@ -56,7 +56,11 @@ MAX_CALLS = 100_000  # in a file: more would take minutes to compile
 _RESERVED = "cnn_core."
 _MODEL = "cnn_core.model"
 _TRAINING = "cnn_core.training"
-_ESTIMATOR = "cnn_core.tabular"  # of files that cnn_core.sklearn writes
+_ESTIMATORS = {  # in files that cnn_core.sklearn writes
+    "cnn_core.tabular": "for tables: use load of cnn_core.sklearn's TabularClassifier or TabularRegressor, or "
+    "cnn_core.load_predictor",
+    "cnn_core.perceptron": "of cnn_core.sklearn: use load of its MLPClassifier or MLPRegressor",
+}
 _STATE = "cnn_core.optimizer/"  # what the names of the optimizer's state begin with: then slot/variable
 
 
@@ -230,11 +234,9 @@ def load_model(
     tensors, metadata = model_file.read(filepath)
     with model_header.refused_by_name(model_file.name_of(filepath)), custom_objects_in_use(custom_objects):
         if _MODEL not in metadata:
-            if _ESTIMATOR in metadata:
-                raise ValueError(
-                    "it holds an estimator for tables: use load of cnn_core.sklearn's TabularClassifier or "
-                    "TabularRegressor, or cnn_core.load_predictor"
-                )
+            for key, kind in _ESTIMATORS.items():
+                if key in metadata:
+                    raise ValueError(f"it holds an estimator {kind}")
             raise ValueError("it holds weights, not a model: use load_weights")
         weights = _weights_among(tensors)
         config = model_header.parse(metadata[_MODEL], len(weights))

@@ -1,13 +1,15 @@
-"""cnn_core's callbacks around an estimator's epochs. Floor 5."""
+"""Callbacks around a perceptron's epochs: cnn_core's, and scikit-learn's own. Floor 5."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList, History
+from cnn_core.sklearn.fit_tasks import FitTasks
 from cnn_core.sklearn.network import DenseNetwork
-from cnn_core.sklearn.training import SolverState
+from cnn_core.sklearn.training import Rows, SolverState
 
 
 class _Rate:
@@ -25,14 +27,23 @@ class _Rate:
         self._state.learning_rate = float(value)
 
 
-class Followed:
+@dataclass(frozen=True)
+class _Score:
+    """The score of held-out rows as callbacks ask for its direction."""
+
+    name: str = "score"
+    higher_is_better: bool = True
+
+
+class CallbackModel:
     """The network in training as callbacks know a model.
 
     Parameters
     ----------
     estimator : object
     network : DenseNetwork
-    state : SolverState
+    state : SolverState or None
+        None of L-BFGS, which has no learning rate.
 
     Attributes
     ----------
@@ -42,13 +53,20 @@ class Followed:
     estimator : object
     """
 
-    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState) -> None:
+    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState | None) -> None:
         self.stop_training = False
         self.history: History | None = None
-        self.metrics: list[Any] = []
+        self.metrics = [_Score()]
         self.estimator = estimator
-        self.optimizer = _Rate(state)
+        if state is not None:
+            self.optimizer = _Rate(state)
         self._network = network
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"A perceptron in training has no {name!r}. Callbacks can use stop_training, optimizer.learning_rate (not "
+            "of 'lbfgs'), get_weights(), set_weights(...), save(path) and estimator"
+        )
 
     def get_weights(self) -> list[Array]:
         """Return copies of all kernels, then all intercepts, then what batch normalization has."""
@@ -59,11 +77,59 @@ class Followed:
         for array, value in zip(self._network.weights, weights, strict=True):
             array[...] = value
 
+    def save(self, filepath: Any) -> None:
+        """Save the estimator as it is now."""
+        self.estimator.save(filepath)
 
-def begin(callbacks: Any, followed: Followed, epochs: int, steps: int) -> CallbackList:
-    """Tell callbacks that training begins."""
-    heard = CallbackList(callbacks)
-    heard.set_model(followed)
-    heard.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
-    heard.on_train_begin()
-    return heard
+
+class FitCallbacks:
+    """All callbacks of one `fit`.
+
+    Parameters
+    ----------
+    estimator : Perceptron
+        With `callbacks`, and those of `set_callbacks`.
+    network : DenseNetwork
+    state : SolverState or None
+    rows : Rows
+        What is trained on.
+    """
+
+    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState | None, rows: Rows) -> None:
+        self.model = CallbackModel(estimator, network, state)
+        self._callbacks = CallbackList(estimator.callbacks or ())
+        self._tasks = FitTasks(estimator, estimator._fitted_copies, rows.x, rows.original, rows.weights)
+        self.by_batch = self._callbacks.needs_batch_hooks("train")
+        self.batch_begins, self.batch_ends = self._callbacks.on_train_batch_begin, self._callbacks.on_train_batch_end
+
+    @staticmethod
+    def are_wanted(estimator: Any) -> bool:
+        """Whether an estimator has any."""
+        return bool(estimator.callbacks) or FitTasks.are_wanted(estimator)
+
+    @staticmethod
+    def need_batches(estimator: Any) -> bool:
+        """Whether one of them wants to be called around every batch."""
+        return CallbackList(estimator.callbacks or ()).needs_batch_hooks("train")
+
+    def begin(self, epochs: int, steps: int) -> None:
+        """Tell that training begins, with so many epochs at most, of so many batches."""
+        self._callbacks.set_model(self.model)
+        self._callbacks.set_params({"verbose": 0, "epochs": epochs, "steps": steps})
+        self._callbacks.on_train_begin()
+        self._tasks.begin(epochs)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell that an epoch begins, counted from 0."""
+        self._callbacks.on_epoch_begin(epoch)
+        self._tasks.begin_epoch()
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
+        """Tell that an epoch has ended and return whether training is to end."""
+        self._callbacks.on_epoch_end(epoch, logs)
+        return self._tasks.end_epoch() | self.model.stop_training
+
+    def end(self, logs: dict[str, float]) -> None:
+        """Tell that training has ended."""
+        self._callbacks.on_train_end(logs)
+        self._tasks.end()

@@ -67,6 +67,23 @@ class Labels:
         # Whoever gives a sparse indicator matrix gets one back.
         self._binarizer = LabelBinarizer().fit(y) if hasattr(y, "tocsr") else None
 
+    @classmethod
+    def restored(cls, kind: str, classes: Array, is_sparse: bool) -> Labels:
+        """Return the labels that have these attributes."""
+        labels = cls.__new__(cls)
+        labels.kind, labels.classes = kind, classes
+        labels._binarizer = None
+        if is_sparse:
+            import scipy.sparse
+
+            labels._binarizer = LabelBinarizer().fit(scipy.sparse.eye(len(classes), dtype=int, format="csr"))
+        return labels
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether predictions are a sparse indicator matrix."""
+        return self._binarizer is not None
+
     @property
     def n_outputs(self) -> int:
         return 1 if self.kind == "binary" else len(self.classes)

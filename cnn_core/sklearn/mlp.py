@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.objectives as objectives
 from cnn_core.arrays import Array
+from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_labels, check_numbers, with_class_weight
 from cnn_core.sklearn.labels import Labels, classes_of
 from cnn_core.sklearn.parameter_rules import NONE, Rule, checks_parameters, having, instance, one_of
@@ -115,8 +116,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         their validation loss. None is the accuracy. Who takes
         `sample_weight` gets it.
     callbacks : list of cnn_core.callbacks.Callback, default None
-        Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)` and
-        `estimator`; their logs have "loss", and with held-out rows "val_loss" and "val_score".
+        Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)`, `save(path)`
+        and `estimator`; their logs have "loss", and with held-out rows "val_loss" and "val_score". Iterations of
+        "lbfgs" are epochs, without a learning rate.
     clipnorm : float or None, default None
         Each kernel's and intercept's gradient is scaled down to this norm.
     n_threads : int or None, default None
@@ -294,6 +296,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self._labels.decode(outputs)
 
     @checks_parameters
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -329,6 +332,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @checks_parameters
+    @with_callbacks  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch on the data, from where the last call ended.
 
@@ -499,8 +503,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         their validation loss. None is R^2. Who takes `sample_weight`
         gets it.
     callbacks : list of cnn_core.callbacks.Callback, default None
-        Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)` and
-        `estimator`; their logs have "loss", and with held-out rows "val_loss" and "val_score".
+        Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)`, `save(path)`
+        and `estimator`; their logs have "loss", and with held-out rows "val_loss" and "val_score". Iterations of
+        "lbfgs" are epochs, without a learning rate.
     clipnorm : float or None, default None
         Each kernel's and intercept's gradient is scaled down to this norm.
     n_threads : int or None, default None
@@ -618,6 +623,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return _r2(rows.original, outputs, rows.weights)
 
     @checks_parameters
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -653,6 +659,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @checks_parameters
+    @with_callbacks  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch on the data, from where the last call ended.
 

@@ -6,7 +6,7 @@ added up over labels, of probabilities that are kept one machine epsilon away fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import cnn_core.activations as activations
 import cnn_core.losses as losses
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
+from cnn_core.domains import NON_NEGATIVE
 from cnn_core.losses import Loss
 from cnn_core.objectives import CustomLossCalls
 from cnn_core.sklearn.training import Objective
@@ -26,19 +27,6 @@ REGRESSION_LOSSES = ("squared_error", "poisson", *NAMED_LOSSES)
 _OF_SHARES = frozenset({"categorical_crossentropy", "categorical_focal_crossentropy", "kl_divergence"})
 _OF_DIRECTIONS = frozenset({"cosine_similarity"})
 _OF_POSITIVE_OUTPUTS = frozenset({"binary_crossentropy", "binary_focal_crossentropy", "poisson"})
-_DOMAINS = {
-    "half_poisson_deviance": (0.0, np.inf),
-    "poisson": (0.0, np.inf),
-    "mean_squared_logarithmic_error": (0.0, np.inf),
-    "hinge": (-1.0, 1.0),
-    "squared_hinge": (-1.0, 1.0),
-    "categorical_hinge": (0.0, 1.0),
-    "kl_divergence": (0.0, 1.0),
-    "binary_crossentropy": (0.0, 1.0),
-    "binary_focal_crossentropy": (0.0, 1.0),
-    "categorical_crossentropy": (0.0, 1.0),
-    "categorical_focal_crossentropy": (0.0, 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,7 @@ def regression_loss(loss: Any, width: int) -> Objective:
     if isinstance(loss, str) and loss == "squared_error":
         return _describe("half_squared_error", width, factor=1 / width)
     if isinstance(loss, str) and loss == "poisson":
-        return _describe("half_poisson_deviance", width)
+        return replace(_describe("half_poisson_deviance", width), domain=NON_NEGATIVE)
     return custom_loss(loss, width, "identity")
 
 
@@ -144,7 +132,7 @@ def custom_loss(loss: Any, width: int, out_activation: str) -> Objective:
     description = resolved.describe(1 if resolved.expects_labels else width)
     if resolved.native is None:
         description["custom"] = CustomLossCalls(resolved, (width,))
-    return Objective(description, takes_labels=resolved.expects_labels)
+    return Objective(description, takes_labels=resolved.expects_labels, domain=resolved.domain)
 
 
 def _check_outputs(loss: Loss, width: int, out_activation: str) -> None:
@@ -182,15 +170,14 @@ def check_targets(objective: Objective, targets: Array, name: str = "y") -> None
     --------
     >>> check_targets(regression_loss("poisson", 1), np.array([[1.0], [-2.0]]))
     Traceback (most recent call last):
-    ValueError: `y` must be at least 0 for the loss 'half_poisson_deviance'. Received: -2.0
+    ValueError: `y` must be at least 0 for the loss 'half_poisson_deviance'. Received: -2.0 at row 1
     """
-    kind = objective.description["kind"]
-    low, high = _DOMAINS.get(kind, (-np.inf, np.inf))
-    if not targets.size or (targets.min() >= low and targets.max() <= high):
-        return
-    wrong = targets.min() if targets.min() < low else targets.max()
-    rule = f"at least {low:g}" if high == np.inf else f"between {low:g} and {high:g}"
-    raise ValueError(f"`{name}` must be {rule} for the loss {kind!r}. Received: {float(wrong)}")
+    wrong = None if objective.domain is None else objective.domain.violation(targets)
+    if objective.domain is not None and wrong is not None:
+        raise ValueError(
+            f"`{name}` must be {objective.domain.rule} for the loss {objective.description['kind']!r}. "
+            f"Received: {wrong[1]} at row {wrong[0]}"
+        )
 
 
 def prepare(objective: Objective, encoded: Array) -> Array:

@@ -25,13 +25,13 @@ from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 import cnn_core.activations as activations
-import cnn_core.sklearn.callbacks as following
 import cnn_core.sklearn.objectives as objectives
 from cnn_core.activations import Activation
 from cnn_core.arrays import Array
-from cnn_core.callbacks import CallbackList
 from cnn_core.config import set_num_threads
 from cnn_core.display import show
+from cnn_core.sklearn.callbacks import FitCallbacks
+from cnn_core.sklearn.fit_tasks import CallbackSupportMixin
 from cnn_core.sklearn.held_out import UNKNOWN, HeldOutScores, Standing
 from cnn_core.sklearn.inputs import check_features, sample_weights
 from cnn_core.sklearn.network import DenseNetwork, Stack, Weights, predict, reading_network
@@ -49,6 +49,7 @@ from cnn_core.sklearn.parameter_rules import (
     whole,
 )
 from cnn_core.sklearn.plain import has_known_features, is_plain_matrix, is_plain_target, take_over
+from cnn_core.sklearn.portable import Portable
 from cnn_core.sklearn.training import (
     Evaluator,
     FullBatch,
@@ -104,7 +105,7 @@ def _threads(n: int | None) -> Iterator[None]:
         set_num_threads(before)
 
 
-class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class Perceptron(CallbackSupportMixin, Portable, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share."""
 
     _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
@@ -289,7 +290,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
             raise
         with _threads(self.n_threads):
             if self.solver == "lbfgs":
-                self._fit_lbfgs(rows, widths)
+                self._fit_lbfgs(rows, widths, validation)
             else:
                 self._fit_stochastic(rows, widths, incremental, validation)
         if not all(np.isfinite(array).all() for array in self._weights()):
@@ -337,7 +338,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
 
     def _check_layers(self, widths: list[int]) -> None:
         """Refuse to go on with the weights of other layers."""
-        known = [self.coefs_[0].shape[0], *(coef.shape[1] for coef in self.coefs_)]
+        known = self._widths()
         if known != widths:
             raise ValueError(
                 f"Layers must stay {known} units wide while weights are trained further, input and output included. "
@@ -465,29 +466,27 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
     ) -> Trainer:
         seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
         random_state = self._random_state if self.shuffle else None
-        by_batch = bool(self.callbacks) and CallbackList(self.callbacks).needs_batch_hooks("train")
+        by_batch = bool(self.callbacks) and FitCallbacks.need_batches(self)
         batch_size = self._batch_size(rows.n)
         return Trainer(network, rows, objective, batch_size, optimizer, state, random_state, seed, by_batch)
 
     def _run_epochs(
         self, trainer: Trainer, scores: HeldOutScores | None, best: Array | None, incremental: bool
     ) -> None:
-        followed = following.Followed(self, trainer.network, trainer.state) if self.callbacks else None
-        heard = following.begin(self.callbacks, followed, self.max_iter, trainer.n_batches) if followed else None
+        callbacks = self._callbacks_of(trainer.network, trainer.state, trainer.rows, trainer.n_batches)
         schedule = trainer.state.schedule
         # Between epochs that nothing looks at, training does not come back here.
-        watched = incremental or scores or heard or self.verbose or schedule == "invscaling"
+        watched = incremental or scores or callbacks or self.verbose or schedule == "invscaling"
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
-            self._train(trainer, heard, 1 if watched else self.max_iter - self.n_iter_)
+            self._train(trainer, callbacks, 1 if watched else self.max_iter - self.n_iter_)
             for loss in trainer.take_losses():
                 self._note_loss(loss, trainer.rows.n)
                 self._note_progress(scores, best, trainer.network)
             if schedule == "invscaling":
                 trainer.state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
-            if heard is not None:
-                heard.on_epoch_end(self.n_iter_ - 1, self._logs(scores))
-            if (followed is not None and followed.stop_training) or self._stops(trainer.state) or incremental:
+            told = callbacks is not None and callbacks.end_epoch(self.n_iter_ - 1, self._logs(scores))
+            if told or self._stops(trainer.state) or incremental:
                 break
         else:
             warnings.warn(
@@ -496,28 +495,43 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        if heard is not None:
-            heard.on_train_end(self._logs(scores))
+        if callbacks is not None:
+            callbacks.end(self._logs(scores))
 
-    def _train(self, trainer: Trainer, heard: CallbackList | None, most: int) -> None:
+    def _callbacks_of(
+        self, network: DenseNetwork, state: SolverState | None, rows: Rows, n_batches: int
+    ) -> FitCallbacks | None:
+        """Return the callbacks, told that training begins; None if there are none."""
+        if not FitCallbacks.are_wanted(self):
+            return None
+        callbacks = FitCallbacks(self, network, state, rows)
+        callbacks.begin(self.max_iter, n_batches)
+        return callbacks
+
+    def _fitted_copies(self) -> dict[str, Any]:
+        """Return what would be fitted if training ended now."""
+        names = ["coefs_", "intercepts_", *(NORMALIZATION if self.batch_normalization else ())]
+        return {name: [array.copy() for array in getattr(self, name)] for name in names}
+
+    def _train(self, trainer: Trainer, callbacks: FitCallbacks | None, most: int) -> None:
         """Train for at least one epoch and at most so many."""
-        if heard is not None:
-            heard.on_epoch_begin(self.n_iter_)
-            if heard.needs_batch_hooks("train"):
-                self._train_by_batch(trainer, heard)
+        if callbacks is not None:
+            callbacks.begin_epoch(self.n_iter_)
+            if callbacks.by_batch:
+                self._train_by_batch(trainer, callbacks)
                 return
         best = np.inf if self.best_loss_ is None else self.best_loss_
         trainer.run(most, Progress(best, self.tol, self.n_iter_no_change, self._no_improvement_count))
 
-    def _train_by_batch(self, trainer: Trainer, heard: CallbackList) -> None:
+    def _train_by_batch(self, trainer: Trainer, callbacks: FitCallbacks) -> None:
         trainer.begin_epoch()
         total = Outcome()
         for batch in range(trainer.n_batches):
-            heard.on_train_batch_begin(batch)
+            callbacks.batch_begins(batch)
             outcome = trainer.train_batches(batch, batch + 1)
             samples = min(trainer.batch_size, trainer.rows.n - batch * trainer.batch_size)
             total.add(outcome)
-            heard.on_train_batch_end(batch, {"loss": (outcome.loss + outcome.penalty) / samples})
+            callbacks.batch_ends(batch, {"loss": (outcome.loss + outcome.penalty) / samples})
             if outcome.diverged:
                 break
         trainer.end_epoch(total)
@@ -589,23 +603,49 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
 
     # L-BFGS
 
-    def _fit_lbfgs(self, rows: Rows, widths: list[int]) -> None:
+    def _fit_lbfgs(self, rows: Rows, widths: list[int], validation: Rows | None) -> None:
         import scipy.optimize
 
         dtype = self.coefs_[0].dtype
-        network = self._bound_network(widths, dtype, packed=True)
+        network, objective = self._bound_network(widths, dtype, packed=True), self._objective(dtype)
+        batch = FullBatch(network, rows, objective, self.alpha)
+        scores = None if validation is None else HeldOutScores(self, Evaluator(network, validation, objective))
+        callbacks = self._callbacks_of(network, None, rows, 1)
+        self.n_iter_ = 0
+        if scores is not None:
+            self.validation_loss_curve_, self.validation_scores_ = [], []
+        if callbacks is not None:
+            callbacks.begin_epoch(0)
+
+        def after_iteration(vector: Array) -> None:
+            network.values[...] = vector
+            self.n_iter_, self.loss_ = self.n_iter_ + 1, batch.loss
+            if scores is not None:
+                self._note_validation(scores)
+            if callbacks is not None:
+                if callbacks.end_epoch(self.n_iter_ - 1, self._logs(scores)):
+                    raise StopIteration
+                if self.n_iter_ < self.max_iter:
+                    callbacks.begin_epoch(self.n_iter_)
+
         result = scipy.optimize.minimize(
-            FullBatch(network, rows, self._objective(dtype), self.alpha),
+            batch,
             network.values.copy(),
             method="L-BFGS-B",
             jac=True,
+            callback=after_iteration if scores is not None or callbacks is not None else None,
             options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
         )
         self.n_iter_ = min(result.nit, self.max_iter)
         self.loss_ = result.fun
         network.values[...] = result.x
-        if result.status != 0:
+        stopped = callbacks is not None and result.message.startswith("`callback` raised")
+        if result.status != 0 and not stopped:
             self._warn_of_lbfgs(result)
+        if callbacks is not None:
+            callbacks.end(self._logs(scores if self.n_iter_ else None))
+        if scores is not None:
+            scores.warn_of_undefined()
 
     def _warn_of_lbfgs(self, result: Any) -> None:
         longer = ""
@@ -629,7 +669,7 @@ class Perceptron(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has 
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)
-        widths = [len(self.coefs_[0]), *(len(intercept) for intercept in self.intercepts_)]
+        widths = self._widths()
         with _threads(self.n_threads):
             return predict(self._reader(widths, dtype), widths[-1], X, dtype)
 

@@ -8,21 +8,8 @@ from typing import Any
 
 from cnn_core.arrays import Array
 from cnn_core.callbacks import CallbackList, History
+from cnn_core.sklearn.fit_tasks import FitTasks
 from cnn_core.sklearn.tabular_training import Training
-
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # before 1.9
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """scikit-learn's callbacks are not there yet."""
-
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
-
-
-__all__ = ["CallbackSupportMixin", "EpochCallbacks", "TrainedTable", "with_callbacks"]
 
 
 class _Rate:
@@ -110,16 +97,13 @@ class EpochCallbacks:
                 f"Received: {type(batchwise[0]).__name__}, which has hooks around batches"
             )
         self._estimator = estimator
-        self._data = {"estimator": estimator, "X": X, "y": y}
-        self._fitted_attributes = fitted_attributes
-        self._context: Any = None
-        self._epoch: Any = None
+        self._tasks = FitTasks(estimator, fitted_attributes, X, y)
         self._logs: dict[str, float] = {}
 
     @staticmethod
     def are_wanted(estimator: Any) -> bool:
         """Whether an estimator has any callbacks."""
-        return bool(estimator.callbacks) or hasattr(estimator, "_skl_callbacks")
+        return bool(estimator.callbacks) or FitTasks.are_wanted(estimator)
 
     def begin(self, training: Training) -> None:
         """Tell that training begins."""
@@ -127,29 +111,20 @@ class EpochCallbacks:
         self._callbacks.set_model(self._model)
         self._callbacks.set_params({"verbose": 0, "epochs": training.plan.epochs, "steps": training.n_batches})
         self._callbacks.on_train_begin()
-        if hasattr(self._estimator, "_skl_callbacks"):
-            self._context = self._estimator._init_callback_context(max_subtasks=training.plan.epochs)
-            self._context.call_on_fit_task_begin(**self._data)
+        self._tasks.begin(training.plan.epochs)
 
     def begin_epoch(self, epoch: int) -> None:
         """Tell that an epoch begins, counted from 0."""
         self._callbacks.on_epoch_begin(epoch)
-        if self._context is not None:
-            self._epoch = self._context.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._data)
+        self._tasks.begin_epoch()
 
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
         """Tell that an epoch has ended and return whether training is to end."""
         self._logs = logs
         self._callbacks.on_epoch_end(epoch, dict(logs))
-        stop = self._model.stop_training
-        if self._context is not None:
-            attributes = self._fitted_attributes
-            stop |= bool(self._epoch.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes))
-        return stop
+        return self._tasks.end_epoch() | self._model.stop_training
 
     def end(self) -> None:
         """Tell that training has ended."""
         self._callbacks.on_train_end(dict(self._logs))
-        if self._context is not None:
-            self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=self._fitted_attributes)
+        self._tasks.end()

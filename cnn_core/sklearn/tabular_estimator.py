@@ -25,6 +25,7 @@ import cnn_core.model_file as model_file
 import cnn_core.validation as validation
 from cnn_core.arrays import Array
 from cnn_core.sklearn.columns import columns_of
+from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
 from cnn_core.sklearn.fitted_start import start_from_data
 from cnn_core.sklearn.importances import Importances, shuffled_losses
 from cnn_core.sklearn.preprocessing import TablePreprocessor
@@ -32,7 +33,7 @@ from cnn_core.sklearn.recipes import PRESETS, Recipe
 from cnn_core.sklearn.table_arrays import is_frame
 from cnn_core.sklearn.table_predictor import METADATA_KEY, TablePredictor, array_of_rows
 from cnn_core.sklearn.table_rows import are_named_rows
-from cnn_core.sklearn.tabular_callbacks import CallbackSupportMixin, EpochCallbacks, with_callbacks
+from cnn_core.sklearn.tabular_callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular_network import MAX_MEMBERS, TabularNetwork
 from cnn_core.sklearn.tabular_training import Part, ProgressLine, Training, TrainingPlan
 from cnn_core.sklearn.training_rows import relative, rows_and_weights, split

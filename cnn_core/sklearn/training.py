@@ -11,6 +11,7 @@ import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.arrays import Array
+from cnn_core.domains import Domain
 from cnn_core.sklearn.network import DenseNetwork, native_rows
 
 EVALUATION_ROWS = 4096
@@ -62,11 +63,14 @@ class Objective:
         The loss to report is this times the native mean.
     takes_labels : bool
         Whether targets are class numbers.
+    domain : Domain or None
+        The targets that have a meaning; None for all.
     """
 
     description: dict[str, Any]
     factor: float = 1.0
     takes_labels: bool = False
+    domain: Domain | None = None
 
     def for_weights(self, weights: Array | None) -> dict[str, Any]:
         """Return the description, averaging over the weights if there are any."""
@@ -324,6 +328,7 @@ class FullBatch:
 
     def __init__(self, network: DenseNetwork, rows: Rows, objective: Objective, alpha: float) -> None:
         self.network, self.rows, self.objective, self.alpha = network, rows, objective, alpha
+        self.loss = float("nan")  # of the last evaluation
         self._optimizer = network.optimizer("sgd", (0.0, 0.0), [], 0.0, 0.0)
         self._weight = float(rows.n if rows.weights is None else rows.weights.sum()) or 1.0
         self._native = native_pass(network, rows, objective, rows.n, self._optimizer, "training")
@@ -335,8 +340,10 @@ class FullBatch:
         status, _, _ = self._native(0, 1, None, 0, None, False)
         samples, _, losses, _ = self._native.take_totals()
         if status == "diverged":
-            return float(self._native.last_loss), np.full_like(vector, np.nan)
+            self.loss = float(self._native.last_loss)
+            return self.loss, np.full_like(vector, np.nan)
         loss = float(self.objective.factor * losses[0] / samples)
         gradient = self.network.gradients.copy()
         gradient[: kernels.size] += self.alpha / self._weight * kernels
-        return loss + self.alpha / 2 * float(kernels @ kernels) / self._weight, gradient
+        self.loss = loss + self.alpha / 2 * float(kernels @ kernels) / self._weight
+        return self.loss, gradient

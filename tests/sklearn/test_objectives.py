@@ -100,8 +100,8 @@ def test_a_loss_of_labels_gets_labels(early_stopping):
     [
         ("poisson", X[:, 0], "`y` must be at least 0 for the loss 'half_poisson_deviance'"),
         (losses.MeanSquaredLogarithmicError(), X[:, 0], "`y` must be at least 0"),
-        (losses.BinaryCrossentropy(from_logits=True), 2.0 * TWO, "`y` must be between 0 and 1 .* Received: 2.0"),
-        (losses.Hinge(), 3.0 * TWO, "`y` must be between -1 and 1"),
+        (losses.BinaryCrossentropy(from_logits=True), 2.0 * TWO, "`y` must be from 0 to 1 .* Received: 2.0"),
+        (losses.Hinge(), 3.0 * TWO, "`y` must be all -1 or 1, or all 0 or 1"),
         (losses.BinaryCrossentropy(), TWO, "its outputs must be positive"),
         (losses.Poisson(), TWO, "its outputs must be positive"),
         (losses.SparseCategoricalCrossentropy(), TWO, "not class labels"),
