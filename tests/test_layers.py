@@ -46,6 +46,8 @@ CASES: dict[str, tuple[type, dict[str, Any], Any, dict[str, Any]]] = {
     "prelu_shared_rows": (layers.PReLU, {"alpha_initializer": "normal", "shared_axes": [1]}, GRID, {}),
     "prelu_shared_columns": (layers.PReLU, {"alpha_initializer": "normal", "shared_axes": 2}, GRID, {}),
     "prelu_shared": (layers.PReLU, {"alpha_initializer": "normal", "shared_axes": [1, 2]}, GRID, {}),
+    "parametric_activation": (layers.ParametricActivation, {"activation": "mish", "alpha_initializer": 0.4}, FLAT, {}),
+    "periodic_embedding": (layers.PeriodicEmbedding, {"n_waves": 3, "n_outputs": 2}, FLAT, {}),
     "flatten": (layers.Flatten, {}, GRID, {}),
     "reshape": (layers.Reshape, {"target_shape": (5, -1)}, GRID, {}),
     "identity": (layers.Identity, {}, FLAT, {}),
