@@ -17,23 +17,23 @@ from cnn_core import (
     saving,
     utils,
 )
-from cnn_core._version import __version__ as __version__
 from cnn_core.config import get_num_threads, set_num_threads, show_config
-from cnn_core.graph import Symbol
+from cnn_core.foundation.version import __version__ as __version__
 from cnn_core.initializers import Initializer
 from cnn_core.layers import Input, Layer
 from cnn_core.losses import Loss
 from cnn_core.metrics import Metric
 from cnn_core.models import Model, Sequential, clone_model
+from cnn_core.network.graph import Symbol
+from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
-from cnn_core.passes import NonFiniteLossError
 from cnn_core.regularizers import Regularizer
 from cnn_core.saving import load_model, model_from_json
-from cnn_core.variables import Variable
+from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
     from cnn_core import datasets, inspection
-    from cnn_core.sklearn.table_predictor import load_predictor
+    from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
     "Initializer",
@@ -86,10 +86,10 @@ def __getattr__(name: str) -> Any:
     if name in ("datasets", "inspection"):
         return importlib.import_module(f"cnn_core.{name}")
     if name == "load_predictor":
-        return getattr(importlib.import_module("cnn_core.sklearn.table_predictor"), name)
+        return getattr(importlib.import_module("cnn_core.sklearn.tabular.predictor"), name)
     if name in ("interop",):  # promised, and no name of Keras's
         raise AttributeError(f"module 'cnn_core' has no attribute {name!r} yet")
-    import cnn_core.left_out as left_out
+    import cnn_core.foundation.left_out as left_out
 
     raise left_out.missing(__name__, name, __all__)
 

@@ -1,7 +1,7 @@
-"""`python -m cnn_core` is the command `cnn-core`. Floor 6."""
+"""`python -m cnn_core` is the command `cnn-core`."""
 
 import sys
 
-from cnn_core.cli import main
+from cnn_core.commands.main import main
 
 sys.exit(main())

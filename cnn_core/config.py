@@ -1,6 +1,6 @@
 """Settings of the whole process: the floating-point type, the number of threads, and what the CPU offers.
 
-Floor 3. Knows neither layers nor models. Importing it sets the width of the native pool, which costs some tens of
+Knows neither layers nor models. Importing it sets the width of the native pool, which costs some tens of
 microseconds and starts no thread: threads start with the first work that is worth sharing.
 """
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cnn_core._core as _core
-import cnn_core.left_out as left_out
-import cnn_core.validation as validation
-from cnn_core._version import __version__
-from cnn_core.arrays import EPSILON
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import EPSILON
+from cnn_core.foundation.version import __version__
 
 __all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show_config"]
 

@@ -1,4 +1,4 @@
-"""Projections that an optimizer applies to a parameter after each step. Floor 3.
+"""Projections that an optimizer applies to a parameter after each step.
 
 `native`, `native_parameters` and `axis` are what a plan hands to the core; the NumPy forms here serve anyone who calls
 a constraint on an array.
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-import cnn_core.left_out as left_out
-import cnn_core.validation as validation
-from cnn_core.arrays import EPSILON, Array, as_float
-from cnn_core.serialization import CustomObjects, Registry
-from cnn_core.serialization import serialize as _as_data
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import EPSILON, Array, as_float
+from cnn_core.foundation.serialization import CustomObjects, Registry
+from cnn_core.foundation.serialization import serialize as _as_data
 
 _registry = Registry("constraint")
 

@@ -1,4 +1,4 @@
-"""Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences. Floor 4.
+"""Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences.
 
 The values come from the same native pass that trains; what a layer passes back along each edge is asked of the layer's
 operation by itself.
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 import cnn_core._core as _core
-from cnn_core.arrays import Array
-from cnn_core.data import Dataset
-from cnn_core.graph import Symbol, filled
-from cnn_core.objectives import Objectives, OutputLoss
-from cnn_core.parameters import ParameterVector, native_optimizer
-from cnn_core.passes import NonFiniteLossError
-from cnn_core.plan import NetworkPlan, Operation
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.structures import filled
+from cnn_core.network.graph import Symbol
+from cnn_core.network.parameters import ParameterVector, native_optimizer
+from cnn_core.network.plan import NetworkPlan, Operation
+from cnn_core.training.epochs import NonFiniteLossError
+from cnn_core.training.objectives import Objectives, OutputLoss
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Penalties on parameters, added to the loss. Floor 3.
+"""Penalties on parameters, added to the loss.
 
 What a penalty costs and its gradient are native for L1, L2 and both together (`l1`, `l2` are what a plan hands over);
 the NumPy forms here serve the others, and anyone who calls a regularizer on an array.
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-import cnn_core.left_out as left_out
-import cnn_core.validation as validation
-from cnn_core.arrays import EPSILON, Array, as_float
-from cnn_core.serialization import CustomObjects, Registry
-from cnn_core.serialization import serialize as _as_data
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import EPSILON, Array, as_float
+from cnn_core.foundation.serialization import CustomObjects, Registry
+from cnn_core.foundation.serialization import serialize as _as_data
 
 _registry = Registry("regularizer")
 

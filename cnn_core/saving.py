@@ -1,4 +1,4 @@
-"""Saving and loading models: one file of data only, safetensors with the configuration as JSON. Floor 4.
+"""Saving and loading models: one file of data only, safetensors with the configuration as JSON.
 
 Loading executes nothing and names no code: a configuration can only name what the package knows, or what the caller
 passes as `custom_objects`.
@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import cnn_core.left_out as left_out
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.model_file as model_file
+import cnn_core.foundation.model_header as model_header
+import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 import cnn_core.metrics as metrics
-import cnn_core.model_file as model_file
-import cnn_core.model_header as model_header
 import cnn_core.optimizers as known_optimizers
-import cnn_core.validation as validation
-from cnn_core.arrays import Array
-from cnn_core.graph import CallGraph
-from cnn_core.layers.base import registry
-from cnn_core.parameters import adopt_state
-from cnn_core.serialization import (
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.serialization import (
     CustomObjects,
     custom_objects_in_use,
     get_custom_objects,
     register_keras_serializable,
     serialize,
 )
-from cnn_core.stored_weights import room_for
-from cnn_core.training import Trainer
-from cnn_core.variables import Variable
+from cnn_core.foundation.stored_weights import room_for
+from cnn_core.layers.base import registry
+from cnn_core.network.graph import CallGraph
+from cnn_core.network.parameters import adopt_state
+from cnn_core.network.variables import Variable
+from cnn_core.training.trainer import Trainer
 
 __all__ = [
     "CustomObjectScope",

@@ -1,4 +1,4 @@
-"""Small tools around training: encoded labels, scaled rows, seeds. Floor 4."""
+"""Small tools around training: encoded labels, scaled rows, seeds."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-import cnn_core.left_out as left_out
-import cnn_core.random_state as random_state
-import cnn_core.validation as validation
-from cnn_core.data import PyDataset
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.random_state as random_state
+import cnn_core.foundation.validation as validation
+from cnn_core.data.batches import PyDataset
+from cnn_core.foundation.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
 from cnn_core.layers.base import reset_names
-from cnn_core.model_plot import plot_model
-from cnn_core.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
+from cnn_core.network.model_plot import plot_model
 
 __all__ = [
     "CustomObjectScope",

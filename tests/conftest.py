@@ -1,22 +1,19 @@
-"""What all tests share: where the oracle, the tolerances and the recorded vectors are found, and repeatable examples.
+"""What all tests share: repeatable examples, and the type of the layers and models that a test creates.
 
-Test modules say `import reference`, `import tolerances` and `from golden import Vectors`.
+Test modules say `import reference`, `import tolerances` and `from golden import Vectors`: pyproject.toml names the
+folders in which these are found, tests/support and tests/agreement.
 """
 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 # The recording scripts and the scripts for Keras import Keras and PyTorch, which the tests do without.
-collect_ignore_glob = ["golden/record_*.py", "keras_scripts/*.py"]
+collect_ignore_glob = ["agreement/golden/record_*.py", "agreement/keras_scripts/*.py"]
 
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)

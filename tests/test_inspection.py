@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tolerances
 
 import cnn_core
+import tolerances
 from cnn_core import inspection, layers, losses, regularizers
 
 GENERATOR = np.random.default_rng(41)

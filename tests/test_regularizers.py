@@ -6,13 +6,13 @@ import pickle
 
 import numpy as np
 import pytest
-import reference
-import tolerances
-from golden import load
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
+import tolerances
 from cnn_core import regularizers
+from golden import load
 
 golden = load("penalties")
 CASES = {name: case["regularizer"] for name, case in golden.cases.items() if "regularizer" in case}

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import cnn_core
-import cnn_core.model_file as model_file
-import cnn_core.schedules as schedules
+import cnn_core.foundation.model_file as model_file
+import cnn_core.optimizers.schedules as schedules
 from cnn_core import callbacks, layers, losses, metrics, optimizers, regularizers, saving
 from cnn_core.models import Model, Sequential
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-import cnn_core.data as data
-import cnn_core.random_state as random_state
+import cnn_core.foundation.random_state as random_state
+import tolerances
 from cnn_core import utils
-from cnn_core.graph import Node, Symbol
-from cnn_core.model_plot import Box, boxes_of, lay_out, levels_of, plot_model
+from cnn_core.data.batches import PyDataset
+from cnn_core.network.graph import Node, Symbol
+from cnn_core.network.model_plot import Box, boxes_of, lay_out, levels_of, plot_model
 from cnn_core.utils import normalize, set_random_seed, to_categorical
 
 
@@ -280,4 +280,4 @@ class TestPlotModel:
 
 
 def test_batches_by_number_have_their_names_here():
-    assert utils.PyDataset is utils.Sequence is data.PyDataset
+    assert utils.PyDataset is utils.Sequence is PyDataset

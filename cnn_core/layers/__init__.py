@@ -1,8 +1,8 @@
-"""Layers, under Keras's names. Floor 3."""
+"""Layers, under Keras's names."""
 
 from typing import TYPE_CHECKING
 
-import cnn_core.left_out as left_out
+import cnn_core.foundation.left_out as left_out
 from cnn_core.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cnn_core.layers.base import Layer, deserialize, get, serialize
 from cnn_core.layers.dense import Dense

@@ -1,4 +1,4 @@
-"""Activations as layers. Floor 3."""
+"""Activations as layers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import cnn_core.activations as activations
 import cnn_core.constraints as constraints
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 
 class ActivationLayer(Layer):

@@ -1,4 +1,4 @@
-"""Axes of a layer's input: which they are, and how operations that work on rows reach them. Floor 3."""
+"""Axes of a layer's input: which they are, and how operations that work on rows reach them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import cnn_core.validation as validation
-from cnn_core.plan import NetworkPlan
+import cnn_core.foundation.validation as validation
+from cnn_core.network.plan import NetworkPlan
 
 
 def checked_axis(axis: Any, several: bool = True, name: str = "axis") -> Any:

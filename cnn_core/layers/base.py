@@ -1,4 +1,4 @@
-"""What every layer is: a name, variables, and a way to enter itself into a plan. Floor 3. No arithmetic on batches."""
+"""What every layer is: a name, variables, and a way to enter itself into a plan. No arithmetic on batches."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from functools import wraps
 from typing import Any, ClassVar, Self
 from weakref import ref
 
-import cnn_core.block as block
 import cnn_core.config as config
 import cnn_core.constraints as constraints
+import cnn_core.foundation.left_out as left_out
+import cnn_core.foundation.random_state as random_state
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
-import cnn_core.left_out as left_out
-import cnn_core.random_state as random_state
+import cnn_core.network.block as block
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
-from cnn_core.arrays import Array
-from cnn_core.graph import CallGraph, Node, Shape, Symbol, flatten
-from cnn_core.plan import NetworkPlan
-from cnn_core.serialization import CustomObjects, Registry, snake_case
-from cnn_core.serialization import serialize as as_data
-from cnn_core.stored_weights import waiting_weight
-from cnn_core.variables import Variable
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
+from cnn_core.foundation.serialization import serialize as as_data
+from cnn_core.foundation.stored_weights import waiting_weight
+from cnn_core.foundation.structures import flatten
+from cnn_core.network.graph import CallGraph, Node, Shape, Symbol
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 registry: Registry = Registry("layer")
 
@@ -355,7 +356,7 @@ class Layer:
         Returns
         -------
         a : numpy.ndarray
-        cache : cnn_core.block.Cache
+        cache : cnn_core.network.block.Cache
             With `x`, `z` and `a`.
         """
         return block.forward(self, x, training=training)

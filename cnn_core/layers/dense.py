@@ -1,4 +1,4 @@
-"""The dense layer. Floor 3."""
+"""The dense layer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import cnn_core.activations as activations
 import cnn_core.constraints as constraints
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, features, registry
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 # Arguments of Keras's layers with a kernel, for what is left out.
 ADAPTERS = MappingProxyType({"lora_rank": None, "lora_alpha": None, "quantization_config": None})

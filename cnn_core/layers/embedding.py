@@ -1,4 +1,4 @@
-"""The layer that looks vectors up. Floor 3."""
+"""The layer that looks vectors up."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 import cnn_core.constraints as constraints
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.dense import ADAPTERS
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 # Beyond, float32 no longer holds every whole number.
 _LARGEST_IN_FLOAT32 = 2**24

@@ -1,4 +1,4 @@
-"""A layer around a user's own function. Floor 3."""
+"""A layer around a user's own function."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-import cnn_core.validation as validation
-from cnn_core.arrays import Array
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.serialization import Registry
+from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import CustomCalls, NetworkPlan
-from cnn_core.serialization import Registry
-from cnn_core.serialization import serialize as as_data
+from cnn_core.network.custom import CustomCalls
+from cnn_core.network.plan import NetworkPlan
 
 _functions = Registry("function")
 

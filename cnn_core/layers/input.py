@@ -1,4 +1,4 @@
-"""Where a network's inputs enter. Floor 3."""
+"""Where a network's inputs enter."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import cnn_core.config as config
-import cnn_core.validation as validation
-from cnn_core.graph import Symbol
+import cnn_core.foundation.validation as validation
 from cnn_core.layers.base import Layer, registry, unique_name
+from cnn_core.network.graph import Symbol
 
 
 @registry.register()

@@ -1,4 +1,4 @@
-"""Layers that make one out of several. Floor 3."""
+"""Layers that make one out of several."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import cnn_core.validation as validation
+import cnn_core.foundation.validation as validation
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.normalization import SHORTEST
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 
 class Merge(Layer):

@@ -1,4 +1,4 @@
-"""Layers that bring values to mean 0 and variance 1, or to length 1. Floor 3."""
+"""Layers that bring values to mean 0 and variance 1, or to length 1."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 import cnn_core.constraints as constraints
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import NetworkPlan
-from cnn_core.variables import Variable
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 
 class _Normalization(Layer):

@@ -1,4 +1,4 @@
-"""Layers that prepare numbers and categories inside a model, with what they learned from data beforehand. Floor 3."""
+"""Layers that prepare numbers and categories inside a model, with what they learned from data beforehand."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-import cnn_core.validation as validation
-from cnn_core.arrays import Array
-from cnn_core.data import Batches, is_batches
+import cnn_core.foundation.validation as validation
+from cnn_core.data.batches import Batches, is_batches
+from cnn_core.foundation.arrays import Array
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import NetworkPlan
-from cnn_core.variables import Variable
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 
 def _batches(data: Any, layer: Layer) -> Iterator[Array]:

@@ -1,14 +1,14 @@
-"""Layers that act in training only, against overfitting. Floor 3."""
+"""Layers that act in training only, against overfitting."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, ClassVar
 
+import cnn_core.foundation.validation as validation
 import cnn_core.regularizers as regularizers
-import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 
 class _Noise(Layer):

@@ -1,4 +1,4 @@
-"""Layers that change the shape of a sample, not its numbers. Floor 3."""
+"""Layers that change the shape of a sample, not its numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import cnn_core.validation as validation
+import cnn_core.foundation.validation as validation
 from cnn_core.layers.base import Layer, registry
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 
 @registry.register()

@@ -1,4 +1,4 @@
-"""Layers for tables: embedded numbers, and activations whose shape is learnt. Floor 3."""
+"""Layers for tables: embedded numbers, and activations whose shape is learnt."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import cnn_core.activations as activations
+import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
-import cnn_core.validation as validation
 from cnn_core.layers.base import Layer, features, registry
-from cnn_core.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan
 
 
 @registry.register()

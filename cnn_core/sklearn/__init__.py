@@ -1,4 +1,4 @@
-"""Estimators with scikit-learn's face, trained by cnn_core. Floor 5.
+"""Estimators with scikit-learn's face, trained by cnn_core.
 
 The estimators need scikit-learn, the optional extra ``cnn_core[sklearn]``, which is imported when the first of them is
 asked for; `cnn_core.load_predictor` does without it.
@@ -10,12 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnn_core.sklearn.mlp import MLPClassifier, MLPRegressor
-    from cnn_core.sklearn.tabular import TabularClassifier, TabularRegressor
+    from cnn_core.sklearn.perceptron.classifier import MLPClassifier
+    from cnn_core.sklearn.perceptron.regressor import MLPRegressor
+    from cnn_core.sklearn.tabular.estimators import TabularClassifier, TabularRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
 
-_HOMES = dict.fromkeys(__all__[:2], "cnn_core.sklearn.mlp") | dict.fromkeys(__all__[2:], "cnn_core.sklearn.tabular")
+_HOMES = {
+    "MLPClassifier": "cnn_core.sklearn.perceptron.classifier",
+    "MLPRegressor": "cnn_core.sklearn.perceptron.regressor",
+    "TabularClassifier": "cnn_core.sklearn.tabular.estimators",
+    "TabularRegressor": "cnn_core.sklearn.tabular.estimators",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks, which estimators take from 1.9 on, around the epochs of a fit. Floor 5."""
+"""scikit-learn's own callbacks, which estimators take from 1.9 on, around the epochs of a fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets and weights that `fit` is given: what scikit-learn's checks let through. Floor 5."""
+"""Targets and weights that `fit` is given: what scikit-learn's checks let through."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, compute_sample_weight
 
-from cnn_core.arrays import Array
-from cnn_core.sparse import check_sparse
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.sparse import check_sparse
 
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 _OF_TIMES = "Convert dates and times to numbers of a unit of your choice: (t - t.min()) / np.timedelta64(1, 'D')"

@@ -18,7 +18,7 @@ cdef void *data_of(object array, object dtype, Py_ssize_t size, bint written=Fal
 
 
 cdef bint is_sparse(object rows):
-    """Whether an input is cnn_core.data.SparseRows."""
+    """Whether an input is cnn_core.data.rows.SparseRows."""
     return not isinstance(rows, np.ndarray) and hasattr(rows, "indptr")
 
 

@@ -30,7 +30,7 @@ cdef class Network:
     Parameters
     ----------
     dtype : "float32" or "float64"
-    plan : cnn_core.plan.NetworkPlan
+    plan : cnn_core.network.plan.NetworkPlan
     """
     cdef Plan plan
     cdef readonly object dtype

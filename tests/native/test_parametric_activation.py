@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-import tolerances
 
 import cnn_core._core as _core
+import reference
+import tolerances
 from cnn_core import activations
-from cnn_core.plan import NetworkPlan
-from cnn_core.variables import Variable
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 
 def block_of(alpha: np.ndarray, name: str, n: int) -> tuple[Any, np.ndarray]:

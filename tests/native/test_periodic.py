@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core._core as _core
-from cnn_core.plan import NetworkPlan
-from cnn_core.variables import Variable
+import reference
+import tolerances
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 
 class Embedding:

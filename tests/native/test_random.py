@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 import pytest
-import reference_random
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core._core as _core
+import reference_random
 
 WORD64 = st.integers(0, 2**64 - 1)
 # One group of words is 64, one draw at most 256.

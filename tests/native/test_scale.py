@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-import tolerances
 
 import cnn_core._core as _core
+import reference
+import tolerances
 from cnn_core import activations
-from cnn_core.data import SparseRows
-from cnn_core.plan import NetworkPlan
-from cnn_core.variables import Variable
+from cnn_core.data.rows import SparseRows
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 
 
 class ScaledDense:

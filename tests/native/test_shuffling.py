@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("sklearn")
 
 import cnn_core._core as _core
-import cnn_core.sklearn.objectives as objectives
+import cnn_core.sklearn.perceptron.objectives as objectives
 from cnn_core import activations
-from cnn_core.sklearn.network import DenseNetwork, Stack, Weights
-from cnn_core.sklearn.training import Rows, native_pass
+from cnn_core.sklearn.perceptron.network import DenseNetwork, Stack, Weights
+from cnn_core.sklearn.perceptron.training import Rows, native_pass
 
 # One sample has nothing to draw; around powers of two the mask that numbers are drawn under changes.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 255, 256, 257, 1000]

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tolerances
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cnn_core
 import cnn_core._core as _core
+import tolerances
 from cnn_core import layers, optimizers
-from cnn_core.data import SparseRows
+from cnn_core.data.rows import SparseRows
 
 sparse = pytest.importorskip("scipy.sparse")
 

@@ -1,0 +1,93 @@
+"""An activation from outside: an object with `forward` and `derivative`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnn_core.activations.base import Activation
+from cnn_core.foundation.arrays import Array, as_float
+
+
+class CustomActivation(Activation):
+    """Wrap an object with `forward(z)` and `derivative(z, a)` that computes elementwise in NumPy.
+
+    Parameters
+    ----------
+    target : object
+        `forward(z)` returns `a = g(z)`, `derivative(z, a)` returns `g'(z)`; both of the shape of `z`. For saving, it
+        has `get_config`, and its class is passed in `custom_objects` when loading.
+
+    Examples
+    --------
+    >>> from cnn_core.activations import get
+    >>> class Cube:
+    ...     def forward(self, z):
+    ...         return z**3
+    ...     def derivative(self, z, a):
+    ...         return 3 * z**2
+    >>> get(Cube())([2.0]), get(Cube()).derivative([2.0])
+    (array([8.]), array([12.]))
+    """
+
+    parameters = ()
+    # What a method raised while native code was calling it, until the run can raise it again.
+    error: BaseException | None = None
+
+    def __init__(self, target: Any) -> None:
+        self._keep(target=target)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "error":
+            super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The class of the wrapped object."""
+        return str(getattr(self.target, "name", None) or type(self.target).__name__)
+
+    @property
+    def registered_name(self) -> str:
+        """The class of the wrapped object, under which `custom_objects` must hold it."""
+        return type(self.target).__name__
+
+    def forward(self, z: Array) -> Array:
+        """Return what the object's `forward` returns, checked for its shape."""
+        return self._checked(self.target.forward(z), z, "forward")
+
+    def derivative(self, z: Any, a: Array | None = None) -> Array:
+        """Return what the object's `derivative` returns, checked for its shape."""
+        z = as_float(z, "z")
+        return self._checked(self.target.derivative(z, self.forward(z) if a is None else a), z, "derivative")
+
+    def backward(self, da: Any, z: Any) -> Array:
+        """Compute `da * g'(z)`."""
+        z = as_float(z, "z")
+        return np.asarray(as_float(da, "da", z.dtype) * self.derivative(z))
+
+    def _checked(self, result: Any, z: Array, method: str) -> Array:
+        values: Array = as_float(result, f"the result of {self.name}.{method}", z.dtype)
+        if values.shape != z.shape:
+            raise ValueError(
+                f"{self.name}.{method} must return an array of the shape of z. "
+                f"Received: shape {values.shape} for z.shape={z.shape}"
+            )
+        return values
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the object's own configuration."""
+        return dict(self.target.get_config()) if hasattr(self.target, "get_config") else {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CustomActivation, (self.target,)
+
+    def __repr__(self) -> str:
+        return f"CustomActivation({self.target!r})"
+
+    def __hash__(self) -> int:
+        return hash((CustomActivation, id(self.target)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CustomActivation) and self.target is other.target

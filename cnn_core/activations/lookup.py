@@ -1,0 +1,99 @@
+"""From names, data and objects to activations, and back to data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cnn_core.activations.elementwise as elementwise
+import cnn_core.activations.row_wise as row_wise
+import cnn_core.foundation.validation as validation
+from cnn_core.activations.base import Activation, defaults, registry
+from cnn_core.activations.custom import CustomActivation
+from cnn_core.activations.elementwise import linear
+from cnn_core.foundation.serialization import CustomObjects
+from cnn_core.foundation.serialization import serialize as _as_data
+
+defaults.update(
+    {
+        type(each): each
+        for each in (*vars(elementwise).values(), *vars(row_wise).values())
+        if isinstance(each, Activation)
+    }
+)
+
+
+def get(identifier: Any) -> Activation:
+    """Return the activation that an argument stands for.
+
+    Parameters
+    ----------
+    identifier : None, str, dict, Activation or object
+        None is `linear`; a name of this module; what `serialize` returned; an activation or its class; an object with
+        an activation as its attribute `activation`, such as an activation layer; or an object with `forward(z)` and
+        `derivative(z, a)`.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    TypeError
+        If the object is none of these.
+
+    Examples
+    --------
+    >>> from cnn_core.activations import elu, swish
+    >>> get("swish"), get(None), get({"class_name": "elu", "config": {"alpha": 2.0}})
+    (silu, linear, elu(alpha=2.0))
+    >>> get("rleu")
+    Traceback (most recent call last):
+    ...
+    ValueError: `activation` must be one of 'celu', 'elu', 'exponential', ... Received: 'rleu'. Did you mean 'relu'?
+    """
+    return deserialize(identifier)
+
+
+def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Activation:
+    """Return the activation that a configuration describes; `custom_objects` maps further names to classes or objects.
+
+    Examples
+    --------
+    >>> from cnn_core.activations import tanh
+    >>> deserialize("tanh")
+    tanh
+    """
+    if config is None:
+        return linear
+    found = registry.get(config, custom_objects)
+    if not isinstance(found, Activation):
+        found = _wrap(found)
+    default = defaults.get(type(found))
+    return default if default == found else found
+
+
+def serialize(activation: Activation) -> str | dict[str, Any]:
+    """Return the name of an activation with default settings, or its name and settings.
+
+    Examples
+    --------
+    >>> from cnn_core.activations import ELU, relu
+    >>> serialize(relu), serialize(ELU(alpha=2.0))
+    ('relu', {'class_name': 'elu', 'config': {'alpha': 2.0}})
+    """
+    data: str | dict[str, Any] = _as_data(activation)
+    return data
+
+
+def _wrap(target: Any) -> Activation:
+    inner = getattr(target, "activation", None)
+    if isinstance(inner, Activation):
+        return inner
+    if callable(getattr(target, "forward", None)) and callable(getattr(target, "derivative", None)):
+        return CustomActivation(target)
+    raise TypeError(
+        "`activation` must be a name or an activation. A function of your own needs its derivative: pass an object "
+        f"with the methods forward(z) and derivative(z, a). Received: activation={validation.show(target)}"
+    )

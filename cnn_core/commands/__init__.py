@@ -1,0 +1,1 @@
+"""The command line `cnn-core`, through the package's public names."""

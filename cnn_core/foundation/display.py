@@ -1,0 +1,80 @@
+"""Text on the screen, which may fail without harm: no training is lost because nobody can see it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+__all__ = ["is_terminal", "printable", "show"]
+
+# What stands for the characters of bars and tables where the encoding has none of them.
+_PLAIN = str.maketrans("━─┃│…" + "┏┳┓┡╇┩├┼┤└┴┘", "=-||." + "+" * 12)
+
+_failure_told = False
+
+
+def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
+    """Write text to a stream, and carry on if that fails; the first failure is logged.
+
+    Characters that the stream's encoding does not have are replaced.
+
+    Parameters
+    ----------
+    text : str
+    stream : text file, default None
+        None: standard output as it is now.
+    end : str, default end of line
+
+    Examples
+    --------
+    >>> show("epoch 1", end=" of 3")
+    epoch 1 of 3
+    """
+    stream = sys.stdout if stream is None else stream
+    if stream is None:  # pythonw and some services have no standard output
+        return
+    try:
+        stream.write(printable(text + end, stream))
+        if hasattr(stream, "flush"):
+            stream.flush()
+    except BrokenPipeError:  # whoever read it has seen enough
+        pass
+    except (OSError, ValueError) as error:  # a full disk, or a closed file
+        _tell(error)
+
+
+def printable(text: str, stream: TextIO) -> str:
+    """Return a text in characters that a stream can write, as many as there were.
+
+    Examples
+    --------
+    >>> import io
+    >>> printable("━━─ größer", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    '==- gr??er'
+    """
+    encoding = getattr(stream, "encoding", None)
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        encoding = encoding or "utf-8"
+        return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+    except LookupError:  # an encoding that Python does not know: writing will tell
+        pass
+    return text
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal; one that is missing or closed is none."""
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):  # ValueError: the stream is closed
+        return False
+
+
+def _tell(error: Exception) -> None:
+    global _failure_told
+    if not _failure_told:
+        import logging  # needed at most once
+
+        _failure_told = True
+        logging.getLogger("cnn_core").warning("the display cannot be written and is left out: %s", error)

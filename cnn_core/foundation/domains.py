@@ -1,0 +1,80 @@
+"""What targets may be: the numbers that a loss or a metric can mean."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import Array
+
+# Rounding, of float16 too, may leave a probability this far outside 0 to 1, and a row's sum this far from 1.
+_ROUNDING = 1e-4
+_SUM_ROUNDING = 1e-2
+
+
+class Domain(NamedTuple):
+    """The targets that have a meaning.
+
+    Attributes
+    ----------
+    rule : str
+        In words, to go with "must be".
+    remedy : str
+        What to do about other targets.
+    low, high : float
+        The range of every number.
+    choices : tuple of tuple of float, default ()
+        Pairs of numbers: all targets must be of one of the pairs. () leaves the range alone.
+    adds_up : bool, default False
+        Whether a row, if it has more than one number, must add up to 1.
+
+    Examples
+    --------
+    >>> UNIT.violation(np.array([[0.5], [2.0]])), UNIT.violation(np.array([[0.5], [1.0]]))
+    ((1, '2.0'), None)
+    """
+
+    rule: str
+    remedy: str
+    low: float = -np.inf
+    high: float = np.inf
+    choices: tuple[tuple[float, float], ...] = ()
+    adds_up: bool = False
+
+    def violation(self, targets: Array, axis: int = -1) -> tuple[int, str] | None:
+        """Return the first row that is outside, and what is wrong with it; None if all is well."""
+        if not targets.size:
+            return None
+        low, high = self.low - _ROUNDING, self.high + _ROUNDING
+        # The reductions themselves, because the methods of an array take as long again for a small batch.
+        if np.minimum.reduce(targets, axis=None) < low or np.maximum.reduce(targets, axis=None) > high:
+            return _first(targets, (targets < low) | (targets > high))
+        if self.choices:
+            outside = [(targets != one) & (targets != other) for one, other in self.choices]
+            if all(map(np.any, outside)):
+                return _first(targets, min(outside, key=np.count_nonzero))
+        if self.adds_up and targets.ndim > 1 and targets.shape[axis] > 1:
+            sums = targets.sum(axis=axis)
+            wrong = np.abs(sums - 1) > _SUM_ROUNDING
+            return _first(sums, wrong, "a sum of ") if wrong.any() else None
+        return None
+
+
+def _first(values: Array, wrong: Array, what: str = "") -> tuple[int, str]:
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return where[0], what + validation.show(values[where])
+
+
+_OTHER_LABELS = "Numbers of classes go with a sparse categorical loss, -1 and 1 with hinge, any numbers with mse"
+_SEVERAL = (
+    "Several answers at once go with sigmoid and binary_crossentropy, any numbers with mse; a `sample_weight` of 0 "
+    "leaves a row out"
+)
+UNIT = Domain("from 0 to 1", _OTHER_LABELS, 0.0, 1.0)
+BINARY = Domain("0 or 1", _OTHER_LABELS, 0.0, 1.0, ((0.0, 1.0),))
+SIGNS = Domain("all -1 or 1, or all 0 or 1", "Any numbers go with mse", -1.0, 1.0, choices=((-1.0, 1.0), (0.0, 1.0)))
+NON_NEGATIVE = Domain("at least 0", "Any numbers go with mse", 0.0)
+DISTRIBUTION = Domain("rows of probabilities, such as one-hot rows, that add up to 1", _SEVERAL, 0.0, 1.0, adds_up=True)
+ONE_HOT = Domain("one-hot rows", _SEVERAL, 0.0, 1.0, choices=((0.0, 1.0),), adds_up=True)

@@ -1,0 +1,69 @@
+"""Figures that show themselves at the end of a notebook's cell, with or without pyplot; needs matplotlib."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import Any
+
+__all__ = ["axes_for", "new_figure", "whole_ticks"]
+
+
+def new_figure(caller: str, **options: Any) -> Any:
+    """Return an empty figure that belongs to no window, or raise ImportError with the remedy.
+
+    It is a `matplotlib.figure.Figure` that a notebook shows as a PNG even where pyplot was never imported.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError(f"{caller} needs matplotlib. Install it with: pip install 'cnn_core[plot]'") from None
+    return _shown(Figure)(**options)
+
+
+@functools.cache
+def _shown(base: Any) -> Any:
+    """Derive the class of figures from matplotlib's, which the package does without until somebody draws."""
+
+    class NotebookFigure(base):  # type: ignore[misc]
+        """A figure that notebooks can ask for its picture."""
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png", bbox_inches="tight")
+            return file.getvalue()
+
+    NotebookFigure.__qualname__ = "NotebookFigure"
+    return NotebookFigure
+
+
+def __getattr__(name: str) -> Any:
+    """Give pickles the class."""
+    if name != "NotebookFigure":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from matplotlib.figure import Figure
+
+    return _shown(Figure)
+
+
+def axes_for(ax: Any, count: int, caller: str) -> list[Any]:
+    """Return the axes that a caller was given to draw in, one for each of its panels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `ax` holds no axes of matplotlib, or not as many.
+    """
+    listed = list(ax.flat) if hasattr(ax, "flat") else list(ax) if isinstance(ax, (list, tuple)) else [ax]
+    if not all(hasattr(each, "get_figure") and hasattr(each, "plot") for each in listed):
+        raise TypeError(f"`ax` must be axes of matplotlib. Received: ax={ax!r}")
+    if len(listed) != count:
+        raise ValueError(f"`ax` must hold as many axes as {caller} has panels: {count}. Received: {len(listed)}")
+    return listed
+
+
+def whole_ticks(axes: Any) -> None:
+    """Number epochs whole: there is nothing between two of them."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -1,0 +1,244 @@
+"""What Keras has and this package leaves out, and why: one table for messages and for docs/keras.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from cnn_core.foundation.suggestions import did_you_mean
+
+PAGE = "docs/keras.md"
+
+
+class Row(NamedTuple):
+    """A line of the table: who lacks which names, as patterns of `fnmatch`, and why; words are apart by spaces."""
+
+    owners: str
+    names: str
+    why: str
+
+
+# Modules go by their names in Keras, "keras" being the package itself; classes by their place in it.
+ROWS = (
+    Row(
+        "keras",
+        "DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers RematScope remat",
+        "one dtype per model; no quantisation",
+    ),
+    Row(
+        "keras",
+        "Function KerasTensor InputSpec Operation StatelessScope SymbolicScope name_scope backend device random tree",
+        "there is no backend; what `Input` returns is a `Symbol`",
+    ),
+    Row(
+        "keras",
+        "ops distribution",
+        "not there yet",
+    ),
+    Row(
+        "keras",
+        "applications preprocessing visualization wrappers distillation export legacy src",
+        "not for dense networks, or with a door of its own: `cnn_core.sklearn`",
+    ),
+    Row(
+        "layers",
+        "*Conv* *Pool* Cropping* UpSampling* ZeroPadding* SpatialDropout*",
+        "convolution",
+    ),
+    Row(
+        "layers",
+        "*LSTM* *GRU* *RNN* Bidirectional TimeDistributed *Attention Masking ReversibleEmbedding Wrapper",
+        "sequences",
+    ),
+    Row(
+        "layers",
+        "Random* RandAugment AugMix AutoContrast CenterCrop CutMix MixUp Equalization "
+        "ContrastLimitedAdaptiveHistogramEqualization Solarization Resizing MaxNumBoundingBoxes "
+        "MelSpectrogram STFTSpectrogram Pipeline",
+        "images and sound",
+    ),
+    Row(
+        "layers",
+        "Hashing HashedCrossing IntegerLookup StringLookup TextVectorization",
+        "strings and vocabularies; tables with strings: `cnn_core.sklearn.TabularClassifier`",
+    ),
+    Row(
+        "layers",
+        "EinsumDense GroupNormalization SpectralNormalization Permute RepeatVector InputSpec",
+        "not among the layers of dense networks yet",
+    ),
+    Row(
+        "layers",
+        "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
+        "backends",
+    ),
+    Row(
+        "initializers",
+        "STFT STFTInitializer stft IdentityInitializer OrthogonalInitializer",
+        "sound; second names of `Identity` and `Orthogonal`",
+    ),
+    Row(
+        "losses",
+        "CTC ctc Circle circle Dice dice Tversky tversky CategoricalGeneralizedCrossEntropy "
+        "categorical_generalized_cross_entropy",
+        "sequences, embeddings, images",
+    ),
+    Row(
+        "metrics",
+        "*IoU",
+        "images",
+    ),
+    Row(
+        "optimizers",
+        "Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon OptimizerMap ScheduleFreeAdamW legacy",
+        "not asked for so far; `loss_scale_factor` is taken",
+    ),
+    Row(
+        "callbacks",
+        "OrbaxCheckpoint ProgbarLogger RemoteMonitor TensorBoard",
+        "need other packages; the bar belongs to `fit`",
+    ),
+    Row(
+        "utils",
+        "*_from_directory *_from_array array_to_img img_to_array load_img save_img bounding_boxes "
+        "pad_sequences FeatureSpace get_file split_dataset",
+        "images, text, downloads, tf.data",
+    ),
+    Row(
+        "utils",
+        "Config Progbar *_interactive_logging is_interactive_logging_enabled is_keras_tensor "
+        "get_source_inputs model_to_dot legacy standardize_dtype pack_x_y_sample_weight "
+        "unpack_x_y_sample_weight",
+        "inner tools",
+    ),
+    Row(
+        "utils",
+        "deserialize_keras_object serialize_keras_object get_registered_name get_registered_object",
+        "every module has its own `serialize` and `deserialize`",
+    ),
+    Row(
+        "saving",
+        "KerasFileEditor deserialize_keras_object serialize_keras_object get_registered_name get_registered_object",
+        "every module has its own `serialize` and `deserialize`",
+    ),
+    Row(
+        "config",
+        "backend set_backend *flash_attention* *_interactive_logging *_traceback_filtering is_*_enabled "
+        "enable_unsafe_deserialization *dtype_policy *image_data_format *max_* set_epsilon",
+        "backends and images; loading is never unsafe; epsilon is part of the numbers",
+    ),
+    Row(
+        "datasets",
+        "*",
+        "downloads; `datasets.load_digits` needs none",
+    ),
+    Row(
+        "Model Sequential layers.Layer",
+        "call train_step test_step predict_step make_*_function compute_loss compute_mask compute_metrics "
+        "compute_output_spec stateless_* symbolic_call rematerialized_call jit_compile run_eagerly",
+        "there is no Python code inside the loop that could be replaced",
+    ),
+    Row(
+        "Model Sequential layers.Layer",
+        "add_loss add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
+        "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
+        "*_compile_config compile_from_config export path input_spec input_dtype variable_dtype "
+        "dtype_policy supports_masking quantiz* get_quantization_layer_structure",
+        "inner workings of Keras",
+    ),
+    Row(
+        "layers.Layer",
+        "compute_dtype metrics",
+        "one dtype, `dtype`; metrics belong to models",
+    ),
+    Row(
+        "optimizers.Optimizer",
+        "apply* build update_step assign* stateless_apply scale_loss set_weights variables add_* "
+        "finalize_variable_values load_own_variables save_own_variables",
+        "steps are made by native code; the state is `optimizer.state`",
+    ),
+    Row(
+        "metrics.Metric",
+        "stateless_*",
+        "backends",
+    ),
+)
+
+
+def why(owner: str, name: str) -> str | None:
+    """Return why a module or class lacks a name that Keras has there; None if Keras has no such name.
+
+    Examples
+    --------
+    >>> why("layers", "Conv2D"), why("layers", "Dense")
+    ('convolution', None)
+    """
+    from fnmatch import fnmatchcase  # only a mistake needs it
+
+    for row in ROWS:
+        if owner in row.owners.split() and any(fnmatchcase(name, pattern) for pattern in row.names.split()):
+            return row.why
+    return None
+
+
+def answer_for(module: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module, which raises `missing`."""
+
+    def answer(name: str) -> Any:
+        raise missing(module, name, vars(sys.modules[module]))
+
+    return answer
+
+
+def missing(module: str, name: str, known: Iterable[str] = ()) -> AttributeError | ImportError:
+    """Return the error for a name that a module lacks: with the reason, or with the name that was meant.
+
+    Examples
+    --------
+    >>> raise missing("cnn_core.metrics", "MeanIoU")
+    Traceback (most recent call last):
+    ...
+    AttributeError: module 'cnn_core.metrics' has no attribute 'MeanIoU': images. docs/keras.md lists what is left out
+    """
+    owner = module.partition(".")[2] or "keras"
+    text = f"module {module!r} has no attribute {name!r}"
+    reason = None if name.startswith("_") else why(owner, name)
+    text += _because(reason) if reason is not None else did_you_mean(name, known)
+    if _is_being_imported():
+        return ImportError(text, name=module)
+    return AttributeError(text)
+
+
+def overridden(cls: type, owner: str) -> str | None:
+    """Return what to say of a subclass that defines methods which Keras would call and this package does not.
+
+    Examples
+    --------
+    >>> class Double:
+    ...     def call(self, x):
+    ...         return 2 * x
+    >>> Double.__module__ = "mine"
+    >>> print(overridden(Double, "layers.Layer"))
+    Double defines `call`, which is never called: there is no Python code inside the loop that could be replaced. ...
+    """
+    rows = [row for row in ROWS if owner in row.owners.split() and "call" in row.names.split()]
+    for parent in cls.__mro__:
+        if parent is object or parent.__module__.startswith("cnn_core."):
+            continue
+        for name in vars(parent):
+            if callable(vars(parent)[name]) and (reason := why(owner, name)) in [row.why for row in rows]:
+                return f"{cls.__name__} defines `{name}`, which is never called{_because(str(reason))}"
+    return None
+
+
+def _because(reason: str) -> str:
+    return f": {reason}. {PAGE} lists what is left out"
+
+
+def _is_being_imported() -> bool:
+    """Tell whether `from module import name` asks, which would replace the text of an AttributeError."""
+    import dis
+
+    frame = sys._getframe(3)  # the caller of the module's __getattr__
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM"

@@ -1,0 +1,418 @@
+"""Checks of single arguments: numbers, texts, choices, shapes."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnn_core.foundation.suggestions import alphabetical, did_you_mean
+from cnn_core.foundation.validation.messages import Shape, limits, listing, must, show
+
+
+def integer(value: object, name: str, minimum: int | None = None, maximum: int | None = None) -> int:
+    """Check that a value is an integer, optionally within limits that both belong to the range.
+
+    Parameters
+    ----------
+    value : int or NumPy integer
+        Booleans and floats are refused, whole ones too.
+    name : str
+        The argument's name, as the caller wrote it.
+    minimum, maximum : int, default None
+        Smallest and largest permitted value.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If the value is no integer.
+    ValueError
+        If it lies outside the limits.
+
+    Examples
+    --------
+    >>> integer(5, "patience", minimum=0)
+    5
+    """
+    return _integer(value, name, "an integer" + limits(minimum, maximum), minimum, maximum)
+
+
+def positive_integer(value: object, name: str) -> int:
+    """Check that a value is an integer of at least 1.
+
+    Examples
+    --------
+    >>> positive_integer(-3, "units")
+    Traceback (most recent call last):
+        ...
+    ValueError: `units` must be a positive integer. Received: units=-3
+    """
+    return _integer(value, name, "a positive integer", 1, None)
+
+
+def non_negative_integer(value: object, name: str) -> int:
+    """Check that a value is an integer of at least 0.
+
+    Examples
+    --------
+    >>> non_negative_integer(0, "cooldown")
+    0
+    """
+    return _integer(value, name, "an integer of at least 0", 0, None)
+
+
+def seed(value: object, name: str = "seed") -> int | None:
+    """Check a seed: None for fresh entropy, or an integer from 0 to 2**64 - 1.
+
+    Examples
+    --------
+    >>> seed(7), seed(None)
+    (7, None)
+    """
+    if value is None:
+        return None
+    return _integer(value, name, "None or an integer from 0 to 2**64 - 1", 0, 2**64 - 1)
+
+
+def number(
+    value: object,
+    name: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    infinite: bool = False,
+) -> float:
+    """Check that a value is a real number, optionally within limits.
+
+    Parameters
+    ----------
+    value : int, float or NumPy number, an array of no dimensions included
+        Booleans are refused. NaN is never permitted.
+    name : str
+        The argument's name.
+    minimum, maximum : float, default None
+        Limits that belong to the range.
+    above, below : float, default None
+        Limits that do not.
+    infinite : bool, default False
+        Whether an infinity may pass.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If the value is no real number.
+    ValueError
+        If it is NaN, infinite or outside the limits.
+
+    Examples
+    --------
+    >>> number(1e-7, "epsilon", above=0)
+    1e-07
+    >>> number(-0.1, "momentum", minimum=0, below=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: `momentum` must be a number of at least 0 and below 1. Received: momentum=-0.1
+    """
+    wanted = ("a number" if infinite else "a finite number") + limits(minimum, maximum, above, below)
+    if any(limit is not None for limit in (minimum, maximum, above, below)):
+        wanted = wanted.replace("a finite number", "a number")
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(must(name, wanted, value))
+    try:
+        result = float(value)
+    except OverflowError:
+        raise ValueError(must(name, wanted, value)) from None
+    outside = (
+        math.isnan(result)
+        or (math.isinf(result) and not infinite)
+        or (minimum is not None and result < minimum)
+        or (maximum is not None and result > maximum)
+        or (above is not None and result <= above)
+        or (below is not None and result >= below)
+    )
+    if outside:
+        raise ValueError(must(name, wanted, value))
+    return result
+
+
+def positive_number(value: object, name: str) -> float:
+    """Check that a value is a finite number above 0.
+
+    Examples
+    --------
+    >>> positive_number(2, "delta")
+    2.0
+    """
+    return number(value, name, above=0)
+
+
+def fraction(value: object, name: str, *, include_zero: bool = True, include_one: bool = True) -> float:
+    """Check that a value is a number from 0 to 1; each end may be excluded.
+
+    Examples
+    --------
+    >>> fraction(0.5, "rate")
+    0.5
+    >>> fraction(1, "validation_split", include_one=False)
+    Traceback (most recent call last):
+        ...
+    ValueError: `validation_split` must be a number of at least 0 and below 1. Received: validation_split=1
+    """
+    return number(
+        value,
+        name,
+        minimum=0 if include_zero else None,
+        above=None if include_zero else 0,
+        maximum=1 if include_one else None,
+        below=None if include_one else 1,
+    )
+
+
+def boolean(value: object, name: str) -> bool:
+    """Check that a value is True or False (NumPy's included; 0 and 1 are not).
+
+    Examples
+    --------
+    >>> boolean(True, "use_bias")
+    True
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(must(name, "True or False", value))
+
+
+def text(value: object, name: str) -> str:
+    """Check that a value is a string that is not empty.
+
+    Examples
+    --------
+    >>> text("dense_1", "name")
+    'dense_1'
+    """
+    if not isinstance(value, str):
+        raise TypeError(must(name, "a string", value))
+    if not value:
+        raise ValueError(must(name, "a string that is not empty", value))
+    return value
+
+
+def path(value: object, name: str) -> str:
+    """Check that a value names a file or directory, and return it as a string.
+
+    Examples
+    --------
+    >>> path("models/best.keras", "filepath")
+    'models/best.keras'
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(must(name, "a path", value))
+    return text(os.fspath(value), name)
+
+
+def integers(value: object, name: str) -> list[int]:
+    """Check that a value is a sequence of integers.
+
+    Examples
+    --------
+    >>> integers((0, 1), "input_axes")
+    [0, 1]
+    """
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(must(name, "a sequence of integers", value))
+    return [integer(each, name) for each in value]
+
+
+def choice(value: object, name: str, choices: Iterable[str]) -> str:
+    """Check that a value is one of some strings, and propose the nearest if it is not.
+
+    Raises
+    ------
+    TypeError
+        If the value is no string.
+    ValueError
+        If it is another string.
+
+    Examples
+    --------
+    >>> choice("mni", "mode", ("auto", "min", "max"))
+    Traceback (most recent call last):
+        ...
+    ValueError: `mode` must be 'auto', 'min' or 'max'. Received: mode='mni'. Did you mean 'min'?
+    """
+    known = list(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    message = must(name, listing([repr(one) for one in known]), value)
+    if not isinstance(value, str):
+        raise TypeError(message)
+    raise ValueError(message + did_you_mean(value, known))
+
+
+def one_of(value: object, name: str, choices: Iterable[object]) -> Any:
+    """Check that a value is one of some objects of any type, such as None, True and "auto".
+
+    Examples
+    --------
+    >>> one_of("auto", "verbose", ("auto", 0, 1, 2))
+    'auto'
+    """
+    known = list(choices)
+    for candidate in known:
+        if type(value) is type(candidate) and value == candidate:
+            return candidate
+    raise ValueError(must(name, listing([repr(one) for one in known]), value))
+
+
+def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
+    """Refuse keyword arguments that a constructor does not have; name those that it has, and the nearest.
+
+    Parameters
+    ----------
+    owner : type
+        The class whose object is being made.
+    given : mapping of str to object
+        What is left over.
+
+    Raises
+    ------
+    TypeError
+        If there is anything left over.
+
+    Examples
+    --------
+    >>> class Point:
+    ...     def __init__(self, column=0, row=0, **others): no_other_arguments(type(self), others)
+    >>> Point(colum=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: Point has the arguments `column` and `row`. Received: colum=3. Did you mean `column`?
+    """
+    if not given:
+        return
+    import inspect  # only a mistake needs it
+
+    wrong, value = next(iter(given.items()))
+    makers = [vars(parent)["__init__"] for parent in owner.__mro__ if "__init__" in vars(parent)]
+    parameters = [each for maker in makers for each in inspect.signature(maker).parameters.values()]
+    known = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+
+    names = alphabetical(known - {"self", "common"})
+    raise TypeError(
+        f"{owner.__name__} has the arguments {listing([f'`{name}`' for name in names], 'and')}. "
+        f"Received: {wrong}={show(value)}{did_you_mean(wrong, names, '`')}"
+    )
+
+
+def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape:
+    """Check a shape: an integer or a sequence of positive integers.
+
+    Parameters
+    ----------
+    value : int or sequence of int
+        An integer counts as a shape of one dimension.
+    name : str, default "shape"
+        The argument's name.
+    unknown : bool, default False
+        Whether None may stand for a size that is not known yet.
+
+    Examples
+    --------
+    >>> shape((28, 28)), shape(10), shape((None, 3), unknown=True)
+    ((28, 28), (10,), (None, 3))
+    """
+    wanted = "a tuple of positive integers" + (" or None" if unknown else "")
+    sizes: Iterable[object]
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        sizes = list(value)
+    else:
+        sizes = [value]
+    result: list[int | None] = []
+    for size in sizes:
+        if size is None and unknown:
+            result.append(None)
+            continue
+        whole = _whole(size)
+        if whole is None:
+            raise TypeError(must(name, wanted, value))
+        if whole < 1:
+            raise ValueError(must(name, wanted, value))
+        result.append(whole)
+    return tuple(result)
+
+
+def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
+    """Check a floating-point type: "float32" or "float64", by name, NumPy type or dtype, or as Keras writes a policy.
+
+    Examples
+    --------
+    >>> float_dtype("float32")
+    dtype('float32')
+    """
+    wanted = "'float32' or 'float64'"
+    if isinstance(value, Mapping) and value.get("class_name") == "DTypePolicy":
+        value = value["config"]["name"]
+    for known in (np.dtype(np.float32), np.dtype(np.float64)):
+        try:
+            if value is not None and known == value:  # == reads names, scalar types and dtypes
+                return known
+        except TypeError:
+            break
+    raise ValueError(must(name, wanted, value))
+
+
+# What an object is
+
+
+def gives_batches(x: object) -> bool:
+    """Tell whether an object is a data set of batches by number, of whatever library, as Keras's PyDataset.
+
+    Examples
+    --------
+    >>> gives_batches([[1.0]])
+    False
+    """
+    # Asked without running properties, which may fail.
+    has = ("__getitem__", "num_batches", "workers", "max_queue_size")
+    return all(hasattr(type(x), name) or name in getattr(x, "__dict__", ()) for name in has)
+
+
+# The parts of checks
+
+
+def _whole(value: object) -> int | None:
+    """Return an integer as an int; None for anything else, booleans included."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # an array with more than one element has __index__ too
+        return None
+
+
+def _integer(value: object, name: str, wanted: str, minimum: int | None, maximum: int | None) -> int:
+    whole = _whole(value)
+    if whole is None:
+        raise TypeError(must(name, wanted, value))
+    if (minimum is not None and whole < minimum) or (maximum is not None and whole > maximum):
+        raise ValueError(must(name, wanted, value))
+    if maximum is None and abs(whole) > sys.maxsize:  # neither native code nor range() counts so far
+        raise ValueError(must(name, f"an integer of at most {sys.maxsize}", value))
+    return whole

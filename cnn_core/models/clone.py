@@ -1,0 +1,45 @@
+"""A model once more, with new layers and new weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cnn_core.layers.base import Layer
+from cnn_core.models.model import Model
+
+
+def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+    """Build a model of the same layers, under the same names, with new weights.
+
+    Parameters
+    ----------
+    model : Model
+    clone_function : callable, default None
+        Makes each layer of the clone from that of the model. None: a layer of the same configuration.
+
+    Returns
+    -------
+    Model
+        Not compiled.
+
+    Examples
+    --------
+    >>> from cnn_core.models import Sequential
+    >>> from cnn_core import Input, layers
+    >>> model = Sequential([Input((2,)), layers.Dense(1)])
+    >>> clone_model(model).count_params()
+    3
+    """
+    config = model._settings()
+    clone = clone_function or _clone_of
+    return type(model).from_config({**config, "layers": [clone(layer) for layer in config["layers"]]})
+
+
+def _clone_of(layer: Layer) -> Layer:
+    if isinstance(layer, Model):
+        clone: Layer = clone_model(layer)
+        return clone
+    # A class of the user's tells its arguments itself; for the package's, objects of the user's need no names.
+    told = not type(layer).get_config.__module__.startswith("cnn_core.")
+    return type(layer).from_config(layer.get_config() if told else layer._settings())

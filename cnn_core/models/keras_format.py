@@ -1,0 +1,132 @@
+"""The calls of a functional model as Keras writes them, in the form in which `Model.from_config` reads them.
+
+Keras lists with every layer the calls that were made of it, and names a symbol by [layer, call of the layer, output].
+Here calls are one list in the order in which they can be computed, and symbols are numbered. Both are plain data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cnn_core.foundation.structures import sorted_keys
+
+Reference = tuple[str, int, int]
+
+
+class _Call(NamedTuple):
+    layer: int
+    name: str
+    number: int
+    sources: list[Reference]
+    training: bool | None
+
+
+def is_keras_functional(config: Mapping[str, Any]) -> bool:
+    """Tell whether a model's configuration is one that Keras wrote."""
+    return "input_layers" in config and "output_layers" in config
+
+
+def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate the configuration of a functional model.
+
+    Raises
+    ------
+    ValueError
+        If a call has arguments that no layer here takes, or reads a symbol that no call makes.
+    """
+    inputs = _references(config["input_layers"])
+    described = {each["name"]: each for each in config["layers"]}
+    layers = [each for each in config["layers"] if each["class_name"] != "InputLayer"]
+    number: dict[Reference, int] = {reference: at for at, reference in enumerate(inputs)}
+    calls = []
+    for call in _in_order(_calls(layers), set(inputs)):
+        outputs = [(call.name, call.number, at) for at in range(_n_outputs(layers[call.layer]))]
+        number.update({output: len(number) + at for at, output in enumerate(outputs)})
+        calls.append(
+            {
+                "layer": call.layer,
+                "inputs": [number[source] for source in call.sources],
+                "outputs": [number[output] for output in outputs],
+                "training": call.training,
+            }
+        )
+    return {
+        "name": config.get("name"),
+        "trainable": config.get("trainable", True),
+        "inputs": [_input(described[name]["config"]) for name, *_ in inputs],
+        "layers": layers,
+        "calls": calls,
+        "input_structure": _numbered(config["input_layers"], number),
+        "output_structure": _numbered(config["output_layers"], number),
+    }
+
+
+def _is_reference(structure: Any) -> bool:
+    return isinstance(structure, Sequence) and len(structure) == 3 and isinstance(structure[0], str)
+
+
+def _references(structure: Any) -> list[Reference]:
+    if _is_reference(structure):
+        name, call, output = structure
+        return [(name, call, output)]
+    parts = [structure[key] for key in sorted_keys(structure)] if isinstance(structure, Mapping) else structure
+    return [reference for part in parts for reference in _references(part)]
+
+
+def _numbered(structure: Any, number: Mapping[Reference, int]) -> Any:
+    if _is_reference(structure):
+        return number[_references(structure)[0]]
+    if isinstance(structure, Mapping):
+        return {key: _numbered(part, number) for key, part in structure.items()}
+    return [_numbered(part, number) for part in structure]
+
+
+def _input(config: Mapping[str, Any]) -> dict[str, Any]:
+    shape = config["batch_shape"] if "batch_shape" in config else config["batch_input_shape"]
+    return {"name": config["name"], "shape": shape[1:], "dtype": config["dtype"]}
+
+
+def _n_outputs(layer: Mapping[str, Any]) -> int:
+    outputs = layer["config"].get("output_layers")
+    return 1 if outputs is None else len(_references(outputs))
+
+
+def _calls(layers: Sequence[Mapping[str, Any]]) -> Iterator[_Call]:
+    for place, layer in enumerate(layers):
+        for number, node in enumerate(layer["inbound_nodes"]):
+            arguments = dict(node["kwargs"])
+            training = arguments.pop("training", None)
+            if (others := {name: value for name, value in arguments.items() if value is not None}) != {}:
+                raise ValueError(
+                    f"A call of {layer['name']!r} must have no argument but `training`. Received: {others}"
+                )
+            sources = list(_symbols(node["args"], layer["name"]))
+            yield _Call(place, layer["name"], number, sources, training)
+
+
+def _symbols(arguments: Any, layer: str) -> Iterator[Reference]:
+    """Find the symbols in the arguments of a call, dicts in the order of their sorted keys."""
+    if isinstance(arguments, Mapping) and arguments.get("class_name") == "__keras_tensor__":
+        yield from _references(arguments["config"]["keras_history"])
+    elif isinstance(arguments, Mapping):
+        for key in sorted_keys(arguments):
+            yield from _symbols(arguments[key], layer)
+    elif isinstance(arguments, (list, tuple)):
+        for each in arguments:
+            yield from _symbols(each, layer)
+    else:
+        raise ValueError(f"A call of {layer!r} must have nothing but symbols as inputs. Received: {arguments!r}")
+
+
+def _in_order(calls: Iterator[_Call], known: set[Reference]) -> Iterator[_Call]:
+    """Yield each call after those whose outputs it reads."""
+    made = {(name, number) for name, number, _ in known}
+    waiting = list(calls)
+    while waiting:
+        ready = [call for call in waiting if all(source[:2] in made for source in call.sources)]
+        if not ready:
+            raise ValueError(f"The calls of layers must lead from the inputs. Received: {waiting[0].name!r} without")
+        yield from ready
+        made.update((call.name, call.number) for call in ready)
+        waiting = [call for call in waiting if (call.name, call.number) not in made]

@@ -1,0 +1,429 @@
+"""Models: layers put together, and compiled into one native network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+import cnn_core.models.keras_format as keras_format
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.display import show
+from cnn_core.foundation.structures import filled, flatten, map_structure
+from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.input import Input, InputLayer
+from cnn_core.models.predictor import compile_predictor
+from cnn_core.models.summary import format_summary
+from cnn_core.network.graph import CallGraph, Node, Symbol
+from cnn_core.network.interface import Interface
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
+from cnn_core.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from cnn_core.inspection import Trace
+
+
+@registry.register("Functional")
+class Model(Trainer, Layer):
+    """A network from inputs to outputs, put together by calling layers on symbols.
+
+    Parameters
+    ----------
+    inputs : Symbol, or list or dict of Symbol
+        As `Input` returns them.
+    outputs : Symbol, or list or dict of Symbol
+    name : str, default None
+    trainable : bool, default True
+
+    Raises
+    ------
+    ValueError
+        If an output depends on an input that is not listed, two layers have the same name, or dtypes differ.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, layers
+    >>> x = Input((4,))
+    >>> hidden = layers.Dense(8, activation="relu")(x)
+    >>> model = Model(x, layers.Dense(3, activation="softmax")(hidden))
+    >>> model.output_shape
+    (None, 3)
+    """
+
+    builds_once = False
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        Layer.__init__(self, name=name, trainable=trainable)
+        Trainer.__init__(self)
+        self._use(CallGraph(inputs, outputs))
+
+    def _use(self, graph: CallGraph) -> None:
+        """Take a graph over: from now on it is what the model computes."""
+        parts = cast("list[Symbol | Layer]", graph.in_order())
+        layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in parts]
+        names = Counter(layer.name for layer in layers)
+        for name, count in names.items():
+            if count > 1:
+                raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
+        self._interface = Interface.of(graph)
+        self._graph: CallGraph | None = graph
+        self._layers: list[Layer] = layers
+        self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None
+        self.dtype = self._interface.dtype.name
+        self._forget_network()
+        self.built = True
+
+    # Structure
+
+    @property
+    def graph(self) -> CallGraph:
+        """The calls of layers that lead from the inputs to the outputs."""
+        if self._graph is None:
+            raise ValueError(f"{self.name!r} has no input yet: begin it with Input(shape), or call build or fit")
+        return self._graph
+
+    @property
+    def inner_graph(self) -> CallGraph:
+        """What a graph around this model sees of its inside."""
+        return self.graph
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The inputs' symbols."""
+        return list(self.graph.inputs)
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The outputs' symbols."""
+        return list(self.graph.outputs)
+
+    @property
+    def input(self) -> Any:
+        """The inputs as they were given: a symbol, or a list or dict of symbols."""
+        return self.graph.input_structure
+
+    @property
+    def output(self) -> Any:
+        """The outputs as they were given."""
+        return self.graph.output_structure
+
+    @property
+    def input_shape(self) -> Any:
+        """The input's shape, or a list of shapes."""
+        shapes = [symbol.shape for symbol in self.graph.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """The output's shape, or a list of shapes."""
+        shapes = self.output_shapes
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shapes(self) -> list[tuple[Any, ...]]:
+        """The shape of every output."""
+        return list(self.interface.output_shapes)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names by which losses, metrics and targets can be given: dict keys, or the layers' names."""
+        return list(self.interface.output_names)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names by which inputs can be given: dict keys, or those of the symbols."""
+        return [spec.name for spec in self.interface.inputs]
+
+    @property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
+        if self._graph is None:
+            self.graph  # noqa: B018 - says what is missing
+        return self._interface
+
+    @property
+    def compute_dtype(self) -> np.dtype[Any]:
+        """The dtype in which the model computes, that of all its layers."""
+        return self.interface.dtype
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order in which they compute, inputs first."""
+        return list(self._layers)
+
+    def _inner_layers(self) -> Sequence[Layer]:
+        return self._layers
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name or its index.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer, or not exactly one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"`get_layer` takes either a name or an index. Received: name={name!r}, index={index!r}")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"`index` must be smaller than {len(layers)}. Received: index={index}")
+            return layers[index]
+        names = [layer.name for layer in layers]
+        return layers[names.index(validation.choice(name, "name", names))]
+
+    # Variables
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, in the order of the layers; one that several layers share counts once."""
+        return _unique(variable for layer in self._layers for variable in layer.variables)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those that training changes."""
+        if self._trained[0] != Variable.changes:
+            listed = (variable for layer in self._layers for variable in layer.trainable_variables)
+            self._trained = Variable.changes, _unique(listed) if self.trainable else []
+        return list(self._trained[1])
+
+    # Plan
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the operations of all layers into a plan."""
+        buffers = {id(symbol): buffer for symbol, buffer in zip(self.graph.inputs, inputs, strict=True)}
+        for node in self.graph.nodes:
+            with plan.called_with(node.training):
+                outputs = node.layer.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
+            buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, outputs, strict=True)})
+        return [buffers[id(symbol)] for symbol in self.graph.outputs]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output, which the model's own inputs fix."""
+        return self.output_shape
+
+    def plan(self) -> NetworkPlan:
+        """Compile the layers into a list of operations.
+
+        Raises
+        ------
+        ValueError
+            If the shape of an input is not known.
+        """
+        plan = NetworkPlan()
+        inputs = []
+        for symbol in self.graph.inputs:
+            sizes = [size for size in symbol.shape[1:] if size is not None]
+            if len(sizes) < len(symbol.shape) - 1:
+                raise ValueError(
+                    f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}"
+                )
+            inputs.append(plan.add_input(sizes))
+        for output in self.add_to(plan, inputs):
+            # Every output has a buffer of its own: a loss writes its derivative there, a predictor its result.
+            again = output in plan.outputs or output in plan.inputs
+            plan.outputs.append(
+                plan.add("activation", [output], plan.shapes[output], layer=self.name) if again else output
+            )
+        return plan
+
+    def _build_for(self, x: Any) -> None:
+        """Take the shape of the input from data, where it is not known yet."""
+
+    def _build_for_shapes(self, shapes: list[Any]) -> None:
+        """Take the shape of the input from a symbol, where it is not known yet."""
+
+    def _pack_outputs(self, arrays: list[Array]) -> Any:
+        structure = self.graph.output_structure
+        return arrays[0] if isinstance(structure, Symbol) else filled(structure, arrays)
+
+    # Calling
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
+
+        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`.
+        """
+        training = None if training is None else validation.boolean(training, "training")
+        if not isinstance(inputs, np.ndarray) and not validation.is_sparse(inputs):  # one of SciPy's is a dict
+            leaves = self._in_order(inputs)
+            if any(isinstance(leaf, Symbol) for leaf in leaves):
+                return self._call_model_on_symbols(leaves, training)
+        self._build_for(inputs)
+        if training:
+            return self._pack_outputs(flatten(Layer.__call__(self, self._batch_of(inputs), training=True)))
+        return self._pack_outputs(self._predict_arrays(inputs))
+
+    def _in_order(self, inputs: Any) -> list[Any]:
+        if self.built:
+            inputs = self.interface.input_form.by_name(inputs, "x")
+        if isinstance(inputs, Mapping) and self.built and set(inputs) == set(self.input_names):
+            return [inputs[name] for name in self.input_names]
+        return flatten(inputs)
+
+    def _batch_of(self, inputs: Any) -> Any:
+        """Return arrays of the model's dtype in the inputs' full shapes."""
+        data = self._dataset(inputs).dense()
+        arrays = [
+            np.asarray(rows).reshape(data.n, *symbol.shape[1:])
+            for rows, symbol in zip(data.inputs, self.graph.inputs, strict=True)
+        ]
+        return arrays[0] if self.n_inputs == 1 else arrays
+
+    def _call_model_on_symbols(self, leaves: list[Any], training: bool | None) -> Any:
+        for leaf in leaves:
+            if not isinstance(leaf, Symbol):
+                raise TypeError(
+                    f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}"
+                )
+        self._build_for_shapes([leaf.shape for leaf in leaves])
+        if len(leaves) != len(self.graph.inputs):
+            raise ValueError(f"{self.name!r} takes {len(self.graph.inputs)} inputs. Received: {len(leaves)}")
+        for symbol, leaf in zip(self.graph.inputs, leaves, strict=True):
+            if symbol.shape[1:] != leaf.shape[1:]:
+                raise ValueError(
+                    f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
+                )
+        outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
+        Node.of(self, leaves, outputs, training)
+        return filled(self.graph.output_structure, outputs)
+
+    # Looking inside
+
+    def trace(self, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
+        """Show z, a, delta, dW and db of every layer for a batch: see `inspection.trace`."""
+        import cnn_core.inspection as inspection
+
+        return inspection.trace(self, x, y, sample_weight)
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False) -> Any:
+        """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
+        import cnn_core.inspection as inspection
+
+        return inspection.gradients(self, x, y, sample_weight, with_inputs=with_inputs)
+
+    def predictor(self) -> Any:
+        """Return a function that predicts few rows with the least delay.
+
+        It works on a copy of the weights: training goes on without changing it, and any number of threads may call
+        it. NaN in x gives NaN; whatever else `predict` would refuse is refused here too.
+
+        Returns
+        -------
+        callable ``(x, out=None) -> numpy.ndarray``
+            `x` of shape (n, features) or (features,); `out`, if given, is filled and returned. An array of the model's
+            dtype in C order is read in place, anything else that resembles an array of numbers is converted first.
+
+        Raises
+        ------
+        ValueError
+            If the model has several inputs or outputs; by a call, if `x` or `out` has another shape, or `x` holds a
+            masked or missing value or one that the dtype cannot hold.
+        TypeError
+            By a call, if `x` holds texts, dates, complex numbers or other objects, or is sparse.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cnn_core import Input, Sequential, layers
+        >>> model = Sequential([Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+        >>> model.predictor()(np.array([1.0, 2.0], "float32"))
+        array([3.], dtype=float32)
+        """
+        return compile_predictor(self.interface, self.plan())
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print the layers, their output shapes and numbers of parameters, in ASCII where the output has no more."""
+        text = format_summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
+        (print_fn or show)(text)
+
+    # Configuration and files
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the layers and the calls that connect them."""
+        graph = self.graph
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "inputs": [{"name": s.name, "shape": list(s.shape[1:]), "dtype": s.dtype} for s in graph.inputs],
+            "layers": graph.layers,
+            "calls": graph.calls(),
+            "input_structure": graph.numbered(graph.input_structure),
+            "output_structure": graph.numbered(graph.output_structure),
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
+        """Build the model whose `get_config` returned `config`, with new weights."""
+        if keras_format.is_keras_functional(config):
+            config = keras_format.from_keras(config)
+        layers = [layer_of(each, custom_objects) for each in config["layers"]]
+        symbols: dict[int, Symbol] = {
+            number: Input(tuple(each["shape"]), name=each["name"], dtype=each["dtype"])
+            for number, each in enumerate(config["inputs"])
+        }
+        for call in config["calls"]:
+            layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
+            made = layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
+            symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
+        inputs, outputs = (
+            map_structure(symbols.__getitem__, config[name]) for name in ("input_structure", "output_structure")
+        )
+        model = cls.__new__(cls)
+        Model.__init__(model, inputs, outputs, config.get("name"), config.get("trainable", True))
+        return model
+
+    def to_json(self, **arguments: Any) -> str:
+        """Return the architecture as JSON, for `model_from_json`."""
+        import cnn_core.saving as saving
+
+        return saving.to_json(self, **arguments)
+
+    def save(self, filepath: Any, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Write architecture, weights, compile arguments and optimizer state to one file: see `saving.save_model`."""
+        import cnn_core.saving as saving
+
+        saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights alone."""
+        import cnn_core.saving as saving
+
+        saving.save_weights(self, filepath, overwrite=overwrite)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+        """Read weights that `save_weights` or `save` wrote."""
+        import cnn_core.saving as saving
+
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy and a pickle carry: all but native memory, locks and what follows from the rest."""
+        return {name: value for name, value in self.__dict__.items() if name not in self._transient}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Trainer.__init__(self)
+        Layer.__setstate__(self, state)
+        if self._graph is not None:
+            self._use(self._graph)
+
+
+def layer_of(value: Any, custom_objects: Any) -> Layer:
+    layer: Layer = value if isinstance(value, Layer) else registry.deserialize(value, custom_objects)
+    return layer
+
+
+def _unique(variables: Iterable[Variable]) -> list[Variable]:
+    return list({id(variable): variable for variable in variables}.values())

@@ -1,0 +1,175 @@
+"""A chain of layers, which is built as soon as its input is known."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, cast
+
+from cnn_core.data.adapt import feature_shape
+from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.input import Input, InputLayer
+from cnn_core.models.model import Model, layer_of
+from cnn_core.network.graph import CallGraph, Symbol
+from cnn_core.training.trainer import Trainer
+
+
+@registry.register()
+class Sequential(Model):
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : list of Layer, default None
+        May begin with an `Input`. Without one, and without `input_shape` in the first layer, the model is built by the
+        first data it sees.
+    name : str, default None
+    trainable : bool, default True
+
+    Examples
+    --------
+    >>> from cnn_core import Input, layers
+    >>> model = Sequential([Input((4,)), layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
+    >>> model.count_params()
+    67
+    """
+
+    def __init__(self, layers: Sequence[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
+        Layer.__init__(self, name=name, trainable=trainable)
+        Trainer.__init__(self)
+        self._layers = []
+        self._graph = None
+        self._first: Symbol | None = None
+        taken: set[str] = set()
+        for layer in layers or ():
+            self._append(layer, taken)
+        self._connect()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top; `rebuild` is there because Keras has it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no layer, has the name of another one, or does not fit what is below it; then it is not added.
+        RuntimeError
+            If the model trains or evaluates meanwhile, as for a callback, or is part of another model.
+        """
+        self._refuse_change("add")
+        before, first = list(self._layers), self._first
+        try:
+            self._append(layer, {known.name for known in before})
+            self._connect()
+        except BaseException:
+            self._layers, self._first = before, first
+            self._connect()
+            raise
+
+    def _append(self, layer: Any, taken: set[str]) -> None:
+        if isinstance(layer, (InputLayer, Symbol)):
+            if self._layers or self._first is not None:
+                raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
+            self._first = layer if isinstance(layer, Symbol) else layer.symbol
+            return
+        if not isinstance(layer, Layer):
+            raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
+        if layer.name in taken:
+            raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
+        if not self._layers and self._first is None:
+            self._first = _input_of(layer)
+        self._layers.append(layer)
+        taken.add(layer.name)
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""
+        self._refuse_change("pop")
+        if not self._layers:
+            raise ValueError("`pop` needs a layer. Received: a Sequential without layers")
+        layer = self._layers.pop()
+        self._connect()
+        return layer
+
+    def _refuse_change(self, purpose: str) -> None:
+        """Keep layers as they are where others count on them: a training under way, and models that hold this one."""
+        self._refuse_while_training(purpose)
+        if any(call() is not None for call in self.calls):
+            gc.collect()  # a model that was let go may not be gone yet
+        if any(call() is not None for call in self.calls):
+            raise RuntimeError(
+                f"`{purpose}` cannot change {self.name!r}, which was called and is part of another model: change it "
+                f"before that, or clone it"
+            )
+
+    def _connect(self) -> None:
+        """Call the layers one after the other, if the input is known."""
+        for node in [] if self._graph is None else self._graph.nodes:
+            node.forget()
+        self._graph = None
+        self._objectives = None
+        self._forget_network()
+        self.built = False
+        if self._first is None or not self._layers:
+            return
+        value: Any = self._first
+        for layer in self._layers:
+            value = layer(value)
+        self._use(CallGraph(self._first, value))
+
+    def _use(self, graph: CallGraph) -> None:
+        super()._use(graph)
+        self._layers = cast("list[Layer]", graph.layers)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the variables for inputs of this shape, batch dimension included."""
+        if input_shape is None:
+            raise ValueError("`input_shape` must be given, such as (None, 4). Received: input_shape=None")
+        if self.built and tuple(input_shape)[1:] != tuple(self.input_shape[1:]):
+            raise ValueError(
+                f"`input_shape` must be {self.input_shape}, for which {self.name!r} is built. "
+                f"Received: input_shape={input_shape}"
+            )
+        self._build_for_shapes([tuple(input_shape)])
+
+    def _build_for(self, x: Any) -> None:
+        if not self.built:
+            self._build_for_shapes([(None, *feature_shape(x))])
+
+    def _build_for_shapes(self, shapes: list[Any]) -> None:
+        if self.built:
+            return
+        if not self._layers:
+            raise ValueError("A model needs layers: add some. Received: a Sequential without layers")
+        self._first = Input(tuple(shapes[0][1:]) or (1,))
+        try:
+            self._connect()
+        except BaseException:
+            self._first = None
+            raise
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers from the bottom to the top, without the input."""
+        return list(self._layers)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the layers and the shape of the input."""
+        shape = None if self._first is None else [None, *self._first.shape[1:]]
+        return {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
+        """Build the model whose `get_config` returned `config`, with new weights."""
+        layers = [layer_of(each, custom_objects) for each in config["layers"]]
+        model = cls(layers, config.get("name"), config.get("trainable", True))
+        if config.get("build_input_shape") and layers:
+            model.build(tuple(config["build_input_shape"]))
+        return model
+
+
+def _input_of(layer: Layer) -> Symbol | None:
+    """Make the input that the first layer of a Sequential asks for, if it does: by its shape, or as a built model."""
+    if layer._first_shape is not None:
+        return Input(layer._first_shape)
+    if isinstance(layer, Model) and layer.built and layer.n_inputs == 1:
+        return Input(layer.input_shape[1:])
+    return None

@@ -1,0 +1,271 @@
+"""Symbolic values and the calls that made them: how the functional API remembers a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NotRequired, Protocol, TypedDict
+from weakref import ref
+
+from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.network.plan import NetworkPlan
+
+Shape = tuple[int | None, ...]
+
+
+class UndefinedError(AttributeError, ValueError):
+    """An attribute has no value yet: `hasattr` says so, and the message says what is missing."""
+
+
+class Symbol:
+    """Stand for an array that a network will compute: a shape, and the call that makes it.
+
+    Attributes
+    ----------
+    shape : tuple
+        With the batch dimension first, None.
+    node : Node or None
+        None for an input.
+    name : str
+    dtype : str
+    """
+
+    def __init__(self, shape: Shape, name: str, dtype: str, node: Node | None = None) -> None:
+        self.shape = shape
+        self.name = name
+        self.dtype = dtype
+        self.node = node
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    def __array__(self, *arguments: Any, **keywords: Any) -> Any:
+        raise TypeError(
+            f"{self!r} stands for a value that a model will compute; NumPy cannot compute with it. Use layers, "
+            "such as layers.Add, layers.Concatenate or layers.Activation"
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self!r} has no truth value")
+
+
+class LayerLike(Protocol):
+    """What a graph and a single block need of a layer; `cnn_core.layers.Layer` has it."""
+
+    name: str
+    dtype: str
+    n_inputs: int | None
+    n_draws: int
+    index_limit: int | None
+    calls: list[ref[Node]]
+
+    @property
+    def inner_graph(self) -> CallGraph | None:
+        """The calls inside, if the layer is a model."""
+
+    def ensure_built(self, shapes: Any) -> None:
+        """Build the layer unless it is built."""
+
+    def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the layer into a plan; return the buffers of its outputs."""
+
+
+class Node:
+    """One call of a layer on symbols; `training` is what the call said, None if nothing."""
+
+    def __init__(self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None) -> None:
+        self.layer = layer
+        self.inputs = tuple(inputs)
+        self.training = training
+        self.outputs: tuple[Symbol, ...] = ()
+
+    @classmethod
+    def of(
+        cls, layer: LayerLike, inputs: Sequence[Symbol], outputs: Sequence[Symbol], training: bool | None = None
+    ) -> Node:
+        """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
+        node = cls(layer, inputs, training)
+        node.outputs = tuple(outputs)
+        for symbol in outputs:
+            symbol.node = node
+        layer.calls.append(ref(node))
+        return node
+
+    def forget(self) -> None:
+        """Let the layer forget the call, because another one takes its place."""
+        self.layer.calls = [call for call in self.layer.calls if call() is not self]
+
+
+def nodes_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[Node]:
+    """Return the calls that lead from inputs to outputs, each after those it depends on.
+
+    Raises
+    ------
+    ValueError
+        If an output depends on an input that is not listed.
+    """
+    known = {id(symbol) for symbol in inputs}
+    order: list[Node] = []
+    visited: set[int] = set()
+    stack: list[tuple[Symbol, bool]] = [(symbol, False) for symbol in reversed(list(outputs))]
+    while stack:
+        symbol, expanded = stack.pop()
+        if id(symbol) in known or (symbol.node is not None and id(symbol.node) in visited):
+            continue
+        if symbol.node is None:
+            raise ValueError(f"`inputs` must list every input that the outputs depend on. Missing: {symbol.name!r}")
+        if expanded:
+            visited.add(id(symbol.node))
+            order.append(symbol.node)
+            continue
+        stack.append((symbol, True))
+        stack.extend((source, False) for source in reversed(symbol.node.inputs))
+    return order
+
+
+class Call(TypedDict):
+    """A node as plain data: the number of its layer, and those of the symbols it reads and makes.
+
+    `training` is there only if the call said something about it.
+    """
+
+    layer: int
+    inputs: list[int]
+    outputs: list[int]
+    training: NotRequired[bool]
+
+
+class CallGraph:
+    """The calls that lead from inputs to outputs, in an order in which they can be computed.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or list, tuple or dict of Symbol
+
+    Attributes
+    ----------
+    inputs, outputs : list of Symbol
+        Flattened.
+    input_structure, output_structure
+        As given.
+    nodes : list of Node
+
+    Raises
+    ------
+    TypeError
+        If something else than symbols is given.
+    ValueError
+        If an output depends on an input that is not listed, or an input is no input.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        for name, structure in (("inputs", inputs), ("outputs", outputs)):
+            for symbol in flatten(structure):
+                if not isinstance(symbol, Symbol):
+                    raise TypeError(
+                        f"`{name}` must be symbols, as Input() and calls of layers return. Received: {symbol!r}"
+                    )
+        self._set(inputs, outputs, nodes_between(flatten(inputs), flatten(outputs)))
+
+    def _set(self, inputs: Any, outputs: Any, nodes: list[Node]) -> None:
+        self.input_structure = inputs
+        self.output_structure = outputs
+        self.nodes = nodes
+        self.inputs: list[Symbol] = flatten(inputs)
+        self.outputs: list[Symbol] = flatten(outputs)
+
+    @property
+    def layers(self) -> list[LayerLike]:
+        """The layers that are called, each once, in the order of their first calls."""
+        return list({id(node.layer): node.layer for node in self.nodes}.values())
+
+    def in_order(self) -> list[Symbol | LayerLike]:
+        """Return inputs and layers in Keras's order, in which `get_weights` lists the weights of a model.
+
+        By falling depth, which is the number of calls on the longest way to an output; those of the same depth as a
+        walk from the outputs back to the inputs comes upon them.
+        """
+        depths: dict[int, int] = {}  # of nodes and input symbols
+        of_parts: dict[int, int] = {}  # of layers and input symbols
+        known = {id(symbol) for symbol in self.inputs}
+        for node in reversed(self.nodes):
+            depth = max(depths.get(id(node), 0), of_parts.get(id(node.layer), 0))
+            of_parts[id(node.layer)] = depths[id(node)] = depth
+            for source in node.inputs:
+                origin = source if source.node is None or id(source) in known else source.node
+                depths[id(origin)] = max(depths.get(id(origin), 0), depth + 1)
+        met = self._met()
+        parts: list[Symbol | LayerLike] = [*self.inputs, *self.layers]
+        of_parts.update((id(symbol), depths.get(id(symbol), 0)) for symbol in self.inputs)
+        return sorted(parts, key=lambda part: (-of_parts[id(part)], met.get(id(part), -1)))
+
+    def _met(self) -> dict[int, int]:
+        """Number layers and input symbols as a walk from the outputs, depth first, comes upon them."""
+        known = {id(symbol) for symbol in self.inputs}
+        met: dict[int, int] = {}
+        visited: set[int] = set()
+        stack = list(reversed(self.outputs))
+        while stack:
+            symbol = stack.pop()
+            node = None if id(symbol) in known else symbol.node
+            met.setdefault(id(symbol if node is None else node.layer), len(met))
+            if node is not None and id(node) not in visited:
+                visited.add(id(node))
+                stack.extend(reversed(node.inputs))
+        return met
+
+    @property
+    def symbols(self) -> list[Symbol]:
+        """The inputs and what each call makes; a symbol's place is its number in `calls` and in structures."""
+        return [*self.inputs, *(symbol for node in self.nodes for symbol in node.outputs)]
+
+    def calls(self) -> list[Call]:
+        """Return the nodes as plain data."""
+        number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
+        place = {id(layer): at for at, layer in enumerate(self.layers)}
+        calls: list[Call] = []
+        for node in self.nodes:
+            calls.append(
+                {
+                    "layer": place[id(node.layer)],
+                    "inputs": [number[id(symbol)] for symbol in node.inputs],
+                    "outputs": [number[id(symbol)] for symbol in node.outputs],
+                }
+            )
+            if node.training is not None:
+                calls[-1]["training"] = node.training
+        return calls
+
+    def numbered(self, structure: Any) -> Any:
+        """Return a structure of symbols with their numbers in their place."""
+        number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
+        return map_structure(lambda symbol: number[id(symbol)], structure)
+
+    # Pickled and copied as a flat list: following symbols to nodes and nodes to symbols would recurse as deep as the
+    # network is.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "layers": self.layers,
+            "symbols": [(symbol.shape, symbol.name, symbol.dtype) for symbol in self.symbols],
+            "calls": self.calls(),
+            "inputs": self.numbered(self.input_structure),
+            "outputs": self.numbered(self.output_structure),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        symbols = [Symbol(*each) for each in state["symbols"]]
+        find = symbols.__getitem__
+        nodes = [
+            Node.of(
+                state["layers"][call["layer"]],
+                list(map(find, call["inputs"])),
+                list(map(find, call["outputs"])),
+                call.get("training"),
+            )
+            for call in state["calls"]
+        ]
+        self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)

@@ -1,0 +1,241 @@
+"""The flat vector of a model's trained parameters, and the native optimizer over it.
+
+Every tensor starts on a 64-byte boundary; the gaps hold zeros and stay zero. Gradients and optimizer state are vectors
+of the same layout.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+import cnn_core._core as _core
+from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
+from cnn_core.network.tensor_rules import tensor_rule
+from cnn_core.network.variables import Variable
+from cnn_core.optimizers import Optimizer
+
+
+def laid_out(sizes: Sequence[int], itemsize: int) -> tuple[list[int], int]:
+    """Return where each of some tensors starts in a flat vector, and how long the vector is."""
+    unit = ALIGNMENT // itemsize
+    ends = list(itertools.accumulate((-(-size // unit) * unit for size in sizes), initial=0))
+    return ends[:-1], ends[-1]
+
+
+class ParameterVector:
+    """Collect variables in one flat vector; each becomes a view of it.
+
+    Parameters
+    ----------
+    variables : sequence of Variable
+        Of one dtype, each once.
+    dtype : numpy.dtype
+
+    Attributes
+    ----------
+    values, gradients : numpy.ndarray of shape (size,)
+    """
+
+    def __init__(self, variables: Sequence[Variable], dtype: np.dtype[Any]) -> None:
+        self.variables = list(variables)
+        self.offsets, size = laid_out([variable.size for variable in variables], dtype.itemsize)
+        self.values = aligned_zeros(size, dtype)
+        self.gradients = aligned_zeros(size, dtype)
+        self._views = self.split(self.values)
+        self._gradient_of = {
+            id(variable): view for variable, view in zip(variables, self.split(self.gradients), strict=True)
+        }
+        self._nadam_reached = (0, 1.0)
+        # By `native_optimizer`: native objects that add penalties at most; what the other depends on, and itself.
+        self.kept_penalties: dict[bool, Any] = {}
+        self.kept_native: tuple[Any, Any] | None = None
+        self.reclaim()
+
+    def reclaim(self) -> None:
+        """Take back, with their values, the variables that another model's vector has taken over meanwhile."""
+        for variable, view in zip(self.variables, self._views, strict=True):
+            if variable.array is not view:
+                variable.move_to(view)
+
+    def is_of(self, variables: Sequence[Variable | None]) -> bool:
+        """Whether these are the variables that it collects, in this order."""
+        return len(variables) == len(self.variables) and all(map(operator.is_, self.variables, variables))
+
+    def split(self, vector: Array) -> list[Array]:
+        """Return a vector of this layout as one view for each variable, in its shape."""
+        return [
+            vector[offset : offset + variable.size].reshape(variable.shape)
+            for variable, offset in zip(self.variables, self.offsets, strict=True)
+        ]
+
+    def gradient_of(self, variable: Variable) -> Array | None:
+        """Return the view of the gradient that belongs to a variable, None if it is not trained."""
+        return self._gradient_of.get(id(variable))
+
+    # What the native optimizer is told
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return (offset, size) of every variable."""
+        return [(offset, variable.size) for variable, offset in zip(self.variables, self.offsets, strict=True)]
+
+    def nadam_product(self, beta_1: float, iterations: int) -> float:
+        """Return Nadam's product of the momenta of all updates so far; mostly few have come since it was asked last."""
+        first, product = self._nadam_reached
+        if first > iterations:
+            first, product = 0, 1.0
+        for t in range(first + 1, iterations + 1):
+            product *= beta_1 * (1 - 0.5 * 0.96**t)
+        self._nadam_reached = iterations, product
+        return product
+
+    def segments(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, float]]:
+        """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one."""
+        segments: list[tuple[int, int, float, float, float]] = []
+        for variable, offset in zip(self.variables, self.offsets, strict=True):
+            decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
+            decay = variable.decay_multiplier if decays else 0.0
+            settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
+            if segments and segments[-1][2:] == settings:
+                first = segments[-1][0]
+                segments[-1] = (first, offset + variable.size - first, *settings)
+            else:
+                segments.append((offset, variable.size, *settings))
+        return segments
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return what only some variables have: penalties and constraints."""
+        return [
+            tensor_rule(variable, offset)
+            for variable, offset in zip(self.variables, self.offsets, strict=True)
+            if variable.regularizer is not None or variable.constraint is not None
+        ]
+
+
+# For which variables an optimizer's state is laid out, with their sizes. Weak on both sides: an optimizer may outlive
+# its model, and neither keeps the other's memory. A copied or loaded optimizer has no entry: its state fits or it does
+# not.
+_LAYOUTS: WeakKeyDictionary[Optimizer, list[tuple[ref[Variable], int]]] = WeakKeyDictionary()
+
+
+def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
+    """Make an optimizer's state vectors fit the parameters; what belongs to a variable stays with it.
+
+    Raises
+    ------
+    ValueError
+        If the state belongs to other variables altogether.
+    """
+    layout = _LAYOUTS.get(optimizer)
+    owners = None if layout is None else [owner() for owner, _ in layout]
+    stays = owners is not None and parameters.is_of(owners)
+    if layout is not None and owners is not None and not stays:
+        _move_state(optimizer, parameters, owners, [size for _, size in layout])
+    for slot, initial in (*optimizer.slots(), *optimizer.tail_slots()):
+        vector = optimizer.state.get(slot)
+        if vector is None:
+            vector = optimizer.state[slot] = aligned_zeros(parameters.values.size, parameters.values.dtype)
+            vector[...] = initial
+        elif vector.size != parameters.values.size or vector.dtype != parameters.values.dtype:
+            raise ValueError(
+                f"The optimizer's state {slot!r} belongs to another model or to other trainable layers: this model has "
+                f"{parameters.values.size} numbers of {parameters.values.dtype} to train. Received: {vector.size} of "
+                f"{vector.dtype}"
+            )
+        elif vector.ctypes.data % ALIGNMENT:
+            optimizer.state[slot] = aligned_copy(vector)
+    if not stays:
+        _LAYOUTS[optimizer] = [(ref(variable), variable.size) for variable in parameters.variables]
+
+
+def _move_state(
+    optimizer: Optimizer, parameters: ParameterVector, owners: Sequence[Variable | None], sizes: Sequence[int]
+) -> None:
+    """Lay the state out anew, for other variables than before: layers were frozen, thawed, added or taken off."""
+    known = {id(variable) for variable in parameters.variables}
+    if optimizer.state and owners and not any(id(owner) in known for owner in owners):
+        raise ValueError(
+            f"The optimizer {optimizer.name!r} has trained another model, whose state it keeps: give every model an "
+            "optimizer of its own"
+        )
+    initial = dict((*optimizer.slots(), *optimizer.tail_slots()))
+    for slot, old in optimizer.state.items():
+        offsets, length = laid_out(sizes, old.itemsize)
+        if length != old.size:
+            continue  # restored from elsewhere; it fits the parameters, or `adopt_state` says so
+        parts = {
+            id(owner): old[offset : offset + size]
+            for owner, offset, size in zip(owners, offsets, sizes, strict=True)
+            if owner is not None
+        }
+        new = aligned_zeros(parameters.values.size, parameters.values.dtype)
+        new[...] = initial.get(slot, 0.0)
+        for variable, view in zip(parameters.variables, parameters.split(new), strict=True):
+            if id(variable) in parts:
+                view.reshape(-1)[...] = parts[id(variable)]
+        optimizer.state[slot] = new
+
+
+def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *, penalties: bool = True) -> Any:
+    """Return the native optimizer, with the state vectors that `optimizer` keeps.
+
+    Without an optimizer its penalties still count, unless they are not wanted either: that is what evaluation and
+    gradients need.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer's state belongs to other parameters.
+    """
+    if optimizer is None:
+        if penalties not in parameters.kept_penalties:
+            rules, vectors = parameters.rules() if penalties else [], (parameters.values, parameters.gradients)
+            parameters.kept_penalties[penalties] = _core.Optimizer(
+                "sgd", (0.0, 0.0), _tail(None), [], rules, [], *vectors, [], None, None
+            )
+        return parameters.kept_penalties[penalties]
+    name, hyperparameters = optimizer.rule()
+    tail, state, segments = _tail(optimizer), optimizer.state, parameters.segments(optimizer)
+    # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
+    depends_on = (optimizer, name, hyperparameters, tail, segments, list(map(id, state.values())))
+    if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
+        adopt_state(optimizer, parameters)
+        depends_on = (*depends_on[:-1], list(map(id, state.values())))
+        native = _core.Optimizer(
+            name,
+            hyperparameters,
+            tail,
+            segments,
+            parameters.rules(),
+            parameters.ranges(),
+            parameters.values,
+            parameters.gradients,
+            [state[slot] for slot, _ in optimizer.slots()],
+            state["average"] if optimizer.use_ema else None,
+            state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
+        )
+        parameters.kept_native = depends_on, native
+    native = parameters.kept_native[1]
+    if name == "nadam":
+        native.nadam_product = parameters.nadam_product(hyperparameters[0], optimizer.iterations)
+    return native
+
+
+def _tail(optimizer: Optimizer | None) -> dict[str, Any]:
+    """The common arguments in native terms: 0 stands for none."""
+    number = {
+        "weight_decay": getattr(optimizer, "weight_decay", None),
+        "clip_value": getattr(optimizer, "clipvalue", None),
+        "clip_norm": getattr(optimizer, "clipnorm", None),
+        "global_clip_norm": getattr(optimizer, "global_clipnorm", None),
+        "average_momentum": getattr(optimizer, "ema_momentum", None),
+        "average_period": getattr(optimizer, "ema_overwrite_frequency", None),
+    }
+    tail: dict[str, Any] = {name: value or 0 for name, value in number.items()}
+    tail["accumulation"] = getattr(optimizer, "gradient_accumulation_steps", None) or 1
+    return tail

@@ -1,0 +1,215 @@
+"""A network as native code runs it: a list of operations over numbered buffers.
+
+A plan has sizes and variables, but neither dtype nor data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import cnn_core.foundation.random_state as random_state
+from cnn_core.activations import Activation
+from cnn_core.network.custom import CustomCalls, TensorCalls
+from cnn_core.network.variables import Variable
+
+# Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
+_FUSED_ROW_WISE = frozenset({"softmax", "log_softmax", "sparsemax"})
+Shape = tuple[int, ...]
+
+
+class Operation(NamedTuple):
+    """One step of a plan: reads buffers and parameters, writes one buffer.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `_core.OPERATIONS`.
+    inputs : tuple of int
+        Buffers.
+    output : int
+        A buffer that no earlier operation wrote; a penalty on activities writes nothing and names its input.
+    tensors : tuple of int or None
+        Parameters, as the kind orders them.
+    activation : str
+        Applied to the output; its parameters follow.
+    reals, integers : tuple
+        What else the kind needs.
+    custom : object or None
+        The Python object that a custom operation or activation calls.
+    frozen : callable or None
+        Tells, whenever a pass begins, whether the operation keeps to what it has learned even in training.
+    layer : str
+        The name of the layer it came from.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    tensors: tuple[int | None, ...] = ()
+    activation: str = "linear"
+    activation_parameters: tuple[float, ...] = ()
+    reals: tuple[float, ...] = ()
+    integers: tuple[int, ...] = ()
+    custom: Any = None
+    layer: str = ""
+    frozen: Callable[[], bool] | None = None
+
+
+# Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
+_FIRST_STREAM = 2**61
+
+
+class NetworkPlan:
+    """A plan being built, or built."""
+
+    def __init__(self) -> None:
+        self.shapes: list[Shape] = []
+        self.operations: list[Operation] = []
+        self.variables: list[Variable] = []
+        self.inputs: list[int] = []
+        self.outputs: list[int] = []
+        self.training: bool | None = None  # what a call on symbols said to the layers that are entered now
+        self.next_seed: Callable[[], int] | None = None  # for every run, where inference draws random numbers
+
+    @property
+    def buffers(self) -> list[tuple[int, int]]:
+        """(rows per sample, width) of every buffer."""
+        return [(math.prod(shape[:-1]), shape[-1]) for shape in self.shapes]
+
+    @property
+    def tensor_sizes(self) -> list[int]:
+        return [variable.size for variable in self.variables]
+
+    def add_buffer(self, shape: Sequence[int]) -> int:
+        """Add a buffer for values of `shape` per sample and return its number."""
+        self.shapes.append(tuple(shape) or (1,))
+        return len(self.shapes) - 1
+
+    def add_input(self, shape: Sequence[int]) -> int:
+        """Add a buffer that the network's caller fills."""
+        self.inputs.append(self.add_buffer(shape))
+        return self.inputs[-1]
+
+    def tensor(self, variable: Variable | None) -> int | None:
+        """Return the number of a parameter, entering it if it is new."""
+        if variable is None:
+            return None
+        for number, known in enumerate(self.variables):
+            if known is variable:
+                return number
+        self.variables.append(variable)
+        return len(self.variables) - 1
+
+    def stream(self, seed: int | None = None) -> int:
+        """Return the stream of random numbers for the operation that is added next.
+
+        Parameters
+        ----------
+        seed : int, default None
+            The layer's own. None: a number from the operation's place, so that a network built again draws again
+            what it drew; the model's seed makes the difference between models.
+        """
+        return _FIRST_STREAM + len(self.operations) if seed is None else seed % _FIRST_STREAM
+
+    @contextmanager
+    def called_with(self, training: bool | None) -> Iterator[None]:
+        """Enter layers as a call with `training` wants them; None leaves it to the calls around it."""
+        before = self.training
+        self.training = before if training is None else training
+        try:
+            yield
+        finally:
+            self.training = before
+
+    def add_noise(self, kind: str, source: int, reals: Sequence[float], *, layer: str, seed: int | None = None) -> int:
+        """Add an operation that draws random numbers: in training, or as the layer's call says."""
+        if self.training is False:
+            return source
+        if self.training:
+            self.next_seed = random_state.next_seed
+        integers = [self.stream(seed), seed is not None, self.training is True]
+        return self.add(kind, [source], self.shapes[source], layer=layer, reals=reals, integers=integers)
+
+    def add_activity_penalty(self, buffer: int, regularizer: Any, layer: str) -> None:
+        """Add a penalty on what a buffer holds to the loss, divided by the batch size."""
+        native = getattr(regularizer, "native", None) == "l1_l2"
+        reals = (float(regularizer.l1), float(regularizer.l2)) if native else ()
+        custom = None if native else TensorCalls(regularizer, (-1, *self.shapes[buffer]))
+        self.operations.append(
+            Operation("activity_penalty", (buffer,), buffer, reals=reals, custom=custom, layer=layer)
+        )
+
+    def add_permutation(self, source: int, order: Sequence[int], layer: str) -> int:
+        """Add an operation that puts the axes of a sample in another order: axis i of the output is `order[i]`."""
+        shape = self.shapes[source]
+        if tuple(order) == tuple(range(len(shape))):
+            return source
+        integers = (len(shape), *shape, *order)
+        return self.add("permute", [source], [shape[axis] for axis in order], layer=layer, integers=integers)
+
+    def add_reshaping(self, source: int, shape: Sequence[int], layer: str) -> int:
+        """Add an operation that cuts the elements of a sample into another shape."""
+        if tuple(shape) == self.shapes[source]:
+            return source
+        return self.add("reshape", [source], shape, layer=layer)
+
+    def add(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        *,
+        layer: str,
+        variables: Sequence[Variable | None] = (),
+        activation: Activation | None = None,
+        reals: Sequence[float] = (),
+        integers: Sequence[int] = (),
+        custom: Any = None,
+        frozen: Callable[[], bool] | None = None,
+    ) -> int:
+        """Add an operation, with its activation fused or following it, and return its output's buffer."""
+        fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
+        name, parameters = "linear", tuple[float, ...]()
+        if activation is not None and fused:
+            name, parameters, called = _native_activation(activation)
+            custom = custom or called
+        output = self.add_buffer(shape)
+        tensors = tuple(self.tensor(variable) for variable in variables)
+        self.operations.append(
+            Operation(
+                kind,
+                tuple(inputs),
+                output,
+                tensors,
+                name,
+                parameters,
+                tuple(map(float, reals)),
+                tuple(map(int, integers)),
+                custom,
+                layer,
+                frozen,
+            )
+        )
+        return output if activation is None or fused else self.add_activation(output, activation, layer)
+
+    def add_activation(self, source: int, activation: Activation, layer: str) -> int:
+        """Add an activation as an operation of its own."""
+        shape = self.shapes[source]
+        if activation.native == "glu":
+            shape = (*shape[:-1], shape[-1] // 2)
+        output = self.add_buffer(shape)
+        name, parameters, called = _native_activation(activation)
+        self.operations.append(
+            Operation("activation", (source,), output, (), name, parameters, custom=called, layer=layer)
+        )
+        return output
+
+
+def _native_activation(activation: Activation) -> tuple[str, tuple[float, ...], CustomCalls | None]:
+    """Return the native name, the parameters, and what is to be called where only Python knows the activation."""
+    if activation.native is None:
+        return "custom", (), CustomCalls(activation)
+    return activation.native, activation.parameters, None

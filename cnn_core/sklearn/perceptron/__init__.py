@@ -1,0 +1,1 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's multi-layer perceptrons, trained here."""

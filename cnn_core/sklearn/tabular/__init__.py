@@ -1,0 +1,1 @@
+"""TabularClassifier and TabularRegressor: networks that take a table as it is."""

@@ -1,0 +1,442 @@
+"""What the tabular estimators share: arguments, tables, splitting, training and files.
+
+`fit` works on a copy that knows the parameters only; its attributes are taken over when all of them are there.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import numbers
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+import cnn_core.activations as activations
+import cnn_core.foundation.model_file as model_file
+import cnn_core.foundation.validation as validation
+import cnn_core.losses as losses
+from cnn_core.foundation.arrays import Array
+from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
+from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
+from cnn_core.sklearn.tabular.columns import columns_of
+from cnn_core.sklearn.tabular.encoders import TablePreprocessor
+from cnn_core.sklearn.tabular.fitted_start import start_from_data
+from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
+from cnn_core.sklearn.tabular.network import MAX_MEMBERS, TabularNetwork
+from cnn_core.sklearn.tabular.predictor import METADATA_KEY, TablePredictor, array_of_rows
+from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
+from cnn_core.sklearn.tabular.table_arrays import is_frame
+from cnn_core.sklearn.tabular.table_rows import are_named_rows
+from cnn_core.sklearn.tabular.training import Part, ProgressLine, Training, TrainingPlan
+from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
+
+if TYPE_CHECKING:
+    from cnn_core.models import Model
+
+
+@dataclass
+class TrainingTable:
+    """A table that `fit` was given, checked: y holds class numbers or rows of targets."""
+
+    X: Any
+    y: Array
+    weights: Array | None
+    X_val: Any
+    y_val: Any
+
+
+class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """What both estimators share."""
+
+    _task: str
+    _head: str
+
+    def __init__(
+        self,
+        preset: str = "td_s",
+        *,
+        hidden_layer_sizes: Any = None,
+        activation: Any = None,
+        learning_rate: Any = None,
+        epochs: int = 256,
+        batch_size: int = 256,
+        validation_fraction: float = 0.2,
+        eval_metric: Any = "auto",
+        n_members: int = 1,
+        categorical_features: Any = "from_dtype",
+        time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.preset = preset
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.eval_metric = eval_metric
+        self.n_members = n_members
+        self.categorical_features = categorical_features
+        self.time_limit = time_limit
+        self.patience = patience
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    # Arguments
+
+    def _recipe(self) -> Recipe:
+        """The preset's recipe with what the arguments change."""
+        if not isinstance(self.preset, str) or self.preset not in PRESETS:
+            raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}. Received: preset={self.preset!r}")
+        changes: dict[str, Any] = {}
+        if self.hidden_layer_sizes is not None:
+            sizes = self.hidden_layer_sizes
+            sizes = (sizes,) if isinstance(sizes, numbers.Integral) else sizes
+            changes["hidden"] = tuple(validation.positive_integer(size, "hidden_layer_sizes") for size in sizes)
+        if self.activation is not None:
+            changes["activation"] = activations.get(self.activation)
+        if self.learning_rate is not None:
+            changes["learning_rate"] = validation.positive_number(self.learning_rate, "learning_rate")
+        recipe = replace(PRESETS[self.preset][self._task], **changes)
+        activation = activations.get(recipe.activation)
+        if recipe.parametric and (activation.native is None or activation.row_wise):
+            raise ValueError(
+                f"`activation` must be a built-in, elementwise one with preset={self.preset!r}. "
+                f"Received: activation={self.activation!r}"
+            )
+        return recipe
+
+    def _check_arguments(self) -> None:
+        validation.positive_integer(self.epochs, "epochs")
+        validation.positive_integer(self.batch_size, "batch_size")
+        validation.fraction(self.validation_fraction, "validation_fraction", include_one=False)
+        if validation.positive_integer(self.n_members, "n_members") > MAX_MEMBERS:
+            raise ValueError(f"`n_members` must be at most {MAX_MEMBERS}. Received: n_members={self.n_members}")
+        if self.time_limit is not None:
+            validation.positive_number(self.time_limit, "time_limit")
+        if self.patience is not None:
+            validation.positive_integer(self.patience, "patience")
+
+    # Tables
+
+    def _table(self, X: Any, reset: bool) -> Any:
+        """Check a table: a frame as it is, anything else as an array; keep or compare its columns."""
+        if hasattr(X, "collect"):
+            raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
+        if is_frame(X):
+            rows, width = X.shape
+            _refuse_repeated(X)
+            if not rows or not width:
+                what = f"{rows} sample(s)" if not rows else f"{width} feature(s)"
+                raise ValueError(f"Found array with {what} (shape=({rows}, {width})) while a minimum of 1 is required.")
+            return validate_data(self, X, reset=reset, skip_check_array=True)
+        if isinstance(X, (list, tuple)):
+            X = array_of_rows(X)
+        return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
+
+    def _features(self, X: Any) -> Array:
+        """What the network reads of a table, or of rows by name."""
+        check_is_fitted(self)
+        predictor: TablePredictor = self.predictor_
+        if are_named_rows(X):
+            return predictor.features(X)
+        return predictor.preprocessor.transform(columns_of(self._table(X, reset=False), predictor.preprocessor.kinds))
+
+    # Fitting
+
+    def _fit_anew(self, *arguments: Any) -> Self:
+        """Let a copy without anything fitted learn, and take its attributes over all at once.
+
+        Where it is interrupted, what was fitted before stays; where nothing was, the best epoch so far is kept.
+        """
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update({name: value for name, value in vars(self).items() if not _is_fitted_name(name)})
+        try:
+            _learn(fresh, *arguments)
+        except KeyboardInterrupt:
+            if hasattr(fresh, "predictor_") and not hasattr(self, "predictor_"):
+                self.__dict__ = fresh.__dict__
+            raise
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        """Set every fitted attribute; the last of them is `predictor_`."""
+        raise NotImplementedError
+
+    def _train_on(self, table: TrainingTable) -> None:
+        """Split, preprocess and train."""
+        began, recipe = time.monotonic(), self._recipe()
+        if (table.X_val is None) != (table.y_val is None):
+            given, missing = ("y_val", "X_val") if table.X_val is None else ("X_val", "y_val")
+            raise ValueError(f"`X_val` and `y_val` must be passed together. Received: {given} without {missing}")
+        generator = check_random_state(self.random_state)
+        seeds = [int(seed) for seed in generator.randint(np.iinfo(np.int32).max, size=3)]
+        y = table.y
+        rows, weights = rows_and_weights(table.X, y, table.weights)
+        train, held_out = rows, np.empty(0, np.int64)
+        if table.X_val is None:
+            train, held_out = split(y, rows, self.validation_fraction, seeds[0], self._task == "classification")
+        preprocessor = TablePreprocessor(self.categorical_features, recipe.n_bins, recipe.most_one_hot)
+        columns = preprocessor.learn_kinds(table.X)
+        preprocessor.fit(columns, train)
+        targets = self._fit_targets(y[train], None if weights is None else weights[train])
+        part = Part(preprocessor.transform(columns, train), targets, relative(weights, train))
+        network = TabularNetwork(
+            recipe, preprocessor.layout, self._n_outputs(targets.shape[1]), self._head, self.n_members, seeds[1]
+        )
+        predictor = self._new_predictor(preprocessor, network)
+        x_val, y_val, weights_val = None, None, None
+        if table.X_val is not None:
+            x_val = self._held_out_features(predictor, table.X_val)
+            y_val = self._held_out_targets(table.y_val)
+            if len(x_val) != len(y_val):
+                raise ValueError(f"X_val has {len(x_val)} rows, y_val {len(y_val)}")
+        elif len(held_out):
+            x_val, y_val = preprocessor.transform(columns, held_out), y[held_out]
+            weights_val = None if weights is None else weights[held_out]
+        score = None if y_val is None else self._score_function(predictor, y_val, weights_val)
+        if recipe.fitted_start:
+            start_from_data(network, part.x, seeds[1] + 1)
+        plan = self._plan(score, seeds[2])
+        if EpochCallbacks.are_wanted(self):
+            plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
+        plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
+        self._train(predictor, Training(network, part, x_val, plan))
+
+    def _held_out_features(self, predictor: TablePredictor, X: Any) -> Array:
+        if are_named_rows(X):
+            return predictor.features(X)
+        return predictor.preprocessor.transform(self._table(X, reset=False))
+
+    def _plan(self, score: Any, seed: int) -> TrainingPlan:
+        metric = self._metric_name() if score is not None else ""
+        return TrainingPlan(
+            self._loss(),
+            score,
+            self.epochs,
+            self.batch_size,
+            seed,
+            report=ProgressLine(metric) if self.verbose else None,
+            patience=self.patience,
+            metric=metric,
+        )
+
+    def _fitted_now(self, predictor: Any) -> dict[str, Any]:
+        """What would be fitted if training ended now, by name, for scikit-learn's callbacks."""
+        copied = copy.copy(self)
+        copied._take(predictor.with_network(copy.copy(predictor.network)))
+        return {name: value for name, value in vars(copied).items() if _is_fitted_name(name)}
+
+    def _train(self, predictor: Any, training: Training) -> None:
+        try:
+            training.run()
+        finally:
+            if training.losses:  # Ctrl-C leaves the best epoch
+                self.n_iter_ = len(training.losses)
+                self.loss_curve_ = training.losses
+                self.validation_curve_ = [float(np.mean(each)) for each in training.scores]
+                self.best_epochs_ = training.best_epochs
+                self._take(predictor)
+        undefined = sum(score != score for each in training.scores for score in each)
+        if undefined:
+            warnings.warn(
+                f"`eval_metric`={self.eval_metric!r} is undefined on the held-out rows in {undefined} of "
+                f"{sum(map(len, training.scores))} epochs, which count as the worst. Hold out more rows with "
+                "`validation_fraction`, pass `X_val` and `y_val` of your own, or choose another metric",
+                stacklevel=2,
+            )
+
+    def _take(self, predictor: Any) -> None:
+        """Set what was learnt as attributes."""
+        self.preprocessor_ = predictor.preprocessor
+        if predictor.network is not None:
+            self.network_ = predictor.network
+        self.predictor_ = predictor
+
+    # What the tasks add
+
+    def _loss(self) -> losses.Loss:
+        raise NotImplementedError
+
+    def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> Any:
+        raise NotImplementedError
+
+    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
+        raise NotImplementedError
+
+    def _n_outputs(self, n_targets: int) -> int:
+        return n_targets
+
+    def _held_out_targets(self, y: Any) -> Array:
+        raise NotImplementedError
+
+    def _score_function(self, predictor: Any, y: Array, weights: Array | None) -> Any:
+        raise NotImplementedError
+
+    def _metric_name(self) -> str:
+        raise NotImplementedError
+
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+        raise NotImplementedError
+
+    # Importance
+
+    def feature_importances(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        scoring: Any = None,
+        n_repeats: int = 5,
+        random_state: Any = None,
+    ) -> Importances:
+        """Measure how much worse the score becomes when a column is shuffled.
+
+        Parameters
+        ----------
+        X : data frame or array of shape (n, columns)
+            Best rows that were not trained on.
+        y : array-like of shape (n,) or (n, targets)
+        sample_weight : array-like of shape (n,), default None
+        scoring : str or callable, default None
+            A scorer of scikit-learn's, or a callable of (estimator, X, y), of which more is better. None is what
+            `score` measures: the accuracy of a classifier, R^2 of a regressor.
+        n_repeats : int, default 5
+        random_state : int or RandomState, default None
+
+        Returns
+        -------
+        Importances
+            An array of shape (columns,) with the mean losses of score, and `names`.
+        """
+        x = self._features(X)
+        check_consistent_length(x, y, sample_weight)
+        repeats = validation.positive_integer(n_repeats, "n_repeats")
+
+        def score(features: Array) -> float:
+            return self._score_of_features(features, y, sample_weight, scoring, X)
+
+        generator = check_random_state(random_state)
+        preprocessor = self.predictor_.preprocessor
+        return Importances(shuffled_losses(score, x, preprocessor.places, repeats, generator), preprocessor.names)
+
+    # The network
+
+    def to_model(self) -> Model:
+        """Return the network as a model of cnn_core with weights of its own: to trace, draw, save and export.
+
+        Its inputs are what ``network_.inputs(preprocessor_.transform(X))`` returns, a list of arrays; its output is
+        what `predict_proba`, or `predict`, returns as (n, targets), up to rounding: the factors of features and the
+        scale of targets are part of its kernels. With `quantiles` it is those and the median, ascending by level, as
+        the network gives them, not sorted. Dropout is left out.
+
+        Raises
+        ------
+        ValueError
+            If the estimator was fitted to a single class.
+        """
+        from cnn_core.sklearn.tabular.model import model_of
+
+        check_is_fitted(self)
+        return model_of(self.predictor_)
+
+    # Files
+
+    def save(self, path: Any) -> None:
+        """Write the fitted estimator, its preprocessing included, to a file of data only.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom ending in ".safetensors".
+
+        Raises
+        ------
+        ValueError
+            If the activation is not a built-in one.
+        """
+        model_file.write(path, *self.contents())
+
+    def contents(self) -> tuple[dict[str, Array], dict[str, str]]:
+        """Return what `save` writes: the tensors and the metadata of the file."""
+        check_is_fitted(self)
+        return self.predictor_.weights(), {METADATA_KEY: json.dumps(self._state())}
+
+    def _state(self) -> dict[str, Any]:
+        """All that was fitted but the weights, as plain data."""
+        parameters = self.get_params(deep=False)
+        if self.activation is not None:
+            activation = activations.get(self.activation)
+            if activation.native is None:
+                raise ValueError(
+                    "A file holds data only, and no code: `activation` must be a built-in one. "
+                    f"Received: activation={self.activation!r}"
+                )
+            parameters["activation"] = activations.serialize(activation)
+        parameters = {name: value for name, value in parameters.items() if _is_plain(value)}
+        return {
+            "task": self._task,
+            "parameters": parameters,
+            "n_features_in": self.n_features_in_,
+            "feature_names_in": [str(name) for name in getattr(self, "feature_names_in_", [])],
+            "n_iter": self.n_iter_,
+            "best_epochs": [int(epoch) for epoch in self.best_epochs_],
+            "loss_curve": self.loss_curve_,
+            "validation_curve": self.validation_curve_,
+            **self.predictor_.state(),
+        }
+
+    def _restore(self, state: Mapping[str, Any], predictor: Any) -> None:
+        self.n_features_in_ = int(state["n_features_in"])
+        if state["feature_names_in"]:
+            self.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
+        self.n_iter_ = int(state["n_iter"])
+        self.best_epochs_ = list(state["best_epochs"])
+        self.loss_curve_, self.validation_curve_ = list(state["loss_curve"]), list(state["validation_curve"])
+        self._take(predictor)
+
+
+@with_callbacks  # type: ignore[untyped-decorator]
+def _learn(estimator: TabularEstimator, *arguments: Any) -> None:
+    """Fit an estimator, and let go of scikit-learn's callbacks whatever happens."""
+    estimator._learn(*arguments)
+
+
+def _is_fitted_name(name: str) -> bool:
+    return name.endswith("_") and not name.startswith("_")
+
+
+def _refuse_repeated(frame: Any) -> None:
+    names = list(frame.columns)
+    repeated = [name for number, name in enumerate(names) if name in names[:number]]
+    if repeated:
+        raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,555 @@
+"""TabularClassifier and TabularRegressor, and `load`, which reads either from a file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+import cnn_core.foundation.validation as validation
+import cnn_core.losses as losses
+import cnn_core.sklearn.tabular.scores as scores
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.model_file import name_of
+from cnn_core.foundation.model_header import refused_by_name
+from cnn_core.sklearn.inputs import with_class_weight
+from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
+from cnn_core.sklearn.tabular.encoders import TablePreprocessor
+from cnn_core.sklearn.tabular.estimator import TabularEstimator, TrainingTable
+from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.predictor import (
+    ClassPredictor,
+    NumberPredictor,
+    TargetScale,
+    predictor_of,
+    read_state,
+    trained_levels,
+)
+from cnn_core.sklearn.tabular.targets import numeric_targets, plain_target, refuse_missing
+from cnn_core.sklearn.tabular.training_rows import checked_weights
+
+
+class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc]
+    """Classify the rows of a table with a network that needs no tuning.
+
+    Numbers, categories, texts, booleans, dates and missing values are taken as they are. The defaults are those of
+    RealMLP's simple variant: a learnable scale for every feature, three hidden layers of 256, Adam with a schedule of
+    four swings, label smoothing, and the epoch that is best on a held-out fifth of the rows.
+
+    Parameters
+    ----------
+    preset : {"td_s", "td", "periodic", "piecewise_linear"}, default "td_s"
+        The recipe. "td_s" is RealMLP's simple variant, tuned once for all tables by its authors, and "td" their full
+        one: each number x becomes [cos(2 pi w x + b) . v + c, x] with 16 learnt waves and three outputs, categories of
+        more than eight values are embedded, an activation g is x + alpha (g(x) - x) with a learnt alpha, dropout of
+        0.15 and weight decay of 0.02 fade out, and the initial weights are fitted to the table. "periodic" is "td_s"
+        with those waves alone. "piecewise_linear" is "td_s" with 24 more features for every number, which say how far
+        it has come through each of 24 bins of equal frequency.
+    hidden_layer_sizes : tuple of int, default None
+        None: the preset's, (256, 256, 256).
+    activation : str, default None
+        None: the preset's, "selu".
+    learning_rate : float, default None
+        Of the schedule's crests. None: the preset's, 0.04.
+    epochs : int, default 256
+    batch_size : int, default 256
+        A last incomplete batch is left out; rows are shuffled, so that it is another one in every epoch.
+    validation_fraction : float, default 0.2
+        The share of rows held out, of every class the same. Of fewer than 64 rows none is, and the last epoch is kept.
+    eval_metric : {"auto", "error", "log_loss", "brier", "auc"}, a scorer's name or callable, default "auto"
+        What the best epoch is chosen by; "auto" is "error". A scorer's name is one of scikit-learn's, such as
+        "f1_macro". A callable takes (class numbers, probabilities, weights) and returns a number, lower is better. An
+        epoch in which it is undefined, NaN, counts as the worst; the last one is kept if all are.
+    label_smoothing : float or "auto", default "auto"
+        "auto": 0.1 if `eval_metric` is "error", else 0, because smoothing spoils probabilities.
+    n_members : int, default 1
+        Networks trained side by side from different initial weights; their probabilities are averaged. At most 16.
+    class_weight : dict, "balanced" or None, default None
+    categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
+    time_limit : float, default None
+        Seconds after which `fit` ends; the schedule is squeezed beforehand to fit, if need be into part of an epoch.
+    patience : int, default None
+        `fit` ends after so many epochs in which `eval_metric` on the held-out rows, or the loss where none are held
+        out, has not become better. The schedule is that of all `epochs`: its last swing often is the best.
+    callbacks : list of cnn_core.callbacks.Callback, default None
+        With hooks around epochs. Their `model` has `stop_training`, `optimizer.learning_rate` (of the schedule's
+        crests), `get_weights()`, `set_weights(...)` and `estimator`; their logs have "loss" and, with held-out rows,
+        "val_" with the metric's name, such as "val_error", lower is better. scikit-learn's own callbacks, from 1.9 on,
+        are set with `set_callbacks`.
+    verbose : int, default 0
+        1: show progress.
+    random_state : int, RandomState or None, default None
+        Decides the split, the weights and the order of rows.
+
+    Attributes
+    ----------
+    classes_ : numpy.ndarray
+    n_features_in_ : int
+    feature_names_in_ : numpy.ndarray of str
+        Where the table names its columns.
+    n_iter_ : int
+        Epochs trained.
+    best_epochs_ : list of int
+        The epoch kept, of each member.
+    loss_curve_, validation_curve_ : list of float
+        After each epoch; the latter in terms of `eval_metric`, lower is better: of a scorer its negative.
+    preprocessor_ : TablePreprocessor
+    network_ : TabularNetwork
+    predictor_ : ClassPredictor
+        All that predicts, as `cnn_core.load_predictor` returns it.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn, I. Steinwart, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular
+    Data", NeurIPS 2024.
+    Y. Gorishniy, I. Rubachev, A. Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning", NeurIPS
+    2022, for the waves and the pieces.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> X, y = load_wine(return_X_y=True)
+    >>> classifier = TabularClassifier(random_state=0).fit(X[::2], y[::2])
+    >>> bool(classifier.score(X[1::2], y[1::2]) > 0.9)
+    True
+    """
+
+    _task = "classification"
+    _head = "softmax"
+
+    def __init__(
+        self,
+        preset: str = "td_s",
+        *,
+        hidden_layer_sizes: Any = None,
+        activation: Any = None,
+        learning_rate: Any = None,
+        epochs: int = 256,
+        batch_size: int = 256,
+        validation_fraction: float = 0.2,
+        eval_metric: Any = "auto",
+        label_smoothing: Any = "auto",
+        n_members: int = 1,
+        class_weight: Any = None,
+        categorical_features: Any = "from_dtype",
+        time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            preset,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_fraction=validation_fraction,
+            eval_metric=eval_metric,
+            n_members=n_members,
+            categorical_features=categorical_features,
+            time_limit=time_limit,
+            patience=patience,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on a table.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame, polars.DataFrame or array-like of shape (n, columns)
+        y : array-like of shape (n,)
+            Classes: numbers, texts or booleans.
+        sample_weight : array-like of shape (n,), default None
+        X_val, y_val : a table and its classes, default None
+            A validation part of your own; then no rows of X are held out.
+
+        Returns
+        -------
+        TabularClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the table or the arguments are not as they should be; the message names the column.
+        """
+        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        self._check_arguments()
+        if y is None:
+            raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
+        scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
+        X = self._table(X, reset=True)
+        y = column_or_1d(plain_target(y), warn=True)
+        check_consistent_length(X, y)
+        refuse_missing(y)
+        check_classification_targets(y)
+        self.classes_, numbered = np.unique(y, return_inverse=True)
+        weights = with_class_weight(self.class_weight, y, checked_weights(sample_weight, X))
+        if len(self.classes_) == 1:
+            self._learn_single(X)
+        else:
+            self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
+
+    def _learn_single(self, X: Any) -> None:
+        """One class alone: there is nothing to learn but the columns."""
+        self.n_iter_, self.best_epochs_, self.loss_curve_, self.validation_curve_ = 1, [1], [0.0], []
+        self._take(self._new_predictor(TablePreprocessor(self.categorical_features).fit(X), None))
+
+    def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork | None) -> ClassPredictor:
+        return ClassPredictor(preprocessor, network, hasattr(self, "feature_names_in_"), self.classes_)
+
+    def _take(self, predictor: ClassPredictor) -> None:
+        self.classes_ = predictor.classes
+        super()._take(predictor)
+
+    def _chosen_metric(self) -> Any:
+        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
+        return "error" if auto else self.eval_metric
+
+    def _metric_name(self) -> str:
+        metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
+        return metric if isinstance(metric, str) else "score"
+
+    def _loss(self) -> losses.Loss:
+        smoothing = self.label_smoothing
+        if isinstance(smoothing, str) and smoothing == "auto":
+            smoothing = 0.1 if self._metric_name() == "error" else 0.0
+        return losses.CategoricalCrossentropy(label_smoothing=validation.fraction(smoothing, "label_smoothing"))
+
+    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
+        targets = np.zeros((len(y), len(self.classes_)), np.float32)
+        targets[np.arange(len(y)), y] = 1
+        return targets
+
+    def _held_out_targets(self, y: Any) -> Array:
+        y = column_or_1d(plain_target(y))
+        refuse_missing(y, "y_val")
+        found = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
+        unknown = self.classes_[found] != y
+        if unknown.any():
+            raise ValueError(f"y_val holds the class {y.tolist()[int(np.argmax(unknown))]!r}, which y does not have")
+        return np.asarray(found)
+
+    def _score_function(self, predictor: ClassPredictor, y: Array, weights: Array | None) -> Any:
+        metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
+        if callable(metric) or metric in scores.CLASSIFICATION:
+            own = metric if callable(metric) else scores.CLASSIFICATION[metric]
+            return lambda outputs: own(y, outputs, weights)
+        labels = self.classes_[y]
+        lacks_some = len(np.unique(y)) < len(self.classes_)
+
+        def score(outputs: Array) -> float:
+            answers = ClassAnswers(self.classes_, outputs)
+            return scores.negative_of_scorer(metric, answers, labels, weights, may_be_undefined=lacks_some)
+
+        return score
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class: (n, classes), in the order of `classes_`."""
+        x = self._features(X)
+        return self.predictor_.probabilities(x)  # type: ignore[no-any-return]
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row."""
+        x = self._features(X)
+        return self.predictor_.likeliest(x)  # type: ignore[no-any-return]
+
+    @classmethod
+    def load(cls, path: Any) -> Self:
+        """Read an estimator that `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or is damaged.
+        """
+        estimator = load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+        return estimator
+
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+        y = column_or_1d(plain_target(y))
+        if scoring is not None:
+            return scores.by_scorer(
+                scoring, ClassAnswers(self.classes_, self.predictor_.probabilities(x)), y, weights, X
+            )
+        return float(np.average(self.predictor_.likeliest(x) == y, weights=weights))
+
+
+class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
+    """Predict numbers from the rows of a table with a network that needs no tuning.
+
+    As `TabularClassifier`, with Mish, a learning rate of 0.07 and targets that are standardised for training.
+
+    Parameters
+    ----------
+    preset : {"td_s", "td", "periodic", "piecewise_linear"}, default "td_s"
+        "td" also keeps predictions within the range of the targets in training.
+    hidden_layer_sizes : tuple of int, default None
+        None: the preset's, (256, 256, 256).
+    activation : str, default None
+        None: the preset's, "mish".
+    learning_rate : float, default None
+        None: the preset's, 0.07, or 0.2 of "td".
+    epochs : int, default 256
+    batch_size : int, default 256
+    validation_fraction : float, default 0.2
+    eval_metric : {"auto", "rmse", "mae", "pinball"}, a scorer's name or callable, default "auto"
+        What the best epoch is chosen by; "auto" is "rmse", or "pinball" with `quantiles`, with which "rmse" and "mae"
+        are those of the median. A scorer's name is one of scikit-learn's, such as "r2". A callable takes (standardised
+        targets, predictions, weights), both of shape (n, targets), the predictions of shape (n, levels) with
+        `quantiles`, whose median is always among them; it returns a number, lower is better.
+    quantiles : sequence of float, default None
+        Levels such as (0.05, 0.5, 0.95): the network then predicts these quantiles, with the pinball loss, instead of
+        the mean. `predict` returns the median, which is learnt also where it is not among the levels.
+    n_members : int, default 1
+    categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
+    time_limit : float, default None
+    patience : int, default None
+    callbacks : list of cnn_core.callbacks.Callback, default None
+    verbose : int, default 0
+    random_state : int, RandomState or None, default None
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_, n_iter_, best_epochs_, loss_curve_, validation_curve_, preprocessor_, network_,
+    predictor_
+        As those of `TabularClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> regressor = TabularRegressor(epochs=32, random_state=0).fit(X[::2], y[::2])
+    >>> bool(regressor.score(X[1::2], y[1::2]) > 0.3)
+    True
+    """
+
+    _task = "regression"
+    _head = "linear"
+
+    def __init__(
+        self,
+        preset: str = "td_s",
+        *,
+        hidden_layer_sizes: Any = None,
+        activation: Any = None,
+        learning_rate: Any = None,
+        epochs: int = 256,
+        batch_size: int = 256,
+        validation_fraction: float = 0.2,
+        eval_metric: Any = "auto",
+        quantiles: Any = None,
+        n_members: int = 1,
+        categorical_features: Any = "from_dtype",
+        time_limit: float | None = None,
+        patience: int | None = None,
+        callbacks: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            preset,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_fraction=validation_fraction,
+            eval_metric=eval_metric,
+            n_members=n_members,
+            categorical_features=categorical_features,
+            time_limit=time_limit,
+            patience=patience,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.quantiles = quantiles
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+        """Train on a table.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame, polars.DataFrame or array-like of shape (n, columns)
+        y : array-like of shape (n,) or (n, targets)
+        sample_weight : array-like of shape (n,), default None
+        X_val, y_val : a table and its targets, default None
+            A validation part of your own; then no rows of X are held out.
+
+        Returns
+        -------
+        TabularRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the table or the arguments are not as they should be; the message names the column.
+        """
+        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        self._check_arguments()
+        if y is None:
+            raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
+        X = self._table(X, reset=True)
+        y = numeric_targets(y)
+        check_consistent_length(X, y)
+        targets = y.reshape(len(y), -1)
+        self.quantiles_ = self._checked_quantiles(targets.shape[1])
+        scores.plain_name(self._chosen_metric(), self._own_scores())
+        self._is_vector = y.ndim == 1
+        self._train_on(TrainingTable(X, targets, checked_weights(sample_weight, X), X_val, y_val))
+
+    def _checked_quantiles(self, n_targets: int) -> Array | None:
+        if self.quantiles is None:
+            return None
+        levels = np.atleast_1d(np.asarray(self.quantiles, np.float64))
+        if not len(levels) or (levels <= 0).any() or (levels >= 1).any() or (np.diff(levels) <= 0).any():
+            raise ValueError(f"`quantiles` must ascend between 0 and 1. Received: quantiles={self.quantiles!r}")
+        if n_targets > 1:
+            raise ValueError(f"`quantiles` needs a single target. Received: y with {n_targets} columns")
+        return levels
+
+    def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> NumberPredictor:
+        named = hasattr(self, "feature_names_in_")
+        return NumberPredictor(preprocessor, network, named, self._scale, self._is_vector, self.quantiles_)
+
+    def _take(self, predictor: NumberPredictor) -> None:
+        self.quantiles_ = predictor.levels
+        super()._take(predictor)
+
+    def _chosen_metric(self) -> Any:
+        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
+        return ("rmse" if self.quantiles_ is None else "pinball") if auto else self.eval_metric
+
+    def _own_scores(self) -> dict[str, scores.Score]:
+        if self.quantiles_ is None:
+            return scores.REGRESSION
+        levels = trained_levels(self.quantiles_)
+        median = [levels.tolist().index(0.5)]
+        of_median = {name: _of_columns(score, median) for name, score in scores.REGRESSION.items()}
+        return {"pinball": scores.pinball(levels), **of_median}
+
+    def _metric_name(self) -> str:
+        metric = scores.plain_name(self._chosen_metric(), self._own_scores())
+        return metric if isinstance(metric, str) else "score"
+
+    def _loss(self) -> losses.Loss:
+        if self.quantiles_ is None:
+            return losses.MeanSquaredError()
+        return losses.Quantile(trained_levels(self.quantiles_).tolist())
+
+    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
+        self._scale = TargetScale.fit(y, weights)
+        return self._scale.standardised(y)
+
+    def _n_outputs(self, n_targets: int) -> int:
+        return n_targets if self.quantiles_ is None else len(trained_levels(self.quantiles_))
+
+    def _held_out_targets(self, y: Any) -> Array:
+        n_targets = len(self._scale.mean)
+        y = numeric_targets(y, "y_val")
+        found = 1 if y.ndim == 1 else y.shape[1]
+        if found != n_targets:
+            raise ValueError(f"y_val must have as many columns as y, {n_targets}. Received: {found}")
+        return np.asarray(y.reshape(len(y), -1))
+
+    def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Any:
+        own, targets = self._own_scores(), self._scale.standardised(y)
+        metric = scores.plain_name(self._chosen_metric(), own)
+        if callable(metric) or metric in own:
+            known = metric if callable(metric) else own[metric]
+            return lambda outputs: known(targets, predictor.clamped(outputs), weights)
+        truth = y[:, 0] if self._is_vector else y
+        return lambda outputs: scores.negative_of_scorer(
+            metric, NumberAnswers(predictor.numbers_of(outputs[None])), truth, weights, may_be_undefined=True
+        )
+
+    def predict(self, X: Any) -> Array:
+        """Return the predicted mean of each row, or the median with `quantiles`: (n,) or (n, targets)."""
+        x = self._features(X)
+        return self.predictor_.numbers(x)  # type: ignore[no-any-return]
+
+    def predict_quantiles(self, X: Any) -> Array:
+        """Return the quantiles that the estimator was fitted for, ascending: (n, levels).
+
+        Raises
+        ------
+        ValueError
+            If it was fitted without `quantiles`.
+        """
+        x = self._features(X)
+        return self.predictor_.quantiles(x)  # type: ignore[no-any-return]
+
+    @classmethod
+    def load(cls, path: Any) -> Self:
+        """Read an estimator that `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or is damaged.
+        """
+        estimator = load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+        return estimator
+
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+        y, predicted = numeric_targets(y), self.predictor_.numbers(x)
+        return scores.by_scorer("r2" if scoring is None else scoring, NumberAnswers(predicted), y, weights, X)
+
+
+def _of_columns(score: scores.Score, columns: list[int]) -> scores.Score:
+    return lambda y, predictions, weights: score(y, predictions[:, columns], weights)
+
+
+def load(path: Any) -> TabularClassifier | TabularRegressor:
+    """Read a tabular estimator from a file; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    TabularClassifier or TabularRegressor
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else, or is damaged.
+    """
+    state, weights = read_state(path)
+    with refused_by_name(name_of(path)):
+        kinds = {"classification": TabularClassifier, "regression": TabularRegressor}
+        kind = kinds[validation.choice(state.get("task"), "task", kinds)]
+        known = {name: value for name, value in state["parameters"].items() if name in kind().get_params()}
+        for name in ("hidden_layer_sizes", "quantiles"):  # JSON knows lists only
+            if isinstance(known.get(name), list):
+                known[name] = tuple(known[name])
+        estimator: TabularClassifier | TabularRegressor = kind(**known)
+        estimator._restore(state, predictor_of(state["task"], state, weights))
+    return estimator

@@ -1,0 +1,86 @@
+"""How much each column matters: what the score loses when the column is shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnn_core.foundation.arrays import Array
+
+
+class Importances(np.ndarray):
+    """An array with one number for each column of a table, and the columns' names.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the columns; () of an array that is not one number a column any more.
+
+    Examples
+    --------
+    >>> importances = Importances([0.1, 0.3, 0.0], ["age", "city", "empty"])
+    >>> importances.ranked()
+    [('city', 0.3), ('age', 0.1), ('empty', 0.0)]
+    >>> importances["city"], int(importances.argmax())
+    (0.3, 1)
+    """
+
+    names: tuple[str, ...]
+
+    def __new__(cls, values: Any, names: Sequence[str]) -> Importances:
+        """Return the values as an array that knows the names."""
+        made = np.asarray(values, np.float64).view(cls)
+        made.names = tuple(names)
+        return made
+
+    def __array_finalize__(self, source: Any) -> None:
+        names = getattr(source, "names", ())
+        self.names = names if self.shape == (len(names),) else ()
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            if key not in self.names:
+                raise KeyError(f"no column {key!r}; there are {', '.join(map(repr, self.names[:20]))}")
+            return float(self[self.names.index(key)])
+        found = super().__getitem__(key)
+        return found.view(np.ndarray) if isinstance(found, Importances) else found
+
+    def __reduce__(self) -> Any:
+        return Importances, (np.asarray(self), self.names)
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """Return (name, importance) of every column, the most important first."""
+        order = np.argsort(-np.asarray(self), kind="stable")
+        return [(self.names[place], float(self[place])) for place in order]
+
+
+def shuffled_losses(
+    score: Callable[[Array], float], x: Array, places: Sequence[Array], n_repeats: int, generator: Any
+) -> Array:
+    """Return the mean loss of score for each column when its features are shuffled among the rows.
+
+    Parameters
+    ----------
+    score : callable from a matrix of features to a number, more is better
+    x : numpy.ndarray of shape (n, features)
+        Left as it is.
+    places : sequence of numpy.ndarray of int
+        Which features each column became.
+    n_repeats : int
+    generator : numpy.random.RandomState
+    """
+    whole = score(x)
+    losses = np.zeros(len(places))
+    for column, place in enumerate(places):
+        if not len(place):
+            continue
+        kept = x[:, place].copy()
+        shuffled = []
+        for _ in range(n_repeats):
+            x[:, place] = kept[generator.permutation(len(x))]
+            shuffled.append(score(x))
+        x[:, place] = kept
+        losses[column] = whole - float(np.mean(shuffled))
+    return losses

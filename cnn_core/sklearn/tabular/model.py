@@ -1,0 +1,102 @@
+"""The network of a tabular estimator as a model of cnn_core: to trace, draw, save and export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import cnn_core.layers as layers
+from cnn_core.foundation.arrays import Array
+from cnn_core.models import Model
+from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor
+
+
+def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
+    """Return the network of a predictor as a functional model with weights of its own.
+
+    Its inputs are those of ``network.inputs(features)``; its output is the mean over the members, a probability for
+    each class, or numbers in the units of the targets.
+
+    Raises
+    ------
+    ValueError
+        If the predictor was trained on one class alone and has no network.
+    """
+    network = predictor.network
+    if network is None:
+        raise ValueError("A network is trained where there are two classes. Received: an estimator of a single class")
+    inputs = {name: layers.Input((width,), name=name) for name, width in network.input_widths().items()}
+    outputs = [_Copy(network, number, predictor).output(inputs) for number in range(network.n_members)]
+    mean = outputs[0] if len(outputs) == 1 else layers.Average(name="mean")(outputs)
+    given = list(inputs.values())
+    return Model(given[0] if len(given) == 1 else given, mean)
+
+
+class _Copy:
+    """One member of a network, being made of layers."""
+
+    def __init__(self, network: TabularNetwork, number: int, predictor: ClassPredictor | NumberPredictor) -> None:
+        self.network, self.recipe, self.predictor = network, network.recipe, predictor
+        self.name = network.members[number].name
+        self.weights = network.weights()
+
+    def _weight(self, path: str) -> Array:
+        return self.weights[f"{self.name}/{path}"]
+
+    def _apply(self, layer: Any, source: Any, *weights: Array) -> Any:
+        result = layer(source)
+        layer.set_weights(list(weights))
+        return result
+
+    def _named(self, name: str) -> dict[str, Any]:
+        return {"name": name if self.network.n_members == 1 else f"{self.name}_{name}"}
+
+    def output(self, inputs: dict[str, Any]) -> Any:
+        source = self._joined(inputs)
+        for number, width in enumerate(self.recipe.hidden):
+            kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
+            if number == 0:
+                kernel = self._weight("scale")[:, None] * kernel
+            activation = None if self.recipe.parametric else self.recipe.activation
+            dense = layers.Dense(width, activation, **self._named(f"dense_{number}"))
+            source = self._apply(dense, source, kernel, bias)
+            if self.recipe.parametric:
+                layer = layers.ParametricActivation(self.recipe.activation, **self._named(f"activation_{number}"))
+                source = self._apply(layer, source, self._weight(f"activation_{number}/alpha"))
+        return self._last(source, len(self.recipe.hidden))
+
+    def _joined(self, inputs: dict[str, Any]) -> Any:
+        parts = []
+        if "numbers" in inputs:
+            waves = layers.PeriodicEmbedding(self.recipe.n_waves, self.recipe.n_wave_outputs, **self._named("waves"))
+            names = ("frequencies", "phases", "weights", "biases")
+            parts.append(self._apply(waves, inputs["numbers"], *(self._weight(f"waves/{name}") for name in names)))
+        if "others" in inputs:
+            parts.append(inputs["others"])
+        if "codes" in inputs:
+            table = self._weight("embeddings")
+            layer = layers.Embedding(*table.shape, **self._named("embeddings"))
+            parts.append(layers.Flatten(**self._named("embedded"))(self._apply(layer, inputs["codes"], table)))
+        return parts[0] if len(parts) == 1 else layers.Concatenate(**self._named("features"))(parts)
+
+    def _last(self, source: Any, number: int) -> Any:
+        kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
+        n_out = self.network.n_out
+        if isinstance(self.predictor, ClassPredictor):
+            dense = layers.Dense(n_out, self.network.head, **self._named("probabilities"))
+            return self._apply(dense, source, kernel, bias)
+        scale = self.predictor.scale
+        if not self.recipe.clamps:
+            dense = layers.Dense(n_out, **self._named("predictions"))
+            return self._apply(dense, source, kernel * scale.spread, bias * scale.spread + scale.mean)
+        # What is clamped is brought between 0 and 1 first, where ReLU with a maximum keeps it.
+        width = (scale.highest - scale.lowest).astype(np.float64)
+        divisor = np.where(width > 0, width, 1.0)
+        dense = layers.Dense(n_out, **self._named("standardised"))
+        source = self._apply(dense, source, kernel / divisor, (bias - scale.lowest) / divisor)
+        clamped = layers.ReLU(max_value=1.0, **self._named("clamped"))(source)
+        factors = np.eye(n_out) * np.broadcast_to(width * scale.spread, n_out)
+        numbers = layers.Dense(n_out, **self._named("predictions"))
+        return self._apply(numbers, clamped, factors, np.broadcast_to(scale.lowest * scale.spread + scale.mean, n_out))

@@ -1,0 +1,381 @@
+"""What a tabular estimator has learnt, and how it answers: all that serving needs.
+
+Neither scikit-learn nor pandas is imported here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+import cnn_core.foundation.model_file as model_file
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.model_header import parse, refused_by_name
+from cnn_core.sklearn.tabular.columns import Column, columns_of
+from cnn_core.sklearn.tabular.encoders import TablePreprocessor
+from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame
+from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
+
+METADATA_KEY = "cnn_core.tabular"
+
+
+class TablePredictor:
+    """Predict the rows of a table; made by `cnn_core.load_predictor` and by the tabular estimators.
+
+    Parameters
+    ----------
+    preprocessor : TablePreprocessor
+    network : TabularNetwork or None
+        None where there was nothing to learn.
+    named : bool
+        Whether the columns had names in training.
+    """
+
+    def __init__(self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool) -> None:
+        self.preprocessor, self.network, self.named = preprocessor, network, named
+
+    def features(self, table: Any) -> Array:
+        """Return what the network reads: float32 of shape (n, features)."""
+        return self.preprocessor.transform(self.columns(table))
+
+    def columns(self, table: Any) -> list[Column]:
+        """Read a table in any of its forms: a frame, an array, a dict, a list of dicts or a series.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing or others come, or a column holds something else than in training.
+        TypeError
+            If rows have names and the columns in training had none.
+        """
+        names, kinds = self.preprocessor.names, self.preprocessor.kinds
+        if are_named_rows(table):
+            self._need_names(type(table).__name__)
+            return columns_of_rows(table, names, kinds)
+        if is_frame(table):
+            return self._columns_of_frame(table)
+        array = table if isinstance(table, np.ndarray) else array_of_rows(table)
+        if array.ndim != 2 or array.shape[1] != len(names):
+            raise ValueError(f"Rows must have {len(names)} columns, as in training. Received: shape={array.shape}")
+        return columns_of(array, kinds)
+
+    def _columns_of_frame(self, frame: Any) -> list[Column]:
+        names, kinds = self.preprocessor.names, self.preprocessor.kinds
+        found = column_names(frame)
+        if not self.named:
+            if len(found) != len(names):
+                raise ValueError(f"Rows must have {len(names)} columns, as in training. Received: {len(found)}")
+            return columns_of(frame, kinds)
+        problem = names_differ(names, found)
+        if problem:
+            raise ValueError(f"The names must be those of the columns in training: {problem}")
+        in_order = frame if found == names else frame[list(names)]
+        return columns_of(in_order, kinds)
+
+    def _need_names(self, received: str) -> None:
+        if not self.named:
+            raise TypeError(f"Columns had no names in training: rows must be arrays. Received: {received}")
+
+    def predict(self, rows: Any) -> Array:
+        """Return the prediction for each row of a table in any of its forms; see `columns`."""
+        raise NotImplementedError
+
+    def with_network(self, network: TabularNetwork) -> Self:
+        """Return the same predictor with other weights."""
+        other = copy.copy(self)
+        other.network = network
+        return other
+
+    def state(self) -> dict[str, Any]:
+        """Return what is learnt, without weights, as plain data."""
+        return {
+            "named": self.named,
+            "preprocessor": self.preprocessor.state(),
+            "network": None if self.network is None else self.network.state(),
+            "target": self._target_state(),
+        }
+
+    def _target_state(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, Array]:
+        """Return every parameter by its path."""
+        return {} if self.network is None else self.network.weights()
+
+
+class ClassPredictor(TablePredictor):
+    """Predict classes.
+
+    Parameters
+    ----------
+    preprocessor, network, named
+        See `TablePredictor`.
+    classes : numpy.ndarray
+        In the order of the outputs.
+    """
+
+    def __init__(
+        self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, classes: Array
+    ) -> None:
+        super().__init__(preprocessor, network, named)
+        self.classes = classes
+
+    def probabilities(self, x: Array) -> Array:
+        """Return the probability of each class for a matrix of features."""
+        if self.network is None:
+            return np.ones((len(x), 1))
+        probabilities = self.network.predict(x).mean(axis=0, dtype=np.float64)
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+
+    def likeliest(self, x: Array) -> Array:
+        """Return the most probable class for a matrix of features."""
+        return np.asarray(self.classes[self.probabilities(x).argmax(axis=1)])
+
+    def predict_proba(self, rows: Any) -> Array:
+        """Return the probability of each class: (n, classes), in the order of `classes`."""
+        return self.probabilities(self.features(rows))
+
+    def predict(self, rows: Any) -> Array:
+        """Return the most probable class of each row."""
+        return self.likeliest(self.features(rows))
+
+    def _target_state(self) -> dict[str, Any]:
+        dates = self.classes.dtype.kind in "mM"
+        return {
+            "classes": self.classes.astype(np.int64 if dates else self.classes.dtype).tolist(),
+            "dtype": self.classes.dtype.str,
+        }
+
+    def check(self) -> None:
+        """Raise ValueError unless there is one class for each output."""
+        n_outputs = 1 if self.network is None else self.network.n_out
+        if self.classes.shape != (n_outputs,):
+            raise ValueError(f"its classes must be {n_outputs}. Received: shape={self.classes.shape}")
+
+    @classmethod
+    def from_state(
+        cls, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, target: Mapping[str, Any]
+    ) -> ClassPredictor:
+        """Return the predictor whose `state` was saved."""
+        dtype = np.dtype(object) if "O" in target["dtype"] else np.dtype(target["dtype"])
+        return cls(preprocessor, network, named, np.array(target["classes"], dtype=dtype))
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """How targets are standardised for training.
+
+    Attributes
+    ----------
+    mean, spread : numpy.ndarray of shape (targets,)
+    lowest, highest : numpy.ndarray of shape (targets,)
+        Of the standardised targets in training.
+    """
+
+    mean: Array
+    spread: Array
+    lowest: Array
+    highest: Array
+
+    @classmethod
+    def fit(cls, y: Array, weights: Array | None) -> TargetScale:
+        """Learn from targets of shape (n, targets)."""
+        largest = np.abs(y).max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)  # no square of a number leaves the range of float64
+        mean = unit * np.average(y / unit, axis=0, weights=weights)
+        spread = unit * np.sqrt(np.average(((y - mean) / unit) ** 2, axis=0, weights=weights))
+        # A constant target needs no scale; what rounding leaves of one is no spread either.
+        spread = np.where(spread <= 1e-12 * np.abs(mean), 1.0, spread)
+        scaled = _standardised(y, mean, spread)
+        return cls(mean, spread, scaled.min(axis=0), scaled.max(axis=0))
+
+    def standardised(self, y: Array) -> Array:
+        """Return (y - mean) / spread as float32."""
+        return _standardised(y, self.mean, self.spread)
+
+
+def _standardised(y: Array, mean: Array, spread: Array) -> Array:
+    return np.ascontiguousarray((y - mean) / spread, np.float32)
+
+
+class NumberPredictor(TablePredictor):
+    """Predict numbers: means, or quantiles.
+
+    Parameters
+    ----------
+    preprocessor, network, named
+        See `TablePredictor`.
+    scale : TargetScale
+    is_vector : bool
+        Whether predictions are of shape (n,), else (n, targets).
+    levels : numpy.ndarray or None
+        Of the quantiles to tell.
+    """
+
+    network: TabularNetwork
+
+    def __init__(
+        self,
+        preprocessor: TablePreprocessor,
+        network: TabularNetwork,
+        named: bool,
+        scale: TargetScale,
+        is_vector: bool,
+        levels: Array | None = None,
+    ) -> None:
+        super().__init__(preprocessor, network, named)
+        self.scale, self.is_vector, self.levels = scale, is_vector, levels
+
+    def clamped(self, outputs: Array) -> Array:
+        """Standardised predictions, kept within the range of the targets in training if the recipe says so."""
+        return outputs.clip(self.scale.lowest, self.scale.highest) if self.network.recipe.clamps else outputs
+
+    def _outputs(self, members: Array) -> Array:
+        outputs = self.clamped(members).mean(axis=0, dtype=np.float64)
+        outputs = np.asarray(outputs * self.scale.spread + self.scale.mean)
+        return outputs if self.levels is None else np.sort(outputs, axis=1)
+
+    def numbers(self, x: Array) -> Array:
+        """Return the mean, or the median, for a matrix of features."""
+        return self.numbers_of(self.network.predict(x))
+
+    def numbers_of(self, members: Array) -> Array:
+        """Return the mean, or the median, from the outputs of the network's members: (members, n, outputs)."""
+        outputs = self._outputs(members)
+        if self.levels is not None:
+            outputs = outputs[:, [trained_levels(self.levels).tolist().index(0.5)]]
+        return outputs[:, 0] if self.is_vector else outputs
+
+    def quantiles(self, x: Array) -> Array:
+        """Return the quantiles, ascending, for a matrix of features."""
+        if self.levels is None:
+            raise ValueError("`predict_quantiles` needs TabularRegressor(quantiles=...), such as (0.05, 0.5, 0.95)")
+        return self._outputs(self.network.predict(x))[:, np.isin(trained_levels(self.levels), self.levels)]
+
+    def predict(self, rows: Any) -> Array:
+        """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""
+        return self.numbers(self.features(rows))
+
+    def predict_quantiles(self, rows: Any) -> Array:
+        """Return the quantiles that were fitted, ascending: (n, levels)."""
+        return self.quantiles(self.features(rows))
+
+    def _target_state(self) -> dict[str, Any]:
+        return {
+            "mean": self.scale.mean.tolist(),
+            "spread": self.scale.spread.tolist(),
+            "lowest": self.scale.lowest.tolist(),
+            "highest": self.scale.highest.tolist(),
+            "one_target": self.is_vector,
+            "quantiles": None if self.levels is None else self.levels.tolist(),
+        }
+
+    def check(self) -> None:
+        """Raise ValueError unless there is one output for each target, or for each quantile."""
+        n_targets = self.scale.mean.size
+        n_outputs = n_targets if self.levels is None else trained_levels(self.levels).size
+        parts = (self.scale.mean, self.scale.spread, self.scale.lowest, self.scale.highest)
+        if any(part.dtype.kind != "f" or part.shape not in ((n_targets,), (n_outputs,)) for part in parts):
+            raise ValueError(f"its target must have {n_targets} means, spreads and bounds")
+        if self.network.n_out != n_outputs:
+            raise ValueError(f"its network must have {n_outputs} outputs. Received: {self.network.n_out}")
+
+    @classmethod
+    def from_state(
+        cls, preprocessor: TablePreprocessor, network: TabularNetwork, named: bool, target: Mapping[str, Any]
+    ) -> NumberPredictor:
+        """Return the predictor whose `state` was saved."""
+        lowest, highest = (np.array(target[name], np.float32) for name in ("lowest", "highest"))
+        scale = TargetScale(np.array(target["mean"]), np.array(target["spread"]), lowest, highest)
+        levels = None if target["quantiles"] is None else np.array(target["quantiles"])
+        return cls(preprocessor, network, named, scale, bool(target["one_target"]), levels)
+
+
+def trained_levels(levels: Array) -> Array:
+    """Return the quantiles that a network learns: those asked for and the median, ascending.
+
+    Examples
+    --------
+    >>> trained_levels(np.array([0.1, 0.9]))
+    array([0.1, 0.5, 0.9])
+    """
+    return np.union1d(levels, [0.5])
+
+
+PREDICTORS: dict[str, type[ClassPredictor] | type[NumberPredictor]] = {
+    "classification": ClassPredictor,
+    "regression": NumberPredictor,
+}
+
+
+def predictor_of(task: str, state: Mapping[str, Any], weights: Mapping[str, Array]) -> ClassPredictor | NumberPredictor:
+    """Return the predictor whose `state` and weights were saved."""
+    preprocessor = TablePreprocessor.from_state(state["preprocessor"])
+    network: Any = None if state["network"] is None else TabularNetwork.from_state(state["network"], weights)
+    if network is not None and network.layout != preprocessor.layout:
+        raise ValueError("its columns must make the features that its network reads")
+    predictor = PREDICTORS[task].from_state(preprocessor, network, bool(state["named"]), state["target"])
+    predictor.check()
+    return predictor
+
+
+def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
+    """Return what a file of a tabular estimator holds: its state and its weights.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else, or is damaged.
+    """
+    tensors, metadata = model_file.read(path)
+    with refused_by_name(model_file.name_of(path)):
+        if METADATA_KEY not in metadata:
+            raise ValueError("it holds no tabular estimator; cnn_core.load_model reads models")
+        return parse(metadata[METADATA_KEY]), tensors
+
+
+def load_predictor(path: Any) -> ClassPredictor | NumberPredictor:
+    """Read what predicts from the file of a tabular estimator; nothing in the file is executed.
+
+    Needs NumPy alone: neither scikit-learn nor pandas is imported. Answers are bit for bit those of the estimator.
+
+    Parameters
+    ----------
+    path : str, path-like or binary file
+        Written by `save` of `TabularClassifier` and `TabularRegressor`, or by ``cnn-core fit``.
+
+    Returns
+    -------
+    ClassPredictor or NumberPredictor
+        With `predict`, and `predict_proba` or `predict_quantiles`, of a dict, a list of dicts, a frame or an array.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else, or is damaged.
+
+    Examples
+    --------
+    >>> import io
+    >>> from cnn_core.sklearn import TabularClassifier
+    >>> classifier = TabularClassifier(epochs=32, random_state=0).fit([[0.0], [1.0]] * 20, ["no", "yes"] * 20)
+    >>> file = io.BytesIO()
+    >>> classifier.save(file)
+    >>> _ = file.seek(0)
+    >>> load_predictor(file).predict([[1.0], [0.0]]).tolist()
+    ['yes', 'no']
+    """
+    state, weights = read_state(path)
+    with refused_by_name(model_file.name_of(path)):
+        return predictor_of(state["task"], state, weights)
+
+
+def array_of_rows(rows: Any) -> Array:
+    """Return rows in lists as an array; texts keep their type, and numbers beside them theirs."""
+    array = np.asarray(rows)
+    return np.asarray(rows, dtype=object) if array.dtype.kind in "US" else array

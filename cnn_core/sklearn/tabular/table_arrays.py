@@ -1,0 +1,99 @@
+"""Data frames of pandas and polars, and arrays, as NumPy arrays column by column.
+
+Frames are recognised by what they offer, so that neither package is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cnn_core.foundation.arrays import Array
+
+
+def is_frame(table: Any) -> bool:
+    """Whether an object is a data frame of pandas or polars.
+
+    Examples
+    --------
+    >>> is_frame(np.ones((2, 3)))
+    False
+    """
+    return hasattr(table, "columns") and (hasattr(table, "iloc") or hasattr(table, "get_columns"))
+
+
+def column_names(table: Any) -> list[str]:
+    """Return the names of a frame's columns, or "column 0", "column 1", ... for an array."""
+    if is_frame(table):
+        return [str(name) for name in table.columns]
+    return [f"column {number}" for number in range(table.shape[1])]
+
+
+def named_series(table: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name of every column and what the table holds there."""
+    names = column_names(table)
+    if not is_frame(table):
+        series = [table[:, number] for number in range(table.shape[1])]
+    elif hasattr(table, "iloc"):
+        series = [table.iloc[:, number] for number in range(table.shape[1])]
+    else:
+        series = list(table.get_columns())
+    return zip(names, series, strict=True)
+
+
+def array_of(series: Any) -> tuple[Array, bool]:
+    """Return a column's values in one of NumPy's types, and whether its own type says that they are categories.
+
+    Types are numbers, booleans, times or objects; a missing value makes an integer a float and anything else an object.
+    """
+    if isinstance(series, np.ndarray):
+        return series, False
+    if hasattr(series, "iloc"):
+        return _of_pandas(series)
+    return _of_polars(series)
+
+
+def _of_pandas(series: Any) -> tuple[Array, bool]:
+    dtype = series.dtype
+    if hasattr(series, "cat"):
+        return _of_categories(series.cat.categories, series.cat.codes), True
+    if str(dtype).startswith("dictionary"):  # of Arrow
+        return np.asarray(series.to_numpy(dtype=object)), True
+    kind = getattr(dtype, "kind", "O")
+    if kind in "iu" and not series.hasnans:
+        return np.asarray(series.to_numpy(dtype=np.dtype(f"{kind}8"))), False
+    if kind in "iuf":
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan)), False
+    if kind == "b" and not series.hasnans:
+        return np.asarray(series.to_numpy(dtype=bool)), False
+    if kind in "Mm":
+        return np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")), False
+    if kind == "c":
+        return np.asarray(series.to_numpy()), False
+    if str(dtype).startswith("period"):
+        return np.asarray(series.dt.start_time.to_numpy(dtype="datetime64[ns]")), False
+    return np.asarray(series.to_numpy(dtype=object)), False
+
+
+def _of_categories(categories: Any, codes: Any) -> Array:
+    values = np.empty(len(categories) + 1, dtype=object)
+    # Intervals, as of pandas.cut, are known by their text; code -1 stands for none, the last one.
+    values[:-1] = [str(each) if type(each).__name__ == "Interval" else each for each in categories]
+    return np.asarray(values[codes.to_numpy()])
+
+
+def _of_polars(series: Any) -> tuple[Array, bool]:
+    import polars
+
+    dtype = series.dtype
+    if dtype in (polars.Categorical, polars.Enum):
+        return np.array(series.to_list(), dtype=object), True
+    if dtype.is_integer() and not series.null_count():
+        return np.asarray(series.to_numpy()), False
+    if dtype.is_numeric():
+        return np.asarray(series.cast(polars.Float64).to_numpy(), np.float64), False
+    if dtype.is_temporal() and dtype != polars.Time:
+        return np.asarray(series.to_numpy()), False
+    return np.array(series.to_list(), dtype=object), False

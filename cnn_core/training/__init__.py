@@ -1,0 +1,1 @@
+"""The training loop around the native loop over batches: `fit`, `evaluate`, `predict`."""

@@ -1,0 +1,60 @@
+"""The arguments of `fit`, `evaluate` and `predict`, checked, and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import cnn_core._core as _core
+import cnn_core.foundation.validation as validation
+from cnn_core.network.interface import Interface
+from cnn_core.training.objectives import Objectives
+
+DEFAULT_BATCH_SIZE = 32
+
+
+def is_plain(x: Any, interface: Interface) -> bool:
+    """Whether native code can read x as it stands, and nothing is wrong with it."""
+    return (
+        type(x) is np.ndarray
+        and x.dtype == interface.dtype
+        and x.ndim == 2
+        and x.shape[1] == interface.width
+        and len(x) > 0
+        and x.flags.c_contiguous
+        and x.flags.aligned
+        and _core.all_finite(x)
+    )
+
+
+def results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) -> Any:
+    """Return a dict with sorted keys; or the loss alone if there is nothing else, else a list in the labels' order."""
+    if return_dict:
+        return dict(sorted(logs.items()))
+    values = [logs[label] for label in objectives.labels]
+    return values[0] if len(values) == 1 else values
+
+
+def checked_batch_size(value: Any, name: str) -> int:
+    return DEFAULT_BATCH_SIZE if value is None else validation.positive_integer(value, name)
+
+
+def checked_steps(value: Any, name: str) -> int | None:
+    return None if value is None else validation.positive_integer(value, name)
+
+
+def validation_due(value: Any) -> Callable[[int], bool]:
+    """Whether to validate after an epoch, counted from 1."""
+    if isinstance(value, (list, tuple, set)):
+        chosen = {validation.positive_integer(epoch, "validation_freq") for epoch in value}
+        return chosen.__contains__
+    every = validation.positive_integer(value, "validation_freq")
+    return lambda epoch: epoch % every == 0
+
+
+def refuse_beside_batches(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"`{name}` must be None when x yields batches. Received: {name}={validation.show(value)}")

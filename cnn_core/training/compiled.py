@@ -1,0 +1,294 @@
+"""What `compile` makes of a model: losses, metrics, an optimizer, and the native network."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+import cnn_core._core as _core
+import cnn_core.foundation.random_state as random_state
+import cnn_core.optimizers as optimizers
+from cnn_core.callbacks import History
+from cnn_core.data.adapt import refuse_without_targets
+from cnn_core.foundation.arrays import Array
+from cnn_core.network.graph import UndefinedError
+from cnn_core.network.interface import Interface
+from cnn_core.network.parameters import ParameterVector
+from cnn_core.network.variables import Variable
+from cnn_core.training.loops import Resumption
+from cnn_core.training.objectives import UNSEEN, CompileArguments, Objectives
+from cnn_core.training.segments import BatchSource
+from cnn_core.training.totals import Totals
+
+if TYPE_CHECKING:
+    from cnn_core.network.plan import NetworkPlan
+
+
+class _Exclusive:
+    """Holds a model for one thread, which may hold it several times over."""
+
+    def __init__(self, model: Compiled, purpose: str) -> None:
+        self._model = model
+        self._purpose = purpose
+        self._metrics: Any = None
+
+    def __enter__(self) -> None:
+        model = self._model
+        if not model._training.acquire(blocking=False):
+            raise RuntimeError(f"`{self._purpose}` was called while another thread trains or evaluates this model")
+        model._depth += 1
+        if model._depth > 1 and model._objectives is not None:
+            self._metrics = model._objectives, model._objectives.state()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._metrics is not None:
+            objectives, state = self._metrics
+            objectives.restore(state)
+        self._model._depth -= 1
+        self._model._training.release()
+
+
+class Compiled:
+    """A model as `compile` leaves it: losses, metrics, an optimizer, the native network."""
+
+    # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
+    _transient: ClassVar[frozenset[str]] = frozenset(
+        {
+            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_interface",
+            "calls", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
+        }
+    )  # fmt: skip
+
+    name: str
+    built: bool
+
+    def __init__(self) -> None:
+        self.optimizer: Any = None
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
+        self.history: History | None = None
+        self._arguments: CompileArguments | None = None
+        self._objectives: Objectives | None = None
+        self._seed: int | None = None
+        self._epochs_begun = 0
+        # What copies and pickles do not carry
+        self._parameters: ParameterVector | None = None
+        self._training = threading.RLock()
+        self._depth = 0  # calls under way that hold the lock: a callback may evaluate in the middle of fit
+        self._fits = 0  # of them, those of fit
+        self._totals: Totals | None = None
+        self._resumption: Resumption | None = None
+        self._binding = threading.Lock()
+        self._forget_network()
+
+    def _forget_network(self) -> None:
+        """Drop what was compiled from the layers, because they have changed."""
+        self._native: Any = None
+        self._plan: NetworkPlan | None = None
+        self._bound_moves = self._held_moves = -1
+        self._trained: tuple[int, list[Variable]] = (-1, [])
+        self._on_batch: dict[bool, BatchSource] = {}
+
+    # Compiling
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say what to minimise, how, and what to measure.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer, default "rmsprop"
+        loss : str or Loss, or list or dict of them by output
+        loss_weights : list or dict of float, default None
+            What each output's loss is multiplied by.
+        metrics, weighted_metrics : list of str or Metric, or list or dict of such lists by output
+            The latter count samples by their weights.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Accepted because Keras has them; they change nothing here.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown.
+        RuntimeError
+            If the model trains or evaluates meanwhile, as for a callback.
+        """
+        self._refuse_while_training("compile")
+        found = optimizers.get(optimizer)
+        arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics)
+        arguments.check()
+        self.optimizer = found
+        self._arguments = arguments
+        self._objectives = None
+        self._on_batch.clear()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._arguments is not None
+
+    @property
+    def loss(self) -> Any:
+        """The loss given to `compile`."""
+        return None if self._arguments is None else self._arguments.loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics in use; what "accuracy" stands for may change with the first data."""
+        objectives = self._expected_objectives()
+        return [] if objectives is None else [each.metric for each in objectives.metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The labels of what `evaluate` returns."""
+        objectives = self._expected_objectives()
+        return ["loss"] if objectives is None else objectives.labels
+
+    def _require_compiled(self, purpose: str) -> CompileArguments:
+        if self._arguments is None:
+            raise ValueError(f"`{purpose}` needs a compiled model: call compile(optimizer, loss) first")
+        if self._arguments.loss is None:
+            raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...)")
+        return self._arguments
+
+    def _objectives_for(self, y: Any, purpose: str) -> Objectives:
+        """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""
+        arguments = self._require_compiled(purpose)
+        if self._objectives is None or not self._objectives.settled:
+            self._objectives = self._match(arguments, y)
+            self._on_batch.clear()
+        self._network()
+        assert self._plan is not None
+        self._objectives.warn_of_constants(self._plan)
+        return self._objectives
+
+    def _expected_objectives(self) -> Objectives | None:
+        """Match losses and metrics to outputs before any data is seen, as far as can be told."""
+        arguments = self._arguments
+        if self._objectives is None and arguments is not None and arguments.loss is not None:
+            try:
+                if not self.built:
+                    return Objectives(arguments, ["output"], [(None, 1)])
+                self._objectives = self._match(arguments)
+            except ValueError as error:
+                raise UndefinedError(str(error)) from error
+        return self._objectives
+
+    def _match(self, arguments: CompileArguments, y: Any = UNSEEN) -> Objectives:
+        return Objectives(arguments, self.output_names, self.output_shapes, y, form=self.interface.output_form)
+
+    def _objectives_of(self, x: Any, y: Any, purpose: str) -> Objectives:
+        """Build the model for x, if it waits for data, and match losses and metrics to its outputs."""
+        if y is None:
+            refuse_without_targets(x)
+        self._build_for(x)
+        return self._objectives_for(y, purpose)
+
+    # What the model adds
+
+    @property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        raise NotImplementedError
+
+    @property
+    def output_shapes(self) -> list[tuple[Any, ...]]:
+        """The shape of every output."""
+        raise NotImplementedError
+
+    @property
+    def compute_dtype(self) -> np.dtype[Any]:
+        """The dtype in which the model computes."""
+        raise NotImplementedError
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those that training changes."""
+        raise NotImplementedError
+
+    def plan(self) -> NetworkPlan:
+        """Compile the layers into a list of operations."""
+        raise NotImplementedError
+
+    def _build_for(self, x: Any) -> None:
+        raise NotImplementedError
+
+    def _pack_outputs(self, arrays: list[Array]) -> Any:
+        raise NotImplementedError
+
+    # The network and its parameters
+
+    def _network(self) -> Any:
+        """The native network; its parameters may have moved since it was bound."""
+        if self._native is None:
+            with self._binding:
+                if self._native is None:
+                    self._plan = self.plan()
+                    self._bound_moves = -1
+                    self._native = _core.Network(self.compute_dtype.name, self._plan)
+        return self._native
+
+    def _ready_network(self) -> Any:
+        """The native network, bound to where its variables live now."""
+        network = self._network()
+        if self._bound_moves != Variable.moves:
+            with self._binding:
+                moves = Variable.moves
+                plan, parameters = self._plan, self._parameters
+                assert plan is not None
+                gradients = [None if parameters is None else parameters.gradient_of(each) for each in plan.variables]
+                network.bind([variable.array for variable in plan.variables], gradients)
+                self._bound_moves = moves
+        return network
+
+    def _bind(self) -> ParameterVector:
+        """Collect the trained variables in the flat vector and point the network at all of them."""
+        variables = self.trainable_variables if self._fits == 0 or self._parameters is None else None
+        if variables is not None and (self._parameters is None or not self._parameters.is_of(variables)):
+            self._parameters = ParameterVector(variables, self.compute_dtype)
+            self._bound_moves = self._held_moves = -1
+            self._on_batch.clear()
+        assert self._parameters is not None
+        self._hold_variables()
+        return self._parameters
+
+    def _hold_variables(self) -> None:
+        """Take the trained variables back if another model that shares them has trained meanwhile."""
+        if self._held_moves != Variable.moves:
+            if self._parameters is not None:
+                self._parameters.reclaim()
+            self._held_moves = Variable.moves
+        self._ready_network()
+
+    def _seed_for_training(self) -> int:
+        if self._seed is None:
+            self._seed = random_state.next_seed()
+        return self._seed
+
+    def _exclusive(self, purpose: str) -> _Exclusive:
+        """Let one thread at a time train or evaluate; what a callback runs within leaves its metrics alone."""
+        return _Exclusive(self, purpose)
+
+    def _refuse_while_training(self, purpose: str) -> None:
+        """Keep callbacks, and other threads, from changing what a training is under way with."""
+        if self._depth:
+            raise RuntimeError(
+                f"`{purpose}` cannot be called while the model trains or evaluates: set stop_training = True, and call "
+                f"it after `fit`"
+            )

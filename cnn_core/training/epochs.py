@@ -1,0 +1,179 @@
+"""Epochs: the loop over segments, batch by batch or many epochs in one native call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import cnn_core._core as _core
+from cnn_core.callbacks import CallbackList
+from cnn_core.training.objectives import Objectives
+from cnn_core.training.progress import Progress
+from cnn_core.training.segments import BatchSource, Epoch, Stretch
+from cnn_core.training.totals import Taken, Totals
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss or a gradient left the finite numbers; the model keeps the weights of the batch before."""
+
+
+def run_epoch(
+    model: Any,
+    source: BatchSource,
+    totals: Totals,
+    training: bool,
+    callbacks: CallbackList | None = None,
+    progress: Progress | None = None,
+    epoch: Epoch | None = None,
+) -> None:
+    """Run every batch of an epoch, adding up what they measure.
+
+    Native code runs as many batches as it can in 50 ms; then Python looks for signals, shows the progress and asks
+    whether to go on. With a callback that wants to hear of every batch it runs one at a time.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss or gradient is not finite and no callback takes care of it.
+    """
+    epoch = epoch or Epoch()
+    hooks = _batch_hooks(callbacks, training)
+    totals.batches = epoch.first_batch
+    for stretch, first, end in source.stretches(epoch):
+        reached = first
+        while reached < end:
+            if hooks is not None:
+                hooks[0](totals.batches)
+            before, last = reached, end if hooks is None else reached + 1
+            model._hold_variables()
+            status, reached = _run_slice(model, stretch, before, last, training)
+            totals.add(stretch.native.take_totals())
+            stretch.measure(before, reached)
+            totals.batches += reached - before
+            if status == "diverged":
+                _diverged(model, stretch.native.last_loss, totals, epoch, callbacks, training)
+                return
+            shows = progress is not None and progress.shows_batches
+            logs = totals.logs() if hooks is not None or shows else {}
+            if hooks is not None:
+                hooks[1](totals.batches - 1, logs)
+            if progress is not None:
+                progress.update(totals.batches, dict(sorted(logs.items())))
+            if model.stop_training if training else model.stop_evaluating:
+                return
+
+
+def run_epochs(
+    model: Any,
+    stretch: Stretch,
+    n_epochs: int,
+    shuffle: bool,
+    record: Callable[[int, list[dict[str, Any]]], None],
+) -> None:
+    """Run epochs of training that nobody watches, many in one native call.
+
+    Parameters
+    ----------
+    model : Model
+    stretch : Stretch
+        As `BatchSource.alone` returns it.
+    n_epochs : int
+    shuffle : bool
+    record : callable
+        Receives how many epochs were done before, and the logs of those done since. If an interrupt arrives meanwhile
+        it is called once more with the same.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss or gradient is not finite.
+    """
+    optimizer, objectives, begun = model.optimizer, stretch.objectives, model._epochs_begun
+    epochs = _core.Epochs(stretch.native, (model._seed_for_training(), begun + 1) if shuffle else None)
+    done, status = 0, ""
+
+    def note() -> None:
+        optimizer.batches_seen = max(before, stretch.native.step)  # the weights are those after native.step steps
+        model._epochs_begun = begun + done + epochs.n_done + epochs.begun
+        record(done, [_logs(objectives, taken) for taken in epochs.totals()])
+
+    while done < n_epochs and status != "diverged" and not model.stop_training:
+        model._hold_variables()
+        before = optimizer.batches_seen
+        rates = optimizer.learning_rates(before - epochs.next_batch, stretch.n_batches)
+        try:
+            # A schedule has other rates for every epoch.
+            status = epochs(n_epochs - done if optimizer.schedule is None else 1, rates, before)
+        finally:
+            _finish(note)
+        done += epochs.n_done
+    if status == "diverged":
+        totals = Totals(objectives)
+        totals.batches = epochs.next_batch
+        _diverged(model, stretch.native.last_loss, totals, Epoch(done), None, True)
+
+
+def _logs(objectives: Objectives, taken: Taken) -> dict[str, Any]:
+    totals = Totals(objectives)
+    totals.add(taken)
+    return totals.logs()
+
+
+def _finish(work: Callable[[], None]) -> None:
+    """Do work that may be done twice, to its end: an interrupt amid it is raised afterwards."""
+    try:
+        work()
+    except BaseException:
+        work()
+        raise
+
+
+def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, Any] | None:
+    if callbacks is None or not callbacks.needs_batch_hooks("train" if training else "test"):
+        return None
+    if training:
+        return callbacks.on_train_batch_begin, callbacks.on_train_batch_end
+    return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
+
+
+def _run_slice(model: Any, stretch: Stretch, first: int, last: int, training: bool) -> tuple[str, int]:
+    if not training:
+        status, reached, _ = stretch.native(first, last, None, 0, stretch.order, False)
+        return status, reached
+    optimizer = model.optimizer
+    before = optimizer.batches_seen
+    last = first + 1 if optimizer.asks_every_batch else last
+    rates = optimizer.learning_rates(before, last - first)
+    try:
+        status, reached, _ = stretch.native(first, last, rates, before, stretch.order, True)
+    finally:
+        # Even if an interrupt arrives here: the weights are those after native.step steps.
+        optimizer.batches_seen = max(before, stretch.native.step)
+    return status, reached
+
+
+def _diverged(
+    model: Any, loss: float, totals: Totals, epoch: Epoch, callbacks: CallbackList | None, training: bool
+) -> None:
+    """Let a callback take care of it, or raise."""
+    batch = totals.batches
+    if callbacks is not None and callbacks.on_nonfinite_loss(batch, loss):
+        totals.penalties = float("nan")
+        return
+    what = f"The loss of batch {batch} is {loss}" if not np.isfinite(loss) else f"A gradient of batch {batch} overflows"
+    where = f" in epoch {epoch.number + 1}" if training else ""
+    raise NonFiniteLossError(f"{what}{where}. {_reason(model.variables, training)}")
+
+
+def _reason(variables: Sequence[Any], training: bool) -> str:
+    for variable in variables:
+        wrong = int((~np.isfinite(variable.array)).sum())
+        if wrong:
+            return f"The weights {variable.path!r} hold {wrong} values that are NaN or infinite: set them anew"
+    if not training:
+        return "The model's outputs are too large for its loss"
+    return (
+        "The weights are those before that batch. A smaller learning rate, `clipnorm`, or inputs scaled to about 1 help"
+    )

@@ -1,0 +1,245 @@
+"""The loops of `fit`, `evaluate` and `predict`: epochs, validation, callbacks, the progress display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import cnn_core.optimizers.lbfgs as lbfgs
+from cnn_core.callbacks import CallbackList, History
+from cnn_core.callbacks.base import plain_logs
+from cnn_core.data.batches import Batches
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.model_header import refused_by_name
+from cnn_core.network.parameters import native_optimizer
+from cnn_core.optimizers import LBFGS
+from cnn_core.training.epochs import run_epoch, run_epochs
+from cnn_core.training.objectives import Objectives
+from cnn_core.training.progress import Progress
+from cnn_core.training.segments import BatchSource, Epoch, Stretch
+from cnn_core.training.totals import Totals
+
+
+class FitPlan(NamedTuple):
+    """The checked arguments of `fit` that are not data; see `Trainer.fit`."""
+
+    epochs: int
+    initial_epoch: int
+    batch_size: int
+    validation_batch_size: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
+    validation_freq: Callable[[int], bool]
+    shuffle: bool
+    verbose: Any
+
+
+class Resumption(NamedTuple):
+    """Where an interrupted training goes on.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch to go on with, from 0.
+    batch : int
+        Batches of it that are done.
+    totals : mapping or None
+        What they added up, as `Totals.state` gives it.
+    """
+
+    epoch: int
+    batch: int
+    totals: Mapping[str, Any] | None
+
+
+def fit(
+    model: Any,
+    objectives: Objectives,
+    source: Dataset | Batches,
+    held_out: Dataset | Batches | None,
+    class_weight: Mapping[int, float] | None,
+    plan: FitPlan,
+    callbacks: Any,
+) -> History:
+    """Train for the epochs of the plan; see `Trainer.fit`."""
+    model.stop_training = False
+    batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
+    measured = None
+    if held_out is not None:
+        measured = BatchSource(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
+    progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
+    heard = _heard(model, callbacks)
+    batches.undisturbed = heard.only_records and not model.optimizer.asks_every_batch
+    heard.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
+    heard.on_train_begin()
+    resumption = model._take_resumption()
+    first = plan.initial_epoch if resumption is None else resumption.epoch
+    epochs = range(first, plan.epochs)
+    watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
+    logs: dict[str, Any] = {}
+    try:
+        stretch = batches.alone() if epochs and not watched else None
+        if stretch is not None:
+            logs = _fit_unwatched(model, stretch, plan, heard, epochs)
+        else:
+            for number in epochs:
+                if batches.has_ended(number):
+                    break
+                logs = _fit_epoch(model, objectives, batches, measured, plan, heard, progress, number, resumption)
+                resumption = None
+                if model.stop_training:
+                    break
+    finally:
+        for each in (source, held_out):
+            if isinstance(each, Batches):
+                each.close()
+    model.overwrite_with_average()
+    heard.on_train_end(logs)
+    assert heard.history is not None
+    return heard.history
+
+
+def _heard(model: Any, callbacks: Any) -> CallbackList:
+    """Return the callbacks as one, with a History among them, and tell them the model."""
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
+    if heard.history is None:
+        heard = CallbackList([*heard], add_history=True)
+    heard.set_model(model)
+    return heard
+
+
+def _fit_unwatched(
+    model: Any, stretch: Stretch, plan: FitPlan, callbacks: CallbackList, epochs: range
+) -> dict[str, Any]:
+    latest: dict[str, Any] = {}
+
+    def record(done: int, logs: list[dict[str, Any]]) -> None:
+        if logs:
+            plain = [plain_logs(each) for each in logs]
+            callbacks.record(done, epochs[done : done + len(logs)], plain)
+            latest.update(plain[-1])
+
+    run_epochs(model, stretch, len(epochs), plan.shuffle, record)
+    return latest
+
+
+def _fit_epoch(
+    model: Any,
+    objectives: Objectives,
+    batches: BatchSource,
+    measured: BatchSource | None,
+    plan: FitPlan,
+    callbacks: CallbackList,
+    progress: Progress,
+    number: int,
+    resumption: Resumption | None,
+) -> dict[str, Any]:
+    callbacks.on_epoch_begin(number)
+    progress.epoch_begin(number)
+    totals = Totals(objectives)
+    epoch = _begin_epoch(model, totals, plan, number, resumption)
+    if isinstance(model.optimizer, LBFGS):
+        _minimize(model, objectives, batches, totals)
+    else:
+        run_epoch(model, batches, totals, True, callbacks, progress, epoch)
+    logs = dict(sorted(totals.logs().items()))
+    done = totals.batches
+    if measured is not None and plan.validation_freq(number + 1):
+        results = evaluate(model, objectives, measured, 0, callbacks)
+        logs |= {f"val_{name}": value for name, value in sorted(results.items())}
+    logs = callbacks.on_epoch_end(number, logs)
+    progress.epoch_end(logs, done)
+    return logs
+
+
+def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumption: Resumption | None) -> Epoch:
+    """Count the epoch, unless it was begun before the interruption, and say which batches it has."""
+    first = 0
+    if resumption is not None and resumption.batch:
+        first = resumption.batch
+        if resumption.totals is not None:
+            with refused_by_name("The state of an epoch under way"):
+                totals.restore(resumption.totals)
+    else:
+        model._epochs_begun += 1
+    model._totals = totals
+    return Epoch(number, first, number - plan.initial_epoch, model._epochs_begun if plan.shuffle else None)
+
+
+def evaluate(
+    model: Any,
+    objectives: Objectives,
+    batches: BatchSource,
+    verbose: Any,
+    callbacks: Any,
+) -> dict[str, Any]:
+    """Measure loss and metrics over a source for evaluation; see `Trainer.evaluate`."""
+    progress = Progress(verbose, 1, batches.n_batches)
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
+    if heard is not callbacks:
+        heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": batches.n_batches})
+    model.stop_evaluating = False
+    heard.on_test_begin()
+    progress.epoch_begin(0)
+    totals = Totals(objectives)
+    run_epoch(model, batches, totals, False, heard, progress)
+    batches.rewind()
+    logs = totals.logs()
+    progress.epoch_end(dict(sorted(logs.items())), totals.batches)
+    heard.on_test_end(logs)
+    return logs
+
+
+def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: Any, callbacks: Any) -> list[Array]:
+    """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`."""
+    model.stop_predicting = False
+    progress = Progress(verbose, 1, n_batches)
+    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
+    heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
+    heard.on_predict_begin()
+    progress.epoch_begin(0)
+    followed = heard.needs_batch_hooks("predict")
+    outputs = []
+    for batch, part in enumerate(parts):
+        if followed:
+            heard.on_predict_batch_begin(batch)
+        outputs.append(model._predict_arrays(part))
+        if followed:
+            heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(outputs[-1])})
+        progress.update(batch + 1)
+        if model.stop_predicting:
+            break
+    progress.epoch_end(batches_done=len(outputs))
+    heard.on_predict_end()
+    return [np.concatenate(column) for column in zip(*outputs, strict=True)]
+
+
+def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
+    """One epoch of L-BFGS: all rows are one batch, of which as many steps are made as the optimizer allows."""
+    optimizer, parameters = model.optimizer, model._parameters
+    if any(variable.constraint is not None for variable in parameters.variables):
+        raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
+    whole = source.whole()
+    native = Stretch(model, objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
+
+    def value_and_gradient(x: Array) -> tuple[float, Array]:
+        parameters.values[...] = x
+        status, _, _ = native(0, 1, None, 0, None, False)
+        gradient = parameters.gradients.astype(np.float64)
+        return (float("inf"), np.zeros_like(gradient)) if status == "diverged" else (native.last_loss, gradient)
+
+    result = lbfgs.minimize(
+        value_and_gradient,
+        parameters.values,
+        optimizer.max_iter,
+        optimizer.max_fun,
+        optimizer.gradient_tolerance,
+        optimizer.history_size,
+        optimizer.function_tolerance,
+    )
+    parameters.values[...] = result.x
+    optimizer.batches_seen += result.n_iterations
+    run_epoch(model, source.evaluation(), totals, False)

@@ -1,0 +1,385 @@
+"""Training, evaluation and prediction: the loop around the native loop over batches.
+
+Python decides what a batch is, when callbacks run and what the user sees; an epoch, or many that no callback observes,
+is one native call, cut into slices of 50 ms after which it checks for signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+import cnn_core.optimizers as optimizers
+from cnn_core.callbacks import History
+from cnn_core.data.adapt import adapt, holds_arrays
+from cnn_core.data.batches import ROWS_AT_A_TIME, Batches, is_batches
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
+from cnn_core.training.arguments import (
+    checked_batch_size,
+    checked_steps,
+    is_plain,
+    refuse_beside_batches,
+    results,
+    validation_due,
+)
+from cnn_core.training.compiled import Compiled
+from cnn_core.training.epochs import run_epoch
+from cnn_core.training.loops import FitPlan, Resumption, evaluate, fit, predict
+from cnn_core.training.objectives import Objectives
+from cnn_core.training.segments import BatchSource
+from cnn_core.training.totals import Totals
+
+
+class Trainer(Compiled):
+    """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
+
+    # Data
+
+    def _dataset(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        objectives: Objectives | None = None,
+    ) -> Dataset:
+        """Check data and bring it into the model's form; without objectives for prediction."""
+        interface = self.interface
+        if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
+            sample_weight = interface.output_form.by_name(sample_weight, "sample_weight")
+        data = adapt(
+            interface.input_form.by_name(x, "x"),
+            None if objectives is None else objectives.targets_of(y),
+            sample_weight,
+            class_weight,
+            input_specs=interface.inputs,
+            target_specs=() if objectives is None else objectives.target_specs(),
+            dtype=interface.dtype,
+        )
+        if objectives is not None:
+            objectives.check_targets(data)
+        return data.keep_sparse(self._network().takes_sparse)
+
+    # fit
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Parameters
+        ----------
+        x : array-like, list or dict of them, generator or PyDataset
+        y : array-like, or list or dict of them
+            None where `x` yields (x, y) or (x, y, sample_weight).
+        batch_size : int, default 32
+        epochs : int, default 1
+            The number of the last epoch.
+        verbose : {"auto", 0, 1, 2}
+            0 silent, 1 a bar, 2 a line per epoch; "auto" is 1.
+        callbacks : list of Callback, default None
+        validation_split : float, default 0
+            The share of the last rows that is set apart before shuffling.
+        validation_data : tuple (x, y) or (x, y, sample_weight), generator or PyDataset
+        shuffle : bool, default True
+            Whether the order of samples is drawn anew for every epoch.
+        class_weight : dict from class to float, default None
+        sample_weight : array-like, default None
+        initial_epoch : int, default 0
+        steps_per_epoch, validation_steps : int, default None
+            Batches per epoch, which an endless generator needs. An epoch of training goes on where the one before it
+            ended; if the data ends first, a warning says so and the next epoch starts over. Every validation begins
+            with the first batch, unless a generator gives them.
+        validation_batch_size : int, default None
+            None: `batch_size`.
+        validation_freq : int or list of int, default 1
+            Validate every so many epochs, or after these.
+
+        Returns
+        -------
+        History
+            Its `history` maps each measure to its values, one for each epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If arguments or data are not as they should be.
+        NonFiniteLossError
+            If the loss or a gradient is no longer finite. The weights are those before the batch named.
+        RuntimeError
+            If another thread is training this model.
+        """
+        self._require_compiled("fit")
+        plan = FitPlan(
+            epochs=validation.non_negative_integer(epochs, "epochs"),
+            initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
+            batch_size=checked_batch_size(batch_size, "batch_size"),
+            validation_batch_size=checked_batch_size(validation_batch_size or batch_size, "validation_batch_size"),
+            steps_per_epoch=checked_steps(steps_per_epoch, "steps_per_epoch"),
+            validation_steps=checked_steps(validation_steps, "validation_steps"),
+            validation_freq=validation_due(validation_freq),
+            shuffle=validation.boolean(shuffle, "shuffle"),
+            verbose=verbose,
+        )
+        with self._exclusive("fit"):
+            source: Dataset | Batches
+            held_out: Dataset | Batches | None = None
+            if is_batches(x):
+                refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
+                refuse_beside_batches(validation_split=validation_split or None)
+                source = Batches(x)
+                objectives = self._objectives_of(*source.peek()[:2], "fit")
+            else:
+                objectives = self._objectives_of(x, y, "fit")
+                source = self._dataset(x, y, sample_weight, None, objectives)
+                if validation_split and validation_data is None:
+                    source, held_out = source.split(validation_split)
+                source = source.weigh_classes(class_weight)
+            if validation_data is not None:
+                held_out = self._validation_source(validation_data, objectives)
+            self._bind()
+            self._fits += 1
+            try:
+                return fit(self, objectives, source, held_out, class_weight, plan, callbacks)
+            finally:
+                self._fits -= 1
+                self._totals = None
+
+    def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
+        if is_batches(validation_data):
+            return Batches(validation_data, "validation_data", "validation_steps")
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            raise ValueError(
+                "`validation_data` must be (x, y), (x, y, sample_weight), a generator or a PyDataset. "
+                f"Received: {validation.show(validation_data)}"
+            )
+        x, y, sample_weight = (*validation_data, None)[:3]
+        return self._dataset(x, y, sample_weight, None, objectives)
+
+    def _take_resumption(self) -> Resumption | None:
+        """Where a callback has asked the training to go on; asked once."""
+        resumption, self._resumption = self._resumption, None
+        return resumption
+
+    # evaluate and predict
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Measure the loss and the metrics.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`.
+        batch_size : int, default 32
+        verbose : {"auto", 0, 1, 2}
+        steps : int, default None
+            How many batches; None: all there are.
+        callbacks : list of Callback, default None
+        return_dict : bool, default False
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone if there is nothing else; else a list in the order of `metrics_names`, or a dict.
+        """
+        self._require_compiled("evaluate")
+        size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
+        with self._exclusive("evaluate"):
+            source: Dataset | Batches
+            if is_batches(x):
+                refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
+                source = Batches(x, steps_name="steps")
+                objectives = self._objectives_of(*source.peek()[:2], "evaluate")
+            else:
+                objectives = self._objectives_of(x, y, "evaluate")
+                source = self._dataset(x, y, sample_weight, None, objectives)
+            batches = BatchSource(self, objectives, source, size, False, count)
+            logs = evaluate(self, objectives, batches, verbose, callbacks)
+        return results(logs, objectives, return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Compute the outputs for every row.
+
+        Any number of threads may predict at once. (Keras shows a progress bar; here `verbose` is 0 by default, since
+        a prediction rarely takes long enough.)
+
+        Parameters
+        ----------
+        x : array-like, list or dict of them, generator or PyDataset
+        batch_size : int, default None
+            Only counts for callbacks and `steps`: native code takes the rows in blocks of its own choice.
+        verbose : {"auto", 0, 1, 2}, default 0
+        steps : int, default None
+            How many batches; None: all there are.
+        callbacks : list of Callback, default None
+
+        Returns
+        -------
+        numpy.ndarray, or a list of them for several outputs
+        """
+        size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
+        parts: Iterable[Any]
+        if is_batches(x):
+            source = Batches(x, steps_name="steps")
+            self._build_for(source.peek()[0])
+            parts, n_batches = source.epoch(self._unlabelled, count), count or source.num_batches
+        else:
+            self._build_for(x)
+            if callbacks is None and not verbose and count is None:
+                return self._pack_outputs(self._predict_arrays(x))
+            data = self._dataset(x)
+            n_batches = min(-(-data.n // size), count or data.n)
+            if callbacks is None and not verbose:
+                return self._pack_outputs(self._predict_dataset(data.slice(0, min(data.n, n_batches * size))))
+            starts = range(0, n_batches * size, size)
+            parts = (data.slice(start, min(start + size, data.n)) for start in starts)
+        return self._pack_outputs(predict(self, parts, n_batches, verbose, callbacks))
+
+    def _unlabelled(self, x: Any, *_: Any) -> Any:
+        """A batch as `_predict_arrays` takes it, checked."""
+        return x if is_plain(x, self.interface) else self._dataset(x)
+
+    def _predict_arrays(self, x: Any) -> list[Array]:
+        interface, network = self.interface, self._ready_network()
+        if not is_plain(x, interface) or len(interface.output_shapes) > 1:
+            return self._predict_dataset(x if isinstance(x, Dataset) else self._dataset(x))
+        # Calls on few rows would spend most of their time in looking what x might be.
+        output = np.empty((len(x), *interface.output_shapes[0][1:]), interface.dtype)
+        network.predict([x], [output])
+        return [output]
+
+    def _predict_dataset(self, data: Dataset) -> list[Array]:
+        interface, network = self.interface, self._ready_network()
+        outputs = [np.empty((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
+        if data.in_memory:
+            network.predict(data.inputs, outputs)
+            return outputs
+        for start in range(0, data.n, ROWS_AT_A_TIME):
+            rows = slice(start, min(start + ROWS_AT_A_TIME, data.n))
+            network.predict(data.take(rows).inputs, [output[rows] for output in outputs])
+        return outputs
+
+    # Single batches
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Make one step on one batch; return its loss and metrics, before the step, as `evaluate` does."""
+        with self._exclusive("train_on_batch"):
+            objectives = self._objectives_of(x, y, "train_on_batch")
+            if isinstance(self.optimizer, optimizers.LBFGS):
+                raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
+            data = self._dataset(x, y, sample_weight, class_weight, objectives)
+            return self._one_batch(objectives, data, True, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Measure one batch; return its loss and metrics as `evaluate` does."""
+        with self._exclusive("test_on_batch"):
+            objectives = self._objectives_of(x, y, "test_on_batch")
+            data = self._dataset(x, y, sample_weight, None, objectives)
+            return self._one_batch(objectives, data, False, return_dict)
+
+    def _one_batch(self, objectives: Objectives, data: Dataset, training: bool, return_dict: bool) -> Any:
+        self._bind()
+        source = self._on_batch.get(training)
+        if source is None:
+            source = self._on_batch[training] = BatchSource(self, objectives, data, data.n, training)
+        source.use(data)
+        totals = Totals(objectives)
+        run_epoch(self, source, totals, training)
+        return results(totals.logs(), objectives, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Compute the outputs for one batch."""
+        self._build_for(x)
+        return self._pack_outputs(self._predict_arrays(x))
+
+    def reset_metrics(self) -> None:
+        """Let every metric start anew; `fit`, `evaluate` and the calls for one batch do so by themselves."""
+        if self._objectives is not None:
+            self._objectives.reset()
+
+    # State, for callbacks that save and restore
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what `fit` needs besides the weights to go on bit for bit.
+
+        Called from a callback in the middle of an epoch it holds what the epoch has added up so far, too.
+        """
+        state: dict[str, Any] = {"seed": self._seed_for_training(), "epochs_begun": self._epochs_begun}
+        if self._totals is not None:
+            state["totals"] = self._totals.state()
+        return state if self.optimizer is None else {**state, "optimizer": self.optimizer.training_state()}
+
+    def restore_training_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `training_state` returned.
+
+        With the keys "epoch" and "batch" the `fit` under way, or the next one, begins with that epoch (from 0) and
+        leaves out so many of its batches.
+        """
+        seed = validation.integer(state["seed"], "seed", 0, 2**64 - 1)
+        self._seed, self._epochs_begun = seed, validation.non_negative_integer(state["epochs_begun"], "epochs_begun")
+        if self.optimizer is not None and "optimizer" in state:
+            self.optimizer.restore_training_state(state["optimizer"])
+        if "epoch" in state:
+            epoch = validation.non_negative_integer(state["epoch"], "epoch")
+            batch = validation.non_negative_integer(state.get("batch", 0), "batch")
+            self._resumption = Resumption(epoch, batch, state.get("totals"))
+
+    def swap_average_weights(self) -> None:
+        """Exchange the weights and their moving average (an optimizer with use_ema=True keeps one)."""
+        parameters = self._bind()
+        average = getattr(self.optimizer, "state", {}).get("average")
+        if average is None or average.size != parameters.values.size:
+            raise ValueError("There is no average of the weights: train with an optimizer made with use_ema=True")
+        weights = parameters.values.copy()
+        parameters.values[...] = average
+        average[...] = weights
+
+    def overwrite_with_average(self) -> None:
+        """Let the weights' moving average, if the optimizer keeps one, become the weights; `fit` ends with it."""
+        optimizer = self.optimizer
+        if optimizer.use_ema and optimizer.batches_seen and "average" in optimizer.state:
+            self._bind().values[...] = optimizer.state["average"]

@@ -1,0 +1,119 @@
+"""Predictions for few rows: the answer of `predict`, or an error that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnn_core
+from cnn_core import layers
+from input_zoo import EXPECTED, READABLE
+
+X = np.array([[1.0, -2.0, 0.5, 3.0], [0.0, 1.0, 2.0, -1.0]], np.float32)
+
+
+def network(features: int = 4, dtype: str = "float32") -> cnn_core.Sequential:
+    first = layers.Dense(5, "tanh", dtype=dtype)
+    return cnn_core.Sequential([cnn_core.Input((features,)), first, layers.Dense(3, "softmax", dtype=dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", READABLE)
+def test_whatever_resembles_an_array_gives_the_answer_of_predict(kind: str, dtype: str) -> None:
+    model = network(2, dtype)
+    np.testing.assert_array_equal(model.predictor()(READABLE[kind]()), model.predict(EXPECTED.astype(dtype)))
+
+
+REFUSED = {
+    "complex": (X + 1j, TypeError, "x must hold numbers, but has complex numbers"),
+    "dates": (X.astype("M8[s]"), TypeError, "x must hold numbers, but has dates"),
+    "durations": (X.astype("m8[s]"), TypeError, "x must hold numbers, but has time differences"),
+    "texts": (X.astype(str), TypeError, "x must hold numbers, but has the text '1.0' at row 0, column 0"),
+    "masked": (np.ma.masked_array(X, X < 0), ValueError, "x has 2 masked entries"),
+    "missing": (np.full((2, 4), None), ValueError, "x has a missing value at row 0, column 0"),
+    "huge": (np.full((2, 4), 1e300), ValueError, "x has a number at row 0, column 0 that float32 cannot hold"),
+    "huge integers": ([[10**400] * 4], ValueError, "that float64 cannot hold"),
+    "none": (None, TypeError, "x must be an array of numbers"),
+    "ragged": ([[1.0] * 4, [2.0]], ValueError, "x must have rows of one length"),
+    "too wide": (np.ones((2, 5), np.float32), ValueError, "x has 5 features; the model expects 4"),
+    "as many numbers in another shape": (np.ones((2, 2), np.float32), ValueError, "x has 2 features; the model"),
+    "a column": (np.ones((4, 1), np.float32), ValueError, "x has 1 feature; the model expects 4"),
+    "two rows in one": (np.ones(8, np.float32), ValueError, "the model expects shape"),
+    "three dimensions": (X[None], ValueError, "the model expects shape"),
+    "a number": (1.0, ValueError, "x must have at least one dimension"),
+    "an array of no dimensions": (np.array(1.0, np.float32), ValueError, "x must have at least one dimension"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_everything_else_is_refused(kind: str) -> None:
+    x, error, message = REFUSED[kind]
+    with pytest.raises(error, match=message):
+        network().predictor()(x)
+
+
+@pytest.mark.parametrize("sparse", ["csr_matrix", "coo_array", "dok_matrix"])
+def test_sparse_rows_are_refused_with_the_remedy(sparse: str) -> None:
+    x = getattr(pytest.importorskip("scipy.sparse"), sparse)(X)
+    with pytest.raises(TypeError, match=r"sparse matrix, which cannot be used here. Use x\.toarray\(\)"):
+        network().predictor()(x)
+
+
+@pytest.mark.parametrize("as_given", [X, X.astype("float64")], ids=["in place", "converted"])
+def test_one_sample_gives_one_answer_without_the_batch(as_given: Any) -> None:
+    model = network()
+    predict = model.predictor()
+    np.testing.assert_array_equal(predict(as_given[0]), predict(as_given)[0])
+    assert predict(as_given[:1]).shape == (1, 3)
+    assert predict(as_given[:0]).shape == (0, 3)
+
+
+def test_one_feature_may_come_as_a_vector_of_samples() -> None:
+    model = network(1)
+    x = np.linspace(-1, 1, 5, dtype=np.float32)
+    np.testing.assert_array_equal(model.predictor()(x), model.predict(x))
+    assert model.predictor()(x[:1]).shape == (3,)
+
+
+def test_samples_of_several_dimensions() -> None:
+    model = cnn_core.Sequential([cnn_core.Input((2, 2)), layers.Flatten(), layers.Dense(3)])
+    x = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
+    predict = model.predictor()
+    np.testing.assert_array_equal(predict(x), model.predict(x))
+    np.testing.assert_array_equal(predict(x[0]), model.predict(x)[0])
+    with pytest.raises(ValueError, match="x has 2 dimensions; the model expects"):
+        predict(x.reshape(2, 4))
+
+
+def test_nan_and_infinity_pass() -> None:
+    assert np.isnan(network().predictor()(np.array([np.nan, 0, 0, 0], np.float32))).all()
+    relu = cnn_core.Sequential([cnn_core.Input((1,)), layers.Dense(1, "relu", kernel_initializer="ones")])
+    np.testing.assert_array_equal(relu.predictor()([[np.inf], [-np.inf]]), [[np.inf], [0.0]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("wrong", [1.5, -1.0, 5.0, np.nan, np.inf])
+def test_an_index_is_a_whole_number_in_range(wrong: float, dtype: str) -> None:
+    model = cnn_core.Sequential([cnn_core.Input((2,)), layers.Embedding(5, 2), layers.Flatten()])
+    predict = model.predictor()
+    np.testing.assert_array_equal(predict(np.array([[4, 0]], dtype)), model.predict([[4, 0]]))
+    with pytest.raises(ValueError, match=r"x (has index|must hold whole numbers|has 1 value that is NaN)"):
+        predict(np.array([[0, wrong]], dtype))
+
+
+def test_the_answer_may_take_the_place_of_the_question() -> None:
+    model = cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(3)])
+    predict = model.predictor()
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    expected = model.predict(x)
+    memory = np.append(x, np.float32(0))
+    np.testing.assert_array_equal(predict(memory[:6].reshape(2, 3), out=memory[1:].reshape(2, 3)), expected)
+    assert predict(x, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_the_answer_is_not_rounded_to_what_is_given_for_it() -> None:
+    with pytest.raises(TypeError, match="`out` must be a writable, C-contiguous array of float32"):
+        network().predictor()(X, out=np.empty((2, 3), np.float16))

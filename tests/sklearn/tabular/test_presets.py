@@ -1,0 +1,51 @@
+"""The presets: what their authors published, and recipes as plain data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("sklearn")
+
+from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
+
+# Holzmueller, Grinsztajn, Steinwart (2024), and the settings of the code that they published with it.
+COMMON = {"hidden": (256, 256, 256), "scale_multiplier": 6, "bias_multiplier": 0.1, "beta_1": 0.9, "beta_2": 0.95}
+SIMPLE = {"parametric": False, "dropout": 0, "weight_decay": 0, "most_one_hot": None, "fitted_start": False}
+FULL = {
+    "parametric": True,
+    "slow_multiplier": 0.1,
+    "dropout": 0.15,
+    "weight_decay": 0.02,
+    "most_one_hot": 8,
+    "embedding_width": 8,
+    "n_waves": 16,
+    "n_wave_outputs": 3,
+    "wave_spread": 0.1,
+    "fitted_start": True,
+}
+PUBLISHED = {
+    ("td_s", "classification"): {**SIMPLE, "activation": "selu", "learning_rate": 0.04, "n_waves": 0, "clamps": False},
+    ("td_s", "regression"): {**SIMPLE, "activation": "mish", "learning_rate": 0.07, "n_waves": 0, "clamps": False},
+    ("td", "classification"): {**FULL, "activation": "selu", "learning_rate": 0.04, "clamps": False},
+    ("td", "regression"): {**FULL, "activation": "mish", "learning_rate": 0.2, "clamps": True},
+}
+
+
+@pytest.mark.parametrize(("preset", "task"), list(PUBLISHED))
+def test_presets_are_the_published_recipes(preset: str, task: str):
+    recipe = PRESETS[preset][task]
+    expected = COMMON | PUBLISHED[preset, task]
+    assert {name: getattr(recipe, name) for name in expected} == expected
+
+
+def test_the_simple_variant_is_the_default():
+    assert next(iter(PRESETS)) == "td_s"
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_recipe_survives_as_plain_data(preset: str, task: str):
+    recipe = PRESETS[preset][task]
+    assert Recipe.from_state(json.loads(json.dumps(recipe.state()))) == recipe
