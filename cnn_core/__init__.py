@@ -32,7 +32,7 @@ from cnn_core.saving import load_model, model_from_json
 from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection
+    from cnn_core import datasets, inspection, interop
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "get_num_threads",
     "initializers",
     "inspection",
+    "interop",
     "layers",
     "load_model",
     "load_predictor",
@@ -83,12 +84,10 @@ def __getattr__(name: str) -> Any:
     """Import on first use what most programs never need: it would double the time of an import."""
     import importlib
 
-    if name in ("datasets", "inspection"):
+    if name in ("datasets", "inspection", "interop"):
         return importlib.import_module(f"cnn_core.{name}")
     if name == "load_predictor":
         return getattr(importlib.import_module("cnn_core.sklearn.tabular.predictor"), name)
-    if name in ("interop",):  # promised, and no name of Keras's
-        raise AttributeError(f"module 'cnn_core' has no attribute {name!r} yet")
     import cnn_core.foundation.left_out as left_out
 
     raise left_out.missing(__name__, name, __all__)

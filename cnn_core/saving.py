@@ -84,7 +84,8 @@ def save_model(
     overwrite : bool, default True
     include_optimizer : bool, default True
     metadata : mapping of str to str, default None
-        Texts of your own, which `load_metadata` reads and every reader of safetensors shows.
+        Texts of your own besides those in `model.metadata`, which `load_metadata` reads and every reader of safetensors
+        shows.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def save_model(
         If `metadata` holds anything but texts.
     """
     _require_built(model, "save")
-    own = _checked_metadata(metadata)
+    own = _checked_metadata(model.metadata) | _checked_metadata(metadata)
     _check_overwrite(filepath, overwrite)
     tensors = _weights_by_name(model)
     texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
@@ -157,7 +158,12 @@ def load_metadata(filepath: Any) -> dict[str, str]:
     '2024-05'
     """
     texts = model_file.read_metadata(filepath)
-    return {key: text for key, text in texts.items() if key == model_file.VERSION_KEY or not key.startswith(_RESERVED)}
+    version = {key: text for key, text in texts.items() if key == model_file.VERSION_KEY}
+    return version | _own_texts(texts)
+
+
+def _own_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if not key.startswith(_RESERVED)}
 
 
 def _written(config: Any, n_tensors: int | None = None) -> str:
@@ -249,6 +255,7 @@ def load_model(
         if (n_calls := _calls_in(model.inner_graph, {})) > MAX_CALLS:
             raise ValueError(f"its layers must be called at most {MAX_CALLS} times. Received: {n_calls} calls")
         _assign(model, weights, skip_mismatch=False)
+        model.metadata.update(_own_texts(metadata))
         if training is not None:
             _compile(model, training, tensors)
     return model

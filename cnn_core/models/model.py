@@ -176,6 +176,12 @@ class Model(Trainer, Layer):
         names = [layer.name for layer in layers]
         return layers[names.index(validation.choice(name, "name", names))]
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Texts of one's own, which files of the model carry: what the data was, or the names of the classes."""
+        texts: dict[str, str] = self.__dict__.setdefault("_metadata", {})
+        return texts
+
     # Variables
 
     @property

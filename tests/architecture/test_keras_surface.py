@@ -126,8 +126,6 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
         _ = cnn_core.Sequental
     with pytest.raises(ImportError, match=r"'EarlyStoping'\. Did you mean 'EarlyStopping'\?"):
         exec("from cnn_core.callbacks import EarlyStoping", {})
-    with pytest.raises(AttributeError, match=r"no attribute 'interop' yet"):
-        _ = cnn_core.interop
 
 
 @pytest.mark.parametrize("method", ["call", "train_step", "compute_output_spec", "make_train_function"])

@@ -1,0 +1,28 @@
+"""Doors: models in and out of other packages. What a door needs beyond NumPy is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnn_core.interop.sklearn_perceptrons import from_sklearn, to_sklearn
+
+__all__ = ["from_sklearn", "to_sklearn"]
+
+_HOMES = {
+    "from_sklearn": "sklearn_perceptrons",
+    "to_sklearn": "sklearn_perceptrons",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a door on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

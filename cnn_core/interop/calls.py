@@ -1,0 +1,136 @@
+"""A model as a flat list of calls of layers, and a model from such calls: what every door begins or ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cnn_core.foundation.validation as validation
+from cnn_core.layers.base import Layer, registry
+from cnn_core.network.graph import CallGraph, Shape, Symbol
+
+
+class Call(NamedTuple):
+    """One call of a layer that is no model; values are known by numbers."""
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Calls(NamedTuple):
+    """All calls of a model, those of models inside it in their places.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of int
+        The numbers of the model's inputs and outputs.
+    calls : list of Call
+        Each after those it depends on.
+    shapes : dict of int to tuple
+        Of every value, the batch dimension, None, first.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    calls: list[Call]
+    shapes: dict[int, Shape]
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether every call reads what the call before it made, and nothing else."""
+        last = self.inputs
+        for call in self.calls:
+            if len(call.inputs) != 1 or call.inputs != last:
+                return False
+            last = call.outputs
+        return len(self.inputs) == 1 and self.outputs == last
+
+
+def calls_of(model: Any) -> Calls:
+    """Return the calls of a model.
+
+    Raises
+    ------
+    TypeError
+        If it is no model.
+    ValueError
+        If it has not been built yet, or calls a layer as in training.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, Sequential, layers
+    >>> inner = Sequential([Input((2,)), layers.Dense(3)])
+    >>> found = calls_of(Sequential([Input((2,)), inner, layers.ReLU()]))
+    >>> [type(call.layer).__name__ for call in found.calls], found.shapes[found.outputs[0]], found.is_chain
+    (['Dense', 'ReLU'], (None, 3), True)
+    """
+    graph = model.inner_graph if isinstance(model, Layer) else None
+    if graph is None:
+        raise TypeError(f"`model` must be a model of cnn_core. Received: model={validation.show(model)}")
+    found = Calls(tuple(range(len(graph.inputs))), (), [], {n: tuple(s.shape) for n, s in enumerate(graph.inputs)})
+    return found._replace(outputs=_walk(graph, found.inputs, found))
+
+
+def _walk(graph: CallGraph, inputs: Sequence[int], found: Calls) -> tuple[int, ...]:
+    numbers = {id(symbol): number for symbol, number in zip(graph.inputs, inputs, strict=True)}
+    for node in graph.nodes:
+        read = tuple(numbers[id(symbol)] for symbol in node.inputs)
+        if node.training:
+            raise ValueError(f"layer {node.layer.name!r} is called with training=True, which no other package knows")
+        if node.layer.inner_graph is not None:
+            made = _walk(node.layer.inner_graph, read, found)
+        else:
+            made = tuple(len(found.shapes) + place for place in range(len(node.outputs)))
+            found.shapes.update({n: tuple(symbol.shape) for n, symbol in zip(made, node.outputs, strict=True)})
+            assert isinstance(node.layer, Layer)
+            found.calls.append(Call(node.layer, read, made))
+        numbers.update({id(symbol): number for symbol, number in zip(node.outputs, made, strict=True)})
+    return tuple(numbers[id(symbol)] for symbol in graph.outputs)
+
+
+def model_between(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str | None = None) -> Any:
+    """Return the model that leads from symbols to symbols: a Sequential if it is a chain.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, layers
+    >>> x = Input((2,))
+    >>> type(model_between([x], [layers.Dense(3)(x)])).__name__
+    'Sequential'
+    """
+    graph = CallGraph(*(each[0] if len(each) == 1 else list(each) for each in (inputs, outputs)))
+    steps = [symbol for node in graph.nodes for symbol in node.outputs]
+    read = [symbol for node in graph.nodes for symbol in node.inputs]
+    is_chain = len(inputs) == 1 and read + list(outputs) == [inputs[0], *steps]
+    if not (is_chain and len(graph.layers) == len(graph.nodes) and graph.nodes):
+        return registry.find("Functional")(graph.input_structure, graph.output_structure, name)
+    for node in graph.nodes:
+        node.forget()  # a Sequential calls its layers by itself
+    return registry.find("Sequential")([inputs[0], *graph.layers], name)
+
+
+def left_out(layer: Layer, reason: str) -> str:
+    """Return the sentence in which a door says what it leaves out.
+
+    Examples
+    --------
+    >>> from cnn_core import layers
+    >>> left_out(layers.GaussianNoise(0.1, name="noise"), "it acts in training only")
+    "layer 'noise' (GaussianNoise) is left out because it acts in training only"
+    """
+    return f"layer {layer.name!r} ({type(layer).__name__}) is left out because {reason}"
+
+
+def not_carried(layer: Layer, door: str, reason: str = "it has no counterpart there") -> ValueError:
+    """Return the error for a layer that a door cannot carry.
+
+    Examples
+    --------
+    >>> from cnn_core import layers
+    >>> raise not_carried(layers.PReLU(name="slopes"), "scikit-learn")
+    Traceback (most recent call last):
+    ...
+    ValueError: layer 'slopes' (PReLU) cannot be carried to scikit-learn: it has no counterpart there
+    """
+    return ValueError(f"layer {layer.name!r} ({type(layer).__name__}) cannot be carried to {door}: {reason}")
