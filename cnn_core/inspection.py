@@ -17,6 +17,7 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.structures import filled
 from cnn_core.network.graph import Symbol
+from cnn_core.network.native import bound_network, native_pass, run_whole
 from cnn_core.network.parameters import ParameterVector, native_optimizer
 from cnn_core.network.plan import NetworkPlan, Operation
 from cnn_core.training.epochs import NonFiniteLossError
@@ -205,22 +206,18 @@ def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs
         data: Dataset = model._dataset(x, y, sample_weight, None, objectives).dense()
         parameters: ParameterVector = model._bind()
         targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
-        native = _core.Pass(
+        native = native_pass(
             model._network(),
-            data.inputs,
-            targets,
-            data.weights,
-            max(data.n, 1),
-            objectives.native_losses(targets),
-            [],
-            native_optimizer(parameters, None, penalties=penalties),
-            None,
-            "tracing",
-            0,
-            inputs,
+            inputs=data.inputs,
+            targets=targets,
+            weights=data.weights,
+            batch_size=max(data.n, 1),
+            losses=objectives.native_losses(targets),
+            optimizer=native_optimizer(parameters, None, penalties=penalties),
+            mode="tracing",
+            input_gradients=inputs,
         )
-        status, _, _ = native(0, 1, None, 0, None, False)
-        if status == "diverged":
+        if not run_whole(native):
             raise NonFiniteLossError(f"The loss of this batch is {native.last_loss}: it has no gradient")
         return _Run(native, model._plan, parameters, objectives, data)
 
@@ -353,9 +350,7 @@ def _passed_back(operation: Operation, run: _Run) -> tuple[Array | None, ...]:
         operation._replace(inputs=tuple(buffers), output=output, activation="linear", activation_parameters=())
     )
     plan.outputs = [output]
-    network = _core.Network(run.native.network.dtype.name, plan)
-    network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))
-    block = _core.Block(network, run.data.n, True, live=False)
+    block = _core.Block(bound_network(plan, run.native.network.dtype), run.data.n, True, live=False)
     block.forward([run.native.value(buffer) for buffer in operation.inputs])
     back = block.backward([delta])
     return tuple(run.rows(buffer, part) for buffer, part in zip(operation.inputs, back, strict=True))
@@ -375,9 +370,7 @@ def _forward_trace(model: Any, x: Any) -> Trace:
     model._build_for(x)
     data = model._dataset(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
-    network = _core.Network(model.compute_dtype.name, plan)
-    network.bind([variable.array for variable in plan.variables], [None] * len(plan.variables))
-    block = _core.Block(network, data.n, False)
+    block = _core.Block(bound_network(plan, model.compute_dtype), data.n, False)
     block.forward(data.inputs)
     _, found = _layer_traces(model, plan, block, data.n)
     return Trace([replace(layer, delta=None) for layer, _ in found], _input_values(model, plan, block, data.n))

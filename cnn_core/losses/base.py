@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -283,16 +283,16 @@ class Loss:
         native = self.native
         if native is None and type(self).native is not None and self.expects_labels:
             raise ValueError(f"`axis` must be -1 to train a model on labels. Received: axis={self.axis}")
-        return {
-            "kind": native or "custom",
-            **_core.loss_parameters(native or "custom", self.native_parameters if native else ()),
-            "output": output,
-            "has_labels": self.expects_labels and native is not None,
-            "target_width": target_width,
-            "weight": weight,
-            "reduction": "sum_over_batch_size" if self.reduction == "mean" else self.reduction,
-            "custom": None if native else self,
-        }
+        return description(
+            native or "custom",
+            target_width,
+            self.native_parameters if native else (),
+            output=output,
+            has_labels=self.expects_labels and native is not None,
+            weight=weight,
+            reduction="sum_over_batch_size" if self.reduction == "mean" else self.reduction,
+            custom=None if native else self,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal loss."""
@@ -309,6 +309,46 @@ class Loss:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def description(
+    kind: str,
+    target_width: int,
+    parameters: Sequence[float] = (),
+    *,
+    output: int = 0,
+    has_labels: bool = False,
+    weight: float = 1.0,
+    reduction: str | None = "sum_over_batch_size",
+    custom: Any = None,
+) -> dict[str, Any]:
+    """Return a loss as native code is told of it; see `Loss.describe`.
+
+    Parameters
+    ----------
+    kind : str
+        Its native name, "custom" for one that only Python knows.
+    target_width, output, weight
+        See `Loss.describe`.
+    parameters : sequence of float
+        See `Loss.native_parameters`.
+    has_labels : bool, default False
+        Whether targets are int32 labels.
+    reduction : str
+        "sum", "sum_over_batch_size" or "mean_with_sample_weight".
+    custom : object, default None
+        What native code calls for a custom loss.
+    """
+    return {
+        "kind": kind,
+        **_core.loss_parameters(kind, parameters),
+        "output": output,
+        "has_labels": has_labels,
+        "target_width": target_width,
+        "weight": weight,
+        "reduction": reduction,
+        "custom": custom,
+    }
 
 
 def _same_rows(y_true: Array, y_pred: Array) -> None:

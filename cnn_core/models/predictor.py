@@ -16,6 +16,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import InputSpec
 from cnn_core.foundation.arrays import Array, aligned_copy
 from cnn_core.network.interface import Interface
+from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
 
 
@@ -26,8 +27,7 @@ def compile_predictor(interface: Interface, plan: NetworkPlan) -> _core.Predicto
             f"A predictor needs one input and one output. "
             f"Received: {len(interface.inputs)} and {len(interface.output_shapes)}"
         )
-    network = _core.Network(interface.dtype.name, plan)
-    network.bind([aligned_copy(variable.array) for variable in plan.variables], [None] * len(plan.variables))
+    network = bound_network(plan, interface.dtype, values=[aligned_copy(each.array) for each in plan.variables])
     spec = interface.inputs[0]
     read = partial(read_rows, spec=spec, dtype=interface.dtype)
     shapes = tuple(plan.shapes[plan.inputs[0]]), tuple(interface.output_shapes[0][1:])

@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.structures import flatten
 from cnn_core.network.graph import LayerLike
+from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
 
 
@@ -38,8 +39,7 @@ class Cache:
         self._gradients = [
             np.zeros(variable.shape, layer.dtype) if variable.trainable else None for variable in self._plan.variables
         ]
-        network = _core.Network(layer.dtype, self._plan)
-        network.bind([variable.array for variable in self._plan.variables], self._gradients)
+        network = bound_network(self._plan, layer.dtype, gradients=self._gradients)
         draws = training or self._plan.next_seed is not None
         seed, first_draw = (random_state.next_seed(), layer.n_draws) if draws else (0, 0)
         layer.n_draws += draws

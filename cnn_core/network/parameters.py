@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-import cnn_core._core as _core
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
+from cnn_core.network.native import optimizer_over
 from cnn_core.network.tensor_rules import tensor_rule
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
@@ -195,9 +195,7 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     if optimizer is None:
         if penalties not in parameters.kept_penalties:
             rules, vectors = parameters.rules() if penalties else [], (parameters.values, parameters.gradients)
-            parameters.kept_penalties[penalties] = _core.Optimizer(
-                "sgd", (0.0, 0.0), _tail(None), [], rules, [], *vectors, [], None, None
-            )
+            parameters.kept_penalties[penalties] = optimizer_over(*vectors, rules=rules)
         return parameters.kept_penalties[penalties]
     name, hyperparameters = optimizer.rule()
     tail, state, segments = _tail(optimizer), optimizer.state, parameters.segments(optimizer)
@@ -206,18 +204,18 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
         adopt_state(optimizer, parameters)
         depends_on = (*depends_on[:-1], list(map(id, state.values())))
-        native = _core.Optimizer(
-            name,
-            hyperparameters,
-            tail,
-            segments,
-            parameters.rules(),
-            parameters.ranges(),
+        native = optimizer_over(
             parameters.values,
             parameters.gradients,
-            [state[slot] for slot, _ in optimizer.slots()],
-            state["average"] if optimizer.use_ema else None,
-            state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
+            rule=name,
+            numbers=hyperparameters,
+            slots=[state[slot] for slot, _ in optimizer.slots()],
+            segments=segments,
+            rules=parameters.rules(),
+            tensors=parameters.ranges(),
+            average=state["average"] if optimizer.use_ema else None,
+            accumulator=state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
+            **tail,
         )
         parameters.kept_native = depends_on, native
     native = parameters.kept_native[1]
@@ -226,8 +224,8 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     return native
 
 
-def _tail(optimizer: Optimizer | None) -> dict[str, Any]:
-    """The common arguments in native terms: 0 stands for none."""
+def _tail(optimizer: Optimizer) -> dict[str, Any]:
+    """The common arguments in native terms: see `cnn_core.network.native.TAIL`."""
     number = {
         "weight_decay": getattr(optimizer, "weight_decay", None),
         "clip_value": getattr(optimizer, "clipvalue", None),

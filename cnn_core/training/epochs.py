@@ -9,6 +9,7 @@ import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.callbacks import CallbackList
+from cnn_core.network.native import Status
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import BatchSource, Epoch, Stretch
@@ -52,7 +53,7 @@ def run_epoch(
             totals.add(stretch.native.take_totals())
             stretch.measure(before, reached)
             totals.batches += reached - before
-            if status == "diverged":
+            if status == Status.DIVERGED:
                 _diverged(model, stretch.native.last_loss, totals, epoch, callbacks, training)
                 return
             shows = progress is not None and progress.shows_batches
@@ -99,7 +100,7 @@ def run_epochs(
         model._epochs_begun = begun + done + epochs.n_done + epochs.begun
         record(done, [_logs(objectives, taken) for taken in epochs.totals()])
 
-    while done < n_epochs and status != "diverged" and not model.stop_training:
+    while done < n_epochs and status != Status.DIVERGED and not model.stop_training:
         model._hold_variables()
         before = optimizer.batches_seen
         rates = optimizer.learning_rates(before - epochs.next_batch, stretch.n_batches)
@@ -109,7 +110,7 @@ def run_epochs(
         finally:
             _finish(note)
         done += epochs.n_done
-    if status == "diverged":
+    if status == Status.DIVERGED:
         totals = Totals(objectives)
         totals.batches = epochs.next_batch
         _diverged(model, stretch.native.last_loss, totals, Epoch(done), None, True)

@@ -14,6 +14,7 @@ from cnn_core.data.batches import Batches
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.model_header import refused_by_name
+from cnn_core.network.native import run_whole
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.epochs import run_epoch, run_epochs
@@ -227,9 +228,9 @@ def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: T
 
     def value_and_gradient(x: Array) -> tuple[float, Array]:
         parameters.values[...] = x
-        status, _, _ = native(0, 1, None, 0, None, False)
+        is_finite = run_whole(native)
         gradient = parameters.gradients.astype(np.float64)
-        return (float("inf"), np.zeros_like(gradient)) if status == "diverged" else (native.last_loss, gradient)
+        return (native.last_loss, gradient) if is_finite else (float("inf"), np.zeros_like(gradient))
 
     result = lbfgs.minimize(
         value_and_gradient,

@@ -17,6 +17,7 @@ import cnn_core.foundation.random_state as random_state
 from cnn_core.data.batches import Batches, warn_of_shortage
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
@@ -76,18 +77,18 @@ class Stretch:
         self._measured = {each.output for each in objectives.python_metrics}
         self._kinds = [type(rows) for rows in data.inputs]
         targets = self._take(data)
-        self.native = _core.Pass(
+        self.native = native_pass(
             model._network(),
-            data.inputs,
-            targets,
-            data.weights,
-            batch_size,
-            objectives.native_losses(targets),
-            objectives.native_metrics(targets),
-            optimizer,
-            self._predictions,
-            "training" if training else "evaluation",
-            model._seed_for_training() if training else 0,
+            inputs=data.inputs,
+            targets=targets,
+            weights=data.weights,
+            batch_size=batch_size,
+            losses=objectives.native_losses(targets),
+            metrics=objectives.native_metrics(targets),
+            optimizer=optimizer,
+            predictions=self._predictions,
+            mode="training" if training else "evaluation",
+            seed=model._seed_for_training() if training else 0,
         )
 
     def _take(self, data: Dataset) -> list[Array]:

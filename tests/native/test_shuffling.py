@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("sklearn")
 
 import cnn_core._core as _core
-import cnn_core.sklearn.perceptron.objectives as objectives
+import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core import activations
 from cnn_core.sklearn.perceptron.network import DenseNetwork, Stack, Weights
-from cnn_core.sklearn.perceptron.training import Rows, native_pass
+from cnn_core.sklearn.perceptron.training import Rows, pass_over
 
 # One sample has nothing to draw; around powers of two the mask that numbers are drawn under changes.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 255, 256, 257, 1000]
@@ -25,8 +25,9 @@ def training(n, batch_size=7, alpha=0.5):
     network = DenseNetwork(Stack([2, 1], [activations.linear]), weights, FLOAT64)
     rows = Rows(generator.standard_normal((n, 2)), generator.standard_normal((n, 1)))
     optimizer = network.optimizer("sgd", (0.0, 0.0), [], alpha, 0.0)
-    objective = objectives.regression_loss("squared_error", 1)
-    return native_pass(network, rows, objective, batch_size, optimizer, "training"), network, rows
+    objective = estimator_losses.regression_loss("squared_error", 1)
+    native = pass_over(network, rows, objective, batch_size, optimizer=optimizer, mode="training")
+    return native, network, rows
 
 
 def rates(native, rate=0.01):
@@ -115,7 +116,7 @@ def test_a_slice_that_ends_amid_an_epoch_goes_on_there():
 def test_wrong_arguments_are_refused():
     native, _, rows = training(20)
     with pytest.raises(ValueError, match="epochs need an optimizer and a loss"):
-        _core.Epochs(native_pass(*evaluation(rows)), None)
+        _core.Epochs(pass_over(*evaluation(rows)), None)
     with pytest.raises(AttributeError):
         _core.Epochs(native, object())
     with pytest.raises(TypeError):
@@ -130,4 +131,4 @@ def test_wrong_arguments_are_refused():
 
 def evaluation(rows):
     _, network, _ = training(20)
-    return network, rows, objectives.regression_loss("squared_error", 1), 7
+    return network, rows, estimator_losses.regression_loss("squared_error", 1), 7

@@ -31,14 +31,14 @@ from cnn_core.sklearn.perceptron.layered import NORMALIZATION, STOCHASTIC_SOLVER
 from cnn_core.sklearn.perceptron.network import DenseNetwork, predict, reading_network
 from cnn_core.sklearn.perceptron.plain_arrays import has_known_features, is_plain_matrix
 from cnn_core.sklearn.perceptron.training import (
+    EpochRunner,
     Evaluator,
     FullBatch,
     Objective,
     Outcome,
-    Progress,
+    Patience,
     Rows,
     SolverState,
-    Trainer,
 )
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -194,12 +194,12 @@ class Perceptron(Layered):
         objective = self._objective(dtype)
         scores = None if validation is None else HeldOutScores(self, Evaluator(network, validation, objective))
         native = network.optimizer(state.rule, state.numbers, state.slots, self.alpha, self.clipnorm or 0.0)
-        trainer = self._trainer(network, rows, objective, native, state)
+        runner = self._runner(network, rows, objective, native, state)
         best = network.values.copy() if self.early_stopping else None
         try:
-            self._run_epochs(trainer, scores, best, incremental)
+            self._run_epochs(runner, scores, best, incremental)
         except KeyboardInterrupt:
-            for loss in trainer.take_losses():
+            for loss in runner.take_losses():
                 self._note_loss(loss, rows.n)
             warnings.warn("Training interrupted by user.", stacklevel=2)
         if best is not None:
@@ -247,32 +247,32 @@ class Perceptron(Layered):
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Check a validation set against what the estimator was fitted with."""
 
-    def _trainer(
+    def _runner(
         self, network: DenseNetwork, rows: Rows, objective: Objective, optimizer: Any, state: SolverState
-    ) -> Trainer:
+    ) -> EpochRunner:
         seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
         random_state = self._random_state if self.shuffle else None
         by_batch = bool(self.callbacks) and FitCallbacks.need_batches(self)
         batch_size = self._batch_size(rows.n)
-        return Trainer(network, rows, objective, batch_size, optimizer, state, random_state, seed, by_batch)
+        return EpochRunner(network, rows, objective, batch_size, optimizer, state, random_state, seed, by_batch)
 
     def _run_epochs(
-        self, trainer: Trainer, scores: HeldOutScores | None, best: Array | None, incremental: bool
+        self, runner: EpochRunner, scores: HeldOutScores | None, best: Array | None, incremental: bool
     ) -> None:
-        callbacks = self._callbacks_of(trainer.network, trainer.state, trainer.rows, trainer.n_batches)
-        schedule = trainer.state.schedule
+        callbacks = self._callbacks_of(runner.network, runner.state, runner.rows, runner.n_batches)
+        schedule = runner.state.schedule
         # Between epochs that nothing looks at, training does not come back here.
         watched = incremental or scores or callbacks or self.verbose or schedule == "invscaling"
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
-            self._train(trainer, callbacks, 1 if watched else self.max_iter - self.n_iter_)
-            for loss in trainer.take_losses():
-                self._note_loss(loss, trainer.rows.n)
-                self._note_progress(scores, best, trainer.network)
+            self._train(runner, callbacks, 1 if watched else self.max_iter - self.n_iter_)
+            for loss in runner.take_losses():
+                self._note_loss(loss, runner.rows.n)
+                self._note_progress(scores, best, runner.network)
             if schedule == "invscaling":
-                trainer.state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
+                runner.state.learning_rate = float(self.learning_rate_init) / (self.t_ + 1) ** self.power_t
             told = callbacks is not None and callbacks.end_epoch(self.n_iter_ - 1, self._logs(scores))
-            if told or self._stops(trainer.state) or incremental:
+            if told or self._stops(runner.state) or incremental:
                 break
         else:
             warnings.warn(
@@ -299,28 +299,28 @@ class Perceptron(Layered):
         names = ["coefs_", "intercepts_", *(NORMALIZATION if self.batch_normalization else ())]
         return {name: [array.copy() for array in getattr(self, name)] for name in names}
 
-    def _train(self, trainer: Trainer, callbacks: FitCallbacks | None, most: int) -> None:
+    def _train(self, runner: EpochRunner, callbacks: FitCallbacks | None, most: int) -> None:
         """Train for at least one epoch and at most so many."""
         if callbacks is not None:
             callbacks.begin_epoch(self.n_iter_)
             if callbacks.by_batch:
-                self._train_by_batch(trainer, callbacks)
+                self._train_by_batch(runner, callbacks)
                 return
         best = np.inf if self.best_loss_ is None else self.best_loss_
-        trainer.run(most, Progress(best, self.tol, self.n_iter_no_change, self._no_improvement_count))
+        runner.run(most, Patience(best, self.tol, self.n_iter_no_change, self._no_improvement_count))
 
-    def _train_by_batch(self, trainer: Trainer, callbacks: FitCallbacks) -> None:
-        trainer.begin_epoch()
+    def _train_by_batch(self, runner: EpochRunner, callbacks: FitCallbacks) -> None:
+        runner.begin_epoch()
         total = Outcome()
-        for batch in range(trainer.n_batches):
+        for batch in range(runner.n_batches):
             callbacks.batch_begins(batch)
-            outcome = trainer.train_batches(batch, batch + 1)
-            samples = min(trainer.batch_size, trainer.rows.n - batch * trainer.batch_size)
+            outcome = runner.train_batches(batch, batch + 1)
+            samples = min(runner.batch_size, runner.rows.n - batch * runner.batch_size)
             total.add(outcome)
             callbacks.batch_ends(batch, {"loss": (outcome.loss + outcome.penalty) / samples})
             if outcome.diverged:
                 break
-        trainer.end_epoch(total)
+        runner.end_epoch(total)
 
     def _note_loss(self, loss: float, n: int) -> None:
         self.n_iter_ += 1

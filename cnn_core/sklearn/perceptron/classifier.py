@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-import cnn_core.sklearn.perceptron.objectives as objectives
+import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import with_callbacks
@@ -245,8 +245,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _objective(self, dtype: np.dtype[Any]) -> Objective:
         if isinstance(self.loss, str):
-            return objectives.log_loss(self.out_activation_, self.n_outputs_, dtype)
-        return objectives.custom_loss(self.loss, self.n_outputs_, self.out_activation_)
+            return estimator_losses.log_loss(self.out_activation_, self.n_outputs_, dtype)
+        return estimator_losses.custom_loss(self.loss, self.n_outputs_, self.out_activation_)
 
     def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
         objective = self._objective(dtype)

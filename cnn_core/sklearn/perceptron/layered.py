@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 import cnn_core.activations as activations
-import cnn_core.sklearn.perceptron.objectives as objectives
+import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.sparse import check_sparse
@@ -174,7 +174,7 @@ class Layered(CallbackSupportMixin, Portable, BaseEstimator, ABC):  # type: igno
         """Describe the layers; `reading` leaves out what acts in training only."""
         n_hidden = len(widths) - 2
         hidden = [_activation(each) for each in self._per_layer(self.activation, "activation", n_hidden)]
-        out = objectives.output(self.out_activation_)
+        out = estimator_losses.output(self.out_activation_)
         if reading:
             return Stack(widths, [*hidden, out.prediction])
         return Stack(widths, [*hidden, out.training], self._dropout_rates(n_hidden), list(range(n_hidden)))

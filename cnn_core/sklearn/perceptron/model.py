@@ -13,8 +13,8 @@ from cnn_core.layers.input import Input
 from cnn_core.layers.normalization import BatchNormalization
 from cnn_core.layers.regularization import Dropout
 from cnn_core.models import Sequential
+from cnn_core.sklearn.perceptron.estimator_losses import NAMED_LOSSES
 from cnn_core.sklearn.perceptron.network import EPSILON, MOMENTUM, Stack, Weights
-from cnn_core.sklearn.perceptron.objectives import NAMED_LOSSES
 
 _LOG_LOSSES = {"softmax": "sparse_categorical_crossentropy", "logistic": "binary_crossentropy"}
 

@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 
-import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.data.rows import SparseRows
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_zeros
+from cnn_core.network.native import bound_network, optimizer_over
 from cnn_core.network.plan import NetworkPlan
 
 # Of batch normalization: an estimator makes some hundred steps, in which Keras's 0.99 would hardly forget the start.
 MOMENTUM = 0.9
 EPSILON = 1e-5
-
-Tail = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,7 @@ def reading_network(stack: Stack, weights: Weights, dtype: np.dtype[Any]) -> Any
     """Return a native network that predicts with these weights, in this type."""
     weights = weights.like([np.ascontiguousarray(array, dtype) for array in weights])
     plan = stack.plan(weights)
-    native = _core.Network(dtype.name, plan)
-    tensors: list[Any] = list(plan.variables)
-    native.bind(tensors, [None] * len(tensors))
-    return native
+    return bound_network(plan, dtype, values=list(plan.variables))  # type: ignore[arg-type]  # arrays themselves
 
 
 def predict(native: Any, width: int, x: Any, dtype: np.dtype[Any]) -> Array:
@@ -178,8 +173,7 @@ class DenseNetwork:
         self.weights = weights.like(views)
         plan = stack.plan(self.weights)
         tensors: list[Any] = list(plan.variables)
-        self.native = _core.Network(dtype.name, plan)
-        self.native.bind(tensors, [gradients[id(tensor)] for tensor in tensors])
+        self.native = bound_network(plan, dtype, values=tensors, gradients=[gradients[id(each)] for each in tensors])
 
     def reads_like(self, stack: Stack) -> bool:
         """Whether it predicts what a network of these layers would."""
@@ -192,24 +186,17 @@ class DenseNetwork:
 
     def optimizer(self, rule: str, numbers: Sequence[float], slots: list[Array], alpha: float, clipnorm: float) -> Any:
         """Build the native optimizer; the penalty ``alpha / 2 sum w^2`` counts once a batch, over its samples."""
-        tail: Tail = dict.fromkeys(
-            ("weight_decay", "clip_value", "global_clip_norm", "average_momentum", "average_period"), 0
-        )
-        tail |= {"clip_norm": clipnorm, "accumulation": 1, "penalties_over_batch": True}
         # Gaps hold zeros, so that all kernels together are one range with one penalty.
         penalty = {"offset": 0, "n_rows": self.coefs_end, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": alpha / 2}
-        rules = [penalty] if alpha else []
-        segments = [(0, self.trained.size, 1.0, 1.0, False)]
-        return _core.Optimizer(
-            rule,
-            tuple(numbers),
-            tail,
-            segments,
-            rules,
-            self.trained_ranges,
+        return optimizer_over(
             self.trained,
             self.gradients,
-            slots,
-            None,
-            None,
+            rule=rule,
+            numbers=numbers,
+            slots=slots,
+            segments=[(0, self.trained.size, 1.0, 1.0, False)],
+            rules=[penalty] if alpha else [],
+            tensors=self.trained_ranges,
+            clip_norm=clipnorm,
+            penalties_over_batch=True,
         )

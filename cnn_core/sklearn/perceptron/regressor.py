@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-import cnn_core.sklearn.perceptron.objectives as objectives
+import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_numbers
@@ -153,7 +153,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         **Perceptron._parameter_rules,
-        "loss": (one_of(objectives.REGRESSION_LOSSES), having("gradient")),
+        "loss": (one_of(estimator_losses.REGRESSION_LOSSES), having("gradient")),
     }
 
     def __init__(
@@ -207,11 +207,11 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return "exp" if isinstance(self.loss, str) and self.loss == "poisson" else "identity"
 
     def _objective(self, dtype: np.dtype[Any]) -> Objective:
-        return objectives.regression_loss(self.loss, self.n_outputs_)
+        return estimator_losses.regression_loss(self.loss, self.n_outputs_)
 
     def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
         targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        objectives.check_targets(self._objective(dtype), targets, name)
+        estimator_losses.check_targets(self._objective(dtype), targets, name)
         return targets
 
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import Domain
+from cnn_core.network.native import Status, native_pass, run_slices, run_whole
 from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows
 
 EVALUATION_ROWS = 4096
@@ -109,7 +110,7 @@ class Outcome:
 
 
 @dataclass
-class Progress:
+class Patience:
     """What counts as progress of the training loss, and how long training goes on without.
 
     Attributes
@@ -130,7 +131,7 @@ class Progress:
     idle: int = 0
 
 
-class Trainer:
+class EpochRunner:
     """Epochs over rows, each in an order of its own.
 
     Orders are drawn natively, and many epochs are one native call. Objects that call back into Python, and whoever
@@ -170,7 +171,7 @@ class Trainer:
         self._rates = np.empty(self.n_batches)
         self._losses: list[float] = []
         self._diverged = False
-        self._native = native_pass(network, rows, objective, batch_size, optimizer, "training", seed)
+        self._native = pass_over(network, rows, objective, batch_size, optimizer=optimizer, mode="training", seed=seed)
         self._epochs: Any = None
         self._order: Any = None
         if not by_batch and not self._calls_python():
@@ -184,7 +185,7 @@ class Trainer:
         own_activation = any(activation.native is None for activation in self.network.stack.activations)
         return own_shuffle or own_activation or self.objective.description["custom"] is not None
 
-    def run(self, most: int, progress: Progress) -> None:
+    def run(self, most: int, progress: Patience) -> None:
         """Train for an epoch or, if that is possible without the interpreter, up to `most` while there is progress."""
         if self._diverged or self._epochs is None:
             self.begin_epoch()
@@ -192,7 +193,7 @@ class Trainer:
             return
         self._rates.fill(self.state.learning_rate)
         status = ""
-        while status != "diverged" and not self._epochs.n_done:
+        while status != Status.DIVERGED and not self._epochs.n_done:
             try:
                 with self._lock:
                     status = self._epochs(
@@ -206,7 +207,7 @@ class Trainer:
                     )
             finally:
                 self.state.step = self._native.step
-        if status == "diverged":
+        if status == Status.DIVERGED:
             self._losses += self._epochs.take_losses()
             self._diverge()
 
@@ -229,15 +230,14 @@ class Trainer:
         if self._diverged:
             return Outcome(diverged=True)
         self._rates.fill(self.state.learning_rate)
-        status, native, state = "", self._native, self.state
+        native, state = self._native, self.state
         try:
-            while first < last and status != "diverged":
-                status, first, state.step = native(first, last, self._rates[: last - first], state.step, self._order)
+            status, _, state.step = run_slices(native, first, last, state.step, self._order, lambda n: self._rates[:n])
         except KeyboardInterrupt:
             state.step = native.step
             raise
         _, penalty, losses, _ = native.take_totals()
-        return Outcome(self.objective.factor * losses[0], penalty, status == "diverged")
+        return Outcome(self.objective.factor * losses[0], penalty, status == Status.DIVERGED)
 
     def end_epoch(self, outcome: Outcome) -> None:
         """Record what the epoch has added up."""
@@ -253,29 +253,16 @@ class Trainer:
         self.network.values.fill(np.nan)
 
 
-def native_pass(
-    network: DenseNetwork,
-    rows: Rows,
-    objective: Objective,
-    batch_size: int,
-    optimizer: Any = None,
-    mode: str = "evaluation",
-    seed: int = 0,
-    predictions: Array | None = None,
-) -> Any:
-    """Build a native pass over the rows."""
-    return _core.Pass(
+def pass_over(network: DenseNetwork, rows: Rows, objective: Objective, batch_size: int, **more: Any) -> Any:
+    """Return a native pass over the rows; see `cnn_core.network.native.native_pass`."""
+    return native_pass(
         network.native,
-        [native_rows(rows.x, network.dtype)],
-        [rows.targets],
-        [rows.weights],
-        batch_size,
-        [objective.for_weights(rows.weights)],
-        [],
-        optimizer,
-        [predictions],
-        mode,
-        seed,
+        inputs=[native_rows(rows.x, network.dtype)],
+        targets=[rows.targets],
+        weights=[rows.weights],
+        batch_size=batch_size,
+        losses=[objective.for_weights(rows.weights)],
+        **more,
     )
 
 
@@ -292,13 +279,13 @@ class Evaluator:
     def __init__(self, network: DenseNetwork, rows: Rows, objective: Objective) -> None:
         self.network, self.rows, self.objective = network, rows, objective
         self.predictions = np.empty((rows.n, network.stack.widths[-1]), network.dtype)
-        self._native = native_pass(network, rows, objective, min(rows.n, EVALUATION_ROWS), predictions=self.predictions)
+        self._native = pass_over(network, rows, objective, min(rows.n, EVALUATION_ROWS), predictions=[self.predictions])
 
     def run(self) -> float:
         """Fill `predictions` and return the weighted mean of the loss, without penalties; NaN if it is not finite."""
         total = weight = 0.0
         for batch in range(self._native.n_batches):
-            if self._native(batch, batch + 1, None, 0, None, False, float("inf"))[0] == "diverged":
+            if self._native(batch, batch + 1, None, 0, None, False, float("inf"))[0] == Status.DIVERGED:
                 self._native.take_totals()
                 self.predictions.fill(np.nan)
                 return float("nan")
@@ -331,15 +318,15 @@ class FullBatch:
         self.loss = float("nan")  # of the last evaluation
         self._optimizer = network.optimizer("sgd", (0.0, 0.0), [], 0.0, 0.0)
         self._weight = float(rows.n if rows.weights is None else rows.weights.sum()) or 1.0
-        self._native = native_pass(network, rows, objective, rows.n, self._optimizer, "training")
+        self._native = pass_over(network, rows, objective, rows.n, optimizer=self._optimizer, mode="training")
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Return the loss and a new array with its gradient at `vector`."""
         self.network.values[...] = vector
         kernels = self.network.values[: self.network.coefs_end]
-        status, _, _ = self._native(0, 1, None, 0, None, False)
+        is_finite = run_whole(self._native)
         samples, _, losses, _ = self._native.take_totals()
-        if status == "diverged":
+        if not is_finite:
             self.loss = float(self._native.last_loss)
             return self.loss, np.full_like(vector, np.nan)
         loss = float(self.objective.factor * losses[0] / samples)

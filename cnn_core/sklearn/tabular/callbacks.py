@@ -9,13 +9,13 @@ from typing import Any
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.fit_tasks import FitTasks
-from cnn_core.sklearn.tabular.training import Training
+from cnn_core.sklearn.tabular.training import TabularTraining
 
 
 class _Rate:
     """The optimizer as callbacks know it: the learning rate of the schedule's crests."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TabularTraining) -> None:
         self._training = training
 
     @property
@@ -41,7 +41,7 @@ class TrainedTable:
     Parameters
     ----------
     estimator : object
-    training : Training
+    training : TabularTraining
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class TrainedTable:
         Not fitted yet.
     """
 
-    def __init__(self, estimator: Any, training: Training) -> None:
+    def __init__(self, estimator: Any, training: TabularTraining) -> None:
         self.stop_training = False
         self.history: History | None = None
         self.metrics = [_LowerIsBetter(training.plan.metric)]
@@ -105,7 +105,7 @@ class EpochCallbacks:
         """Whether an estimator has any callbacks."""
         return bool(estimator.callbacks) or FitTasks.are_wanted(estimator)
 
-    def begin(self, training: Training) -> None:
+    def begin(self, training: TabularTraining) -> None:
         """Tell that training begins."""
         self._model = TrainedTable(self._estimator, training)
         self._callbacks.set_model(self._model)

@@ -35,7 +35,7 @@ from cnn_core.sklearn.tabular.predictor import METADATA_KEY, TablePredictor, arr
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 from cnn_core.sklearn.tabular.table_arrays import is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
-from cnn_core.sklearn.tabular.training import Part, ProgressLine, Training, TrainingPlan
+from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         if EpochCallbacks.are_wanted(self):
             plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
-        self._train(predictor, Training(network, part, x_val, plan))
+        self._train(predictor, TabularTraining(network, part, x_val, plan))
 
     def _held_out_features(self, predictor: TablePredictor, X: Any) -> Array:
         if are_named_rows(X):
@@ -247,7 +247,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         copied._take(predictor.with_network(copy.copy(predictor.network)))
         return {name: value for name, value in vars(copied).items() if _is_fitted_name(name)}
 
-    def _train(self, predictor: Any, training: Training) -> None:
+    def _train(self, predictor: Any, training: TabularTraining) -> None:
         try:
             training.run()
         finally:

@@ -7,7 +7,7 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 from cnn_core.foundation.arrays import Array
-from cnn_core.sklearn.tabular.network import Dense, TabularNetwork
+from cnn_core.sklearn.tabular.network import DensePart, TabularNetwork
 
 MOST_ROWS = 4096  # of which the spread is known to a percent; shared among members, because activations take memory,
 FEWEST_ROWS = 1024  # but not too thinly
@@ -46,7 +46,7 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
             _fit_layer(layer, block.value(layer.source), generator)
 
 
-def _fit_layer(layer: Dense, h: Array, generator: np.random.Generator) -> None:
+def _fit_layer(layer: DensePart, h: Array, generator: np.random.Generator) -> None:
     z = _core.product(h, layer.kernel.array)  # NumPy's product would depend on the number of threads
     spread = z.std(axis=0)
     spread[spread == 0] = 1  # a constant, which no kernel can spread

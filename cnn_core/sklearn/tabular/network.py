@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-import cnn_core._core as _core
 import cnn_core.activations as activations
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.stored_weights import room_for, waiting_weight
+from cnn_core.network.native import bound_network
 from cnn_core.network.parameters import ParameterVector
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -31,7 +31,7 @@ _TYPE = np.dtype(np.float32)
 
 
 @dataclass
-class Dense:
+class DensePart:
     """A dense layer of a member: the buffer that it reads, and its parameters."""
 
     source: int
@@ -53,7 +53,7 @@ class Member:
     recipe: Recipe
     plan: NetworkPlan
     generator: np.random.Generator
-    layers: list[Dense] = field(default_factory=list)
+    layers: list[DensePart] = field(default_factory=list)
 
     def _variable(
         self,
@@ -104,7 +104,7 @@ class Member:
     def _operation(self, kind: str, source: int, n_out: int, variables: Sequence[Variable] = (), **more: Any) -> int:
         return self.plan.add(kind, [source], (n_out,), layer=self.name, variables=variables, **more)
 
-    def _layer(self, source: int, n_out: int, number: int, factor: float) -> Dense:
+    def _layer(self, source: int, n_out: int, number: int, factor: float) -> DensePart:
         n_in = self.plan.shapes[source][0]
         root = math.sqrt(n_in)
 
@@ -115,7 +115,7 @@ class Member:
             return factor * self.generator.standard_normal(shape)
 
         path = f"dense_{number}"
-        layer = Dense(
+        layer = DensePart(
             source,
             self._variable((n_in, n_out), kernel, f"{path}/kernel", 1.0, gain=root),
             self._variable((n_out,), bias, f"{path}/bias", self.recipe.bias_multiplier, decays=False),
@@ -206,11 +206,8 @@ class TabularNetwork:
             starts.append(len(self.plan.variables))
             self.plan.outputs.append(member.add(inputs, layout, [*recipe.hidden, n_out], head))
         self.parameters = ParameterVector(self.plan.variables, _TYPE)
-        self.native = _core.Network(_TYPE.name, self.plan)
-        self.native.bind(
-            [variable.array for variable in self.plan.variables],
-            [self.parameters.gradient_of(variable) for variable in self.plan.variables],
-        )
+        gradients = [self.parameters.gradient_of(variable) for variable in self.plan.variables]
+        self.native = bound_network(self.plan, _TYPE, gradients=gradients)
         bounds = [*(self.parameters.offsets[start] for start in starts), self.values.size]
         self.member_slices = [slice(start, end) for start, end in itertools.pairwise(bounds)]
 

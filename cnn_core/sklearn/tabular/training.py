@@ -20,6 +20,7 @@ import cnn_core.optimizers as optimizers
 import cnn_core.optimizers.schedules as schedules
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import is_terminal, show
+from cnn_core.network.native import Status, native_pass, run_slices
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
@@ -69,7 +70,7 @@ class TrainingPlan:
     callbacks: Any = None
 
 
-class Training:
+class TabularTraining:
     """Train a network by its recipe and leave each member with its best epoch's parameters.
 
     Parameters
@@ -117,18 +118,16 @@ class Training:
         network, part = self.network, self.part
         width = 1 if part.y.ndim == 1 else part.y.shape[1]
         outputs = range(network.n_members)
-        return _core.Pass(
+        return native_pass(
             network.native,
-            network.inputs(part.x),
-            [part.y] * network.n_members,
-            [part.weights] * network.n_members,
-            self._batch_size,
-            [self.plan.loss.describe(width, output) for output in outputs],
-            [],
-            native_optimizer(network.parameters, self._optimizer),
-            [None] * network.n_members,
-            "training",
-            self.plan.seed,
+            inputs=network.inputs(part.x),
+            targets=[part.y] * network.n_members,
+            weights=[part.weights] * network.n_members,
+            batch_size=self._batch_size,
+            losses=[self.plan.loss.describe(width, output) for output in outputs],
+            optimizer=native_optimizer(network.parameters, self._optimizer),
+            mode="training",
+            seed=self.plan.seed,
         )
 
     def run(self) -> None:
@@ -174,27 +173,30 @@ class Training:
     def _epoch(self, order: Array) -> bool:
         """One epoch, or its beginning where the training ends amid it; False if the loss left the finite numbers."""
         first, status = 0, ""
-        while first < self.n_batches and self._step < self._n_steps and status != "diverged":
+        while first < self.n_batches and self._step < self._n_steps and status != Status.DIVERGED:
             # One stretch of a regular training is one epoch.
             stretch = max(1, min(self.n_batches, self.plan.epochs * self.n_batches // STRETCHES))
             last = min(first + stretch, self.n_batches, first + self._n_steps - self._step)
             status, first = self._stretch(first, last, order)
         samples, _, totals, _ = self._pass.take_totals()
-        if status == "diverged":
+        if status == Status.DIVERGED:
             return False
         self.losses.append(sum(totals) / len(totals) / samples)
         return True
 
     def _stretch(self, first: int, last: int, order: Array) -> tuple[str, int]:
         """The batches from `first` to `last`, or to where the time is over; return the status and the next batch."""
-        recipe, status = self.network.recipe, ""
+        recipe = self.network.recipe
         if recipe.dropout or recipe.weight_decay:
             self._pass.set_regularization(float(schedules.FlatCosine(1, self._n_steps)(self._step)))
-        while first < last and self._step < self._n_steps and status != "diverged":
-            rates = self._rates(last - first)
-            status, first, self._step = self._pass(first, last, rates, self._step, order)
-            self._look_at_the_clock()
+        status, first, _ = run_slices(self._pass, first, last, self._step, order, self._rates, self._is_over)
         return status, first
+
+    def _is_over(self, step: int) -> bool:
+        """Note how far training has come, and tell whether it has made all its steps."""
+        self._step = step
+        self._look_at_the_clock()
+        return self._step >= self._n_steps
 
     def _rates(self, n: int) -> Array:
         """The learning rates of the next n steps."""

@@ -39,8 +39,8 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 PLACES = [
     "cnn_core.sklearn.tabular.encoders.TablePreprocessor.transform",
     "cnn_core.sklearn.tabular.estimator.TabularNetwork",
-    "cnn_core.sklearn.tabular.training.Training._epoch",
-    "cnn_core.sklearn.tabular.training.Training._keep_best",
+    "cnn_core.sklearn.tabular.training.TabularTraining._epoch",
+    "cnn_core.sklearn.tabular.training.TabularTraining._keep_best",
 ]
 
 

@@ -6,7 +6,7 @@ added up over labels, of probabilities that are kept one machine epsilon away fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import NON_NEGATIVE
 from cnn_core.losses import Loss
+from cnn_core.losses.base import description
 from cnn_core.network.custom import CustomLossCalls
 from cnn_core.sklearn.perceptron.training import Objective
 
@@ -60,23 +61,6 @@ def output(name: str) -> Output:
     return Output(name, both[name], both[name])
 
 
-def _describe(kind: str, width: int, *, factor: float = 1.0, weight: float = 1.0, **more: Any) -> Objective:
-    description = {
-        "kind": kind,
-        "from_logits": False,
-        "smoothing": 0.0,
-        "ignored": np.nan,
-        "parameters": (),
-        "output": 0,
-        "has_labels": False,
-        "target_width": width,
-        "weight": weight,
-        "reduction": "sum_over_batch_size",
-        "custom": None,
-    }
-    return Objective(description | more, factor, bool(more.get("has_labels")))
-
-
 def log_loss(out_activation: str, width: int, dtype: np.dtype[Any]) -> Objective:
     """Return the log loss: of labels under softmax, else added up over the outputs.
 
@@ -85,11 +69,13 @@ def log_loss(out_activation: str, width: int, dtype: np.dtype[Any]) -> Objective
     >>> log_loss("softmax", 3, np.dtype("float64")).description["kind"]
     'sparse_categorical_crossentropy'
     """
-    clip = float(np.finfo(dtype).eps)
+    clip = {"clip": float(np.finfo(dtype).eps)}
     if out_activation == "softmax":
-        return _describe("sparse_categorical_crossentropy", 1, has_labels=True, clip=clip)
+        told = description("sparse_categorical_crossentropy", 1, (0.0, np.nan), has_labels=True)
+        return Objective(told | clip, takes_labels=True)
     # The native loss is a mean over the outputs.
-    return _describe("binary_crossentropy", width, factor=width, weight=width, clip=clip)
+    told = description("binary_crossentropy", width, (0.0, 0.0), weight=width)
+    return Objective(told | clip, factor=width)
 
 
 def regression_loss(loss: Any, width: int) -> Objective:
@@ -106,9 +92,9 @@ def regression_loss(loss: Any, width: int) -> Objective:
     0.5
     """
     if isinstance(loss, str) and loss == "squared_error":
-        return _describe("half_squared_error", width, factor=1 / width)
+        return Objective(description("half_squared_error", width), factor=1 / width)
     if isinstance(loss, str) and loss == "poisson":
-        return replace(_describe("half_poisson_deviance", width), domain=NON_NEGATIVE)
+        return Objective(description("half_poisson_deviance", width), domain=NON_NEGATIVE)
     return custom_loss(loss, width, "identity")
 
 

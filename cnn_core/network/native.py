@@ -1,0 +1,199 @@
+"""Native objects by keyword: networks bound to arrays, passes, optimizers, and runs of batches. Floor 3.
+
+Whoever trains or looks inside makes them here: the model's loop, inspection, and both houses of estimators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+import cnn_core._core as _core
+from cnn_core.foundation.arrays import Array
+from cnn_core.network.plan import NetworkPlan
+
+
+class Status(StrEnum):
+    """How a native run of batches has ended."""
+
+    FINISHED = "finished"
+    OUT_OF_TIME = "out of time"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+def bound_network(
+    plan: NetworkPlan,
+    dtype: np.dtype[Any] | str,
+    *,
+    values: Sequence[Array] | None = None,
+    gradients: Sequence[Array | None] | None = None,
+) -> _core.Network:
+    """Return the native network of a plan, bound to arrays.
+
+    Parameters
+    ----------
+    plan : NetworkPlan
+    dtype : dtype
+    values : sequence of numpy.ndarray, default None
+        One for each variable of the plan, in its order; None: the variables' own.
+    gradients : sequence of numpy.ndarray or None, default None
+        Where each variable's gradient goes, if anywhere; None: nowhere.
+    """
+    network = _core.Network(np.dtype(dtype).name, plan)
+    bound = [variable.array for variable in plan.variables] if values is None else list(values)
+    network.bind(bound, [None] * len(bound) if gradients is None else list(gradients))
+    return network
+
+
+def native_pass(
+    network: _core.Network,
+    *,
+    inputs: list[Any],
+    targets: list[Array],
+    weights: Sequence[Array | None],
+    batch_size: int,
+    losses: list[dict[str, Any]],
+    metrics: Sequence[dict[str, Any]] = (),
+    optimizer: _core.Optimizer | None = None,
+    predictions: Sequence[Array | None] | None = None,
+    mode: str = "evaluation",
+    seed: int = 0,
+    input_gradients: bool = False,
+) -> _core.Pass:
+    """Return a native pass over rows in memory.
+
+    Parameters
+    ----------
+    network : _core.Network
+    inputs : list of arrays or SparseRows
+        One for each input of the network.
+    targets, weights, losses : sequences
+        One for each loss: its targets as native code reads them, sample weights or None, and `Loss.describe`.
+    batch_size : int
+    metrics : sequence of dict, default ()
+    optimizer : _core.Optimizer, default None
+        Evaluation needs it for its penalties.
+    predictions : sequence of numpy.ndarray or None, default None
+        Where each output of the network goes, if anywhere.
+    mode : {"training", "evaluation", "tracing"}, default "evaluation"
+    seed : int, default 0
+        Of random layers.
+    input_gradients : bool, default False
+        Whether dJ/dx is computed too.
+    """
+    return _core.Pass(
+        network,
+        inputs,
+        targets,
+        list(weights),
+        batch_size,
+        losses,
+        list(metrics),
+        optimizer,
+        None if predictions is None else list(predictions),
+        mode,
+        seed,
+        input_gradients,
+    )
+
+
+# What an optimizer may do besides its rule, by its native name: 0 stands for nothing.
+TAIL = {
+    "weight_decay": 0,
+    "clip_value": 0,
+    "clip_norm": 0,
+    "global_clip_norm": 0,
+    "average_momentum": 0,
+    "average_period": 0,
+    "accumulation": 1,
+    "penalties_over_batch": False,
+}
+
+
+def optimizer_over(
+    parameters: Array,
+    gradients: Array,
+    *,
+    rule: str = "sgd",
+    numbers: Sequence[float] = (0.0, 0.0),
+    slots: Sequence[Array] = (),
+    segments: Sequence[Any] = (),
+    rules: Sequence[Any] = (),
+    tensors: Sequence[tuple[int, int]] = (),
+    average: Array | None = None,
+    accumulator: Array | None = None,
+    **tail: Any,
+) -> _core.Optimizer:
+    """Return a native optimizer of a flat vector. Without segments it moves nothing, and its rules still count.
+
+    Parameters
+    ----------
+    parameters, gradients : numpy.ndarray of shape (size,)
+    rule : str, default "sgd"
+    numbers : sequence of float
+        The rule's hyperparameters in native order.
+    slots : sequence of numpy.ndarray of shape (size,)
+        Its memory.
+    segments : sequence of tuple
+        What moves: offset, size, and factors of the learning rate, of epsilon and of the weight decay.
+    rules : sequence of dict
+        Penalties and constraints.
+    tensors : sequence of (offset, size)
+        What is clipped by its own norm.
+    average, accumulator : numpy.ndarray of shape (size,), default None
+    **tail
+        See `TAIL`.
+    """
+    if not tail.keys() <= TAIL.keys():
+        raise TypeError(f"An optimizer may also have {', '.join(TAIL)}. Received: {', '.join(tail)}")
+    return _core.Optimizer(
+        rule, tuple(numbers), {**TAIL, **tail}, segments, rules, tensors, parameters, gradients, list(slots), average,
+        accumulator,
+    )  # fmt: skip
+
+
+def run_whole(native: _core.Pass) -> bool:
+    """Run the only batch of a pass forward and backward, without a step; tell whether all has stayed finite."""
+    status: str = native(0, 1, None, 0, None, False)[0]
+    return status != Status.DIVERGED
+
+
+def run_slices(
+    native: _core.Pass,
+    first: int,
+    last: int,
+    step: int,
+    order: Array | None,
+    learning_rates: Callable[[int], Array],
+    stops: Callable[[int], bool] | None = None,
+) -> tuple[str, int, int]:
+    """Train on batches in slices of the time after which native code comes back to look for signals.
+
+    Parameters
+    ----------
+    native : _core.Pass
+    first, last : int
+        The batches from `first` to before `last`.
+    step : int
+        Batches seen before.
+    order : numpy.ndarray of int64, or None
+    learning_rates : callable
+        Takes how many batches are left and returns their learning rates.
+    stops : callable, default None
+        Takes the step that a slice has reached and tells whether to leave the rest.
+
+    Returns
+    -------
+    tuple
+        The status of the last slice, the next batch and the next step.
+    """
+    status: str = Status.FINISHED
+    while first < last and status != Status.DIVERGED:
+        status, first, step = native(first, last, learning_rates(last - first), step, order)
+        if stops is not None and stops(step):
+            break
+    return status, first, step

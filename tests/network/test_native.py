@@ -1,0 +1,88 @@
+"""Native objects by keyword."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnn_core import _core
+from cnn_core.losses.base import description
+from cnn_core.network.native import Status, bound_network, native_pass, optimizer_over, run_slices, run_whole
+from cnn_core.network.plan import NetworkPlan
+
+X = np.arange(1.0, 7.0).reshape(6, 1)
+
+
+def line(slope):
+    """A plan of y = slope * x, and its variable."""
+    plan, kernel = NetworkPlan(), np.array([[slope]])
+    plan.outputs = [plan.add("dense", [plan.add_input((1,))], (1,), layer="line", variables=[kernel, None])]
+    return plan, kernel
+
+
+def training(slope=0.0, rate_of_penalty=0.0):
+    plan, kernel = line(slope)
+    gradient = np.zeros(1)
+    network = bound_network(plan, "float64", values=[kernel], gradients=[gradient.reshape(1, 1)])
+    penalty = {"offset": 0, "n_rows": 1, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": rate_of_penalty}
+    native = native_pass(
+        network,
+        inputs=[X],
+        targets=[3 * X],
+        weights=[None],
+        batch_size=2,
+        losses=[description("half_squared_error", 1)],
+        optimizer=optimizer_over(
+            kernel.reshape(1), gradient, segments=[(0, 1, 1.0, 1.0, False)], rules=[penalty] if rate_of_penalty else []
+        ),
+        mode="training",
+    )
+    return native, kernel, gradient
+
+
+def test_a_network_reads_the_arrays_that_it_is_bound_to():
+    plan, kernel = line(2.0)
+    network = bound_network(plan, np.dtype("float64"), values=[kernel])
+    out = np.empty((6, 1))
+    network.predict([X], [out])
+    np.testing.assert_array_equal(out, 2 * X)
+    kernel[...] = -1.0
+    network.predict([X], [out])
+    np.testing.assert_array_equal(out, -X)
+
+
+def test_slices_are_steps_by_hand():
+    native, kernel, _ = training()
+    asked, slope = [], 0.0
+    status, reached, step = run_slices(native, 0, 3, 5, None, lambda n: asked.append(n) or np.full(n, 0.01))
+    for first in (0, 2, 4):
+        x = X[first : first + 2, 0]
+        slope -= 0.01 * np.mean((slope - 3) * x**2)
+    assert (status, reached, step, asked[0]) == (Status.FINISHED, 3, 8, 3)
+    assert kernel[0, 0] == pytest.approx(slope, rel=1e-12)
+    taken = native.take_totals()
+    assert taken[0] == 6
+
+
+def test_slices_end_where_they_are_told_to_or_diverge():
+    native, _, _ = training()
+    steps = []
+    status, reached, _ = run_slices(native, 0, 1, 0, None, lambda n: np.full(n, 0.01), lambda step: steps.append(step))
+    assert (status, reached, steps) == (Status.FINISHED, 1, [1])
+    native, _, _ = training(slope=np.inf)
+    status, _, _ = run_slices(native, 0, 3, 0, None, lambda n: np.full(n, 0.01))
+    assert status == Status.DIVERGED
+
+
+def test_a_whole_batch_moves_nothing():
+    native, kernel, gradient = training(slope=1.0, rate_of_penalty=0.5)
+    assert run_whole(native)
+    assert kernel[0, 0] == 1.0
+    assert gradient[0] == pytest.approx((1 - 3) * (1 + 4) / 2 + 2 * 0.5 * 1.0, rel=1e-12)  # (p - y) x, and 2 l2 w
+    assert not run_whole(training(slope=np.inf)[0])
+
+
+def test_an_optimizers_tail_has_known_names():
+    with pytest.raises(TypeError, match=r"clip_norm.* Received: clipnorm"):
+        optimizer_over(np.zeros(1), np.zeros(1), clipnorm=1.0)
+    assert set(Status) == set(_core.STATUS.values())
