@@ -16,7 +16,7 @@ import cnn_core.sklearn.tabular.scores as scores
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
-from cnn_core.sklearn.inputs import with_class_weight
+from cnn_core.sklearn.inputs import check_labels, with_class_weight
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.estimator import TabularEstimator, TrainingTable
@@ -195,6 +195,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         y = column_or_1d(plain_target(y), warn=True)
         check_consistent_length(X, y)
         refuse_missing(y)
+        check_labels(y)
         check_classification_targets(y)
         self.classes_, numbered = np.unique(y, return_inverse=True)
         weights = with_class_weight(self.class_weight, y, checked_weights(sample_weight, X))
