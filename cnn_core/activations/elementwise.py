@@ -1,11 +1,43 @@
-"""Activations of one element, and their instances with default parameters."""
+"""Smooth activations of one element, each with its instance of default parameters; piecewise.py has the others."""
 
 from __future__ import annotations
 
-import numpy as np
-
 import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, registered, registry
+
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "SELU",
+    "Exponential",
+    "Linear",
+    "LogSigmoid",
+    "Mish",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Softsign",
+    "Squareplus",
+    "Tanh",
+    "TanhShrink",
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "linear",
+    "log_sigmoid",
+    "mish",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+]
 
 
 @registered
@@ -21,88 +53,7 @@ class Linear(Activation):
     name = native = "linear"
 
 
-@registered
-class ReLU(Activation):
-    """Cut off below a threshold and, if asked, above a maximum.
-
-    `g(z) = min(z, max_value)` for `z > threshold`, `negative_slope (z - threshold)` below, `g'` is 1, `negative_slope`
-    or, above the maximum, 0; at the threshold itself it is the lower side's. From 0 to `max_value` if
-    `negative_slope` is 0.
-
-    Parameters
-    ----------
-    negative_slope : float, default 0.0
-    max_value : float or None, default None
-        None: no maximum.
-    threshold : float, default 0.0
-
-    Examples
-    --------
-    >>> relu([-1.0, 0.0, 2.0]) + 0, relu.derivative([-1.0, 0.0, 2.0])
-    (array([0., 0., 2.]), array([0., 0., 1.]))
-    >>> relu([-1.0, 0.5, 9.0], negative_slope=0.5, max_value=4.0, threshold=1.0)
-    array([-1.  , -0.25,  4.  ])
-    """
-
-    name = native = "relu"
-
-    def __init__(self, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> None:
-        if max_value is not None:
-            max_value = validation.number(max_value, "max_value", minimum=0)
-        self._keep(
-            negative_slope=validation.number(negative_slope, "negative_slope"),
-            max_value=max_value,
-            threshold=validation.number(threshold, "threshold"),
-        )
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        """Slope, maximum, threshold."""
-        return self.negative_slope, np.inf if self.max_value is None else self.max_value, self.threshold
-
-
-@registered
-class LeakyReLU(Activation):
-    """Let a part of the negative side through: `g(z) = z` for `z > 0`, else `negative_slope z`.
-
-    `g'` is 1 or `negative_slope`, which it also is at 0. Any real number.
-
-    Parameters
-    ----------
-    negative_slope : float, default 0.2
-        The layer of the same name has 0.3, as in Keras.
-
-    Examples
-    --------
-    >>> leaky_relu([-1.0, 2.0]), leaky_relu.derivative([-1.0, 2.0])
-    (array([-0.2,  2. ]), array([0.2, 1. ]))
-    """
-
-    name = "leaky_relu"
-    native = "relu"
-
-    def __init__(self, negative_slope: float = 0.2) -> None:
-        self._keep(negative_slope=validation.number(negative_slope, "negative_slope"))
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        """Slope, maximum, threshold."""
-        return self.negative_slope, np.inf, 0.0
-
-
-@registered
-class ReLU6(Activation):
-    """Clip to the range from 0 to 6: `g(z) = min(max(z, 0), 6)`, `g'(z) = 1` inside, else 0.
-
-    Examples
-    --------
-    >>> relu6([-1.0, 2.0, 9.0]) + 0
-    array([0., 2., 6.])
-    """
-
-    name = "relu6"
-    native = "relu"
-    parameters = (0.0, 6.0, 0.0)
+linear = Linear()
 
 
 @registered
@@ -118,6 +69,9 @@ class Sigmoid(Activation):
     name = native = "sigmoid"
 
 
+sigmoid = Sigmoid()
+
+
 @registered
 class Tanh(Activation):
     """Squash symmetrically: `g(z) = tanh(z)`, `g'(z) = 1 - tanh(z)^2`, from -1 to 1.
@@ -129,6 +83,9 @@ class Tanh(Activation):
     """
 
     name = native = "tanh"
+
+
+tanh = Tanh()
 
 
 @registered
@@ -153,6 +110,9 @@ class ELU(Activation):
         self._keep(alpha=validation.number(alpha, "alpha"))
 
 
+elu = ELU()
+
+
 @registered
 class SELU(Activation):
     """Scale an ELU such that mean 0 and variance 1 reproduce themselves from layer to layer.
@@ -167,6 +127,9 @@ class SELU(Activation):
     """
 
     name = native = "selu"
+
+
+selu = SELU()
 
 
 @registered
@@ -193,6 +156,9 @@ class CELU(Activation):
         self._keep(alpha=validation.number(alpha, "alpha", above=0))
 
 
+celu = CELU()
+
+
 @registered
 class Softplus(Activation):
     """Smooth a ReLU: `g(z) = log(1 + exp(z))`, `g'(z) = sigmoid(z)`, above 0.
@@ -204,6 +170,9 @@ class Softplus(Activation):
     """
 
     name = native = "softplus"
+
+
+softplus = Softplus()
 
 
 @registered
@@ -219,6 +188,9 @@ class Softsign(Activation):
     name = native = "softsign"
 
 
+softsign = Softsign()
+
+
 @registered
 class SiLU(Activation):
     """Gate z by its own sigmoid s: `g(z) = z s`, `g'(z) = s (1 + z (1 - s))`; at least about -0.2785. Also "swish".
@@ -230,6 +202,9 @@ class SiLU(Activation):
     """
 
     name = native = "silu"
+
+
+silu = swish = registry.register(name="swish")(SiLU)()
 
 
 @registered
@@ -262,6 +237,9 @@ class GELU(Activation):
         return "gelu_tanh" if self.approximate else "gelu"
 
 
+gelu = GELU()
+
+
 @registered
 class Mish(Activation):
     """Gate z by the tanh of its softplus: `g(z) = z t`, `t = tanh(softplus(z))`; at least about -0.31.
@@ -277,6 +255,9 @@ class Mish(Activation):
     name = native = "mish"
 
 
+mish = Mish()
+
+
 @registered
 class Exponential(Activation):
     """Grow without bound: `g(z) = exp(z)`, `g'(z) = exp(z)`, above 0.
@@ -288,6 +269,9 @@ class Exponential(Activation):
     """
 
     name = native = "exponential"
+
+
+exponential = Exponential()
 
 
 @registered
@@ -303,45 +287,7 @@ class LogSigmoid(Activation):
     name = native = "log_sigmoid"
 
 
-@registered
-class HardSigmoid(Activation):
-    """Replace the sigmoid by three lines: `g(z) = clip(z / 6 + 1/2, 0, 1)`, `g'(z) = 1/6` for `|z| < 3`, else 0.
-
-    Examples
-    --------
-    >>> hard_sigmoid([-4.0, 0.0, 1.5, 4.0])
-    array([0.  , 0.5 , 0.75, 1.  ])
-    """
-
-    name = native = "hard_sigmoid"
-
-
-@registered
-class HardSiLU(Activation):
-    """Gate z by its hard sigmoid: `g(z) = z clip(z / 6 + 1/2, 0, 1)`; at least -0.375. Also "hard_swish".
-
-    `g'(z)` is 0 below -3, 1 above 3 and `z / 3 + 1/2` between.
-
-    Examples
-    --------
-    >>> hard_silu([-4.0, -1.5, 4.0])
-    array([-0.   , -0.375,  4.   ])
-    """
-
-    name = native = "hard_silu"
-
-
-@registered
-class HardTanh(Activation):
-    """Clip to the range from -1 to 1: `g(z) = clip(z, -1, 1)`, `g'(z) = 1` inside, else 0.
-
-    Examples
-    --------
-    >>> hard_tanh([-2.0, 0.5, 2.0])
-    array([-1. ,  0.5,  1. ])
-    """
-
-    name = native = "hard_tanh"
+log_sigmoid = LogSigmoid()
 
 
 @registered
@@ -365,48 +311,7 @@ class Squareplus(Activation):
         self._keep(b=validation.number(b, "b", minimum=0))
 
 
-@registered
-class SoftShrink(Activation):
-    """Draw towards 0: `g(z) = z - t` above t, `z + t` below -t, else 0, with t the threshold.
-
-    `g'(z) = 1` for `|z| > t`, else 0. Any real number.
-
-    Parameters
-    ----------
-    threshold : float, default 0.5
-        At least 0.
-
-    Examples
-    --------
-    >>> soft_shrink([-2.0, 0.25, 2.0])
-    array([-1.5,  0. ,  1.5])
-    """
-
-    name = native = "soft_shrink"
-
-    def __init__(self, threshold: float = 0.5) -> None:
-        self._keep(threshold=validation.number(threshold, "threshold", minimum=0))
-
-
-@registered
-class HardShrink(Activation):
-    """Drop what is small: `g(z) = z` where `|z| > threshold`, else 0; `g'(z) = 1` or 0. Any real number.
-
-    Parameters
-    ----------
-    threshold : float, default 0.5
-        At least 0.
-
-    Examples
-    --------
-    >>> hard_shrink([-2.0, 0.25, 2.0])
-    array([-2.,  0.,  2.])
-    """
-
-    name = native = "hard_shrink"
-
-    def __init__(self, threshold: float = 0.5) -> None:
-        self._keep(threshold=validation.number(threshold, "threshold", minimum=0))
+squareplus = Squareplus()
 
 
 @registered
@@ -422,81 +327,4 @@ class TanhShrink(Activation):
     name = native = "tanh_shrink"
 
 
-@registered
-class Threshold(Activation):
-    """Replace what does not exceed a threshold: `g(z) = z` for `z > threshold`, else `default_value`; `g'` is 1 or 0.
-
-    Parameters
-    ----------
-    threshold, default_value : float, default 0.0
-        Keras's function has no defaults; with these it is a ReLU.
-
-    Examples
-    --------
-    >>> threshold([0.5, 2.0], 1.0, -3.0)
-    array([-3.,  2.])
-    """
-
-    name = native = "threshold"
-
-    def __init__(self, threshold: float = 0.0, default_value: float = 0.0) -> None:
-        self._keep(
-            threshold=validation.number(threshold, "threshold"),
-            default_value=validation.number(default_value, "default_value"),
-        )
-
-
-@registered
-class SparsePlus(Activation):
-    """Smooth a ReLU with exact zeros: 0 up to -1, `(z + 1)^2 / 4` between -1 and 1, z from 1 on.
-
-    `g'(z) = sparse_sigmoid(z)`. At least 0.
-
-    Examples
-    --------
-    >>> sparse_plus([-2.0, 0.0, 3.0])
-    array([0.  , 0.25, 3.  ])
-    """
-
-    name = native = "sparse_plus"
-
-
-@registered
-class SparseSigmoid(Activation):
-    """Clip a line to a probability: `g(z) = clip((z + 1) / 2, 0, 1)`, `g'(z) = 1/2` for `|z| < 1`, else 0.
-
-    Examples
-    --------
-    >>> sparse_sigmoid([-2.0, 0.0, 0.5, 3.0])
-    array([0.  , 0.5 , 0.75, 1.  ])
-    """
-
-    name = native = "sparse_sigmoid"
-
-
-linear = Linear()
-relu = ReLU()
-leaky_relu = LeakyReLU()
-relu6 = ReLU6()
-sigmoid = Sigmoid()
-tanh = Tanh()
-elu = ELU()
-selu = SELU()
-celu = CELU()
-softplus = Softplus()
-softsign = Softsign()
-silu = swish = registry.register(name="swish")(SiLU)()
-gelu = GELU()
-mish = Mish()
-exponential = Exponential()
-log_sigmoid = LogSigmoid()
-hard_sigmoid = HardSigmoid()
-hard_silu = hard_swish = registry.register(name="hard_swish")(HardSiLU)()
-hard_tanh = HardTanh()
-squareplus = Squareplus()
-soft_shrink = SoftShrink()
-hard_shrink = HardShrink()
 tanh_shrink = TanhShrink()
-threshold = Threshold()
-sparse_plus = SparsePlus()
-sparse_sigmoid = SparseSigmoid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cnn_core.activations.elementwise as elementwise
+import cnn_core.activations.piecewise as piecewise
 import cnn_core.activations.row_wise as row_wise
 import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, defaults, registry
@@ -16,7 +17,7 @@ from cnn_core.foundation.serialization import serialize as _as_data
 defaults.update(
     {
         type(each): each
-        for each in (*vars(elementwise).values(), *vars(row_wise).values())
+        for each in (*vars(elementwise).values(), *vars(piecewise).values(), *vars(row_wise).values())
         if isinstance(each, Activation)
     }
 )

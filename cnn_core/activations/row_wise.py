@@ -13,6 +13,18 @@ from cnn_core.activations.base import Activation, registered
 from cnn_core.activations.elementwise import sigmoid
 from cnn_core.foundation.arrays import Array, as_float, as_rows
 
+__all__ = [
+    "GLU",
+    "LogSoftmax",
+    "RowActivation",
+    "Softmax",
+    "Sparsemax",
+    "glu",
+    "log_softmax",
+    "softmax",
+    "sparsemax",
+]
+
 
 class RowActivation(Activation):
     """Describe an activation whose output depends on all elements along an axis.
@@ -97,6 +109,9 @@ class Softmax(RowActivation):
     name = _kind = "softmax"
 
 
+softmax = Softmax()
+
+
 @registered
 class LogSoftmax(RowActivation):
     """Return the logarithm of softmax: `a_i = z_i - log(sum_j exp(z_j))`, at most 0.
@@ -114,6 +129,9 @@ class LogSoftmax(RowActivation):
     """
 
     name = _kind = "log_softmax"
+
+
+log_softmax = LogSoftmax()
 
 
 @registered
@@ -165,6 +183,9 @@ class GLU(RowActivation):
         return np.concatenate([da * s, da * u * s * (1 - s)], axis=-1)
 
 
+glu = GLU()
+
+
 @registered
 class Sparsemax(RowActivation):
     """Project a row onto the probabilities: the nearest point with non-negative elements of sum 1.
@@ -187,7 +208,4 @@ class Sparsemax(RowActivation):
     name = _kind = "sparsemax"
 
 
-softmax = Softmax()
-log_softmax = LogSoftmax()
-glu = GLU()
 sparsemax = Sparsemax()

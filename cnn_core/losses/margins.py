@@ -10,6 +10,15 @@ import cnn_core.foundation.domains as domains
 from cnn_core.foundation.arrays import Array
 from cnn_core.losses.base import Loss, function_form, registry
 
+__all__ = [
+    "CategoricalHinge",
+    "Hinge",
+    "SquaredHinge",
+    "categorical_hinge",
+    "hinge",
+    "squared_hinge",
+]
+
 
 class _BinaryMargin(Loss):
     domain = domains.SIGNS
@@ -41,6 +50,11 @@ class Hinge(_BinaryMargin):
         super().__init__(name, reduction, dtype)
 
 
+@function_form(Hinge)
+def hinge(y_true: Any, y_pred: Any) -> Array:
+    return Hinge().call(y_true, y_pred)
+
+
 @registry.register()
 class SquaredHinge(_BinaryMargin):
     """Ask for a margin and square what is missing: `v = mean_j max(1 - y_j p_j, 0)^2`; targets as for `Hinge`.
@@ -62,6 +76,11 @@ class SquaredHinge(_BinaryMargin):
         self, reduction: str | None = "sum_over_batch_size", name: str = "squared_hinge", dtype: Any = None
     ) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(SquaredHinge)
+def squared_hinge(y_true: Any, y_pred: Any) -> Array:
+    return SquaredHinge().call(y_true, y_pred)
 
 
 @registry.register()
@@ -88,16 +107,6 @@ class CategoricalHinge(Loss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "categorical_hinge", dtype: Any = None
     ) -> None:
         super().__init__(name, reduction, dtype)
-
-
-@function_form(Hinge)
-def hinge(y_true: Any, y_pred: Any) -> Array:
-    return Hinge().call(y_true, y_pred)
-
-
-@function_form(SquaredHinge)
-def squared_hinge(y_true: Any, y_pred: Any) -> Array:
-    return SquaredHinge().call(y_true, y_pred)
 
 
 @function_form(CategoricalHinge)

@@ -11,6 +11,24 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.losses.base import Loss, function_form, registry
 
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CrossentropyByTarget",
+    "KLDivergence",
+    "SparseCategoricalCrossentropy",
+    "bce",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "kl_divergence",
+    "kld",
+    "sparse_categorical_crossentropy",
+]
+
 
 @registry.register("kld", "KLD", "kullback_leibler_divergence")
 class KLDivergence(Loss):
@@ -34,6 +52,14 @@ class KLDivergence(Loss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None
     ) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(KLDivergence)
+def kl_divergence(y_true: Any, y_pred: Any) -> Array:
+    return KLDivergence().call(y_true, y_pred)
+
+
+kld = kl_divergence
 
 
 @registry.register("bce", "BCE")
@@ -87,6 +113,16 @@ class BinaryCrossentropy(Loss):
         return float(self.from_logits), self.label_smoothing
 
 
+@function_form(BinaryCrossentropy)
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Array:
+    return BinaryCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
+
+
+bce = binary_crossentropy
+
+
 @registry.register()
 class CategoricalCrossentropy(Loss):
     """Take the cross-entropy of one choice among k classes, targets one-hot or probabilities: `v = -sum_j t_j log p_j`.
@@ -138,6 +174,13 @@ class CategoricalCrossentropy(Loss):
         return float(self.from_logits), self.label_smoothing
 
 
+@function_form(CategoricalCrossentropy)
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Array:
+    return CategoricalCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
+
+
 @registry.register()
 class SparseCategoricalCrossentropy(Loss):
     """Take the cross-entropy of one choice among k classes, targets as labels 0..k - 1: `v = -log p_y`.
@@ -186,6 +229,13 @@ class SparseCategoricalCrossentropy(Loss):
     def native_parameters(self) -> tuple[float, ...]:
         """from_logits, ignore_class (NaN: none)."""
         return float(self.from_logits), np.nan if self.ignore_class is None else float(self.ignore_class)
+
+
+@function_form(SparseCategoricalCrossentropy)
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Array:
+    return SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis).call(y_true, y_pred)
 
 
 @registry.register()
@@ -252,6 +302,21 @@ class BinaryFocalCrossentropy(Loss):
         )
 
 
+@function_form(BinaryFocalCrossentropy)
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    loss = BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis)
+    return loss.call(y_true, y_pred)
+
+
 @registry.register()
 class CategoricalFocalCrossentropy(Loss):
     """Weigh down the choices that are right already: `v = -sum_j alpha (1 - p_j)^gamma t_j log p_j`.
@@ -303,6 +368,19 @@ class CategoricalFocalCrossentropy(Loss):
     def native_parameters(self) -> tuple[float, ...]:
         """from_logits, label_smoothing, alpha, gamma."""
         return float(self.from_logits), self.label_smoothing, self.alpha, self.gamma
+
+
+@function_form(CategoricalFocalCrossentropy)
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Array:
+    return CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis).call(y_true, y_pred)
 
 
 @registry.register("ce", "crossentropy")
@@ -363,61 +441,3 @@ class CrossentropyByTarget(Loss):
         if not shape:
             raise ValueError("y_pred must have at least one axis, shape (n, outputs). Received: y_pred.shape=()")
         return self.for_shapes(shape[-1], np.shape(y_true))
-
-
-@function_form(KLDivergence)
-def kl_divergence(y_true: Any, y_pred: Any) -> Array:
-    return KLDivergence().call(y_true, y_pred)
-
-
-@function_form(BinaryCrossentropy)
-def binary_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Array:
-    return BinaryCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
-
-
-@function_form(CategoricalCrossentropy)
-def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Array:
-    return CategoricalCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
-
-
-@function_form(SparseCategoricalCrossentropy)
-def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
-) -> Array:
-    return SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis).call(y_true, y_pred)
-
-
-@function_form(BinaryFocalCrossentropy)
-def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    apply_class_balancing: bool = False,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Array:
-    loss = BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis)
-    return loss.call(y_true, y_pred)
-
-
-@function_form(CategoricalFocalCrossentropy)
-def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    alpha: float = 0.25,
-    gamma: float = 2.0,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Array:
-    return CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing, axis).call(y_true, y_pred)
-
-
-bce = binary_crossentropy
-kld = kl_divergence

@@ -12,6 +12,35 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.losses.base import Loss, function_form, registry
 
+__all__ = [
+    "CosineSimilarity",
+    "GaussianNLL",
+    "HalfSquaredError",
+    "Huber",
+    "LogCosh",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
+    "cosine_similarity",
+    "gaussian_nll",
+    "half_squared_error",
+    "huber",
+    "log_cosh",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "mse",
+    "msle",
+    "poisson",
+    "quantile",
+]
+
 
 @registry.register("mse", "MSE")
 class MeanSquaredError(Loss):
@@ -34,6 +63,14 @@ class MeanSquaredError(Loss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error", dtype: Any = None
     ) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(MeanSquaredError)
+def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
+    return MeanSquaredError().call(y_true, y_pred)
+
+
+mse = mean_squared_error
 
 
 @registry.register()
@@ -61,6 +98,11 @@ class HalfSquaredError(Loss):
         super().__init__(name, reduction, dtype)
 
 
+@function_form(HalfSquaredError)
+def half_squared_error(y_true: Any, y_pred: Any) -> Array:
+    return HalfSquaredError().call(y_true, y_pred)
+
+
 @registry.register("mae", "MAE")
 class MeanAbsoluteError(Loss):
     """Average the absolute error over the outputs: `v = mean_j |p_j - y_j|`, `dv/dp_j = sign(p_j - y_j) / k`.
@@ -82,6 +124,14 @@ class MeanAbsoluteError(Loss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: Any = None
     ) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(MeanAbsoluteError)
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
+    return MeanAbsoluteError().call(y_true, y_pred)
+
+
+mae = mean_absolute_error
 
 
 @registry.register("mape", "MAPE")
@@ -110,6 +160,14 @@ class MeanAbsolutePercentageError(Loss):
         super().__init__(name, reduction, dtype)
 
 
+@function_form(MeanAbsolutePercentageError)
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
+    return MeanAbsolutePercentageError().call(y_true, y_pred)
+
+
+mape = mean_absolute_percentage_error
+
+
 @registry.register("msle", "MSLE")
 class MeanSquaredLogarithmicError(Loss):
     """Average the squared error of logarithms: `v = mean_j (log(1 + max(p_j, e)) - log(1 + max(y_j, e)))^2`, e = 1e-7.
@@ -135,6 +193,14 @@ class MeanSquaredLogarithmicError(Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(MeanSquaredLogarithmicError)
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
+    return MeanSquaredLogarithmicError().call(y_true, y_pred)
+
+
+msle = mean_squared_logarithmic_error
 
 
 @registry.register()
@@ -166,6 +232,11 @@ class CosineSimilarity(Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self._set_axis(axis)
+
+
+@function_form(CosineSimilarity)
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    return CosineSimilarity(axis).call(y_true, y_pred)
 
 
 @registry.register("huber_loss")
@@ -206,6 +277,11 @@ class Huber(Loss):
         return (self.delta,)
 
 
+@function_form(Huber)
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
+    return Huber(delta).call(y_true, y_pred)
+
+
 @registry.register("logcosh")
 class LogCosh(Loss):
     """Average the logarithm of cosh of the error: `v = mean_j log(cosh(p_j - y_j))`, `dv/dp_j = tanh(p_j - y_j) / k`.
@@ -229,6 +305,11 @@ class LogCosh(Loss):
         super().__init__(name, reduction, dtype)
 
 
+@function_form(LogCosh)
+def log_cosh(y_true: Any, y_pred: Any) -> Array:
+    return LogCosh().call(y_true, y_pred)
+
+
 @registry.register()
 class Poisson(Loss):
     """Take the negative log-likelihood of counts with rate p: `v = mean_j (p_j - y_j log(p_j + 1e-7))`.
@@ -249,6 +330,11 @@ class Poisson(Loss):
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: Any = None) -> None:
         super().__init__(name, reduction, dtype)
+
+
+@function_form(Poisson)
+def poisson(y_true: Any, y_pred: Any) -> Array:
+    return Poisson().call(y_true, y_pred)
 
 
 @registry.register("pinball", "quantile_loss")
@@ -304,6 +390,11 @@ class Quantile(Loss):
         return y_true
 
 
+@function_form(Quantile)
+def quantile(y_true: Any, y_pred: Any, levels: float | Sequence[float] = 0.5) -> Array:
+    return Quantile(levels).call(y_true, y_pred)
+
+
 @registry.register("gaussian_nll", "GaussianNegativeLogLikelihood")
 class GaussianNLL(Loss):
     """Fit mean and variance together: the negative log-likelihood of targets under normal distributions.
@@ -338,62 +429,6 @@ class GaussianNLL(Loss):
         return y_true
 
 
-@function_form(MeanSquaredError)
-def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
-    return MeanSquaredError().call(y_true, y_pred)
-
-
-@function_form(HalfSquaredError)
-def half_squared_error(y_true: Any, y_pred: Any) -> Array:
-    return HalfSquaredError().call(y_true, y_pred)
-
-
-@function_form(MeanAbsoluteError)
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
-    return MeanAbsoluteError().call(y_true, y_pred)
-
-
-@function_form(MeanAbsolutePercentageError)
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
-    return MeanAbsolutePercentageError().call(y_true, y_pred)
-
-
-@function_form(MeanSquaredLogarithmicError)
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
-    return MeanSquaredLogarithmicError().call(y_true, y_pred)
-
-
-@function_form(CosineSimilarity)
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
-    return CosineSimilarity(axis).call(y_true, y_pred)
-
-
-@function_form(Huber)
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
-    return Huber(delta).call(y_true, y_pred)
-
-
-@function_form(LogCosh)
-def log_cosh(y_true: Any, y_pred: Any) -> Array:
-    return LogCosh().call(y_true, y_pred)
-
-
-@function_form(Poisson)
-def poisson(y_true: Any, y_pred: Any) -> Array:
-    return Poisson().call(y_true, y_pred)
-
-
-@function_form(Quantile)
-def quantile(y_true: Any, y_pred: Any, levels: float | Sequence[float] = 0.5) -> Array:
-    return Quantile(levels).call(y_true, y_pred)
-
-
 @function_form(GaussianNLL)
 def gaussian_nll(y_true: Any, y_pred: Any) -> Array:
     return GaussianNLL().call(y_true, y_pred)
-
-
-mse = mean_squared_error
-mae = mean_absolute_error
-mape = mean_absolute_percentage_error
-msle = mean_squared_logarithmic_error

@@ -8,28 +8,20 @@ learning rate. Knows nothing of layers or models.
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.optimizers import schedules
-from cnn_core.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from cnn_core.optimizers import adam, rules, schedules
+from cnn_core.optimizers.adam import *
 from cnn_core.optimizers.base import Optimizer
 from cnn_core.optimizers.lookup import deserialize, get, serialize
-from cnn_core.optimizers.rules import LBFGS, SGD, Adadelta, Adagrad, Lion, RMSprop
+from cnn_core.optimizers.rules import *
 
 __all__ = [
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Nadam",
     "Optimizer",
-    "RMSprop",
     "deserialize",
     "get",
     "schedules",
     "serialize",
+    *adam.__all__,
+    *rules.__all__,
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

@@ -9,6 +9,13 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, TailWithoutDecay, registry
 
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+]
+
 
 @registry.register()
 class Adam(Optimizer):

@@ -7,6 +7,15 @@ from typing import Any, Unpack
 import cnn_core.foundation.validation as validation
 from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, registry
 
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Lion",
+    "RMSprop",
+]
+
 
 @registry.register()
 class SGD(Optimizer):
