@@ -19,11 +19,6 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-C_SOURCES = [
-    *(f"src/simd/{name}.c" for name in ("kinds", "dispatch", "portable", "avx2", "avx512", "neon")),
-    "src/threads/pool.c",
-    "src/threads/scratch.c",
-]
 # CFLAGS come before our flags, because an environment's -O2 is no wish of the user's; these come after them.
 LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
@@ -45,6 +40,10 @@ CYTHON_DIRECTIVES = {
 def files(*patterns: str) -> list[str]:
     """Return the files of src/ that match, relative to the root, in a fixed order."""
     return sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(f"src/{pattern}"))
+
+
+# All C files but the templates, which others include.
+C_SOURCES = [name for name in files("*/*.c") if not name.endswith(".template.c")]
 
 
 def modified(path: str) -> float:

@@ -12,14 +12,8 @@ typedef struct {
 
 static int everywhere(void) { return 1; }
 
-extern const kernels_f32 kernels_f32_portable;
-extern const kernels_f64 kernels_f64_portable;
-
 #if defined(__x86_64__)
 #include <cpuid.h>
-
-extern const kernels_f32 kernels_f32_avx2, kernels_f32_avx512;
-extern const kernels_f64 kernels_f64_avx2, kernels_f64_avx512;
 
 /* Which register states the operating system saves (XCR0); 0 where it does not say. */
 static unsigned saved_states(void) {
@@ -45,21 +39,34 @@ static int runs_avx512(void) {
     const unsigned zmm_and_masks = 0xe6;
     return runs_avx2() && has(bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL, zmm_and_masks);
 }
-#elif defined(__aarch64__)
-extern const kernels_f32 kernels_f32_neon;
-extern const kernels_f64 kernels_f64_neon;
 #endif
 
-/* Best first. */
-static const instruction_set instruction_sets[] = {
+/* Best first: DO(name, whether it runs here). A file of src/simd/ bears the name and holds the tables. */
+/* clang-format off */
 #if defined(__x86_64__)
-    {"avx512", runs_avx512, &kernels_f32_avx512, &kernels_f64_avx512},
-    {"avx2", runs_avx2, &kernels_f32_avx2, &kernels_f64_avx2},
+#define EACH_INSTRUCTION_SET(DO) \
+    DO(avx512, runs_avx512) \
+    DO(avx2, runs_avx2) \
+    DO(portable, everywhere)
 #elif defined(__aarch64__)
-    {"neon", everywhere, &kernels_f32_neon, &kernels_f64_neon},
+#define EACH_INSTRUCTION_SET(DO) \
+    DO(neon, everywhere) \
+    DO(portable, everywhere)
+#else
+#define EACH_INSTRUCTION_SET(DO) \
+    DO(portable, everywhere)
 #endif
-    {"portable", everywhere, &kernels_f32_portable, &kernels_f64_portable},
-};
+/* clang-format on */
+
+#define DECLARE(name, runs_here) \
+    extern const kernels_f32 kernels_f32_##name; \
+    extern const kernels_f64 kernels_f64_##name;
+EACH_INSTRUCTION_SET(DECLARE)
+#undef DECLARE
+
+#define ROW(name, runs_here) {#name, runs_here, &kernels_f32_##name, &kernels_f64_##name},
+static const instruction_set instruction_sets[] = {EACH_INSTRUCTION_SET(ROW)};
+#undef ROW
 
 enum { N_INSTRUCTION_SETS = sizeof instruction_sets / sizeof *instruction_sets };
 

@@ -69,14 +69,6 @@ def test_readme_has_the_two_commands():
     assert lines.count('pip install -e ".[test]" && pytest') == 1
 
 
-def test_every_c_file_is_compiled():
-    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
-    built = {
-        Path(path).stem for path in in_tree(ROOT, "src", ".c") if not path.endswith((".template.c", "src/_core.c"))
-    }
-    assert {name for name in built if f'"{name}"' not in setup and f"/{name}.c" not in setup} == set()
-
-
 @pytest.fixture(scope="module")
 def distribution(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the repository in which an sdist and the Python part of a wheel have been made."""
