@@ -5,7 +5,8 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from losses cimport Loss, Targets, loss_on_logits, loss_row, works_on_logits
+from loss cimport LABELS, SMOOTHED, Loss, Targets, compares_labels
+from losses cimport loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
 from row_activations cimport activate_rows, derive_rows
 from simd cimport all_finite as check_finite
@@ -103,37 +104,29 @@ def softmax(object z):
 
 
 cdef int fill_row_loss(Loss *loss, str kind, object parameters, Py_ssize_t target_width) except -1:
-    """A loss by itself: the parameters as cnn_core.losses orders them, from_logits taken care of by the caller."""
-    cdef int i
+    """A loss by itself: the parameters as cnn_core.losses orders them."""
     cdef dict own = loss_parameters(kind, parameters)
     memset(loss, 0, sizeof(Loss))
-    loss.kind = LOSSES[kind]
-    loss.has_labels = kind == "sparse_categorical_crossentropy"
+    loss.traits = &loss_rows[<int> LOSSES[kind]]
+    loss.has_labels = compares_labels(loss.traits)
     loss.smoothing, loss.ignored, loss.target_width = own["smoothing"], own["ignored"], target_width
     loss.from_logits = own["from_logits"]
     set_bounds(loss, 0)
-    if loss.kind == losses.CUSTOM_LOSS:
+    if loss.traits.row_f32 == NULL:
         raise ValueError("a custom loss is not native")
-    numbers = [float(number) for number in own["parameters"]]
-    loss.n_parameters = len(numbers)
-    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
-    for i in range(loss.n_parameters):
-        loss.parameters[i] = numbers[i]
+    fill_parameters(loss, own["parameters"])
     return 0
 
 
 def loss_parameters(str kind, object parameters):
     """Sorts a loss's native parameters into from_logits, smoothing, ignored and the rest."""
-    parameters = tuple(parameters)
+    cdef int begin = loss_rows[<int> LOSSES[kind]].parameters_begin
+    parameters = tuple(map(float, parameters))
     cdef dict result = {"from_logits": False, "smoothing": 0.0, "ignored": NAN, "parameters": parameters}
-    if kind.endswith("crossentropy"):
+    if begin == SMOOTHED or begin == LABELS:
         check_length(parameters, 2, 6, "parameters")
-    if kind == "sparse_categorical_crossentropy":
-        result["from_logits"], result["ignored"] = bool(parameters[0]), parameters[1]
-        result["parameters"] = ()
-    elif kind.endswith("crossentropy"):
-        result["from_logits"], result["smoothing"] = bool(parameters[0]), parameters[1]
-        result["parameters"] = parameters[2:]
+        result["from_logits"], result["parameters"] = bool(parameters[0]), parameters[2:]
+        result["smoothing" if begin == SMOOTHED else "ignored"] = parameters[1]
     return result
 
 

@@ -2,10 +2,9 @@
 
 from libc.math cimport INFINITY, log, log1p
 from libc.stdint cimport int32_t
-from compile cimport writer_of
-from losses cimport Loss
 
-cimport losses
+from compile cimport writer_of
+from loss cimport Loss, compares_labels, target_fits
 
 cdef void set_bounds(Loss *loss, double clip):
     """Of a cross-entropy whose probability is kept `clip` away from 0 and 1; 0 for no bounds."""
@@ -14,36 +13,36 @@ cdef void set_bounds(Loss *loss, double clip):
     loss.clip = clip
 
 
+cdef str name_of(const Loss *loss):
+    return loss.traits.name.decode()
+
+
 cdef int check_widths(const Loss *loss, Py_ssize_t width) except -1:
     """Whether the loss of a row reads targets, predictions and parameters only where there are any."""
-    cdef Py_ssize_t least = 1 if loss.kind in (losses.HUBER, losses.QUANTILE) else 0
-    cdef bint fits = loss.target_width == width
-    if loss.kind == losses.BINARY_FOCAL_CROSSENTROPY:
-        least = 3
-    elif loss.kind == losses.CATEGORICAL_FOCAL_CROSSENTROPY:
-        least = 2
-    if loss.n_parameters < least:
-        raise ValueError(f"loss {loss.kind} needs {least} parameters. Received: {loss.n_parameters}")
-    if loss.kind == losses.CUSTOM_LOSS:
-        fits = loss.target_width >= 0
-    elif loss.kind == losses.SPARSE_CATEGORICAL_CROSSENTROPY:
-        fits = width > 0
-    elif loss.kind == losses.QUANTILE:
-        fits = fits or loss.target_width > 0 and loss.target_width * loss.n_parameters >= width
-    elif loss.kind == losses.GAUSSIAN_NLL:
-        fits = width == 2 * loss.target_width
-    if not fits:
+    if loss.n_parameters < loss.traits.n_parameters:
+        raise ValueError(f"loss {name_of(loss)!r} needs {loss.traits.n_parameters} parameters. "
+                         f"Received: {loss.n_parameters}")
+    if not target_fits(loss, width):
         raise ValueError(f"targets have {loss.target_width} columns, predictions {width}")
+    return 0
+
+
+cdef int fill_parameters(Loss *loss, object numbers) except -1:
+    cdef int i
+    loss.n_parameters = len(numbers)
+    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
+    for i, number in enumerate(numbers):
+        loss.parameters[i] = number
     return 0
 
 
 cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     """A loss's structure from its Python description (cnn_core.losses gives one by `describe`)."""
-    cdef int i, output = description["output"]
+    cdef int output = description["output"]
     if not 0 <= output < network.plan.n_outputs:
         raise ValueError(f"the network has no output {output}")
     output = network.plan.outputs[output]
-    loss.kind = LOSSES[description["kind"]]
+    loss.traits = &loss_rows[<int> LOSSES[description["kind"]]]
     loss.output, loss.operation = output, writer_of(&network.plan, output)
     loss.from_logits = description["from_logits"]
     loss.has_labels = description["has_labels"]
@@ -51,16 +50,13 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     loss.smoothing, loss.ignored = description["smoothing"], description["ignored"]
     loss.weight, loss.reduction = description["weight"], REDUCTIONS[description["reduction"]]
     set_bounds(loss, description.get("clip", 0.0))
-    loss.n_parameters = len(description["parameters"])
-    loss.parameters = <double *> allocate(loss.n_parameters, sizeof(double))
-    for i, number in enumerate(description["parameters"]):
-        loss.parameters[i] = number
+    fill_parameters(loss, description["parameters"])
+    if (description["custom"] is None) != (loss.traits.row_f32 != NULL):
+        raise ValueError("a custom loss, and no other, needs its object")
     if description["custom"] is not None:
         loss.custom = <void *> description["custom"]
-    elif loss.kind == losses.CUSTOM_LOSS:
-        raise ValueError("a custom loss needs its object")
-    if loss.has_labels != (loss.kind == losses.SPARSE_CATEGORICAL_CROSSENTROPY):
-        raise ValueError(f"loss {loss.kind} compares with {'values' if loss.has_labels else 'labels'}")
+    if loss.has_labels != compares_labels(loss.traits):
+        raise ValueError(f"loss {name_of(loss)!r} compares with {'values' if loss.has_labels else 'labels'}")
     return 0
 
 

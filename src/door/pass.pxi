@@ -4,13 +4,13 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 
 from gathering cimport Source
-from losses cimport Loss, Targets, takes_activation_over
-from metrics cimport Metric
+from loss cimport Loss, Targets
+from losses cimport takes_activation_over
+from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
 from plan cimport *
 from run cimport Run, clear_totals, copy_totals, run_slice, totals_length
 
-cimport metrics
 
 cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t LONG_STEP = 1 << 29  # multiply-adds of a forward pass from which a step polls for signals
@@ -49,7 +49,7 @@ cdef class Pass(Workbench):
 
     def __cinit__(self, Network network not None, list inputs not None, list targets not None,
                   list weights not None, object batch_size,
-                  list losses not None, list metrics not None,  # no-cython-lint: modules of these names, not needed here
+                  list losses not None, list metrics not None,
                   Optimizer optimizer=None, list predictions=None, str mode="evaluation",
                   uint64_t seed=0, bint input_gradients=False):
         cdef int i
@@ -181,7 +181,7 @@ cdef class Pass(Workbench):
         cdef int target = description["target"]
         if not 0 <= target < self.run.n_losses:
             raise ValueError(f"metric {i} reads the targets of loss {target}, of which there are {self.run.n_losses}")
-        metric.kind = METRICS[description["kind"]]
+        metric.traits = &metric_rows[<int> METRICS[description["kind"]]]
         metric.weighted, metric.threshold = description["weighted"], description["threshold"]
         fill_loss(&metric.loss, description["loss"], self.network)
         self.check_metric(metric, &self.run.losses[target])
@@ -193,19 +193,20 @@ cdef class Pass(Workbench):
     cdef int check_metric(self, Metric *metric, const Loss *compared) except -1:
         """Whether it can read the targets of that loss, for its own output."""
         cdef const Buffer *output = &self.plan.buffers[metric.loss.output]
-        cdef bint reads_labels = metric.kind == metrics.SPARSE_CATEGORICAL_ACCURACY
+        cdef bint reads_labels = metric.traits.compares_with == CLASSES
         cdef bint fits = output.rows == self.plan.buffers[compared.output].rows
-        if metric.kind == metrics.LOSS_VALUE:
+        if metric.traits.compares_with == AS_ITS_LOSS:
             reads_labels = metric.loss.has_labels
             metric.loss.target_width = compared.target_width
             check_widths(&metric.loss, output.width)
-            fits = fits and metric.loss.kind != losses.CUSTOM_LOSS
+            fits = fits and metric.loss.custom == NULL
         elif not reads_labels:
             fits = fits and compared.target_width == output.width
         if compared.has_labels:  # each is within the width of the output it was checked for
             fits = fits and output.width >= self.plan.buffers[compared.output].width
         if not fits or reads_labels != compared.has_labels or output.width == 0:
-            raise ValueError(f"metric {metric.kind} cannot read the targets of loss {compared.kind}")
+            raise ValueError(f"metric {metric.traits.name.decode()!r} cannot read the targets of loss "
+                             f"{name_of(compared)!r}")
         return 0
 
     cdef Py_ssize_t block_size(self, str mode):

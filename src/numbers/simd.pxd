@@ -73,8 +73,8 @@ cdef extern from "simd/kernels.h" nogil:
                                     int kind, const float *p) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(float *w, float **slots, const float *g, Py_ssize_t n, int rule, const hyperparameters *h,
-                               const step_scalars *s) noexcept nogil
+        void (*optimizer_step)(float *w, float **slots, const float *g, Py_ssize_t n, int rule,
+                               const hyperparameters *h, const step_scalars *s) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil

@@ -45,7 +45,7 @@ cdef inline OperationTraits traits(const char *name, Fits fits, Needs needs, For
 
 
 cdef inline void list_operations(OperationTraits *rows) noexcept nogil:
-    """A row for every kind: name; do the sizes fit, what memory it needs; forward and backward, for float and double."""
+    """A row for every kind: its name, its checks, its memory, forward and backward for float and for double."""
     rows[DENSE] = traits("dense", dense_fits, dense_needs, dense_forward, dense_forward, dense_backward, dense_backward,
                          ALL_BUT_GLU)
     rows[ACTIVATION] = traits("activation", activation_fits, activation_needs, activation_operation_forward,

@@ -1,9 +1,10 @@
 # The formulas of the losses: the value of one row and, into g (if given), its derivative. Floor 1.
-# y (n) is the target, a (n) the prediction.
+# y (n) is the target, a (n) the prediction, and all have one signature.
 
 from libc.math cimport exp, fabs, log, log1p, pow, sqrt
 from libc.stdint cimport int32_t
 
+from loss cimport Loss
 from simd cimport real
 
 cdef extern from *:
@@ -13,7 +14,7 @@ cdef extern from *:
     const double CLIP
 
 
-cdef inline double squared_error_row(real *g, const real *y, const real *a, Py_ssize_t n, double factor) noexcept nogil:
+cdef inline double squared_errors(real *g, const real *y, const real *a, Py_ssize_t n, double factor) noexcept nogil:
     """factor * sum (a - y)^2;  g = 2 factor (a - y)"""
     cdef Py_ssize_t c
     cdef double total = 0, e
@@ -25,8 +26,19 @@ cdef inline double squared_error_row(real *g, const real *y, const real *a, Py_s
     return factor * total
 
 
-cdef inline double absolute_error_row(real *g, const real *y, const real *a, Py_ssize_t n,
-                                      bint relative) noexcept nogil:
+cdef inline double mean_squared_error_row(const Loss *loss, real *g, const real *y, const real *a,
+                                          Py_ssize_t n) noexcept nogil:
+    """mean (a - y)^2"""
+    return squared_errors(g, y, a, n, 1.0 / n)
+
+
+cdef inline double half_squared_error_row(const Loss *loss, real *g, const real *y, const real *a,
+                                          Py_ssize_t n) noexcept nogil:
+    """sum (a - y)^2 / 2"""
+    return squared_errors(g, y, a, n, 0.5)
+
+
+cdef inline double absolute_errors(real *g, const real *y, const real *a, Py_ssize_t n, bint relative) noexcept nogil:
     """mean |a - y|, or 100 mean |a - y| / max(|y|, 1e-7)"""
     cdef Py_ssize_t c
     cdef double total = 0, e, unit = 1.0 / n
@@ -39,7 +51,19 @@ cdef inline double absolute_error_row(real *g, const real *y, const real *a, Py_
     return total
 
 
-cdef inline double squared_logarithmic_error_row(real *g, const real *y, const real *a,
+cdef inline double mean_absolute_error_row(const Loss *loss, real *g, const real *y, const real *a,
+                                           Py_ssize_t n) noexcept nogil:
+    """mean |a - y|"""
+    return absolute_errors(g, y, a, n, False)
+
+
+cdef inline double mean_absolute_percentage_error_row(const Loss *loss, real *g, const real *y, const real *a,
+                                                      Py_ssize_t n) noexcept nogil:
+    """100 mean |a - y| / max(|y|, 1e-7)"""
+    return absolute_errors(g, y, a, n, True)
+
+
+cdef inline double squared_logarithmic_error_row(const Loss *loss, real *g, const real *y, const real *a,
                                                  Py_ssize_t n) noexcept nogil:
     """mean (log(1 + a) - log(1 + y))^2, both kept from falling below 1e-7"""
     cdef Py_ssize_t c
@@ -52,7 +76,8 @@ cdef inline double squared_logarithmic_error_row(real *g, const real *y, const r
     return total / n
 
 
-cdef inline double cosine_similarity_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double cosine_similarity_row(const Loss *loss, real *g, const real *y, const real *a,
+                                         Py_ssize_t n) noexcept nogil:
     """- y . a / (|y| |a|), norms kept from falling below 1e-7"""
     cdef Py_ssize_t c
     cdef double yy = 0, aa = 0, ya = 0, y_norm, a_norm
@@ -69,8 +94,9 @@ cdef inline double cosine_similarity_row(real *g, const real *y, const real *a, 
     return -ya / (y_norm * a_norm)
 
 
-cdef inline double huber_row(real *g, const real *y, const real *a, Py_ssize_t n, double delta) noexcept nogil:
+cdef inline double huber_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
     """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2)"""
+    cdef double delta = loss.parameters[0]
     cdef Py_ssize_t c
     cdef double total = 0, e
     for c in range(n):
@@ -81,7 +107,7 @@ cdef inline double huber_row(real *g, const real *y, const real *a, Py_ssize_t n
     return total / n
 
 
-cdef inline double log_cosh_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double log_cosh_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
     """mean log cosh e = mean (|e| + log1p(exp(-2|e|)) - log 2);  g = tanh(e) / n"""
     cdef Py_ssize_t c
     cdef double total = 0, e, decay
@@ -94,7 +120,7 @@ cdef inline double log_cosh_row(real *g, const real *y, const real *a, Py_ssize_
     return total / n
 
 
-cdef inline double poisson_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double poisson_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
     """mean (a - y log(a + 1e-7))"""
     cdef Py_ssize_t c
     cdef double total = 0
@@ -105,7 +131,8 @@ cdef inline double poisson_row(real *g, const real *y, const real *a, Py_ssize_t
     return total / n
 
 
-cdef inline double kl_divergence_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double kl_divergence_row(const Loss *loss, real *g, const real *y, const real *a,
+                                     Py_ssize_t n) noexcept nogil:
     """sum y log(y / a), both clipped to [1e-7, 1]"""
     cdef Py_ssize_t c
     cdef double total = 0, t, p
@@ -117,7 +144,7 @@ cdef inline double kl_divergence_row(real *g, const real *y, const real *a, Py_s
     return total
 
 
-cdef inline double hinge_row(real *g, const real *y, const real *a, Py_ssize_t n, bint squared) noexcept nogil:
+cdef inline double hinges(real *g, const real *y, const real *a, Py_ssize_t n, bint squared) noexcept nogil:
     """mean max(1 - y a, 0), or its square; y is -1 or 1"""
     cdef Py_ssize_t c
     cdef double total = 0, margin
@@ -129,7 +156,19 @@ cdef inline double hinge_row(real *g, const real *y, const real *a, Py_ssize_t n
     return total / n
 
 
-cdef inline double categorical_hinge_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double hinge_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+    """mean max(1 - y a, 0)"""
+    return hinges(g, y, a, n, False)
+
+
+cdef inline double squared_hinge_row(const Loss *loss, real *g, const real *y, const real *a,
+                                     Py_ssize_t n) noexcept nogil:
+    """mean max(1 - y a, 0)^2"""
+    return hinges(g, y, a, n, True)
+
+
+cdef inline double categorical_hinge_row(const Loss *loss, real *g, const real *y, const real *a,
+                                         Py_ssize_t n) noexcept nogil:
     """max(0, 1 + max_c (1 - y_c) a_c - sum y a)"""
     cdef Py_ssize_t c, worst = 0
     cdef double positive = 0, negative, value
@@ -147,9 +186,11 @@ cdef inline double categorical_hinge_row(real *g, const real *y, const real *a, 
     return value
 
 
-cdef inline double quantile_row(real *g, const real *y, const real *a, Py_ssize_t n, const double *levels,
-                                int n_levels, Py_ssize_t y_width) noexcept nogil:
+cdef inline double quantile_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
     """mean max(q e, (q - 1) e), e = y - a; a target of one column is compared with every quantile"""
+    cdef const double *levels = loss.parameters
+    cdef int n_levels = loss.n_parameters
+    cdef Py_ssize_t y_width = loss.target_width
     cdef Py_ssize_t c
     cdef double total = 0, e, q
     for c in range(n):
@@ -161,7 +202,8 @@ cdef inline double quantile_row(real *g, const real *y, const real *a, Py_ssize_
     return total / n
 
 
-cdef inline double gaussian_nll_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double gaussian_nll_row(const Loss *loss, real *g, const real *y, const real *a,
+                                    Py_ssize_t n) noexcept nogil:
     """mean of (s + (y - m)^2 / exp(s) + log 2 pi) / 2; a holds the means m, then the log variances s"""
     cdef Py_ssize_t c, k = n // 2
     cdef double total = 0, e, precision
@@ -175,7 +217,8 @@ cdef inline double gaussian_nll_row(real *g, const real *y, const real *a, Py_ss
     return total / k
 
 
-cdef inline double half_poisson_deviance_row(real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
+cdef inline double half_poisson_deviance_row(const Loss *loss, real *g, const real *y, const real *a,
+                                             Py_ssize_t n) noexcept nogil:
     """sum (y log y - y a - y + exp(a));  a is the logarithm of the mean"""
     cdef Py_ssize_t c
     cdef double total = 0, mean, t
@@ -187,9 +230,10 @@ cdef inline double half_poisson_deviance_row(real *g, const real *y, const real 
     return total
 
 
-cdef inline double binary_crossentropy_row(real *g, const real *y, const real *a, Py_ssize_t n,
-                                           double smoothing) noexcept nogil:
+cdef inline double binary_crossentropy_row(const Loss *loss, real *g, const real *y, const real *a,
+                                           Py_ssize_t n) noexcept nogil:
     """- mean (y log a + (1 - y) log(1 - a)), a clipped to [1e-7, 1 - 1e-7]"""
+    cdef double smoothing = loss.smoothing
     cdef Py_ssize_t c
     cdef double total = 0, t, p
     for c in range(n):
@@ -201,9 +245,10 @@ cdef inline double binary_crossentropy_row(real *g, const real *y, const real *a
     return total / n
 
 
-cdef inline double categorical_crossentropy_row(real *g, const real *y, const real *a, Py_ssize_t n,
-                                                double smoothing) noexcept nogil:
+cdef inline double categorical_crossentropy_row(const Loss *loss, real *g, const real *y, const real *a,
+                                                Py_ssize_t n) noexcept nogil:
     """- sum y log(a / sum a), clipped to [1e-7, 1 - 1e-7]"""
+    cdef double smoothing = loss.smoothing
     cdef Py_ssize_t c
     cdef double total = 0, sum_a = 0, sum_y = 0, t, p
     for c in range(n):
@@ -237,9 +282,17 @@ cdef inline double label_crossentropy_row(real *g, int32_t label, const real *a,
     return -log(min(max(p, CLIP), 1 - CLIP))
 
 
-cdef inline double binary_focal_row(real *g, const real *y, const real *a, Py_ssize_t n, bint from_logits,
-                                    double smoothing, bint balanced, double alpha, double gamma) noexcept nogil:
+cdef inline double sparse_crossentropy_row(const Loss *loss, real *g, const real *y, const real *a,
+                                           Py_ssize_t n) noexcept nogil:
+    """The same; y points at the label, an int32"""
+    return label_crossentropy_row(g, (<const int32_t *> <const void *> y)[0], a, n)
+
+
+cdef inline double binary_focal_row(const Loss *loss, real *g, const real *y, const real *a,
+                                    Py_ssize_t n) noexcept nogil:
     """mean of alpha_t (1 - p_t)^gamma times the binary cross-entropy, p_t = y p + (1 - y)(1 - p)"""
+    cdef bint from_logits = loss.from_logits, balanced = loss.parameters[0] != 0
+    cdef double smoothing = loss.smoothing, alpha = loss.parameters[1], gamma = loss.parameters[2]
     cdef Py_ssize_t c
     cdef double total = 0, t, p, p_t, entropy, focus, weight, unclipped, slope
     for c in range(n):
@@ -259,9 +312,11 @@ cdef inline double binary_focal_row(real *g, const real *y, const real *a, Py_ss
     return total / n
 
 
-cdef inline double categorical_focal_row(real *g, const real *y, const real *a, Py_ssize_t n, bint from_logits,
-                                         double smoothing, double alpha, double gamma) noexcept nogil:
+cdef inline double categorical_focal_row(const Loss *loss, real *g, const real *y, const real *a,
+                                         Py_ssize_t n) noexcept nogil:
     """sum of alpha (1 - p)^gamma (- y log p), clipped to [1e-7, 1 - 1e-7]; p = a / sum a, or softmax(a)"""
+    cdef bint from_logits = loss.from_logits
+    cdef double smoothing = loss.smoothing, alpha = loss.parameters[0], gamma = loss.parameters[1]
     cdef Py_ssize_t c
     cdef double total = 0, divisor = 0, top = 0, t, p, clipped, slope, inner = 0
     if from_logits:

@@ -6,41 +6,20 @@
 # every other one yields dJ/da and leaves g'(z) to the operation below.
 
 from libc.math cimport exp, log
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t
 
 from compile cimport applies_activation, reads_of
 from custom cimport custom_loss
-from loss_rows cimport (absolute_error_row, binary_crossentropy_row, binary_focal_row, categorical_crossentropy_row,
-                        categorical_focal_row, categorical_hinge_row, cosine_similarity_row, gaussian_nll_row,
-                        half_poisson_deviance_row, hinge_row, huber_row, kl_divergence_row, label_crossentropy_row,
-                        log_cosh_row, poisson_row, quantile_row, squared_error_row, squared_logarithmic_error_row)
+from loss cimport *
+from loss_rows cimport (binary_crossentropy_row, binary_focal_row, categorical_crossentropy_row, categorical_focal_row,
+                        categorical_hinge_row, cosine_similarity_row, gaussian_nll_row, half_poisson_deviance_row,
+                        half_squared_error_row, hinge_row, huber_row, kl_divergence_row, label_crossentropy_row,
+                        log_cosh_row, mean_absolute_error_row, mean_absolute_percentage_error_row,
+                        mean_squared_error_row, poisson_row, quantile_row, sparse_crossentropy_row,
+                        squared_hinge_row, squared_logarithmic_error_row)
 from plan cimport EVALUATION, Plan, Workspace
 from simd cimport (ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, ROW_SOFTMAX, activation_forward, real, scale_by,
                    softmax_rows)
-
-cdef enum LossKind:
-    MEAN_SQUARED_ERROR
-    HALF_SQUARED_ERROR
-    MEAN_ABSOLUTE_ERROR
-    MEAN_ABSOLUTE_PERCENTAGE_ERROR
-    MEAN_SQUARED_LOGARITHMIC_ERROR
-    COSINE_SIMILARITY
-    HUBER
-    LOG_COSH
-    POISSON
-    KL_DIVERGENCE
-    HINGE
-    SQUARED_HINGE
-    CATEGORICAL_HINGE
-    QUANTILE
-    GAUSSIAN_NLL
-    HALF_POISSON_DEVIANCE
-    BINARY_CROSSENTROPY
-    CATEGORICAL_CROSSENTROPY
-    SPARSE_CATEGORICAL_CROSSENTROPY
-    BINARY_FOCAL_CROSSENTROPY
-    CATEGORICAL_FOCAL_CROSSENTROPY
-    CUSTOM_LOSS
 
 cdef enum Reduction:
     SUM_OVER_BATCH_SIZE
@@ -49,98 +28,75 @@ cdef enum Reduction:
 
 cdef enum:
     ROW_CHUNK = 64
+    MOST_KINDS = 64  # of losses
 
-cdef struct Loss:
-    int kind
-    int output             # the buffer that holds the prediction
-    int operation          # the operation that wrote it
-    bint left_to_loss      # that operation left its activation to this loss: its scratch holds z
-    bint from_logits       # the prediction is itself z
-    bint has_labels        # targets are class indices, int32
-    Py_ssize_t target_width
-    int n_parameters
-    double *parameters     # as the Python class orders them, without from_logits
-    double smoothing       # label smoothing
-    double ignored         # the class that does not count, NaN for none
-    double least           # a class's cross-entropy on logits is reported within these bounds; its gradient is not cut
-    double most
-    double clip            # the probability behind `most`
-    double weight
-    int reduction
-    void *custom
 
-cdef struct Targets:
-    const void *values     # (n, rows, target_width) of the network's type, or (n, rows) of int32 labels
-    const void *weights    # one a row, or NULL
-    bint weight_per_sample  # one a sample instead
-    const int64_t *order   # the samples in the order of training, or NULL for their own
-    Py_ssize_t first       # where in that order the block begins
+ctypedef double (*Row32)(const Loss *loss, float *g, const float *y, const float *a, Py_ssize_t n) noexcept nogil
+ctypedef double (*Row64)(const Loss *loss, double *g, const double *y, const double *a, Py_ssize_t n) noexcept nogil
+
+
+cdef inline void add(LossTraits *rows, int *n, const char *name, Row32 row_f32, Row64 row_f64, int n_parameters=0,
+                     int parameters_begin=NUMBERS, int target_width=AS_MANY, int activation=-1) noexcept nogil:
+    cdef LossTraits *row = &rows[n[0]]
+    n[0] += 1
+    row.name, row.row_f32, row.row_f64 = name, row_f32, row_f64
+    row.n_parameters, row.parameters_begin = n_parameters, parameters_begin
+    row.target_width, row.activation = target_width, activation
+
+
+cdef inline int list_losses(LossTraits *rows) noexcept nogil:
+    """A row for every loss: its name, the loss of one row for float and for double; returns how many.
+
+    Then the fewest parameters, what they begin with, the width of the target, and the activation with which it is
+    computed from logits, where they are not what most losses have.
+    """
+    cdef int n = 0
+    add(rows, &n, "mean_squared_error", mean_squared_error_row, mean_squared_error_row)
+    add(rows, &n, "half_squared_error", half_squared_error_row, half_squared_error_row)
+    add(rows, &n, "mean_absolute_error", mean_absolute_error_row, mean_absolute_error_row)
+    add(rows, &n, "mean_absolute_percentage_error",
+        mean_absolute_percentage_error_row, mean_absolute_percentage_error_row)
+    add(rows, &n, "mean_squared_logarithmic_error", squared_logarithmic_error_row, squared_logarithmic_error_row)
+    add(rows, &n, "cosine_similarity", cosine_similarity_row, cosine_similarity_row)
+    add(rows, &n, "huber", huber_row, huber_row, 1)
+    add(rows, &n, "log_cosh", log_cosh_row, log_cosh_row)
+    add(rows, &n, "poisson", poisson_row, poisson_row)
+    add(rows, &n, "kl_divergence", kl_divergence_row, kl_divergence_row)
+    add(rows, &n, "hinge", hinge_row, hinge_row)
+    add(rows, &n, "squared_hinge", squared_hinge_row, squared_hinge_row)
+    add(rows, &n, "categorical_hinge", categorical_hinge_row, categorical_hinge_row)
+    add(rows, &n, "quantile", quantile_row, quantile_row, 1, NUMBERS, EACH_QUANTILE)
+    add(rows, &n, "gaussian_nll", gaussian_nll_row, gaussian_nll_row, 0, NUMBERS, HALF_AS_MANY)
+    add(rows, &n, "half_poisson_deviance", half_poisson_deviance_row, half_poisson_deviance_row)
+    add(rows, &n, "binary_crossentropy",
+        binary_crossentropy_row, binary_crossentropy_row, 0, SMOOTHED, AS_MANY, ACTIVATION_SIGMOID)
+    add(rows, &n, "categorical_crossentropy",
+        categorical_crossentropy_row, categorical_crossentropy_row, 0, SMOOTHED, AS_MANY, ROW_SOFTMAX)
+    add(rows, &n, "sparse_categorical_crossentropy",
+        sparse_crossentropy_row, sparse_crossentropy_row, 0, LABELS, ONE_LABEL, ROW_SOFTMAX)
+    add(rows, &n, "binary_focal_crossentropy", binary_focal_row, binary_focal_row, 3, SMOOTHED)
+    add(rows, &n, "categorical_focal_crossentropy", categorical_focal_row, categorical_focal_row, 2, SMOOTHED)
+    add(rows, &n, "custom", NULL, NULL, 0, NUMBERS, ANY_NUMBER)
+    return n
 
 
 cdef inline double loss_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
     """The value of one row, and into g (if given) its derivative with respect to a (n)."""
-    cdef int kind = loss.kind
-    cdef const double *p = loss.parameters
-    if kind == MEAN_SQUARED_ERROR:
-        return squared_error_row(g, y, a, n, 1.0 / n)
-    if kind == HALF_SQUARED_ERROR:
-        return squared_error_row(g, y, a, n, 0.5)
-    if kind == MEAN_ABSOLUTE_ERROR:
-        return absolute_error_row(g, y, a, n, False)
-    if kind == MEAN_ABSOLUTE_PERCENTAGE_ERROR:
-        return absolute_error_row(g, y, a, n, True)
-    if kind == MEAN_SQUARED_LOGARITHMIC_ERROR:
-        return squared_logarithmic_error_row(g, y, a, n)
-    if kind == COSINE_SIMILARITY:
-        return cosine_similarity_row(g, y, a, n)
-    if kind == HUBER:
-        return huber_row(g, y, a, n, p[0])
-    if kind == LOG_COSH:
-        return log_cosh_row(g, y, a, n)
-    if kind == POISSON:
-        return poisson_row(g, y, a, n)
-    if kind == KL_DIVERGENCE:
-        return kl_divergence_row(g, y, a, n)
-    if kind == HINGE:
-        return hinge_row(g, y, a, n, False)
-    if kind == SQUARED_HINGE:
-        return hinge_row(g, y, a, n, True)
-    if kind == CATEGORICAL_HINGE:
-        return categorical_hinge_row(g, y, a, n)
-    if kind == QUANTILE:
-        return quantile_row(g, y, a, n, p, loss.n_parameters, loss.target_width)
-    if kind == GAUSSIAN_NLL:
-        return gaussian_nll_row(g, y, a, n)
-    if kind == HALF_POISSON_DEVIANCE:
-        return half_poisson_deviance_row(g, y, a, n)
-    if kind == BINARY_CROSSENTROPY:
-        return binary_crossentropy_row(g, y, a, n, loss.smoothing)
-    if kind == CATEGORICAL_CROSSENTROPY:
-        return categorical_crossentropy_row(g, y, a, n, loss.smoothing)
-    if kind == SPARSE_CATEGORICAL_CROSSENTROPY:
-        return label_crossentropy_row(g, (<const int32_t *> <const void *> y)[0], a, n)
-    if kind == BINARY_FOCAL_CROSSENTROPY:
-        return binary_focal_row(g, y, a, n, loss.from_logits, loss.smoothing, p[0] != 0, p[1], p[2])
-    return categorical_focal_row(g, y, a, n, loss.from_logits, loss.smoothing, p[0], p[1])
+    if real is float:
+        return loss.traits.row_f32(loss, g, y, a, n)
+    else:
+        return loss.traits.row_f64(loss, g, y, a, n)
 
 
 cdef inline bint works_on_logits(const Loss *loss) noexcept nogil:
-    return ((loss.left_to_loss or loss.from_logits)
-            and (loss.kind == BINARY_CROSSENTROPY or loss.kind == CATEGORICAL_CROSSENTROPY
-                 or loss.kind == SPARSE_CATEGORICAL_CROSSENTROPY))
+    return (loss.left_to_loss or loss.from_logits) and loss.traits.activation >= 0
 
 
 cdef inline bint takes_activation_over(const Loss *loss, const Plan *plan) noexcept nogil:
-    """Whether the loss can apply the activation of the operation behind its prediction, which nothing else reads."""
-    cdef int activation
-    if loss.operation < 0 or loss.from_logits or not applies_activation(&plan.operations[loss.operation]):
-        return False
-    activation = plan.operations[loss.operation].activation
-    if not (loss.kind == BINARY_CROSSENTROPY and activation == ACTIVATION_SIGMOID
-            or (loss.kind == CATEGORICAL_CROSSENTROPY or loss.kind == SPARSE_CATEGORICAL_CROSSENTROPY)
-            and activation == ROW_SOFTMAX):
-        return False
-    return reads_of(plan, loss.output) == 1
+    """Whether the loss can apply the activation of what wrote its prediction, which nothing else reads."""
+    return (loss.operation >= 0 and not loss.from_logits and applies_activation(&plan.operations[loss.operation])
+            and plan.operations[loss.operation].activation == loss.traits.activation
+            and reads_of(plan, loss.output) == 1)
 
 
 cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
@@ -246,7 +202,7 @@ cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const 
     cdef int32_t label = 0
     cdef const real *y = <const real *> targets.values
     cdef const real *weights = <const real *> targets.weights
-    cdef bint binary = loss.kind == BINARY_CROSSENTROPY
+    cdef bint binary = loss.traits.activation == ACTIVATION_SIGMOID
     while first < n_rows:
         count = min(<Py_ssize_t> ROW_CHUNK, n_rows - first)
         if binary:
@@ -289,7 +245,7 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
     cdef double total = 0, weight, value
     cdef Py_ssize_t r, target
     cdef int32_t label
-    if loss.kind == CUSTOM_LOSS:
+    if loss.custom != NULL:
         values = custom_loss(loss.custom, &workspace.failed, <real *> NULL if workspace.mode == EVALUATION else delta,
                              <const real *> targets.values, targets.order, targets.first, workspace.n,
                              rows * loss.target_width, a, n_rows, n, row)

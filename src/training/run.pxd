@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from gathering cimport Source, copy_output, load_inputs
-from losses cimport Loss, Targets, loss_block, loss_denominator
+from loss cimport Loss, Targets
+from losses cimport loss_block, loss_denominator
 from metrics cimport Metric, metric_block
 from normalization cimport move_statistics, statistics_are_finite
 from operations cimport backward, forward
