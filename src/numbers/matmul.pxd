@@ -6,12 +6,13 @@
 
 from libc.math cimport INFINITY
 
-from simd cimport block_ahead, gather, pack_transposed, panel_product, panel_width, real, row_product, transpose
+from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_width, real, row_product,
+                   transpose)
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
     LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
-    PACKED_PANEL = 320 * 32      # elements of the largest panel of any instruction set
+    PACKED_PANEL = LONGEST_K_BLOCK * LARGEST_PANEL  # elements
     ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
     FEWEST_PANELS_TO_TRANSPOSE = 16  # below, transposing x costs more than it saves
     FEWEST_PANELS_TO_COPY = 8        # the same for a plain copy of x
@@ -197,7 +198,7 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
     cdef Py_ssize_t block = k_block_length(p.n_k)
     cdef Py_ssize_t k = 0, n_k
     cdef bint by_lines = False
-    cdef real spare[SPARE_K_BLOCK * 32]
+    cdef real spare[SPARE_K_BLOCK * LARGEST_PANEL]
     if not reads_in_place(p, n_rows, sizeof(real)):
         packed = <real *> thread_scratch(scratch_bytes(sizeof(real)))
         by_lines = packed != NULL and reads_by_lines(p, n_cols, panel_width(y))

@@ -6,15 +6,13 @@
 from libc.math cimport sqrt
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 
-from simd cimport cosine_sine, real, vector_log
+from simd cimport cosine_sine, philox_groups, real, vector_log
 
 cdef extern from "simd/random.h" nogil:
     enum:
         PHILOX_BLOCKS
         PHILOX_WORDS
     void philox_block(uint32_t *block, uint64_t key) noexcept
-    void philox_groups(uint32_t *words, uint64_t first_group, Py_ssize_t n_groups, uint64_t stream,
-                       uint64_t key) noexcept
 
 # What words are drawn for.
 cdef enum:
@@ -27,6 +25,7 @@ cdef enum:
     GROUPS_AT_ONCE = 4
     WORDS_AT_ONCE = 256  # GROUPS_AT_ONCE * PHILOX_WORDS: 1 KiB of stack
     NORMAL_PAIRS = 32    # of a group: PHILOX_WORDS / 2
+
 
 cdef inline void philox(uint32_t *words, uint64_t counter_low, uint64_t counter_high, uint64_t key) noexcept nogil:
     """words[0:4] = Philox4x32-10 of one counter"""

@@ -1,7 +1,7 @@
 # The table of kernels of src/simd as fused functions: the fork between float and double has its one home here.
 # Floor 1. Formulas and contracts stand in src/simd/kernels.template.h.
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "simd/kinds.h" nogil:
     enum:
@@ -43,6 +43,8 @@ ctypedef fused real:
     double
 
 cdef extern from "simd/kernels.h" nogil:
+    enum:
+        LARGEST_PANEL
     ctypedef struct block_ahead:
         const char *row
         Py_ssize_t n_rows, n_bytes, stride
@@ -102,6 +104,8 @@ cdef extern from "simd/kernels.h" nogil:
         void (*differentiate_row)(float *dx, const float *dy, const float *x, const float *gamma, Py_ssize_t n,
                                   double mean, double inverse, double slope, double offset,
                                   int accumulate) noexcept nogil
+        void (*philox_groups)(uint32_t *words, uint64_t first_group, Py_ssize_t n_groups, uint64_t stream,
+                              uint64_t key) noexcept nogil
 
     ctypedef struct kernels_f64:
         const char *instruction_set
@@ -387,3 +391,8 @@ cdef inline void differentiate_row(real *dx, const real *dy, const real *x, cons
         simd_f32.differentiate_row(dx, dy, x, gamma, n, mean, inverse, slope, offset, accumulate)
     else:
         simd_f64.differentiate_row(dx, dy, x, gamma, n, mean, inverse, slope, offset, accumulate)
+
+
+cdef inline void philox_groups(uint32_t *words, uint64_t first_group, Py_ssize_t n_groups, uint64_t stream,
+                               uint64_t key) noexcept nogil:
+    simd_f32.philox_groups(words, first_group, n_groups, stream, key)

@@ -1,4 +1,7 @@
 /* One vector of an array, whole or only its live lanes: never a byte beyond them is touched. Floor 0. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
 /* `ragged` is a constant of the caller: only the live lanes, or the whole vector. */
 INLINE vector NAMED(load_part)(const REAL *p, const int ragged, lanes live) {

@@ -12,6 +12,7 @@
 #define VECTOR_BYTES 64
 #define MASK_REGISTERS
 #include "vectors.h"
+#include "random_x86.h"
 #include "transpose_x86.h"
 
 INLINE vector_f32 multiply_add_f32(vector_f32 a, vector_f32 b, vector_f32 c) { return _mm512_fmadd_ps(a, b, c); }

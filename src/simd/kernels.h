@@ -10,6 +10,8 @@
 #include "kinds.h"
 #include "rules.h"
 
+enum { LARGEST_PANEL = 32 }; /* columns of a panel of the matrix product on any instruction set */
+
 /* Memory that will be wanted soon: n_rows rows of n_bytes bytes each, stride bytes apart. */
 typedef struct {
     const char *row;

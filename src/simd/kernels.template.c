@@ -2,7 +2,11 @@
    The including file has given the vectors (vectors.h), INSTRUCTION_SET, the heights of its tiles: TILE_ROWS for
    tiles two vectors wide, NARROW_TILE_ROWS for those of one; and LOOKS_AHEAD where tiles are to prefetch for later
    ones, as pays where the multiplications leave the memory little time. */
+#ifndef INSTRUCTION_SET
+#error "to be included by the file of an instruction set"
+#endif
 #include "constants.h"
+#include "rows.h"
 
 #ifndef LOOKS_AHEAD
 #define LOOKS_AHEAD 0
@@ -12,6 +16,8 @@
 #define JOINED(table, set) JOINED_(table, set)
 #define TEXT_(set) #set
 #define TEXT(set) TEXT_(set)
+
+#include "random.template.c"
 
 #define REAL float
 #define NAMED(name) name##_f32

@@ -1,6 +1,9 @@
 /* What one instruction set offers for one element type REAL; included twice by kernels.h. Floor 0.
    Every kernel gives the same bits for an element (of NaN, only that it is one) whatever the other elements of the call
    are, wherever it stands in the array: vector body and tail use the same operations. Outputs come first. */
+#ifndef REAL
+#error "to be included by kernels.h, for one REAL"
+#endif
 
 typedef struct {
     const char *instruction_set;
@@ -102,4 +105,8 @@ typedef struct {
     /* dx[c] (+)= dy[c] gamma[c] inverse + (x[c] - mean) slope + offset */
     void (*differentiate_row)(REAL *dx, const REAL *dy, const REAL *x, const REAL *gamma, ptrdiff_t n, double mean,
                               double inverse, double slope, double offset, int accumulate);
+
+    /* words[g][k * 16 + b] = word k of block (first_group + g) * 16 + b of Philox's stream (random.h): word by word
+       rather than block by block, as vectors leave them. */
+    void (*philox_groups)(uint32_t *words, uint64_t first_group, ptrdiff_t n_groups, uint64_t stream, uint64_t key);
 } NAMED(kernels);

@@ -1,4 +1,8 @@
 /* The kernels of one instruction set for one REAL, from the bottom up, and the table that names them. Floor 0. */
+#ifndef REAL
+#error "to be included by kernels.template.c, for one REAL"
+#endif
+
 #include "access.template.c"
 #include "tile.template.c"
 #include "packing.template.c"

@@ -1,5 +1,8 @@
 /* exp, log, tanh and their kin on vectors. Floor 0. Each is right within a few units in the last place, for every
    argument: infinities give the limits, NaN stays NaN, subnormal numbers count. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
 /* c[0] + c[1] x + ... + c[n-1] x^(n-1) */
 INLINE vector NAMED(polynomial)(vector x, const REAL *c, const int n) {

@@ -2,6 +2,9 @@
    applied to an element in REAL. No order depends on the width of a vector and nothing is fused, so that every
    instruction set gives the same bits; loops over columns have a fixed length, from which the compiler makes vectors.
  */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
 enum {
     NAMED(COLUMNS) = 16, /* at once: their sums stay in registers */
@@ -86,6 +89,7 @@ INLINE vector_f64 NAMED(load_wide)(const REAL *p) {
 
 /* The sums of a row stand in vectors first; the elements that fill no more vectors are added to them one by one. */
 enum { NAMED(SUM_VECTORS) = NAMED(SUMS) / LANES_f64 };
+_Static_assert(NAMED(SUMS) % LANES_f64 == 0, "the sums of a row are whole vectors");
 INLINE void NAMED(take_apart)(double *t, const vector_f64 *vectors) {
     for (int i = 0; i < NAMED(SUM_VECTORS); i++) store_f64(t + i * LANES_f64, vectors[i]);
 }

@@ -1,7 +1,10 @@
 /* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros. Floor 0. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
 /* One row of at least a vector; the last vector overlaps the one before it rather than be ragged. If `next` is given,
-   it is asked for along the way, into the second-level cache: that one has more requests on the way at a time. */
+   it is prefetched along the way, into the second-level cache: that one has more requests in flight at a time. */
 INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t n) {
     for (ptrdiff_t c = 0; c + LANES < n; c += LANES) {
         if (next) __builtin_prefetch(next + c, 0, 2);
@@ -10,7 +13,7 @@ INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t 
     store(y + n - LANES, load(x + n - LANES));
 }
 
-/* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory, unless they were asked for. */
+/* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory, unless they are prefetched. */
 static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_coming,
                           ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row) {
     enum { ROWS_AHEAD = 3 };

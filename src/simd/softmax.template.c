@@ -1,16 +1,20 @@
 /* a[r,c] = exp(z[r,c] - m) / sum_c exp(z[r,c] - m), m = max_c z[r,c]; log_sum = m + log(sum). Floor 0.
    Wide rows run along the columns; of narrow ones (classes), as many as a vector has lanes run side by side, and what
    is left over alone by the same operations in the same order: a row's bits do not depend on its neighbours. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
 
-enum { NAMED(NARROW_COLUMNS) = 16 }; /* a multiple of TRANSPOSE_WIDTH */
+enum { NAMED(NARROW_COLUMNS) = 16 };
+_Static_assert(NAMED(NARROW_COLUMNS) % TRANSPOSE_WIDTH == 0, "narrow rows are transposed in whole blocks");
 
 /* The columns of as many blocks as hold n_cols. */
 INLINE ptrdiff_t NAMED(whole_blocks)(ptrdiff_t n_cols) {
     return (n_cols + TRANSPOSE_WIDTH - 1) / TRANSPOSE_WIDTH * TRANSPOSE_WIDTH;
 }
 
-/* columns[c * step][r] = z[r,c] of LANES rows. Rows whose padding reaches to the next whole block are turned over block
-   by block. */
+/* columns[c * step][r] = z[r,c] of LANES rows. Rows whose padding reaches to the next whole block are transposed
+   block by block. */
 INLINE void NAMED(load_columns)(vector *columns, ptrdiff_t step, const REAL *z, ptrdiff_t n_cols, ptrdiff_t z_row) {
     if (z_row < NAMED(whole_blocks)(n_cols)) {
         for (ptrdiff_t c = 0; c < n_cols; c++)
@@ -22,7 +26,7 @@ INLINE void NAMED(load_columns)(vector *columns, ptrdiff_t step, const REAL *z, 
             transpose_block((REAL *)&columns[c * step] + r, step * LANES, z + r * z_row + c, z_row);
 }
 
-/* a[r,c] = columns[c * step][r]; where blocks are turned over, zeros reach into the padding. */
+/* a[r,c] = columns[c * step][r]; where blocks are transposed, zeros reach into the padding. */
 INLINE void NAMED(store_columns)(REAL *a, vector *columns, ptrdiff_t step, ptrdiff_t n_cols, ptrdiff_t a_row) {
     const ptrdiff_t whole = NAMED(whole_blocks)(n_cols);
     if (a_row < whole) {

@@ -1,4 +1,8 @@
 /* The table of one instruction set for one REAL; dispatch.c hands it out. Floor 0. */
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
+#endif
+
 const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .instruction_set = TEXT(INSTRUCTION_SET),
     .panel_width = PANEL_VECTORS * LANES,
@@ -29,4 +33,5 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .row_products = NAMED(row_products),
     .add_row_gradients = NAMED(add_row_gradients),
     .differentiate_row = NAMED(differentiate_row),
+    .philox_groups = philox_groups,
 };

@@ -1,32 +1,12 @@
 /* The matrix product on one panel: register tiles, and the balanced split of the rows over tile heights. Floor 0.
    s[r,c] = sum_k x[r,k] w[k,c], k ascending, one multiply_add chain per element, whatever the tile. The accumulators
    are indexed by literals only (EACH_ROW): GCC keeps an array in registers where no loop counter indexes it. */
-
-#ifndef EACH_ROW
-#define EACH_ROW(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13)
-#define EACH_VECTOR(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
-#define UP_TO_4(DO) DO(1) DO(2) DO(3) DO(4)
-#define UP_TO_6(DO) UP_TO_4(DO) DO(5) DO(6)
-#define UP_TO_8(DO) UP_TO_6(DO) DO(7) DO(8)
-#define UP_TO_12(DO) UP_TO_8(DO) DO(9) DO(10) DO(11) DO(12)
-#define UP_TO_14(DO) UP_TO_12(DO) DO(13) DO(14)
-#define UP_TO_(n) UP_TO_##n
-#define UP_TO(n) UP_TO_(n)
-enum { MOST_ROWS = 14, PANEL_VECTORS = 2, ROW_VECTORS = 8 };
-enum { LONG_ROW_BYTES = 512 }; /* rows of x that are worth asking for before they are read */
-enum { CACHE_LINE_BYTES = 64 };
-enum { SHORTEST_RUN = 12 }; /* steps of a k loop between prefetches; shorter runs cost more than they hide */
-
-/* Prefetches up to `n_lines` lines of the block into the second-level cache and leaves the rest of it; `done` bytes of
-   its first row are behind already. */
-INLINE void prefetch_lines(block_ahead *block, ptrdiff_t *done, ptrdiff_t n_lines) {
-    for (; n_lines > 0 && block->n_rows > 0; n_lines--) {
-        __builtin_prefetch(block->row + *done, 0, 2);
-        *done += CACHE_LINE_BYTES;
-        if (*done >= block->n_bytes) *done = 0, block->row += block->stride, block->n_rows--;
-    }
-}
+#ifndef REAL
+#error "to be included by kernels_of_real.template.c, for one REAL"
 #endif
+
+_Static_assert(LARGEST_PANEL >= PANEL_VECTORS * LANES, "the product's packed panels have room for no wider ones");
+_Static_assert(TILE_ROWS <= MOST_ROWS && NARROW_TILE_ROWS <= MOST_ROWS, "EACH_ROW repeats for no more rows");
 
 /* What all tiles of one panel_product share. */
 typedef struct {
@@ -35,7 +15,7 @@ typedef struct {
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
     int accumulate;
     int stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
-    int asks_for_x;   /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
+    int prefetches_x; /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
     int looks_ahead;  /* whether tiles prefetch for those to come, a little in each run of their k loop */
     block_ahead ahead;
     ptrdiff_t ahead_done, lines_per_run;
@@ -76,11 +56,11 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
         EACH_ROW(PREFETCH_Y)
 #undef PREFETCH_Y
     }
-    if (p->asks_for_x) {
-#define ASK_FOR_NEXT(r) \
+    if (p->prefetches_x) {
+#define PREFETCH_X(r) \
     if (r < rows) __builtin_prefetch(x + (rows + r) * x_row);
-        EACH_ROW(ASK_FOR_NEXT)
-#undef ASK_FOR_NEXT
+        EACH_ROW(PREFETCH_X)
+#undef PREFETCH_X
     }
 
     /* The next panel's rows are too far apart for the hardware to guess; the line where one begins may be here already.
@@ -228,7 +208,7 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                         .gate_row = gate_row,
                         .accumulate = accumulate,
                         .stores_whole = spare_cols >= LANES - n_cols % LANES,
-                        .asks_for_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
+                        .prefetches_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
                         .floor = floor};
     if (LOOKS_AHEAD && ahead && n_k >= SHORTEST_RUN * TILE_ROWS) {
         /* A tile of r rows has r runs at the most: about as many runs as rows. */

@@ -28,7 +28,8 @@
 #undef BITS
 #undef NAMED
 
-/* Inside a template these words mean the version for its REAL. */
+/* Inside a template these bare words mean the instruction set's version for its REAL; NAMED(...) is the template's own.
+ */
 #define vector NAMED(vector)
 #define integers NAMED(integers)
 #define mask NAMED(mask)

@@ -1,5 +1,8 @@
 /* What a vector of REAL can do on every instruction set, in the vector extensions of GCC and Clang (both give
    + - * / and comparisons lane by lane). Included twice by vectors.h. Floor 0. */
+#ifndef REAL
+#error "to be included by vectors.h, for one REAL"
+#endif
 
 typedef REAL NAMED(vector) __attribute__((vector_size(VECTOR_BYTES)));
 typedef BITS NAMED(integers) __attribute__((vector_size(VECTOR_BYTES)));
