@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent
 # CFLAGS come before our flags, because an environment's -O2 is no wish of the user's; these come after them.
 LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
-GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
+GCC_FLAGS = ["-Wall", "-Wextra", "-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
 CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
 
