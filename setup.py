@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent
 # CFLAGS come before our flags, because an environment's -O2 is no wish of the user's; these come after them.
 LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
-GCC_FLAGS = ["-Wall", "-Wextra", "-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
+WARNINGS = ["-Wall", "-Wextra"]
+GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
 CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
 
@@ -58,7 +59,7 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             self._choose_windows_compiler()
         else:
-            self._set_flags([*GCC_FLAGS, *LAST_FLAGS], self._unix_link_flags())
+            self._set_flags([*WARNINGS, *GCC_FLAGS, *LAST_FLAGS], self._unix_link_flags())
         self._compile_one_by_one = self.compiler.compile
         self.compiler.compile = self._compile_side_by_side
         super().build_extensions()

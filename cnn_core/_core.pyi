@@ -86,7 +86,7 @@ class Optimizer:
         accumulator: _Array | None,
     ) -> None: ...
 
-class Listener:
+class Interruption:
     error: BaseException | None
 
 class Workbench:

@@ -33,7 +33,7 @@ cdef class Epochs:
         order of the first epoch is shuffled(n, seed, stream), that of the next has the stream + 1, and so on. None
         leaves the samples in place.
     factor : float
-        Of the loss where progress is asked for, and in `take_losses`: both are for trainings with one loss.
+        Of the loss in what progress is measured by, and in `take_losses`: both are for trainings with one loss.
     """
     cdef Pass training
     cdef EpochsStruct epochs
@@ -104,7 +104,7 @@ cdef class Epochs:
 
     @property
     def n_done(self):
-        """The epochs that the last call finished and whose losses nobody has taken."""
+        """The epochs that the last call finished and whose losses have not been taken."""
         return self.epochs.done
 
     cdef int check_one_loss(self) except -1:

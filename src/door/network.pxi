@@ -39,10 +39,10 @@ cdef class Network:
     cdef void **gradients
     cdef Py_ssize_t *tensor_sizes
     cdef tuple kept_alive
-    cdef list customs
+    cdef list python_objects
     cdef list names
     cdef list frozen
-    cdef list spares
+    cdef list free_scratch
     cdef object next_seed   # makes a seed for each run where inference draws random numbers, or None
     cdef uint64_t n_draws   # runs of this kind: layers with a seed draw from other steps in each
     cdef bint bound
@@ -52,7 +52,7 @@ cdef class Network:
     def __cinit__(self, str dtype not None, object plan):
         self.dtype = real_dtype(dtype)
         self.element_size = self.dtype.itemsize
-        self.customs, self.kept_alive, self.spares = [], (), []
+        self.python_objects, self.kept_alive, self.free_scratch = [], (), []
         self.next_seed, self.n_draws = getattr(plan, "next_seed", None), 0
         self.names = [operation.layer for operation in plan.operations]
         self.frozen = [
@@ -92,7 +92,7 @@ cdef class Network:
         if not share_memory(&self.plan):
             raise MemoryError
         self.takes_sparse = [only_dense_reads(&self.plan, self.plan.inputs[i]) for i in range(self.plan.n_inputs)]
-        self.ask_what_is_frozen(self.plan.operations)
+        self.update_frozen(self.plan.operations)
 
     def __dealloc__(self):
         plan_free(&self.plan)
@@ -154,7 +154,7 @@ cdef class Network:
         for i, number in enumerate(operation.integers):
             target.integers[i] = number
         if operation.custom is not None:
-            self.customs.append(operation.custom)
+            self.python_objects.append(operation.custom)
             target.custom = <void *> operation.custom
         self.check_kind(target)
         target.keeps_z = derivative_needs_z(target)
@@ -180,7 +180,8 @@ cdef class Network:
     cdef int check_sizes(self, Operation *operation) except -1:
         """What would otherwise read or write out of bounds; then how much scratch memory the operation needs."""
         cdef Sizes s
-        s.operation, s.plan, s.tensor_sizes, s.element_size = operation, &self.plan, self.tensor_sizes, self.element_size
+        s.operation, s.plan = operation, &self.plan
+        s.tensor_sizes, s.element_size = self.tensor_sizes, self.element_size
         s.input, s.output = &self.plan.buffers[operation.inputs[0]], &self.plan.buffers[operation.output]
         if not operation.traits.fits(&s):
             raise ValueError(f"the sizes of operation {operation.traits.name.decode()} do not fit: "
@@ -205,7 +206,7 @@ cdef class Network:
                 sources[i].data = data_of(kept[len(kept) - 1], self.dtype, n * sources[i].width)
         return kept
 
-    cdef int ask_what_is_frozen(self, Operation *operations) except -1:
+    cdef int update_frozen(self, Operation *operations) except -1:
         for i, frozen in self.frozen:
             operations[<int> i].frozen = frozen()
         return 0
@@ -240,7 +241,7 @@ cdef class Network:
 
     cdef tuple tensors_now(self, void **tensors, void **gradients):
         """Copies the parameters' addresses for a run without the interpreter's lock, because another thread may bind
-        anew meanwhile; the arrays live while the result does."""
+        others meanwhile; the arrays live while the result does."""
         if not self.bound:
             raise ValueError("the network has no parameters: bind them first")
         memcpy(tensors, self.tensors, self.plan.n_tensors * sizeof(void *))
@@ -303,10 +304,10 @@ cdef class Network:
                     workspaces[i].failed, workspaces[i].out_of_range = False, 0
                     self.raise_error(culprit)
             PyErr_CheckSignals()
-        self.spares.extend(scratches)
+        self.free_scratch.extend(scratches)
 
     cdef uint64_t next_draw(self):
-        """The first step of a run that nobody else draws from."""
+        """The first step of a run from which no other draws."""
         self.n_draws += 1
         return self.n_draws << 32
 
@@ -333,7 +334,7 @@ cdef class Network:
     cdef Scratch take_scratch(self, Py_ssize_t capacity):
         cdef Scratch scratch
         try:
-            scratch = self.spares.pop()
+            scratch = self.free_scratch.pop()
         except IndexError:
             scratch = Scratch()
             scratch.tensors = <void **> allocate(self.plan.n_tensors, sizeof(void *))
@@ -345,12 +346,12 @@ cdef class Network:
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 
-    cdef int raise_error(self, int out_of_range, list customs=None) except -1:
+    cdef int raise_error(self, int out_of_range, list python_objects=None) except -1:
         """Raises what a custom object raised inside native code, or says which operation met a number out of range."""
         if out_of_range > 0:
             raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
                              f"{index_limit(&self.plan, out_of_range - 1) - 1}. Received: one outside")
-        for custom in self.customs + (customs or []):
+        for custom in self.python_objects + (python_objects or []):
             error = getattr(custom, "error", None)
             if error is not None:
                 custom.error = None

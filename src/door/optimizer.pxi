@@ -36,7 +36,7 @@ cdef class Optimizer:
     """
     cdef OptimizerStruct optimizer
     cdef object parameters, gradients, kept_alive, dtype
-    cdef list customs
+    cdef list python_objects
     cdef double weight_decay  # as it was given
 
     def __cinit__(self, str rule, object hyperparameters, dict tail not None, object segments, object rules,
@@ -45,7 +45,7 @@ cdef class Optimizer:
         cdef int i
         cdef OptimizerStruct *o = &self.optimizer
         self.dtype = dtype = real_dtype(parameters.dtype)
-        self.customs = []
+        self.python_objects = []
         self.parameters, self.gradients = parameters, gradients
         self.kept_alive = (tuple(slots), average, accumulator)
         o.rule = RULES[rule]
@@ -96,7 +96,7 @@ cdef class Optimizer:
         if rule.penalty in (regularizers.ORTHOGONAL_ROWS, regularizers.ORTHOGONAL_COLUMNS):
             rule.lengths = <double *> allocate(max(rule.n_rows, rule.n_cols), sizeof(double))
         penalty, constraint = description.get("custom_penalty"), description.get("custom_constraint")
-        self.customs += [penalty, constraint]
+        self.python_objects += [penalty, constraint]
         rule.custom_penalty, rule.custom_constraint = <void *> penalty, <void *> constraint
         if (rule.penalty == regularizers.CUSTOM_PENALTY and penalty is None
                 or rule.constraint == constraints.CUSTOM_CONSTRAINT and constraint is None):

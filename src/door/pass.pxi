@@ -79,7 +79,7 @@ cdef class Pass(Workbench):
             check_widths(&run.losses[i], network.plan.buffers[run.losses[i].output].width)
         for i in range(run.n_metrics):
             self.fill_metric(i, metrics[i])
-        self.customs = [description["custom"] for description in losses if description["custom"] is not None]
+        self.python_objects = [description["custom"] for description in losses if description["custom"] is not None]
         for i in range(network.plan.n_inputs):
             self.sparse[network.plan.inputs[i]] = is_sparse(inputs[i])
             if is_sparse(inputs[i]) and input_gradients:
@@ -100,8 +100,8 @@ cdef class Pass(Workbench):
         run.block_size = self.block_size(mode)
         self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
         if run.batch_size * network.work_per_sample() > LONG_STEP:
-            self.listener = Listener()
-            self.workspace.listener = <void *> self.listener
+            self.interruption = Interruption()
+            self.workspace.interruption = <void *> self.interruption
         self.workspace.live = mode == "training"  # a trace only looks at a batch
 
     def __dealloc__(self):
@@ -215,7 +215,7 @@ cdef class Pass(Workbench):
         cdef int i
         for i in range(self.plan.n_tensors):
             parameters += self.network.tensor_sizes[i]
-        if mode == "tracing" or self.plan.needs_whole_batch or self.customs or parameters > SMALL_NETWORK:
+        if mode == "tracing" or self.plan.needs_whole_batch or self.python_objects or parameters > SMALL_NETWORK:
             return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
         block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
         return min(self.run.batch_size, block)
@@ -261,7 +261,7 @@ cdef class Pass(Workbench):
         cdef Run *run = &self.run
         cdef Plan *plan = &self.plan
         cdef int i
-        self.network.ask_what_is_frozen(self.plan.operations)
+        self.network.update_frozen(self.plan.operations)
         if not 0 <= first_batch <= last_batch <= self.n_batches:
             raise ValueError(f"batches {first_batch} to {last_batch} of {self.n_batches}")
         if self.network.next_seed is not None and run.gradients == NULL:
@@ -307,8 +307,9 @@ cdef class Pass(Workbench):
     @property
     def calls_python(self):
         """Whether an operation, loss, penalty or constraint is written in Python."""
-        customs = self.customs + self.network.customs + ([] if self.optimizer is None else self.optimizer.customs)
-        return any(custom is not None for custom in customs)
+        of_optimizer = [] if self.optimizer is None else self.optimizer.python_objects
+        return any(custom is not None
+                   for custom in self.python_objects + self.network.python_objects + of_optimizer)
 
     @property
     def last_loss(self):

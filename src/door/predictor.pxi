@@ -9,7 +9,7 @@ from prediction cimport read_in_place
 from simd cimport real
 
 cdef class Predictor:
-    """Predictions for few rows with the least delay, from a network that nobody else uses.
+    """Predictions for a few rows with the least delay, from a network of its own.
 
     Parameters
     ----------

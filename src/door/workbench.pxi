@@ -13,7 +13,7 @@ from plan cimport *
 from simd cimport ROW_GLU
 from workspace cimport workspace_allocate, workspace_free
 
-class Listener:
+class Interruption:
     """Keeps what a signal's handler raised until native code has returned."""
     error = None
 
@@ -27,8 +27,8 @@ cdef class Workbench:
     cdef bint *sparse      # buffers of inputs that come as sparse rows
     cdef void **tensors    # the network's as of the last run
     cdef void **gradients
-    cdef list customs      # losses written in Python
-    cdef object listener   # hears of signals in long steps
+    cdef list python_objects  # losses written in Python
+    cdef object interruption  # of a long step, which polls for signals
     cdef bint busy
 
     def __cinit__(self, *arguments, **named):
@@ -36,7 +36,7 @@ cdef class Workbench:
             raise TypeError("a Workbench is made as a Block or a Pass")
 
     cdef int open(self, Network network) except -1:
-        self.network, self.customs, self.plan = network, [], network.plan
+        self.network, self.python_objects, self.plan = network, [], network.plan
         self.plan.operations = NULL
         self.plan.operations = <Operation *> allocate(network.plan.n_operations, sizeof(Operation))
         memcpy(self.plan.operations, network.plan.operations, network.plan.n_operations * sizeof(Operation))
@@ -113,13 +113,13 @@ cdef class Workbench:
 
     cdef int check_failure(self, Optimizer optimizer=None) except -1:
         cdef int culprit = self.workspace.out_of_range
-        cdef list customs = [*(self.customs or ()), self.listener]
+        cdef list python_objects = [*(self.python_objects or ()), self.interruption]
         if optimizer is not None and optimizer.optimizer.failed:
             optimizer.optimizer.failed, self.workspace.failed = False, True
-            customs = customs + optimizer.customs
+            python_objects = python_objects + optimizer.python_objects
         if self.workspace.failed:
             self.workspace.failed, self.workspace.out_of_range = False, 0
-            self.network.raise_error(culprit, customs)
+            self.network.raise_error(culprit, python_objects)
         return 0
 
 

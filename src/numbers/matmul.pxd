@@ -11,7 +11,7 @@ from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_pr
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
-    LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache beside the x rows
+    LONGEST_K_BLOCK = 320        # a packed panel of this many rows stays in the first-level cache with the rows of x
     PACKED_PANEL = LONGEST_K_BLOCK * LARGEST_PANEL  # elements
     ROW_BLOCK_BYTES = 640 * 1024  # rows of x are visited in blocks that stay in the second-level cache
     FEWEST_PANELS_TO_TRANSPOSE = 16  # below, transposing x costs more than it saves

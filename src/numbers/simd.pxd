@@ -1,5 +1,6 @@
 # The table of kernels of src/simd as fused functions: the fork between float and double has its one home here.
 # Floor 1. Formulas and contracts stand in src/simd/kernels.template.h.
+# An argument `typed`, here and elsewhere, is there for its type alone, float or double.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -169,7 +170,7 @@ cdef extern from "simd/kernels.h" nogil:
     int simd_available(const char **names, int capacity)
 
 
-cdef inline Py_ssize_t panel_width(const real *element) noexcept nogil:
+cdef inline Py_ssize_t panel_width(const real *typed) noexcept nogil:
     if real is float:
         return simd_f32.panel_width
     else:

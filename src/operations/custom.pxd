@@ -131,7 +131,7 @@ cdef inline void custom_operation_backward(const Step *s, real **tensors, real *
 cdef inline double custom_penalty(void *custom, bint *failed, real *gradient, const real *w, Py_ssize_t n_rows,
                                   Py_ssize_t n_cols, Py_ssize_t gradient_row, Py_ssize_t w_row, double scale,
                                   bint add) noexcept with gil:
-    """Returns scale custom.penalty(w), or (where a gradient is asked for) gradient (+)= scale custom.gradient(w)"""
+    """Returns scale custom.penalty(w), or (where a gradient is given) gradient (+)= scale custom.gradient(w)"""
     try:
         values = rows_as_array(w, n_rows, n_cols, w_row).copy()
         if gradient == NULL:
@@ -156,10 +156,10 @@ cdef inline void custom_constraint(void *custom, bint *failed, real *w, Py_ssize
         failed[0] = True
 
 
-cdef inline void look_for_signals(Workspace *workspace) noexcept with gil:
+cdef inline void poll_signals(Workspace *workspace) noexcept with gil:
     """Lets Ctrl-C end a step that takes long."""
     try:
         PyErr_CheckSignals()
     except BaseException as error:
-        (<object> workspace.listener).error = error
+        (<object> workspace.interruption).error = error
         workspace.failed = True

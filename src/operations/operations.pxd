@@ -5,7 +5,7 @@ from activation cimport (activation_fits, activation_needs, activation_operation
                          activation_operation_forward)
 from activity cimport activity_backward, activity_fits, activity_forward, activity_needs
 from custom cimport (custom_operation_backward, custom_operation_fits, custom_operation_forward,
-                     custom_operation_needs, look_for_signals)
+                     custom_operation_needs, poll_signals)
 from dense cimport dense_backward, dense_fits, dense_forward, dense_needs
 from embedding cimport embedding_backward, embedding_fits, embedding_forward
 from merging cimport (concatenate_backward, concatenate_fits, concatenate_forward, dot_backward, dot_fits, dot_forward,
@@ -121,8 +121,8 @@ cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors)
             s.operation.traits.forward_f32(&s, tensors)
         else:
             s.operation.traits.forward_f64(&s, tensors)
-        if workspace.listener != NULL:
-            look_for_signals(workspace)
+        if workspace.interruption != NULL:
+            poll_signals(workspace)
             if workspace.failed:
                 return
 
@@ -155,7 +155,7 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
         else:
             s.operation.traits.backward_f64(&s, tensors, gradients)
         inputs_are_written(&s)
-        if workspace.listener != NULL:
-            look_for_signals(workspace)
+        if workspace.interruption != NULL:
+            poll_signals(workspace)
             if workspace.failed:
                 return

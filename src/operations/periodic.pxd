@@ -9,7 +9,7 @@ from plan cimport Operation, Sizes, Step, most_elements
 from simd cimport column_sums, cosine_sine, real
 from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of
 
-# Tensors: f features, p frequencies, k numbers out of each feature beside itself.
+# Tensors: f features, p frequencies, k numbers out of each feature besides itself.
 cdef enum:
     FREQUENCIES  # w (f, p)
     PHASES       # b (f, p)

@@ -103,7 +103,7 @@ cdef struct Workspace:
     Py_ssize_t batch_size         # samples of the whole batch; 0 where no penalties are added up
     double activity_penalty       # of the batch so far, divided by its size
     bint failed                   # a Python callback or a signal's handler raised, or a number is no index
-    void *listener                # keeps what a signal's handler raised during a long step; NULL: no polls
+    void *interruption            # keeps what a signal's handler raised during a long step; NULL: no polls
     int out_of_range              # 1 + the operation that met such a number
 
 cdef struct Sizes:

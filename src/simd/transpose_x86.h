@@ -1,4 +1,4 @@
-/* Blocks turned over in 32-byte registers, for AVX2 and AVX-512: out[i, j] = in[j, i]. Floor 0. */
+/* Blocks transposed in 32-byte registers, for AVX2 and AVX-512: out[i, j] = in[j, i]. Floor 0. */
 
 enum { TRANSPOSE_WIDTH_f32 = 8, TRANSPOSE_WIDTH_f64 = 4 };
 

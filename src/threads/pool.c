@@ -146,10 +146,10 @@ static void set_floating_mode(uint64_t mode) { (void)mode; }
 #define PURE_SPIN_NS 20000    /* then offer the processor to others between looks */
 #define WORKER_SPIN_NS 100000 /* idle for so long, a worker sleeps */
 #define CALLER_SPIN_NS 200000 /* waiting for so long, the caller sleeps; waking costs it about 50 us */
-#define FAN_OUT 4             /* each participant wakes so many sleepers: nobody pays for waking a large pool */
+#define FAN_OUT 4             /* each participant wakes so many sleepers: none pays for waking a large pool */
 #define CACHE_LINE 128        /* two lines of x86 (its prefetcher takes pairs), one of Apple's */
 
-/* Participant 0 is whoever calls pool_run; its thread field is unused. */
+/* Participant 0 is the caller of pool_run; its thread field is unused. */
 typedef struct {
     _Alignas(CACHE_LINE) atomic_ptrdiff_t left; /* unclaimed tasks of its share; below zero after futile claims */
     atomic_int asleep;
@@ -211,7 +211,7 @@ static void wake_if_asleep(participant *sleeper) {
     if (atomic_load(&sleeper->asleep) && atomic_exchange(&sleeper->asleep, 0)) wake(sleeper);
 }
 
-/* The participants form a tree, root 0. Shares are published from the last to the first, so that whoever sees its own
+/* The participants form a tree, root 0. Shares are published from the last to the first, so that one that sees its own
    share knows its children's to be visible. */
 static void wake_children(int id) {
     int end = atomic_load(&n_shares);

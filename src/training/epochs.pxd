@@ -1,5 +1,5 @@
 # Epochs of training, each in an order of its own, as many as wanted or until the loss makes no more progress. Floor 1.
-# A network of some thousand parameters passes a hundred samples in 30 us: less than a visit to the interpreter between
+# A network of a few thousand parameters passes a hundred samples in 30 us: less than a visit to the interpreter between
 # two epochs would be worth.
 
 from libc.stdint cimport int64_t, uint64_t

@@ -9,7 +9,7 @@ cdef enum:             # what Python's parameters of a loss begin with
     SMOOTHED           # from_logits, then the label smoothing
     LABELS             # from_logits, then the class that is ignored: targets are class indices
 
-cdef enum:             # columns of the target, beside those of the prediction
+cdef enum:             # columns of the target, next to those of the prediction
     AS_MANY
     HALF_AS_MANY
     EACH_QUANTILE      # as many, or one for as many columns as there are quantiles

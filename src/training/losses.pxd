@@ -102,7 +102,7 @@ cdef inline bint takes_activation_over(const Loss *loss, const Plan *plan) noexc
 cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
     """Where the target of the block's row stands among all rows."""
     cdef Py_ssize_t sample
-    if rows == 1:  # spares two divisions
+    if rows == 1:  # saves two divisions
         return targets.order[targets.first + row] if targets.order != NULL else targets.first + row
     sample = targets.first + row // rows
     if targets.order != NULL:
@@ -194,7 +194,7 @@ cdef inline double label_crossentropy_rows(const Loss *loss, real *delta, const 
 cdef inline double loss_on_logits(const Loss *loss, real *p, real *delta, const real *z,
                                   const Targets *targets, Py_ssize_t n_rows, Py_ssize_t rows, Py_ssize_t n,
                                   Py_ssize_t row, double scale) noexcept nogil:
-    """Softmax or sigmoid and its cross-entropy together; p may be delta when nobody reads the probabilities."""
+    """Softmax or sigmoid and its cross-entropy together; p may be delta when nothing reads the probabilities."""
     cdef real log_sum[ROW_CHUNK]
     cdef real none[3]
     cdef double total = 0, weight, value

@@ -234,7 +234,7 @@ cdef inline bint gather_gradients(const Optimizer *optimizer, real *g, int64_t s
 cdef inline bint step_is_bounded(const Optimizer *optimizer, const real *g, double learning_rate) noexcept nogil:
     """Whether no step of this length can take a parameter out of the finite numbers; up to 1 none does.
 
-    A rule adds up to some thousand such steps in its momentum.
+    A rule adds up to a few thousand such steps in its momentum.
     """
     cdef double limit = 1e-4 * (3.4028235e38 if real is float else 1.7976931348623157e308)
     cdef Py_ssize_t i
