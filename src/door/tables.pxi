@@ -14,8 +14,19 @@ cimport regularizers
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
 cdef OperationTraits operation_rows[OPERATION_COUNT]
-list_operations(operation_rows)
-OPERATIONS = {operation_rows[kind].name.decode(): kind for kind in range(OPERATION_COUNT)}
+
+
+cdef dict numbers_of_operations():
+    """By name; a kind without a row does not import."""
+    cdef int kind
+    list_operations(operation_rows)
+    for kind in range(OPERATION_COUNT):
+        if operation_rows[kind].name == NULL:
+            raise ImportError(f"operation {kind} of plan.pxd has no row in operations.pxd")
+    return {operation_rows[kind].name.decode(): kind for kind in range(OPERATION_COUNT)}
+
+
+OPERATIONS = numbers_of_operations()
 cdef LossTraits loss_rows[MOST_KINDS]
 LOSSES = {loss_rows[kind].name.decode(): kind for kind in range(list_losses(loss_rows))}
 cdef MetricTraits metric_rows[MOST_METRICS]
