@@ -1,0 +1,133 @@
+"""What PyTorch has no module for, as expressions of its functions: modules of torch.fx, which need nothing of ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import cnn_core.activations as activations
+from cnn_core.activations import Activation
+from cnn_core.foundation.arrays import Array
+from cnn_core.layers.axes import sample_axes
+from cnn_core.layers.base import Layer
+from cnn_core.layers.normalization import SHORTEST, UnitNormalization
+from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
+from cnn_core.layers.tabular import PeriodicEmbedding
+from cnn_core.network.graph import Shape
+
+SMALLEST_DEVIATION = 1e-7  # what a Normalization divides by at least
+
+
+def expression(
+    torch: Any, function: Callable[..., Any], tensors: Mapping[str, Array] | None = None, trained: bool = False
+) -> Any:
+    """Return a module that computes ``function(x, **tensors)``.
+
+    Parameters
+    ----------
+    torch : module
+    function : callable
+        Of functions of PyTorch, which are called once, on symbols.
+    tensors : mapping of str to array, default None
+    trained : bool, default False
+        Whether the tensors are parameters rather than buffers.
+    """
+    root, graph = torch.nn.Module(), torch.fx.Graph()
+    tracer = torch.fx.proxy.GraphAppendingTracer(graph)
+    x = torch.fx.Proxy(graph.placeholder("x"), tracer)
+    given = {}
+    for name, value in (tensors or {}).items():
+        tensor = torch.from_numpy(np.array(value))
+        if trained:
+            root.register_parameter(name, torch.nn.Parameter(tensor))
+        else:
+            root.register_buffer(name, tensor)
+        given[name] = torch.fx.Proxy(graph.get_attr(name), tracer)
+    graph.output(function(x, **given).node)
+    return torch.fx.GraphModule(root, graph)
+
+
+def _relu(t: Any, x: Any, a: Any) -> Any:
+    kept = x if a.max_value is None else t.clamp(x, max=a.max_value)
+    return t.where(x > a.threshold, kept, a.negative_slope * (x - a.threshold))
+
+
+def _sparsemax(t: Any, x: Any, a: Any) -> Any:
+    ordered = t.sort(x, a.axis, descending=True)[0]
+    sums = t.cumsum(ordered, a.axis) - 1
+    counts = t.cumsum(t.ones_like(x), a.axis)
+    size = t.sum(t.gt(ordered * counts, sums), a.axis, keepdim=True)
+    return t.relu(x - t.gather(sums, a.axis, size - 1) / size)
+
+
+# By torch, x, and the activation with its settings.
+FORMULAS: dict[type[Activation], Callable[[Any, Any, Any], Any]] = {
+    activations.ReLU: _relu,
+    # PyTorch's own takes softplus for z above 20, which is not exact in float64.
+    activations.Mish: lambda t, x, a: x * t.tanh(t.logaddexp(x, t.zeros_like(x))),
+    activations.Exponential: lambda t, x, a: t.exp(x),
+    activations.Squareplus: lambda t, x, a: (x + t.sqrt(x * x + a.b)) / 2,
+    activations.SparsePlus: lambda t, x, a: t.where(x >= 1, x, t.square(t.relu(x + 1)) / 4),
+    activations.SparseSigmoid: lambda t, x, a: t.clamp((x + 1) / 2, 0, 1),
+    activations.Sparsemax: _sparsemax,
+}
+
+
+def _along(value: Array, axes: tuple[int, ...], shape: Shape) -> Array:
+    """Give an array that belongs to some axes of a sample the axes of a batch."""
+    return np.reshape(value, [1, *(size if at in axes else 1 for at, size in enumerate(shape[1:]))])
+
+
+def _normalization(layer: Any, shape: Shape, torch: Any) -> Any:
+    axes = () if layer.axis is None else sample_axes(layer.axis, shape, layer.name)
+    mean, deviation = layer.mean.numpy(), np.maximum(np.sqrt(layer.variance.numpy()), SMALLEST_DEVIATION)
+    tensors = {"mean": _along(mean, axes, shape), "deviation": _along(deviation.astype(mean.dtype), axes, shape)}
+    if layer.invert:
+        return expression(torch, lambda x, mean, deviation: x * deviation + mean, tensors)
+    return expression(torch, lambda x, mean, deviation: (x - mean) / deviation, tensors)
+
+
+def _rescaling(layer: Any, shape: Shape, torch: Any) -> Any:
+    tensors = {name: np.asarray(getattr(layer, name), layer.dtype) for name in ("scale", "offset")}
+    return expression(torch, lambda x, scale, offset: x * scale + offset, tensors)
+
+
+def _unit_normalization(layer: Any, shape: Shape, torch: Any) -> Any:
+    axes = [axis + 1 for axis in sample_axes(layer.axis, shape, layer.name)]
+
+    def scaled(x: Any) -> Any:
+        return x / torch.clamp(torch.linalg.vector_norm(x, dim=axes, keepdim=True), min=SHORTEST)
+
+    return expression(torch, scaled)
+
+
+def _periodic(layer: Any, shape: Shape, torch: Any) -> Any:
+    tensors = {name: getattr(layer, name).numpy() for name in ("frequencies", "phases", "coefficients", "offsets")}
+
+    def embedded(x: Any, frequencies: Any, phases: Any, coefficients: Any, offsets: Any) -> Any:
+        column = torch.unsqueeze(x, -1)
+        waves = torch.cos(2 * math.pi * column * frequencies + phases)
+        sums = torch.einsum("nfw,fwo->nfo", waves, coefficients) + offsets
+        return torch.flatten(torch.cat([sums, column], -1), 1)
+
+    return expression(torch, embedded, tensors, trained=True)
+
+
+def _discretization(layer: Any, shape: Shape, torch: Any) -> Any:
+    if layer.output_mode != "int":
+        return None
+    tensors = {"boundaries": np.asarray(layer.bin_boundaries, layer.dtype)}
+    return expression(torch, lambda x, boundaries: torch.bucketize(x, boundaries, right=True).to(x.dtype), tensors)
+
+
+# By the layer, the shape of its input, and torch.
+LAYERS: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
+    Normalization: _normalization,
+    Rescaling: _rescaling,
+    UnitNormalization: _unit_normalization,
+    PeriodicEmbedding: _periodic,
+    Discretization: _discretization,
+}

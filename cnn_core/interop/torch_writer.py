@@ -1,0 +1,173 @@
+"""Models as modules of PyTorch."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import cnn_core.activations as activations
+import cnn_core.layers.merging as merging
+from cnn_core.interop.calls import Call, Calls, calls_of, left_out, not_carried
+from cnn_core.interop.extras import need
+from cnn_core.interop.torch_layers import LEFT_OUT, activation_module, module_of
+from cnn_core.interop.torch_weights import as_tensor, named_variables
+from cnn_core.layers.axes import sample_axes
+from cnn_core.layers.base import Layer
+from cnn_core.layers.dense import Dense
+from cnn_core.network.graph import Shape
+
+
+def to_torch(model: Any) -> Any:
+    """Return a model as a module of PyTorch with copies of the weights.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+
+    Returns
+    -------
+    torch.nn.Module
+        A `Sequential` for a chain of layers, else a `torch.fx.GraphModule`, which needs nothing of this package: its
+        arguments are the inputs, and several outputs come as a tuple. In evaluation mode, of the model's dtype; what is
+        not trainable here has ``requires_grad=False``.
+
+    Raises
+    ------
+    ValueError
+        If PyTorch cannot express a layer, by its name. Layers that it lacks and that act in training only are left out
+        with a warning.
+    ImportError
+        Without the extra ``torch``.
+
+    Notes
+    -----
+    BatchNorm1d's momentum is 1 minus ours. In training, PyTorch follows the variance divided by one less than the
+    number of samples, so that statistics differ a little from ours as training goes on.
+    """
+    found = calls_of(model)
+    torch = need("torch", "torch", "to_torch")
+    need("torch.fx", "torch", "to_torch")
+    modules = _Modules(torch, found)
+    module = modules.chain() if found.is_chain and modules.each_once() else modules.graph()
+    return module.eval()
+
+
+class _Modules:
+    """The modules of all layers, each made once."""
+
+    def __init__(self, torch: Any, found: Calls) -> None:
+        self.torch, self.found = torch, found
+        self.made: dict[str, Any] = {}
+        self.names: dict[int, list[str]] = {}
+
+    def each_once(self) -> bool:
+        layers = [id(call.layer) for call in self.found.calls]
+        return len(set(layers)) == len(layers) and not any(isinstance(c.layer, merging.Merge) for c in self.found.calls)
+
+    def of(self, layer: Layer, shape: Shape) -> list[str]:
+        """Return the names of the modules that do what a layer does, one after the other."""
+        if id(layer) in self.names:
+            return self.names[id(layer)]
+        names = self.names[id(layer)] = []
+        if type(layer) in LEFT_OUT:
+            warnings.warn(left_out(layer, LEFT_OUT[type(layer)]), stacklevel=5)
+            return names
+        module = module_of(layer, shape, self.torch)
+        if module is None:
+            raise not_carried(layer, "PyTorch", "its settings have no counterpart there")
+        names.append(self._keep(layer.name, self._filled(module, layer)))
+        if isinstance(layer, Dense) and layer.activation != activations.linear:
+            inner = activation_module(layer.activation, layer, self.torch)
+            names.append(self._keep(f"{layer.name}_activation", inner))
+        return names
+
+    def _keep(self, name: str, module: Any) -> str:
+        plain = "".join(sign if sign.isalnum() else "_" for sign in name)
+        plain = f"layer_{plain}" if not plain[:1].isalpha() else plain
+        number, chosen = 1, plain
+        while chosen in self.made or hasattr(self.torch.nn.Module, chosen):
+            number, chosen = number + 1, f"{plain}_{number}"
+        self.made[chosen] = module
+        return chosen
+
+    def _filled(self, module: Any, layer: Layer) -> Any:
+        module = module.to(getattr(self.torch, layer.dtype))
+        tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        with self.torch.no_grad():
+            for name, variable in named_variables(layer).items():
+                value = self.torch.from_numpy(as_tensor(variable))
+                tensors[name].copy_(value.reshape(tensors[name].shape))
+        for parameter in module.parameters():
+            parameter.requires_grad_(layer.trainable)
+        return module
+
+    def chain(self) -> Any:
+        for call in self.found.calls:
+            self.of(call.layer, self.found.shapes[call.inputs[0]])
+        return self.torch.nn.Sequential(OrderedDict(self.made))
+
+    def graph(self) -> Any:
+        graph = self.torch.fx.Graph()
+        tracer = self.torch.fx.proxy.GraphAppendingTracer(graph)
+        values = {number: graph.placeholder(f"x_{number}" if number else "x") for number in self.found.inputs}
+        for call in self.found.calls:
+            if isinstance(call.layer, merging.Merge):
+                values[call.outputs[0]] = self._merged(tracer, call, values)
+                continue
+            value = values[call.inputs[0]]
+            for name in self.of(call.layer, self.found.shapes[call.inputs[0]]):
+                value = graph.call_module(name, (value,))
+            values[call.outputs[0]] = value
+        outputs = tuple(values[number] for number in self.found.outputs)
+        graph.output(outputs[0] if len(outputs) == 1 else outputs)
+        return self.torch.fx.GraphModule(self.torch.nn.ModuleDict(self.made), graph)
+
+    def _merged(self, tracer: Any, call: Call, values: dict[int, Any]) -> Any:
+        if type(call.layer) not in _MERGED:
+            raise not_carried(call.layer, "PyTorch")
+        shapes = [self.found.shapes[number] for number in call.inputs]
+        rank = max(map(len, shapes))
+        proxies = []
+        for number, shape in zip(call.inputs, shapes, strict=True):
+            proxy = self.torch.fx.Proxy(values[number], tracer)
+            for _ in range(rank - len(shape)):
+                proxy = self.torch.unsqueeze(proxy, 1)  # a missing axis counts as one of size 1 after the batch's
+            proxies.append(proxy)
+        return _MERGED[type(call.layer)](self.torch, call.layer, proxies, shapes).node
+
+
+def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, list[Any], list[Shape]], Any]:
+    def merged(torch: Any, layer: Any, x: list[Any], shapes: list[Shape]) -> Any:
+        result = x[0]
+        for other in x[1:]:
+            result = function(torch, result, other)
+        return result
+
+    return merged
+
+
+_add = _in_turn(lambda t, a, b: a + b)
+
+
+def _dot(torch: Any, layer: Any, x: list[Any], shapes: list[Shape]) -> Any:
+    if [len(shape) for shape in shapes] != [2, 2]:
+        raise not_carried(layer, "PyTorch", "only vectors are multiplied there")
+    if layer.normalize:
+        x = [each / torch.clamp(torch.linalg.vector_norm(each, dim=1, keepdim=True), min=1e-12) for each in x]
+    return torch.sum(x[0] * x[1], 1, keepdim=True)
+
+
+# By torch, the layer, its inputs of equal rank, and their shapes.
+_MERGED: dict[type[Layer], Callable[[Any, Any, list[Any], list[Shape]], Any]] = {
+    merging.Add: _add,
+    merging.Subtract: _in_turn(lambda t, a, b: a - b),
+    merging.Multiply: _in_turn(lambda t, a, b: a * b),
+    merging.Average: lambda t, layer, x, shapes: _add(t, layer, x, shapes) / len(x),
+    merging.Maximum: _in_turn(lambda t, a, b: t.maximum(a, b)),
+    merging.Minimum: _in_turn(lambda t, a, b: t.minimum(a, b)),
+    merging.Concatenate: lambda t, layer, x, s: t.cat(x, sample_axes(layer.axis, s[0], layer.name)[0] + 1),
+    merging.Dot: _dot,
+}
