@@ -143,7 +143,7 @@ ROWS = (
         "Model Sequential layers.Layer",
         "add_loss add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
-        "*_compile_config compile_from_config export path input_spec input_dtype variable_dtype "
+        "*_compile_config compile_from_config path input_spec input_dtype variable_dtype "
         "dtype_policy supports_masking quantiz* get_quantization_layer_structure",
         "inner workings of Keras",
     ),

@@ -403,6 +403,22 @@ class Model(Trainer, Layer):
 
         saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
 
+    def export(self, filepath: Any, format: str = "onnx", verbose: Any = None) -> None:
+        """Write the model as an ONNX file for other runtimes: see `interop.to_onnx`.
+
+        Parameters
+        ----------
+        filepath : str or path-like
+        format : {"onnx"}
+            Keras's other formats belong to its backends.
+        verbose : default None
+            Accepted because Keras has it.
+        """
+        import cnn_core.interop.onnx_writer as onnx_writer
+
+        validation.choice(format, "format", ("onnx",))
+        onnx_writer.to_onnx(self, filepath)
+
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone."""
         import cnn_core.saving as saving

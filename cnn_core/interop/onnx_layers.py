@@ -1,0 +1,414 @@
+"""What each layer and activation is in ONNX: one row for a kind, of operators that opset 17 has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import cnn_core.activations as activations
+import cnn_core.layers.merging as merging
+from cnn_core.activations import Activation
+from cnn_core.foundation.arrays import Array
+from cnn_core.interop.calls import not_carried
+from cnn_core.interop.onnx_format import tensor
+from cnn_core.layers.activation import ActivationLayer, PReLU, Softmax
+from cnn_core.layers.axes import sample_axes
+from cnn_core.layers.base import Layer
+from cnn_core.layers.dense import Dense
+from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.normalization import (
+    SHORTEST,
+    BatchNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
+from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
+from cnn_core.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+)
+from cnn_core.layers.reshaping import Flatten, Identity, Reshape
+from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
+from cnn_core.network.graph import Shape
+
+_KINDS = {float: ("f", 1), int: ("i", 2), bytes: ("s", 3)}
+INT64 = 7
+
+
+class Nodes:
+    """The nodes and constants of a graph that is being written."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = np.dtype(dtype)
+        self.nodes: list[dict[str, Any]] = []
+        self.constants: dict[str, dict[str, Any]] = {}
+        self.prefix = ""
+        self._numbers: dict[float, str] = {}
+
+    def add(self, operator: str, *inputs: str | float, output: str | None = None, **attributes: Any) -> str:
+        """Add a node; numbers among its inputs become constants. Return the name of its output."""
+        names = [each if isinstance(each, str) else self.number(each) for each in inputs]
+        output = output or f"{self.prefix}/{operator}_{len(self.nodes)}"
+        node: dict[str, Any] = {
+            "op_type": operator,
+            "name": f"{operator}_{len(self.nodes)}",
+            "input": names,
+            "output": [output],
+        }
+        node["attribute"] = [_attribute(name, value) for name, value in attributes.items()]
+        self.nodes.append(node)
+        return output
+
+    def cast(self, x: str, kind: int) -> str:
+        return self.add("Cast", x, to=kind)
+
+    def number(self, value: float) -> str:
+        if value not in self._numbers:
+            self._numbers[value] = self.constant(np.asarray(value, self.dtype), f"number_{len(self._numbers)}")
+        return self._numbers[value]
+
+    def constant(self, array: Array, name: str) -> str:
+        """Add an array under this name, made unique."""
+        number, chosen = 1, name
+        while chosen in self.constants:
+            number, chosen = number + 1, f"{name}_{number}"
+        self.constants[chosen] = tensor(np.asarray(array), chosen)
+        return chosen
+
+    def of(self, layer: Layer, name: str, shape: Sequence[int] | None = None) -> str:
+        """Add a variable of a layer."""
+        value = getattr(layer, name).numpy()
+        return self.constant(value if shape is None else value.reshape(shape), f"{layer.name}.{name}")
+
+    def sizes(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64), "sizes")
+
+
+def _attribute(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, (list, tuple)):
+        return {"name": name, "ints": value, "type": 7}
+    key, kind = _KINDS[type(value)]
+    return {"name": name, key: value, "type": kind}
+
+
+# Activations: by the nodes, x, and the activation.
+
+
+def _relu(g: Nodes, x: str, a: Any) -> str:
+    if (a.negative_slope, a.max_value, a.threshold) == (0, None, 0):
+        return g.add("Relu", x)
+    kept = x if a.max_value is None else g.add("Min", x, float(a.max_value))
+    below = g.add("Mul", g.add("Sub", x, float(a.threshold)), float(a.negative_slope))
+    return g.add("Where", g.add("Greater", x, float(a.threshold)), kept, below)
+
+
+def _exponential_below(g: Nodes, x: str, alpha: float, inner: float = 1.0, scale: float = 1.0) -> str:
+    """``scale * (max(x, 0) + alpha * (exp(min(x, 0) / inner) - 1))``."""
+    low = g.add("Min", x, 0.0)
+    grown = g.add("Sub", g.add("Exp", low if inner == 1 else g.add("Div", low, inner)), 1.0)
+    total = g.add("Add", g.add("Max", x, 0.0), g.add("Mul", grown, alpha))
+    return total if scale == 1 else g.add("Mul", total, scale)
+
+
+def _softplus(g: Nodes, x: str) -> str:
+    tail = g.add("Log", g.add("Add", g.add("Exp", g.add("Neg", g.add("Abs", x))), 1.0))
+    return g.add("Add", g.add("Max", x, 0.0), tail)
+
+
+def _clip(g: Nodes, x: str, low: float, high: float) -> str:
+    return g.add("Clip", x, low, high)
+
+
+def _hard_sigmoid(g: Nodes, x: str) -> str:
+    return _clip(g, g.add("Add", g.add("Div", x, 6.0), 0.5), 0.0, 1.0)
+
+
+def _gelu(g: Nodes, x: str, a: Any) -> str:
+    if a.approximate:
+        cube = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), 0.044715)
+        inner = g.add("Tanh", g.add("Mul", g.add("Add", x, cube), math.sqrt(2 / math.pi)))
+    else:
+        inner = g.add("Erf", g.add("Div", x, math.sqrt(2.0)))
+    return g.add("Mul", g.add("Mul", x, 0.5), g.add("Add", inner, 1.0))
+
+
+def _soft_shrink(g: Nodes, x: str, a: Any) -> str:
+    return g.add("Sub", x, _clip(g, x, -float(a.threshold), float(a.threshold)))
+
+
+def _hard_shrink(g: Nodes, x: str, a: Any) -> str:
+    return g.add("Where", g.add("Greater", g.add("Abs", x), float(a.threshold)), x, 0.0)
+
+
+def _glu(g: Nodes, x: str, a: Any) -> str:
+    first, second = f"{x}/first", f"{x}/second"
+    g.nodes.append({"op_type": "Split", "name": f"Split_{len(g.nodes)}", "input": [x], "output": [first, second]})
+    g.nodes[-1]["attribute"] = [_attribute("axis", -1)]
+    return g.add("Mul", first, g.add("Sigmoid", second))
+
+
+def _sparse_plus(g: Nodes, x: str, a: Any) -> str:
+    raised = g.add("Max", g.add("Add", x, 1.0), 0.0)
+    curve = g.add("Div", g.add("Mul", raised, raised), 4.0)
+    return g.add("Where", g.add("Less", x, 1.0), curve, x)
+
+
+def _squareplus(g: Nodes, x: str, a: Any) -> str:
+    root = g.add("Sqrt", g.add("Add", g.add("Mul", x, x), float(a.b)))
+    return g.add("Div", g.add("Add", x, root), 2.0)
+
+
+_SELU = (1.6732632423543772, 1.0507009873554805)
+
+ACTIVATIONS: dict[type[Activation], Callable[[Nodes, str, Any], str]] = {
+    activations.Linear: lambda g, x, a: x,
+    activations.ReLU: _relu,
+    activations.ReLU6: lambda g, x, a: _clip(g, x, 0.0, 6.0),
+    activations.LeakyReLU: lambda g, x, a: g.add(
+        "Where", g.add("Greater", x, 0.0), x, g.add("Mul", x, float(a.negative_slope))
+    ),
+    activations.Sigmoid: lambda g, x, a: g.add("Sigmoid", x),
+    activations.Tanh: lambda g, x, a: g.add("Tanh", x),
+    activations.ELU: lambda g, x, a: _exponential_below(g, x, float(a.alpha)),
+    activations.SELU: lambda g, x, a: _exponential_below(g, x, _SELU[0], scale=_SELU[1]),
+    activations.CELU: lambda g, x, a: _exponential_below(g, x, float(a.alpha), float(a.alpha)),
+    activations.Softplus: lambda g, x, a: _softplus(g, x),
+    activations.Softsign: lambda g, x, a: g.add("Div", x, g.add("Add", g.add("Abs", x), 1.0)),
+    activations.SiLU: lambda g, x, a: g.add("Mul", x, g.add("Sigmoid", x)),
+    activations.GELU: _gelu,
+    activations.Mish: lambda g, x, a: g.add("Mul", x, g.add("Tanh", _softplus(g, x))),
+    activations.Exponential: lambda g, x, a: g.add("Exp", x),
+    activations.LogSigmoid: lambda g, x, a: g.add("Neg", _softplus(g, g.add("Neg", x))),
+    activations.HardSigmoid: lambda g, x, a: _hard_sigmoid(g, x),
+    activations.HardSiLU: lambda g, x, a: g.add("Mul", x, _hard_sigmoid(g, x)),
+    activations.HardTanh: lambda g, x, a: _clip(g, x, -1.0, 1.0),
+    activations.Squareplus: _squareplus,
+    activations.SoftShrink: _soft_shrink,
+    activations.HardShrink: _hard_shrink,
+    activations.TanhShrink: lambda g, x, a: g.add("Sub", x, g.add("Tanh", x)),
+    activations.Threshold: lambda g, x, a: g.add(
+        "Where", g.add("Greater", x, float(a.threshold)), x, float(a.default_value)
+    ),
+    activations.SparsePlus: _sparse_plus,
+    activations.SparseSigmoid: lambda g, x, a: _clip(g, g.add("Div", g.add("Add", x, 1.0), 2.0), 0.0, 1.0),
+    activations.Softmax: lambda g, x, a: g.add("Softmax", x, axis=-1),
+    activations.LogSoftmax: lambda g, x, a: g.add("LogSoftmax", x, axis=-1),
+    activations.GLU: _glu,
+}
+
+
+def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
+    if type(activation) not in ACTIVATIONS or activation.native is None:
+        raise not_carried(layer, "ONNX", f"the activation {activation.name or activation!r} has no counterpart there")
+    return ACTIVATIONS[type(activation)](g, x, activation)
+
+
+# Layers: by the nodes, the layer, the names of its inputs, and their shapes.
+
+
+def _dense(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    kernel = g.of(layer, "kernel")
+    bias = [] if layer.bias is None else [g.of(layer, "bias")]
+    if len(shapes[0]) == 2:
+        z = g.add("Gemm", x[0], kernel, *bias)
+    else:
+        z = g.add("MatMul", x[0], kernel)
+        z = g.add("Add", z, *bias) if bias else z
+    return _activated(g, z, layer.activation, layer)
+
+
+def _batch_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    gamma = 1.0 if layer.gamma is None else layer.gamma.numpy().astype(np.float64)
+    beta = 0.0 if layer.beta is None else layer.beta.numpy().astype(np.float64)
+    factor = gamma / np.sqrt(layer.moving_variance.numpy().astype(np.float64) + layer.epsilon)
+    shift = beta - layer.moving_mean.numpy() * factor
+    return _scaled(g, x[0], factor, shift, sample_axes(layer.axis, shapes[0], layer.name), shapes[0], layer.name)
+
+
+def _scaled(g: Nodes, x: str, factor: Any, shift: Any, axes: tuple[int, ...], shape: Shape, name: str) -> str:
+    sizes: list[Any] = [size if at in axes else 1 for at, size in enumerate(shape[1:])]
+    parts = [np.asarray(each, g.dtype).reshape(sizes) for each in (factor, shift)]
+    product = g.add("Mul", x, g.constant(parts[0], f"{name}.scale"))
+    return g.add("Add", product, g.constant(parts[1], f"{name}.offset"))
+
+
+def _trailing(layer: Any, shape: Shape) -> tuple[int, ...]:
+    axes = sample_axes(layer.axis, shape, layer.name)
+    if axes != tuple(range(axes[0], len(shape) - 1)):
+        raise not_carried(layer, "ONNX", f"there it normalizes the last axes. Received: axis={layer.axis}")
+    return axes
+
+
+def _layer_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    axes = _trailing(layer, shapes[0])
+    sizes = [shapes[0][axis + 1] for axis in axes]
+    if g.dtype == np.float64:  # the operator's epsilon is a float32
+        return _normalized_exactly(g, layer, x[0], [axis + 1 for axis in axes])
+    ones = np.ones(sizes, g.dtype)  # type: ignore[arg-type]  # sizes of normalized axes are known
+    gamma = g.of(layer, "gamma") if layer.gamma is not None else g.constant(ones, f"{layer.name}.gamma")
+    beta = [g.of(layer, "beta")] if layer.beta is not None else []
+    return g.add("LayerNormalization", x[0], gamma, *beta, axis=axes[0] + 1, epsilon=float(layer.epsilon))
+
+
+def _normalized_exactly(g: Nodes, layer: Any, x: str, axes: list[int]) -> str:
+    centred = g.add("Sub", x, g.add("ReduceMean", x, axes=axes, keepdims=1))
+    variance = g.add("ReduceMean", g.add("Mul", centred, centred), axes=axes, keepdims=1)
+    result = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, float(layer.epsilon))))
+    result = result if layer.gamma is None else g.add("Mul", result, g.of(layer, "gamma"))
+    return result if layer.beta is None else g.add("Add", result, g.of(layer, "beta"))
+
+
+def _rms_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    axes = [axis + 1 for axis in _trailing(layer, shapes[0])]
+    mean = g.add("ReduceMean", g.add("Mul", x[0], x[0]), axes=axes, keepdims=1)
+    rows = g.add("Div", x[0], g.add("Sqrt", g.add("Add", mean, float(layer.epsilon))))
+    return g.add("Mul", rows, g.of(layer, "scale"))
+
+
+def _unit(g: Nodes, x: str, axes: list[int]) -> str:
+    length = g.add("Sqrt", g.add("ReduceSum", g.add("Mul", x, x), g.sizes(*axes), keepdims=1))
+    return g.add("Div", x, g.add("Max", length, SHORTEST))
+
+
+def _normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    axes = () if layer.axis is None else sample_axes(layer.axis, shapes[0], layer.name)
+    sizes: list[Any] = [size if at in axes else 1 for at, size in enumerate(shapes[0][1:])]
+    deviation = np.maximum(np.sqrt(layer.variance.numpy()), 1e-7).astype(g.dtype).reshape(sizes)
+    mean, divisor = g.of(layer, "mean", sizes), g.constant(deviation, f"{layer.name}.deviation")
+    if layer.invert:
+        return g.add("Add", g.add("Mul", x[0], divisor), mean)
+    return g.add("Div", g.add("Sub", x[0], mean), divisor)
+
+
+def _rescaling(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    scale, offset = (
+        g.constant(np.asarray(getattr(layer, name), g.dtype), f"{layer.name}.{name}") for name in ("scale", "offset")
+    )
+    return g.add("Add", g.add("Mul", x[0], scale), offset)
+
+
+def _softmax(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    axes = sample_axes(layer.axis, shapes[0], layer.name)
+    if len(axes) > 1:
+        raise not_carried(layer, "ONNX", f"there it has one axis. Received: axis={layer.axis}")
+    return g.add("Softmax", x[0], axis=axes[0] + 1)
+
+
+def _embedding(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    return g.add("Gather", g.of(layer, "embeddings"), g.cast(x[0], INT64))
+
+
+def _prelu(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    return g.add("Where", g.add("Greater", x[0], 0.0), x[0], g.add("Mul", x[0], g.of(layer, "alpha")))
+
+
+def _reshape(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    return g.add("Reshape", x[0], g.sizes(0, *layer.compute_output_shape(shapes[0])[1:]))
+
+
+def _parametric(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    change = g.add("Sub", _activated(g, x[0], layer.activation, layer), x[0])
+    return g.add("Add", x[0], g.add("Mul", change, g.of(layer, "alpha")))
+
+
+def _periodic(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    n, waves = layer.frequencies.shape
+    numbers = g.add("Reshape", x[0], g.sizes(0, n, 1, 1))
+    angles = g.add("Mul", g.add("Mul", numbers, 2 * math.pi), g.of(layer, "frequencies", (n, 1, waves)))
+    cosines = g.add("Cos", g.add("Add", angles, g.of(layer, "phases", (n, 1, waves))))
+    sums = g.add("Add", g.add("MatMul", cosines, g.of(layer, "coefficients")), g.of(layer, "offsets", (n, 1, -1)))
+    return g.add("Flatten", g.add("Concat", sums, numbers, axis=3), axis=1)
+
+
+def _discretization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    if layer.output_mode != "int":
+        raise not_carried(layer, "ONNX", f"only the numbers of bins are. Received: output_mode={layer.output_mode!r}")
+    bounds = g.constant(np.asarray(layer.bin_boundaries, g.dtype), f"{layer.name}.boundaries")
+    reached = g.add("GreaterOrEqual", g.add("Unsqueeze", x[0], g.sizes(-1)), bounds)
+    one = g.add("Where", reached, 1.0, 0.0)
+    return g.add("ReduceSum", one, g.sizes(-1), keepdims=0)
+
+
+def _same(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    return x[0]
+
+
+def _merged(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
+    def write(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+        rank, result = max(map(len, shapes)), ""
+        for name, shape in zip(x, shapes, strict=True):
+            if len(shape) < rank:  # a missing axis counts as one of size 1 after the batch's
+                name = g.add("Unsqueeze", name, g.sizes(*range(1, rank - len(shape) + 1)))
+            result = name if not result else g.add(operator, result, name)
+        return g.add("Div", result, float(len(x))) if isinstance(layer, merging.Average) else result
+
+    return write
+
+
+def _concatenate(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    return g.add("Concat", *x, axis=sample_axes(layer.axis, shapes[0], layer.name)[0] + 1)
+
+
+def _dot(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    if [len(shape) for shape in shapes] != [2, 2]:
+        raise not_carried(layer, "ONNX", "only products of vectors are")
+    first, second = (_unit(g, each, [1]) for each in x) if layer.normalize else x
+    return g.add("ReduceSum", g.add("Mul", first, second), g.sizes(1), keepdims=1)
+
+
+LAYERS: dict[type[Layer], Callable[[Nodes, Any, list[str], list[Shape]], str]] = {
+    Dense: _dense,
+    BatchNormalization: _batch_normalization,
+    LayerNormalization: _layer_normalization,
+    RMSNormalization: _rms_normalization,
+    UnitNormalization: lambda g, layer, x, s: _unit(
+        g, x[0], [axis + 1 for axis in sample_axes(layer.axis, s[0], layer.name)]
+    ),
+    Normalization: _normalization,
+    Rescaling: _rescaling,
+    Softmax: _softmax,
+    Embedding: _embedding,
+    PReLU: _prelu,
+    Flatten: lambda g, layer, x, shapes: g.add("Flatten", x[0], axis=1),
+    Reshape: _reshape,
+    ParametricActivation: _parametric,
+    PeriodicEmbedding: _periodic,
+    Discretization: _discretization,
+    merging.Add: _merged("Add"),
+    merging.Subtract: _merged("Sub"),
+    merging.Multiply: _merged("Mul"),
+    merging.Average: _merged("Add"),
+    merging.Maximum: _merged("Max"),
+    merging.Minimum: _merged("Min"),
+    merging.Concatenate: _concatenate,
+    merging.Dot: _dot,
+    # What follows acts in training only.
+    Identity: _same,
+    Dropout: _same,
+    AlphaDropout: _same,
+    GaussianDropout: _same,
+    GaussianNoise: _same,
+    ActivityRegularization: _same,
+}
+
+
+def write_layer(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> str:
+    """Add the nodes of a layer; return the name of its output.
+
+    Raises
+    ------
+    ValueError
+        If ONNX cannot express it.
+    """
+    if isinstance(layer, ActivationLayer):
+        return _activated(g, x[0], layer.activation, layer)
+    if type(layer) not in LAYERS:
+        raise not_carried(layer, "ONNX")
+    return LAYERS[type(layer)](g, layer, x, shapes)

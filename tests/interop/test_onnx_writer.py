@@ -1,0 +1,116 @@
+"""Against ONNX Runtime: what it computes from our files is what we compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+import cnn_core.sklearn
+from cnn_core import Input, Model, Sequential, activations, layers
+from cnn_core.interop import to_onnx
+from cnn_core.interop.onnx_format import decode
+from random_models import random_model, random_rows, randomize
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+TOLERANCES = {"float32": 1e-4, "float64": 1e-12}  # float32: random networks that normalize amplify rounding
+
+
+def run(data: bytes, feeds: dict[str, Any]) -> Any:
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+    return onnxruntime.InferenceSession(data).run(None, feeds)
+
+
+def check(model: Any, *arrays: Any) -> None:
+    ours = model(list(arrays) if len(arrays) > 1 else arrays[0])
+    theirs = run(to_onnx(model), dict(zip(model.input_names, arrays, strict=True)))
+    tolerance = TOLERANCES[model.dtype]
+    for one, other in zip(ours if isinstance(ours, list) else [ours], theirs, strict=True):
+        np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance)
+
+
+def has(model: Model, *names: str) -> bool:
+    inner = [layer.activation.native for layer in model.layers if hasattr(layer, "activation")]
+    return any(name in inner for name in names)
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_random_models(dtype: str):
+    tried = 0
+    for seed in range(160):
+        model = random_model(seed, dtype)
+        if not has(model, "sparsemax", *(["gelu"] if dtype == "float64" else [])):  # see the notes of to_onnx
+            check(model, random_rows(model))
+            tried += 1
+    assert tried > 100
+
+
+@pytest.mark.doors
+def test_every_activation():
+    x = np.linspace(-30, 30, 46, dtype="float32").reshape(2, 23)
+    for activation in vars(activations).values():
+        if isinstance(activation, activations.Activation) and activation.name not in ("glu", "sparsemax"):
+            check(Sequential([Input((23,)), layers.Activation(activation)]), x)
+
+
+@pytest.mark.doors
+def test_more_axes_inputs_and_outputs():
+    a, b = Input((3,)), Input((2, 3))
+    wide = layers.Add()([a, b])
+    cut = layers.Flatten()(layers.Softmax(axis=1)(layers.Dense(3, "tanh")(layers.BatchNormalization()(wide))))
+    shaped = layers.LayerNormalization([1, 2])(layers.Reshape((3, 2))(wide))
+    model = Model([a, b], [layers.Dense(2)(cut), layers.Dot(1, normalize=True)([a, a]), shaped])
+    randomize(model, np.random.default_rng(3))
+    draw = np.random.default_rng(2)
+    check(model, draw.normal(size=(4, 3)).astype("float32"), draw.normal(size=(4, 2, 3)).astype("float32"))
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("make", [MLPClassifier, cnn_core.sklearn.MLPClassifier])
+@pytest.mark.parametrize("kind", ["texts", "numbers", "three", "labels"])
+def test_classifiers_with_their_labels(make: Any, kind: str):
+    x = np.random.default_rng(5).normal(size=(60, 4)).astype("float32")
+    targets = {
+        "texts": np.where(x[:, 0] > 0, "yes", "no"),
+        "numbers": np.where(x[:, 0] > 0, 7, -3),
+        "three": np.array(["a", "b", "c"])[np.digitize(x[:, 0], [-0.4, 0.4])],
+        "labels": (x[:, :3] > 0).astype(int),
+    }
+    fitted = make(hidden_layer_sizes=(5,), max_iter=30, random_state=0).fit(x, targets[kind])
+    label, probabilities = run(to_onnx(fitted), {"X": x})
+    assert np.array_equal(label, fitted.predict(x))
+    np.testing.assert_allclose(probabilities, fitted.predict_proba(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.doors
+def test_regressors(tmp_path: Any):
+    x = np.random.default_rng(5).normal(size=(60, 4))
+    fitted = MLPRegressor(hidden_layer_sizes=(5,), max_iter=30, random_state=0).fit(x, x[:, 0] ** 2)
+    data = to_onnx(fitted, tmp_path / "regressor.onnx")
+    assert (tmp_path / "regressor.onnx").read_bytes() == data
+    np.testing.assert_allclose(run(data, {"X": x})[0][:, 0], fitted.predict(x), rtol=1e-12)
+
+
+def test_a_file_says_what_it_is(tmp_path: Any):
+    model = Sequential([Input((2,), name="x"), layers.Dense(3, "relu", name="hidden"), layers.Dropout(0.5)])
+    model.metadata["classes"] = "[1, 2, 3]"
+    model.export(tmp_path / "model.onnx")
+    found = decode(memoryview((tmp_path / "model.onnx").read_bytes()))
+    assert (found["ir_version"], found["producer_name"]) == (8, "cnn_core")
+    assert found["metadata_props"] == [{"key": "classes", "value": "[1, 2, 3]"}]
+    graph = found["graph"]
+    assert [node["op_type"] for node in graph["node"]] == ["Gemm", "Relu", "Identity"]
+    assert [each["dims"] for each in graph["initializer"]] == [[2, 3], [3]]
+    assert graph["input"][0]["type"]["tensor_type"]["shape"]["dim"] == [{"dim_param": "batch"}, {"dim_value": 2}]
+    with pytest.raises(ValueError, match="`format` must be"):
+        model.export(tmp_path / "model", format="tf_saved_model")
+
+
+@pytest.mark.parametrize("layer", [layers.Lambda(abs, name="own"), layers.Activation("sparsemax", name="own")])
+def test_what_cannot_go_out_is_named(layer: Any):
+    with pytest.raises(ValueError, match=r"layer 'own' \(\w+\) cannot be carried to ONNX"):
+        to_onnx(Sequential([Input((3,)), layer]))
