@@ -6,15 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnn_core.interop.onnx_reader import from_onnx
     from cnn_core.interop.onnx_writer import to_onnx
     from cnn_core.interop.sklearn_perceptrons import from_sklearn, to_sklearn
     from cnn_core.interop.torch_reader import from_torch
     from cnn_core.interop.torch_weights import load_torch_state_dict
     from cnn_core.interop.torch_writer import to_torch
 
-__all__ = ["from_sklearn", "from_torch", "load_torch_state_dict", "to_onnx", "to_sklearn", "to_torch"]
+__all__ = ["from_onnx", "from_sklearn", "from_torch", "load_torch_state_dict", "to_onnx", "to_sklearn", "to_torch"]
 
 _HOMES = {
+    "from_onnx": "onnx_reader",
     "from_sklearn": "sklearn_perceptrons",
     "from_torch": "torch_reader",
     "load_torch_state_dict": "torch_weights",

@@ -1,0 +1,314 @@
+"""What each operator of ONNX is here: one row for an operator. Values are arrays, if known, or symbols."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import cnn_core.activations as activations
+import cnn_core.layers.merging as merging
+from cnn_core.activations import Activation
+from cnn_core.foundation.arrays import Array
+from cnn_core.interop.onnx_format import TYPES
+from cnn_core.interop.sklearn_perceptrons import CLASSES
+from cnn_core.layers.activation import Activation as ActivationLayer
+from cnn_core.layers.activation import PReLU, Softmax
+from cnn_core.layers.axes import sample_axes
+from cnn_core.layers.base import Layer
+from cnn_core.layers.dense import Dense
+from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.normalization import BatchNormalization, LayerNormalization, RMSNormalization
+from cnn_core.layers.preprocessing import Rescaling
+from cnn_core.layers.reshaping import Flatten, Reshape
+from cnn_core.network.graph import Symbol
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+LARGEST = 2**27  # numbers in a constant that is computed from others
+
+
+class Reading(NamedTuple):
+    """What operators need to know of the file.
+
+    Attributes
+    ----------
+    dtype : str
+    metadata : dict
+        Of the model to come.
+    """
+
+    dtype: str
+    metadata: dict[str, str]
+
+    def through(self, layer: Layer, *sources: Any, weights: Sequence[Any] = ()) -> Any:
+        """Call a new layer on symbols and give it its weights."""
+        for source in sources:
+            if not isinstance(source, Symbol):
+                raise ValueError("what it reads must depend on the inputs")
+        layer.dtype = self.dtype
+        result = layer(list(sources) if layer.n_inputs is None else sources[0])
+        if len(weights):
+            layer.set_weights(weights)
+        return result
+
+
+def _constant(value: Any, name: str) -> Array:
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"its `{name}` must be a constant")
+    return value
+
+
+def _fitting(value: Any, name: str, sizes: Sequence[Any]) -> Array:
+    """Return a constant of these sizes: a layer takes as much memory as its input declares, which no file may."""
+    array = _constant(value, name)
+    if array.shape != tuple(sizes):
+        raise ValueError(f"its `{name}` must have the shape {tuple(sizes)}. Received: shape={array.shape}")
+    return array
+
+
+def _scaled(reading: Reading, x: Symbol, scale: Any, offset: Any) -> Any:
+    values = []
+    for value in (scale, offset):
+        array = np.asarray(value, np.float64)
+        if array.size not in (1, x.shape[-1]) or math.prod(array.shape[:-1]) != 1 or array.ndim > x.ndim:
+            raise ValueError(f"a constant must be a number or one for each feature. Received: shape={array.shape}")
+        values.append(float(array.reshape(-1)[0]) if array.size == 1 else array.reshape(-1).tolist())
+    return reading.through(Rescaling(*values), x)
+
+
+def _add(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+    if not isinstance(x, Symbol):
+        x, y = y, x
+    if isinstance(y, Symbol):
+        return reading.through(merging.Add(), x, y)
+    layer = None if x.node is None else x.node.layer
+    if isinstance(layer, Dense) and layer.bias is None and y.size == layer.units and y.shape[-1:] == (layer.units,):
+        assert x.node is not None  # a product and its bias are one layer
+        return reading.through(Dense(layer.units), x.node.inputs[0], weights=[layer.kernel, y.reshape(-1)])
+    return _scaled(reading, x, 1.0, y)
+
+
+def _subtract(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+    if isinstance(x, Symbol) and isinstance(y, Symbol):
+        return reading.through(merging.Subtract(), x, y)
+    return _scaled(reading, x, 1.0, -y) if isinstance(x, Symbol) else _scaled(reading, y, -1.0, x)
+
+
+def _multiply(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+    if isinstance(x, Symbol) and isinstance(y, Symbol):
+        return reading.through(merging.Multiply(), x, y)
+    return _scaled(reading, x, y, 0.0) if isinstance(x, Symbol) else _scaled(reading, y, x, 0.0)
+
+
+def _divide(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+    return _scaled(reading, x, 1 / _constant(y, "B").astype(np.float64), 0.0)
+
+
+def _merged(kind: type[Layer]) -> Callable[..., Any]:
+    return lambda reading, attributes, *x: reading.through(kind(), *x)
+
+
+def _gemm(reading: Reading, attributes: Any, x: Any, kernel: Any, bias: Any = None) -> Any:
+    if attributes.get("transA", 0):
+        raise ValueError("`transA` must be 0. Received: transA=1")
+    kernel = _constant(kernel, "B").T if attributes.get("transB", 0) else _constant(kernel, "B")
+    if isinstance(x, Symbol):
+        _fitting(kernel, "B", (x.shape[-1], *kernel.shape[1:2]))
+    kernel = kernel * np.asarray(attributes.get("alpha", 1.0), kernel.dtype)
+    if bias is None:
+        return reading.through(Dense(kernel.shape[1], use_bias=False), x, weights=[kernel])
+    bias = np.broadcast_to(_constant(bias, "C").reshape(-1), kernel.shape[1:]) * attributes.get("beta", 1.0)
+    return reading.through(Dense(kernel.shape[1]), x, weights=[kernel, bias])
+
+
+def _matmul(reading: Reading, attributes: Any, x: Any, kernel: Any) -> Any:
+    return _gemm(reading, {}, x, kernel)
+
+
+def _activation(make: Callable[[Mapping[str, Any]], Activation]) -> Callable[..., Any]:
+    return lambda reading, attributes, x: reading.through(ActivationLayer(make(attributes)), x)
+
+
+def _hard_sigmoid(attributes: Mapping[str, Any]) -> Activation:
+    alpha, beta = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
+    if beta != 0.5 or not (math.isclose(alpha, 1 / 6, rel_tol=1e-6) or alpha == 0.5):
+        raise ValueError(f"`alpha` must be 1/6 or 1/2 and `beta` 1/2. Received: alpha={alpha}, beta={beta}")
+    return activations.sparse_sigmoid if alpha == 0.5 else activations.hard_sigmoid
+
+
+def _selu(attributes: Mapping[str, Any]) -> Activation:
+    for name, value in (("alpha", 1.6732632423543772), ("gamma", 1.0507009873554805)):
+        if not math.isclose(attributes.get(name, value), value, rel_tol=1e-6):
+            raise ValueError(f"`{name}` must be {value}. Received: {name}={attributes[name]}")
+    return activations.selu
+
+
+def _clip(reading: Reading, attributes: Any, x: Any, low: Any = None, high: Any = None) -> Any:
+    below = -math.inf if low is None else float(_constant(low, "min"))
+    above = math.inf if high is None else float(_constant(high, "max"))
+    if below == 0:
+        return reading.through(ActivationLayer(activations.ReLU(max_value=None if above == math.inf else above)), x)
+    if not (math.isfinite(below) and math.isfinite(above) and below < above):
+        raise ValueError(f"it must clip at 0, or at both ends. Received: min={below}, max={above}")
+    half, middle = (above - below) / 2, (above + below) / 2
+    inner = _scaled(reading, x, 1 / half, -middle / half)
+    return _scaled(reading, reading.through(ActivationLayer(activations.hard_tanh), inner), half, middle)
+
+
+def _softmax(reading: Reading, attributes: Any, x: Any) -> Any:
+    return reading.through(Softmax(attributes.get("axis", -1)), x)
+
+
+def _log_softmax(reading: Reading, attributes: Any, x: Any) -> Any:
+    axis = attributes.get("axis", -1)
+    if axis % x.ndim != x.ndim - 1:
+        raise ValueError(f"`axis` must be the last. Received: axis={axis}")
+    return reading.through(ActivationLayer(activations.log_softmax), x)
+
+
+def _batch_normalization(reading: Reading, attributes: Any, x: Any, *numbers: Any) -> Any:
+    if attributes.get("training_mode", 0):
+        raise ValueError("`training_mode` must be 0. Received: training_mode=1")
+    epsilon, momentum = attributes.get("epsilon", 1e-5), attributes.get("momentum", 0.9)
+    layer = BatchNormalization(1, momentum, epsilon)
+    return reading.through(layer, x, weights=[_fitting(each, "scale", x.shape[1:2]) for each in numbers])
+
+
+def _normalized(reading: Reading, attributes: Any, x: Any, scale: Any, bias: Any = None) -> Any:
+    first = attributes.get("axis", -1) % x.ndim
+    axes, epsilon = tuple(range(first, x.ndim)), attributes.get("epsilon", 1e-5)
+    weights = [_fitting(each, "Scale", x.shape[first:]) for each in (scale, bias) if each is not None]
+    return reading.through(LayerNormalization(axes, epsilon, center=bias is not None), x, weights=weights)
+
+
+def _rms(reading: Reading, attributes: Any, x: Any, scale: Any) -> Any:
+    first = attributes.get("axis", -1) % x.ndim
+    layer = RMSNormalization(tuple(range(first, x.ndim)), attributes.get("epsilon", 1e-5))
+    return reading.through(layer, x, weights=[_fitting(scale, "scale", x.shape[first:])])
+
+
+def _prelu(reading: Reading, attributes: Any, x: Any, slope: Any) -> Any:
+    if _constant(slope, "slope").size == 1:
+        shared = PReLU(shared_axes=tuple(range(1, x.ndim)))
+        return reading.through(shared, x, weights=[slope.reshape((1,) * (x.ndim - 1))])
+    return reading.through(PReLU(), x, weights=[_fitting(slope, "slope", x.shape[1:])])
+
+
+def _flatten(reading: Reading, attributes: Any, x: Any) -> Any:
+    if attributes.get("axis", 1) != 1:
+        raise ValueError(f"`axis` must be 1. Received: axis={attributes['axis']}")
+    return reading.through(Flatten(), x)
+
+
+def _reshape(reading: Reading, attributes: Any, x: Any, shape: Any) -> Any:
+    batch, *sizes = _constant(shape, "shape").tolist()
+    if batch not in (0, -1) or (batch == -1 and math.prod(sizes) != math.prod(x.shape[1:])):
+        raise ValueError(f"the first axis must stay that of the batch. Received: {[batch, *sizes]}")
+    return reading.through(Flatten() if len(sizes) == 1 else Reshape(sizes), x)
+
+
+def _concatenate(reading: Reading, attributes: Any, *x: Any) -> Any:
+    sample_axes(attributes["axis"], x[0].shape, "Concat")
+    return x[0] if len(x) == 1 else reading.through(merging.Concatenate(attributes["axis"]), *x)
+
+
+def _gather(reading: Reading, attributes: Any, table: Any, x: Any) -> Any:
+    if attributes.get("axis", 0) != 0 or _constant(table, "data").ndim != 2 or table.dtype.kind != "f":
+        raise ValueError("it must look rows of a constant matrix up")
+    return reading.through(Embedding(*table.shape), x, weights=[table])
+
+
+def _cast(reading: Reading, attributes: Any, x: Any) -> Any:
+    kind = TYPES.get(attributes["to"])
+    # To another float, values stay; to integers, only what counts things is cast, which holds whole numbers.
+    if kind is None or np.dtype(kind).name not in (reading.dtype, "int32", "int64"):
+        raise ValueError(f"it must cast to {reading.dtype} or to indices. Received: type {attributes['to']}")
+    return x
+
+
+def _scaler(reading: Reading, attributes: Any, x: Any) -> Any:
+    scale, offset = (np.asarray(attributes[name], np.float64) for name in ("scale", "offset"))
+    return _scaled(reading, x, scale, -offset * scale)
+
+
+def _zip_map(reading: Reading, attributes: Any, x: Any) -> Any:
+    names = attributes.get("classlabels_strings") or attributes.get("classlabels_int64s")
+    reading.metadata.setdefault(CLASSES, json.dumps(names))
+    return x
+
+
+def _unchanged(reading: Reading, attributes: Any, x: Any, *others: Any) -> Any:
+    return x
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Add": _add,
+    "Sub": _subtract,
+    "Mul": _multiply,
+    "Div": _divide,
+    "Neg": lambda reading, attributes, x: _scaled(reading, x, -1.0, 0.0),
+    "Sum": _merged(merging.Add),
+    "Mean": _merged(merging.Average),
+    "Max": _merged(merging.Maximum),
+    "Min": _merged(merging.Minimum),
+    "Relu": _activation(lambda a: activations.relu),
+    "LeakyRelu": _activation(lambda a: activations.LeakyReLU(a.get("alpha", 0.01))),
+    "Sigmoid": _activation(lambda a: activations.sigmoid),
+    "Tanh": _activation(lambda a: activations.tanh),
+    "Elu": _activation(lambda a: activations.ELU(a.get("alpha", 1.0))),
+    "Selu": _activation(_selu),
+    "Celu": _activation(lambda a: activations.CELU(a.get("alpha", 1.0))),
+    "Softplus": _activation(lambda a: activations.softplus),
+    "Softsign": _activation(lambda a: activations.softsign),
+    "HardSigmoid": _activation(_hard_sigmoid),
+    "HardSwish": _activation(lambda a: activations.hard_silu),
+    "Gelu": _activation(lambda a: activations.GELU(a.get("approximate", "none") == "tanh")),
+    "Mish": _activation(lambda a: activations.mish),
+    "Exp": _activation(lambda a: activations.exponential),
+    "Clip": _clip,
+    "Softmax": _softmax,
+    "LogSoftmax": _log_softmax,
+    "BatchNormalization": _batch_normalization,
+    "LayerNormalization": _normalized,
+    "RMSNormalization": _rms,
+    "PRelu": _prelu,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Concat": _concatenate,
+    "Gather": _gather,
+    "Cast": _cast,
+    "Identity": _unchanged,
+    "Dropout": _unchanged,
+    "Scaler": _scaler,
+    "ZipMap": _zip_map,
+}
+
+
+def _computed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def fold(attributes: Any, *arrays: Any) -> Array:
+        if math.prod(np.broadcast_shapes(*(array.shape for array in arrays))) > LARGEST:
+            raise ValueError(f"a constant must have at most {LARGEST} numbers")
+        return np.asarray(function(*arrays))
+
+    return fold
+
+
+# Operators on constants.
+FOLDED: dict[str, Callable[..., Any]] = {
+    "Constant": lambda a: np.asarray(next(iter(a.values()))),
+    "Identity": lambda a, x: x,
+    "Cast": lambda a, x: x.astype(TYPES[a["to"]]),
+    "Reshape": lambda a, x, shape: x.reshape([x.shape[n] if s == 0 else s for n, s in enumerate(shape.tolist())]),
+    "Transpose": lambda a, x: x.transpose(a.get("perm")),
+    "Unsqueeze": lambda a, x, axes: np.expand_dims(x, tuple(axes.tolist())),
+    "Neg": lambda a, x: -x,
+    "Add": _computed(np.add),
+    "Sub": _computed(np.subtract),
+    "Mul": _computed(np.multiply),
+    "Div": _computed(np.divide),
+}

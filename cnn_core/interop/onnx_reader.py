@@ -1,0 +1,168 @@
+"""ONNX files as models. Nothing in a file is executed, and nothing but the file is read."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import Array
+from cnn_core.interop.calls import model_between
+from cnn_core.interop.onnx_format import array_of, decode
+from cnn_core.interop.onnx_operators import DOMAINS, FOLDED, OPERATORS, Reading
+from cnn_core.layers.input import Input
+from cnn_core.network.graph import Symbol
+
+OPSETS = (13, 24)
+_FLOATS = {1: "float32", 11: "float64"}
+_INTEGERS = (6, 7)
+
+
+def from_onnx(model: Any) -> Any:
+    """Return an ONNX file as a model.
+
+    Parameters
+    ----------
+    model : str, path-like, bytes, or onnx.ModelProto
+        Of opset 13 to 24. Sizes of inputs must be known but for the first, which is that of the batch.
+
+    Returns
+    -------
+    Sequential or Model
+        ``metadata`` holds the file's own, and "classes", as JSON, if the file names them.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, its tensors lie elsewhere, or something has no counterpart here: the node is named. Of
+        several outputs, those that cannot be computed, such as labels, are left out with a warning.
+
+    Examples
+    --------
+    >>> from cnn_core import Input, Sequential, layers
+    >>> from cnn_core.interop.onnx_writer import to_onnx
+    >>> from_onnx(to_onnx(Sequential([Input((2,)), layers.Dense(3, "relu")]))).output_shape
+    (None, 3)
+    """
+    name, data = _bytes_of(model)
+    try:
+        found = decode(memoryview(data))
+        return _Reader(found).model()
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        raise ValueError(f"{name} cannot be read as a model of ONNX: {error}") from error
+
+
+def _bytes_of(model: Any) -> tuple[str, bytes]:
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return "`model`", bytes(model)
+    if hasattr(model, "SerializeToString"):
+        return "`model`", model.SerializeToString()
+    path = os.fspath(validation.path(model, "model"))
+    with open(path, "rb") as file:  # noqa: PTH123 - as the package's other files are read
+        return path, file.read()
+
+
+class _Reader:
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        if "graph" not in found:
+            raise ValueError("it must hold a graph")
+        if found["functions"]:
+            raise ValueError("it must not define functions of its own")
+        versions = {each.get("domain", ""): each.get("version", 0) for each in found["opset_import"]}
+        version = versions.get("", versions.get("ai.onnx", 0))
+        if not OPSETS[0] <= version <= OPSETS[1]:
+            raise ValueError(f"its opset must be {OPSETS[0]} to {OPSETS[1]}. Received: {version}")
+        self.graph = found["graph"]
+        self.metadata = {each.get("key", ""): each.get("value", "") for each in found["metadata_props"]}
+        self.values: dict[str, Any] = {"": None}  # arrays, symbols, or what went wrong
+
+    def model(self) -> Any:
+        constants = {each.get("name", ""): array_of(each) for each in self.graph["initializer"]}
+        given = [each for each in self.graph["input"] if each.get("name") not in constants]
+        self.values.update(constants)
+        reading = Reading(self._dtype(given, constants), self.metadata)
+        inputs = [self._input(each, reading.dtype) for each in given]
+        self.values.update({symbol.name: symbol for symbol in inputs})
+        for node in self.graph["node"]:
+            self._read(node, reading)
+        model = model_between(inputs, self._outputs())
+        model.metadata.update(self.metadata)
+        return model
+
+    def _dtype(self, given: Sequence[Any], constants: Mapping[str, Array]) -> str:
+        kinds = {_FLOATS[kind] for each in given if (kind := _elements(each)) in _FLOATS}
+        kinds = kinds or {array.dtype.name for array in constants.values() if array.dtype.name in _FLOATS.values()}
+        if len(kinds) > 1:
+            raise ValueError("all its numbers must be of one dtype. Received: float32 and float64")
+        return kinds.pop() if kinds else "float32"
+
+    def _input(self, value: Mapping[str, Any], dtype: str) -> Symbol:
+        name, kind = value.get("name", ""), _elements(value)
+        if kind not in _FLOATS and kind not in _INTEGERS:
+            raise ValueError(f"its input {name!r} must be float32, float64, int32 or int64. Received: type {kind}")
+        sizes = value["type"]["tensor_type"].get("shape", {"dim": []})["dim"]
+        shape = [size.get("dim_value", 0) for size in sizes[1:]]
+        if not sizes or not all(0 < size < 2**31 for size in shape):
+            raise ValueError(f"the sizes of its input {name!r} must be known but for the batch. Received: {shape}")
+        return Input(tuple(shape), name=name, dtype=dtype)
+
+    def _read(self, node: Mapping[str, Any], reading: Reading) -> None:
+        operator, outputs = node.get("op_type", ""), node["output"]
+        label = f"node {node.get('name') or (outputs or ['?'])[0]!r} ({operator})"
+        missing = [name for name in node["input"] if name not in self.values]
+        if missing:
+            raise ValueError(f"{label} reads {missing[0]!r}, which nothing before it makes")
+        sources = [self.values[name] for name in node["input"]]
+        wrong = [source for source in sources if isinstance(source, ValueError)]
+        try:
+            result = wrong[0] if wrong else self._value(node, operator, sources, reading)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            result = ValueError(f"{label} cannot be carried over: {error}")
+        self.values.update(dict.fromkeys(outputs, ValueError(f"{label} gives more than is known here")))
+        self.values[outputs[0]] = result
+
+    def _value(self, node: Mapping[str, Any], operator: str, sources: list[Any], reading: Reading) -> Any:
+        attributes = {each["name"]: _attribute(each) for each in node["attribute"]}
+        if node.get("domain", "") not in DOMAINS:
+            raise ValueError(f"its domain must be one of ONNX. Received: {node['domain']!r}")
+        if not any(isinstance(source, Symbol) for source in sources) and operator in FOLDED:
+            return FOLDED[operator](attributes, *sources)
+        if operator not in OPERATORS:
+            raise ValueError("the operator has no counterpart here")
+        return OPERATORS[operator](reading, attributes, *sources)
+
+    def _outputs(self) -> list[Symbol]:
+        found: list[Symbol] = []
+        wrong: list[str] = []
+        for each in self.graph["output"]:
+            value = self.values.get(each.get("name", ""), ValueError("nothing makes it"))
+            if isinstance(value, Symbol):
+                found.append(value)
+            else:
+                reason = value if isinstance(value, ValueError) else "it does not depend on the inputs"
+                wrong.append(f"output {each.get('name')!r} is left out because {reason}")
+        if not found:
+            raise ValueError("; ".join(wrong) or "it has no output")
+        for text in wrong:
+            warnings.warn(text, stacklevel=4)
+        return found
+
+
+def _elements(value: Mapping[str, Any]) -> int:
+    kind: int = value.get("type", {}).get("tensor_type", {}).get("elem_type", 0)
+    return kind
+
+
+def _attribute(found: Mapping[str, Any]) -> Any:
+    kind = found.get("type", 0)
+    name = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}.get(kind)
+    if name is None:
+        raise ValueError(f"its attribute {found['name']!r} must be a number, a text, a tensor or a list")
+    value = found.get(name, 0)
+    if name == "t":
+        return array_of(value)
+    if name == "s":
+        return value.decode("utf-8")
+    return [each.decode("utf-8") for each in value] if name == "strings" else value

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnn_core import Input, Sequential, layers
+from cnn_core.interop import from_onnx, to_onnx
+from cnn_core.interop.onnx_format import decode, encode
+from random_models import randomize
+
+
+def written() -> tuple[Any, bytes]:
+    chain = [layers.Dense(4, "relu"), layers.LayerNormalization(), layers.Softmax(), layers.Dense(2, use_bias=False)]
+    model = Sequential([Input((3,), name="x"), *chain])
+    randomize(model, np.random.default_rng(0))
+    model.metadata["data"] = "May"
+    return model, to_onnx(model)
+
+
+def test_what_was_written_is_read(tmp_path: Any):
+    model, data = written()
+    (tmp_path / "m.onnx").write_bytes(data)
+    x = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+    for given in (data, tmp_path / "m.onnx"):
+        back = from_onnx(given)
+        np.testing.assert_allclose(back(x), model(x), rtol=1e-6, atol=1e-6)
+        assert back.metadata == {"data": "May"}
+        assert isinstance(back, Sequential)
+
+
+def test_damaged_files_are_refused_cleanly():
+    _, data = written()
+    for end in range(0, len(data), 16):
+        with pytest.raises(ValueError, match="`model` cannot be read as a model of ONNX"):
+            from_onnx(data[:end])
+    draw = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        damaged[draw.integers(len(data))] ^= 1 << int(draw.integers(8))
+        with contextlib.suppress(ValueError):
+            from_onnx(bytes(damaged))
+
+
+def test_no_memory_is_taken_for_what_an_input_declares():
+    found = decode(memoryview(written()[1]))
+    found["graph"]["input"][0]["type"]["tensor_type"]["shape"]["dim"][1]["dim_value"] = 2**30
+    with pytest.raises(ValueError, match=r"its `B` must have the shape \(1073741824, 4\)"):
+        from_onnx(encode(found))
+
+
+def changed(**change: Any) -> bytes:
+    found = decode(memoryview(written()[1]))
+    found["graph"] |= {name: value for name, value in change.items() if name in found["graph"]}
+    return encode(found | {name: value for name, value in change.items() if name in found})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"opset_import": [{"version": 9}]}, "its opset must be 13 to 24. Received: 9"),
+        (
+            {"node": [{"op_type": "Relu", "name": "r", "input": ["a"], "output": ["a"], "attribute": []}]},
+            r"node 'r' \(Relu\) reads 'a', which nothing before it makes",
+        ),
+        (
+            {"node": [{"op_type": "Conv", "name": "c", "input": ["x"], "output": ["softmax_1"], "attribute": []}]},
+            r"its|output .* is left out",
+        ),
+    ],
+)
+def test_what_a_file_may_not_say_is_named(change: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        from_onnx(changed(**change))
+
+
+class Block:
+    """The modules of the tests, made only where PyTorch is installed."""
+
+    @staticmethod
+    def make(torch: Any) -> Any:
+        nn = torch.nn
+        chain = [nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.2), nn.Linear(6, 6), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*chain, nn.LayerNorm(6), nn.ELU(), nn.Linear(6, 3), nn.Softmax(dim=1)).eval()
+
+
+@pytest.mark.doors
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_file_of_pytorch():
+    torch = pytest.importorskip("torch")
+    module, x = Block.make(torch), torch.randn(5, 4)
+    file = io.BytesIO()
+    names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}}}
+    torch.onnx.export(module, (x,), file, opset_version=17, dynamo=False, **names)
+    np.testing.assert_allclose(from_onnx(file.getvalue())(x.numpy()), module(x).detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_file_of_skl2onnx(classes: int):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.neural_network import MLPClassifier
+
+    x = np.random.default_rng(5).normal(size=(60, 4)).astype("float32")
+    y = np.array(["a", "b", "c"])[np.digitize(x[:, 0], [-0.4, 0.4][: classes - 1])]
+    fitted = MLPClassifier((5,), max_iter=400, tol=1e-2, random_state=0).fit(x, y)
+    with pytest.warns(UserWarning, match="output 'output_label' is left out because node"):
+        model = from_onnx(skl2onnx.to_onnx(fitted, x[:1], target_opset=17))
+    np.testing.assert_allclose(model(x), fitted.predict_proba(x), rtol=1e-5, atol=1e-6)
