@@ -204,7 +204,24 @@ ACTIVATIONS: dict[type[Activation], Callable[[Nodes, str, Any], str]] = {
 }
 
 
+# Operators of their own, which ONNX Runtime has in float32 only.
+NAMED: dict[type[Activation], Callable[[Any], tuple[str, dict[str, float]]]] = {
+    activations.LeakyReLU: lambda a: ("LeakyRelu", {"alpha": float(a.negative_slope)}),
+    activations.ELU: lambda a: ("Elu", {"alpha": float(a.alpha)}),
+    activations.SELU: lambda a: ("Selu", {}),
+    activations.CELU: lambda a: ("Celu", {"alpha": float(a.alpha)}),
+    activations.Softplus: lambda a: ("Softplus", {}),
+    activations.Softsign: lambda a: ("Softsign", {}),
+    activations.HardSigmoid: lambda a: ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    activations.SparseSigmoid: lambda a: ("HardSigmoid", {"alpha": 0.5, "beta": 0.5}),
+    activations.HardSiLU: lambda a: ("HardSwish", {}),
+}
+
+
 def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
+    if g.dtype == np.float32 and type(activation) in NAMED:
+        operator, attributes = NAMED[type(activation)](activation)
+        return g.add(operator, x, **attributes)
     if type(activation) not in ACTIVATIONS or activation.native is None:
         raise not_carried(layer, "ONNX", f"the activation {activation.name or activation!r} has no counterpart there")
     return ACTIVATIONS[type(activation)](g, x, activation)
@@ -306,7 +323,7 @@ def _embedding(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
 
 
 def _prelu(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
-    return g.add("Where", g.add("Greater", x[0], 0.0), x[0], g.add("Mul", x[0], g.of(layer, "alpha")))
+    return g.add("PRelu", x[0], g.of(layer, "alpha"))
 
 
 def _reshape(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
