@@ -205,7 +205,7 @@ ACTIVATIONS: dict[type[Activation], Callable[[Nodes, str, Any], str]] = {
 
 
 # Operators of their own, which ONNX Runtime has in float32 only.
-NAMED: dict[type[Activation], Callable[[Any], tuple[str, dict[str, float]]]] = {
+NAMED: dict[type[Activation], Callable[[Any], tuple[str, dict[str, Any]]]] = {
     activations.LeakyReLU: lambda a: ("LeakyRelu", {"alpha": float(a.negative_slope)}),
     activations.ELU: lambda a: ("Elu", {"alpha": float(a.alpha)}),
     activations.SELU: lambda a: ("Selu", {}),
