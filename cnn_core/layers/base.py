@@ -19,11 +19,12 @@ import cnn_core.initializers as initializers
 import cnn_core.network.block as block
 import cnn_core.regularizers as regularizers
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
-from cnn_core.network.graph import CallGraph, Node, Shape, Symbol
+from cnn_core.network.graph import CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 
@@ -43,7 +44,7 @@ def reset_names() -> None:
     _counters.clear()
 
 
-class Layer:
+class Layer(CopiedWhole):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, gives `compute_output_shape(input_shape)`
@@ -74,7 +75,7 @@ class Layer:
         super().__init_subclass__(**keywords)
         cls._never_called = left_out.overridden(cls, "layers.Layer")
         if "build" in vars(cls) and cls.builds_once:
-            setattr(cls, "build", _once(cls.build))
+            setattr(cls, "build", _once(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         """Refuse a class with methods that would be passed over in silence."""
@@ -335,7 +336,7 @@ class Layer:
     def _only_call(self, name: str) -> Node:
         nodes = [node for call in self.calls if (node := call()) is not None]
         if len(nodes) != 1:
-            raise ValueError(
+            raise UndefinedError(
                 f"`{name}` of {self.name!r} is not known: the layer must have been called on symbols once. "
                 f"Received: {len(nodes)} calls; use the symbols that they returned"
             )

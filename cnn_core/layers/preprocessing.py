@@ -13,6 +13,7 @@ from cnn_core.data.batches import Batches, is_batches
 from cnn_core.foundation.arrays import Array
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.network.graph import UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 
@@ -85,11 +86,16 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Variable:
-        return (self._constants or self._variables)[0]
+        return self._moments()[0]
 
     @property
     def variance(self) -> Variable:
-        return (self._constants or self._variables)[1]
+        return self._moments()[1]
+
+    def _moments(self) -> list[Variable]:
+        if not (moments := self._constants or self._variables):
+            raise UndefinedError(f"{self.name!r} has no mean and variance yet: give them, or call adapt or build")
+        return moments
 
     def check_inputs(self, shapes: Any) -> None:
         sizes = self._sizes(shapes)

@@ -11,6 +11,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, same_rank
+from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.serialization import Registry, snake_case
 
 registry = Registry("metric")
@@ -83,7 +84,7 @@ class Accumulator(NDArrayOperatorsMixin):
         return f"Accumulator({self.name!r}, {self.value!r})"
 
 
-class Metric:
+class Metric(CopiedWhole):
     """Measure predictions over any number of batches.
 
     A subclass makes its totals with `add_variable` in `__init__`, changes them in `update_state` and defines `result`.

@@ -31,6 +31,13 @@ def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = 
     >>> clone_model(model).count_params()
     3
     """
+    if model.has_own_constructor():
+        if clone_function is not None:
+            raise ValueError(
+                f"`clone_function` must be None: {type(model).__name__} makes its layers itself. "
+                f"Received: clone_function={clone_function!r}"
+            )
+        return type(model).from_config(model.get_config())
     config = model._settings()
     clone = clone_function or _clone_of
     return type(model).from_config({**config, "layers": [clone(layer) for layer in config["layers"]]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,9 +16,10 @@ from cnn_core.foundation.display import show
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
+from cnn_core.models.nesting import nesting_with
 from cnn_core.models.predictor import compile_predictor
 from cnn_core.models.summary import format_summary
-from cnn_core.network.graph import CallGraph, Node, Symbol
+from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -69,6 +71,7 @@ class Model(Trainer, Layer):
         for name, count in names.items():
             if count > 1:
                 raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
+        self.nesting = nesting_with(layers, self)
         self._interface = Interface.of(graph)
         self._graph: CallGraph | None = graph
         self._layers: list[Layer] = layers
@@ -83,7 +86,7 @@ class Model(Trainer, Layer):
     def graph(self) -> CallGraph:
         """The calls of layers that lead from the inputs to the outputs."""
         if self._graph is None:
-            raise ValueError(f"{self.name!r} has no input yet: begin it with Input(shape), or call build or fit")
+            raise UndefinedError(f"{self.name!r} has no input yet: begin it with Input(shape), or call build or fit")
         return self._graph
 
     @property
@@ -357,8 +360,30 @@ class Model(Trainer, Layer):
 
     # Configuration and files
 
+    @classmethod
+    def has_own_constructor(cls) -> bool:
+        """Whether a subclass of a user's makes its layers itself, from arguments of its own."""
+        ours = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
+        return cls.__init__ is not ours.__init__  # type: ignore[misc]
+
+    def _constructor_settings(self) -> dict[str, Any]:
+        """Return the arguments with which a subclass's own constructor makes an equal model."""
+        parameters = inspect.signature(type(self).__init__).parameters
+        own = self._own_arguments()
+        lost = [name for name in own if not hasattr(self, name)]
+        if lost:
+            raise ValueError(
+                f"A model is made again from its constructor's arguments, and {type(self).__name__} does not keep "
+                f"`{lost[0]}`. Set self.{lost[0]} in `__init__`, or define `get_config`"
+            )
+        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+        common = [name for name in ("name", "trainable") if takes_all or name in parameters]
+        return {name: getattr(self, name) for name in (*common, *own)}
+
     def _settings(self) -> dict[str, Any]:
         """Return the layers and the calls that connect them."""
+        if self.has_own_constructor():
+            return self._constructor_settings()
         graph = self.graph
         return {
             "name": self.name,
@@ -373,6 +398,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Build the model whose `get_config` returned `config`, with new weights."""
+        if cls.has_own_constructor():
+            return cls(**config)
         if keras_format.is_keras_functional(config):
             config = keras_format.from_keras(config)
         layers = [layer_of(each, custom_objects) for each in config["layers"]]

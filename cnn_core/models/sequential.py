@@ -10,6 +10,7 @@ from cnn_core.data.adapt import feature_shape
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.model import Model, layer_of
+from cnn_core.models.nesting import nesting_with
 from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.training.trainer import Trainer
 
@@ -40,6 +41,7 @@ class Sequential(Model):
         self._layers = []
         self._graph = None
         self._first: Symbol | None = None
+        self.nesting = 1
         taken: set[str] = set()
         for layer in layers or ():
             self._append(layer, taken)
@@ -75,6 +77,7 @@ class Sequential(Model):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
         if layer.name in taken:
             raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
+        self.nesting = nesting_with([*self._layers, layer], self)
         if not self._layers and self._first is None:
             self._first = _input_of(layer)
         self._layers.append(layer)
@@ -153,12 +156,16 @@ class Sequential(Model):
 
     def _settings(self) -> dict[str, Any]:
         """Return the layers and the shape of the input."""
+        if self.has_own_constructor():
+            return self._constructor_settings()
         shape = None if self._first is None else [None, *self._first.shape[1:]]
         return {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Build the model whose `get_config` returned `config`, with new weights."""
+        if cls.has_own_constructor():
+            return cls(**config)
         layers = [layer_of(each, custom_objects) for each in config["layers"]]
         model = cls(layers, config.get("name"), config.get("trainable", True))
         if config.get("build_input_shape") and layers:

@@ -13,6 +13,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, aligned_copy
+from cnn_core.foundation.copies import CopiedWhole
 
 if TYPE_CHECKING:
     from cnn_core.constraints import Constraint
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
-class Variable:
+class Variable(CopiedWhole):
     """Hold one parameter.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers.schedules as schedules
+from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.serialization import Registry, snake_case
 from cnn_core.optimizers.schedules import LearningRateSchedule
 
@@ -58,7 +59,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer:
+class Optimizer(CopiedWhole):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::

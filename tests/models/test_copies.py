@@ -63,16 +63,6 @@ def test_copies_of_other_models(way: str, make: Any) -> None:
         assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
 
 
-def test_a_shallow_copy_shares_layers_and_optimizer() -> None:
-    model = trained()
-    twin = copy.copy(model)
-    assert twin.layers[0] is model.layers[0]
-    twin.fit(X, Y, verbose=0)
-    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
-    model.fit(X, Y, verbose=0)
-    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
-
-
 def test_models_that_share_layers_are_pickled_together() -> None:
     x = cnn_core.Input((4,))
     code = layers.Dense(2, "tanh")(x)

@@ -1,0 +1,13 @@
+"""Copies of what owns arrays."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+
+class CopiedWhole:
+    """Let `copy.copy` give what `copy.deepcopy` gives, as in Keras: shared arrays would change in both."""
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
