@@ -237,8 +237,10 @@ class Trainer(Compiled):
     ) -> Any:
         """Compute the outputs for every row.
 
-        Any number of threads may predict at once. (Keras shows a progress bar; here `verbose` is 0 by default, since
-        a prediction rarely takes long enough.)
+        Any number of threads may predict at once. While another thread trains this very model, an answer is computed
+        from the weights as they are being written, and may mix those before and after a step: predict with
+        `copy.copy(model)` where that matters. (Keras shows a progress bar; here `verbose` is 0 by default, since a
+        prediction rarely takes long enough.)
 
         Parameters
         ----------
