@@ -24,7 +24,7 @@ from preprocessing cimport (discretize_fits, discretize_forward, encode_fits, en
 from reshaping cimport (permutation_fits, permute_backward, permute_forward, reshape_backward, reshape_fits,
                         reshape_forward)
 from simd cimport real
-from step cimport same_shape, step_of
+from step cimport same_shape, fill_step
 
 ctypedef bint (*Fits)(const Sizes *s) noexcept nogil
 ctypedef void (*Needs)(const Sizes *s, Operation *operation) noexcept nogil
@@ -116,7 +116,7 @@ cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors)
     cdef Step s
     cdef int index
     for index in range(plan.n_operations):
-        s = step_of(plan, workspace, index)
+        fill_step(&s, plan, workspace, index)
         if real is float:
             s.operation.traits.forward_f32(&s, tensors)
         else:
@@ -146,7 +146,7 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
     cdef Step s
     cdef int index
     for index in range(plan.n_operations - 1, -1, -1):
-        s = step_of(plan, workspace, index)
+        fill_step(&s, plan, workspace, index)
         if s.operation.traits.backward_f32 == NULL or not (
                 workspace.delta_written[s.operation.output] or s.operation.inputs[0] == s.operation.output):
             continue

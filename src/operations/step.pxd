@@ -4,9 +4,8 @@ from plan cimport Operation, Plan, Sizes, Step, Workspace, most_elements
 from simd cimport real
 
 
-cdef inline Step step_of(const Plan *plan, Workspace *workspace, int index) noexcept nogil:
-    """Operation `index` on the samples that the workspace holds."""
-    cdef Step s
+cdef inline void fill_step(Step *s, const Plan *plan, Workspace *workspace, int index) noexcept nogil:
+    """Operation `index` on the samples that the workspace holds. In place: a copy would cost as much as the rest."""
     cdef const Operation *operation = &plan.operations[index]
     cdef int source = operation.inputs[0], output = operation.output
     s.plan, s.workspace, s.operation, s.index = plan, workspace, operation, index
@@ -16,7 +15,6 @@ cdef inline Step step_of(const Plan *plan, Workspace *workspace, int index) noex
     s.x, s.y = workspace.values[source], workspace.values[output]
     s.dx, s.dy = workspace.deltas[source], workspace.deltas[output]
     s.scratch, s.adds_dx = workspace.scratch[index], workspace.delta_written[source]
-    return s
 
 
 cdef inline bint reads_sparse_rows(const Step *s) noexcept nogil:

@@ -17,13 +17,19 @@ enum { LONG_ROW_BYTES = 512 }; /* rows of x that are worth prefetching */
 enum { CACHE_LINE_BYTES = 64 };
 enum { SHORTEST_RUN = 12 }; /* steps of a k loop between prefetches; shorter runs cost more than they hide */
 
-/* Prefetches up to `n_lines` lines of the block into the second-level cache and leaves the rest of it; `done` bytes of
-   its first row are behind already. */
-INLINE void prefetch_lines(block_ahead *block, ptrdiff_t *done, ptrdiff_t n_lines) {
-    for (; n_lines > 0 && block->n_rows > 0; n_lines--) {
-        __builtin_prefetch(block->row + *done, 0, 2);
-        *done += CACHE_LINE_BYTES;
-        if (*done >= block->n_bytes) *done = 0, block->row += block->stride, block->n_rows--;
+/* A block on its way into the second-level cache: what is left of it, how much of its first row is done, and how many
+   lines are prefetched at a time. */
+typedef struct {
+    block_ahead rest;
+    ptrdiff_t done, lines;
+} prefetching;
+
+INLINE void prefetch_lines(prefetching *block) {
+    for (ptrdiff_t n = block->lines; n > 0 && block->rest.n_rows > 0; n--) {
+        __builtin_prefetch(block->rest.row + block->done, 0, 2);
+        block->done += CACHE_LINE_BYTES;
+        if (block->done >= block->rest.n_bytes)
+            block->done = 0, block->rest.row += block->rest.stride, block->rest.n_rows--;
     }
 }
 

@@ -14,11 +14,9 @@ typedef struct {
     REAL *packed; /* where a packing tile leaves the panel */
     ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
     int accumulate;
-    int stores_whole; /* whether the dead lanes of a ragged vector may be stored too */
-    int prefetches_x; /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
-    int looks_ahead;  /* whether tiles prefetch for those to come, a little in each run of their k loop */
-    block_ahead ahead;
-    ptrdiff_t ahead_done, lines_per_run;
+    int stores_whole;   /* whether the dead lanes of a ragged vector may be stored too */
+    int prefetches_x;   /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
+    prefetching *ahead; /* what tiles prefetch for those to come, a little in each run of their k loop; NULL: nothing */
     REAL floor;
 } NAMED(product);
 
@@ -28,7 +26,7 @@ INLINE void NAMED(prefetch_ahead)(const int vectors, const REAL *next_y, NAMED(p
     __builtin_prefetch(next_y, 1);
     if (vectors == 2) __builtin_prefetch(next_y + LANES, 1);
     __builtin_prefetch(next_y + vectors * LANES - 1, 1);
-    prefetch_lines(&p->ahead, &p->ahead_done, p->lines_per_run);
+    prefetch_lines(p->ahead);
 }
 
 /* One tile of `rows` rows and `vectors` vectors (1 or 2), the last of which is `ragged` or whole. Constants of each
@@ -50,7 +48,7 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
     EACH_ROW(CLEAR)
 #undef CLEAR
     /* The rows of y are far apart and come from beyond the caches: they travel while the sums grow. */
-    if (!(LOOKS_AHEAD && p->looks_ahead)) {
+    if (!(LOOKS_AHEAD && p->ahead)) {
 #define PREFETCH_Y(r) \
     if (r < rows) __builtin_prefetch(y + r * y_row, 1);
         EACH_ROW(PREFETCH_Y)
@@ -65,11 +63,11 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
 
     /* The next panel's rows are too far apart for the hardware to guess; the line where one begins may be here already.
      */
-    const ptrdiff_t next_line = LOOKS_AHEAD && p->looks_ahead ? 0 : 2 * PANEL_VECTORS * LANES - 1;
+    const ptrdiff_t next_line = LOOKS_AHEAD && p->ahead ? 0 : 2 * PANEL_VECTORS * LANES - 1;
     ptrdiff_t k_left = p->n_k;
-    const ptrdiff_t run = LOOKS_AHEAD && p->looks_ahead ? k_left / rows + 1 : k_left;
+    const ptrdiff_t run = LOOKS_AHEAD && p->ahead ? k_left / rows + 1 : k_left;
     for (; k_left > 0; k_left -= run) {
-        if (LOOKS_AHEAD && p->looks_ahead) NAMED(prefetch_ahead)(vectors, next_y, p), next_y += y_row;
+        if (LOOKS_AHEAD && p->ahead) NAMED(prefetch_ahead)(vectors, next_y, p), next_y += y_row;
         for (ptrdiff_t k = run < k_left ? run : k_left; k > 0; k--) {
             const vector w_0 = NAMED(load_part)(w, ragged_0, live);
             const vector w_1 = two ? NAMED(load_part)(w + LANES, ragged, live) : (vector){0};
@@ -210,12 +208,12 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                         .stores_whole = spare_cols >= LANES - n_cols % LANES,
                         .prefetches_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
                         .floor = floor};
+    prefetching block;
     if (LOOKS_AHEAD && ahead && n_k >= SHORTEST_RUN * TILE_ROWS) {
         /* A tile of r rows has r runs at the most: about as many runs as rows. */
         const ptrdiff_t lines_per_row = (ahead->n_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
-        p.looks_ahead = 1;
-        p.ahead = *ahead;
-        p.lines_per_run = (ahead->n_rows * lines_per_row + n_rows - 1) / n_rows;
+        block = (prefetching){.rest = *ahead, .lines = (ahead->n_rows * lines_per_row + n_rows - 1) / n_rows};
+        p.ahead = &block;
     }
     if (packed) {
         tiles->packs(y, x, gate, &p, 1);
