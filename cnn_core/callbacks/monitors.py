@@ -206,6 +206,8 @@ class ReduceLROnPlateau(MonitorCallback):
     cooldown : int, >= 0, default 0
         Epochs after a reduction during which nothing is counted.
     min_lr : float, >= 0, default 0
+    epsilon : float, optional
+        What older Keras scripts call `min_delta`.
 
     Raises
     ------
@@ -228,7 +230,10 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
+        **others: Any,
     ) -> None:
+        min_delta = others.pop("epsilon", min_delta)
+        validation.no_other_arguments(type(self), others)
         super().__init__(monitor, mode, min_delta)
         self.factor = validation.fraction(factor, "factor", include_one=False)
         self.patience = validation.non_negative_integer(patience, "patience")

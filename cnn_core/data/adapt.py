@@ -135,7 +135,7 @@ def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, An
     """Pair the parts of a structure with the specs, in the specs' order: (name of the part, part, spec)."""
     if isinstance(value, Mapping) and not validation.is_sparse(value):  # one of SciPy's formats is a dict
         names = [spec.name for spec in specs]
-        if set(value) != set(names):
+        if not set(names) <= set(value) or (name != "x" and len(value) > len(names)):
             wanted = ", ".join(map(repr, names))
             raise ValueError(f"{name} must have the keys {wanted}. Received: keys {', '.join(map(repr, value))}")
         return [(f"{name}[{spec.name!r}]", value[spec.name], spec) for spec in specs]

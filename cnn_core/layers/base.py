@@ -112,12 +112,13 @@ class Layer(CopiedWhole):
     @classmethod
     def _without_defaults_of_keras(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """Leave out arguments that mean nothing here, if they have Keras's default, as in what Keras writes."""
-        for name, default in cls.only_default.items():
+        only_default = {"autocast": True, **cls.only_default}
+        for name, default in only_default.items():
             if name in given and given[name] != default:
                 raise ValueError(
                     f"`{name}` must be {default!r}: {cls.__name__} has no other way. Received: {name}={given[name]!r}"
                 )
-        return {name: value for name, value in given.items() if name not in cls.only_default}
+        return {name: value for name, value in given.items() if name not in only_default}
 
     # Variables
 

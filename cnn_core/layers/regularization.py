@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import cnn_core.foundation.validation as validation
 import cnn_core.regularizers as regularizers
+from cnn_core.foundation.validation.messages import must
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
 
@@ -22,20 +24,50 @@ class _Noise(Layer):
 
     _kind: ClassVar[str]
     seed: int | None
+    noise_shape: tuple[int | None, ...] | None = None
 
     def _numbers(self) -> list[float]:
         """What native code needs, the strength first: 0 draws nothing."""
         raise NotImplementedError
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        return [plan.add_noise(self._kind, inputs[0], self._numbers(), layer=self.name, seed=self.seed)]
+        source = inputs[0]
+        shared = self._shared_axes(plan.shapes[source])
+        return [plan.add_noise(self._kind, source, self._numbers(), layer=self.name, seed=self.seed, shared=shared)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the input's shape."""
+        self._shared_axes(input_shape[1:])
+        return input_shape
+
+    def _shared_axes(self, shape: Sequence[int | None]) -> list[bool]:
+        """Tell of every axis, that of the samples first, whether one number serves all elements along it."""
+        if self.noise_shape is None:
+            return []
+        wanted = self.noise_shape
+        if len(wanted) != len(shape) + 1 or any(
+            mine not in (None, 1, size) and size is not None for mine, size in zip(wanted[1:], shape, strict=True)
+        ):
+            raise ValueError(
+                f"`noise_shape` must have 1, None or the size of the input's axis at each place, the axis of the "
+                f"samples first, for an input of shape {(None, *shape)}. Received: noise_shape={wanted}"
+            )
+        return [mine == 1 for mine in wanted]
 
 
-def _no_noise_shape(noise_shape: Any) -> None:
-    if noise_shape is not None:
+def _checked_noise_shape(value: Any) -> tuple[int | None, ...] | None:
+    if value is None:
+        return None
+    wanted = "None or a tuple of positive integers and None"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(must("noise_shape", wanted, value))
+    shape = validation.shape(value, "noise_shape", unknown=True)
+    if not shape or shape[0] not in (None, 1):
         raise ValueError(
-            f"`noise_shape` must be None: every element is dropped by itself. Received: noise_shape={noise_shape}"
+            "`noise_shape` must begin with None, a mask for every sample, or 1, one for all. "
+            f"Received: noise_shape={shape}"
         )
+    return shape
 
 
 @registry.register()
@@ -46,9 +78,12 @@ class Dropout(_Noise):
 
     Parameters
     ----------
-    rate : float, 0 <= rate < 1
-    noise_shape : default None
-        Only None: every element has a mask of its own.
+    rate : float, 0 <= rate <= 1
+        1 sets all inputs to zero.
+    noise_shape : tuple of int or None, default None
+        The mask's shape, the axis of the samples first: 1 where one element serves the whole axis, None or the axis's
+        size where each has its own. ``(None, 1, 8)`` drops, for every sample, whole columns of a (n, 5, 8) input;
+        ``(1, 8)`` drops the same features of all samples of a batch. None: every element is dropped by itself.
     seed : int, default None
         None: the masks follow from the model's seed and the layer's place in the model.
 
@@ -65,9 +100,8 @@ class Dropout(_Noise):
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
         super().__init__(**common)
-        self.rate = validation.fraction(rate, "rate", include_one=False)
-        _no_noise_shape(noise_shape)
-        self.noise_shape = noise_shape
+        self.rate = validation.fraction(rate, "rate")
+        self.noise_shape = _checked_noise_shape(noise_shape)
         self.seed = validation.seed(seed)
 
     def _numbers(self) -> list[float]:
@@ -84,8 +118,8 @@ class AlphaDropout(_Noise):
     Parameters
     ----------
     rate : float, 0 <= rate < 1
-    noise_shape : default None
-        Only None: every element is dropped by itself.
+    noise_shape : tuple of int or None, default None
+        See `Dropout`.
     seed : int, default None
         See `Dropout`.
 
@@ -106,8 +140,7 @@ class AlphaDropout(_Noise):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate", include_one=False)
-        _no_noise_shape(noise_shape)
-        self.noise_shape = noise_shape
+        self.noise_shape = _checked_noise_shape(noise_shape)
         self.seed = validation.seed(seed)
 
     def _numbers(self) -> list[float]:

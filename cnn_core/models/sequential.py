@@ -22,8 +22,8 @@ class Sequential(Model):
     Parameters
     ----------
     layers : list of Layer, default None
-        May begin with an `Input`. Without one, and without `input_shape` in the first layer, the model is built by the
-        first data it sees.
+        May begin with an `Input`; a layer that stands there twice shares its weights. Without an input, and without
+        `input_shape` in the first layer, the model is built by the first data it sees.
     name : str, default None
     trainable : bool, default True
 
@@ -42,7 +42,7 @@ class Sequential(Model):
         self._graph = None
         self._first: Symbol | None = None
         self.nesting = 1
-        taken: set[str] = set()
+        taken: dict[str, Layer] = {}
         for layer in layers or ():
             self._append(layer, taken)
         self._connect()
@@ -60,14 +60,14 @@ class Sequential(Model):
         self._refuse_change("add")
         before, first = list(self._layers), self._first
         try:
-            self._append(layer, {known.name for known in before})
+            self._append(layer, {known.name: known for known in before})
             self._connect()
         except BaseException:
             self._layers, self._first = before, first
             self._connect()
             raise
 
-    def _append(self, layer: Any, taken: set[str]) -> None:
+    def _append(self, layer: Any, taken: dict[str, Layer]) -> None:
         if isinstance(layer, (InputLayer, Symbol)):
             if self._layers or self._first is not None:
                 raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
@@ -75,13 +75,12 @@ class Sequential(Model):
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
-        if layer.name in taken:
+        if taken.setdefault(layer.name, layer) is not layer:
             raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
         self.nesting = nesting_with([*self._layers, layer], self)
         if not self._layers and self._first is None:
             self._first = _input_of(layer)
         self._layers.append(layer)
-        taken.add(layer.name)
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""
@@ -120,7 +119,7 @@ class Sequential(Model):
 
     def _use(self, graph: CallGraph) -> None:
         super()._use(graph)
-        self._layers = cast("list[Layer]", graph.layers)
+        self._layers = [cast("Layer", node.layer) for node in graph.nodes]
 
     def build(self, input_shape: Any = None) -> None:
         """Make the variables for inputs of this shape, batch dimension included."""
@@ -166,11 +165,21 @@ class Sequential(Model):
         """Build the model whose `get_config` returned `config`, with new weights."""
         if cls.has_own_constructor():
             return cls(**config)
-        layers = [layer_of(each, custom_objects) for each in config["layers"]]
+        layers = _with_repetitions([layer_of(each, custom_objects) for each in config["layers"]])
         model = cls(layers, config.get("name"), config.get("trainable", True))
         if config.get("build_input_shape") and layers:
             model.build(tuple(config["build_input_shape"]))
         return model
+
+
+def _with_repetitions(layers: Sequence[Layer]) -> list[Layer]:
+    """Make one layer again of those that a configuration describes several times, because the model has it so often."""
+    first: dict[str, Layer] = {}
+    for layer in layers:
+        known = first.setdefault(layer.name, layer)
+        if known is not layer and (type(known) is not type(layer) or known.get_config() != layer.get_config()):
+            return list(layers)  # refused for their names
+    return [first[layer.name] for layer in layers]
 
 
 def _input_of(layer: Layer) -> Symbol | None:

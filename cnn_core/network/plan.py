@@ -124,13 +124,27 @@ class NetworkPlan:
         finally:
             self.training = before
 
-    def add_noise(self, kind: str, source: int, reals: Sequence[float], *, layer: str, seed: int | None = None) -> int:
-        """Add an operation that draws random numbers: in training, or as the layer's call says."""
+    def add_noise(
+        self,
+        kind: str,
+        source: int,
+        reals: Sequence[float],
+        *,
+        layer: str,
+        seed: int | None = None,
+        shared: Sequence[bool] = (),
+    ) -> int:
+        """Add an operation that draws random numbers: in training, or as the layer's call says.
+
+        `shared` tells of every axis, that of the samples first, whether one number serves all elements along it.
+        """
         if self.training is False:
             return source
         if self.training:
             self.next_seed = random_state.next_seed
         integers = [self.stream(seed), seed is not None, self.training is True]
+        if any(shared):
+            integers += [shared[0], *_runs(self.shapes[source], shared[1:])]
         return self.add(kind, [source], self.shapes[source], layer=layer, reals=reals, integers=integers)
 
     def add_activity_penalty(self, buffer: int, regularizer: Any, layer: str) -> None:
@@ -213,3 +227,20 @@ def _native_activation(activation: Activation) -> tuple[str, tuple[float, ...], 
     if activation.native is None:
         return "custom", (), CustomCalls(activation)
     return activation.native, activation.parameters, None
+
+
+def _runs(shape: Shape, shared: Sequence[bool]) -> list[int]:
+    """Return how many runs of equal axes a shape has, and their sizes: own, shared, own, ... from the first own one.
+
+    >>> _runs((2, 3, 4, 5), (False, False, True, False))
+    [3, 6, 4, 5]
+    >>> _runs((2, 3), (True, True))
+    [2, 1, 6]
+    """
+    sizes = [1]
+    for size, is_shared in zip(shape, shared, strict=True):
+        if is_shared == (len(sizes) % 2 == 0):
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+    return [len(sizes), *sizes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias, TypedDict
 
@@ -127,6 +128,7 @@ class Optimizer(CopiedWhole):
         name: str | None = None,
         **others: Any,
     ) -> None:
+        _warn_of_decay(others.pop("decay", None))
         validation.no_other_arguments(type(self), others)
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
         self._learning_rate = _checked_rate(learning_rate)
@@ -363,6 +365,15 @@ def _checked_rate(learning_rate: Any) -> float | LearningRateSchedule | Callable
         rate: Callable[[], float] = learning_rate
         return rate
     return validation.number(learning_rate, "learning_rate", minimum=0)
+
+
+def _warn_of_decay(decay: Any) -> None:
+    if decay is not None:
+        warnings.warn(
+            "`decay` has no effect, as in Keras 3: give a schedule, such as "
+            f"learning_rate=schedules.InverseTimeDecay(0.1, 1, decay). Received: decay={validation.show(decay)}",
+            stacklevel=4,
+        )
 
 
 def _called_rate(learning_rate: Callable[[], float]) -> float:

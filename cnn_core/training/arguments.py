@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,6 +53,16 @@ def validation_due(value: Any) -> Callable[[int], bool]:
         return chosen.__contains__
     every = validation.positive_integer(value, "validation_freq")
     return lambda epoch: epoch % every == 0
+
+
+def warn_of_batch_size(batch_size: Any) -> None:
+    """Tell that a size is of no use: Keras passes over it in silence."""
+    if batch_size is not None:
+        warnings.warn(
+            f"`batch_size` has no effect where x yields batches, which have their own size. Received: "
+            f"batch_size={batch_size}",
+            stacklevel=3,
+        )
 
 
 def refuse_beside_batches(**given: Any) -> None:

@@ -25,6 +25,7 @@ from cnn_core.training.arguments import (
     refuse_beside_batches,
     results,
     validation_due,
+    warn_of_batch_size,
 )
 from cnn_core.training.compiled import Compiled
 from cnn_core.training.epochs import run_epoch
@@ -93,6 +94,7 @@ class Trainer(Compiled):
         y : array-like, or list or dict of them
             None where `x` yields (x, y) or (x, y, sample_weight).
         batch_size : int, default 32
+            Of arrays: batches of a generator or PyDataset have their own size, and a warning tells so.
         epochs : int, default 1
             The number of the last epoch.
         verbose : {"auto", 0, 1, 2}
@@ -145,7 +147,9 @@ class Trainer(Compiled):
             source: Dataset | Batches
             held_out: Dataset | Batches | None = None
             if is_batches(x):
-                refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
+                refuse_beside_batches(y=y, sample_weight=sample_weight)
+                if validation_data is None or is_batches(validation_data):
+                    warn_of_batch_size(batch_size)
                 refuse_beside_batches(validation_split=validation_split or None)
                 source = Batches(x)
                 objectives = self._objectives_of(*source.peek()[:2], "fit")
@@ -201,6 +205,7 @@ class Trainer(Compiled):
         x, y, sample_weight
             As for `fit`.
         batch_size : int, default 32
+            Of arrays: batches of a generator or PyDataset have their own size, and a warning tells so.
         verbose : {"auto", 0, 1, 2}
         steps : int, default None
             How many batches; None: all there are.
@@ -217,7 +222,8 @@ class Trainer(Compiled):
         with self._exclusive("evaluate"):
             source: Dataset | Batches
             if is_batches(x):
-                refuse_beside_batches(y=y, sample_weight=sample_weight, batch_size=batch_size)
+                refuse_beside_batches(y=y, sample_weight=sample_weight)
+                warn_of_batch_size(batch_size)
                 source = Batches(x, steps_name="steps")
                 objectives = self._objectives_of(*source.peek()[:2], "evaluate")
             else:
@@ -259,6 +265,7 @@ class Trainer(Compiled):
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
         parts: Iterable[Any]
         if is_batches(x):
+            warn_of_batch_size(batch_size)
             source = Batches(x, steps_name="steps")
             self._build_for(source.peek()[0])
             parts, n_batches = source.epoch(self._unlabelled, count), count or source.num_batches

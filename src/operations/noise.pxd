@@ -4,11 +4,12 @@
 
 from libc.stdint cimport uint64_t
 
-from plan cimport (ALPHA_DROPOUT, DROPOUT, GAUSSIAN_DROPOUT, GAUSSIAN_NOISE, Operation, Sizes, Step, Workspace,
-                   is_training)
+from plan cimport (ALPHA_DROPOUT, DROPOUT, GAUSSIAN_DROPOUT, GAUSSIAN_NOISE, MAX_INTEGERS, Operation, Sizes, Step,
+                   Workspace, is_training)
 from random cimport dropout_mask, normal_numbers
 from rows cimport copy_rows
 from simd cimport real
+from step cimport same_shape
 
 # Numbers of an operation.
 cdef enum:
@@ -19,6 +20,22 @@ cdef enum:
     STREAM = 0     # integers
     HAS_SEED       # whether the stream is the layer's own, whatever the model's seed
     ALWAYS         # whether it draws in inference, too
+    ONE_SAMPLE     # whether all samples of a batch have one mask
+    RUN_COUNT      # 0 where every element of a sample is drawn by itself
+    RUNS           # sizes whose product is a sample's: along every other one, from the second on, the mask repeats itself
+
+
+cdef inline bint noise_fits(const Sizes *s) noexcept nogil:
+    """The output like the input; the sizes along which a mask repeats itself are those of a sample"""
+    cdef Py_ssize_t size = 1, n_runs = s.operation.integers[RUN_COUNT]
+    cdef int i
+    if not 0 <= n_runs <= MAX_INTEGERS - RUNS:
+        return False
+    for i in range(<int> n_runs):
+        if not 0 < s.operation.integers[RUNS + i] <= s.input.rows * s.input.width:
+            return False
+        size *= s.operation.integers[RUNS + i]
+    return same_shape(s) and (s.operation.integers[RUN_COUNT] == 0 or size == s.input.rows * s.input.width)
 
 
 cdef inline void noise_needs(const Sizes *s, Operation *operation) noexcept nogil:
@@ -40,13 +57,40 @@ cdef inline void draw(real *factors, const Operation *operation, const Workspace
     cdef real offset = 1 if operation.kind == GAUSSIAN_DROPOUT else 0
     cdef Py_ssize_t i
     if operation.kind == DROPOUT:
-        dropout_mask(factors, n, first, strength, <real> (1 / (1 - strength)), seed, step)
+        dropout_mask(factors, n, first, strength, <real> (1 / (1 - strength) if strength < 1 else 0), seed, step)
     elif operation.kind == ALPHA_DROPOUT:
         dropout_mask(factors, n, first, strength, <real> operation.reals[FACTOR], seed, step)
     else:
         normal_numbers(factors, n, first, seed, step)
         for i in range(n):
             factors[i] = offset + <real> strength * factors[i]
+
+
+cdef inline Py_ssize_t place_in_mask(const Operation *operation, Py_ssize_t element) noexcept nogil:
+    """Never behind the element's own place."""
+    cdef Py_ssize_t place = 0, factor = 1, size
+    cdef int i
+    for i in range(<int> operation.integers[RUN_COUNT] - 1, -1, -1):
+        size = operation.integers[RUNS + i]
+        if i % 2 == 0:
+            place += element % size * factor
+            factor *= size
+        element //= size
+    return place
+
+
+cdef inline void draw_shared(real *factors, const Operation *operation, const Workspace *workspace, Py_ssize_t n_samples,
+                             Py_ssize_t size) noexcept nogil:
+    """factors (n_samples, size): masks of fewer elements, repeated along some axes
+
+    They are drawn to the front and spread from the back, so that none is overwritten before it is read.
+    """
+    cdef Py_ssize_t mask_size = place_in_mask(operation, size - 1) + 1, s, e
+    cdef bint one = operation.integers[ONE_SAMPLE] != 0
+    draw(factors, operation, workspace, mask_size * (1 if one else n_samples), 0 if one else workspace.first * mask_size)
+    for s in range(n_samples - 1, -1, -1):
+        for e in range(size - 1, -1, -1):
+            factors[s * size + e] = factors[(0 if one else s * mask_size) + place_in_mask(operation, e)]
 
 
 cdef inline void noise_forward(const Step *s, real **tensors) noexcept nogil:
@@ -63,7 +107,10 @@ cdef inline void noise_forward(const Step *s, real **tensors) noexcept nogil:
     if not is_drawing(operation, s.workspace):
         copy_rows(y, x, s.n_rows, width, s.y_row, s.x_row)
         return
-    draw(f, operation, s.workspace, s.n_rows * width, s.workspace.first * s.input.rows * width)
+    if operation.integers[RUN_COUNT]:
+        draw_shared(f, operation, s.workspace, s.n_rows // s.input.rows, s.input.rows * width)
+    else:
+        draw(f, operation, s.workspace, s.n_rows * width, s.workspace.first * s.input.rows * width)
     for _r in range(s.n_rows):
         if operation.kind == GAUSSIAN_NOISE:
             for c in range(width):

@@ -10,7 +10,7 @@ from dense cimport dense_backward, dense_fits, dense_forward, dense_needs
 from embedding cimport embedding_backward, embedding_fits, embedding_forward
 from merging cimport (concatenate_backward, concatenate_fits, concatenate_forward, dot_backward, dot_fits, dot_forward,
                       merge_backward, merge_fits, merge_forward, merge_needs)
-from noise cimport noise_backward, noise_forward, noise_needs
+from noise cimport noise_backward, noise_fits, noise_forward, noise_needs
 from normalization cimport (batch_normalization_backward, batch_normalization_fits, batch_normalization_forward,
                             batch_normalization_needs, row_normalization_backward, row_normalization_fits,
                             row_normalization_forward, row_normalization_needs)
@@ -56,13 +56,13 @@ cdef inline void list_operations(OperationTraits *rows) noexcept nogil:
                            reshape_backward)
     rows[PERMUTE] = traits("permute", permutation_fits, NULL, permute_forward, permute_forward, permute_backward,
                            permute_backward)
-    rows[DROPOUT] = traits("dropout", same_shape, noise_needs, noise_forward, noise_forward, noise_backward,
+    rows[DROPOUT] = traits("dropout", noise_fits, noise_needs, noise_forward, noise_forward, noise_backward,
                            noise_backward)
-    rows[ALPHA_DROPOUT] = traits("alpha_dropout", same_shape, noise_needs, noise_forward, noise_forward, noise_backward,
+    rows[ALPHA_DROPOUT] = traits("alpha_dropout", noise_fits, noise_needs, noise_forward, noise_forward, noise_backward,
                                  noise_backward)
-    rows[GAUSSIAN_DROPOUT] = traits("gaussian_dropout", same_shape, noise_needs, noise_forward, noise_forward,
+    rows[GAUSSIAN_DROPOUT] = traits("gaussian_dropout", noise_fits, noise_needs, noise_forward, noise_forward,
                                     noise_backward, noise_backward)
-    rows[GAUSSIAN_NOISE] = traits("gaussian_noise", same_shape, noise_needs, noise_forward, noise_forward,
+    rows[GAUSSIAN_NOISE] = traits("gaussian_noise", noise_fits, noise_needs, noise_forward, noise_forward,
                                   noise_backward, noise_backward)
     rows[BATCH_NORMALIZATION] = traits("batch_normalization", batch_normalization_fits, batch_normalization_needs,
                                        batch_normalization_forward, batch_normalization_forward,

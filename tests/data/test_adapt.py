@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_worded(arguments, message):
     [
         (X, "x must be a list of 2 arrays or a dict with the keys 'a', 'b'. Received: x of type ndarray"),
         ([X], "x must be a list of 2 arrays or a dict with the keys 'a', 'b'. Received: 1 arrays"),
-        ({"a": X, "b": X, "c": X}, "x must have the keys 'a', 'b'. Received: keys 'a', 'b', 'c'"),
+        ({"a": X, "c": X}, "x must have the keys 'a', 'b'. Received: keys 'a', 'c'"),
         ([X, X[:, :1]], "x[1] has 1 feature; the model expects 2. Received: x[1].shape=(10, 1)"),
         ({"a": X, "b": X[:3]}, "x['a'] and x['b'] must have the same number of rows."),
     ],

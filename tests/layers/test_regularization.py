@@ -21,6 +21,10 @@ RANDOM = {
     "gaussian_dropout": lambda **seed: layers.GaussianDropout(0.25, dtype="float64", **seed),
     "gaussian_noise": lambda **seed: layers.GaussianNoise(0.5, dtype="float64", **seed),
 }
+SHARED = {  # few masks are possible, so that one may follow itself
+    "dropout_of_samples": lambda **seed: layers.Dropout(0.25, noise_shape=(None, 1), dtype="float64", **seed),
+    "dropout_of_features": lambda **seed: layers.Dropout(0.25, noise_shape=(1, None), dtype="float64", **seed),
+}
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
@@ -50,6 +54,36 @@ def test_dropout_keeps_the_mean() -> None:
     assert abs((y == 0).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / y.size)
 
 
+@pytest.mark.parametrize("kind", [layers.Dropout, layers.AlphaDropout])
+@pytest.mark.parametrize(
+    "noise_shape",
+    [(None, 1, 6, 1), (None, 4, 1, 3), (None, None, 1, 1), (1, None, None, None), (1, 1, 6, 3), (None, 1, 1, 1)],
+)
+def test_a_noise_shape_repeats_the_mask_along_its_ones(kind: Any, noise_shape: tuple[int | None, ...]) -> None:
+    shape = (50, 4, 6, 3)
+    mask = drawn(kind(0.5, noise_shape=noise_shape, dtype="float64"), np.ones(shape))
+    first = mask[tuple(slice(1) if size == 1 else slice(None) for size in noise_shape)]
+    np.testing.assert_array_equal(mask, np.broadcast_to(first, shape))
+    assert len(np.unique(first)) == 2
+    for axis, size in enumerate(noise_shape):
+        if size != 1:
+            assert not (first == np.take(first, [0], axis)).all()
+
+
+def test_a_noise_shape_of_ones_drops_all_or_nothing() -> None:
+    layer = layers.Dropout(0.5, noise_shape=(1, 1), dtype="float64")
+    values = {y.flat[0] for y in (layer(X, training=True) / X for _ in range(20)) if np.ptp(y) < 1e-12}
+    assert {round(value, 12) for value in values} == {0.0, 2.0}
+
+
+def test_a_rate_of_one_drops_everything() -> None:
+    model = network(layers.Dropout(1.0, dtype="float64"))
+    first = model.get_weights()[0]
+    model.fit(X, Y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], first)
+    np.testing.assert_array_equal(drawn(layers.Dropout(1.0), X), np.zeros_like(X))
+
+
 def test_alpha_dropout_keeps_mean_and_variance() -> None:
     x = np.random.default_rng(1).normal(size=(400, 500))
     y = drawn(layers.AlphaDropout(0.25, dtype="float64"), x)
@@ -72,9 +106,9 @@ def test_gaussian_dropout_and_noise_have_their_deviation() -> None:
     assert abs(noise.std() - 0.5) < 0.01
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", [*RANDOM, *SHARED])
 def test_nothing_is_drawn_outside_training(name: str) -> None:
-    layer = RANDOM[name]()
+    layer = (RANDOM | SHARED)[name]()
     np.testing.assert_array_equal(layer(X), X)
     model = network(layer)
     np.testing.assert_array_equal(model.predict(X), model(X))
@@ -110,10 +144,10 @@ def test_a_seed_of_its_own_fixes_a_layer(name: str) -> None:
     assert not np.array_equal(drawn(first, X, 1), drawn(RANDOM[name](seed=7), X, 1))
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", [*RANDOM, *SHARED])
 @pytest.mark.parametrize("seed", [None, 6])
 def test_a_loaded_model_goes_on_bit_for_bit(name: str, seed: int | None, tmp_path: Path) -> None:
-    model = network(RANDOM[name](seed=seed))
+    model = network((RANDOM | SHARED)[name](seed=seed))
     model.fit(X, Y, epochs=2, batch_size=20, verbose=0)
     model.save(tmp_path / "model.safetensors")
     loaded = cnn_core.load_model(tmp_path / "model.safetensors")
@@ -123,14 +157,14 @@ def test_a_loaded_model_goes_on_bit_for_bit(name: str, seed: int | None, tmp_pat
         np.testing.assert_array_equal(kept, resumed)
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", [*RANDOM, *SHARED])
 def test_blocks_draw_what_the_whole_batch_draws(name: str) -> None:
     # A small network takes 2,000 samples in blocks; one with batch normalization takes them whole.
     x = np.random.default_rng(8).normal(size=(2000, 4))
     y = np.zeros((2000, 2))
     results = []
     for extra in ([], [layers.BatchNormalization(dtype="float64", trainable=False)]):
-        model = network(RANDOM[name](), *extra)
+        model = network((RANDOM | SHARED)[name](), *extra)
         if extra:
             extra[0].set_weights([np.full(8, np.sqrt(1.001)), np.zeros(8), np.zeros(8), np.ones(8)])
         model.layers[-1].set_weights([np.ones((8, 2)), np.zeros(2)])
@@ -239,10 +273,11 @@ def test_training_is_a_truth_value(training: Any) -> None:
             called(X, training=training)
 
 
-def test_noise_shapes_are_refused() -> None:
+@pytest.mark.parametrize("noise_shape", ["12", (5, 1), (0, 1), (None, -1), (None, 2.5), 3])
+def test_noise_shapes_that_mean_nothing_are_refused(noise_shape: Any) -> None:
     for cls in (layers.Dropout, layers.AlphaDropout):
-        with pytest.raises(ValueError, match="`noise_shape` must be None"):
-            cls(0.5, noise_shape=(None, 1))
+        with pytest.raises((TypeError, ValueError), match=r"`noise_shape` must .+\. Received: noise_shape="):
+            cls(0.5, noise_shape=noise_shape)
 
 
 # Penalties on activities
