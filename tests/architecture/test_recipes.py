@@ -2,6 +2,7 @@
 
 What is added stands in ADDITIONS, place by place in the order of the document, so that the two cannot part.
 """
+# ruff: noqa: E501  (lines of other files, as they stand there)
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ MOST_PLACES = {
 
 
 class Insertion(NamedTuple):
-    """Text that goes before (or with `after` behind) the first line that begins with an anchor; no anchor: a new file."""
+    """Text that goes before an anchor's first place, or `after` it; without an anchor it is a new file."""
 
     file: str
     anchor: str
@@ -223,7 +224,7 @@ loss, within = model.evaluate(x, y, verbose=0)
 np.testing.assert_allclose(loss, ((expected - y) ** 4).mean(), rtol=1e-12)
 np.testing.assert_allclose(within, (abs(expected - y) <= 1).mean(), rtol=1e-12)
 assert inspection.gradient_check(model, x, y)
-first = next(iter(model.gradients(x, y).values()))
+first = model.gradients(x, y)[0]
 model.fit(x, y, batch_size=6, verbose=0)
 np.testing.assert_allclose(model.get_weights()[0], w - 0.125 * first, rtol=1e-10)
 print(_core.instruction_set())
