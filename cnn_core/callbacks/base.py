@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -47,6 +48,15 @@ class Callback:
     epoch 0: 0.25
     0.25
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in vars(cls):
+            if name.startswith("on_") and not hasattr(Callback, name) and (meant := _nearest_hook(name)):
+                warnings.warn(
+                    f"{cls.__name__} defines `{name}`, which is no hook and is never called. Did you mean `{meant}`?",
+                    stacklevel=2,
+                )
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -125,6 +135,14 @@ class Callback:
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Do nothing; called when `predict` ends."""
+
+
+def _nearest_hook(name: str) -> str | None:
+    """Return the hook that a name is a slip of the pen for, None for the name of a method of one's own."""
+    import difflib  # only a mistake needs it
+
+    hooks = [each for each in dir(Callback) if each.startswith("on_")]
+    return next(iter(difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)), None)
 
 
 def is_overridden(callback: Any, hook: str) -> bool:

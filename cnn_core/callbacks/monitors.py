@@ -154,7 +154,7 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, remember the best, and stop when the patience is over."""
-        current = self._monitored(logs, "EarlyStopping watches")
+        current = self.get_monitor_value(logs)
         if current is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -169,6 +169,10 @@ class EarlyStopping(MonitorCallback):
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def get_monitor_value(self, logs: Logs | None) -> Any:
+        """Return the value of an epoch to compare, None if there is none; a subclass may take another one."""
+        return self._monitored(logs, "EarlyStopping watches")
 
     def _remember(self, epoch: int) -> None:
         self.best_epoch = epoch

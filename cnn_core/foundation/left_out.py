@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 from cnn_core.foundation.suggestions import did_you_mean
 
@@ -12,11 +12,15 @@ PAGE = "docs/keras.md"
 
 
 class Row(NamedTuple):
-    """A line of the table: who lacks which names, as patterns of `fnmatch`, and why; words are apart by spaces."""
+    """A line of the table: who lacks which names, as patterns of `fnmatch`, and why; words are apart by spaces.
+
+    `called` says that Keras calls methods of these names, so that a class which defines one counts on it.
+    """
 
     owners: str
     names: str
     why: str
+    called: bool = False
 
 
 # Modules go by their names in Keras, "keras" being the package itself; classes by their place in it.
@@ -138,6 +142,7 @@ ROWS = (
         "call train_step test_step predict_step make_*_function compute_loss compute_mask compute_metrics "
         "compute_output_spec stateless_* symbolic_call rematerialized_call jit_compile run_eagerly",
         "there is no Python code inside the loop that could be replaced",
+        called=True,
     ),
     Row(
         "Model Sequential layers.Layer",
@@ -154,9 +159,15 @@ ROWS = (
     ),
     Row(
         "optimizers.Optimizer",
-        "apply* build update_step assign* stateless_apply scale_loss set_weights variables add_* "
-        "finalize_variable_values load_own_variables save_own_variables",
-        "steps are made by native code; the state is `optimizer.state`",
+        "apply apply_gradients build update_step assign assign_add assign_sub stateless_apply scale_loss "
+        "finalize_variable_values",
+        "steps are made by native code",
+        called=True,
+    ),
+    Row(
+        "optimizers.Optimizer",
+        "set_weights variables add_* load_own_variables save_own_variables",
+        "the state is `optimizer.state`",
     ),
     Row(
         "metrics.Metric",
@@ -210,7 +221,37 @@ def missing(module: str, name: str, known: Iterable[str] = ()) -> AttributeError
     return AttributeError(text)
 
 
-def overridden(cls: type, owner: str) -> str | None:
+class RefusesPassedOver:
+    """Refuse objects of a subclass with a method that Keras would call and that nothing here does.
+
+    Attributes
+    ----------
+    owner : str
+        The class, as the table names it.
+    passed_over : dict of str to str
+        Methods that are there, but that training does not call, and why.
+    instead : str
+        What to define in their place.
+    """
+
+    owner: ClassVar[str]
+    passed_over: ClassVar[Mapping[str, str]] = {}
+    instead: ClassVar[str]
+    _never_called: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if not cls.__module__.startswith("cnn_core."):
+            cls._never_called = overridden(cls, cls.owner, cls.passed_over)
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+        """Refuse a class with methods that would be passed over in silence."""
+        if cls._never_called is not None:
+            raise TypeError(f"{cls._never_called}. {cls.instead}")
+        return super().__new__(cls)
+
+
+def overridden(cls: type, owner: str, passed_over: Mapping[str, str] | None = None) -> str | None:
     """Return what to say of a subclass that defines methods which Keras would call and this package does not.
 
     Examples
@@ -222,12 +263,13 @@ def overridden(cls: type, owner: str) -> str | None:
     >>> print(overridden(Double, "layers.Layer"))
     Double defines `call`, which is never called: there is no Python code inside the loop that could be replaced. ...
     """
-    rows = [row for row in ROWS if owner in row.owners.split() and "call" in row.names.split()]
+    reasons = {row.why for row in ROWS if row.called}
     for parent in cls.__mro__:
         if parent is object or parent.__module__.startswith("cnn_core."):
             continue
         for name in vars(parent):
-            if callable(vars(parent)[name]) and (reason := why(owner, name)) in [row.why for row in rows]:
+            reason = (passed_over or {}).get(name) or why(owner, name)
+            if callable(vars(parent)[name]) and (reason in reasons or name in (passed_over or {})):
                 return f"{cls.__name__} defines `{name}`, which is never called{_because(str(reason))}"
     return None
 

@@ -12,7 +12,6 @@ from weakref import ref
 
 import cnn_core.config as config
 import cnn_core.constraints as constraints
-import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
@@ -20,6 +19,7 @@ import cnn_core.network.block as block
 import cnn_core.regularizers as regularizers
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
@@ -44,7 +44,7 @@ def reset_names() -> None:
     _counters.clear()
 
 
-class Layer(CopiedWhole):
+class Layer(CopiedWhole, RefusesPassedOver):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, gives `compute_output_shape(input_shape)`
@@ -66,25 +66,18 @@ class Layer(CopiedWhole):
 
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
-    _never_called: ClassVar[str | None] = None  # what to say of methods that Keras would call
+    owner = "layers.Layer"
+    instead = (
+        "A layer of your own defines `emit`; layers.Lambda takes a NumPy function; a model is put together from layers"
+    )
     builds_once: ClassVar[bool] = True  # whether a second `build` would make the variables a second time
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls._never_called = left_out.overridden(cls, "layers.Layer")
         if "build" in vars(cls) and cls.builds_once:
             setattr(cls, "build", _once(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
-
-    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
-        """Refuse a class with methods that would be passed over in silence."""
-        if cls._never_called is not None:
-            raise TypeError(
-                f"{cls._never_called}. A layer of your own defines `emit`; layers.Lambda takes a NumPy function; "
-                "a model is put together from layers"
-            )
-        return super().__new__(cls)
 
     def __init__(
         self,

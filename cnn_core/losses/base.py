@@ -78,7 +78,7 @@ class Loss:
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         # A subclass of a built-in loss with another formula must not be trained with the built-in one.
-        if {"call", "gradient"} & vars(cls).keys() and "native" not in vars(cls):
+        if {"call", "value", "gradient"} & vars(cls).keys() and "native" not in vars(cls):
             cls.native = None
             cls.domain = vars(cls).get("domain")
 

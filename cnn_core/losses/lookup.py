@@ -98,12 +98,7 @@ def serialize(loss: Loss) -> dict[str, Any]:
 
 def _as_loss(target: Any) -> Loss:
     if isinstance(target, Loss):
-        overridden = type(target).call is not Loss.call
-        if overridden and type(target).gradient is Loss.gradient:
-            raise TypeError(
-                f"{type(target).__name__} defines call but not gradient(y_true, y_pred), which training needs: the "
-                "derivative of each row's value with respect to the row of y_pred"
-            )
+        _refuse_half_of(type(target))
         return target
     try:
         known = class_of.get(target)
@@ -117,6 +112,21 @@ def _as_loss(target: Any) -> Loss:
         "`loss` must be a name or a loss. A function of your own needs its gradient: pass an object with the methods "
         f"value(y_true, y_pred) and gradient(y_true, y_pred). Received: loss={validation.show(target)}"
     )
+
+
+def _refuse_half_of(cls: type[Loss]) -> None:
+    """Refuse a class that changes a loss where training does not look, or in one of two places only."""
+    if not cls.__call__.__module__.startswith("cnn_core."):
+        raise TypeError(
+            f"{cls.__name__} defines __call__, which training never calls: define call(y_true, y_pred), the value of "
+            "each row, and gradient(y_true, y_pred)"
+        )
+    own = [name for name in ("call", "value") if getattr(cls, name) is not getattr(Loss, name)]
+    if own and cls.gradient is Loss.gradient:
+        raise TypeError(
+            f"{cls.__name__} defines {own[0]} but not gradient(y_true, y_pred), which training needs: the "
+            "derivative of each row's value with respect to the row of y_pred"
+        )
 
 
 def resolve(identifier: Any, y_pred_width: int, y_true_shape: tuple[int | None, ...]) -> Loss | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cnn_core.foundation.display import show
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
-from cnn_core.models.nesting import nesting_with
+from cnn_core.models.nesting import Nested
 from cnn_core.models.predictor import compile_predictor
 from cnn_core.models.summary import format_summary
 from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @registry.register("Functional")
-class Model(Trainer, Layer):
+class Model(Trainer, Nested):
     """A network from inputs to outputs, put together by calling layers on symbols.
 
     Parameters
@@ -57,6 +57,10 @@ class Model(Trainer, Layer):
     """
 
     builds_once = False
+    passed_over: ClassVar[Mapping[str, str]] = {
+        "build": "models build themselves from the shape of their input",
+        "reset_metrics": "every epoch and every evaluation begins with new metrics",
+    }
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
@@ -71,7 +75,7 @@ class Model(Trainer, Layer):
         for name, count in names.items():
             if count > 1:
                 raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
-        self.nesting = nesting_with(layers, self)
+        self.hold(layers)
         self._interface = Interface.of(graph)
         self._graph: CallGraph | None = graph
         self._layers: list[Layer] = layers
@@ -467,6 +471,8 @@ class Model(Trainer, Layer):
         Layer.__setstate__(self, state)
         if self._graph is not None:
             self._use(self._graph)
+        else:
+            self.hold(self._layers)
 
 
 def layer_of(value: Any, custom_objects: Any) -> Layer:

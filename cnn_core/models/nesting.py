@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import ref
 
 from cnn_core.layers.base import Layer
 
 DEEPEST = 64  # models in models; a file's configuration, too, is bounded in depth
 
 
-def nesting_with(layers: Iterable[Layer], model: Layer) -> int:
-    """Return how deep a model of these layers is: 1, or one more than the deepest model among them.
+class Nested(Layer):
+    """A layer that holds layers.
 
-    Raises
-    ------
-    ValueError
-        If the model is among them or inside of one of them, or if they are nested too deep.
+    Attributes
+    ----------
+    nesting : int
+        How deep it is: 1, or one more than the deepest model that it has held.
     """
-    depth = 1
-    for layer in layers:
-        if any(each is model for each in _inside(layer)):
-            raise ValueError(f"A model cannot hold itself. Received: {layer.name!r} as a layer of {model.name!r}")
-        depth = max(depth, 1 + getattr(layer, "nesting", 0))
-    if depth > DEEPEST:
-        raise ValueError(
-            f"Models may be nested at most {DEEPEST} deep. Received: {model.name!r}, which would be {depth}"
-        )
-    return depth
+
+    nesting = 1
+    _holders: tuple[ref[Nested], ...] = ()
+
+    def hold(self, layers: Iterable[Layer]) -> None:
+        """Count with layers that are added.
+
+        Raises
+        ------
+        ValueError
+            If the model is among them or inside of one of them, or if it, or what holds it, would be nested too deep.
+        """
+        inner = [layer for layer in layers if isinstance(layer, Nested)]
+        for model in inner:
+            if any(each is self for each in _inside(model)):
+                raise ValueError(f"A model cannot hold itself. Received: {model.name!r} as a layer of {self.name!r}")
+        depth = max((1 + model.nesting for model in inner), default=1)
+        around = list(enumerate(_around(self)))
+        for above, models in around:
+            if depth + above > DEEPEST:
+                raise ValueError(
+                    f"Models may be nested at most {DEEPEST} deep. "
+                    f"Received: {models[0].name!r}, which would be {depth + above}"
+                )
+        for above, models in around:
+            for model in models:
+                model.nesting = max(model.nesting, depth + above)
+        for model in inner:
+            model._holders = (*(each for each in model._holders if each() not in (None, self)), ref(self))
+
+
+def _around(model: Nested) -> Iterable[list[Nested]]:
+    """Yield the model, those that hold it, those that hold these and so on, each as often as it is on another level."""
+    level = [model]
+    while level:
+        yield level
+        holders = [holder for each in level for found in each._holders if (holder := found()) is not None]
+        level = list({id(each): each for each in holders}.values())
 
 
 def _inside(layer: Layer) -> Iterable[Layer]:

@@ -10,7 +10,6 @@ from cnn_core.data.adapt import feature_shape
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.model import Model, layer_of
-from cnn_core.models.nesting import nesting_with
 from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.training.trainer import Trainer
 
@@ -41,7 +40,6 @@ class Sequential(Model):
         self._layers = []
         self._graph = None
         self._first: Symbol | None = None
-        self.nesting = 1
         taken: dict[str, Layer] = {}
         for layer in layers or ():
             self._append(layer, taken)
@@ -77,7 +75,7 @@ class Sequential(Model):
             raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
         if taken.setdefault(layer.name, layer) is not layer:
             raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
-        self.nesting = nesting_with([*self._layers, layer], self)
+        self.hold([layer])
         if not self._layers and self._first is None:
             self._first = _input_of(layer)
         self._layers.append(layer)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers.schedules as schedules
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
 from cnn_core.optimizers.schedules import LearningRateSchedule
 
@@ -60,7 +61,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer(CopiedWhole):
+class Optimizer(CopiedWhole, RefusesPassedOver):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::
@@ -109,6 +110,8 @@ class Optimizer(CopiedWhole):
     """
 
     native: ClassVar[str]
+    owner = "optimizers.Optimizer"
+    instead = "A learning rate of your own is a function or a schedule; a callback may change weights between batches"
     _hyperparameters: ClassVar[tuple[str, ...]] = ()
 
     __signature__ = _Signature()

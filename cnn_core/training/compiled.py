@@ -57,7 +57,7 @@ class Compiled:
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
             "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_interface",
-            "calls", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
+            "calls", "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
         }
     )  # fmt: skip
 

@@ -137,6 +137,25 @@ def test_a_class_with_methods_that_are_never_called_is_refused(base: Any, method
             cls()
 
 
+@pytest.mark.parametrize("method", ["build", "reset_metrics"])
+@pytest.mark.parametrize("base", [cnn_core.Model, cnn_core.Sequential])
+def test_a_model_with_methods_that_training_passes_over_is_refused(base: Any, method: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Own defines `{method}`, which is never called: .*docs/keras\.md"):
+        type("Own", (base,), {method: lambda self, *arguments: None})()
+
+
+@pytest.mark.parametrize("method", ["update_step", "apply", "apply_gradients", "build", "assign", "scale_loss"])
+@pytest.mark.parametrize("base", [cnn_core.optimizers.Optimizer, cnn_core.optimizers.Adam])
+def test_an_optimizer_with_steps_of_its_own_is_refused(base: Any, method: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Own defines `{method}`, which is never called: steps are made by native"):
+        type("Own", (base,), {method: lambda self, *arguments: None})(0.1)
+
+
+def test_an_optimizer_may_have_methods_and_state_that_keras_does_not_call() -> None:
+    own = type("Own", (cnn_core.optimizers.Adam,), {"variables": lambda self: [], "applied": lambda self: 0})
+    assert own(0.1).applied() == 0
+
+
 def test_the_page_lists_nothing_that_keras_has_not() -> None:
     idle = [
         pattern

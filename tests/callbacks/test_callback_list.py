@@ -168,3 +168,20 @@ class TestCallbackList:
 
         assert not CallbackList(Foreign()).needs_batch_hooks("train")
         assert CallbackList(Busy()).needs_batch_hooks("train")
+
+    @pytest.mark.parametrize(
+        ("slip", "hook"),
+        [
+            ("on_epoch_ends", "on_epoch_end"),
+            ("on_epoch_begins", "on_epoch_begin"),
+            ("on_train_batch_ended", "on_train_batch_end"),
+            ("on_trian_end", "on_train_end"),
+        ],
+    )
+    def test_a_misspelt_hook_is_told(self, slip: str, hook: str):
+        with pytest.warns(UserWarning, match=f"^Own defines `{slip}`, which is no hook .* Did you mean `{hook}`"):
+            type("Own", (Callback,), {slip: lambda self, *arguments: None})
+
+    def test_methods_of_ones_own_are_not(self):
+        own = {name: lambda self: None for name in ("on_improvement", "on_plateau", "on_nonfinite_loss", "one")}
+        assert issubclass(type("Own", (Callback,), own), Callback)

@@ -144,6 +144,15 @@ class TestEarlyStopping:
         assert n_epochs == 5
         assert callback.best == 0.9
 
+    def test_a_subclass_may_take_another_value(self):
+        class Smoothed(EarlyStopping):
+            def get_monitor_value(self, logs):
+                return round(logs["val_loss"])
+
+        callback = Smoothed(patience=1)
+        together = train(FakeModel(), callback, epochs_of([1.4, 1.2, 0.6]))
+        assert (callback.best, len(together.history.epoch)) == (1, 2)
+
     def test_restoring_before_anything_was_monitored(self):
         callback, model, _ = self.run([1.0, 2.0], start_from_epoch=5, restore_best_weights=True)
         assert callback.best_weights is None

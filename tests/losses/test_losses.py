@@ -488,3 +488,31 @@ def test_weights_below_zero_are_divided_by_their_sum_in_training_too(weights):
     assert model.train_on_batch(x, y, sample_weight=np.array(weights)) == pytest.approx(expected, rel=1e-12)
     slope = (weights[0] * 2 * 1 * 1 + weights[1] * 2 * 7 * 3) / total
     np.testing.assert_allclose(model.layers[0].kernel.numpy(), [[2 - 0.01 * slope]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("call", "Own defines call but not gradient"),
+        ("value", "Own defines value but not gradient"),
+        ("__call__", "Own defines __call__, which training never calls: define call"),
+    ],
+)
+@pytest.mark.parametrize("base", [Loss, losses.MeanSquaredError, losses.SparseCategoricalCrossentropy])
+def test_a_loss_that_training_would_compute_otherwise_is_refused(base, method, message):
+    with pytest.raises(TypeError, match=f"^{message}"):
+        losses.get(type("Own", (base,), {method: lambda self, y_true, y_pred: 0.0})())
+
+
+def test_a_built_in_loss_with_another_value_trains_by_it():
+    class Doubled(losses.MeanSquaredError):
+        def value(self, y_true, y_pred):
+            return 2 * ((y_pred - y_true) ** 2).mean(axis=-1)
+
+        def gradient(self, y_true, y_pred):
+            return 4 * (y_pred - y_true) / y_pred.shape[-1]
+
+    model = cnn_core.Sequential([cnn_core.Input((1,)), cnn_core.layers.Dense(1, "linear", False, "ones")])
+    model.compile("sgd", Doubled())
+    assert model.train_on_batch(np.array([[1.0]]), np.array([[4.0]])) == 18.0  # 2 (1 - 4)^2
+    np.testing.assert_allclose(model.get_weights()[0], [[1.12]], rtol=1e-6)  # 1 - 0.01 * 2 * 2 (1 - 4)

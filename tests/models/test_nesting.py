@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 import cnn_core
 from cnn_core import layers
-from cnn_core.models.nesting import DEEPEST
+from cnn_core.models.nesting import DEEPEST, Nested
 
 
 def chain(depth: int) -> cnn_core.Sequential:
@@ -53,3 +55,26 @@ def test_a_model_cannot_hold_itself() -> None:
         with pytest.raises(ValueError, match=re.escape(f"cannot hold itself. Received: {layer.name!r}")):
             inner.add(layer)
     assert inner.predict(np.ones((1, 3)), verbose=0).shape == (1, 2)
+
+
+@pytest.mark.parametrize("copied", [lambda model: model, copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_models_that_grow_inside_of_others_are_counted(copied) -> None:
+    outer = inner = cnn_core.Sequential(name="outer")
+    for _ in range(DEEPEST - 1):
+        inner.add(cnn_core.Sequential())
+        inner = inner.layers[0]
+    outer = inner = copied(outer)
+    while inner.layers:
+        inner = inner.layers[0]
+    with pytest.raises(ValueError, match=rf"Received: 'outer', which would be {DEEPEST + 1}$"):
+        inner.add(cnn_core.Sequential())
+    inner.add(layers.Dense(2))
+    assert outer.predict(np.ones((1, 3)), verbose=0).shape == (1, 2)
+
+
+def test_what_is_added_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    hold = Nested.hold
+    monkeypatch.setattr(Nested, "hold", lambda self, added: (seen.extend(added), hold(self, added))[1])
+    model = cnn_core.Sequential([layers.Dense(1) for _ in range(20)])
+    assert seen == model.layers
