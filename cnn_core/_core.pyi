@@ -10,7 +10,7 @@ _Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 _Status: TypeAlias = Literal["finished", "out of time", "diverged", "failed"]
 
 # offset, size, and factors of the learning rate, of epsilon and of the weight decay
-_Segment: TypeAlias = tuple[int, int, float, float, float]
+_ParameterGroup: TypeAlias = tuple[int, int, float, float, float]
 # offset, n_rows, n_cols; penalty, l1, l2, custom_penalty; constraint, axis, parameters, custom_constraint
 _Rule: TypeAlias = dict[str, Any]
 # (samples, sum of the batches' penalties, sum of each loss, (total, count) of each metric), sums over samples
@@ -76,7 +76,7 @@ class Optimizer:
         rule: str,
         hyperparameters: Iterable[float],
         tail: dict[str, Any],
-        segments: Sequence[_Segment],
+        groups: Sequence[_ParameterGroup],
         rules: Sequence[_Rule],
         tensors: Sequence[tuple[int, int]],
         parameters: _Array,

@@ -22,7 +22,7 @@ hypothesis.settings.load_profile("repeatable")
 
 @pytest.fixture(autouse=True, scope="session")
 def interrupts_arrive() -> Iterator[None]:
-    """Take Ctrl-C back where whoever started the tests has switched it off, as nohup and `&` in scripts do.
+    """Take Ctrl-C back where the tests were started with it switched off, as nohup and `&` in scripts do.
 
     Tests interrupt themselves, and one that is not interrupted would not end.
     """

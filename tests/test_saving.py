@@ -167,7 +167,7 @@ def test_state_is_stored_by_variable(tmp_path: Path) -> None:
         "a/kernel": (4, 3), "a/bias": (3,), "b/kernel": (3, 2), "b/bias": (2,),
         "cnn_core.optimizer/momentum/b/kernel": (3, 2), "cnn_core.optimizer/momentum/b/bias": (2,),
     }  # fmt: skip
-    # Thawed since: what has no state yet begins with none.
+    # Unfrozen since: what has no state yet begins with none.
     model.layers[0].trainable = True
     model.save(tmp_path / "model")
     tensors, _ = model_file.read(tmp_path / "model")

@@ -106,10 +106,10 @@ class CallbackList(Callback):
 
     def on_nonfinite_loss(self, batch: int, loss: float) -> bool:
         """Tell every callback; return whether one of them takes care of it."""
-        heard = [
+        answers = [
             callback.on_nonfinite_loss(batch, loss) for callback in self.callbacks if isinstance(callback, Callback)
         ]
-        return any(heard)
+        return any(answers)
 
     def _call(self, hook: str, *arguments: Any, logs: Mapping[str, Any] | None) -> Logs:
         shared = plain_logs(logs)

@@ -49,7 +49,7 @@ class MonitorCallback(Callback):
         return bool(value + self.min_delta < reference)
 
     def _higher_is_better(self) -> bool:
-        # Asked for late: the model's metrics exist only once it is trained.
+        # Found out late: the model's metrics exist only once it is trained.
         if self._higher is None:
             self._higher = self._direction() == "up" if self.mode == "auto" else self.mode == "max"
         return self._higher

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 for success, 2 for an error in the arguments or in a file that they name, 70 for a fault of this library, 130
-        after Ctrl-C, 141 when whoever read the output has gone.
+        after Ctrl-C, 141 when the reader of the output has gone.
 
     Examples
     --------

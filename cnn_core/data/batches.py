@@ -159,7 +159,7 @@ class Batches:
         """Tell whether no epoch can follow, because the source could be walked only once."""
         if not self.exhausted:
             return False
-        self._current = self._start(None)  # some iterators begin anew after they have ended
+        self._current = self._start(None)  # some iterators begin again after they have ended
         try:
             self._ahead[0] = next(self._current)
         except StopIteration:

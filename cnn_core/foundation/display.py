@@ -37,7 +37,7 @@ def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
         stream.write(printable(text + end, stream))
         if hasattr(stream, "flush"):
             stream.flush()
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader has seen enough
         pass
     except (OSError, ValueError) as error:  # a full disk, or a closed file
         _tell(error)

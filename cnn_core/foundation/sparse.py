@@ -1,6 +1,6 @@
 """SciPy's sparse matrices, looked at before anything converts them.
 
-SciPy leaves the arrays of a matrix to whoever fills them in, and its own conversions follow an index that lies outside
+SciPy leaves the arrays of a matrix to the caller, and its own conversions follow an index that lies outside
 them. Knows the formats by their attributes and does not import SciPy.
 """
 

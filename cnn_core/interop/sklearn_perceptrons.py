@@ -118,7 +118,7 @@ def to_sklearn(model: Any) -> Any:
     Returns
     -------
     sklearn.neural_network.MLPClassifier or MLPRegressor
-        It predicts; `fit` begins anew.
+        It predicts; `fit` begins again.
 
     Raises
     ------

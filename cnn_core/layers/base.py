@@ -40,7 +40,7 @@ def unique_name(prefix: str) -> str:
 
 
 def reset_names() -> None:
-    """Start counting anew, so that the next Dense is called "dense" again."""
+    """Start counting again, so that the next Dense is called "dense" again."""
     _counters.clear()
 
 
@@ -292,7 +292,7 @@ class Layer(CopiedWhole, RefusesPassedOver):
         Returns
         -------
         numpy.ndarray or Symbol
-            Of the same shape as `compute_output_shape` tells. Random layers draw anew at each call.
+            Of the same shape as `compute_output_shape` tells. Random layers draw new numbers at each call.
         """
         training = None if training is None else validation.boolean(training, "training")
         leaves = flatten(inputs)

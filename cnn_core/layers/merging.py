@@ -186,9 +186,9 @@ class Concatenate(Merge):
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shapes = [plan.shapes[buffer] for buffer in inputs]
         (joined,) = sample_axes(self.axis, (None, *shapes[0]), self.name)
-        stretches = 0 if joined == len(shapes[0]) - 1 else math.prod(shapes[0][:joined])
+        segments = 0 if joined == len(shapes[0]) - 1 else math.prod(shapes[0][:joined])
         shape = self.compute_output_shape([(None, *shape) for shape in shapes])[1:]
-        return [plan.add("concatenate", inputs, shape, layer=self.name, integers=[stretches])]
+        return [plan.add("concatenate", inputs, shape, layer=self.name, integers=[segments])]
 
 
 @registry.register()

@@ -31,7 +31,7 @@ class _BinaryMargin(Loss):
 
 @registry.register()
 class Hinge(_BinaryMargin):
-    """Ask for a margin: `v = mean_j max(1 - y_j p_j, 0)` with targets -1 and 1 (0 and 1 are converted).
+    """Require a margin: `v = mean_j max(1 - y_j p_j, 0)` with targets -1 and 1 (0 and 1 are converted).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def hinge(y_true: Any, y_pred: Any) -> Array:
 
 @registry.register()
 class SquaredHinge(_BinaryMargin):
-    """Ask for a margin and square what is missing: `v = mean_j max(1 - y_j p_j, 0)^2`; targets as for `Hinge`.
+    """Require a margin and square what is missing: `v = mean_j max(1 - y_j p_j, 0)^2`; targets as for `Hinge`.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Array:
 
 @registry.register()
 class CategoricalHinge(Loss):
-    """Ask for a margin between the right class and the best wrong one.
+    """Require a margin between the right class and the best wrong one.
 
     `v = max(neg - pos + 1, 0)`, `pos = sum_j y_j p_j`, `neg = max_j (1 - y_j) p_j`; targets are 0 and 1.
 

@@ -186,7 +186,7 @@ class CallGraph:
         """Return inputs and layers in Keras's order, in which `get_weights` lists the weights of a model.
 
         By falling depth, which is the number of calls on the longest way to an output; those of the same depth as a
-        walk from the outputs back to the inputs comes upon them.
+        walk from the outputs back to the inputs reaches them.
         """
         depths: dict[int, int] = {}  # of nodes and input symbols
         of_parts: dict[int, int] = {}  # of layers and input symbols
@@ -203,7 +203,7 @@ class CallGraph:
         return sorted(parts, key=lambda part: (-of_parts[id(part)], met.get(id(part), -1)))
 
     def _met(self) -> dict[int, int]:
-        """Number layers and input symbols as a walk from the outputs, depth first, comes upon them."""
+        """Number layers and input symbols as a walk from the outputs, depth first, reaches them."""
         known = {id(symbol) for symbol in self.inputs}
         met: dict[int, int] = {}
         visited: set[int] = set()

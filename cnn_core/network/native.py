@@ -1,6 +1,6 @@
 """Native objects by keyword: networks bound to arrays, passes, optimizers, and runs of batches. Floor 3.
 
-Whoever trains or looks inside makes them here: the model's loop, inspection, and both houses of estimators.
+All who train or look inside make them here: the model's loop, inspection, and both families of estimators.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ def optimizer_over(
     rule: str = "sgd",
     numbers: Sequence[float] = (0.0, 0.0),
     slots: Sequence[Array] = (),
-    segments: Sequence[Any] = (),
+    groups: Sequence[Any] = (),
     rules: Sequence[Any] = (),
     tensors: Sequence[tuple[int, int]] = (),
     average: Array | None = None,
     accumulator: Array | None = None,
     **tail: Any,
 ) -> _core.Optimizer:
-    """Return a native optimizer of a flat vector. Without segments it moves nothing, and its rules still count.
+    """Return a native optimizer of a flat vector. Without groups it moves nothing, and its rules still count.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def optimizer_over(
         The rule's hyperparameters in native order.
     slots : sequence of numpy.ndarray of shape (size,)
         Its memory.
-    segments : sequence of tuple
+    groups : sequence of tuple
         What moves: offset, size, and factors of the learning rate, of epsilon and of the weight decay.
     rules : sequence of dict
         Penalties and constraints.
@@ -151,7 +151,7 @@ def optimizer_over(
     if not tail.keys() <= TAIL.keys():
         raise TypeError(f"An optimizer may also have {', '.join(TAIL)}. Received: {', '.join(tail)}")
     return _core.Optimizer(
-        rule, tuple(numbers), {**TAIL, **tail}, segments, rules, tensors, parameters, gradients, list(slots), average,
+        rule, tuple(numbers), {**TAIL, **tail}, groups, rules, tensors, parameters, gradients, list(slots), average,
         accumulator,
     )  # fmt: skip
 

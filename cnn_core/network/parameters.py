@@ -94,19 +94,19 @@ class ParameterVector:
         self._nadam_reached = iterations, product
         return product
 
-    def segments(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, float]]:
+    def groups(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, float]]:
         """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one."""
-        segments: list[tuple[int, int, float, float, float]] = []
+        groups: list[tuple[int, int, float, float, float]] = []
         for variable, offset in zip(self.variables, self.offsets, strict=True):
             decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
             decay = variable.decay_multiplier if decays else 0.0
             settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
-            if segments and segments[-1][2:] == settings:
-                first = segments[-1][0]
-                segments[-1] = (first, offset + variable.size - first, *settings)
+            if groups and groups[-1][2:] == settings:
+                first = groups[-1][0]
+                groups[-1] = (first, offset + variable.size - first, *settings)
             else:
-                segments.append((offset, variable.size, *settings))
-        return segments
+                groups.append((offset, variable.size, *settings))
+        return groups
 
     def rules(self) -> list[dict[str, Any]]:
         """Return what only some variables have: penalties and constraints."""
@@ -156,7 +156,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
 def _move_state(
     optimizer: Optimizer, parameters: ParameterVector, owners: Sequence[Variable | None], sizes: Sequence[int]
 ) -> None:
-    """Lay the state out anew, for other variables than before: layers were frozen, thawed, added or taken off."""
+    """Lay the state out again, for other variables than before: layers were frozen, unfrozen, added or removed."""
     known = {id(variable) for variable in parameters.variables}
     if optimizer.state and owners and not any(id(owner) in known for owner in owners):
         raise ValueError(
@@ -198,9 +198,9 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
             parameters.kept_penalties[penalties] = optimizer_over(*vectors, rules=rules)
         return parameters.kept_penalties[penalties]
     name, hyperparameters = optimizer.rule()
-    tail, state, segments = _tail(optimizer), optimizer.state, parameters.segments(optimizer)
+    tail, state, groups = _tail(optimizer), optimizer.state, parameters.groups(optimizer)
     # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
-    depends_on = (optimizer, name, hyperparameters, tail, segments, list(map(id, state.values())))
+    depends_on = (optimizer, name, hyperparameters, tail, groups, list(map(id, state.values())))
     if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
         adopt_state(optimizer, parameters)
         depends_on = (*depends_on[:-1], list(map(id, state.values())))
@@ -210,7 +210,7 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
             rule=name,
             numbers=hyperparameters,
             slots=[state[slot] for slot, _ in optimizer.slots()],
-            segments=segments,
+            groups=groups,
             rules=parameters.rules(),
             tensors=parameters.ranges(),
             average=state["average"] if optimizer.use_ema else None,

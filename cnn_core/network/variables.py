@@ -1,7 +1,7 @@
 """A parameter of a layer: its array, and what the optimizer needs to know of it.
 
 The array of a variable may move: a model that trains collects its variables in one flat vector, of which each variable
-then is a view. Whoever keeps addresses asks `Variable.moves` whether any variable has moved since.
+then is a view. Code that keeps addresses asks `Variable.moves` whether any variable has moved since.
 """
 
 from __future__ import annotations

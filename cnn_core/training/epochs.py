@@ -12,7 +12,7 @@ from cnn_core.callbacks import CallbackList
 from cnn_core.network.native import Status
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
-from cnn_core.training.segments import BatchSource, Epoch, Stretch
+from cnn_core.training.segments import BatchSource, Epoch, Segment
 from cnn_core.training.totals import Taken, Totals
 
 
@@ -42,19 +42,19 @@ def run_epoch(
     epoch = epoch or Epoch()
     hooks = _batch_hooks(callbacks, training)
     totals.batches = epoch.first_batch
-    for stretch, first, end in source.stretches(epoch):
+    for segment, first, end in source.segments(epoch):
         reached = first
         while reached < end:
             if hooks is not None:
                 hooks[0](totals.batches)
             before, last = reached, end if hooks is None else reached + 1
             model._hold_variables()
-            status, reached = _run_slice(model, stretch, before, last, training)
-            totals.add(stretch.native.take_totals())
-            stretch.measure(before, reached)
+            status, reached = _run_slice(model, segment, before, last, training)
+            totals.add(segment.native.take_totals())
+            segment.measure(before, reached)
             totals.batches += reached - before
             if status == Status.DIVERGED:
-                _diverged(model, stretch.native.last_loss, totals, epoch, callbacks, training)
+                _diverged(model, segment.native.last_loss, totals, epoch, callbacks, training)
                 return
             shows = progress is not None and progress.shows_batches
             logs = totals.logs() if hooks is not None or shows else {}
@@ -68,7 +68,7 @@ def run_epoch(
 
 def run_epochs(
     model: Any,
-    stretch: Stretch,
+    segment: Segment,
     n_epochs: int,
     shuffle: bool,
     record: Callable[[int, list[dict[str, Any]]], None],
@@ -78,8 +78,8 @@ def run_epochs(
     Parameters
     ----------
     model : Model
-    stretch : Stretch
-        As `BatchSource.alone` returns it.
+    segment : Segment
+        As `BatchSource.sole_segment` returns it.
     n_epochs : int
     shuffle : bool
     record : callable
@@ -91,19 +91,19 @@ def run_epochs(
     NonFiniteLossError
         If a loss or gradient is not finite.
     """
-    optimizer, objectives, begun = model.optimizer, stretch.objectives, model._epochs_begun
-    epochs = _core.Epochs(stretch.native, (model._seed_for_training(), begun + 1) if shuffle else None)
+    optimizer, objectives, begun = model.optimizer, segment.objectives, model._epochs_begun
+    epochs = _core.Epochs(segment.native, (model._seed_for_training(), begun + 1) if shuffle else None)
     done, status = 0, ""
 
     def note() -> None:
-        optimizer.batches_seen = max(before, stretch.native.step)  # the weights are those after native.step steps
+        optimizer.batches_seen = max(before, segment.native.step)  # the weights are those after native.step steps
         model._epochs_begun = begun + done + epochs.n_done + epochs.begun
         record(done, [_logs(objectives, taken) for taken in epochs.totals()])
 
     while done < n_epochs and status != Status.DIVERGED and not model.stop_training:
         model._hold_variables()
         before = optimizer.batches_seen
-        rates = optimizer.learning_rates(before - epochs.next_batch, stretch.n_batches)
+        rates = optimizer.learning_rates(before - epochs.next_batch, segment.n_batches)
         try:
             # A schedule has other rates for every epoch.
             status = epochs(n_epochs - done if optimizer.schedule is None else 1, rates, before)
@@ -113,7 +113,7 @@ def run_epochs(
     if status == Status.DIVERGED:
         totals = Totals(objectives)
         totals.batches = epochs.next_batch
-        _diverged(model, stretch.native.last_loss, totals, Epoch(done), None, True)
+        _diverged(model, segment.native.last_loss, totals, Epoch(done), None, True)
 
 
 def _logs(objectives: Objectives, taken: Taken) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _logs(objectives: Objectives, taken: Taken) -> dict[str, Any]:
 
 
 def _finish(work: Callable[[], None]) -> None:
-    """Do work that may be done twice, to its end: an interrupt amid it is raised afterwards."""
+    """Do work that may be done twice, to its end: an interrupt during it is raised afterwards."""
     try:
         work()
     except BaseException:
@@ -139,19 +139,19 @@ def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, A
     return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
 
 
-def _run_slice(model: Any, stretch: Stretch, first: int, last: int, training: bool) -> tuple[str, int]:
+def _run_slice(model: Any, segment: Segment, first: int, last: int, training: bool) -> tuple[str, int]:
     if not training:
-        status, reached, _ = stretch.native(first, last, None, 0, stretch.order, False)
+        status, reached, _ = segment.native(first, last, None, 0, segment.order, False)
         return status, reached
     optimizer = model.optimizer
     before = optimizer.batches_seen
     last = first + 1 if optimizer.asks_every_batch else last
     rates = optimizer.learning_rates(before, last - first)
     try:
-        status, reached, _ = stretch.native(first, last, rates, before, stretch.order, True)
+        status, reached, _ = segment.native(first, last, rates, before, segment.order, True)
     finally:
         # Even if an interrupt arrives here: the weights are those after native.step steps.
-        optimizer.batches_seen = max(before, stretch.native.step)
+        optimizer.batches_seen = max(before, segment.native.step)
     return status, reached
 
 
@@ -172,7 +172,7 @@ def _reason(variables: Sequence[Any], training: bool) -> str:
     for variable in variables:
         wrong = int((~np.isfinite(variable.array)).sum())
         if wrong:
-            return f"The weights {variable.path!r} hold {wrong} values that are NaN or infinite: set them anew"
+            return f"The weights {variable.path!r} hold {wrong} values that are NaN or infinite: set them again"
     if not training:
         return "The model's outputs are too large for its loss"
     return (

@@ -20,7 +20,7 @@ from cnn_core.optimizers import LBFGS
 from cnn_core.training.epochs import run_epoch, run_epochs
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
-from cnn_core.training.segments import BatchSource, Epoch, Stretch
+from cnn_core.training.segments import BatchSource, Epoch, Segment
 from cnn_core.training.totals import Totals
 
 
@@ -72,24 +72,26 @@ def fit(
     if held_out is not None:
         measured = BatchSource(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
-    heard = _heard(model, callbacks)
-    batches.undisturbed = heard.only_records and not model.optimizer.asks_every_batch
-    heard.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
-    heard.on_train_begin()
+    callback_list = _callback_list(model, callbacks)
+    batches.undisturbed = callback_list.only_records and not model.optimizer.asks_every_batch
+    callback_list.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
+    callback_list.on_train_begin()
     resumption = model._take_resumption()
     first = plan.initial_epoch if resumption is None else resumption.epoch
     epochs = range(first, plan.epochs)
     watched = measured is not None or progress.verbose or resumption is not None or not batches.undisturbed
     logs: dict[str, Any] = {}
     try:
-        stretch = batches.alone() if epochs and not watched else None
-        if stretch is not None:
-            logs = _fit_unwatched(model, stretch, plan, heard, epochs)
+        segment = batches.sole_segment() if epochs and not watched else None
+        if segment is not None:
+            logs = _fit_unwatched(model, segment, plan, callback_list, epochs)
         else:
             for number in epochs:
                 if batches.has_ended(number):
                     break
-                logs = _fit_epoch(model, objectives, batches, measured, plan, heard, progress, number, resumption)
+                logs = _fit_epoch(
+                    model, objectives, batches, measured, plan, callback_list, progress, number, resumption
+                )
                 resumption = None
                 if model.stop_training:
                     break
@@ -98,22 +100,22 @@ def fit(
             if isinstance(each, Batches):
                 each.close()
     model.overwrite_with_average()
-    heard.on_train_end(logs)
-    assert heard.history is not None
-    return heard.history
+    callback_list.on_train_end(logs)
+    assert callback_list.history is not None
+    return callback_list.history
 
 
-def _heard(model: Any, callbacks: Any) -> CallbackList:
+def _callback_list(model: Any, callbacks: Any) -> CallbackList:
     """Return the callbacks as one, with a History among them, and tell them the model."""
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
-    if heard.history is None:
-        heard = CallbackList([*heard], add_history=True)
-    heard.set_model(model)
-    return heard
+    result = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
+    if result.history is None:
+        result = CallbackList([*result], add_history=True)
+    result.set_model(model)
+    return result
 
 
 def _fit_unwatched(
-    model: Any, stretch: Stretch, plan: FitPlan, callbacks: CallbackList, epochs: range
+    model: Any, segment: Segment, plan: FitPlan, callbacks: CallbackList, epochs: range
 ) -> dict[str, Any]:
     latest: dict[str, Any] = {}
 
@@ -123,7 +125,7 @@ def _fit_unwatched(
             callbacks.record(done, epochs[done : done + len(logs)], plain)
             latest.update(plain[-1])
 
-    run_epochs(model, stretch, len(epochs), plan.shuffle, record)
+    run_epochs(model, segment, len(epochs), plan.shuffle, record)
     return latest
 
 
@@ -179,18 +181,19 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure loss and metrics over a source for evaluation; see `Trainer.evaluate`."""
     progress = Progress(verbose, 1, batches.n_batches)
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
-    if heard is not callbacks:
-        heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": batches.n_batches})
+    nested = isinstance(callbacks, CallbackList)  # in the callbacks of `fit`
+    callbacks = callbacks if nested else CallbackList(callbacks, model=model)
+    if not nested:
+        callbacks.set_params({"verbose": progress.verbose, "epochs": 1, "steps": batches.n_batches})
     model.stop_evaluating = False
-    heard.on_test_begin()
+    callbacks.on_test_begin()
     progress.epoch_begin(0)
     totals = Totals(objectives)
-    run_epoch(model, batches, totals, False, heard, progress)
+    run_epoch(model, batches, totals, False, callbacks, progress)
     batches.rewind()
     logs = totals.logs()
     progress.epoch_end(dict(sorted(logs.items())), totals.batches)
-    heard.on_test_end(logs)
+    callbacks.on_test_end(logs)
     return logs
 
 
@@ -198,23 +201,23 @@ def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: An
     """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`."""
     model.stop_predicting = False
     progress = Progress(verbose, 1, n_batches)
-    heard = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
-    heard.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
-    heard.on_predict_begin()
+    callbacks = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
+    callbacks.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
+    callbacks.on_predict_begin()
     progress.epoch_begin(0)
-    followed = heard.needs_batch_hooks("predict")
+    followed = callbacks.needs_batch_hooks("predict")
     outputs = []
     for batch, part in enumerate(parts):
         if followed:
-            heard.on_predict_batch_begin(batch)
+            callbacks.on_predict_batch_begin(batch)
         outputs.append(model._predict_arrays(part))
         if followed:
-            heard.on_predict_batch_end(batch, {"outputs": model._pack_outputs(outputs[-1])})
+            callbacks.on_predict_batch_end(batch, {"outputs": model._pack_outputs(outputs[-1])})
         progress.update(batch + 1)
         if model.stop_predicting:
             break
     progress.epoch_end(batches_done=len(outputs))
-    heard.on_predict_end()
+    callbacks.on_predict_end()
     return [np.concatenate(column) for column in zip(*outputs, strict=True)]
 
 
@@ -224,7 +227,7 @@ def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: T
     if any(variable.constraint is not None for variable in parameters.variables):
         raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
     whole = source.whole()
-    native = Stretch(model, objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
+    native = Segment(model, objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
 
     def value_and_gradient(x: Array) -> tuple[float, Array]:
         parameters.values[...] = x

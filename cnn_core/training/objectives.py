@@ -364,7 +364,7 @@ class Objectives:
         return ["loss", *each_loss, *(each.label for each in self.metrics)]
 
     def reset(self) -> None:
-        """Let every metric start anew."""
+        """Reset every metric."""
         for each in self.metrics:
             each.metric.reset_state()
 

@@ -46,7 +46,7 @@ class Epoch(NamedTuple):
     stream: int | None = None
 
 
-class Stretch:
+class Segment:
     """A native pass over data in memory, with what Python measures beside it.
 
     Parameters
@@ -168,16 +168,16 @@ class BatchSource:
         self._class_weight = class_weight
         self.undisturbed = False
         self._optimizer: Any = None
-        self._stretch: Stretch | None = None
-        self._fed: Dataset | None = None  # what the stretch holds
+        self._segment: Segment | None = None
+        self._fed: Dataset | None = None  # what the segment holds
 
     def _look_at_optimizer(self) -> None:
-        """Begin anew if the optimizer, its state or its settings are others than before."""
+        """Begin again if the optimizer, its state or its settings are others than before."""
         model = self._model
         stepping = self._training and not isinstance(model.optimizer, LBFGS)
         optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
         if optimizer is not self._optimizer:
-            self._optimizer, self._stretch = optimizer, None
+            self._optimizer, self._segment = optimizer, None
 
     def use(self, data: Dataset) -> None:
         """Take these samples as one batch from now on."""
@@ -222,7 +222,7 @@ class BatchSource:
             raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
         return self._source.take(slice(None))
 
-    def alone(self) -> Stretch | None:
+    def sole_segment(self) -> Segment | None:
         """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
         optimizer = self._model.optimizer
         asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
@@ -236,14 +236,14 @@ class BatchSource:
         ):
             return None
         self._look_at_optimizer()
-        stretch = self._over(self._source)
-        return None if stretch.native.calls_python else stretch
+        segment = self._whole_segment(self._source)
+        return None if segment.native.calls_python else segment
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
         return BatchSource(self._model, self._objectives, self._source, self._batch_size, False, self._steps)
 
-    def stretches(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
+    def segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
         """Yield native passes, and the first of their batches to run and the one behind the last."""
         if self._optimizer is None or not self.undisturbed:
             self._look_at_optimizer()
@@ -264,27 +264,27 @@ class BatchSource:
         passed, place = divmod(place, -(-n // steps))
         return passed, place * steps, min((place + 1) * steps, n)
 
-    def _of_rows(self, data: Dataset, order: Array | None, first: int, last: int) -> Iterator[tuple[Stretch, int, int]]:
+    def _of_rows(self, data: Dataset, order: Array | None, first: int, last: int) -> Iterator[tuple[Segment, int, int]]:
         """Batches first..last - 1 of the samples in some order."""
         size = self._batch_size
         if data.in_memory:
-            stretch = self._over(data)
-            stretch.order = order
-            yield stretch, first, last
+            segment = self._whole_segment(data)
+            segment.order = order
+            yield segment, first, last
             return
         for batch in range(first, last):
             if order is None:
                 rows = data.slice(batch * size, min((batch + 1) * size, data.n)).take(slice(None))
             else:
                 rows = data.take(order[batch * size : (batch + 1) * size])
-            yield self._single(rows), 0, 1
+            yield self._one_batch(rows), 0, 1
 
-    def _over(self, data: Dataset) -> Stretch:
-        """The stretch of all of this data."""
-        held = self._stretch if self._fed is data else None
-        return held or self._holding(data, self._batch_size)
+    def _whole_segment(self, data: Dataset) -> Segment:
+        """The segment of all of this data."""
+        held = self._segment if self._fed is data else None
+        return held or self._segment_with(data, self._batch_size)
 
-    def _generated(self, epoch: Epoch) -> Iterator[tuple[Stretch, int, int]]:
+    def _generated(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
         assert isinstance(self._source, Batches)
         shuffle = None
         if epoch.stream is not None:
@@ -296,18 +296,18 @@ class BatchSource:
 
         for batch, data in enumerate(self._source.epoch(read, self._steps, shuffle)):
             if batch >= epoch.first_batch:
-                yield self._single(data), 0, 1
+                yield self._one_batch(data), 0, 1
 
-    def _single(self, data: Dataset) -> Stretch:
-        """A stretch of one batch."""
-        return self._holding(data.take(slice(None)), data.n)
+    def _one_batch(self, data: Dataset) -> Segment:
+        """A segment of one batch."""
+        return self._segment_with(data.take(slice(None)), data.n)
 
-    def _holding(self, data: Dataset, batch_size: int) -> Stretch:
-        """A stretch with this data; the memory of the one before is used again where it fits."""
-        if self._stretch is None or not self._stretch.feed(data):
-            self._stretch = Stretch(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
+    def _segment_with(self, data: Dataset, batch_size: int) -> Segment:
+        """A segment with this data; the memory of the one before is used again where it fits."""
+        if self._segment is None or not self._segment.feed(data):
+            self._segment = Segment(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
         self._fed = data
-        return self._stretch
+        return self._segment
 
     def _order(self, data: Dataset, stream: int) -> Array:
         """A permutation that depends on the model's seed and the stream alone."""

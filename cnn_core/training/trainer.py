@@ -104,7 +104,7 @@ class Trainer(Compiled):
             The share of the last rows that is set apart before shuffling.
         validation_data : tuple (x, y) or (x, y, sample_weight), generator or PyDataset
         shuffle : bool, default True
-            Whether the order of samples is drawn anew for every epoch.
+            Whether the order of samples is drawn again for every epoch.
         class_weight : dict from class to float, default None
         sample_weight : array-like, default None
         initial_epoch : int, default 0
@@ -346,7 +346,7 @@ class Trainer(Compiled):
         return self._pack_outputs(self._predict_arrays(x))
 
     def reset_metrics(self) -> None:
-        """Let every metric start anew; `fit`, `evaluate` and the calls for one batch do so by themselves."""
+        """Reset every metric; `fit`, `evaluate` and the calls for one batch do so by themselves."""
         if self._objectives is not None:
             self._objectives.reset()
 

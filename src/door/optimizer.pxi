@@ -2,7 +2,7 @@
 
 from libc.stdlib cimport free
 from optimizers cimport Optimizer as OptimizerStruct
-from optimizers cimport Segment, TensorRange, TensorRule
+from optimizers cimport ParameterGroup, TensorRange, TensorRule
 from simd cimport MAX_SLOTS, hyperparameter_named, rule_hyperparameters, rule_slots
 
 cimport constraints
@@ -26,7 +26,7 @@ cdef class Optimizer:
     hyperparameters : sequence of float, as the rule orders them
     tail : mapping with weight_decay, clip_value, clip_norm, global_clip_norm, average_momentum, average_period,
         accumulation, and optionally penalties_over_batch
-    segments : sequence of (offset, size, multiplier, epsilon_factor, decay)
+    groups : sequence of (offset, size, multiplier, epsilon_factor, decay)
     rules : sequence of dicts with offset, n_rows, n_cols and, where there are such, penalty, l1, l2, custom_penalty,
         constraint, axis, parameters, custom_constraint
     tensors : sequence of (offset, size)
@@ -39,7 +39,7 @@ cdef class Optimizer:
     cdef list python_objects
     cdef double weight_decay  # as it was given
 
-    def __cinit__(self, str rule, object hyperparameters, dict tail not None, object segments, object rules,
+    def __cinit__(self, str rule, object hyperparameters, dict tail not None, object groups, object rules,
                   object tensors, object parameters, object gradients, list slots not None, object average,
                   object accumulator):
         cdef int i
@@ -57,14 +57,14 @@ cdef class Optimizer:
         o.average_momentum, o.average_period = tail["average_momentum"], tail["average_period"]
         o.accumulation, o.nadam_product = tail["accumulation"], 1
         o.penalties_over_batch = tail.get("penalties_over_batch", False)
-        o.n_parameters, o.n_segments, o.n_rules = parameters.size, len(segments), len(rules)
+        o.n_parameters, o.n_groups, o.n_rules = parameters.size, len(groups), len(rules)
         o.n_tensors = len(tensors)
-        o.segments = <Segment *> allocate(o.n_segments, sizeof(Segment))
+        o.groups = <ParameterGroup *> allocate(o.n_groups, sizeof(ParameterGroup))
         o.rules = <TensorRule *> allocate(o.n_rules, sizeof(TensorRule))
         o.tensors = <TensorRange *> allocate(o.n_tensors, sizeof(TensorRange))
-        for i, (offset, size, multiplier, epsilon_factor, decay) in enumerate(segments):
+        for i, (offset, size, multiplier, epsilon_factor, decay) in enumerate(groups):
             self.check_range(offset, size)
-            o.segments[i] = Segment(offset, size, multiplier, epsilon_factor, decay)
+            o.groups[i] = ParameterGroup(offset, size, multiplier, epsilon_factor, decay)
         for i, (offset, size) in enumerate(tensors):
             self.check_range(offset, size)
             o.tensors[i] = TensorRange(offset, size)
@@ -108,7 +108,7 @@ cdef class Optimizer:
         if self.optimizer.rules != NULL:
             for i in range(self.optimizer.n_rules):
                 free(self.optimizer.rules[i].lengths)
-        free(self.optimizer.segments)
+        free(self.optimizer.groups)
         free(self.optimizer.rules)
         free(self.optimizer.tensors)
 

@@ -37,7 +37,7 @@ typedef struct {
 #undef FIELD
 } hyperparameters;
 
-/* What differs from step to step and from segment to segment. Double also for float parameters, so that 1 - beta_2 is
+/* What differs from step to step and from group to group. Double also for float parameters, so that 1 - beta_2 is
    rounded once, as in Keras. */
 typedef struct {
     double lr;

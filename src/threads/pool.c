@@ -282,7 +282,7 @@ static void prepare(int id) {
 }
 
 /* A forked child has one thread, whatever the others were doing; the locks of workers are prepared as they start. */
-static void start_afresh(void) {
+static void start_over(void) {
     prepare(0);
     atomic_store(&n_shares, 0);
     atomic_store(&n_started, 0);
@@ -366,7 +366,7 @@ void pool_set_width(int new_width) {
     if (new_width > POOL_MAX_WIDTH) new_width = POOL_MAX_WIDTH;
     if (!atomic_exchange(&initialized, 1)) { /* before the width first permits a job */
         prepare(0);
-        watch_forks(start_afresh);
+        watch_forks(start_over);
     }
     atomic_store(&width_limit, POOL_MAX_WIDTH);
     atomic_store(&width, new_width);

@@ -1,6 +1,6 @@
 # Optimizers: one sweep over the flat vector of parameters a step. Floor 1.
 # The order of a step is Keras's: penalties, clipping, weight decay, the rule, moving average, constraints.
-# Segments carry what differs between tensors; neighbours that do not differ are one segment.
+# Parameter groups carry what differs between tensors; neighbours that do not differ are one group.
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
@@ -16,7 +16,7 @@ from threads cimport pool_run
 cdef enum:
     SWEEP_CHUNK = 1 << 15  # parameters that are worth waking a thread for
 
-cdef struct Segment:
+cdef struct ParameterGroup:
     Py_ssize_t offset      # in the flat vectors
     Py_ssize_t size
     double multiplier      # of the learning rate
@@ -54,8 +54,8 @@ cdef struct Optimizer:
     Py_ssize_t accumulation    # steps whose gradients are averaged into one update (1: every step)
     bint penalties_over_batch  # penalties are divided by the batch's number (or weight) of samples
     Py_ssize_t n_parameters    # length of the flat vectors
-    Py_ssize_t n_segments
-    Segment *segments
+    Py_ssize_t n_groups
+    ParameterGroup *groups
     Py_ssize_t n_rules
     TensorRule *rules
     Py_ssize_t n_tensors       # for clipping by each tensor's norm
@@ -123,20 +123,20 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
             g[i] = min(max(g[i], -limit), limit)
 
 
-cdef inline void step_segment(const Optimizer *optimizer, const Segment *segment, real *w, const real *g,
+cdef inline void step_group(const Optimizer *optimizer, const ParameterGroup *group, real *w, const real *g,
                               double learning_rate, int64_t t) noexcept nogil:
-    """The rule's update of one segment; t counts updates from 1."""
+    """The rule's update of one group; t counts updates from 1."""
     cdef step_scalars s
     cdef real *slots[MAX_SLOTS]
     cdef int i
-    s.lr, s.t = learning_rate * segment.multiplier, t
-    s.shrink = 1 - optimizer.weight_decay * segment.decay * s.lr
-    s.epsilon_factor, s.nadam_product = segment.epsilon_factor, optimizer.nadam_product
+    s.lr, s.t = learning_rate * group.multiplier, t
+    s.shrink = 1 - optimizer.weight_decay * group.decay * s.lr
+    s.epsilon_factor, s.nadam_product = group.epsilon_factor, optimizer.nadam_product
     for i in range(MAX_SLOTS):
         slots[i] = NULL
         if optimizer.slots[i] != NULL:
-            slots[i] = <real *> optimizer.slots[i] + segment.offset
-    optimizer_step(w + segment.offset, slots, g + segment.offset, segment.size, optimizer.rule, &optimizer.numbers, &s)
+            slots[i] = <real *> optimizer.slots[i] + group.offset
+    optimizer_step(w + group.offset, slots, g + group.offset, group.size, optimizer.rule, &optimizer.numbers, &s)
 
 
 ctypedef struct Sweep:
@@ -150,18 +150,18 @@ ctypedef struct Sweep:
 
 
 cdef inline void update_chunk(Sweep *sweep, real *w, Py_ssize_t index) noexcept nogil:
-    """The update of the parameters [index * SWEEP_CHUNK, ...), segment by segment."""
+    """The update of the parameters [index * SWEEP_CHUNK, ...), group by group."""
     cdef const Optimizer *optimizer = sweep.optimizer
     cdef Py_ssize_t first = index * SWEEP_CHUNK, last = min(first + SWEEP_CHUNK, optimizer.n_parameters), i
-    cdef Segment part
-    for i in range(optimizer.n_segments):
-        part = optimizer.segments[i]
+    cdef ParameterGroup part
+    for i in range(optimizer.n_groups):
+        part = optimizer.groups[i]
         if part.offset >= last or part.offset + part.size <= first:
             continue
         part.size = min(part.offset + part.size, last)
         part.offset = max(part.offset, first)
         part.size -= part.offset
-        step_segment(optimizer, &part, w, <const real *> sweep.g, sweep.learning_rate, sweep.t)
+        step_group(optimizer, &part, w, <const real *> sweep.g, sweep.learning_rate, sweep.t)
 
 
 cdef inline void check_chunk(Sweep *sweep, real *g, Py_ssize_t index) noexcept nogil:

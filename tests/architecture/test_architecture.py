@@ -1,4 +1,4 @@
-"""The floors of the house: imports go down, never up, and every room has its floor in the table below.
+"""The floors of the package: imports go down, never up, and every room has its floor in the table below.
 
 A room is a package of cnn_core or a module beside them. Rooms of one floor do not know each other, and within a package
 no module is imported by one that it imports. Imports inside functions and for the type checker count as all others do.

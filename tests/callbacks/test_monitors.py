@@ -158,7 +158,7 @@ class TestEarlyStopping:
         assert callback.best_weights is None
         assert model.weight[0] == 2
 
-    def test_reuse_begins_afresh(self):
+    def test_reuse_begins_again(self):
         callback = EarlyStopping(patience=1)
         train(FakeModel(), callback, epochs_of([0.1, 0.2]))
         together = train(FakeModel(), callback, epochs_of([5.0, 4.0, 3.0]))
@@ -225,7 +225,7 @@ class TestReduceLROnPlateau:
     def test_maximum(self):
         assert self.run([0.5, 0.6, 0.6], patience=1, mode="max", factor=0.5)[0] == [1.0, 1.0, 1.0, 0.5]
 
-    def test_reuse_begins_afresh(self):
+    def test_reuse_begins_again(self):
         callback = ReduceLROnPlateau(patience=2, factor=0.5)
         train(FakeModel(), callback, epochs_of([1.0, 1.0]))
         model = FakeModel(optimizers.SGD(1.0))

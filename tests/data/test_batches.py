@@ -142,7 +142,7 @@ def test_running_out_within_an_epoch_warns():
 
 
 @pytest.mark.parametrize("source", [SizedLoader(4), Numbered(4)])
-def test_what_can_be_walked_again_starts_anew_after_a_whole_pass(source):
+def test_what_can_be_walked_again_starts_again_after_a_whole_pass(source):
     batches = Batches(source)
     assert [numbers(batches.triples(steps=2)) for _ in range(3)] == [[0, 1], [2, 3], [0, 1]]
     assert numbers(batches.triples()) == [0, 1, 2, 3]  # an epoch without steps is a whole pass

@@ -28,7 +28,7 @@ def state() -> dict[str, Any]:
     }
 
 
-def test_tensors_are_laid_out_anew():
+def test_tensors_are_laid_out_again():
     ours = model()
     load_torch_state_dict(ours, state())
     dense, norm, last = ours.layers

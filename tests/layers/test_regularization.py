@@ -208,8 +208,8 @@ def ways_of_drawing(name: str, seed: int | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", [None, 6])
 @pytest.mark.parametrize("name", RANDOM)
-def test_every_call_draws_anew(name: str, seed: int | None) -> None:
-    anew = {
+def test_every_call_draws_again(name: str, seed: int | None) -> None:
+    fresh = {
         "a clone",
         "a model from JSON",
         "a copy",
@@ -219,7 +219,7 @@ def test_every_call_draws_anew(name: str, seed: int | None) -> None:
     for way, call in ways_of_drawing(name, seed).items():
         first = call()
         assert not np.array_equal(first, X), way
-        if seed is None or way not in anew:  # these begin their layer's own sequence again
+        if seed is None or way not in fresh:  # these begin their layer's own sequence again
             assert not np.array_equal(call(), first), way
 
 

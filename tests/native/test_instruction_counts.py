@@ -1,7 +1,7 @@
 """Hold the instructions that fixed pieces of work take against committed figures: a slowdown shows without a clock.
 
 The figures belong to one instruction set, one compiler and one Python; elsewhere the test is skipped. After a change
-that is meant to cost or save instructions, record them anew: python tests/native/test_instruction_counts.py
+that is meant to cost or save instructions, record them again: python tests/native/test_instruction_counts.py
 """
 
 from __future__ import annotations

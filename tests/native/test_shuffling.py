@@ -99,7 +99,7 @@ def test_patience_is_counted_in_idle_epochs():
     assert len(epochs.take_losses()) == 5
 
 
-def test_a_slice_that_ends_amid_an_epoch_goes_on_there():
+def test_a_slice_that_ends_during_an_epoch_goes_on_there():
     state = np.random.RandomState(1)
     whole, network, _ = training(3000, 1)
     _core.Epochs(whole, state._bit_generator)(2, rates(whole), 0, seconds=1e9)

@@ -33,7 +33,7 @@ def training(slope=0.0, rate_of_penalty=0.0):
         batch_size=2,
         losses=[description("half_squared_error", 1)],
         optimizer=optimizer_over(
-            kernel.reshape(1), gradient, segments=[(0, 1, 1.0, 1.0, False)], rules=[penalty] if rate_of_penalty else []
+            kernel.reshape(1), gradient, groups=[(0, 1, 1.0, 1.0, False)], rules=[penalty] if rate_of_penalty else []
         ),
         mode="training",
     )

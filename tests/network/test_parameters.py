@@ -169,16 +169,16 @@ def test_nadam_s_product_follows_the_count_of_updates() -> None:
         assert native_optimizer(vector, optimizer).nadam_product == pytest.approx(expected, rel=1e-14)
 
 
-def test_equal_neighbours_are_one_segment() -> None:
+def test_equal_neighbours_are_one_group() -> None:
     held = variables((3,), (2,), (4,), (5,))
     held[2].learning_rate_multiplier = 0.5
     vector = ParameterVector(held, np.dtype("float32"))
-    assert vector.segments(optimizers.SGD()) == [
+    assert vector.groups(optimizers.SGD()) == [
         (0, 18, 1.0, 1.0, False), (32, 4, 0.5, 1.0, False), (48, 5, 1.0, 1.0, False)
     ]  # fmt: skip
     optimizer = optimizers.SGD(weight_decay=0.1)
     optimizer.exclude_from_weight_decay(var_names=["v1/"])
-    assert [segment[-1] for segment in vector.segments(optimizer)] == [True, False, True, True]
+    assert [group[-1] for group in vector.groups(optimizer)] == [True, False, True, True]
 
 
 def test_aligned_zeros_of_nothing() -> None:

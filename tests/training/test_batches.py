@@ -91,7 +91,7 @@ def test_an_epoch_with_fewer_batches_than_steps_warns(kind: str) -> None:
         compiled().fit(**every_kind_of_source()[kind], steps_per_epoch=8, verbose=0)
 
 
-def test_passes_over_arrays_are_drawn_anew_where_steps_divide_them() -> None:
+def test_passes_over_arrays_are_drawn_again_where_steps_divide_them() -> None:
     parts, wholes = compiled(), compiled()
     with pytest.warns(UserWarning, match="after 3 of this epoch"):
         parts.fit(X, Y, batch_size=8, epochs=4, steps_per_epoch=4, verbose=0)
@@ -146,7 +146,7 @@ def test_steps_that_find_no_batch_have_no_value() -> None:
     assert {name: len(values) for name, values in history.history.items()} == {"accuracy": 2, "loss": 2}
 
 
-def test_an_iterator_that_begins_anew_trains_on() -> None:
+def test_an_iterator_that_begins_again_trains_on() -> None:
     class Rewound:
         def __iter__(self) -> Any:
             self.rest = batches(8, X, Y)
@@ -216,36 +216,36 @@ class Ending(callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[str] = []
+        self.calls: list[str] = []
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.heard.append(f"test {batch}")
+        self.calls.append(f"test {batch}")
         self.model.stop_evaluating = batch == 1
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.heard.append(f"predict {batch} {len(logs['outputs'])}")
+        self.calls.append(f"predict {batch} {len(logs['outputs'])}")
         self.model.stop_predicting = batch == 1
 
     def on_test_end(self, logs: Any = None) -> None:
-        self.heard.append("test end")
+        self.calls.append("test end")
 
     def on_predict_end(self, logs: Any = None) -> None:
-        self.heard.append("predict end")
+        self.calls.append("predict end")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_evaluating_stops_where_a_callback_says_so(kind: str) -> None:
     model, ending = compiled(), Ending()
     found = model.evaluate(**every_kind_of_source()[kind], callbacks=[ending], verbose=0)
-    assert ending.heard == ["test 0", "test 1", "test end"]
+    assert ending.calls == ["test 0", "test 1", "test end"]
     assert found == pytest.approx(model.evaluate(X[:16], Y[:16], verbose=0), rel=tolerances.GOLDEN_FLOAT32)
     assert model.evaluate(X, Y, verbose=0) != found
 
 
-def test_validation_stops_anew_in_every_epoch() -> None:
+def test_validation_stops_again_in_every_epoch() -> None:
     ending = Ending()
     compiled().fit(X, Y, epochs=2, validation_data=Numbered(), callbacks=[ending], verbose=0)
-    assert ending.heard == ["test 0", "test 1", "test end"] * 2
+    assert ending.calls == ["test 0", "test 1", "test end"] * 2
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "generator"])
@@ -254,7 +254,7 @@ def test_callbacks_follow_predictions_and_stop_them(kind: str, capsys: pytest.Ca
     source = {**every_kind_of_source(), "generator": {"x": batches(8, X, Y)}}[kind]
     source.pop("y", None)
     found = model.predict(**source, callbacks=[ending], verbose=2)
-    assert ending.heard == ["predict 0 8", "predict 1 8", "predict end"]
+    assert ending.calls == ["predict 0 8", "predict 1 8", "predict end"]
     np.testing.assert_array_equal(found, model.predict(X[:16]))
     assert capsys.readouterr().out.startswith("2/")
 

@@ -74,10 +74,10 @@ def test_every_hook_in_its_order() -> None:
 
 
 def test_batch_hooks_change_nothing() -> None:
-    heard, unheard = compiled(dropout=0.2, metrics=["mae"]), compiled(dropout=0.2, metrics=["mae"])
-    first = heard.fit(X, Y, epochs=2, batch_size=8, callbacks=[Diary()], verbose=0).history
-    second = unheard.fit(X, Y, epochs=2, batch_size=8, verbose=0).history
-    assert same_weights(heard, unheard)
+    observed, plain = compiled(dropout=0.2, metrics=["mae"]), compiled(dropout=0.2, metrics=["mae"])
+    first = observed.fit(X, Y, epochs=2, batch_size=8, callbacks=[Diary()], verbose=0).history
+    second = plain.fit(X, Y, epochs=2, batch_size=8, verbose=0).history
+    assert same_weights(observed, plain)
     assert first == second
 
 
@@ -89,7 +89,7 @@ def test_stopping_after_a_batch_and_after_an_epoch() -> None:
     assert history.epoch == [0]
     later = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", epoch == 1))
     assert model.fit(X, Y, epochs=5, callbacks=[later], verbose=0).epoch == [0, 1]
-    assert model.fit(X, Y, epochs=3, verbose=0).epoch == [0, 1, 2], "the next fit starts afresh"
+    assert model.fit(X, Y, epochs=3, verbose=0).epoch == [0, 1, 2], "the next fit starts again"
 
 
 def test_a_callback_may_use_the_model_in_the_middle_of_an_epoch() -> None:
@@ -230,7 +230,7 @@ def test_a_backup_of_a_finished_training_trains_no_more(tmp_path: Path) -> None:
 # Which weights train, and with what state
 
 
-def test_frozen_layers_stay_and_thawed_ones_go_on() -> None:
+def test_frozen_layers_stay_and_unfrozen_ones_go_on() -> None:
     model = compiled(optimizers.SGD(0.1, momentum=0.9))
     first, last = model.layers[0], model.layers[-1]
     model.fit(X, Y, verbose=0)

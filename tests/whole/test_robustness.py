@@ -121,7 +121,7 @@ def test_weights_that_somebody_spoils_are_named(when: str) -> None:
     message = rf"The loss of batch {batch} is nan in epoch 1\. The weights '.*/kernel' hold 1 values that are NaN"
     with pytest.raises(cnn_core.NonFiniteLossError, match=message):
         model.fit(X, Y, batch_size=8, callbacks=called, verbose=0)
-    with pytest.raises(cnn_core.NonFiniteLossError, match="hold 1 values that are NaN or infinite: set them anew"):
+    with pytest.raises(cnn_core.NonFiniteLossError, match="hold 1 values that are NaN or infinite: set them again"):
         model.evaluate(X, Y, verbose=0)
     model.set_weights(kept)
     model.compile("adam", "mse")

@@ -38,7 +38,7 @@ class LearningRateSchedule:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Whoever writes a formula of their own need not have thought of arrays, even below a built-in schedule.
+        # A formula of the user's own need not be written for arrays, even below a built-in schedule.
         if "__call__" in cls.__dict__ and "vectorized" not in cls.__dict__:
             cls.vectorized = False
 

@@ -64,7 +64,7 @@ class Labels:
             if "multioutput" in self.kind:
                 raise ValueError("Multioutput target data is not supported with label binarization")
             self.classes = unique_labels(y)
-        # Whoever gives a sparse indicator matrix gets one back.
+        # A sparse indicator matrix is answered by one.
         self._binarizer = LabelBinarizer().fit(y) if hasattr(y, "tocsr") else None
 
     @classmethod

@@ -194,7 +194,7 @@ class DenseNetwork:
             rule=rule,
             numbers=numbers,
             slots=slots,
-            segments=[(0, self.trained.size, 1.0, 1.0, False)],
+            groups=[(0, self.trained.size, 1.0, 1.0, False)],
             rules=[penalty] if alpha else [],
             tensors=self.trained_ranges,
             clip_norm=clipnorm,

@@ -134,8 +134,8 @@ class Patience:
 class EpochRunner:
     """Epochs over rows, each in an order of its own.
 
-    Orders are drawn natively, and many epochs are one native call. Objects that call back into Python, and whoever
-    wants to hear of every batch, take the order from Python.
+    Orders are drawn natively, and many epochs are one native call. Objects that call back into Python, and callers
+    that follow every batch, take the order from Python.
 
     Parameters
     ----------

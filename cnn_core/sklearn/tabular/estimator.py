@@ -163,7 +163,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     # Fitting
 
-    def _fit_anew(self, *arguments: Any) -> Self:
+    def _fit_again(self, *arguments: Any) -> Self:
         """Let a copy without anything fitted learn, and take its attributes over all at once.
 
         Where it is interrupted, what was fitted before stays; where nothing was, the best epoch so far is kept.
@@ -320,7 +320,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         y : array-like of shape (n,) or (n, targets)
         sample_weight : array-like of shape (n,), default None
         scoring : str or callable, default None
-            A scorer of scikit-learn's, or a callable of (estimator, X, y), of which more is better. None is what
+            A scorer of scikit-learn's, or a callable of (estimator, X, y), for which higher is better. None is what
             `score` measures: the accuracy of a classifier, R^2 of a regressor.
         n_repeats : int, default 5
         random_state : int or RandomState, default None

@@ -184,7 +184,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         ValueError
             If the table or the arguments are not as they should be; the message names the column.
         """
-        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+        return self._fit_again(X, y, sample_weight, X_val, y_val)
 
     def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_arguments()
@@ -408,7 +408,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         ValueError
             If the table or the arguments are not as they should be; the message names the column.
         """
-        return self._fit_anew(X, y, sample_weight, X_val, y_val)
+        return self._fit_again(X, y, sample_weight, X_val, y_val)
 
     def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         self._check_arguments()

@@ -1,4 +1,4 @@
-"""Initial weights fitted to a table: every unit starts with spread 1, its kink amid the data."""
+"""Initial weights fitted to a table: every unit starts with spread 1, its kink within the data."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def shuffled_losses(
 
     Parameters
     ----------
-    score : callable from a matrix of features to a number, more is better
+    score : callable from a matrix of features to a number, higher is better
     x : numpy.ndarray of shape (n, features)
         Left as it is.
     places : sequence of numpy.ndarray of int

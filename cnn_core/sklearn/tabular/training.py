@@ -25,7 +25,7 @@ from cnn_core.network.parameters import native_optimizer
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
 
-STRETCHES = 256  # of a training, after each of which dropout and weight decay are set anew
+SEGMENTS = 256  # of a training, after each of which dropout and weight decay are set again
 MEASURED_SHARE = 0.1  # of the time limit, in which it is found out how many steps fit into it
 
 
@@ -171,20 +171,20 @@ class TabularTraining:
         return stops
 
     def _epoch(self, order: Array) -> bool:
-        """One epoch, or its beginning where the training ends amid it; False if the loss left the finite numbers."""
+        """One epoch, or its beginning where the training ends during it; False if the loss left the finite numbers."""
         first, status = 0, ""
         while first < self.n_batches and self._step < self._n_steps and status != Status.DIVERGED:
-            # One stretch of a regular training is one epoch.
-            stretch = max(1, min(self.n_batches, self.plan.epochs * self.n_batches // STRETCHES))
-            last = min(first + stretch, self.n_batches, first + self._n_steps - self._step)
-            status, first = self._stretch(first, last, order)
+            # One segment of a regular training is one epoch.
+            size = max(1, min(self.n_batches, self.plan.epochs * self.n_batches // SEGMENTS))
+            last = min(first + size, self.n_batches, first + self._n_steps - self._step)
+            status, first = self._segment(first, last, order)
         samples, _, totals, _ = self._pass.take_totals()
         if status == Status.DIVERGED:
             return False
         self.losses.append(sum(totals) / len(totals) / samples)
         return True
 
-    def _stretch(self, first: int, last: int, order: Array) -> tuple[str, int]:
+    def _segment(self, first: int, last: int, order: Array) -> tuple[str, int]:
         """The batches from `first` to `last`, or to where the time is over; return the status and the next batch."""
         recipe = self.network.recipe
         if recipe.dropout or recipe.weight_decay:

@@ -155,7 +155,7 @@ def test_a_change_of_loss_changes_outputs_and_measure():
     assert estimator.best_loss_ == min(estimator.loss_curve_[5:])
 
 
-def test_a_full_fit_begins_afresh():
+def test_a_full_fit_begins_again():
     estimator = MLPClassifier(**SETTINGS, early_stopping=True, max_iter=5).fit(X, LABELS)
     estimator.set_params(solver="lbfgs", early_stopping=False).fit(X, LABELS)
     assert not hasattr(estimator, "loss_curve_")

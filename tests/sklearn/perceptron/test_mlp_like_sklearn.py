@@ -82,14 +82,14 @@ def fitted(kind, X, y, sample_weight=None, **settings):
     if sample_weight is not None and not SINCE_1_7:
         pytest.skip("scikit-learn's perceptrons take weights from 1.7 on")
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    with warnings.catch_warnings(record=True) as heard, contextlib.redirect_stdout(said):
+    with warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(said):
         warnings.simplefilter("always")
         # Earlier versions of scikit-learn hand SciPy an option that SciPy is about to drop.
         warnings.filterwarnings("ignore", "scipy.optimize: The `disp`", DeprecationWarning)
         estimator = kind(**{"random_state": 3, "max_iter": 20, **settings}).fit(X, y, **weights)
     return (
         estimator,
-        sorted({(each.category, str(each.message) if SINCE_1_7 else "") for each in heard}, key=str),
+        sorted({(each.category, str(each.message) if SINCE_1_7 else "") for each in warned}, key=str),
         said.getvalue(),
     )
 

@@ -267,7 +267,7 @@ def test_interrupt_leaves_a_usable_estimator(wine):
 
 
 @pytest.mark.parametrize("batch_size", ["auto", 7])
-def test_interrupt_amid_epochs_that_nobody_follows(wine, batch_size):
+def test_interrupt_during_epochs_that_nobody_follows(wine, batch_size):
     endless = small(max_iter=10**9, n_iter_no_change=np.inf, batch_size=batch_size)
 
     def interrupt():

@@ -34,7 +34,7 @@ def sums(network: TabularNetwork, x: np.ndarray) -> list[tuple[np.ndarray, np.nd
     ]
 
 
-def test_every_unit_starts_with_spread_one_and_its_kink_amid_the_data():
+def test_every_unit_starts_with_spread_one_and_its_kink_within_the_data():
     x = np.random.default_rng(0).normal(3, 5, (500, 3)).astype(np.float32)
     found = sums(started(x), x)
     assert len(found) == 6

@@ -26,7 +26,7 @@ RECIPE = Recipe((5, 4), "tanh", 0.05)
 # All of the full variant but dropout, whose draws another program cannot repeat.
 FULL = replace(RECIPE, parametric=True, weight_decay=0.3, n_waves=3, n_wave_outputs=2, wave_spread=0.4, most_one_hot=2)
 LAYOUT = Layout(2, 2, (4, 3))
-# float32 against float64 over some dozen steps, each of which rounds; weights are of the order of 1
+# float32 against float64 over a few dozen steps, each of which rounds; weights are of the order of 1
 FLOAT32_AFTER_STEPS = 3e-5
 
 
@@ -205,7 +205,7 @@ def test_dropout_and_weight_decay_fade_after_the_middle(monkeypatch: pytest.Monk
     assert shares == pytest.approx([flat_cosine(batch / 16) for batch in range(16)])
     shares.clear()
     train(replace(RECIPE, dropout=0.15), Layout(0, 3), epochs=512)
-    assert shares == pytest.approx([flat_cosine(stretch / 512) for stretch in range(512)]), "once an epoch"
+    assert shares == pytest.approx([flat_cosine(segment / 512) for segment in range(512)]), "once an epoch"
     shares.clear()
     train(RECIPE, Layout(0, 3), epochs=2)
     assert not shares
@@ -275,7 +275,7 @@ def test_a_loss_that_diverges_keeps_the_best_epoch():
 
 
 class Clock:
-    """A clock that moves by one second whenever it is looked at: after every stretch and every epoch."""
+    """A clock that moves by one second whenever it is looked at: after every segment and every epoch."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -288,7 +288,7 @@ class Clock:
 def timed(
     monkeypatch: pytest.MonkeyPatch, time_limit: float | None, epochs: int = 100
 ) -> tuple[TabularTraining, Clock, int]:
-    """Train in epochs of 8 batches, each of three stretches; return the last schedule's length as well."""
+    """Train in epochs of 8 batches, each of three segments; return the last schedule's length as well."""
     clock, lengths = Clock(), []
 
     class Noting(schedules.Coslog):
@@ -325,5 +325,5 @@ def test_a_time_limit_squeezes_the_schedule(monkeypatch: pytest.MonkeyPatch):
 def test_a_time_limit_may_end_the_first_epoch(monkeypatch: pytest.MonkeyPatch):
     training, _, _ = timed(monkeypatch, 1)
     assert len(training.losses) == len(training.scores) == 1
-    assert training._step == 3, "one stretch of 800 // 256 batches"
+    assert training._step == 3, "one segment of 800 // 256 batches"
     assert training.best_epochs == [1]
