@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnn_core.interop.c_writer import to_c
     from cnn_core.interop.onnx_reader import from_onnx
     from cnn_core.interop.onnx_writer import to_onnx
     from cnn_core.interop.sklearn_perceptrons import from_sklearn, to_sklearn
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
     from cnn_core.interop.torch_weights import load_torch_state_dict
     from cnn_core.interop.torch_writer import to_torch
 
-__all__ = ["from_onnx", "from_sklearn", "from_torch", "load_torch_state_dict", "to_onnx", "to_sklearn", "to_torch"]
+__all__ = [
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
+    "load_torch_state_dict",
+    "to_c",
+    "to_onnx",
+    "to_sklearn",
+    "to_torch",
+]
 
 _HOMES = {
     "from_onnx": "onnx_reader",
     "from_sklearn": "sklearn_perceptrons",
     "from_torch": "torch_reader",
     "load_torch_state_dict": "torch_weights",
+    "to_c": "c_writer",
     "to_onnx": "onnx_writer",
     "to_sklearn": "sklearn_perceptrons",
     "to_torch": "torch_writer",
