@@ -27,9 +27,9 @@ INLINE NAMED(rates) NAMED(rates_of)(const hyperparameters *h, const step_scalars
                           .epsilon = (REAL)(h->epsilon * s->epsilon_factor)};
 }
 
-/* The arrays of a step. */
+/* The arrays of a step; the pointers stand in it, for stores may change any that memory holds. */
 typedef struct {
-    REAL *w, *const *slots;
+    REAL *w, *slots[MAX_SLOTS];
     const REAL *g;
     ptrdiff_t n;
 } NAMED(arrays);
@@ -232,7 +232,7 @@ STEP(lion) {
 /* One step of the rule, in place. */
 static void NAMED(optimizer_step)(REAL *w, REAL *const *slots, const REAL *g, ptrdiff_t n, int rule,
                                   const hyperparameters *h, const step_scalars *s) {
-    const NAMED(arrays) a = {w, slots, g, n};
+    const NAMED(arrays) a = {w, {slots[0], slots[1], slots[2]}, g, n};
     const NAMED(rates) r = NAMED(rates_of)(h, s);
 #define STEP(RULE, name, hyperparameters, slots) \
     case RULE_##RULE: NAMED(name##_step)(slots, a, r, h, s); return;
