@@ -6,6 +6,7 @@ from random cimport dropout_mask as fill_dropout_mask
 from random cimport count_up, normal_numbers, shuffle
 from random cimport philox as fill_philox
 
+
 def shuffled(Py_ssize_t n, uint64_t seed, uint64_t stream, object out=None):
     """The numbers 0 .. n - 1 in an order that (seed, stream) fixes."""
     order = np.empty(n, np.int64) if out is None else out

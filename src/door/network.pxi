@@ -359,7 +359,6 @@ cdef class Network:
         raise RuntimeError("a custom object failed without leaving an error")
 
 
-
 cdef class Scratch:
     """Workspace memory that one call at a time uses."""
     cdef Workspace workspace

@@ -3,6 +3,7 @@
 from simd cimport simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
+
 def select_instruction_set(str name=None):
     """Chooses the instruction set by name (None: the best); returns the one in use."""
     cdef const char *chosen = simd_select(NULL) if name is None else simd_select(name.encode())

@@ -13,6 +13,7 @@ from plan cimport *
 from simd cimport ROW_GLU
 from workspace cimport workspace_allocate, workspace_free
 
+
 class Interruption:
     """Keeps what a signal's handler raised until native code has returned."""
     error = None

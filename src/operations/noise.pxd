@@ -22,7 +22,7 @@ cdef enum:
     ALWAYS         # whether it draws in inference, too
     ONE_SAMPLE     # whether all samples of a batch have one mask
     RUN_COUNT      # 0 where every element of a sample is drawn by itself
-    RUNS           # sizes whose product is a sample's: along every other one, from the second on, the mask repeats itself
+    RUNS           # sizes whose product is a sample's: along every other one, from the second on, the mask is repeated
 
 
 cdef inline bint noise_fits(const Sizes *s) noexcept nogil:
@@ -79,15 +79,16 @@ cdef inline Py_ssize_t place_in_mask(const Operation *operation, Py_ssize_t elem
     return place
 
 
-cdef inline void draw_shared(real *factors, const Operation *operation, const Workspace *workspace, Py_ssize_t n_samples,
-                             Py_ssize_t size) noexcept nogil:
+cdef inline void draw_shared(real *factors, const Operation *operation, const Workspace *workspace,
+                             Py_ssize_t n_samples, Py_ssize_t size) noexcept nogil:
     """factors (n_samples, size): masks of fewer elements, repeated along some axes
 
     They are drawn to the front and spread from the back, so that none is overwritten before it is read.
     """
     cdef Py_ssize_t mask_size = place_in_mask(operation, size - 1) + 1, s, e
     cdef bint one = operation.integers[ONE_SAMPLE] != 0
-    draw(factors, operation, workspace, mask_size * (1 if one else n_samples), 0 if one else workspace.first * mask_size)
+    draw(factors, operation, workspace, mask_size * (1 if one else n_samples),
+         0 if one else workspace.first * mask_size)
     for s in range(n_samples - 1, -1, -1):
         for e in range(size - 1, -1, -1):
             factors[s * size + e] = factors[(0 if one else s * mask_size) + place_in_mask(operation, e)]

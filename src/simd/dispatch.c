@@ -1,4 +1,4 @@
-/* Chooses the tables of kernels that fit this processor. Floor 0; knows no kernel, only where each table runs. */
+/* Chooses the tables of kernels that fit this processor. Floor 0. It knows no kernel, only where each table runs. */
 #include <string.h>
 
 #include "kernels.h"

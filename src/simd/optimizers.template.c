@@ -1,5 +1,6 @@
-/* One step of each optimizer: a sweep over parameters, gradients and up to three vectors of state. Floor 0; knows no
-   schedule. A rule works on one vector; `sweep` leads it over the arrays; a step says with which of its forms. */
+/* One step of each optimizer: a sweep over parameters, gradients and up to three vectors of state. Floor 0. It
+   knows no schedule. A rule works on one vector; `sweep` leads it over the arrays; a step says with which of its
+   forms. */
 #ifndef REAL
 #error "to be included by kernels_of_real.template.c, for one REAL"
 #endif

@@ -124,7 +124,7 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
 
 
 cdef inline void step_group(const Optimizer *optimizer, const ParameterGroup *group, real *w, const real *g,
-                              double learning_rate, int64_t t) noexcept nogil:
+                            double learning_rate, int64_t t) noexcept nogil:
     """The rule's update of one group; t counts updates from 1."""
     cdef step_scalars s
     cdef real *slots[MAX_SLOTS]
