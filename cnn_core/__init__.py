@@ -14,8 +14,6 @@ from cnn_core import (
     models,
     optimizers,
     regularizers,
-    saving,
-    utils,
 )
 from cnn_core.config import get_num_threads, set_num_threads, show_config
 from cnn_core.foundation.version import __version__ as __version__
@@ -23,16 +21,17 @@ from cnn_core.initializers import Initializer
 from cnn_core.layers import Input, Layer
 from cnn_core.losses import Loss
 from cnn_core.metrics import Metric
-from cnn_core.models import Model, Sequential, clone_model
+from cnn_core.models import Model, Sequential
 from cnn_core.network.graph import Symbol
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
 from cnn_core.regularizers import Regularizer
-from cnn_core.saving import load_model, model_from_json
 from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection, interop
+    from cnn_core import datasets, inspection, interop, saving, utils
+    from cnn_core.models import clone_model
+    from cnn_core.saving import load_model, model_from_json
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
@@ -80,14 +79,25 @@ def version() -> str:
     return __version__
 
 
+# Where what many programs never need is found: it would double the time of an import.
+_LATE_MODULES = ("datasets", "inspection", "interop", "saving", "utils")
+_HOMES = {
+    "clone_model": "cnn_core.models.clone",
+    "load_model": "cnn_core.saving",
+    "load_predictor": "cnn_core.sklearn.tabular.predictor",
+    "model_from_json": "cnn_core.saving",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import on first use what most programs never need: it would double the time of an import."""
+    """Import it on first use."""
     import importlib
 
-    if name in ("datasets", "inspection", "interop"):
+    if name in _LATE_MODULES:
         return importlib.import_module(f"cnn_core.{name}")
-    if name == "load_predictor":
-        return getattr(importlib.import_module("cnn_core.sklearn.tabular.predictor"), name)
+    if name in _HOMES:
+        found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        return found
     import cnn_core.foundation.left_out as left_out
 
     raise left_out.missing(__name__, name, __all__)

@@ -295,10 +295,10 @@ def test_the_first_load_of_a_process_imports_nothing(tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     script = """
 import sys
-import cnn_core
+from cnn_core import load_model
 events = []
 sys.addaudithook(lambda event, arguments: events.append(arguments[0]) if event == "import" else None)
-cnn_core.load_model(sys.argv[1])
+load_model(sys.argv[1])
 print(events)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "model")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Self
 
 
@@ -10,4 +9,6 @@ class CopiedWhole:
     """Let `copy.copy` give what `copy.deepcopy` gives, as in Keras: shared arrays would change in both."""
 
     def __copy__(self) -> Self:
+        import copy  # the caller has it
+
         return copy.deepcopy(self)

@@ -212,6 +212,8 @@ def missing(module: str, name: str, known: Iterable[str] = ()) -> AttributeError
     ...
     AttributeError: module 'cnn_core.metrics' has no attribute 'MeanIoU': images. docs/keras.md lists what is left out
     """
+    if name.startswith("__"):  # such as `__path__`, for which Python looks at every import from a module
+        return AttributeError(f"module {module!r} has no attribute {name!r}")
     owner = module.partition(".")[2] or "keras"
     text = f"module {module!r} has no attribute {name!r}"
     reason = None if name.startswith("_") else why(owner, name)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.models.clone import clone_model
 from cnn_core.models.model import Model
 from cnn_core.models.sequential import Sequential
 
+if TYPE_CHECKING:
+    from cnn_core.models.clone import clone_model
+
 __all__ = ["Model", "Sequential", "clone_model"]
 
-# Keras has these here too.
-_OF_SAVING = ("load_model", "model_from_json", "save_model")
+# Where what many programs never use is found; Keras has the names of `saving` here too.
+_HOMES = {
+    "clone_model": "cnn_core.models.clone",
+    "load_model": "cnn_core.saving",
+    "model_from_json": "cnn_core.saving",
+    "save_model": "cnn_core.saving",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import cnn_core.saving on first use, as cnn_core itself does."""
-    if name in _OF_SAVING:
-        import cnn_core.saving as saving
+    """Import it on first use."""
+    if name not in _HOMES:
+        raise left_out.missing(__name__, name, globals())
+    import importlib
 
-        return getattr(saving, name)
-    raise left_out.missing(__name__, name, globals())
+    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_OF_SAVING})
+    return sorted({*globals(), *_HOMES})

@@ -17,8 +17,6 @@ from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.nesting import Nested
-from cnn_core.models.predictor import compile_predictor
-from cnn_core.models.summary import format_summary
 from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
@@ -347,6 +345,8 @@ class Model(Trainer, Nested):
         >>> model.predictor()(np.array([1.0, 2.0], "float32"))
         array([3.], dtype=float32)
         """
+        from cnn_core.models.predictor import compile_predictor
+
         return compile_predictor(self.interface, self.plan())
 
     def summary(
@@ -359,6 +359,8 @@ class Model(Trainer, Nested):
         layer_range: Sequence[str] | None = None,
     ) -> None:
         """Print the layers, their output shapes and numbers of parameters, in ASCII where the output has no more."""
+        from cnn_core.models.summary import format_summary
+
         text = format_summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or show)(text)
 

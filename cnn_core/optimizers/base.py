@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers.schedules as schedules
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
 from cnn_core.optimizers.schedules import LearningRateSchedule
+from cnn_core.optimizers.schedules.base import FloatArray
 
 LearningRate: TypeAlias = float | LearningRateSchedule | Callable[[], float] | Mapping[str, Any]
 Slots: TypeAlias = tuple[tuple[str, float], ...]
@@ -160,7 +161,7 @@ class Optimizer(CopiedWhole, RefusesPassedOver):
             else validation.integer(gradient_accumulation_steps, "gradient_accumulation_steps", minimum=2)
         )
         self.batches_seen = 0
-        self.state: dict[str, npt.NDArray[Any]] = {}
+        self.state: dict[str, Array] = {}
         self._undecayed_paths: tuple[str, ...] = ()
         self._undecayed_patterns: tuple[str, ...] = ()
 
@@ -196,7 +197,7 @@ class Optimizer(CopiedWhole, RefusesPassedOver):
         """Whether the learning rate is a callable without arguments, which is called before every batch."""
         return not isinstance(self._learning_rate, (float, LearningRateSchedule))
 
-    def learning_rates(self, first: int, n: int) -> npt.NDArray[np.float64]:
+    def learning_rates(self, first: int, n: int) -> FloatArray:
         """Return the learning rates of the batches first, first + 1, ..., first + n - 1, counted as `batches_seen`.
 
         Raises

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import cnn_core.optimizers.lbfgs as lbfgs
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.callbacks.base import plain_logs
 from cnn_core.data.batches import Batches
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.model_header import refused_by_name
 from cnn_core.network.native import run_whole
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
@@ -164,6 +162,8 @@ def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumpt
     if resumption is not None and resumption.batch:
         first = resumption.batch
         if resumption.totals is not None:
+            from cnn_core.foundation.model_header import refused_by_name  # only a resumed training needs it
+
             with refused_by_name("The state of an epoch under way"):
                 totals.restore(resumption.totals)
     else:
@@ -223,6 +223,8 @@ def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: An
 
 def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
     """One epoch of L-BFGS: all rows are one batch, of which as many steps are made as the optimizer allows."""
+    import cnn_core.optimizers.lbfgs as lbfgs  # few programs need it
+
     optimizer, parameters = model.optimizer, model._parameters
     if any(variable.constraint is not None for variable in parameters.variables):
         raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")

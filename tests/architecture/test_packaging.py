@@ -122,3 +122,25 @@ print(json.dumps([before == state(), sorted({name.partition(".")[0] for name in 
     assert unchanged
     heavy = {"scipy", "pandas", "polars", "sklearn", "matplotlib", "torch", "jax", "keras", "tensorflow", "onnx"}
     assert heavy & set(modules) == set()
+
+
+def test_import_leaves_late_what_a_plain_script_does_not_use():
+    late = {
+        "json", "difflib", "copy", "numpy.typing", "cnn_core.saving", "cnn_core.utils", "cnn_core.models.clone",
+        "cnn_core.models.predictor", "cnn_core.models.summary",
+        "cnn_core.optimizers.lbfgs", "cnn_core.foundation.model_header", "cnn_core.network.model_plot",
+    }  # fmt: skip
+    printed = run_python("import numpy, sys; before = {*sys.modules}; import cnn_core; print({*sys.modules} - before)")
+    assert "cnn_core.training.trainer" in printed
+    assert {name for name in late if f"'{name}'" in printed} == set()
+
+
+def test_late_names_are_found_and_listed():
+    printed = run_python(
+        """
+import cnn_core
+assert {*cnn_core.__all__} <= {*dir(cnn_core)}
+print([type(getattr(cnn_core, name)).__name__ for name in ("saving", "utils", "clone_model", "load_model")])
+"""
+    )
+    assert printed.strip() == "['module', 'module', 'function', 'function']"

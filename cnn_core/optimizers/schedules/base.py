@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeAlias, overload
 
 import numpy as np
-import numpy.typing as npt
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.serialization import Registry
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
+FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 registry = Registry("learning_rate")
 
 
@@ -100,7 +100,7 @@ class Formula(LearningRateSchedule):
     @overload
     def __call__(self, step: float) -> float: ...
     @overload
-    def __call__(self, step: npt.NDArray[Any]) -> FloatArray: ...
+    def __call__(self, step: Array) -> FloatArray: ...
     def __call__(self, step: Any) -> Any:
         """Return the learning rate of one step as a float, or of an array of steps as a float64 array."""
         steps = np.asarray(step, dtype=np.float64)
