@@ -48,7 +48,7 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     loss.has_labels = description["has_labels"]
     loss.target_width = description["target_width"]
     loss.smoothing, loss.ignored = description["smoothing"], description["ignored"]
-    loss.weight, loss.reduction = description["weight"], REDUCTIONS[description["reduction"]]
+    loss.weight, loss.reduction = description["weight"], &reduction_rows[<int> REDUCTIONS[description["reduction"]]]
     set_bounds(loss, description.get("clip", 0.0))
     fill_parameters(loss, description["parameters"])
     if (description["custom"] is None) != (loss.traits.row_f32 != NULL):

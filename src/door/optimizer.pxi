@@ -1,12 +1,12 @@
 # An optimizer's rule over the flat vector of parameters. Floor 2.
 
 from libc.stdlib cimport free
+
+from constraints cimport MOST_CONSTRAINT_PARAMETERS, Constraint
 from optimizers cimport Optimizer as OptimizerStruct
 from optimizers cimport ParameterGroup, TensorRange, TensorRule
+from regularizers cimport Penalty
 from simd cimport MAX_SLOTS, hyperparameter_named, rule_hyperparameters, rule_slots
-
-cimport constraints
-cimport regularizers
 
 cdef int fill_hyperparameters(OptimizerStruct *o, tuple numbers) except -1:
     """By the names of the rule's row, in whose order Python gives them; a number that is left out is 0."""
@@ -87,27 +87,43 @@ cdef class Optimizer:
         if rule.n_rows < 0 or rule.n_cols < 0:
             raise ValueError(f"a rule is for ({rule.n_rows}, {rule.n_cols}) parameters")
         self.check_range(rule.offset, description["n_rows"] * description["n_cols"])
-        rule.penalty = PENALTIES[description.get("penalty")]
-        rule.l1, rule.l2 = description.get("l1", 0.0), description.get("l2", 0.0)
-        rule.constraint = CONSTRAINTS[description.get("constraint")]
-        rule.constraint_axis = description.get("axis", 0)
-        for i, number in enumerate(description.get("parameters", ())[:3]):
-            rule.constraint_parameters[i] = number
-        if rule.penalty in (regularizers.ORTHOGONAL_ROWS, regularizers.ORTHOGONAL_COLUMNS):
-            rule.lengths = <double *> allocate(max(rule.n_rows, rule.n_cols), sizeof(double))
-        penalty, constraint = description.get("custom_penalty"), description.get("custom_constraint")
-        self.python_objects += [penalty, constraint]
-        rule.custom_penalty, rule.custom_constraint = <void *> penalty, <void *> constraint
-        if (rule.penalty == regularizers.CUSTOM_PENALTY and penalty is None
-                or rule.constraint == constraints.CUSTOM_CONSTRAINT and constraint is None):
-            raise ValueError("a custom penalty or constraint needs its object")
+        if description.get("penalty") is not None:
+            self.fill_penalty(&rule.penalty, description, max(rule.n_rows, rule.n_cols))
+        if description.get("constraint") is not None:
+            self.fill_constraint(&rule.constraint, description)
         return 0
+
+    cdef int fill_penalty(self, Penalty *penalty, dict description, Py_ssize_t most_vectors) except -1:
+        penalty.traits = &penalty_rows[<int> PENALTIES[description["penalty"]]]
+        penalty.l1, penalty.l2 = description.get("l1", 0.0), description.get("l2", 0.0)
+        penalty.custom = self.kept(description.get("custom_penalty"), penalty.traits.of_f32 == NULL)
+        if penalty.traits.takes_lengths:
+            penalty.lengths = <double *> allocate(most_vectors, sizeof(double))
+        return 0
+
+    cdef int fill_constraint(self, Constraint *constraint, dict description) except -1:
+        cdef int i
+        constraint.traits = &constraint_rows[<int> CONSTRAINTS[description["constraint"]]]
+        constraint.axis = description.get("axis", 0)
+        numbers = description.get("parameters", ())
+        check_length(numbers, constraint.traits.n_parameters, MOST_CONSTRAINT_PARAMETERS, "parameters of a constraint")
+        for i, number in enumerate(numbers):
+            constraint.parameters[i] = number
+        constraint.custom = self.kept(description.get("custom_constraint"), description["constraint"] == "custom")
+        return 0
+
+    cdef void *kept(self, object custom, bint needed) except? NULL:
+        """The object of a custom penalty or constraint, NULL for one that has none."""
+        if (custom is not None) != needed:
+            raise ValueError("a custom penalty or constraint, and no other, needs its object")
+        self.python_objects.append(custom)
+        return <void *> custom if needed else NULL
 
     def __dealloc__(self):
         cdef Py_ssize_t i
         if self.optimizer.rules != NULL:
             for i in range(self.optimizer.n_rules):
-                free(self.optimizer.rules[i].lengths)
+                free(self.optimizer.rules[i].penalty.lengths)
         free(self.optimizer.groups)
         free(self.optimizer.rules)
         free(self.optimizer.tensors)

@@ -4,13 +4,9 @@ from libc.math cimport sqrt
 
 from simd cimport real
 
-cdef enum ConstraintKind:
-    UNCONSTRAINED
-    NON_NEGATIVE
-    MAX_NORM       # parameters: maximum
-    UNIT_NORM
-    MIN_MAX_NORM   # parameters: minimum, maximum, rate
-    CUSTOM_CONSTRAINT
+cdef enum:
+    MOST_CONSTRAINTS = 8           # kinds
+    MOST_CONSTRAINT_PARAMETERS = 3
 
 cdef extern from *:
     """
@@ -18,30 +14,61 @@ cdef extern from *:
     """
     const double NORM_EPSILON
 
+ctypedef double (*WantedNorm)(double norm, const double *p) noexcept nogil
 
-cdef inline double norm_factor(double norm, int kind, const double *p) noexcept nogil:
-    """What a vector of this norm is multiplied by."""
-    cdef double wanted
-    if kind == MAX_NORM:
-        return min(max(norm, 0.0), p[0]) / (NORM_EPSILON + norm)
-    if kind == UNIT_NORM:
-        return 1 / (NORM_EPSILON + norm)
-    wanted = p[2] * min(max(norm, p[0]), p[1]) + (1 - p[2]) * norm
-    return wanted / (NORM_EPSILON + norm)
+cdef struct ConstraintTraits:
+    const char *name
+    WantedNorm wanted_norm         # NULL for what does not go by the norm
+    int n_parameters
+
+cdef struct Constraint:
+    # What is asked of one tensor.
+    const ConstraintTraits *traits  # NULL for nothing
+    int axis
+    double parameters[MOST_CONSTRAINT_PARAMETERS]
+    void *custom                   # the Python object of a custom one
 
 
-cdef inline void constrain(real *w, Py_ssize_t n_rows, Py_ssize_t n_cols, int kind, int axis,
-                           const double *p) noexcept nogil:
-    """w (n_rows, n_cols): every column (axis 0), every row (axis 1) or the whole (axis -1) is scaled to its norm."""
+# The norm that a vector gets instead of its own; p the parameters.
+
+cdef inline double norm_below(double norm, const double *p) noexcept nogil:
+    """p: maximum"""
+    return min(max(norm, 0.0), p[0])
+
+
+cdef inline double norm_of_one(double norm, const double *p) noexcept nogil:
+    return 1
+
+
+cdef inline double norm_between(double norm, const double *p) noexcept nogil:
+    """p: minimum, maximum, rate"""
+    return p[2] * min(max(norm, p[0]), p[1]) + (1 - p[2]) * norm
+
+
+cdef inline int list_constraints(ConstraintTraits *rows) noexcept nogil:
+    """A row for every constraint: its name, the norm that it wants, how many parameters; returns how many rows."""
+    rows[0] = ConstraintTraits("non_negative", NULL, 0)
+    rows[1] = ConstraintTraits("max_norm", norm_below, 1)
+    rows[2] = ConstraintTraits("unit_norm", norm_of_one, 0)
+    rows[3] = ConstraintTraits("min_max_norm", norm_between, 3)
+    rows[4] = ConstraintTraits("custom", NULL, 0)
+    return 5
+
+
+cdef inline void constrain(real *w, Py_ssize_t n_rows, Py_ssize_t n_cols, const Constraint *constraint) noexcept nogil:
+    """w (n_rows, n_cols): every column (axis 0), every row (axis 1) or the whole (axis -1) is scaled to its norm.
+
+    What does not go by the norm makes negative numbers 0.
+    """
     cdef Py_ssize_t i, j, outer, inner, outer_step, inner_step
-    cdef double squares, factor
-    if kind == NON_NEGATIVE:
+    cdef double squares, norm, factor
+    if constraint.traits.wanted_norm == NULL:
         for i in range(n_rows * n_cols):
             w[i] = w[i] if w[i] > 0 else 0
         return
-    if axis == 0:
+    if constraint.axis == 0:
         outer, inner, outer_step, inner_step = n_cols, n_rows, 1, n_cols
-    elif axis == 1:
+    elif constraint.axis == 1:
         outer, inner, outer_step, inner_step = n_rows, n_cols, n_cols, 1
     else:
         outer, inner, outer_step, inner_step = 1, n_rows * n_cols, 0, 1
@@ -49,6 +76,7 @@ cdef inline void constrain(real *w, Py_ssize_t n_rows, Py_ssize_t n_cols, int ki
         squares = 0
         for j in range(inner):
             squares += <double> w[i * outer_step + j * inner_step] * w[i * outer_step + j * inner_step]
-        factor = norm_factor(sqrt(squares), kind, p)
+        norm = sqrt(squares)
+        factor = constraint.traits.wanted_norm(norm, constraint.parameters) / (NORM_EPSILON + norm)
         for j in range(inner):
             w[i * outer_step + j * inner_step] = <real> (w[i * outer_step + j * inner_step] * factor)

@@ -4,18 +4,35 @@ from libc.math cimport fabs, sqrt
 
 from simd cimport add_scaled, real, sum_of_squares
 
-cdef enum PenaltyKind:
-    NO_PENALTY
-    L1_L2
-    ORTHOGONAL_ROWS
-    ORTHOGONAL_COLUMNS
-    CUSTOM_PENALTY
+cdef enum:
+    MOST_PENALTIES = 8  # kinds
 
 cdef extern from *:
     """
     static const double SHORTEST_ROW = 1e-7; /* Keras's: no row is divided by less to make its length 1 */
     """
     const double SHORTEST_ROW
+
+cdef struct PenaltyTraits
+
+cdef struct Penalty:
+    # What is asked of one tensor.
+    const PenaltyTraits *traits  # NULL for nothing
+    double l1                    # the factor of an orthogonal penalty
+    double l2
+    double *lengths              # scratch memory of an orthogonal penalty
+    void *custom                 # the Python object of a custom one
+
+ctypedef double (*Penalty32)(const Penalty *p, float *g, const float *w, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                             double scale) noexcept nogil
+ctypedef double (*Penalty64)(const Penalty *p, double *g, const double *w, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                             double scale) noexcept nogil
+
+cdef struct PenaltyTraits:
+    const char *name
+    Penalty32 of_f32             # NULL for a custom one
+    Penalty64 of_f64
+    bint takes_lengths
 
 
 cdef inline double penalty(const real *w, Py_ssize_t n, double l1, double l2) noexcept nogil:
@@ -90,3 +107,47 @@ cdef inline double orthogonal_penalty(real *g, const real *w, double *lengths, P
                 add_orthogonal_gradient(g + i * vector_step, u, v, n, step, lengths[i], lengths[j], cosine, share)
                 add_orthogonal_gradient(g + j * vector_step, v, u, n, step, lengths[j], lengths[i], cosine, share)
     return share * total
+
+
+# Kinds: scale times the penalty on w (n_rows, n_cols); where g is given, the gradient is added to it instead.
+
+cdef inline double l1_l2_penalty(const Penalty *p, real *g, const real *w, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                 double scale) noexcept nogil:
+    if g == NULL:
+        return scale * penalty(w, n_rows * n_cols, p.l1, p.l2)
+    add_penalty_gradient(g, w, n_rows * n_cols, <real> (scale * p.l1), <real> (scale * p.l2))
+    return 0
+
+
+cdef inline double orthogonal_rows_penalty(const Penalty *p, real *g, const real *w, Py_ssize_t n_rows,
+                                           Py_ssize_t n_cols, double scale) noexcept nogil:
+    return orthogonal_penalty(g, w, p.lengths, n_rows, n_cols, n_cols, 1, scale * p.l1)
+
+
+cdef inline double orthogonal_columns_penalty(const Penalty *p, real *g, const real *w, Py_ssize_t n_rows,
+                                              Py_ssize_t n_cols, double scale) noexcept nogil:
+    return orthogonal_penalty(g, w, p.lengths, n_cols, n_rows, 1, n_cols, scale * p.l1)
+
+
+cdef inline PenaltyTraits traits(const char *name, Penalty32 of_f32, Penalty64 of_f64,
+                                 bint takes_lengths) noexcept nogil:
+    cdef PenaltyTraits row
+    row.name, row.of_f32, row.of_f64, row.takes_lengths = name, of_f32, of_f64, takes_lengths
+    return row
+
+
+cdef inline int list_penalties(PenaltyTraits *rows) noexcept nogil:
+    """A row for every penalty: its name, itself for float and for double, and whether it takes lengths."""
+    rows[0] = traits("l1_l2", l1_l2_penalty, l1_l2_penalty, False)
+    rows[1] = traits("orthogonal_rows", orthogonal_rows_penalty, orthogonal_rows_penalty, True)
+    rows[2] = traits("orthogonal_columns", orthogonal_columns_penalty, orthogonal_columns_penalty, True)
+    rows[3] = traits("custom", NULL, NULL, False)
+    return 4
+
+
+cdef inline double penalty_of(const Penalty *p, real *g, const real *w, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                              double scale) noexcept nogil:
+    if real is float:
+        return p.traits.of_f32(p, g, w, n_rows, n_cols, scale)
+    else:
+        return p.traits.of_f64(p, g, w, n_rows, n_cols, scale)

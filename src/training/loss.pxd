@@ -16,6 +16,12 @@ cdef enum:             # columns of the target, next to those of the prediction
     ONE_LABEL
     ANY_NUMBER
 
+cdef struct ReductionTraits:
+    # How the values of rows become one number: their weighted sum over what this says.
+    const char *name
+    bint divides            # by the number of rows, or
+    bint divides_by_weight  # by the sum of their weights
+
 cdef struct Loss:
     const LossTraits *traits
     int output             # the buffer that holds the prediction
@@ -32,7 +38,7 @@ cdef struct Loss:
     double most
     double clip            # the probability behind `most`
     double weight
-    int reduction
+    const ReductionTraits *reduction
     void *custom
 
 cdef struct LossTraits:

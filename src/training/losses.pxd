@@ -21,14 +21,10 @@ from plan cimport EVALUATION, Plan, Workspace
 from simd cimport (ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, ROW_SOFTMAX, activation_forward, real, scale_by,
                    softmax_rows)
 
-cdef enum Reduction:
-    SUM_OVER_BATCH_SIZE
-    SUM
-    MEAN_WITH_SAMPLE_WEIGHT
-
 cdef enum:
     ROW_CHUNK = 64
-    MOST_KINDS = 64  # of losses
+    MOST_KINDS = 64      # of losses
+    MOST_REDUCTIONS = 4
 
 
 ctypedef double (*Row32)(const Loss *loss, float *g, const float *y, const float *a, Py_ssize_t n) noexcept nogil
@@ -78,6 +74,14 @@ cdef inline int list_losses(LossTraits *rows) noexcept nogil:
     add(rows, &n, "categorical_focal_crossentropy", categorical_focal_row, categorical_focal_row, 2, SMOOTHED)
     add(rows, &n, "custom", NULL, NULL, 0, NUMBERS, ANY_NUMBER)
     return n
+
+
+cdef inline int list_reductions(ReductionTraits *rows) noexcept nogil:
+    """A row for every reduction; returns how many."""
+    rows[0] = ReductionTraits("sum_over_batch_size", True, False)
+    rows[1] = ReductionTraits("sum", False, False)
+    rows[2] = ReductionTraits("mean_with_sample_weight", True, True)
+    return 3
 
 
 cdef inline double loss_row(const Loss *loss, real *g, const real *y, const real *a, Py_ssize_t n) noexcept nogil:
@@ -274,15 +278,15 @@ cdef inline double loss_denominator(const Loss *loss, const real *weights, const
     """What the weighted sum of a whole batch's values is divided by."""
     cdef double total = 0
     cdef Py_ssize_t r, target
-    if loss.reduction == SUM:
+    if not loss.reduction.divides:
         return 1
-    if loss.reduction == SUM_OVER_BATCH_SIZE and loss.ignored != loss.ignored:
+    if not loss.reduction.divides_by_weight and loss.ignored != loss.ignored:
         return n_samples * rows
     for r in range(n_samples * rows):
         target = target_row(targets, r, rows)
         if loss.has_labels and (<const int32_t *> targets.values)[target] == loss.ignored:
             continue
-        total += row_weight(targets, weights, target, rows) if loss.reduction == MEAN_WITH_SAMPLE_WEIGHT else 1.0
+        total += row_weight(targets, weights, target, rows) if loss.reduction.divides_by_weight else 1.0
     return total if total != 0 else 1
 
 

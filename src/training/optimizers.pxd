@@ -5,10 +5,9 @@
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
-from constraints cimport CUSTOM_CONSTRAINT, UNCONSTRAINED, constrain
+from constraints cimport Constraint, constrain
 from custom cimport custom_constraint, custom_penalty
-from regularizers cimport (L1_L2, NO_PENALTY, ORTHOGONAL_COLUMNS, ORTHOGONAL_ROWS, add_penalty_gradient,
-                           orthogonal_penalty, penalty)
+from regularizers cimport Penalty, penalty_of
 from simd cimport (MAX_SLOTS, RULE_NADAM, add_scaled, all_finite, hyperparameters, nadam_momentum, optimizer_step, real,
                    scale_by, step_scalars, sum_of_squares)
 from threads cimport pool_run
@@ -28,15 +27,8 @@ cdef struct TensorRule:
     Py_ssize_t offset
     Py_ssize_t n_rows
     Py_ssize_t n_cols
-    int penalty
-    double l1              # the factor of an orthogonal penalty
-    double l2
-    double *lengths        # scratch memory of an orthogonal penalty
-    int constraint
-    int constraint_axis
-    double constraint_parameters[3]
-    void *custom_penalty   # the Python objects of a custom penalty and constraint
-    void *custom_constraint
+    Penalty penalty
+    Constraint constraint
 
 cdef struct TensorRange:
     Py_ssize_t offset
@@ -70,17 +62,10 @@ cdef struct Optimizer:
 cdef inline double rule_penalty(Optimizer *optimizer, const TensorRule *rule, real *g, const real *w,
                                 double scale) noexcept nogil:
     """scale times the penalty on one tensor w; where g is given, its gradient is added to g instead"""
-    cdef Py_ssize_t n_rows = rule.n_rows, n_cols = rule.n_cols
-    if rule.penalty == L1_L2:
-        if g == NULL:
-            return scale * penalty(w, n_rows * n_cols, rule.l1, rule.l2)
-        add_penalty_gradient(g, w, n_rows * n_cols, <real> (scale * rule.l1), <real> (scale * rule.l2))
-        return 0
-    if rule.penalty == ORTHOGONAL_ROWS:
-        return orthogonal_penalty(g, w, rule.lengths, n_rows, n_cols, n_cols, 1, scale * rule.l1)
-    if rule.penalty == ORTHOGONAL_COLUMNS:
-        return orthogonal_penalty(g, w, rule.lengths, n_cols, n_rows, 1, n_cols, scale * rule.l1)
-    return custom_penalty(rule.custom_penalty, &optimizer.failed, g, w, n_rows, n_cols, n_cols, n_cols, scale, True)
+    if rule.penalty.custom != NULL:
+        return custom_penalty(rule.penalty.custom, &optimizer.failed, g, w, rule.n_rows, rule.n_cols, rule.n_cols,
+                              rule.n_cols, scale, True)
+    return penalty_of(&rule.penalty, g, w, rule.n_rows, rule.n_cols, scale)
 
 
 cdef inline double total_penalty(Optimizer *optimizer, const real *w, double scale) noexcept nogil:
@@ -88,7 +73,7 @@ cdef inline double total_penalty(Optimizer *optimizer, const real *w, double sca
     cdef real *none = NULL
     cdef double total = 0
     for i in range(optimizer.n_rules):
-        if optimizer.rules[i].penalty != NO_PENALTY:
+        if optimizer.rules[i].penalty.traits != NULL:
             total += rule_penalty(optimizer, &optimizer.rules[i], none, w + optimizer.rules[i].offset, scale)
     return total
 
@@ -96,7 +81,7 @@ cdef inline double total_penalty(Optimizer *optimizer, const real *w, double sca
 cdef inline void add_penalty_gradients(Optimizer *optimizer, real *g, const real *w, double scale) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(optimizer.n_rules):
-        if optimizer.rules[i].penalty != NO_PENALTY:
+        if optimizer.rules[i].penalty.traits != NULL:
             rule_penalty(optimizer, &optimizer.rules[i], g + optimizer.rules[i].offset,
                          w + optimizer.rules[i].offset, scale)
 
@@ -264,8 +249,7 @@ cdef inline void take_step(Optimizer *optimizer, real *w, real *g, double learni
         update_average(optimizer, w, t)
     for i in range(optimizer.n_rules):
         rule = &optimizer.rules[i]
-        if rule.constraint == CUSTOM_CONSTRAINT:
-            custom_constraint(rule.custom_constraint, &optimizer.failed, w + rule.offset, rule.n_rows, rule.n_cols)
-        elif rule.constraint != UNCONSTRAINED:
-            constrain(w + rule.offset, rule.n_rows, rule.n_cols, rule.constraint, rule.constraint_axis,
-                      rule.constraint_parameters)
+        if rule.constraint.custom != NULL:
+            custom_constraint(rule.constraint.custom, &optimizer.failed, w + rule.offset, rule.n_rows, rule.n_cols)
+        elif rule.constraint.traits != NULL:
+            constrain(w + rule.offset, rule.n_rows, rule.n_cols, &rule.constraint)
