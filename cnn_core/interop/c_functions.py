@@ -1,7 +1,8 @@
 """The C functions that exported networks are made of: C99 that C++ takes, too.
 
 In them `real` is the network's number, `weight` what its parameters are stored as, VALUE(w) a stored parameter as a
-number, and MATH(f) the function f of <math.h> for `real`. A function's text names the functions that it calls.
+number, MATH(f) the function f of <math.h> for `real`, and FUSED(a, b, c) a b + c. A function's text names the functions
+that it calls.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ static void dense(real *y, const real *x, const weight *w, const weight *b, size
             real sums[TOGETHER] = {0};
             for (i = 0; i < n_in; i++)
                 for (c = 0; c < TOGETHER; c++)
-                    sums[c] += x[i] * VALUE(w[i * n_out + j + c]);
+                    sums[c] = FUSED(x[i], VALUE(w[i * n_out + j + c]), sums[c]);
             for (c = 0; c < TOGETHER; c++)
                 y[j + c] = sums[c];
         }
@@ -170,7 +171,7 @@ static void dense(real *y, const real *x, const weight *w, const weight *b, size
             y[c] = 0;
         for (i = 0; i < n_in; i++)
             for (c = whole; c < n_out; c++)
-                y[c] += x[i] * VALUE(w[i * n_out + c]);
+                y[c] = FUSED(x[i], VALUE(w[i * n_out + c]), y[c]);
         for (c = 0; b && c < n_out; c++)
             y[c] += VALUE(b[c]);
     }
@@ -358,6 +359,102 @@ static void discretize(real *y, const real *x, const weight *boundaries, size_t 
 }
 """,
 }
+
+# Of tables.
+_FUNCTIONS.update(
+    {
+        "scaled": """\
+/* (value - center) factor, bent into -3 .. 3; 0 for NAN */
+static real scaled(double value, double center, double factor)
+{
+    double z = (value - center) * factor;
+    if (isnan(z))
+        return 0;
+    z = z > 1e100 ? 1e100 : (z < -1e100 ? -1e100 : z);
+    return (real)(z / sqrt(1 + z / 3 * (z / 3)));
+}
+""",
+        "share": """\
+/* How far a value is from the lower edge of a bin to its upper one, 0 to 1 */
+static double share(double value, double low, double width)
+{
+    const double z = (value - low) / width;
+    return z < 0 ? 0 : (z > 1 ? 1 : z);
+}
+""",
+        "angle": """\
+/* The place of a moment in a period of so many seconds */
+static double angle(double seconds, double period)
+{
+    const double rest = fmod(seconds, period);
+    return 6.283185307179586 / period * (rest < 0 ? rest + period : rest);
+}
+""",
+        "level": """\
+/* The number of a text in an ascending list; -1 if it is not there */
+static int level(const char *text, const char *const *levels, int n_levels)
+{
+    int low = 0, high = n_levels;
+    while (text && low < high) {
+        const int middle = low + (high - low) / 2, order = strcmp(levels[middle], text);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+""",
+        "share_out": """\
+/* The mean of the members' probabilities, which sum to 1 */
+static void share_out(double *answer, const real *outputs, size_t n_members, size_t n_out)
+{
+    double total = 0;
+    size_t i, member;
+    for (i = 0; i < n_out; i++) {
+        answer[i] = 0;
+        for (member = 0; member < n_members; member++)
+            answer[i] += outputs[member * n_out + i];
+        answer[i] /= (double)n_members;
+        total += answer[i];
+    }
+    for (i = 0; i < n_out; i++)
+        answer[i] /= total;
+}
+""",
+        "restore": """\
+/* The mean of the members' outputs, within the range of the targets where they are clamped, on the targets' scale */
+static void restore(double *answer, const real *outputs, size_t n_members, size_t n_out, int clamps,
+                    const double *lowest, const double *highest, const double *spread, const double *mean)
+{
+    size_t i, member;
+    for (i = 0; i < n_out; i++) {
+        answer[i] = 0;
+        for (member = 0; member < n_members; member++) {
+            const double output = outputs[member * n_out + i];
+            answer[i] += !clamps ? output
+                       : output < lowest[i] ? lowest[i] : (output > highest[i] ? highest[i] : output);
+        }
+        answer[i] = answer[i] / (double)n_members * spread[i] + mean[i];
+    }
+}
+""",
+        "sort": """\
+static void sort(double *numbers, size_t n)
+{
+    size_t i, at;
+    for (i = 1; i < n; i++)
+        for (at = i; at > 0 && numbers[at - 1] > numbers[at]; at--) {
+            const double larger = numbers[at - 1];
+            numbers[at - 1] = numbers[at];
+            numbers[at] = larger;
+        }
+}
+""",
+    }
+)
 
 _COMBINED = {
     "add": "y[i] + x[at]",

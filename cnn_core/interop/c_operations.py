@@ -107,12 +107,11 @@ def refuse(operation: Operation, reason: str) -> ValueError:
 
 def _dense(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     (n_rows, n_in), (_, n_out) = s.rows(o.inputs[0]), s.rows(o.output)
-    kernel = s.parameter(o, 0)
     if len(o.tensors) > 2 and o.tensors[2] is not None:
-        number = o.tensors[0]
-        assert number is not None
-        variable, scale = s.plan.variables[number], s.values(o, 2).astype(s.dtype)
-        kernel = s.store(variable.array.reshape(n_in, n_out) * scale[:, None], f"{variable.path}_scaled")
+        scaled = s.values(o, 0).reshape(n_in, n_out).astype(s.dtype) * s.values(o, 2).astype(s.dtype)[:, None]
+        kernel = s.store(scaled, f"{o.layer}/scaled_kernel")
+    else:
+        kernel = s.parameter(o, 0)
     s.call("dense", y, x[0], kernel, s.parameter(o, 1), n_rows, n_in, n_out)
     s.activate(o, y, y)
 

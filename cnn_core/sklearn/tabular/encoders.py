@@ -94,12 +94,13 @@ class DateEncoder:
     def settings(self) -> dict[str, Any]:
         return {"time_of_day": self.time_of_day}
 
-    def _periods(self) -> dict[str, float]:
+    def periods(self) -> dict[str, float]:
+        """Return the length of each cycle in seconds."""
         periods = {"year": _YEAR, "week": 7 * _DAY}
         return periods | {"day": _DAY} if self.time_of_day else periods
 
     def names(self, column: str) -> list[str]:
-        return [column, *(f"{column} {wave} of {period}" for period in self._periods() for wave in ("sin", "cos"))]
+        return [column, *(f"{column} {wave} of {period}" for period in self.periods() for wave in ("sin", "cos"))]
 
     def roles(self) -> list[int]:
         return [NUMBER] + [OTHER] * (len(self.names("")) - 1)
@@ -108,7 +109,7 @@ class DateEncoder:
         return column
 
     def encode(self, seconds: Array) -> Array:
-        angles = [2 * np.pi / period * (seconds % period) for period in self._periods().values()]
+        angles = [2 * np.pi / period * (seconds % period) for period in self.periods().values()]
         return np.stack([seconds, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
 
 
