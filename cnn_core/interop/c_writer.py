@@ -10,7 +10,6 @@ from typing import Any
 import cnn_core.foundation.validation as validation
 import cnn_core.foundation.version as version
 from cnn_core.interop.c_network import Network
-from cnn_core.interop.c_tables import table_of, write_table
 from cnn_core.interop.c_texts import (
     Constants,
     checked_name,
@@ -78,10 +77,10 @@ def to_c(model: Any, path: Any, *, name: str | None = None, weights: str = "cons
         raise ValueError(f"`path` must end in .c. Received: path={str(source)!r}")
     name = identifier(source.stem) if name is None else checked_name(name)
     weights = validation.choice(weights, "weights", WEIGHTS)
-    table = table_of(model)
-    if table is not None:
+    table = getattr(model, "predictor_", model)
+    if hasattr(table, "c_files"):
         constants = Constants("float32", name, weights)
-        texts = write_table(table, source, constants)
+        texts = table.c_files(source, constants)
     else:
         model = from_sklearn(model) if hasattr(model, "get_params") else model
         calls_of(model)  # refuses what is no model, or is called as in training

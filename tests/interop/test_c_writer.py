@@ -69,7 +69,7 @@ def test_a_graph_of_many_layers(dtype, tmp_path):
     result, outputs = call_rows(compiled(model, tmp_path), "net", model, [x])
     assert result == 0
     for found, wanted in zip(outputs, model.predict(x, verbose=0), strict=True):
-        assert ulps(found, wanted) < 40  # sums of some dozen numbers that cancel, in two orders
+        assert ulps(found, wanted) < 40  # sums of a few dozen numbers that cancel, in two orders
 
 
 def test_products_are_the_cores_to_the_last_bit(tmp_path):

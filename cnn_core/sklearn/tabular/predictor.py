@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -102,6 +103,12 @@ class TablePredictor:
 
     def _target_state(self) -> dict[str, Any]:
         raise NotImplementedError
+
+    def c_files(self, source: Path, constants: Any) -> dict[Path, str]:
+        """Return the predictor as C, by the paths of source and header; see `interop.to_c`."""
+        from cnn_core.sklearn.tabular.c_code import c_files_of
+
+        return c_files_of(self, source, constants)
 
     def weights(self) -> dict[str, Array]:
         """Return every parameter by its path."""
@@ -255,7 +262,13 @@ class NumberPredictor(TablePredictor):
         """Return the quantiles, ascending, for a matrix of features."""
         if self.levels is None:
             raise ValueError("`predict_quantiles` needs TabularRegressor(quantiles=...), such as (0.05, 0.5, 0.95)")
-        return self._outputs(self.network.predict(x))[:, np.isin(trained_levels(self.levels), self.levels)]
+        return self._outputs(self.network.predict(x))[:, self.are_told]
+
+    @property
+    def are_told(self) -> Array:
+        """Which of the quantiles that the network learns were asked for."""
+        levels = np.zeros(0) if self.levels is None else self.levels
+        return np.isin(trained_levels(levels), levels)
 
     def predict(self, rows: Any) -> Array:
         """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""

@@ -11,7 +11,6 @@ import pytest
 
 from c_compiler import compile_library
 from cnn_core.interop import to_c
-from cnn_core.interop.c_tables import table_of
 from cnn_core.sklearn import MLPClassifier, TabularClassifier, TabularRegressor
 
 RANDOM = np.random.default_rng(3)
@@ -134,8 +133,6 @@ def test_a_loaded_predictor_is_written_alike(tmp_path):
     loaded = load_predictor(tmp_path / "table.safetensors")
     first = to_c(estimator, tmp_path / "table.c")[0].read_text()
     assert to_c(loaded, tmp_path / "again" / "table.c")[0].read_text() == first
-    assert table_of(loaded) is loaded
-    assert table_of(object()) is None
 
 
 def test_perceptrons_are_written_as_their_networks(tmp_path):

@@ -1,4 +1,4 @@
-"""Tabular estimators as plain C: rows of numbers, dates and texts in, probabilities or numbers out."""
+"""What predicts rows of a table as plain C: numbers, dates and texts in, probabilities or numbers out."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from cnn_core.interop.c_network import Network
 from cnn_core.interop.c_operations import literal
 from cnn_core.interop.c_texts import Constants, c_string, comment_safe, declarations, prologue, unique_identifiers
 from cnn_core.sklearn.tabular.encoders import DateEncoder
-from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor, TablePredictor, trained_levels
 
 _TYPES = {"number": "double", "date": "double", "category": "const char *", "code": "const char *"}
 
 
-def write_table(predictor: Any, source: Path, constants: Constants) -> dict[Path, str]:
+def c_files_of(predictor: Any, source: Path, constants: Constants) -> dict[Path, str]:
     """Return source and header of a tabular estimator, by their paths.
 
     Parameters
@@ -34,9 +33,9 @@ def write_table(predictor: Any, source: Path, constants: Constants) -> dict[Path
 
 
 class _Table:
-    """The C of a tabular estimator."""
+    """The C of a `ClassPredictor` or a `NumberPredictor`, which this module does not import: they import it."""
 
-    def __init__(self, predictor: ClassPredictor | NumberPredictor, constants: Constants) -> None:
+    def __init__(self, predictor: Any, constants: Constants) -> None:
         self._predictor, self._constants, self._name = predictor, constants, constants.name
         self._network = None if predictor.network is None else Network(predictor.network.plan, constants)
         columns = predictor.preprocessor.state()["columns"]
@@ -99,7 +98,7 @@ class _Table:
     def _answer_lines(self, n_members: int, n_out: int) -> list[str]:
         """The statements that turn the members' outputs into the array `answer`."""
         predictor = self._predictor
-        if isinstance(predictor, ClassPredictor):
+        if hasattr(predictor, "classes"):
             return [f"share_out(answer, outputs, {n_members}, {n_out});"]
         levels, clamps = predictor.levels, int(predictor.network.recipe.clamps)
         tables = []
@@ -110,14 +109,14 @@ class _Table:
         lines = [f"restore({restored}, outputs, {n_members}, {n_out}, {clamps}, {', '.join(tables)});"]
         if levels is None:
             return lines
-        kept = np.flatnonzero(np.isin(trained_levels(levels), levels)).tolist()
+        kept = np.flatnonzero(predictor.are_told).tolist()
         return [*lines, f"sort(all, {n_out});", *(f"answer[{at}] = all[{n}];" for at, n in enumerate(kept))]
 
     @property
     def _answers(self) -> list[str]:
         """What each number of an answer is."""
         predictor = self._predictor
-        if isinstance(predictor, ClassPredictor):
+        if hasattr(predictor, "classes"):
             return [f"probability of {each!r}" for each in predictor.classes.tolist()]
         if predictor.levels is not None:
             return [f"quantile {each:g}" for each in np.sort(predictor.levels)]
@@ -164,7 +163,7 @@ class _Table:
 
     @property
     def _all_quantiles(self) -> bool:
-        return isinstance(self._predictor, NumberPredictor) and self._predictor.levels is not None
+        return getattr(self._predictor, "levels", None) is not None
 
     def _n_bytes(self) -> int:
         network = self._network
@@ -174,14 +173,14 @@ class _Table:
         return n_bytes
 
     def _class_names(self) -> str:
-        if not isinstance(self._predictor, ClassPredictor):
+        if not hasattr(self._predictor, "classes"):
             return ""
         classes = ", ".join(c_string(str(each)) for each in self._predictor.classes.tolist())
         n = len(self._predictor.classes)
         return f"const char *const {self._name}_classes[{n}] = {{{classes}}};\n\n"
 
     def _likeliest(self) -> str:
-        if not isinstance(self._predictor, ClassPredictor):
+        if not hasattr(self._predictor, "classes"):
             return ""
         n = len(self._predictor.classes)
         return f"""
@@ -226,7 +225,7 @@ int {self._name}_class(const {self._name}_row *row)
                 "",
             ]
         )
-        if isinstance(self._predictor, ClassPredictor):
+        if hasattr(self._predictor, "classes"):
             n = len(self._predictor.classes)
             text += f"""
 /* The classes in their order, and the number of the most probable one. */
@@ -234,9 +233,3 @@ extern const char *const {name}_classes[{n}];
 int {name}_class(const {name}_row *row);
 """
         return declarations(name, text)
-
-
-def table_of(model: Any) -> TablePredictor | None:
-    """Return what predicts rows of a table, if `model` is such a thing or a fitted tabular estimator."""
-    found = getattr(model, "predictor_", model)
-    return found if isinstance(found, TablePredictor) else None
