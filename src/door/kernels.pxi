@@ -8,6 +8,7 @@ from libc.string cimport memset
 from loss cimport LABELS, SMOOTHED, Loss, Targets, compares_labels
 from losses cimport loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
+from ranges cimport all_of_two, all_within, rows_add_up
 from row_activations cimport activate_rows, derive_rows
 from simd cimport all_finite as check_finite
 from simd cimport CUSTOM_ACTIVATION, ROW_GLU, real
@@ -205,3 +206,31 @@ def all_finite(cnp.ndarray array not None):
     with nogil:
         finite = check_finite(<float *> data, n) if kind == cnp.NPY_FLOAT32 else check_finite(<double *> data, n)
     return finite
+
+
+cdef bint holds(const real *x, Py_ssize_t n, Py_ssize_t width, double low, double high, tuple choices,
+                double rounding) except -1:
+    cdef double one, other
+    cdef bint found = False
+    if not all_within(x, n, <real> low, <real> high):
+        return False
+    for one, other in choices:
+        found = found or all_of_two(x, n, <real> one, <real> other)
+    return (found or not choices) and (rounding < 0 or rows_add_up(x, n // max(width, <Py_ssize_t> 1), width, rounding))
+
+
+def all_mean_something(cnp.ndarray array not None, double low, double high, tuple choices=(), double rounding=-1):
+    """Whether a C-contiguous array of float32 or float64 lies in a domain.
+
+    That is from low to high; where pairs of numbers are the choices, of one pair alone; where the rounding is not
+    negative, in rows along the last axis that add up to 1 but for so much.
+    """
+    cdef int kind = cnp.PyArray_TYPE(array)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(array)
+    cdef Py_ssize_t width = array.shape[array.ndim - 1] if array.ndim > 0 else 1
+    cdef void *data = cnp.PyArray_DATA(array)
+    if not cnp.PyArray_ISCARRAY_RO(array) or kind not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64):
+        raise TypeError(f"expected a C-contiguous array of float32 or float64. Received: {array.dtype}")
+    if kind == cnp.NPY_FLOAT32:
+        return holds(<float *> data, n, width, low, high, choices, rounding)
+    return holds(<double *> data, n, width, low, high, choices, rounding)

@@ -58,12 +58,3 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     if loss.has_labels != compares_labels(loss.traits):
         raise ValueError(f"loss {name_of(loss)!r} compares with {'values' if loss.has_labels else 'labels'}")
     return 0
-
-
-cdef bint all_labels(const int32_t *labels, Py_ssize_t n, Py_ssize_t n_classes, double ignored) noexcept:
-    """Whether each entry is one of 0 .. n_classes - 1, or the class that is ignored."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        if not 0 <= labels[i] < n_classes and labels[i] != ignored:
-            return False
-    return True

@@ -9,6 +9,7 @@ from losses cimport takes_activation_over
 from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
 from plan cimport *
+from ranges cimport all_indices, all_labels
 from run cimport Run, clear_totals, copy_totals, run_slice, totals_length
 
 
@@ -16,14 +17,6 @@ cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t LONG_STEP = 1 << 29  # multiply-adds of a forward pass from which a step polls for signals
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
-
-cdef bint all_indices(const int64_t *order, Py_ssize_t n) noexcept:
-    """Whether each is one of 0 .. n - 1: neither it nor its distance from the last has the sign of the negative."""
-    cdef Py_ssize_t i
-    cdef int64_t signs = 0
-    for i in range(n):
-        signs |= order[i] | <int64_t> (<uint64_t> (n - 1) - <uint64_t> order[i])
-    return signs >= 0
 
 
 cdef class Pass(Workbench):
