@@ -29,6 +29,8 @@ class _Plan(Protocol):
     def outputs(self) -> Sequence[int]: ...
 
 ACTIVATIONS: dict[str, int]
+INSTRUCTIONS: dict[str, int]
+ELEMENTWISE: dict[str, int]
 OPERATIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import cnn_core.foundation.random_state as random_state
 from cnn_core.activations import Activation
 from cnn_core.network.custom import CustomCalls, TensorCalls
+from cnn_core.network.expression import Expression, encode
 from cnn_core.network.variables import Variable
 
 # Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
@@ -37,6 +38,8 @@ class Operation(NamedTuple):
         Applied to the output; its parameters follow.
     reals, integers : tuple
         What else the kind needs.
+    numbers, constants : sequence
+        What is too much for `integers` and `reals`: instructions, lists of elements.
     custom : object or None
         The Python object that a custom operation or activation calls.
     frozen : callable or None
@@ -56,6 +59,8 @@ class Operation(NamedTuple):
     custom: Any = None
     layer: str = ""
     frozen: Callable[[], bool] | None = None
+    numbers: Sequence[int] = ()
+    constants: Sequence[float] = ()
 
 
 # Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
@@ -170,6 +175,13 @@ class NetworkPlan:
             return source
         return self.add("reshape", [source], shape, layer=layer)
 
+    def add_expression(self, expression: Expression, shape: Sequence[int], *, layer: str) -> int:
+        """Add elementwise functions of buffers and parameters, run in one pass; operands broadcast to `shape`."""
+        inputs, variables, numbers, constants = encode(expression, self.shapes, tuple(shape) or (1,))
+        return self.add(
+            "expression", inputs, shape, layer=layer, variables=variables, numbers=numbers, constants=constants
+        )
+
     def add(
         self,
         kind: str,
@@ -183,6 +195,8 @@ class NetworkPlan:
         integers: Sequence[int] = (),
         custom: Any = None,
         frozen: Callable[[], bool] | None = None,
+        numbers: Sequence[int] = (),
+        constants: Sequence[float] = (),
     ) -> int:
         """Add an operation, with its activation fused or following it, and return its output's buffer."""
         fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
@@ -205,6 +219,8 @@ class NetworkPlan:
                 custom,
                 layer,
                 frozen,
+                numbers,
+                constants,
             )
         )
         return output if activation is None or fused else self.add_activation(output, activation, layer)

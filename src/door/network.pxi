@@ -79,8 +79,8 @@ cdef class Network:
             self.plan.inputs[i] = self.checked_buffer(buffer)
             filled.add(buffer)
         for i, operation in enumerate(plan.operations):
-            in_place = operation.kind == "activity_penalty" and tuple(operation.inputs) == (operation.output,)
-            if not filled.issuperset(operation.inputs) or operation.output in filled and not in_place:
+            if not filled.issuperset(operation.inputs) or (
+                    operation.output in filled and not self.works_in_place(operation)):
                 raise ValueError(f"operation {i} must read what is computed before it and write a buffer of its own")
             self.add_operation(&self.plan.operations[i], operation)
             filled.add(operation.output)
@@ -127,7 +127,7 @@ cdef class Network:
 
     cdef int add_operation(self, Operation *target, object operation) except -1:
         cdef int i
-        check_length(operation.inputs, 1, 1 << 20, "inputs")
+        check_length(operation.inputs, 0, 1 << 20, "inputs")
         check_length(operation.tensors, 0, MAX_TENSORS, "tensors")
         check_length(operation.activation_parameters, 0, 3, "activation_parameters")
         check_length(operation.reals, 0, MAX_REALS, "reals")
@@ -153,6 +153,13 @@ cdef class Network:
             target.reals[i] = number
         for i, number in enumerate(operation.integers):
             target.integers[i] = number
+        target.n_numbers, target.n_constants = len(operation.numbers), len(operation.constants)
+        target.numbers = <Py_ssize_t *> allocate(target.n_numbers, sizeof(Py_ssize_t))
+        for i in range(target.n_numbers):
+            target.numbers[i] = operation.numbers[i]
+        target.constants = <double *> allocate(target.n_constants, sizeof(double))
+        for i in range(target.n_constants):
+            target.constants[i] = operation.constants[i]
         if operation.custom is not None:
             self.python_objects.append(operation.custom)
             target.custom = <void *> operation.custom
@@ -162,11 +169,16 @@ cdef class Network:
         self.plan.needs_whole_batch |= target.whole_batch
         return 0
 
+    cdef bint works_in_place(self, object operation):
+        return (operation_rows[<int> OPERATIONS[operation.kind]].peculiarity == IN_PLACE
+                and tuple(operation.inputs) == (operation.output,))
+
     cdef int check_kind(self, Operation *operation) except -1:
         """What would otherwise follow a pointer or an index that is not there."""
         cdef int peculiarity = operation.traits.peculiarity, activation = operation.activation
         cdef str kind = operation.traits.name.decode()
-        if operation.n_inputs > 1 and peculiarity != MANY_INPUTS:
+        if peculiarity != ANY_INPUTS and (
+                operation.n_inputs == 0 or operation.n_inputs > 1 and peculiarity != MANY_INPUTS):
             raise ValueError(f"operation {kind!r} has one input. Received: {operation.n_inputs}")
         if activation != ACTIVATION_LINEAR and (
                 peculiarity not in (ELEMENTWISE_ACTIVATIONS, ALL_BUT_GLU, ALL_ACTIVATIONS)
@@ -182,7 +194,9 @@ cdef class Network:
         cdef Sizes s
         s.operation, s.plan = operation, &self.plan
         s.tensor_sizes, s.element_size = self.tensor_sizes, self.element_size
-        s.input, s.output = &self.plan.buffers[operation.inputs[0]], &self.plan.buffers[operation.output]
+        s.output = s.input = &self.plan.buffers[operation.output]
+        if operation.n_inputs > 0:
+            s.input = &self.plan.buffers[operation.inputs[0]]
         if not operation.traits.fits(&s):
             raise ValueError(f"the sizes of operation {operation.traits.name.decode()} do not fit: "
                              f"input ({s.input.rows}, {s.input.width}), output ({s.output.rows}, {s.output.width})")

@@ -16,9 +16,13 @@ cdef extern from "simd/kinds.h" nogil:
         ROW_SPARSEMAX
         CUSTOM_ACTIVATION
         ACTIVATION_COUNT
+        FUNCTION_COUNT
     const char *activation_name(int kind)
     bint activation_is_elementwise(int kind)
     bint activation_slope_needs_z(int kind)
+    const char *function_name(int function)
+    int function_arity(int function)
+    bint function_is_flat(int function)
 
 cdef extern from "simd/rules.h" nogil:
     enum:
@@ -74,6 +78,10 @@ cdef extern from "simd/kernels.h" nogil:
         void (*activation_forward)(float *a, const float *z, Py_ssize_t n, int kind, const float *p) noexcept nogil
         void (*activation_backward)(float *delta, const float *da, const float *z, const float *a, Py_ssize_t n,
                                     int kind, const float *p) noexcept nogil
+        void (*function_forward)(float *y, const float *a, const float *b, const float *c, Py_ssize_t n,
+                                 int function) noexcept nogil
+        void (*function_backward)(float *d, const float *dy, const float *y, const float *a, const float *b,
+                                  const float *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
         void (*optimizer_step)(float *w, float **slots, const float *g, Py_ssize_t n, int rule,
@@ -132,6 +140,10 @@ cdef extern from "simd/kernels.h" nogil:
         void (*activation_forward)(double *a, const double *z, Py_ssize_t n, int kind, const double *p) noexcept nogil
         void (*activation_backward)(double *delta, const double *da, const double *z, const double *a, Py_ssize_t n,
                                     int kind, const double *p) noexcept nogil
+        void (*function_forward)(double *y, const double *a, const double *b, const double *c, Py_ssize_t n,
+                                 int function) noexcept nogil
+        void (*function_backward)(double *d, const double *dy, const double *y, const double *a, const double *b,
+                                  const double *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
         void (*optimizer_step)(double *w, double **slots, const double *g, Py_ssize_t n, int rule,
@@ -264,6 +276,22 @@ cdef inline void activation_backward(real *delta, const real *da, const real *z,
         simd_f32.activation_backward(delta, da, z, a, n, kind, p)
     else:
         simd_f64.activation_backward(delta, da, z, a, n, kind, p)
+
+
+cdef inline void function_forward(real *y, const real *a, const real *b, const real *c, Py_ssize_t n,
+                                  int function) noexcept nogil:
+    if real is float:
+        simd_f32.function_forward(y, a, b, c, n, function)
+    else:
+        simd_f64.function_forward(y, a, b, c, n, function)
+
+
+cdef inline void function_backward(real *d, const real *dy, const real *y, const real *a, const real *b, const real *c,
+                                   Py_ssize_t n, int function, int which) noexcept nogil:
+    if real is float:
+        simd_f32.function_backward(d, dy, y, a, b, c, n, function, which)
+    else:
+        simd_f64.function_backward(d, dy, y, a, b, c, n, function, which)
 
 
 cdef inline void softmax_rows(real *a, real *log_sum, const real *z, Py_ssize_t n_rows, Py_ssize_t n_cols,

@@ -8,6 +8,7 @@ from custom cimport (custom_operation_backward, custom_operation_fits, custom_op
                      custom_operation_needs, poll_signals)
 from dense cimport dense_backward, dense_fits, dense_forward, dense_needs
 from embedding cimport embedding_backward, embedding_fits, embedding_forward
+from expression cimport expression_backward, expression_fits, expression_forward, expression_needs
 from merging cimport (concatenate_backward, concatenate_fits, concatenate_forward, dot_backward, dot_fits, dot_forward,
                       merge_backward, merge_fits, merge_forward, merge_needs)
 from noise cimport noise_backward, noise_fits, noise_forward, noise_needs
@@ -106,9 +107,11 @@ cdef inline void list_operations(OperationTraits *rows) noexcept nogil:
     rows[ENCODE] = traits("encode", encode_fits, NULL, encode_forward, encode_forward, NULL, NULL)
     rows[DISCRETIZE] = traits("discretize", discretize_fits, NULL, discretize_forward, discretize_forward, NULL, NULL)
     rows[ACTIVITY_PENALTY] = traits("activity_penalty", activity_fits, activity_needs, activity_forward,
-                                    activity_forward, activity_backward, activity_backward)
+                                    activity_forward, activity_backward, activity_backward, IN_PLACE)
     rows[CUSTOM] = traits("custom", custom_operation_fits, custom_operation_needs, custom_operation_forward,
                           custom_operation_forward, custom_operation_backward, custom_operation_backward)
+    rows[EXPRESSION] = traits("expression", expression_fits, expression_needs, expression_forward, expression_forward,
+                              expression_backward, expression_backward, ANY_INPUTS)
 
 
 cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors) noexcept nogil:
@@ -148,7 +151,7 @@ cdef inline void backward(const Plan *plan, Workspace *workspace, real **tensors
     for index in range(plan.n_operations - 1, -1, -1):
         fill_step(&s, plan, workspace, index)
         if s.operation.traits.backward_f32 == NULL or not (
-                workspace.delta_written[s.operation.output] or s.operation.inputs[0] == s.operation.output):
+                workspace.delta_written[s.operation.output] or is_in_place(s.operation)):
             continue
         if real is float:
             s.operation.traits.backward_f32(&s, tensors, gradients)

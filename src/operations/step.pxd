@@ -7,7 +7,7 @@ from simd cimport real
 cdef inline void fill_step(Step *s, const Plan *plan, Workspace *workspace, int index) noexcept nogil:
     """Operation `index` on the samples that the workspace holds. In place: a copy would cost as much as the rest."""
     cdef const Operation *operation = &plan.operations[index]
-    cdef int source = operation.inputs[0], output = operation.output
+    cdef int output = operation.output, source = operation.inputs[0] if operation.n_inputs else output
     s.plan, s.workspace, s.operation, s.index = plan, workspace, operation, index
     s.input, s.output = &plan.buffers[source], &plan.buffers[output]
     s.n_rows = workspace.n * s.input.rows

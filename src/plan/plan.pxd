@@ -39,6 +39,7 @@ cdef enum:  # kinds of operations; src/operations/operations.pxd has a row for e
     DISCRETIZE
     ACTIVITY_PENALTY  # writes nothing: its output is its input
     CUSTOM
+    EXPRESSION
     OPERATION_COUNT
 
 cdef enum:
@@ -54,6 +55,8 @@ cdef enum:                        # what sets a kind of operation apart
     ALL_BUT_GLU                   # or one of these: glu halves its rows,
     ALL_ACTIVATIONS               # or any
     MANY_INPUTS
+    ANY_INPUTS                    # or none: it may read parameters alone
+    IN_PLACE                      # its output is its input: it writes nothing, and adds to the loss
     INDICES                       # what it reads are numbers of rows: there is no dJ/dx
 
 cdef struct Operation
@@ -155,6 +158,10 @@ cdef struct Operation:
     double activation_parameters[3]
     double reals[MAX_REALS]
     Py_ssize_t integers[MAX_INTEGERS]
+    Py_ssize_t n_numbers          # what has no place among the integers: instructions, lists of elements
+    Py_ssize_t *numbers
+    Py_ssize_t n_constants
+    double *constants
     Py_ssize_t scratch            # elements of scratch memory per sample
     Py_ssize_t fixed_scratch      # and for the whole batch
     bint keeps_z                  # z is kept apart from a, because g' or the loss needs it
@@ -192,6 +199,10 @@ cdef inline bint is_plain_relu(const Operation *operation) noexcept nogil:
             and operation.activation_parameters[1] == INFINITY and operation.activation_parameters[2] == 0)
 
 
+cdef inline bint is_in_place(const Operation *operation) noexcept nogil:
+    return operation.traits.peculiarity == IN_PLACE
+
+
 cdef inline bint is_input(const Plan *plan, int buffer) noexcept nogil:
     cdef int i
     for i in range(plan.n_inputs):
@@ -205,6 +216,8 @@ cdef inline void plan_free(Plan *plan) noexcept nogil:
     if plan.operations != NULL:
         for i in range(plan.n_operations):
             free(plan.operations[i].inputs)
+            free(plan.operations[i].numbers)
+            free(plan.operations[i].constants)
     free(plan.operations)
     free(plan.buffers)
     free(plan.inputs)

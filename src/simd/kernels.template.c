@@ -6,6 +6,7 @@
 #error "to be included by the file of an instruction set"
 #endif
 #include "constants.h"
+#include "quotients.h"
 #include "rows.h"
 
 #ifndef LOOKS_AHEAD

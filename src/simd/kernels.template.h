@@ -57,6 +57,12 @@ typedef struct {
     void (*activation_backward)(REAL *delta, const REAL *da, const REAL *z, const REAL *a, ptrdiff_t n, int kind,
                                 const REAL *p);
 
+    /* y[i] = f(a[i], b[i], c[i]), f one of the functions of kinds.h; what it has no use for may be NULL. y may be a. */
+    void (*function_forward)(REAL *y, const REAL *a, const REAL *b, const REAL *c, ptrdiff_t n, int function);
+    /* d[i] = dy[i] df/da, with respect to b where which = 1, to c where it is 2; of a function that is not flat. */
+    void (*function_backward)(REAL *d, const REAL *dy, const REAL *y, const REAL *a, const REAL *b, const REAL *c,
+                              ptrdiff_t n, int function, int which);
+
     /* a[r,c] = exp(z[r,c]) / sum_c exp(z[r,c]), shifted by the row's maximum; log_sum[r] = log sum_c exp(z[r,c]), if
        given. a may be z (then a_row = z_row). Reads what z_row leaves beyond n_cols, of
        every row, and ignores it; may set what a_row leaves to anything. */

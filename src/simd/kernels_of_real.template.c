@@ -10,6 +10,7 @@
 #include "sweeps.template.c"
 #include "math.template.c"
 #include "activations.template.c"
+#include "functions.template.c"
 #include "softmax.template.c"
 #include "optimizers.template.c"
 #include "normalization.template.c"

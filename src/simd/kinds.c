@@ -31,6 +31,20 @@ int activation_slope_needs_z(int kind) {
     }
 }
 
+typedef struct {
+    const char *name;
+    int arity, is_flat;
+} function_row;
+
+enum { SLOPED = 0, FLAT = 1 };
+#define ROW(KIND, name, arity, adjoint) {#name, arity, adjoint},
+static const function_row functions[] = {EACH_FUNCTION(ROW)};
+#undef ROW
+
+const char *function_name(int function) { return functions[function].name; }
+int function_arity(int function) { return functions[function].arity; }
+int function_is_flat(int function) { return functions[function].is_flat; }
+
 const char *rule_name(int rule) {
     switch (rule) {
 #define NAME(RULE, name, hyperparameters, slots) \
