@@ -76,7 +76,7 @@ SCHEMA: dict[str, dict[int, Field]] = {
         13: Field("external_data", "Entry", True),
         14: Field("data_location", "int"),
     },
-    "Value": {1: Field("name", "text"), 2: Field("type", "Type")},
+    "Value": {1: Field("name", "text"), 2: Field("type", "Type"), 3: Field("doc_string", "text")},
     "Type": {1: Field("tensor_type", "TensorType")},
     "TensorType": {1: Field("elem_type", "int"), 2: Field("shape", "Shape")},
     "Shape": {1: Field("dim", "Dimension", True)},

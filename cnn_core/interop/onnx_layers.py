@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,8 @@ import numpy as np
 import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
 from cnn_core.activations import Activation
-from cnn_core.foundation.arrays import Array
 from cnn_core.interop.calls import not_carried
-from cnn_core.interop.onnx_format import tensor
+from cnn_core.interop.onnx_graph import INT64, Nodes
 from cnn_core.layers.activation import ActivationLayer, PReLU, Softmax
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
@@ -37,66 +36,6 @@ from cnn_core.layers.regularization import (
 from cnn_core.layers.reshaping import Flatten, Identity, Reshape
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
 from cnn_core.network.graph import Shape
-
-_KINDS = {float: ("f", 1), int: ("i", 2), bytes: ("s", 3)}
-INT64 = 7
-
-
-class Nodes:
-    """The nodes and constants of a graph that is being written."""
-
-    def __init__(self, dtype: str) -> None:
-        self.dtype = np.dtype(dtype)
-        self.nodes: list[dict[str, Any]] = []
-        self.constants: dict[str, dict[str, Any]] = {}
-        self.prefix = ""
-        self._numbers: dict[float, str] = {}
-
-    def add(self, operator: str, *inputs: str | float, output: str | None = None, **attributes: Any) -> str:
-        """Add a node; numbers among its inputs become constants. Return the name of its output."""
-        names = [each if isinstance(each, str) else self.number(each) for each in inputs]
-        output = output or f"{self.prefix}/{operator}_{len(self.nodes)}"
-        node: dict[str, Any] = {
-            "op_type": operator,
-            "name": f"{operator}_{len(self.nodes)}",
-            "input": names,
-            "output": [output],
-        }
-        node["attribute"] = [_attribute(name, value) for name, value in attributes.items()]
-        self.nodes.append(node)
-        return output
-
-    def cast(self, x: str, kind: int) -> str:
-        return self.add("Cast", x, to=kind)
-
-    def number(self, value: float) -> str:
-        if value not in self._numbers:
-            self._numbers[value] = self.constant(np.asarray(value, self.dtype), f"number_{len(self._numbers)}")
-        return self._numbers[value]
-
-    def constant(self, array: Array, name: str) -> str:
-        """Add an array under this name, made unique."""
-        number, chosen = 1, name
-        while chosen in self.constants:
-            number, chosen = number + 1, f"{name}_{number}"
-        self.constants[chosen] = tensor(np.asarray(array), chosen)
-        return chosen
-
-    def of(self, layer: Layer, name: str, shape: Sequence[int] | None = None) -> str:
-        """Add a variable of a layer."""
-        value = getattr(layer, name).numpy()
-        return self.constant(value if shape is None else value.reshape(shape), f"{layer.name}.{name}")
-
-    def sizes(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64), "sizes")
-
-
-def _attribute(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, (list, tuple)):
-        return {"name": name, "ints": value, "type": 7}
-    key, kind = _KINDS[type(value)]
-    return {"name": name, key: value, "type": kind}
-
 
 # Activations: by the nodes, x, and the activation.
 
@@ -148,9 +87,7 @@ def _hard_shrink(g: Nodes, x: str, a: Any) -> str:
 
 
 def _glu(g: Nodes, x: str, a: Any) -> str:
-    first, second = f"{x}/first", f"{x}/second"
-    g.nodes.append({"op_type": "Split", "name": f"Split_{len(g.nodes)}", "input": [x], "output": [first, second]})
-    g.nodes[-1]["attribute"] = [_attribute("axis", -1)]
+    first, second = g.split("Split", x, names=("first", "second"), axis=-1)
     return g.add("Mul", first, g.add("Sigmoid", second))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-import cnn_core.foundation.version as version
 from cnn_core.foundation.arrays import Array
-from cnn_core.interop.calls import calls_of
-from cnn_core.interop.onnx_format import NUMBERS, TEXT, encode
-from cnn_core.interop.onnx_layers import INT64, Nodes, write_layer
+from cnn_core.interop.calls import Calls, calls_of
+from cnn_core.interop.onnx_format import TEXT
+from cnn_core.interop.onnx_graph import INT64, Nodes, file_of, type_number, value_info
+from cnn_core.interop.onnx_layers import write_layer
 from cnn_core.interop.sklearn_perceptrons import CLASSES, from_sklearn
-
-OPSET, IR_VERSION = 17, 8
 
 
 def to_onnx(model: Any, path: Any = None) -> bytes:
@@ -50,95 +48,91 @@ def to_onnx(model: Any, path: Any = None) -> bytes:
     >>> isinstance(to_onnx(model), bytes)
     True
     """
-    if hasattr(model, "fit") and hasattr(model, "get_params"):
-        data = _estimator(model)
+    if hasattr(model, "to_onnx"):
+        data: bytes = model.to_onnx()
+    elif hasattr(model, "fit") and hasattr(model, "get_params"):
+        data = _perceptron(model)
     else:
-        data = _file(model, *_written(model))
+        data = _model(model)
     if path is not None:
-        with open(os.fspath(path), "wb") as file:  # noqa: PTH123 - as the package's other files are written
-            file.write(data)
+        write_file(path, data)
     return data
 
 
-def _written(model: Any, input_name: str | None = None) -> tuple[Nodes, list[str], list[str]]:
-    """Write the nodes of a model; return the names of inputs and outputs."""
-    found = calls_of(model)
-    g = Nodes(model.dtype)
-    inputs = [input_name] if input_name else list(model.input_names)
-    names = dict(zip(found.inputs, inputs, strict=True))
+def write_file(path: Any, data: bytes) -> None:
+    """Write a file."""
+    with open(os.fspath(path), "wb") as file:  # noqa: PTH123 - as the package's other files are written
+        file.write(data)
+
+
+def write_network(g: Nodes, found: Calls, sources: Sequence[str]) -> list[str]:
+    """Write the nodes of a model that reads what has these names; return the names of its outputs."""
+    names = dict(zip(found.inputs, sources, strict=True))
     for call in found.calls:
         g.prefix = call.layer.name
         shapes = [found.shapes[number] for number in call.inputs]
         names[call.outputs[0]] = write_layer(g, call.layer, [names[number] for number in call.inputs], shapes)
-    return g, inputs, [names[number] for number in found.outputs]
+    return [names[number] for number in found.outputs]
 
 
-def _file(model: Any, g: Nodes, inputs: list[str], results: list[str]) -> bytes:
-    outputs = []
-    for name, result, shape in zip(model.output_names, results, model.output_shapes, strict=True):
-        own = name if name not in inputs else f"{name}_output"
-        g.add("Identity", result, output=own)
-        outputs.append(_value(own, NUMBERS[g.dtype], shape))
-    return _encoded(model, g, inputs, outputs)
+def _model(model: Any) -> bytes:
+    found = calls_of(model)
+    inputs = list(model.input_names)
+    outputs = [name if name not in inputs else f"{name}_output" for name in model.output_names]
+    g = Nodes(model.dtype, [*inputs, *outputs])
+    for name, result in zip(outputs, write_network(g, found, inputs), strict=True):
+        g.add("Identity", result, output=name)
+    kind = type_number(g.dtype)
+    made = [value_info(name, kind, shape) for name, shape in zip(outputs, model.output_shapes, strict=True)]
+    return file_of(model.name, g, _inputs(model, inputs), made, model.metadata)
 
 
-def _encoded(model: Any, g: Nodes, inputs: list[str], outputs: list[dict[str, Any]]) -> bytes:
-    given = [_value(name, NUMBERS[g.dtype], s.shape) for name, s in zip(inputs, model.inputs, strict=True)]
-    graph = {
-        "name": model.name,
-        "node": g.nodes,
-        "initializer": list(g.constants.values()),
-        "input": given,
-        "output": outputs,
-    }
-    return encode(
-        {
-            "ir_version": IR_VERSION,
-            "producer_name": "cnn_core",
-            "producer_version": version.__version__,
-            "graph": graph,
-            "opset_import": [{"domain": "", "version": OPSET}],
-            "metadata_props": [{"key": key, "value": text} for key, text in model.metadata.items()],
-        }
-    )
+def _inputs(model: Any, names: list[str]) -> list[dict[str, Any]]:
+    kind = type_number(model.dtype)
+    return [value_info(name, kind, symbol.shape) for name, symbol in zip(names, model.inputs, strict=True)]
 
 
-def _value(name: str, kind: int, shape: Any) -> dict[str, Any]:
-    sizes = [{"dim_param": "batch"}, *({"dim_value": size} for size in shape[1:])]
-    return {"name": name, "type": {"tensor_type": {"elem_type": kind, "shape": {"dim": sizes}}}}
+# Perceptrons
 
 
-# Estimators
-
-
-def _estimator(estimator: Any) -> bytes:
+def _perceptron(estimator: Any) -> bytes:
     model = from_sklearn(estimator)
-    g, inputs, (result,) = _written(model, "X")
-    kind, width = NUMBERS[g.dtype], model.output_shape[-1]
+    g = Nodes(model.dtype, ["X", "label", "probabilities", "variable"])
+    (result,) = write_network(g, calls_of(model), ["X"])
+    width = model.output_shape[-1]
     if CLASSES not in model.metadata:
         g.add("Identity", result, output="variable")
-        return _encoded(model, g, inputs, [_value("variable", kind, (None, width))])
-    classes = np.asarray(json.loads(model.metadata[CLASSES]))
-    several = estimator.out_activation_ == "logistic" and width > 1
-    label, probabilities, label_type = _labelled(g, result, classes, width, several)
-    g.add("Identity", label, output="label")
-    g.add("Identity", probabilities, output="probabilities")
-    shape = (None, width) if several else (None,)
-    n = width if several else len(classes)
-    outputs = [_value("label", label_type, shape), _value("probabilities", kind, (None, n))]
-    return _encoded(model, g, inputs, outputs)
-
-
-def _labelled(g: Nodes, result: str, classes: Array, width: int, several: bool) -> tuple[str, str, int]:
-    """Write how outputs become labels and probabilities."""
-    if several:
-        return g.cast(g.add("Greater", result, 0.5), INT64), result, INT64
-    kind = TEXT if classes.dtype.kind == "U" else INT64
-    named = g.constant(classes if kind == TEXT else classes.astype(np.int64), "classes")
-    if width > 1:
-        number = g.add("ArgMax", result, axis=1, keepdims=0)
+        outputs = [value_info("variable", type_number(g.dtype), (None, width))]
+    elif estimator.out_activation_ == "logistic" and width > 1:
+        g.cast(g.add("Greater", result, 0.5), INT64, output="label")
+        g.add("Identity", result, output="probabilities")
+        kinds = {"label": INT64, "probabilities": type_number(g.dtype)}
+        outputs = [value_info(name, kind, (None, width)) for name, kind in kinds.items()]
     else:
-        likely = g.cast(g.add("Greater", result, 0.5), INT64)
-        number = g.add("Reshape", likely, g.sizes(-1))
-        result = g.add("Concat", g.add("Sub", 1.0, result), result, axis=1)
-    return g.add("Gather", named, number), result, kind
+        if width == 1:
+            result = g.add("Concat", g.add("Sub", 1.0, result), result, axis=1)
+        outputs = write_answers(g, result, np.asarray(estimator.classes_))
+    return file_of(model.name, g, _inputs(model, ["X"]), outputs, model.metadata)
+
+
+def write_answers(
+    g: Nodes, probabilities: str, classes: Array, names: Sequence[str] = ("label", "probabilities")
+) -> list[dict[str, Any]]:
+    """Write how the probabilities of classes become a classifier's outputs; return what they are."""
+    likeliest = g.add("ArgMax", probabilities, axis=1, keepdims=0)
+    labels = _labels(classes)
+    g.add("Gather", g.constant(labels, "classes"), likeliest, output=names[0])
+    g.add("Identity", probabilities, output=names[1])
+    kind = TEXT if labels.dtype.kind == "U" else type_number(labels.dtype)
+    return [
+        value_info(names[0], kind, (None,)),
+        value_info(names[1], type_number(g.dtype), (None, len(classes))),
+    ]
+
+
+def _labels(classes: Array) -> Array:
+    """Classes in a dtype that ONNX has: texts, 64-bit numbers or booleans."""
+    listed = classes.astype(str) if classes.dtype.kind in "mM" else np.asarray(classes.tolist())
+    if listed.dtype.kind in "iu":
+        return listed.astype(np.int64)
+    return listed if listed.dtype.kind in "Ufb" else listed.astype(str)

@@ -6,6 +6,7 @@ Everything is fitted on the training part alone. What is fitted is plain data, s
 from __future__ import annotations
 
 import itertools
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ MAX_CODES = 1 << 14
 _DAY = 86400.0
 _YEAR = 365.2425 * _DAY
 _CHUNK = 1 << 20  # rows encoded at a time
-_FAR = 1e100  # beyond, `smooth_clip` is at its limit, and squares would leave the range of float64
+LIMIT = 3.0  # of a scaled feature
+FAR = 1e100  # beyond, `smooth_clip` is at its limit, and squares would leave the range of float64
 
 
 class NumberEncoder:
@@ -123,6 +125,7 @@ class CategoryEncoder:
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.levels = [str(level) for level in settings["levels"]]
+        self.numeric = bool(settings.get("numeric", False))  # whether they were numbers in training, not texts
         self._index = {level: number for number, level in enumerate(self.levels)}
 
     @classmethod
@@ -135,12 +138,13 @@ class CategoryEncoder:
                 text = canonical(value)
                 counts[text] = counts.get(text, 0) + count
         by_frequency = sorted(counts, key=lambda text: (-counts[text], text))
+        numeric = all(map(_is_number, itertools.filterfalse(is_missing, values)))
         if most_one_hot is not None and len(counts) > most_one_hot:
-            return CodeEncoder({"levels": sorted(by_frequency[:MAX_CODES])})
-        return cls({"levels": sorted(by_frequency[:MAX_CATEGORIES])})
+            return CodeEncoder({"levels": sorted(by_frequency[:MAX_CODES]), "numeric": numeric})
+        return cls({"levels": sorted(by_frequency[:MAX_CATEGORIES]), "numeric": numeric})
 
     def settings(self) -> dict[str, Any]:
-        return {"levels": self.levels}
+        return {"levels": self.levels, "numeric": self.numeric}
 
     @property
     def binary(self) -> bool:
@@ -175,6 +179,10 @@ class CategoryEncoder:
         known = np.flatnonzero(found >= 0)
         block[known, found[known]] = 1
         return block
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 class CodeEncoder(CategoryEncoder):
@@ -344,6 +352,10 @@ class TablePreprocessor:
         n_codes = [len(encoder.levels) + 1 for encoder in self.encoders if isinstance(encoder, CodeEncoder)]
         return Layout(roles.count(NUMBER), roles.count(OTHER), tuple(n_codes))
 
+    def fitted(self) -> list[tuple[Encoder | None, Array, Array]]:
+        """Return every column's encoder, None for one that held nothing, and its features' centers and factors."""
+        return list(zip(self.encoders, self._centers, self._factors, strict=True))
+
     def transform(self, table: Any, rows: Array | None = None) -> Array:
         """Return the features of a table: float32 of shape (n, n_features).
 
@@ -435,7 +447,7 @@ def robust_scale(block: Array) -> tuple[Array, Array]:
     return centers, factors
 
 
-def smooth_clip(z: Array, limit: float = 3.0) -> Array:
+def smooth_clip(z: Array, limit: float = LIMIT) -> Array:
     """Bend the axis so that everything lies within -limit and limit: ``z / sqrt(1 + (z / limit)**2)``.
 
     Examples
@@ -443,5 +455,5 @@ def smooth_clip(z: Array, limit: float = 3.0) -> Array:
     >>> smooth_clip(np.array([0.0, 1.0, 1000.0])).round(3)
     array([0.   , 0.949, 3.   ])
     """
-    z = np.clip(z, -_FAR, _FAR)
+    z = np.clip(z, -FAR, FAR)
     return np.asarray(z / np.sqrt(1 + (z / limit) ** 2))

@@ -361,6 +361,41 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         return model_of(self.predictor_)
 
+    def to_onnx(self, path: Any = None) -> bytes:
+        """Return the fitted estimator, its preprocessing included, as an ONNX file, and write it if a path is given.
+
+        Every column is an input of its own name and of shape (n, 1): numbers, dates (in seconds since 1970, UTC) and
+        booleans (1 and 0) as float64 with NaN for missing ones; categories as float64 if they were numbers in training,
+        else as texts, dates as 2026-01-31, of which unknown ones count as missing. Columns that held nothing in
+        training are no inputs. Where columns had no names and none holds texts, "X" of shape (n, columns) is the only
+        input.
+
+        A classifier's outputs are "label" and "probabilities", a regressor's "variable", with `quantiles` also
+        "quantiles": the names of skl2onnx.
+
+        Parameters
+        ----------
+        path : str or path-like, default None
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        ValueError
+            If a column, or the network, cannot be expressed, by its name.
+
+        Notes
+        -----
+        What the network computes is float32, its scaled features and a regressor's numbers come of float64, as in the
+        estimator. Infinite numbers count as very large ones.
+        """
+        from cnn_core.sklearn.tabular.onnx_file import to_onnx
+
+        check_is_fitted(self)
+        return to_onnx(self.predictor_, path)
+
     # Files
 
     def save(self, path: Any) -> None:
