@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,6 @@ import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
-import cnn_core.losses as losses
-import cnn_core.metrics as metrics
 import cnn_core.optimizers as known_optimizers
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.serialization import (
@@ -30,9 +28,10 @@ from cnn_core.foundation.serialization import (
 )
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
-from cnn_core.network.graph import CallGraph
+from cnn_core.network.graph import check_number_of_calls
 from cnn_core.network.parameters import adopt_state
 from cnn_core.network.variables import Variable
+from cnn_core.training.compile_arguments import KINDS, compile_as_in_keras, each_object
 from cnn_core.training.trainer import Trainer
 
 __all__ = [
@@ -50,8 +49,6 @@ __all__ = [
 ]
 
 CustomObjectScope = custom_object_scope = custom_objects_in_use
-
-MAX_CALLS = 100_000  # in a file: more would take minutes to compile
 
 _RESERVED = "cnn_core."
 _MODEL = "cnn_core.model"
@@ -102,7 +99,9 @@ def save_model(
     tensors = _weights_by_name(model)
     texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
     if model.compiled:
-        arguments = {name: serialize(_each(value, _KINDS[name])) for name, value in model._arguments._asdict().items()}
+        arguments = {
+            name: serialize(each_object(value, KINDS[name])) for name, value in model._arguments._asdict().items()
+        }
         training = {"compile": arguments, "optimizer": known_optimizers.serialize(model.optimizer)}
         if include_optimizer:
             state = model.training_state()
@@ -176,29 +175,6 @@ def _written(config: Any, n_tensors: int | None = None) -> str:
     return text
 
 
-# What turns each argument of `compile` into objects, which know how they are written.
-_KINDS: dict[str, Callable[[Any], Any]] = {
-    "loss": losses.as_loss,
-    "loss_weights": lambda weight: weight,
-    "metrics": metrics.as_metric,
-    "weighted_metrics": metrics.as_metric,
-}
-
-
-def _each(value: Any, get: Callable[[Any], Any]) -> Any:
-    """Turn every object in an argument of `compile`, or its configuration, by `get`; names stay names.
-
-    "accuracy" and "crossentropy" have no meaning before data is seen, and a function is written as a metric or loss.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, Mapping) and "class_name" not in value:
-        return {name: _each(part, get) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_each(part, get) for part in value]
-    return get(value)
-
-
 def _state_by_name(model: Any) -> dict[str, Array]:
     """Cut the optimizer's state up by variable, so that it does not depend on how parameters are laid out."""
     optimizer, parameters = model.optimizer, model._bind()
@@ -252,21 +228,12 @@ def load_model(
         is_model = isinstance(model, Trainer)
         if not is_model or not model.built:
             raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
-        if (n_calls := _calls_in(model.inner_graph, {})) > MAX_CALLS:
-            raise ValueError(f"its layers must be called at most {MAX_CALLS} times. Received: {n_calls} calls")
+        check_number_of_calls(model.inner_graph)
         _assign(model, weights, skip_mismatch=False)
         model.metadata.update(_own_texts(metadata))
         if training is not None:
             _compile(model, training, tensors)
     return model
-
-
-def _calls_in(graph: CallGraph, known: dict[int, int]) -> int:
-    """Count the calls of layers in a graph and in the models that it calls: each may call the next one twice."""
-    if id(graph) not in known:
-        inner = (node.layer.inner_graph for node in graph.nodes)
-        known[id(graph)] = sum(1 if each is None else _calls_in(each, known) for each in inner)
-    return known[id(graph)]
 
 
 def _weights_among(tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -278,7 +245,7 @@ def _read_training(text: str) -> dict[str, Any]:
     training = model_header.parse(text)
     arguments = model_header.field(training, "compile", dict, "training")
     for name in arguments:
-        validation.choice(name, "compile", _KINDS)
+        validation.choice(name, "compile", KINDS)
     model_header.field(training, "optimizer", dict, "training")
     if "state" in training:
         state = model_header.field(training, "state", dict, "training")
@@ -292,18 +259,12 @@ def _read_training(text: str) -> dict[str, Any]:
 
 
 def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
-    arguments = {name: _each(value, _KINDS[name]) for name, value in training["compile"].items()}
+    arguments = {name: each_object(value, KINDS[name]) for name, value in training["compile"].items()}
     model.compile(known_optimizers.deserialize(training["optimizer"]), **arguments)
     if "state" in training:
         state = dict(training["state"])
         state["optimizer"] = {**state["optimizer"], "slots": _state_from_names(model, tensors)}
         model.restore_training_state(state)
-
-
-def _compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
-    """Compile a model with the arguments that Keras has written, the optimizer among them."""
-    given = {name: _each(arguments.get(name), get) for name, get in _KINDS.items()}
-    model.compile(known_optimizers.deserialize(arguments["optimizer"]), **given)
 
 
 def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -407,7 +368,7 @@ def model_from_json(json_string: str, custom_objects: CustomObjects | None = Non
         config = model_header.parse(text)
         model = registry.deserialize(config, custom_objects)
         if config.get("compile_config"):
-            _compile_as_in_keras(model, config["compile_config"])
+            compile_as_in_keras(model, config["compile_config"])
     return model
 
 

@@ -11,6 +11,8 @@ from cnn_core.network.plan import NetworkPlan
 
 Shape = tuple[int | None, ...]
 
+MAX_CALLS = 100_000  # of layers, in a model from a file: more would take minutes to compile
+
 
 class UndefinedError(AttributeError, ValueError):
     """An attribute has no value yet: `hasattr` says so, and the message says what is missing."""
@@ -269,3 +271,24 @@ class CallGraph:
             for call in state["calls"]
         ]
         self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)
+
+
+def check_number_of_calls(graph: CallGraph | None) -> None:
+    """Refuse a graph, if there is one, whose layers are called so often that compiling it would take minutes.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `MAX_CALLS`, those in models that it calls included.
+    """
+    n_calls = 0 if graph is None else _calls_in(graph, {})
+    if n_calls > MAX_CALLS:
+        raise ValueError(f"its layers must be called at most {MAX_CALLS} times. Received: {n_calls} calls")
+
+
+def _calls_in(graph: CallGraph, known: dict[int, int]) -> int:
+    """Count the calls of layers in a graph and in the models that it calls: each may call the next one twice."""
+    if id(graph) not in known:
+        inner = (node.layer.inner_graph for node in graph.nodes)
+        known[id(graph)] = sum(1 if each is None else _calls_in(each, known) for each in inner)
+    return known[id(graph)]

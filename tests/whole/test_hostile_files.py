@@ -15,6 +15,7 @@ import pytest
 import cnn_core
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
+import cnn_core.network.graph as graph
 import cnn_core.optimizers.schedules as schedules
 import cnn_core.saving as saving
 from cnn_core import layers, losses, metrics, optimizers
@@ -326,4 +327,4 @@ def test_models_that_call_each_other_twice_are_counted_not_unfolded(tmp_path: Pa
     model_file.write(tmp_path / "bad", tensors, {MODEL: json.dumps(nested)})
     refusal = refusal_of(tmp_path / "bad")
     assert refusal is not None
-    assert f"called at most {saving.MAX_CALLS} times. Received: {2**40} calls" in refusal
+    assert f"called at most {graph.MAX_CALLS} times. Received: {2**40} calls" in refusal

@@ -1,0 +1,43 @@
+"""The arguments of `compile` as data and as objects: as files of ours hold them, and as Keras writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import cnn_core.losses as losses
+import cnn_core.metrics as metrics
+import cnn_core.optimizers as optimizers
+
+# What turns each argument into objects, which know how they are written.
+KINDS: dict[str, Callable[[Any], Any]] = {
+    "loss": losses.as_loss,
+    "loss_weights": lambda weight: weight,
+    "metrics": metrics.as_metric,
+    "weighted_metrics": metrics.as_metric,
+}
+
+
+def each_object(value: Any, get: Callable[[Any], Any]) -> Any:
+    """Turn every object in an argument of `compile`, or its configuration, by `get`; names stay names.
+
+    "accuracy" and "crossentropy" have no meaning before data is seen, and a function is written as a metric or loss.
+
+    Examples
+    --------
+    >>> each_object({"first": "mse", "second": None}, losses.as_loss)
+    {'first': 'mse', 'second': None}
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {name: each_object(part, get) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [each_object(part, get) for part in value]
+    return get(value)
+
+
+def compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
+    """Compile a model with the arguments that Keras has written, the optimizer among them."""
+    given = {name: each_object(arguments.get(name), get) for name, get in KINDS.items()}
+    model.compile(optimizers.get(arguments["optimizer"]), **given)
