@@ -24,14 +24,18 @@ from cnn_core.foundation.serialization import (
     custom_objects_in_use,
     get_custom_objects,
     register_keras_serializable,
-    serialize,
 )
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
 from cnn_core.network.graph import check_number_of_calls
 from cnn_core.network.parameters import adopt_state
 from cnn_core.network.variables import Variable
-from cnn_core.training.compile_arguments import KINDS, compile_as_in_keras, each_object
+from cnn_core.training.compile_arguments import (
+    KINDS,
+    compile_arguments_of,
+    compile_as_in_keras,
+    each_object,
+)
 from cnn_core.training.trainer import Trainer
 
 __all__ = [
@@ -99,10 +103,7 @@ def save_model(
     tensors = _weights_by_name(model)
     texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
     if model.compiled:
-        arguments = {
-            name: serialize(each_object(value, KINDS[name])) for name, value in model._arguments._asdict().items()
-        }
-        training = {"compile": arguments, "optimizer": known_optimizers.serialize(model.optimizer)}
+        training = {"compile": compile_arguments_of(model), "optimizer": known_optimizers.serialize(model.optimizer)}
         if include_optimizer:
             state = model.training_state()
             state.pop("totals", None)  # of an epoch under way
@@ -192,11 +193,13 @@ def _state_by_name(model: Any) -> dict[str, Array]:
 def load_model(
     filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """Read a model that `save` wrote.
+    """Read a model that `save` wrote, or that Keras did.
+
+    Files of Keras, ".keras" and ".h5", are told apart by their first bytes: see `interop.from_keras`.
 
     Parameters
     ----------
-    filepath : str or path-like
+    filepath : str, path-like or binary file
     custom_objects : dict of str to object, default None
         The user's own classes and functions that the model uses, by name.
     compile : bool, default True
@@ -213,7 +216,12 @@ def load_model(
     ValueError
         If the file is no model, is damaged, or names something that neither the package nor `custom_objects` has.
     """
-    tensors, metadata = model_file.read(filepath)
+    found = _read_unless_keras_wrote_it(filepath)
+    if found is None:
+        import cnn_core.interop.keras_files as keras_files
+
+        return keras_files.load_model(filepath, custom_objects, compile)
+    tensors, metadata = found
     with model_header.refused_by_name(model_file.name_of(filepath)), custom_objects_in_use(custom_objects):
         if _MODEL not in metadata:
             for key, kind in _ESTIMATORS.items():
@@ -234,6 +242,20 @@ def load_model(
         if training is not None:
             _compile(model, training, tensors)
     return model
+
+
+def _read_unless_keras_wrote_it(filepath: Any) -> tuple[dict[str, Array], dict[str, str]] | None:
+    """Read a file of ours; of one that Keras wrote return None, an open file back where it stood."""
+    is_stream = hasattr(filepath, "read")
+    begin = filepath.tell() if is_stream and filepath.seekable() else None
+    try:
+        return model_file.read(filepath)
+    except model_file.KerasFileError as error:
+        if begin is not None:
+            filepath.seek(begin)
+        elif is_stream:
+            raise ValueError(f"{error}. From a stream it is read only if it can be sought in") from None
+        return None
 
 
 def _weights_among(tensors: Mapping[str, Array]) -> dict[str, Array]:
@@ -314,7 +336,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
-    """Read weights that `save_weights` or `save` wrote.
+    """Read weights that `save_weights` or `save` wrote, or Keras's methods of these names.
 
     They are taken in the order in which they were written, for names of layers differ between two models built alike
     in one process. With `skip_mismatch` those under equal names are taken first.
@@ -333,7 +355,13 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
         changed.
     """
     _require_built(model, "load_weights")
-    tensors, _ = model_file.read(filepath)
+    found = _read_unless_keras_wrote_it(filepath)
+    if found is None:
+        import cnn_core.interop.keras_files as keras_files
+
+        keras_files.load_weights(model, filepath, skip_mismatch)
+        return
+    tensors, _ = found
     with model_header.refused_by_name(model_file.name_of(filepath)):
         _assign(model, _weights_among(tensors), skip_mismatch)
 

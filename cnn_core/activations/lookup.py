@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import cnn_core.activations.elementwise as elementwise
@@ -13,6 +14,8 @@ from cnn_core.activations.custom import CustomActivation
 from cnn_core.activations.elementwise import linear
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
+
+_OF_LAYERS = ("name", "trainable", "dtype")
 
 defaults.update(
     {
@@ -30,8 +33,8 @@ def get(identifier: Any) -> Activation:
     ----------
     identifier : None, str, dict, Activation or object
         None is `linear`; a name of this module; what `serialize` returned; an activation or its class; an object with
-        an activation as its attribute `activation`, such as an activation layer; or an object with `forward(z)` and
-        `derivative(z, a)`.
+        an activation as its attribute `activation`, such as an activation layer, or what Keras wrote of one; or an
+        object with `forward(z)` and `derivative(z, a)`.
 
     Returns
     -------
@@ -68,11 +71,22 @@ def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Act
     """
     if config is None:
         return linear
-    found = registry.get(config, custom_objects)
+    found = registry.get(_without_layer(config) if isinstance(config, Mapping) else config, custom_objects)
     if not isinstance(found, Activation):
         found = _wrap(found)
     default = defaults.get(type(found))
     return default if default == found else found
+
+
+def _without_layer(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what Keras writes of an activation layer besides the activation."""
+    settings = config.get("config")
+    if not isinstance(settings, Mapping) or "trainable" not in settings:
+        return config
+    own = {name: value for name, value in settings.items() if name not in _OF_LAYERS}
+    if config["class_name"] == "LeakyReLU" and "alpha" in own:  # before Keras 3
+        own["negative_slope"] = own.pop("alpha")
+    return {**config, "config": own}
 
 
 def serialize(activation: Activation) -> str | dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 # First bytes, what has them, and the remedy.
-_OF_KERAS = "Load it with Keras and hand the weights over by set_weights(keras_model.get_weights())"
+_OF_KERAS = "load_model and load_weights read it"
 _OF_TORCH = "Load it with PyTorch and hand the weights over by set_weights, kernels transposed"
 _OF_PICKLE = "Loading one could run code, which cnn_core never does: load it with what wrote it"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
 _BEGINNINGS = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes .h5", _OF_KERAS),
+    (_HDF5, "an HDF5 file, as Keras writes .h5", _OF_KERAS),
     (b"\x93NUMPY", "a NumPy array (.npy)", "Load it with numpy.load and hand the weights over by set_weights"),
     (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", "a file of PyTorch", _OF_TORCH),
     *((bytes([0x80, protocol]), "a pickle", _OF_PICKLE) for protocol in range(2, 6)),
@@ -43,13 +45,24 @@ def recognised(head: bytes) -> str | None:
     >>> recognised(b"something else") is None
     True
     """
-    found = _archive(head) if head.startswith(b"PK\x03\x04") else None
+    found = _archive(head) if head.startswith(_ZIP) else None
     if head[:1] == b"\x08" and len(head) > 2 and 0 < head[1] < 32 and head[2] in _ONNX_TAGS:
         found = "an ONNX model", "Read its initializers with the onnx package and hand them over by set_weights"
     for beginning, what, remedy in _BEGINNINGS:
         if found is None and head.startswith(beginning):
             found = what, remedy
     return None if found is None else f"it is {found[0]}. {found[1]}. Received: bytes that begin with {head[:8]!r}"
+
+
+def is_of_keras(head: bytes) -> bool:
+    """Whether first bytes are those of a file that Keras writes, or of another of its two formats, zip and HDF5.
+
+    Examples
+    --------
+    >>> is_of_keras(b"PAR1")
+    False
+    """
+    return head.startswith(_HDF5) or (head.startswith(_ZIP) and _archive(head)[1] == _OF_KERAS)
 
 
 def _archive(head: bytes) -> tuple[str, str]:

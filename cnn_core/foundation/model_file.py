@@ -112,6 +112,12 @@ def write(path: PathLike | IO[bytes], tensors: Mapping[str, Array], metadata: Ma
             _write_all(path.write, part)
 
 
+def write_bytes(path: PathLike, data: bytes) -> None:
+    """Write a file of any format as `write` does: the old file or the new one, never half."""
+    with _replacing(path) as descriptor:
+        _write_all(functools.partial(os.write, descriptor), memoryview(data))
+
+
 def _plan(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> tuple[bytes, list[Array]]:
     """Return the header, and the arrays in the order of their bytes: widest elements first, so that all are aligned."""
     _check_texts(tensors, metadata)
@@ -297,7 +303,7 @@ def _read_file(file: IO[bytes], name: str, any_safetensors: bool) -> tuple[dict[
         header, size = _read_header(file, size, any_safetensors)
         buffer = _read_exactly(file, size)
     except _UnsoundError as error:
-        raise ValueError(f"{name} is no sound model file: {error}") from None
+        raise error.kind(f"{name} is no sound model file: {error}") from None
     metadata = {key: value for key, value in header.metadata.items() if key not in _OURS}
     return {key: _array(buffer, entry) for key, entry in header.entries.items()}, metadata
 
@@ -308,10 +314,11 @@ def _read_header(file: IO[bytes], size: int, any_safetensors: bool) -> tuple[_He
     try:
         header_size = _header_size(prefix, size)
     except _UnsoundError:
-        foreign = foreign_files.recognised(prefix.tobytes() + file.read(512))
+        head = prefix.tobytes() + file.read(512)
+        foreign = foreign_files.recognised(head)
         if foreign is None:
             raise
-        raise _UnsoundError(foreign) from None
+        raise (_OfKerasError if foreign_files.is_of_keras(head) else _UnsoundError)(foreign) from None
     header = _Header(_decoded(_read_exactly(file, header_size)))
     if not any_safetensors:
         _check_format(header.metadata)
@@ -343,8 +350,20 @@ def read_metadata(path: PathLike | IO[bytes]) -> dict[str, str]:
             raise ValueError(f"{name_of(path)} is no sound model file: {error}") from None
 
 
+class KerasFileError(ValueError):
+    """A file that Keras wrote: `cnn_core.interop` reads it."""
+
+
 class _UnsoundError(Exception):
     """What is wrong with a file, to be completed by its name."""
+
+    kind: type[ValueError] = ValueError
+
+
+class _OfKerasError(_UnsoundError):
+    """That Keras wrote it."""
+
+    kind = KerasFileError
 
 
 def _measured(file: IO[bytes]) -> tuple[IO[bytes], int]:

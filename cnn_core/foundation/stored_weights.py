@@ -6,16 +6,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Protocol
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
 
 
+class Measured(Protocol):
+    """An array, or what one will take."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes."""
+
+
 class _Room:
     """What is left of a file's weights while layers take theirs."""
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
+    def __init__(self, weights: Mapping[str, Measured]) -> None:
         self.names = weights.keys()
         self.n_arrays = len(weights)
         self.n_bytes = sum(array.nbytes for array in weights.values())
@@ -35,7 +44,7 @@ _ROOM: ContextVar[_Room | None] = ContextVar("room", default=None)
 
 
 @contextmanager
-def room_for(weights: Mapping[str, Array]) -> Iterator[None]:
+def room_for(weights: Mapping[str, Measured]) -> Iterator[None]:
     """Let the variables that are made inside the block wait for these weights.
 
     Examples

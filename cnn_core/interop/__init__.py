@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnn_core.interop.c_writer import to_c
+    from cnn_core.interop.keras_files import from_keras
     from cnn_core.interop.onnx_reader import from_onnx
     from cnn_core.interop.onnx_writer import to_onnx
     from cnn_core.interop.sklearn_perceptrons import from_sklearn, to_sklearn
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cnn_core.interop.torch_writer import to_torch
 
 __all__ = [
+    "from_keras",
     "from_onnx",
     "from_sklearn",
     "from_torch",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "from_keras": "keras_files",
     "from_onnx": "onnx_reader",
     "from_sklearn": "sklearn_perceptrons",
     "from_torch": "torch_reader",

@@ -13,11 +13,15 @@ from cnn_core.network.plan import NetworkPlan
 def checked_axis(axis: Any, several: bool = True, name: str = "axis") -> Any:
     """Return an `axis` argument as an integer or, where several are allowed, a tuple of them.
 
+    Where one is allowed, a list of one will do: before Keras 3, that is how it is written.
+
     Examples
     --------
-    >>> checked_axis([1, 2]), checked_axis(-1)
-    ((1, 2), -1)
+    >>> checked_axis([1, 2]), checked_axis(-1), checked_axis([1], several=False)
+    ((1, 2), -1, 1)
     """
+    if not several and isinstance(axis, (list, tuple)) and len(axis) == 1:
+        axis = axis[0]
     if several and isinstance(axis, (list, tuple)):
         if not axis:
             raise ValueError(f"`{name}` must name an axis. Received: {name}={axis}")

@@ -408,10 +408,19 @@ class Layer(CopiedWhole, RefusesPassedOver):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Build the layer whose `get_config` returned `config`."""
-        return cls(**config)
+        return cls(**_without_batch_shape(config))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _without_batch_shape(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say `input_shape` where Keras 2 noted the shape of a batch, for every layer that could stand first."""
+    if "batch_input_shape" not in config:
+        return config
+    given = {name: value for name, value in config.items() if name != "batch_input_shape"}
+    _, *shape = config["batch_input_shape"] or (None,)
+    return {**given, "input_shape": shape} if shape and None not in shape else given
 
 
 def _once(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

@@ -1,7 +1,9 @@
 """The calls of a functional model as Keras writes them, in the form in which `Model.from_config` reads them.
 
 Keras lists with every layer the calls that were made of it, and names a symbol by [layer, call of the layer, output].
-Here calls are one list in the order in which they can be computed, and symbols are numbered. Both are plain data.
+Before Keras 3 a call is a list of such names, each with the call's other arguments, and the calls of a model that
+begins with an input count from 1. Here calls are one list in the order in which they can be computed, and symbols are
+numbered. Both are plain data.
 """
 
 from __future__ import annotations
@@ -57,9 +59,18 @@ def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": [_input(described[name]["config"]) for name, *_ in inputs],
         "layers": layers,
         "calls": calls,
-        "input_structure": _numbered(config["input_layers"], number),
-        "output_structure": _numbered(config["output_layers"], number),
+        "input_structure": _numbered(_unwrapped(config["input_layers"], layers), number),
+        "output_structure": _numbered(_unwrapped(config["output_layers"], layers), number),
     }
+
+
+def _is_of_keras_2(layers: Sequence[Mapping[str, Any]]) -> bool:
+    return any(isinstance(node, list) for layer in layers for node in layer["inbound_nodes"])
+
+
+def _unwrapped(structure: Any, layers: Sequence[Mapping[str, Any]]) -> Any:
+    """Keras 2 writes an only input or output as a list of one."""
+    return structure[0] if len(structure) == 1 and _is_of_keras_2(layers) else structure
 
 
 def _is_reference(structure: Any) -> bool:
@@ -95,14 +106,32 @@ def _n_outputs(layer: Mapping[str, Any]) -> int:
 def _calls(layers: Sequence[Mapping[str, Any]]) -> Iterator[_Call]:
     for place, layer in enumerate(layers):
         for number, node in enumerate(layer["inbound_nodes"]):
+            if isinstance(node, list):
+                yield _call_of_keras_2(place, layer, number, node)
+                continue
             arguments = dict(node["kwargs"])
-            training = arguments.pop("training", None)
-            if (others := {name: value for name, value in arguments.items() if value is not None}) != {}:
-                raise ValueError(
-                    f"A call of {layer['name']!r} must have no argument but `training`. Received: {others}"
-                )
+            training = _training(arguments, layer["name"])
             sources = list(_symbols(node["args"], layer["name"]))
             yield _Call(place, layer["name"], number, sources, training)
+
+
+def _training(arguments: dict[str, Any], layer: str) -> bool | None:
+    """Return the one argument of a call that is known here; others must be None."""
+    training: bool | None = arguments.pop("training", None)
+    if (others := {name: value for name, value in arguments.items() if value is not None}) != {}:
+        raise ValueError(f"A call of {layer!r} must have no argument but `training`. Received: {others}")
+    return training
+
+
+def _call_of_keras_2(place: int, layer: Mapping[str, Any], number: int, node: Sequence[Any]) -> _Call:
+    sources: list[Reference] = []
+    arguments: dict[str, Any] = {}
+    for name, call, output, *others in node:
+        sources.append((name, call, output))
+        arguments.update(others[0] if others else {})
+    inner = layer["config"].get("layers") or [{}]
+    number += inner[0].get("class_name") == "InputLayer"
+    return _Call(place, layer["name"], number, sources, _training(arguments, layer["name"]))
 
 
 def _symbols(arguments: Any, layer: str) -> Iterator[Reference]:

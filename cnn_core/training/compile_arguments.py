@@ -8,6 +8,7 @@ from typing import Any
 import cnn_core.losses as losses
 import cnn_core.metrics as metrics
 import cnn_core.optimizers as optimizers
+from cnn_core.foundation.serialization import serialize
 
 # What turns each argument into objects, which know how they are written.
 KINDS: dict[str, Callable[[Any], Any]] = {
@@ -35,6 +36,12 @@ def each_object(value: Any, get: Callable[[Any], Any]) -> Any:
     if isinstance(value, (list, tuple)):
         return [each_object(part, get) for part in value]
     return get(value)
+
+
+def compile_arguments_of(model: Any) -> dict[str, Any]:
+    """Return what a compiled model was compiled with, but for the optimizer, as data."""
+    given = model._arguments._asdict()
+    return {name: serialize(each_object(value, KINDS[name])) for name, value in given.items()}
 
 
 def compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:

@@ -41,7 +41,6 @@ def saved(save: Any, *arguments: Any) -> bytes:
 # An ONNX model's head: the format's version, then the producer's name.
 ONNX = b"\x08\x08\x12\x07pytorch\x1a\x052.5.1:" + bytes(100)
 FILES = {
-    "Keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "Keras archive", "keras_model.get_weights()"),
     "PyTorch": (zipped("archive/data.pkl", "archive/version"), "file of PyTorch", "kernels transposed"),
     "old PyTorch": (
         pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + bytes(100),
@@ -76,12 +75,21 @@ def test_a_foreign_file_is_named_with_the_remedy(kind: str, tmp_path: Path) -> N
         assert remedy in str(caught.value)
 
 
-def test_hdf5_as_written_by_its_library(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
-    with h5py.File(tmp_path / "model.h5", "w") as file:
-        file["kernel"] = np.ones((2, 3))
-    with pytest.raises(ValueError, match=r"it is an HDF5 file, as Keras writes \.h5\. Load it with Keras"):
-        cnn_core.load_model(tmp_path / "model.h5")
+KERAS = {
+    "a Keras archive (.keras)": zipped("metadata.json", "config.json", "model.weights.h5"),
+    "an HDF5 file, as Keras writes .h5": b"\x89HDF\r\n\x1a\n" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("kind", KERAS)
+def test_files_of_keras_are_left_to_who_reads_them(kind: str) -> None:
+    assert foreign_files.is_of_keras(KERAS[kind])
+    with pytest.raises(ValueError, match=r"is no sound model file: it is ") as caught:
+        cnn_core.saving.load_metadata(io.BytesIO(KERAS[kind]))
+    assert f"{kind}. load_model and load_weights read it" in str(caught.value)
+    for load in (cnn_core.load_model, model().load_weights):
+        with pytest.raises(ValueError, match=r"The file cannot be loaded: its HDF5 part"):
+            load(io.BytesIO(KERAS[kind]))
 
 
 def test_no_sound_file_is_taken_for_another(tmp_path: Path) -> None:

@@ -1,0 +1,220 @@
+"""Files that Keras wrote, .keras, .h5 and .weights.h5, read as data: nothing in them is executed or unpacked."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cnn_core.foundation.model_file as model_file
+import cnn_core.foundation.model_header as model_header
+import cnn_core.foundation.validation as validation
+import cnn_core.interop.hdf5 as hdf5
+import cnn_core.interop.keras_training as keras_training
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
+from cnn_core.foundation.stored_weights import room_for
+from cnn_core.interop.hdf5 import Group
+from cnn_core.interop.keras_weights import Part, Place, parts_of, places, places_before_keras_3, trainable_variables
+from cnn_core.layers.base import registry
+from cnn_core.network.graph import check_number_of_calls
+from cnn_core.training.compile_arguments import compile_as_in_keras
+from cnn_core.training.trainer import Trainer
+
+_ZIP = b"PK\x03\x04"
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_EXPANSION = 10  # times its size in the archive: Keras compresses nothing, and weights compress badly
+_ROOM = 1 << 20  # bytes that a member may have whatever its size in the archive
+
+# What Python's reader of archives raises for damaged ones.
+_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, OverflowError, UnicodeDecodeError)
+
+
+class _Source(NamedTuple):
+    """What a file holds.
+
+    Attributes
+    ----------
+    group : Group
+        The file's root, or the archive's file of weights.
+    weights : Group
+        Where the weights are.
+    before_keras_3 : bool
+        Whether they are laid out as in .h5.
+    config, training : str or None
+        The model and the arguments of `compile`, as JSON; in an archive the former includes the latter.
+    """
+
+    group: Group
+    weights: Group
+    before_keras_3: bool
+    config: str | None
+    training: str | None
+
+
+def from_keras(model: Any) -> Any:
+    """Return a model of Keras, or one that Keras has saved, as a model of ours.
+
+    Parameters
+    ----------
+    model : keras.Model, str, path-like or binary file
+        A file may be .keras of Keras 3 and of TensorFlow 2.12 and later, or .h5; it is read without Keras.
+
+    Returns
+    -------
+    Model
+        With the weights, compiled as it was; training goes on where Keras left it.
+
+    Raises
+    ------
+    ValueError
+        If a layer has no counterpart here, or the file is damaged.
+    TypeError
+        If `model` is something else.
+
+    Examples
+    --------
+    >>> from_keras("model.keras")  # doctest: +SKIP
+    <cnn_core.Sequential name=sequential, built=True>
+    """
+    if isinstance(model, (str, os.PathLike)) or hasattr(model, "read"):
+        return load_model(model)
+    if not any(kind.__module__.partition(".")[0] in ("keras", "tf_keras") for kind in type(model).__mro__):
+        raise TypeError(
+            f"`model` must be a model of Keras or the path of its file. Received: model={validation.show(model)}"
+        )
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.keras"
+        model.save(path)
+        return load_model(path)
+
+
+def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True) -> Any:
+    """Read a model that Keras saved: see `cnn_core.load_model`."""
+    name = model_file.name_of(filepath)
+    with model_header.refused_by_name(name), custom_objects_in_use(custom_objects):
+        source = _opened(filepath)
+        if source.config is None:
+            raise ValueError("it holds weights, not a model: use load_weights")
+        stored = source.weights.stored()
+        config = model_header.parse(source.config, len(stored))
+        with room_for(stored):
+            model = _built(registry.deserialize(config, custom_objects), config)
+        check_number_of_calls(model.inner_graph)
+        parts = parts_of(model, config)
+        for place, value in _read(source, parts, skip_mismatch=False):
+            place.variable.array[...] = value
+        written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
+        if compile and written and written.get("optimizer", written.get("optimizer_config")):
+            compile_as_in_keras(model, keras_training.modern(written))
+            _restore(model, source, parts)
+    return model
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+    """Read weights that Keras saved: see `Model.load_weights`."""
+    with model_header.refused_by_name(model_file.name_of(filepath)):
+        for place, value in list(_read(_opened(filepath), parts_of(model), skip_mismatch)):
+            place.variable.array[...] = value
+
+
+def _built(model: Any, config: Mapping[str, Any]) -> Any:
+    if not isinstance(model, Trainer):
+        raise ValueError(f"it must hold a model. Received: {validation.show(model)}")
+    shape = (config.get("build_config") or {}).get("input_shape")
+    if not model.built and shape:
+        model.build(tuple(shape))  # type: ignore[attr-defined]
+    if not model.built:
+        raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
+    return model
+
+
+def _read(source: _Source, parts: tuple[Part, ...], skip_mismatch: bool) -> Iterator[tuple[Place, Array]]:
+    """Yield every variable with its value, checked."""
+    find = places_before_keras_3 if source.before_keras_3 else places
+    for place in find(source.weights, parts):
+        wrong = _mismatch(source.group, place)
+        if wrong is None:
+            assert place.path is not None
+            yield place, place.variable.check(_native(source.group.array(place.path)))
+        elif not skip_mismatch:
+            raise ValueError(
+                f"it must hold {place.variable.path!r} of shape {place.variable.shape}. Received: {wrong}. "
+                "skip_mismatch=True leaves such weights as they are"
+            )
+
+
+def _mismatch(group: Group, place: Place) -> str | None:
+    if place.path is None:
+        return "nothing in its place"
+    shape = group.array(place.path).shape
+    return None if shape == place.variable.shape else f"shape={shape}"
+
+
+def _native(array: Array) -> Array:
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _restore(model: Any, source: _Source, parts: tuple[Part, ...]) -> None:
+    """Hand the optimizer what the file has of its state, if anything."""
+    if source.before_keras_3:
+        state = source.group.group("optimizer_weights")
+        paths = [] if state is None else state.texts("weight_names")
+    else:
+        state = source.group.group("optimizer", "vars")
+        paths = [] if state is None else state.names()
+    if state is None:
+        return
+    slot_by_slot = bool(paths) and paths[0].endswith("/iter:0")
+    order = keras_training.state_order(model.optimizer, trainable_variables(parts), slot_by_slot=slot_by_slot)
+    keras_training.restore(model, order, [state.array(path) for path in paths])
+
+
+# Opening
+
+
+def _opened(filepath: Any) -> _Source:
+    is_path = isinstance(filepath, (str, os.PathLike))
+    with open(filepath, "rb") if is_path else nullcontext(filepath) as file:  # noqa: PTH123 - as all other files
+        data = file.read()
+    if not data.startswith(_ZIP):
+        return _source(hdf5.root_of(data), None)
+    config, weights = _unpacked(data)
+    return _source(hdf5.root_of(weights), config)
+
+
+def _source(group: Group, config: str | None) -> _Source:
+    described, training = group.text("model_config"), group.text("training_config")
+    weights = group.group("model_weights") if described is not None else group
+    if config is not None or weights is None or not weights.texts("layer_names"):
+        return _Source(group, group, False, config, None)
+    return _Source(group, weights, True, described, training)
+
+
+def _unpacked(data: bytes) -> tuple[str, bytes]:
+    """Return the configuration and the weights of an archive; whatever else is in it stays there."""
+    most = _EXPANSION * len(data) + _ROOM
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            config = _member(archive, _CONFIG, min(model_file.MAX_HEADER, most))
+            return config.decode(), _member(archive, _WEIGHTS, most)
+    except _DAMAGES as error:
+        raise ValueError(f"its archive is damaged: {error}") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    try:
+        described = archive.getinfo(name)
+    except KeyError:
+        raise ValueError(f"its archive must hold {name!r}. Received: none") from None
+    if described.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"its {name!r} must be stored or deflated. Received: method {described.compress_type}")
+    if described.file_size > most:
+        raise ValueError(f"its {name!r} must be at most {most} bytes. Received: {described.file_size} bytes")
+    return archive.read(described)
