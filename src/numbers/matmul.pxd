@@ -53,6 +53,21 @@ ctypedef struct Product:
     Py_ssize_t cols_per_task
     Py_ssize_t row_tasks
 
+ctypedef struct Block:
+    # A part of the product: rows [row, row + n_rows) by columns [col, col + n_cols), summed over [k, k + n_k).
+    Py_ssize_t row
+    Py_ssize_t n_rows
+    Py_ssize_t col
+    Py_ssize_t n_cols
+    Py_ssize_t k
+    Py_ssize_t n_k
+
+ctypedef struct Matrix:
+    # Where a factor's elements (i, j) stand: at i * row + j * col from the beginning.
+    const void *begin
+    Py_ssize_t row
+    Py_ssize_t col
+
 
 cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
@@ -106,87 +121,87 @@ cdef inline Py_ssize_t scratch_bytes(Py_ssize_t element_size) noexcept nogil:
     return ROW_BLOCK_BYTES + (PACKED_PANEL + ROW_MULTIPLE * LONGEST_K_BLOCK) * element_size
 
 
-cdef inline void multiply_panel(const Product *p, real *y, const real *x, const real *panel, real *packed,
-                                Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t row, Py_ssize_t n_rows,
-                                Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k,
-                                const block_ahead *ahead) noexcept nogil:
-    """One k block of rows [row, row + n_rows) and one panel; x points at the block's first row, y at its beginning."""
+cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, const real *panel, Py_ssize_t w_k,
+                                real *packed, const Block *b, const block_ahead *ahead) noexcept nogil:
+    """A block one panel wide, of which x begins at the block's first row and k, and y at its very beginning."""
     cdef const real *none = NULL
     cdef const real *bias = none
     cdef const real *gate = none
-    cdef bint add = p.accumulate or k > 0, last = k + n_k >= p.n_k
+    cdef bint add = p.accumulate or b.k > 0, last = b.k + b.n_k >= p.n_k
     cdef real floor = <real> -INFINITY
     if p.clamp and last:
         floor = 0
-    if p.bias != NULL and k == 0:
-        bias = <const real *> p.bias + col
+    if p.bias != NULL and b.k == 0:
+        bias = <const real *> p.bias + b.col
     if p.gate != NULL and last:
-        gate = <const real *> p.gate + row * p.gate_row + col
-    panel_product(y + row * p.y_row + col, x, panel, packed, bias, gate, n_rows, n_cols, n_k, p.y_row, x_row, x_k, w_k,
-                  p.gate_row, p.spare_cols, add, floor, ahead)
+        gate = <const real *> p.gate + b.row * p.gate_row + b.col
+    panel_product(y + b.row * p.y_row + b.col, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols,
+                  b.n_k, p.y_row, x.row, x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
 
 
-cdef inline bint finds_next_panel(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
-                                  Py_ssize_t n_k, block_ahead *ahead) noexcept nogil:
-    """Where the panel after the one at (k, col) stands in w, if the product is large enough to prefetch it."""
+cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, block_ahead *ahead) noexcept nogil:
+    """Where the panel after the block's stands in w, if the product is large enough to prefetch it."""
     cdef const real *w = <const real *> p.w
-    cdef bint is_last = col + n_cols >= p.n_cols
-    if (n_k * p.n_cols * <Py_ssize_t> sizeof(real) < LARGE_W_BYTES
+    cdef bint is_last = b.col + b.n_cols >= p.n_cols
+    if (b.n_k * p.n_cols * <Py_ssize_t> sizeof(real) < LARGE_W_BYTES
             and p.n_rows * p.y_row * <Py_ssize_t> sizeof(real) < LARGE_Y_BYTES):
         return False
-    w += (k + n_k) * p.w_k if is_last else k * p.w_k + (col + n_cols) * p.w_c
+    w += (b.k + b.n_k) * p.w_k if is_last else b.k * p.w_k + (b.col + b.n_cols) * p.w_c
     ahead.row = <const char *> w
     if p.w_c == 1:
-        ahead.n_rows, ahead.n_bytes, ahead.stride = n_k, panel_width(y) * sizeof(real), p.w_k * sizeof(real)
+        ahead.n_rows, ahead.n_bytes, ahead.stride = b.n_k, panel_width(y) * sizeof(real), p.w_k * sizeof(real)
         if ahead.stride % CACHE_LINE_BYTES != 0 or <size_t> w % CACHE_LINE_BYTES != 0:
             ahead.n_bytes += CACHE_LINE_BYTES - sizeof(real)  # the last line, wherever the row begins
     else:
-        ahead.n_rows, ahead.n_bytes, ahead.stride = panel_width(y), n_k * sizeof(real), p.w_c * sizeof(real)
+        ahead.n_rows, ahead.n_bytes, ahead.stride = panel_width(y), b.n_k * sizeof(real), p.w_c * sizeof(real)
     return True
 
 
-cdef inline void multiply_and_pack(const Product *p, real *y, const real *x, real *packed, Py_ssize_t x_row,
-                                   Py_ssize_t x_k, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
-                                   Py_ssize_t n_cols, Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
+cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, real *packed,
+                                   const Block *b) noexcept nogil:
     """The same, w's own panel left in `packed` (NULL: nowhere)."""
-    cdef const real *w = <const real *> p.w + k * p.w_k + col * p.w_c
+    cdef const real *w = <const real *> p.w + b.k * p.w_k + b.col * p.w_c
     cdef real *nowhere = NULL
     cdef block_ahead next_panel
-    cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, col, n_cols, k, n_k, &next_panel) else NULL
+    cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, b, &next_panel) else NULL
     if p.w_c == 1:
-        multiply_panel(p, y, x, w, packed, x_row, x_k, p.w_k, row, n_rows, col, n_cols, k, n_k, ahead)
+        multiply_panel(p, y, x, w, p.w_k, packed, b, ahead)
     else:
-        pack_transposed(packed, w, n_k, n_cols, p.w_c)
-        multiply_panel(p, y, x, <const real *> packed, nowhere, x_row, x_k, panel_width(y), row, n_rows, col, n_cols,
-                       k, n_k, ahead)
+        pack_transposed(packed, w, b.n_k, b.n_cols, p.w_c)
+        multiply_panel(p, y, x, <const real *> packed, panel_width(y), nowhere, b, ahead)
 
 
-cdef inline void multiply_panels(const Product *p, real *y, const real *x, Py_ssize_t x_row, Py_ssize_t x_k,
-                                 real *packed, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols,
-                                 Py_ssize_t k, Py_ssize_t n_k) noexcept nogil:
-    """One k block of rows [row, row + n_rows), panel by panel; x points at the block, y at its beginning."""
-    cdef Py_ssize_t width = panel_width(y), c = col
-    while c < col + n_cols:
-        multiply_and_pack(p, y, x, packed, x_row, x_k, row, n_rows, c, min(width, col + n_cols - c), k, n_k)
-        c += width
+cdef inline void multiply_panels(const Product *p, real *y, const Matrix *x, real *packed,
+                                 const Block *b) noexcept nogil:
+    """A block of any width, panel by panel."""
+    cdef Py_ssize_t width = panel_width(y), last_col = b.col + b.n_cols
+    cdef Block panel = b[0]
+    while panel.col < last_col:
+        panel.n_cols = min(width, last_col - panel.col)
+        multiply_and_pack(p, y, x, packed, &panel)
+        panel.col += width
 
 
-cdef inline void multiply_lines(const Product *p, real *y, const real *x, real *packed, Py_ssize_t row,
-                                Py_ssize_t n_rows, Py_ssize_t col, Py_ssize_t n_cols, Py_ssize_t k,
-                                Py_ssize_t n_k) noexcept nogil:
+cdef inline void multiply_lines(const Product *p, real *y, const Matrix *x, real *packed,
+                                const Block *b) noexcept nogil:
     """The same for x^T where all panels stay packed: every line of x comes near once, and not once a panel."""
-    cdef Py_ssize_t width = panel_width(y), c, r = 0, n
+    cdef Py_ssize_t width = panel_width(y), last_row = b.row + b.n_rows, last_col = b.col + b.n_cols
     cdef real *nowhere = NULL
-    while r < n_rows:
-        n, c = min(<Py_ssize_t> ROWS_OF_LINES, n_rows - r), 0
-        while c < n_cols:
-            if r == 0:
-                multiply_and_pack(p, y, x, packed + c * n_k, 1, p.x_k, row, n, col + c, min(width, n_cols - c), k, n_k)
+    cdef real *panel
+    cdef Block part = b[0]
+    cdef Matrix rows = x[0]
+    while part.row < last_row:
+        part.n_rows, part.col, panel = min(<Py_ssize_t> ROWS_OF_LINES, last_row - part.row), b.col, packed
+        while part.col < last_col:
+            part.n_cols = min(width, last_col - part.col)
+            if part.row == b.row:
+                multiply_and_pack(p, y, &rows, panel, &part)
             else:
-                multiply_panel(p, y, x + r, <const real *> packed + c * n_k, nowhere, 1, p.x_k, width, row + r, n,
-                               col + c, min(width, n_cols - c), k, n_k, NULL)
-            c += width
-        r += ROWS_OF_LINES
+                multiply_panel(p, y, &rows, <const real *> panel, width, nowhere, &part, NULL)
+            part.col += width
+            panel += width * b.n_k
+        part.row += ROWS_OF_LINES
+        rows.begin = <const real *> rows.begin + ROWS_OF_LINES
 
 
 cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssize_t n_rows, Py_ssize_t col,
@@ -195,8 +210,9 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
     cdef const real *x = <const real *> p.x
     cdef real *packed = NULL
     cdef real *copy = NULL
-    cdef Py_ssize_t block = k_block_length(p.n_k)
-    cdef Py_ssize_t k = 0, n_k
+    cdef Py_ssize_t longest = k_block_length(p.n_k)
+    cdef Block b = Block(row, n_rows, col, n_cols, 0, 0)
+    cdef Matrix rows = Matrix(x + row * p.x_row, p.x_row, p.x_k), copied
     cdef bint by_lines = False
     cdef real spare[SPARE_K_BLOCK * LARGEST_PANEL]
     if not reads_in_place(p, n_rows, sizeof(real)):
@@ -205,20 +221,21 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
         if packed != NULL and copies_x(p, y, n_rows, n_cols):
             copy = packed + PACKED_PANEL
         if packed == NULL and p.w_c != 1:  # out of memory: shorter blocks will do
-            packed, block = spare, min(block, SPARE_K_BLOCK)
+            packed, longest = spare, min(longest, SPARE_K_BLOCK)
     while True:
-        n_k = min(block, p.n_k - k)
+        b.n_k = min(longest, p.n_k - b.k)
         if by_lines:
-            multiply_lines(p, y, x + row + k * p.x_k, packed, row, n_rows, col, n_cols, k, n_k)
+            multiply_lines(p, y, &rows, packed, &b)
         elif copy != NULL:
-            copy_x(p, copy, x + row * p.x_row + k * p.x_k, n_rows, n_k)
-            multiply_panels(p, y, copy, n_k, 1, packed, row, n_rows, col, n_cols, k, n_k)
+            copy_x(p, copy, <const real *> rows.begin, n_rows, b.n_k)
+            copied = Matrix(copy, b.n_k, 1)
+            multiply_panels(p, y, &copied, packed, &b)
         else:
-            multiply_panels(p, y, x + row * p.x_row + k * p.x_k, p.x_row, p.x_k, packed, row, n_rows, col, n_cols, k,
-                            n_k)
-        k += n_k
-        if k >= p.n_k:
+            multiply_panels(p, y, &rows, packed, &b)
+        b.k += b.n_k
+        if b.k >= p.n_k:
             return
+        rows.begin = <const real *> rows.begin + b.n_k * p.x_k
 
 
 cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols) noexcept nogil:
