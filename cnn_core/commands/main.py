@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_fit(commands)
     _add_predict(commands)
+    _add_export(commands)
+    _add_import(commands)
     _add_info(commands)
     return parser
 
@@ -204,13 +206,39 @@ def _notation(options: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _add_export(commands: Commands[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export",
+        help="write a model as ONNX or C",
+        description="Write a model, or what `fit` wrote, in the format that the output's ending names: .onnx or .c.",
+    )
+    export.add_argument("model", metavar="MODEL", help="a file of cnn_core, Keras (.keras, .h5) or ONNX")
+    export.add_argument("output", metavar="OUTPUT", help="the file to write")
+    export.add_argument("--name", metavar="NAME", help="of C: what functions begin with (the file's name)")
+    export.add_argument(
+        "--weights", choices=["const", "extern", "float16"], help="of C: where the weights stand, and how (const)"
+    )
+    export.set_defaults(run=_run_export)
+
+
+def _add_import(commands: Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "import",
+        help="read a model of Keras or ONNX",
+        description="Write a model of Keras or ONNX as a model file of cnn_core.",
+    )
+    parser.add_argument("source", metavar="FILE", help="a file of Keras (.keras, .h5) or ONNX")
+    parser.add_argument("output", metavar="OUTPUT", help="the file to write, which ends in .safetensors")
+    parser.set_defaults(run=_run_import)
+
+
 def _add_info(commands: Commands[argparse.ArgumentParser]) -> None:
     info = commands.add_parser(
         "info",
         help="describe a saved model, or this machine",
         description="Print the summary of a saved model; without a model, what the library found on this machine.",
     )
-    info.add_argument("model", nargs="?", metavar="MODEL", help="a file written by model.save or `cnn-core fit`")
+    info.add_argument("model", nargs="?", metavar="MODEL", help="a file of cnn_core, Keras (.keras, .h5) or ONNX")
     info.set_defaults(run=_run_info)
 
 
@@ -263,16 +291,32 @@ def _run_predict(options: argparse.Namespace) -> None:
         _flush_work()
 
 
+def _run_export(options: argparse.Namespace) -> None:
+    import cnn_core.commands.doors as doors
+
+    given = {name: getattr(options, name) for name in ("name", "weights")}
+    doors.export(options.model, options.output, **{name: value for name, value in given.items() if value is not None})
+
+
+def _run_import(options: argparse.Namespace) -> None:
+    import cnn_core.commands.doors as doors
+
+    doors.import_model(options.source, options.output)
+
+
 def _run_info(options: argparse.Namespace) -> None:
     import cnn_core
+    import cnn_core.commands.doors as doors
     import cnn_core.commands.tables as table_commands
 
     if options.model is None:
         cnn_core.show_config()
-    elif table_commands.is_tabular(options.model):
-        table_commands.describe(options.model)
     else:
-        cnn_core.load_model(options.model).summary(print_fn=_print)
+        model = doors.read(options.model)
+        if hasattr(model, "summary"):
+            model.summary(print_fn=_print)
+        else:
+            table_commands.describe(options.model)
     _flush_work()
 
 

@@ -46,12 +46,23 @@ def recognised(head: bytes) -> str | None:
     True
     """
     found = _archive(head) if head.startswith(_ZIP) else None
-    if head[:1] == b"\x08" and len(head) > 2 and 0 < head[1] < 32 and head[2] in _ONNX_TAGS:
-        found = "an ONNX model", "Read its initializers with the onnx package and hand them over by set_weights"
+    if is_of_onnx(head):
+        found = "an ONNX model", "interop.from_onnx reads it"
     for beginning, what, remedy in _BEGINNINGS:
         if found is None and head.startswith(beginning):
             found = what, remedy
     return None if found is None else f"it is {found[0]}. {found[1]}. Received: bytes that begin with {head[:8]!r}"
+
+
+def is_of_onnx(head: bytes) -> bool:
+    """Whether first bytes are those of an ONNX model.
+
+    Examples
+    --------
+    >>> is_of_onnx(bytes([8, 8, 18]) + b"name"), is_of_onnx(b"PAR1")
+    (True, False)
+    """
+    return head[:1] == b"\x08" and len(head) > 2 and 0 < head[1] < 32 and head[2] in _ONNX_TAGS
 
 
 def is_of_keras(head: bytes) -> bool:

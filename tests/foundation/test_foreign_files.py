@@ -54,7 +54,7 @@ FILES = {
         f"pickle {protocol}": (pickle.dumps(list(range(1000)), protocol=protocol), "a pickle", "could run code")
         for protocol in range(2, 6)
     },
-    "ONNX": (ONNX, "an ONNX model", "onnx package"),
+    "ONNX": (ONNX, "an ONNX model", "interop.from_onnx"),
     "gzip": (gzip.compress(bytes(1000)), "compressed by gzip", "Uncompress it first"),
     "bzip2": (bz2.compress(bytes(1000)), "compressed by bzip2", "Uncompress it first"),
     "xz": (lzma.compress(bytes(1000)), "compressed by xz", "Uncompress it first"),
