@@ -203,7 +203,7 @@ def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs
     with model._exclusive(purpose):
         model._build_for(x)
         objectives: Objectives = model._objectives_for(y, purpose)
-        data: Dataset = model._dataset(x, y, sample_weight, None, objectives).dense()
+        data: Dataset = model._reader(objectives).read(x, y, sample_weight).dense()
         parameters: ParameterVector = model._bind()
         targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
         native = native_pass(
@@ -360,7 +360,7 @@ def _loss_gradient(run: _Run, position: int, each: OutputLoss) -> Array:
     """dJ/da of one loss: its factor, the reduction's, and the loss's own derivative."""
     buffer = run.plan.outputs[each.output]
     prediction = run.rows(buffer, run.native.value(buffer))
-    target = each.observed(run.data.targets[position])  # type: ignore[arg-type]
+    target = run.objectives.target_specs[position].in_shape(run.data.targets[position])  # type: ignore[arg-type]
     values = np.asarray(each.loss.call(target, prediction))
     factors = each.loss.coefficients(values.shape, target, run.data.weights[position])
     return np.asarray(each.weight * factors[..., None] * each.loss.gradient(target, prediction))
@@ -368,7 +368,7 @@ def _loss_gradient(run: _Run, position: int, each: OutputLoss) -> Array:
 
 def _forward_trace(model: Any, x: Any) -> Trace:
     model._build_for(x)
-    data = model._dataset(x).dense()
+    data = model._reader().read(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
     block = _core.Block(bound_network(plan, model.compute_dtype), data.n, False)
     block.forward(data.inputs)

@@ -10,6 +10,7 @@ cnp.import_array()
 
 include "door/tables.pxi"
 include "door/arrays.pxi"
+include "door/plain.pxi"
 include "door/settings.pxi"
 include "door/network.pxi"
 include "door/predictor.pxi"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
+import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import Dataset, InputSpec, TargetSpec
-from cnn_core.data.rows import LazyRows, Rows, SparseRows, is_memory_map
+from cnn_core.data.form import Form
+from cnn_core.data.rows import ROWS_AT_A_TIME, LazyRows, Rows, SparseRows, is_memory_map
 from cnn_core.foundation.validation.contents import check_rows
 from cnn_core.foundation.validation.messages import Array, Shape
 
@@ -64,22 +66,94 @@ def adapt(
     >>> data.targets, data.weights
     ([array([0, 1], dtype=int32)], [array([1. , 0.5], dtype=float32)])
     """
-    real = validation.float_dtype(dtype)
-    if target_specs and y is None:
-        refuse_without_targets(x)
-    given = {name: _read_input(value, name, spec, real) for name, value, spec in _match(x, input_specs, "x")}
-    wanted: dict[str, Array | LazyRows] = {}
-    weights: dict[str, Array | None] = {}
-    if target_specs:
-        wanted = {name: _read_target(value, name, spec, real) for name, value, spec in _match(y, target_specs, "y")}
-        pairs = _match_weights(sample_weight, target_specs)
-        weights = {name: _read_weight(value, name, spec, real) for name, value, spec in pairs}
-    present = {name: weight for name, weight in weights.items() if weight is not None}
-    n = validation.same_length({**given, **wanted, **present})
-    by_target = list(weights.values())
-    if len(by_target) == 1:  # one array serves all outputs
-        by_target *= len(wanted)
-    return Dataset(list(given.values()), list(wanted.values()), by_target, n, real).weigh_classes(class_weight)
+    return Reader(input_specs, target_specs, validation.float_dtype(dtype)).read(x, y, sample_weight, class_weight)
+
+
+class Reader:
+    """Read what users pass as x, y and weights for one model: check it and turn it into data sets.
+
+    Parameters
+    ----------
+    input_specs, target_specs, dtype
+        See `adapt`.
+    input_form, output_form : Form, default None
+        The structures in which the model's inputs and outputs come; None: lists of them.
+    takes_sparse : sequence of bool, default None
+        Whether native code takes sparse rows for each input; None: whatever the specs allow.
+    """
+
+    def __init__(
+        self,
+        input_specs: Sequence[InputSpec],
+        target_specs: Sequence[TargetSpec],
+        dtype: np.dtype[Any],
+        input_form: Form | None = None,
+        output_form: Form | None = None,
+        takes_sparse: Sequence[bool] | None = None,
+    ) -> None:
+        self._inputs, self._targets, self._dtype = input_specs, target_specs, dtype
+        self._input_form = input_form or Form([spec.name for spec in input_specs])
+        self._output_form = output_form or Form([spec.name for spec in target_specs])
+        self._kept = [spec.name for spec in target_specs]
+        self._takes_sparse = takes_sparse
+        first = input_specs[0]
+        plain = len(input_specs) == 1 and first.kind == "float" and len(first.shape) == 1
+        self._width = -1 if not plain or first.shape[0] is None else first.shape[0]
+
+    def in_place(self, x: object) -> bool:
+        """Whether native code can read x as it stands, and nothing is wrong with it."""
+        return _core.reads_in_place(x, self._dtype, self._width)
+
+    def read(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+    ) -> Dataset:
+        """Return a data set; without target specs for prediction, where y and weights are left alone.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `adapt`; and if targets are none that a loss or a metric can mean.
+        """
+        given = self._read_inputs(x)
+        wanted = self._read_targets(x, y) if self._targets else {}
+        weights = self._read_weights(sample_weight) if self._targets else {}
+        present = {name: weight for name, weight in weights.items() if weight is not None}
+        n = validation.same_length({**given, **wanted, **present})
+        by_target = list(weights.values())
+        if len(by_target) == 1:  # one array serves all outputs
+            by_target *= len(wanted)
+        data = Dataset(list(given.values()), list(wanted.values()), by_target, n, self._dtype)
+        data = data.weigh_classes(class_weight)
+        self._check_meanings(data)
+        return data if self._takes_sparse is None else data.keep_sparse(self._takes_sparse)
+
+    def _read_inputs(self, x: Any) -> dict[str, Rows]:
+        if self.in_place(x):
+            return {"x": x}
+        matched = _match(self._input_form.by_name(x, "x"), self._inputs, "x")
+        return {name: _read_input(value, name, spec, self._dtype) for name, value, spec in matched}
+
+    def _read_targets(self, x: Any, y: Any) -> dict[str, Array | LazyRows]:
+        if y is None:
+            refuse_without_targets(x)
+        matched = _match(self._output_form.only(self._kept, y, "y"), self._targets, "y")
+        return {name: _read_target(value, name, spec, self._dtype) for name, value, spec in matched}
+
+    def _read_weights(self, sample_weight: Any) -> dict[str, Array | None]:
+        if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
+            sample_weight = self._output_form.by_name(sample_weight, "sample_weight")
+        pairs = _match_weights(sample_weight, self._targets)
+        return {name: _read_weight(value, name, spec, self._dtype) for name, value, spec in pairs}
+
+    def _check_meanings(self, data: Dataset) -> None:
+        """Refuse targets that a loss or metric cannot mean; rows of weight 0 may hold anything."""
+        for spec, target, weight in zip(self._targets, data.targets, data.weights, strict=True):
+            for first, part in _parts(target) if spec.meanings else ():
+                counted = None if weight is None else weight[first : first + len(part)]
+                _check_meanings(spec, spec.in_shape(part), counted, self._name_of(spec), first)
+
+    def _name_of(self, spec: TargetSpec) -> str:
+        return "y" if self._output_form.has_one_place else f"y[{spec.name!r}]"
 
 
 def refuse_without_targets(x: object) -> NoReturn:
@@ -128,7 +202,7 @@ def feature_shape(x: object, name: str = "x") -> tuple[int, ...]:
     return tuple(array.shape[1:])
 
 
-# The parts of adapt
+# The parts of reading
 
 
 def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, Any, Any]]:
@@ -223,8 +297,7 @@ def _read_values(array: Array, name: str, dtype: np.dtype[Any], columns: Sequenc
 def _read_target(y: object, name: str, spec: TargetSpec, dtype: np.dtype[Any]) -> Array | LazyRows:
     if spec.kind == "labels":
         n_classes = spec.shape[-1] if spec.shape else None
-        places = spec.shape[:-1] if spec.shape else ()
-        return validation.labels(y, n_classes, name, ignore_class=spec.ignore_class, places=places)  # type: ignore[arg-type]
+        return validation.labels(y, n_classes, name, ignore_class=spec.ignore_class, places=spec.places)  # type: ignore[arg-type]
     array = validation.as_array(y, name)
     if spec.kind == "one_hot" and spec.shape not in (None, (1,)) and math.prod(array.shape[1:]) == 1:
         classes = spec.shape[-1] if spec.shape else "n"
@@ -250,12 +323,35 @@ def _batch_shape(shape: Shape) -> str:
     return f"(n, {', '.join('any' if size is None else str(size) for size in shape)})"
 
 
+def _parts(target: Array | LazyRows) -> Iterator[tuple[int, Array]]:
+    """Yield targets, with the number of their first row, in pieces that fit into memory."""
+    if isinstance(target, LazyRows):
+        for first in range(0, len(target), ROWS_AT_A_TIME):
+            yield first, target.rows(slice(first, first + ROWS_AT_A_TIME))
+    else:
+        yield 0, target
+
+
+def _check_meanings(spec: TargetSpec, target: Array, weight: Array | None, name: str, first: int) -> None:
+    for domain, owner, axis in spec.meanings:
+        wrong = domain.violation(target, axis)
+        if wrong is not None and weight is not None:
+            counted = np.flatnonzero(weight.reshape(len(target), -1).any(axis=1))
+            wrong = domain.violation(target[counted], axis)
+            wrong = wrong and (int(counted[wrong[0]]), wrong[1])
+        if wrong is not None:
+            raise ValueError(
+                f"{name} must be {domain.rule} for {owner}. {domain.remedy}. "
+                f"Received: {wrong[1]} at row {first + wrong[0]}"
+            )
+
+
 def _read_weight(weight: object, name: str, spec: TargetSpec, dtype: np.dtype[Any]) -> Array | None:
     if weight is None:
         return None
     array = validation.as_array(weight, name)
     check_rows(array, name)
-    inner = spec.shape[:-1] if spec.shape else spec.rows
+    inner = spec.places
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 and array.shape[1:] != inner:

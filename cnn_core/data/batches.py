@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # What a user's generator yields, once unpacked: x, y, sample_weight.
 Triple: TypeAlias = tuple[Any, Any, Any]
-# Rows that are converted at a time where they cannot be read in place.
-ROWS_AT_A_TIME = 4096
 
 
 class PyDataset:

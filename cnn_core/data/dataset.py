@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.data.rows import DensifiedRows, LazyRows, Rows, SparseRows
+from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.validation.messages import Array, Shape
 
 
@@ -37,6 +38,23 @@ class InputSpec(NamedTuple):
     sparse: bool = False
 
 
+class Meaning(NamedTuple):
+    """Describe the targets that a loss or a metric can mean.
+
+    Attributes
+    ----------
+    domain : Domain
+    owner : str
+        Whose it is, for the message.
+    axis : int
+        Along which rows add up.
+    """
+
+    domain: Domain
+    owner: str
+    axis: int = -1
+
+
 class TargetSpec(NamedTuple):
     """Describe what one output of a model is compared with.
 
@@ -51,15 +69,31 @@ class TargetSpec(NamedTuple):
         probabilities, as the categorical one does. The last two differ from "values" in what the messages propose.
     ignore_class : int, default None
         With kind "labels": a label that passes although it is no class.
-    rows : tuple of int, default ()
-        Where `shape` is None: the output's shape without its last dimension, in which weights may be given.
+    output : tuple of int, default ()
+        Where `shape` is None: the output's shape per sample. Weights may be given in it, less its last dimension.
+    meanings : tuple of Meaning, default ()
+        What losses and metrics ask of the targets.
     """
 
     name: str
     shape: Shape | None
     kind: Literal["values", "labels", "one_hot"] = "values"
     ignore_class: int | None = None
-    rows: tuple[int, ...] = ()
+    output: Shape = ()
+    meanings: tuple[Meaning, ...] = ()
+
+    @property
+    def places(self) -> Shape:
+        """Where weights may be given: the output's shape without its last dimension."""
+        return (self.shape or self.output)[:-1]
+
+    def in_shape(self, target: Array) -> Array:
+        """Return targets in the output's shape, labels without its last dimension; others as they are."""
+        if self.kind == "labels":
+            return target.reshape(len(target), *self.places)
+        shape = self.shape or self.output
+        fits = target.ndim > 1 and math.prod(target.shape[1:]) == math.prod(shape)  # type: ignore[arg-type]
+        return target.reshape(-1, *shape) if fits else target
 
 
 class Dataset:

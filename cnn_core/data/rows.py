@@ -11,6 +11,9 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.foundation.validation.messages import Array
 
+# Rows that are converted at a time where they cannot be read in place.
+ROWS_AT_A_TIME = 4096
+
 
 class LazyRows:
     """Rows of an array that stays where it is, such as a memory map of another dtype; converted when asked for.

@@ -278,7 +278,7 @@ class Model(Trainer, Nested):
 
     def _batch_of(self, inputs: Any) -> Any:
         """Return arrays of the model's dtype in the inputs' full shapes."""
-        data = self._dataset(inputs).dense()
+        data = self._reader().read(inputs).dense()
         arrays = [
             np.asarray(rows).reshape(data.n, *symbol.shape[1:])
             for rows, symbol in zip(data.inputs, self.graph.inputs, strict=True)

@@ -9,92 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cnn_core.config as config
-import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import InputSpec
+from cnn_core.data.form import Form
 from cnn_core.foundation.structures import flatten, map_structure, sorted_keys
 from cnn_core.network.graph import CallGraph, LayerLike, Symbol
-
-
-class Form(NamedTuple):
-    """The structure in which a model was given its inputs or outputs, with their names in their places.
-
-    Attributes
-    ----------
-    names : str, or list, tuple or dict of such forms
-    """
-
-    names: Any
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether it is a list or dict that holds others."""
-        parts = self.names.values() if isinstance(self.names, Mapping) else self.names
-        return not isinstance(self.names, str) and not all(isinstance(part, str) for part in parts)
-
-    @property
-    def has_order(self) -> bool:
-        """Whether a flat list can only mean one order: there is no dict whose keys were not given sorted."""
-        return _has_order(self.names)
-
-    def by_name(self, given: Any, argument: str) -> Any:
-        """Return one value for each place, given in a structure, as `Dataset` and `compile` take them.
-
-        A dict by names, a flat list and a single value come back as they are; what has the form itself, and that is
-        nested, as a dict by names.
-
-        Raises
-        ------
-        ValueError
-            If a nested structure has another form, or a list is given where a dict's keys are not in sorted order:
-            the list could follow either order.
-
-        Examples
-        --------
-        >>> Form({"user": {"b": "b", "a": "a"}, "item": "c"}).by_name({"item": 3, "user": {"a": 1, "b": 2}}, "x")
-        {'c': 3, 'a': 1, 'b': 2}
-        """
-        if isinstance(given, Mapping):
-            if not self.is_nested or validation.is_sparse(given) or set(given) <= set(flatten(self.names)):
-                return given
-            return _by_name(self.names, given, argument)
-        if not isinstance(given, (list, tuple)) or isinstance(self.names, str):
-            return given
-        if self.is_nested and not isinstance(self.names, Mapping) and _any_nested(given):
-            return _by_name(self.names, given, argument)
-        if 1 < len(given) <= len(flatten(self.names)) and not self.has_order:
-            raise ValueError(
-                f"{argument} must have the form {self.names!r}, of which the model was made; the order of a list "
-                f"would be a guess. Received: {validation.show(given)}"
-            )
-        return given
-
-
-def _has_order(names: Any) -> bool:
-    if isinstance(names, str):
-        return True
-    if isinstance(names, Mapping):
-        return list(names) == sorted_keys(names) and all(map(_has_order, names.values()))
-    return all(map(_has_order, names))
-
-
-def _any_nested(given: Sequence[Any]) -> bool:
-    return any(isinstance(part, (list, tuple, Mapping)) and not validation.is_sparse(part) for part in given)
-
-
-def _by_name(names: Any, given: Any, argument: str) -> dict[str, Any]:
-    if isinstance(names, str):
-        return {names: given}
-    if isinstance(names, Mapping):
-        fits = isinstance(given, Mapping) and set(given) <= set(names)
-        parts = [(key, names[key], given[key]) for key in given] if fits else []
-    else:
-        fits = isinstance(given, (list, tuple)) and len(given) == len(names)
-        parts = list(zip(range(len(names)), names, given, strict=True)) if fits else []
-    if not fits:
-        raise ValueError(f"{argument} must have the form {names!r}. Received: {validation.show(given)}")
-    return {
-        name: value for key, part, each in parts for name, value in _by_name(part, each, f"{argument}[{key!r}]").items()
-    }
 
 
 class Interface(NamedTuple):

@@ -6,28 +6,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
-import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
-from cnn_core.network.interface import Interface
 from cnn_core.training.objectives import Objectives
 
 DEFAULT_BATCH_SIZE = 32
-
-
-def is_plain(x: Any, interface: Interface) -> bool:
-    """Whether native code can read x as it stands, and nothing is wrong with it."""
-    return (
-        type(x) is np.ndarray
-        and x.dtype == interface.dtype
-        and x.ndim == 2
-        and x.shape[1] == interface.width
-        and len(x) > 0
-        and x.flags.c_contiguous
-        and x.flags.aligned
-        and _core.all_finite(x)
-    )
 
 
 def results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) -> Any:

@@ -11,7 +11,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 import cnn_core.optimizers as optimizers
 from cnn_core.callbacks import History
-from cnn_core.data.adapt import refuse_without_targets
+from cnn_core.data.adapt import Reader, refuse_without_targets
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.interface import Interface
@@ -56,8 +56,8 @@ class Compiled:
     # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
-            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_interface",
-            "calls", "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
+            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_readers",
+            "_interface", "calls", "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
         }
     )  # fmt: skip
 
@@ -89,6 +89,13 @@ class Compiled:
         self._bound_moves = self._held_moves = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
         self._on_batch: dict[bool, BatchSource] = {}
+        self._readers: dict[Objectives | None, Reader] = {}
+
+    def _forget_objectives(self) -> None:
+        """Drop what reads and runs batches for losses and metrics, because there are others."""
+        self._objectives = None
+        self._on_batch.clear()
+        self._readers.clear()
 
     # Compiling
 
@@ -130,8 +137,7 @@ class Compiled:
         arguments.check()
         self.optimizer = found
         self._arguments = arguments
-        self._objectives = None
-        self._on_batch.clear()
+        self._forget_objectives()
 
     @property
     def compiled(self) -> bool:
@@ -166,8 +172,8 @@ class Compiled:
         """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""
         arguments = self._require_compiled(purpose)
         if self._objectives is None or not self._objectives.settled:
+            self._forget_objectives()
             self._objectives = self._match(arguments, y)
-            self._on_batch.clear()
         self._network()
         assert self._plan is not None
         self._objectives.warn_of_constants(self._plan)
@@ -194,6 +200,17 @@ class Compiled:
             refuse_without_targets(x)
         self._build_for(x)
         return self._objectives_for(y, purpose)
+
+    def _reader(self, objectives: Objectives | None = None) -> Reader:
+        """What reads this model's data; without objectives for prediction."""
+        reader = self._readers.get(objectives)
+        if reader is None:
+            interface = self.interface
+            specs = [] if objectives is None else objectives.target_specs
+            forms = interface.input_form, interface.output_form
+            sparse = self._network().takes_sparse
+            reader = self._readers[objectives] = Reader(interface.inputs, specs, interface.dtype, *forms, sparse)
+        return reader
 
     # What the model adds
 

@@ -13,14 +13,12 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 import cnn_core.metrics as metrics
-from cnn_core.data.batches import ROWS_AT_A_TIME
-from cnn_core.data.dataset import Dataset, TargetSpec
-from cnn_core.data.rows import LazyRows
+from cnn_core.data.dataset import Meaning, TargetSpec
+from cnn_core.data.form import Form
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import Domain
 from cnn_core.losses import Loss
 from cnn_core.network.custom import CustomLossCalls
-from cnn_core.network.interface import Form
 from cnn_core.network.plan import NetworkPlan
 
 # Losses whose targets are laid out for them alone, or of another width than the output: no metric can read along.
@@ -93,14 +91,14 @@ class OutputLoss(NamedTuple):
         """How many rows a sample has: the sizes of all axes but the last, multiplied."""
         return math.prod(self.shape[:-1])
 
-    def target_spec(self) -> TargetSpec:
-        """Return what the targets must look like."""
+    def target_spec(self, meanings: tuple[Meaning, ...]) -> TargetSpec:
+        """Return what the targets must look like; `meanings` are those of the loss and of its metrics."""
         if self.loss.expects_labels:
-            return TargetSpec(self.name, self.shape, "labels", ignore_class=self.loss.ignore_class)
+            return TargetSpec(self.name, self.shape, "labels", self.loss.ignore_class, meanings=meanings)
         if self.is_custom or self.loss.native in ("quantile", "gaussian_nll"):
-            return TargetSpec(self.name, None, rows=self.shape[:-1])
+            return TargetSpec(self.name, None, output=self.shape, meanings=meanings)
         kind = "one_hot" if self.loss.native == "categorical_crossentropy" else "values"
-        return TargetSpec(self.name, self.shape, kind)  # type: ignore[arg-type]
+        return TargetSpec(self.name, self.shape, kind, meanings=meanings)  # type: ignore[arg-type]
 
     def lay_out(self, target: Array, dtype: np.dtype[Any]) -> Array:
         """Return targets as native code reads them: labels (n,) or (n, rows), anything else (n * rows, columns)."""
@@ -109,13 +107,6 @@ class OutputLoss(NamedTuple):
         if self.loss.expects_labels:
             return np.ascontiguousarray(target, np.int32)
         return self.loss.prepare_target(target.reshape(len(target) * self.rows, -1), self.shape[-1], dtype)
-
-    def observed(self, target: Array) -> Array:
-        """Return targets as metrics read them: in the output's shape, labels without its last dimension."""
-        if self.loss.expects_labels:
-            return target.reshape(len(target), *self.shape[:-1])
-        fits = target.ndim > 1 and math.prod(target.shape[1:]) == math.prod(self.shape)
-        return target.reshape(-1, *self.shape) if fits else target
 
     def describe(self, target: Array) -> dict[str, Any]:
         """Return the loss as a native pass takes it."""
@@ -173,6 +164,8 @@ class Objectives:
 
     Attributes
     ----------
+    target_specs : list of TargetSpec
+        What the targets must look like, one for each loss.
     settled : bool
         Whether targets can change nothing any more.
 
@@ -205,7 +198,7 @@ class Objectives:
                 self.metrics += [self._match_metric(each, output, shapes[output], weighted) for each in listed]
         self.metrics = _with_own_labels(self.metrics)
         self._looked_at_plan = False
-        self._domains = [self._domains_of(number) for number in range(len(self.losses))]
+        self.target_specs = [each.target_spec(self._meanings_of(number)) for number, each in enumerate(self.losses)]
 
     def _by_output(self, given: Any, argument: str) -> list[Any]:
         """Return one entry for each output, from one value, or a list or dict of the outputs' form."""
@@ -229,7 +222,7 @@ class Objectives:
         return shapes
 
     def _target_shapes(self, y: Any) -> list[tuple[int, ...]]:
-        parts = self.targets_of(y)
+        parts = self._form.only([self._names[output] for output in self._outputs], y, "y")
         listed = list(parts.values()) if isinstance(parts, Mapping) else parts
         several = len(self._outputs) > 1
         if not isinstance(listed, (list, tuple)) or (not several and not isinstance(parts, Mapping)):
@@ -264,51 +257,22 @@ class Objectives:
 
     # Data
 
-    def targets_of(self, y: Any) -> Any:
-        """Leave out the targets of outputs without a loss, which may be given or not."""
-        kept = [self._names[output] for output in self._outputs]
-        if len(self._names) > 1:
-            y = self._form.by_name(y, "y")
-        if isinstance(y, Mapping) and len(self._names) > 1:
-            return {name: part for name, part in y.items() if name not in self._names or name in kept}
-        if isinstance(y, (list, tuple)) and len(y) == len(self._names) > len(kept):
-            parts = [y[output] for output in self._outputs]
-            return parts[0] if len(parts) == 1 else parts
-        return y
-
-    def target_specs(self) -> list[TargetSpec]:
-        """Return what the targets must look like, one for each loss."""
-        return [each.target_spec() for each in self.losses]
-
     def lay_out(self, targets: Sequence[Array], dtype: np.dtype[Any]) -> list[Array]:
         """Return targets as native code reads them."""
         return [each.lay_out(target, dtype) for each, target in zip(self.losses, targets, strict=True)]
 
-    def _domains_of(self, number: int) -> dict[Domain, tuple[str, int]]:
-        """Return what a loss and its metrics ask of its targets; who asks it, and along which axis rows add up."""
+    def _meanings_of(self, number: int) -> tuple[Meaning, ...]:
+        """Return what a loss and its metrics ask of its targets."""
         loss = self.losses[number].loss
         asked = (
             [] if loss.expects_labels else [(each.metric, "metric") for each in self.metrics if each.target == number]
         )
-        found: dict[Domain, tuple[str, int]] = {}
+        found: dict[Domain, Meaning] = {}
         for owner, kind in ((loss, "loss"), *asked):
             if (domain := getattr(owner, "domain", None)) is not None:
-                found.setdefault(domain, (f"the {kind} {owner.name!r}", getattr(owner, "axis", -1)))
-        return found
-
-    def check_targets(self, data: Dataset) -> None:
-        """Refuse targets that a loss or metric cannot mean; rows of weight 0 may hold anything.
-
-        Raises
-        ------
-        ValueError
-            If there are any.
-        """
-        for each, asked, target, weight in zip(self.losses, self._domains, data.targets, data.weights, strict=True):
-            name = "y" if len(self._names) == 1 else f"y[{each.name!r}]"
-            for first, part in _parts(target) if asked else ():
-                counted = None if weight is None else weight[first : first + len(part)]
-                _check_domains(asked, each.observed(part), counted, name, first)
+                meaning = Meaning(domain, f"the {kind} {owner.name!r}", getattr(owner, "axis", -1))
+                found.setdefault(domain, meaning)
+        return tuple(found.values())
 
     def warn_of_constants(self, plan: NetworkPlan) -> None:
         """Warn, once, of outputs and losses that nothing can change, so that no layer below them learns."""
@@ -421,31 +385,6 @@ def _is_native(metric: Any, loss: Loss) -> bool:
     if getattr(metric, "native", None) is None or loss.native is None or loss.native in _OWN_TARGETS:
         return False
     return bool(metric.expects_labels) == loss.expects_labels
-
-
-def _parts(target: Array | LazyRows) -> Iterator[tuple[int, Array]]:
-    """Yield targets, with the number of their first row, in pieces that fit into memory."""
-    if isinstance(target, LazyRows):
-        for first in range(0, len(target), ROWS_AT_A_TIME):
-            yield first, target.rows(slice(first, first + ROWS_AT_A_TIME))
-    else:
-        yield 0, target
-
-
-def _check_domains(
-    asked: Mapping[Domain, tuple[str, int]], target: Array, weight: Array | None, name: str, first: int
-) -> None:
-    for domain, (owner, axis) in asked.items():
-        wrong = domain.violation(target, axis)
-        if wrong is not None and weight is not None:
-            counted = np.flatnonzero(weight.reshape(len(target), -1).any(axis=1))
-            wrong = domain.violation(target[counted], axis)
-            wrong = wrong and (int(counted[wrong[0]]), wrong[1])
-        if wrong is not None:
-            raise ValueError(
-                f"{name} must be {domain.rule} for {owner}. {domain.remedy}. "
-                f"Received: {wrong[1]} at row {first + wrong[0]}"
-            )
 
 
 def _says_targets(given: Any) -> bool:

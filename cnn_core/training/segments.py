@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,7 +96,9 @@ class Segment:
         """Keep what Python measures with, and return the targets as native code reads them."""
         given: list[Array] = data.targets  # type: ignore[assignment]
         self._weights = data.weights
-        self._observed = [each.observed(y) for each, y in zip(self.objectives.losses, given, strict=True)]
+        self._observed = [
+            spec.in_shape(target) for spec, target in zip(self.objectives.target_specs, given, strict=True)
+        ]
         self._predictions = [
             np.empty((data.n, *shape[1:]), self._dtype) if output in self._measured else None
             for output, shape in enumerate(self._shapes)
@@ -290,10 +293,7 @@ class BatchSource:
         if epoch.stream is not None:
             shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
 
-        def read(x: Any, y: Any, sample_weight: Any) -> Dataset:
-            data: Dataset = self._model._dataset(x, y, sample_weight, self._class_weight, self._objectives)
-            return data
-
+        read = partial(self._model._reader(self._objectives).read, class_weight=self._class_weight)
         for batch, data in enumerate(self._source.epoch(read, self._steps, shuffle)):
             if batch >= epoch.first_batch:
                 yield self._one_batch(data), 0, 1

@@ -14,14 +14,13 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers as optimizers
 from cnn_core.callbacks import History
-from cnn_core.data.adapt import adapt, holds_arrays
-from cnn_core.data.batches import ROWS_AT_A_TIME, Batches, is_batches
+from cnn_core.data.batches import Batches, is_batches
 from cnn_core.data.dataset import Dataset
+from cnn_core.data.rows import ROWS_AT_A_TIME
 from cnn_core.foundation.arrays import Array
 from cnn_core.training.arguments import (
     checked_batch_size,
     checked_steps,
-    is_plain,
     refuse_beside_batches,
     results,
     validation_due,
@@ -37,33 +36,6 @@ from cnn_core.training.totals import Totals
 
 class Trainer(Compiled):
     """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
-
-    # Data
-
-    def _dataset(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
-        objectives: Objectives | None = None,
-    ) -> Dataset:
-        """Check data and bring it into the model's form; without objectives for prediction."""
-        interface = self.interface
-        if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
-            sample_weight = interface.output_form.by_name(sample_weight, "sample_weight")
-        data = adapt(
-            interface.input_form.by_name(x, "x"),
-            None if objectives is None else objectives.targets_of(y),
-            sample_weight,
-            class_weight,
-            input_specs=interface.inputs,
-            target_specs=() if objectives is None else objectives.target_specs(),
-            dtype=interface.dtype,
-        )
-        if objectives is not None:
-            objectives.check_targets(data)
-        return data.keep_sparse(self._network().takes_sparse)
 
     # fit
 
@@ -144,18 +116,14 @@ class Trainer(Compiled):
             verbose=verbose,
         )
         with self._exclusive("fit"):
-            source: Dataset | Batches
+            if validation_split and is_batches(x):
+                refuse_beside_batches(validation_split=validation_split)
+            source, objectives = self._source("fit", x, y, sample_weight, "steps_per_epoch")
             held_out: Dataset | Batches | None = None
-            if is_batches(x):
-                refuse_beside_batches(y=y, sample_weight=sample_weight)
+            if isinstance(source, Batches):
                 if validation_data is None or is_batches(validation_data):
                     warn_of_batch_size(batch_size)
-                refuse_beside_batches(validation_split=validation_split or None)
-                source = Batches(x)
-                objectives = self._objectives_of(*source.peek()[:2], "fit")
             else:
-                objectives = self._objectives_of(x, y, "fit")
-                source = self._dataset(x, y, sample_weight, None, objectives)
                 if validation_split and validation_data is None:
                     source, held_out = source.split(validation_split)
                 source = source.weigh_classes(class_weight)
@@ -169,6 +137,17 @@ class Trainer(Compiled):
                 self._fits -= 1
                 self._totals = None
 
+    def _source(
+        self, purpose: str, x: Any, y: Any, sample_weight: Any, steps_name: str
+    ) -> tuple[Dataset | Batches, Objectives]:
+        """Open what x is, arrays or batches, with the losses and metrics that go with its targets."""
+        if is_batches(x):
+            refuse_beside_batches(y=y, sample_weight=sample_weight)
+            batches = Batches(x, steps_name=steps_name)
+            return batches, self._objectives_of(*batches.peek()[:2], purpose)
+        objectives = self._objectives_of(x, y, purpose)
+        return self._reader(objectives).read(x, y, sample_weight), objectives
+
     def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
         if is_batches(validation_data):
             return Batches(validation_data, "validation_data", "validation_steps")
@@ -178,7 +157,7 @@ class Trainer(Compiled):
                 f"Received: {validation.show(validation_data)}"
             )
         x, y, sample_weight = (*validation_data, None)[:3]
-        return self._dataset(x, y, sample_weight, None, objectives)
+        return self._reader(objectives).read(x, y, sample_weight)
 
     def _take_resumption(self) -> Resumption | None:
         """Where a callback has asked the training to go on; asked once."""
@@ -220,15 +199,9 @@ class Trainer(Compiled):
         self._require_compiled("evaluate")
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
         with self._exclusive("evaluate"):
-            source: Dataset | Batches
-            if is_batches(x):
-                refuse_beside_batches(y=y, sample_weight=sample_weight)
+            source, objectives = self._source("evaluate", x, y, sample_weight, "steps")
+            if isinstance(source, Batches):
                 warn_of_batch_size(batch_size)
-                source = Batches(x, steps_name="steps")
-                objectives = self._objectives_of(*source.peek()[:2], "evaluate")
-            else:
-                objectives = self._objectives_of(x, y, "evaluate")
-                source = self._dataset(x, y, sample_weight, None, objectives)
             batches = BatchSource(self, objectives, source, size, False, count)
             logs = evaluate(self, objectives, batches, verbose, callbacks)
         return results(logs, objectives, return_dict)
@@ -273,7 +246,7 @@ class Trainer(Compiled):
             self._build_for(x)
             if callbacks is None and not verbose and count is None:
                 return self._pack_outputs(self._predict_arrays(x))
-            data = self._dataset(x)
+            data = self._reader().read(x)
             n_batches = min(-(-data.n // size), count or data.n)
             if callbacks is None and not verbose:
                 return self._pack_outputs(self._predict_dataset(data.slice(0, min(data.n, n_batches * size))))
@@ -283,12 +256,13 @@ class Trainer(Compiled):
 
     def _unlabelled(self, x: Any, *_: Any) -> Any:
         """A batch as `_predict_arrays` takes it, checked."""
-        return x if is_plain(x, self.interface) else self._dataset(x)
+        reader = self._reader()
+        return x if reader.in_place(x) else reader.read(x)
 
     def _predict_arrays(self, x: Any) -> list[Array]:
-        interface, network = self.interface, self._ready_network()
-        if not is_plain(x, interface) or len(interface.output_shapes) > 1:
-            return self._predict_dataset(x if isinstance(x, Dataset) else self._dataset(x))
+        interface, network, reader = self.interface, self._ready_network(), self._reader()
+        if not reader.in_place(x) or len(interface.output_shapes) > 1:
+            return self._predict_dataset(x if isinstance(x, Dataset) else reader.read(x))
         # Calls on few rows would spend most of their time in looking what x might be.
         output = np.empty((len(x), *interface.output_shapes[0][1:]), interface.dtype)
         network.predict([x], [output])
@@ -320,14 +294,14 @@ class Trainer(Compiled):
             objectives = self._objectives_of(x, y, "train_on_batch")
             if isinstance(self.optimizer, optimizers.LBFGS):
                 raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
-            data = self._dataset(x, y, sample_weight, class_weight, objectives)
+            data = self._reader(objectives).read(x, y, sample_weight, class_weight)
             return self._one_batch(objectives, data, True, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):
             objectives = self._objectives_of(x, y, "test_on_batch")
-            data = self._dataset(x, y, sample_weight, None, objectives)
+            data = self._reader(objectives).read(x, y, sample_weight)
             return self._one_batch(objectives, data, False, return_dict)
 
     def _one_batch(self, objectives: Objectives, data: Dataset, training: bool, return_dict: bool) -> Any:

@@ -4,6 +4,10 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from simd cimport real
 
+ctypedef fused whole_number:
+    int32_t
+    int64_t
+
 
 cdef inline bint all_indices(const int64_t *order, Py_ssize_t n) noexcept nogil:
     """Whether each is one of 0 .. n - 1: neither it nor its distance from the last has the sign of the negative."""
@@ -22,6 +26,16 @@ cdef inline bint all_labels(const int32_t *labels, Py_ssize_t n, Py_ssize_t n_cl
     cdef int outside = n_classes < 1 and n > 0 and passes == 0
     for i in range(n):
         outside |= ((labels[i] < 0) | (labels[i] > last)) & (labels[i] != passes)
+    return not outside
+
+
+cdef inline bint narrowed_labels(int32_t *labels, const whole_number *given, Py_ssize_t n, int64_t last) noexcept nogil:
+    """labels[i] = given[i], and whether each is one of 0 .. last"""
+    cdef Py_ssize_t i
+    cdef int outside = 0
+    for i in range(n):
+        outside |= (given[i] < 0) | (given[i] > last)
+        labels[i] = <int32_t> given[i]
     return not outside
 
 

@@ -7,8 +7,11 @@ import functools
 import numpy as np
 import pytest
 
-from cnn_core.data.adapt import adapt, feature_shape
-from cnn_core.data.dataset import InputSpec, TargetSpec
+from cnn_core.data.adapt import Reader, adapt, feature_shape
+from cnn_core.data.dataset import InputSpec, Meaning, TargetSpec
+from cnn_core.data.form import Form
+from cnn_core.data.rows import DensifiedRows, SparseRows
+from cnn_core.foundation.domains import BINARY
 from data_cases import LABELS, ONE, ONE_HOT, VALUES, X, Y
 
 
@@ -217,3 +220,42 @@ def test_class_weights_that_are_none(class_weight, error, message):
 def test_class_weights_need_one_output():
     with pytest.raises(ValueError, match="`class_weight` can be used with one output only"):
         adapt(X, [Y, Y], None, {0: 1}, input_specs=ONE, target_specs=[*VALUES, TargetSpec("z", (1,))])
+
+
+# A model's reader
+
+
+def test_a_reader_knows_the_models_forms_and_what_is_compared():
+    form = Form({"a": "a", "b": "b"})
+    reader = Reader(ONE, [TargetSpec("b", (1,))], np.dtype("float32"), output_form=form)
+    for y in ([X[:, :1], X[:, 1:]], {"a": X[:, :1], "b": X[:, 1:]}, X[:, 1:]):
+        np.testing.assert_array_equal(reader.read(X, y).targets[0], X[:, 1:])
+
+
+def test_a_reader_without_targets_leaves_y_alone():
+    data = Reader(ONE, (), np.dtype("float32")).read(X, "anything")
+    assert (data.inputs[0] is X, data.targets, data.weights) == (True, [], [])
+
+
+@pytest.mark.parametrize("weight", [None, np.r_[np.ones(8), 0.0, 1.0]])
+def test_targets_must_mean_something_where_they_count(weight):
+    specs = [TargetSpec("y", (1,), meanings=(Meaning(BINARY, "the loss 'any'"),))]
+    y = np.zeros(10)
+    y[8] = 3
+    reader = Reader(ONE, specs, np.dtype("float32"))
+    if weight is None:
+        with pytest.raises(ValueError, match=r"y must be 0 or 1 for the loss 'any'.* Received: 3.0 at row 8"):
+            reader.read(X, y)
+    else:
+        assert reader.read(X, y, weight).n == 10
+        y[9] = -2
+        with pytest.raises(ValueError, match=r"-2\.0 at row 9"):
+            reader.read(X, y, weight)
+
+
+@pytest.mark.parametrize(("allowed", "kind"), [(True, SparseRows), (False, DensifiedRows)])
+def test_sparse_rows_stay_where_native_code_takes_them(allowed, kind):
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(X)
+    specs = [InputSpec("x", (2,), sparse=True)]
+    data = Reader(specs, (), np.dtype("float32"), takes_sparse=[allowed]).read(sparse)
+    assert type(data.inputs[0]) is kind

@@ -101,7 +101,7 @@ def test_targets_for_native_code_and_for_metrics() -> None:
     flat = y.reshape(5, 6)
     assert each.rows == 2
     assert each.lay_out(flat, np.dtype("float32")).shape == (10, 3)
-    np.testing.assert_array_equal(each.observed(flat), y)
+    np.testing.assert_array_equal(each.target_spec(()).in_shape(flat), y)
     labels = objectives(np.zeros(5), loss="sparse_categorical_crossentropy").losses[0]
     laid_out = labels.lay_out(np.arange(5) % 3, np.dtype("float64"))
     assert laid_out.dtype == np.int32
@@ -109,7 +109,7 @@ def test_targets_for_native_code_and_for_metrics() -> None:
     hinge = objectives(np.zeros((5, 3)), loss="hinge").losses[0]
     binary = np.eye(3)[[0, 1, 2, 0, 1]]
     np.testing.assert_array_equal(hinge.lay_out(binary, np.dtype("float64")), 2 * binary - 1)
-    np.testing.assert_array_equal(hinge.observed(binary), binary)
+    np.testing.assert_array_equal(hinge.target_spec(()).in_shape(binary), binary)
 
 
 def test_specifications_of_targets() -> None:
@@ -119,7 +119,7 @@ def test_specifications_of_targets() -> None:
     }  # fmt: skip
     specs = objectives(
         {name: np.zeros((5, 2)) for name in arguments}, shapes=[(None, 2)] * 4, names=list(arguments), loss=arguments
-    ).target_specs()
+    ).target_specs
     assert [(spec.name, spec.shape, spec.kind) for spec in specs] == [
         ("a", (2,), "values"), ("b", (2,), "labels"), ("c", (2,), "one_hot"), ("d", None, "values"),
     ]  # fmt: skip

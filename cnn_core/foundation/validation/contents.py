@@ -279,6 +279,10 @@ def labels(
         ...
     ValueError: y has label 10 at row 3; the output layer has 10 units, so labels must be 0..9. Received: y.shape=(4,)
     """
+    if n_classes is not None and ignore_class is None and not places:
+        plain = _core.labels_as_they_are(y, n_classes)
+        if plain is not None:
+            return plain
     array = as_array(y, name)
     if array.ndim == 0 or array.shape[1:] not in (places, (*places, 1)):
         inner = "".join(f", {size}" for size in places)
