@@ -363,3 +363,37 @@ def test_indices_keep_their_shape_and_limit():
 
 def test_same_length_returns_it():
     assert validation.same_length({"x": np.zeros((3, 2)), "y": np.zeros(3)}) == 3
+
+
+def test_bfloat16_is_read_as_float32():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for kind in ("bfloat16", "float8_e4m3fn"):
+        array = validation.as_array(np.array([[0.5, -2.0]], getattr(ml_dtypes, kind)), "x")
+        assert array.dtype == np.float32
+        assert array.tolist() == [[0.5, -2.0]]
+
+
+class Tensor:
+    """As PyTorch's, as far as reading goes: no NumPy type for bfloat16, and none of what records gradients."""
+
+    def __init__(self, array, dtype, records=False):
+        self.array, self.dtype, self.records = array, dtype, records
+
+    def detach(self):
+        return Tensor(self.array, self.dtype)
+
+    def float(self):
+        return Tensor(self.array.astype(np.float32), "torch.float32", self.records)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.records:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        if self.dtype == "torch.bfloat16":
+            raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.array
+
+
+def test_tensors_are_read_without_gradients_and_without_a_copy():
+    x = np.ones((2, 2))
+    assert validation.as_array(Tensor(x, "torch.float64", records=True), "x") is x
+    assert validation.as_array(Tensor(x, "torch.bfloat16", records=True), "x").dtype == np.float32

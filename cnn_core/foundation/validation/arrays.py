@@ -54,7 +54,8 @@ def as_array(x: object, name: str) -> Array:
     x : array-like
         A NumPy array of any strides, byte order or numeric type; a nested list of numbers; a pandas or polars
         frame or series; a masked array without masked entries; an object with ``__array__`` or ``__dlpack__``.
-        An array of objects passes if every object is a real number; it becomes float64.
+        An array of objects passes if every object is a real number; it becomes float64. bfloat16, of PyTorch or of
+        ml_dtypes, becomes float32, which holds all its numbers. A tensor that records gradients is detached.
     name : str
         The argument's name.
 
@@ -93,9 +94,17 @@ Received: dtype=<U3
         array = _unwrap(x, name)
     if array.dtype.kind in NUMERIC_KINDS:
         return array
+    if array.dtype.type.__module__ == "ml_dtypes":  # bfloat16 and smaller types: float32 holds all their numbers
+        return array.astype(np.float32)
     if array.dtype.kind == "O":
         return _object_array(array, name)
     _refuse_kind(array, x, name)
+
+
+def _as_numpy_can_read(tensor: Any) -> Any:
+    """A tensor of PyTorch without its gradients, which this library does not continue, and not in bfloat16."""
+    tensor = tensor.detach()
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def _unwrap(x: object, name: str) -> Array:
@@ -115,6 +124,8 @@ def _unwrap(x: object, name: str) -> Array:
             f"{x.__name__}. Call it if it gives data: {name}={x.__name__}(...)"
         )
     try:
+        if hasattr(x, "detach"):
+            x = _as_numpy_can_read(x)
         if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
             return np.from_dlpack(x)
         return np.asarray(_listed(x) if _has_only_items(x) else x)

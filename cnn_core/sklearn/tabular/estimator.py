@@ -33,7 +33,7 @@ from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
 from cnn_core.sklearn.tabular.network import MAX_MEMBERS, TabularNetwork
 from cnn_core.sklearn.tabular.predictor import METADATA_KEY, TablePredictor, array_of_rows
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
-from cnn_core.sklearn.tabular.table_arrays import is_frame
+from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame, whole_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
 from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
@@ -143,6 +143,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         if hasattr(X, "collect"):
             raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
         if is_frame(X):
+            X = whole_table(X)
             rows, width = X.shape
             _refuse_repeated(X)
             if not rows or not width:
@@ -463,7 +464,7 @@ def _is_fitted_name(name: str) -> bool:
 
 
 def _refuse_repeated(frame: Any) -> None:
-    names = list(frame.columns)
+    names = column_names(frame)
     repeated = [name for number, name in enumerate(names) if name in names[:number]]
     if repeated:
         raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")

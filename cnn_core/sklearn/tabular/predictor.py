@@ -19,7 +19,7 @@ from cnn_core.foundation.model_header import parse, refused_by_name
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.network import TabularNetwork
-from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame
+from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
 
 METADATA_KEY = "cnn_core.tabular"
@@ -75,7 +75,7 @@ class TablePredictor:
         problem = names_differ(names, found)
         if problem:
             raise ValueError(f"The names must be those of the columns in training: {problem}")
-        in_order = frame if found == names else frame[list(names)]
+        in_order = frame if found == names else chosen(frame, names)
         return columns_of(in_order, kinds)
 
     def _need_names(self, received: str) -> None:

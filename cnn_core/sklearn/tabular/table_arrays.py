@@ -5,7 +5,7 @@ Frames are recognised by what they offer, so that neither package is imported he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,20 +14,26 @@ from cnn_core.foundation.arrays import Array
 
 
 def is_frame(table: Any) -> bool:
-    """Whether an object is a data frame of pandas or polars.
+    """Whether an object is a data frame of pandas or polars, or a table or record batch of Arrow.
 
     Examples
     --------
     >>> is_frame(np.ones((2, 3)))
     False
     """
-    return hasattr(table, "columns") and (hasattr(table, "iloc") or hasattr(table, "get_columns"))
+    return hasattr(table, "columns") and (
+        hasattr(table, "iloc") or hasattr(table, "get_columns") or _is_of_arrow(table)
+    )
+
+
+def _is_of_arrow(table: Any) -> bool:
+    return hasattr(table, "schema") and hasattr(table, "column_names")
 
 
 def column_names(table: Any) -> list[str]:
     """Return the names of a frame's columns, or "column 0", "column 1", ... for an array."""
     if is_frame(table):
-        return [str(name) for name in table.columns]
+        return [str(name) for name in (table.column_names if _is_of_arrow(table) else table.columns)]
     return [f"column {number}" for number in range(table.shape[1])]
 
 
@@ -39,7 +45,7 @@ def named_series(table: Any) -> Iterator[tuple[str, Any]]:
     elif hasattr(table, "iloc"):
         series = [table.iloc[:, number] for number in range(table.shape[1])]
     else:
-        series = list(table.get_columns())
+        series = list(table.columns if _is_of_arrow(table) else table.get_columns())
     return zip(names, series, strict=True)
 
 
@@ -52,7 +58,23 @@ def array_of(series: Any) -> tuple[Array, bool]:
         return series, False
     if hasattr(series, "iloc"):
         return _of_pandas(series)
+    if hasattr(series, "to_pylist"):
+        return _of_arrow(series)
     return _of_polars(series)
+
+
+def whole_table(frame: Any) -> Any:
+    """Return a record batch of Arrow as a table, whose names scikit-learn knows; anything else as it is."""
+    if not _is_of_arrow(frame) or hasattr(frame, "combine_chunks"):
+        return frame
+    import pyarrow
+
+    return pyarrow.Table.from_batches([frame])
+
+
+def chosen(frame: Any, names: Sequence[str]) -> Any:
+    """Return some columns of a frame, in this order."""
+    return frame.select(list(names)) if _is_of_arrow(frame) else frame[list(names)]
 
 
 def _of_pandas(series: Any) -> tuple[Array, bool]:
@@ -97,3 +119,16 @@ def _of_polars(series: Any) -> tuple[Array, bool]:
     if dtype.is_temporal() and dtype != polars.Time:
         return np.asarray(series.to_numpy()), False
     return np.array(series.to_list(), dtype=object), False
+
+
+def _of_arrow(series: Any) -> tuple[Array, bool]:
+    import pyarrow.types as types
+
+    kind = series.type
+    if types.is_dictionary(kind):
+        return np.array(series.to_pylist(), dtype=object), True
+    if types.is_floating(kind) or types.is_integer(kind):
+        return np.asarray(series.to_numpy(zero_copy_only=False)), False
+    if (types.is_timestamp(kind) and kind.tz is None) or types.is_date(kind):
+        return np.asarray(series.cast("timestamp[ns]").to_numpy(zero_copy_only=False)), False
+    return np.array(series.to_pylist(), dtype=object), False

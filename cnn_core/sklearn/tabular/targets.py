@@ -13,7 +13,9 @@ from cnn_core.sklearn.tabular.columns import is_missing
 
 
 def plain_target(y: Any) -> Any:
-    """A series of pandas or polars as an array."""
+    """A series of pandas or polars, or an array of Arrow, as an array of NumPy."""
+    if hasattr(y, "to_pylist"):
+        return y.to_numpy(zero_copy_only=False)
     return y.to_numpy() if hasattr(y, "to_numpy") else y
 
 
