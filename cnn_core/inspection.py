@@ -6,7 +6,7 @@ operation by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,12 +16,12 @@ import cnn_core._core as _core
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.structures import filled
-from cnn_core.network.graph import Symbol
 from cnn_core.network.native import bound_network, native_pass, run_whole
 from cnn_core.network.parameters import ParameterVector, native_optimizer
 from cnn_core.network.plan import NetworkPlan, Operation
 from cnn_core.training.epochs import NonFiniteLossError
 from cnn_core.training.objectives import Objectives, OutputLoss
+from cnn_core.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def build_graph(trace: Trace) -> Graph:
 class _Run:
     """One batch forward and backward, without a step."""
 
-    native: Any
+    native: _core.Pass
     plan: NetworkPlan
     parameters: ParameterVector
     objectives: Objectives
@@ -198,13 +198,13 @@ class _Run:
         return None if values is None else values.reshape(self.data.n, *self.plan.shapes[buffer])
 
 
-def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs: bool, penalties: bool) -> _Run:
+def _run(model: Trainer, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs: bool, penalties: bool) -> _Run:
     """Run a batch; `inputs` asks for dJ/dx, `penalties` for the regularizers' share of J and of the gradients."""
     with model._exclusive(purpose):
         model._build_for(x)
-        objectives: Objectives = model._objectives_for(y, purpose)
-        data: Dataset = model._reader(objectives).read(x, y, sample_weight).dense()
-        parameters: ParameterVector = model._bind()
+        objectives = model._objectives_for(y, purpose)
+        data = model._reader(objectives).read(x, y, sample_weight).dense()
+        parameters = model._bind()
         targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
         native = native_pass(
             model._network(),
@@ -219,10 +219,11 @@ def _run(model: Any, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs
         )
         if not run_whole(native):
             raise NonFiniteLossError(f"The loss of this batch is {native.last_loss}: it has no gradient")
+        assert model._plan is not None
         return _Run(native, model._plan, parameters, objectives, data)
 
 
-def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
+def trace(model: Trainer, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
     """Show what every layer computes for a batch, and every derivative of the delta recursion.
 
     Parameters
@@ -279,10 +280,10 @@ def trace(model: Any, x: Any, y: Any = None, sample_weight: Any = None) -> Trace
 
 
 def _layer_traces(
-    model: Any, plan: NetworkPlan, native: Any, n: int
+    model: Trainer, plan: NetworkPlan, native: _core.Workbench, n: int
 ) -> tuple[dict[int, str], list[tuple[LayerTrace, Operation]]]:
     """Read z, a and delta of every layer; return also the name of what writes each buffer."""
-    names = dict(zip(plan.inputs, model.input_names, strict=True))
+    names = dict(zip(plan.inputs, [each.name for each in model.interface.inputs], strict=True))
     uses: dict[str, int] = {}
     found: list[tuple[LayerTrace, Operation]] = []
     for number, operation in enumerate(plan.operations):
@@ -320,10 +321,10 @@ def _continues(before: Operation, operation: Operation) -> bool:
     )
 
 
-def _input_values(model: Any, plan: NetworkPlan, native: Any, n: int) -> dict[str, Array]:
+def _input_values(model: Trainer, plan: NetworkPlan, native: _core.Workbench, n: int) -> dict[str, Array]:
     return {
         name: native.value(buffer).reshape(n, *plan.shapes[buffer])
-        for name, buffer in zip(model.input_names, plan.inputs, strict=True)
+        for name, buffer in zip([each.name for each in model.interface.inputs], plan.inputs, strict=True)
     }
 
 
@@ -366,7 +367,7 @@ def _loss_gradient(run: _Run, position: int, each: OutputLoss) -> Array:
     return np.asarray(each.weight * factors[..., None] * each.loss.gradient(target, prediction))
 
 
-def _forward_trace(model: Any, x: Any) -> Trace:
+def _forward_trace(model: Trainer, x: Any) -> Trace:
     model._build_for(x)
     data = model._reader().read(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
@@ -377,7 +378,7 @@ def _forward_trace(model: Any, x: Any) -> Trace:
 
 
 def gradients(
-    model: Any, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False
+    model: Trainer, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False
 ) -> list[Array] | tuple[list[Array], Any]:
     """Compute dJ/dw for every trainable weight: the loss's and the penalties' share.
 
@@ -417,8 +418,8 @@ def gradients(
     if not with_inputs:
         return weights
     parts = [run.rows(buffer, run.native.delta(buffer)) for buffer in run.plan.inputs]
-    structure = model.input
-    return weights, parts[0] if isinstance(structure, Symbol) else filled(structure, parts)
+    structure = model.interface.input_form.names
+    return weights, parts[0] if isinstance(structure, str) else filled(structure, parts)
 
 
 @dataclass(frozen=True)
@@ -457,7 +458,7 @@ class GradientCheck:
 
 
 def gradient_check(
-    model: Any,
+    model: Trainer,
     x: Any,
     y: Any,
     sample_weight: Any = None,
@@ -518,13 +519,13 @@ def gradient_check(
         chosen = np.arange(variable.size)
         if variable.size > max_elements:
             chosen = np.sort(generator.choice(variable.size, max_elements, replace=False))
-        differences = [_difference(loss, variable.array.reshape(-1), element, step) for element in chosen]
+        differences = [_difference(loss, variable.array.reshape(-1), int(element), step) for element in chosen]
         name = variable.path if variable.path not in errors else f"{variable.path}#{len(errors)}"
         errors[name] = _relative_error(np.asarray(gradient).reshape(-1)[chosen], differences, floor)
     return GradientCheck(errors, tolerance)
 
 
-def _difference(loss: Any, flat: Array, element: int, step: float) -> float:
+def _difference(loss: Callable[[], float], flat: Array, element: int, step: float) -> float:
     kept = flat[element]
     try:
         flat[element] = kept + step

@@ -17,10 +17,10 @@ from cnn_core.network.graph import UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.parameters import ParameterVector
 from cnn_core.network.variables import Variable
-from cnn_core.training.loops import Resumption
 from cnn_core.training.objectives import UNSEEN, CompileArguments, Objectives
 from cnn_core.training.segments import BatchSource
 from cnn_core.training.totals import Totals
+from cnn_core.training.trained_model import Resumption
 
 if TYPE_CHECKING:
     from cnn_core.network.plan import NetworkPlan
@@ -32,7 +32,7 @@ class _Exclusive:
     def __init__(self, model: Compiled, purpose: str) -> None:
         self._model = model
         self._purpose = purpose
-        self._metrics: Any = None
+        self._metrics: tuple[Objectives, Any] | None = None
 
     def __enter__(self) -> None:
         model = self._model
@@ -84,7 +84,7 @@ class Compiled:
 
     def _forget_network(self) -> None:
         """Drop what was compiled from the layers, because they have changed."""
-        self._native: Any = None
+        self._native: _core.Network | None = None
         self._plan: NetworkPlan | None = None
         self._bound_moves = self._held_moves = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
@@ -239,6 +239,11 @@ class Compiled:
         """Those that training changes."""
         raise NotImplementedError
 
+    if TYPE_CHECKING:  # a layer, which a model is as well, has it
+
+        @property
+        def variables(self) -> list[Variable]: ...
+
     def plan(self) -> NetworkPlan:
         """Compile the layers into a list of operations."""
         raise NotImplementedError
@@ -251,7 +256,7 @@ class Compiled:
 
     # The network and its parameters
 
-    def _network(self) -> Any:
+    def _network(self) -> _core.Network:
         """The native network; its parameters may have moved since it was bound."""
         if self._native is None:
             with self._binding:
@@ -261,7 +266,7 @@ class Compiled:
                     self._native = _core.Network(self.compute_dtype.name, self._plan)
         return self._native
 
-    def _ready_network(self) -> Any:
+    def _ready_network(self) -> _core.Network:
         """The native network, bound to where its variables live now."""
         network = self._network()
         if self._bound_moves != Variable.moves:

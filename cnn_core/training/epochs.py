@@ -10,10 +10,12 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.callbacks import CallbackList
 from cnn_core.network.native import Status
+from cnn_core.network.variables import Variable
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import BatchSource, Epoch, Segment
 from cnn_core.training.totals import Taken, Totals
+from cnn_core.training.trained_model import TrainedModel
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -21,7 +23,7 @@ class NonFiniteLossError(FloatingPointError):
 
 
 def run_epoch(
-    model: Any,
+    model: TrainedModel,
     source: BatchSource,
     totals: Totals,
     training: bool,
@@ -67,7 +69,7 @@ def run_epoch(
 
 
 def run_epochs(
-    model: Any,
+    model: TrainedModel,
     segment: Segment,
     n_epochs: int,
     shuffle: bool,
@@ -139,7 +141,7 @@ def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, A
     return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
 
 
-def _run_slice(model: Any, segment: Segment, first: int, last: int, training: bool) -> tuple[str, int]:
+def _run_slice(model: TrainedModel, segment: Segment, first: int, last: int, training: bool) -> tuple[str, int]:
     if not training:
         status, reached, _ = segment.native(first, last, None, 0, segment.order, False)
         return status, reached
@@ -156,7 +158,7 @@ def _run_slice(model: Any, segment: Segment, first: int, last: int, training: bo
 
 
 def _diverged(
-    model: Any, loss: float, totals: Totals, epoch: Epoch, callbacks: CallbackList | None, training: bool
+    model: TrainedModel, loss: float, totals: Totals, epoch: Epoch, callbacks: CallbackList | None, training: bool
 ) -> None:
     """Let a callback take care of it, or raise."""
     batch = totals.batches
@@ -168,7 +170,7 @@ def _diverged(
     raise NonFiniteLossError(f"{what}{where}. {_reason(model.variables, training)}")
 
 
-def _reason(variables: Sequence[Any], training: bool) -> str:
+def _reason(variables: Sequence[Variable], training: bool) -> str:
     for variable in variables:
         wrong = int((~np.isfinite(variable.array)).sum())
         if wrong:

@@ -20,6 +20,7 @@ from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import BatchSource, Epoch, Segment
 from cnn_core.training.totals import Totals
+from cnn_core.training.trained_model import Resumption, TrainedModel
 
 
 class FitPlan(NamedTuple):
@@ -36,26 +37,8 @@ class FitPlan(NamedTuple):
     verbose: Any
 
 
-class Resumption(NamedTuple):
-    """Where an interrupted training goes on.
-
-    Attributes
-    ----------
-    epoch : int
-        The epoch to go on with, from 0.
-    batch : int
-        Batches of it that are done.
-    totals : mapping or None
-        What they added up, as `Totals.state` gives it.
-    """
-
-    epoch: int
-    batch: int
-    totals: Mapping[str, Any] | None
-
-
 def fit(
-    model: Any,
+    model: TrainedModel,
     objectives: Objectives,
     source: Dataset | Batches,
     held_out: Dataset | Batches | None,
@@ -103,7 +86,7 @@ def fit(
     return callback_list.history
 
 
-def _callback_list(model: Any, callbacks: Any) -> CallbackList:
+def _callback_list(model: TrainedModel, callbacks: Any) -> CallbackList:
     """Return the callbacks as one, with a History among them, and tell them the model."""
     result = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
     if result.history is None:
@@ -113,7 +96,7 @@ def _callback_list(model: Any, callbacks: Any) -> CallbackList:
 
 
 def _fit_unwatched(
-    model: Any, segment: Segment, plan: FitPlan, callbacks: CallbackList, epochs: range
+    model: TrainedModel, segment: Segment, plan: FitPlan, callbacks: CallbackList, epochs: range
 ) -> dict[str, Any]:
     latest: dict[str, Any] = {}
 
@@ -128,7 +111,7 @@ def _fit_unwatched(
 
 
 def _fit_epoch(
-    model: Any,
+    model: TrainedModel,
     objectives: Objectives,
     batches: BatchSource,
     measured: BatchSource | None,
@@ -156,7 +139,9 @@ def _fit_epoch(
     return logs
 
 
-def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumption: Resumption | None) -> Epoch:
+def _begin_epoch(
+    model: TrainedModel, totals: Totals, plan: FitPlan, number: int, resumption: Resumption | None
+) -> Epoch:
     """Count the epoch, unless it was begun before the interruption, and say which batches it has."""
     first = 0
     if resumption is not None and resumption.batch:
@@ -173,7 +158,7 @@ def _begin_epoch(model: Any, totals: Totals, plan: FitPlan, number: int, resumpt
 
 
 def evaluate(
-    model: Any,
+    model: TrainedModel,
     objectives: Objectives,
     batches: BatchSource,
     verbose: Any,
@@ -197,7 +182,9 @@ def evaluate(
     return logs
 
 
-def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: Any, callbacks: Any) -> list[Array]:
+def predict(
+    model: TrainedModel, parts: Iterable[Any], n_batches: int | None, verbose: Any, callbacks: Any
+) -> list[Array]:
     """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`."""
     model.stop_predicting = False
     progress = Progress(verbose, 1, n_batches)
@@ -221,11 +208,12 @@ def predict(model: Any, parts: Iterable[Any], n_batches: int | None, verbose: An
     return [np.concatenate(column) for column in zip(*outputs, strict=True)]
 
 
-def _minimize(model: Any, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
+def _minimize(model: TrainedModel, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
     """One epoch of L-BFGS: all rows are one batch, of which as many steps are made as the optimizer allows."""
     import cnn_core.optimizers.lbfgs as lbfgs  # few programs need it
 
-    optimizer, parameters = model.optimizer, model._parameters
+    optimizer, parameters = model.optimizer, model._bind()
+    assert isinstance(optimizer, LBFGS)
     if any(variable.constraint is not None for variable in parameters.variables):
         raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
     whole = source.whole()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
+from cnn_core.training.trained_model import TrainedModel
 
 
 class Epoch(NamedTuple):
@@ -68,7 +69,13 @@ class Segment:
     """
 
     def __init__(
-        self, model: Any, objectives: Objectives, data: Dataset, batch_size: int, training: bool, optimizer: Any
+        self,
+        model: TrainedModel,
+        objectives: Objectives,
+        data: Dataset,
+        batch_size: int,
+        training: bool,
+        optimizer: _core.Optimizer | None,
     ) -> None:
         self.objectives = objectives
         self.batch_size = batch_size
@@ -116,7 +123,7 @@ class Segment:
     @property
     def n_batches(self) -> int:
         """How many batches the data has."""
-        return int(self.native.n_batches)
+        return self.native.n_batches
 
     def measure(self, first_batch: int, last_batch: int) -> None:
         """Update the metrics that Python computes with the predictions of these batches."""
@@ -154,7 +161,7 @@ class BatchSource:
 
     def __init__(
         self,
-        model: Any,
+        model: TrainedModel,
         objectives: Objectives,
         source: Dataset | Batches,
         batch_size: int,
@@ -170,7 +177,7 @@ class BatchSource:
         self._steps = steps
         self._class_weight = class_weight
         self.undisturbed = False
-        self._optimizer: Any = None
+        self._optimizer: _core.Optimizer | None = None
         self._segment: Segment | None = None
         self._fed: Dataset | None = None  # what the segment holds
 
@@ -292,7 +299,6 @@ class BatchSource:
         shuffle = None
         if epoch.stream is not None:
             shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
-
         read = partial(self._model._reader(self._objectives).read, class_weight=self._class_weight)
         for batch, data in enumerate(self._source.epoch(read, self._steps, shuffle)):
             if batch >= epoch.first_batch:

@@ -28,10 +28,11 @@ from cnn_core.training.arguments import (
 )
 from cnn_core.training.compiled import Compiled
 from cnn_core.training.epochs import run_epoch
-from cnn_core.training.loops import FitPlan, Resumption, evaluate, fit, predict
+from cnn_core.training.loops import FitPlan, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.segments import BatchSource
 from cnn_core.training.totals import Totals
+from cnn_core.training.trained_model import Resumption
 
 
 class Trainer(Compiled):
