@@ -31,6 +31,8 @@ class _Plan(Protocol):
 ACTIVATIONS: dict[str, int]
 INSTRUCTIONS: dict[str, int]
 ELEMENTWISE: dict[str, int]
+AGGREGATES: dict[str, int]
+DISTRIBUTIONS: dict[str, int]
 OPERATIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import cnn_core.foundation.random_state as random_state
 from cnn_core.activations import Activation
+from cnn_core.foundation.arrays import Array
+from cnn_core.network.array_operations import ArrayOperations
 from cnn_core.network.custom import CustomCalls, TensorCalls
-from cnn_core.network.expression import Expression, encode
 from cnn_core.network.variables import Variable
 
 # Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
@@ -59,15 +60,15 @@ class Operation(NamedTuple):
     custom: Any = None
     layer: str = ""
     frozen: Callable[[], bool] | None = None
-    numbers: Sequence[int] = ()
-    constants: Sequence[float] = ()
+    numbers: Sequence[int] | Array = ()
+    constants: Sequence[float] | Array = ()
 
 
 # Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
 _FIRST_STREAM = 2**61
 
 
-class NetworkPlan:
+class NetworkPlan(ArrayOperations):
     """A plan being built, or built."""
 
     def __init__(self) -> None:
@@ -161,6 +162,10 @@ class NetworkPlan:
             Operation("activity_penalty", (buffer,), buffer, reals=reals, custom=custom, layer=layer)
         )
 
+    def add_loss(self, buffer: int, factor: float = 1.0, *, layer: str) -> None:
+        """Add `factor` times the mean over samples of the sum of a sample's elements to the loss."""
+        self.operations.append(Operation("added_loss", (buffer,), buffer, reals=(float(factor),), layer=layer))
+
     def add_permutation(self, source: int, order: Sequence[int], layer: str) -> int:
         """Add an operation that puts the axes of a sample in another order: axis i of the output is `order[i]`."""
         shape = self.shapes[source]
@@ -175,13 +180,6 @@ class NetworkPlan:
             return source
         return self.add("reshape", [source], shape, layer=layer)
 
-    def add_expression(self, expression: Expression, shape: Sequence[int], *, layer: str) -> int:
-        """Add elementwise functions of buffers and parameters, run in one pass; operands broadcast to `shape`."""
-        inputs, variables, numbers, constants = encode(expression, self.shapes, tuple(shape) or (1,))
-        return self.add(
-            "expression", inputs, shape, layer=layer, variables=variables, numbers=numbers, constants=constants
-        )
-
     def add(
         self,
         kind: str,
@@ -195,8 +193,8 @@ class NetworkPlan:
         integers: Sequence[int] = (),
         custom: Any = None,
         frozen: Callable[[], bool] | None = None,
-        numbers: Sequence[int] = (),
-        constants: Sequence[float] = (),
+        numbers: Sequence[int] | Array = (),
+        constants: Sequence[float] | Array = (),
     ) -> int:
         """Add an operation, with its activation fused or following it, and return its output's buffer."""
         fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE

@@ -167,6 +167,7 @@ cdef class Network:
         target.keeps_z = derivative_needs_z(target)
         self.check_sizes(target)
         self.plan.needs_whole_batch |= target.whole_batch
+        self.plan.joins_samples |= target.kind == BATCH_REDUCTION
         return 0
 
     cdef bint works_in_place(self, object operation):
@@ -326,10 +327,12 @@ cdef class Network:
         return self.n_draws << 32
 
     cdef Py_ssize_t rows_in_block(self, Py_ssize_t n):
-        """How many of n rows go through the network at a time, in whole tiles."""
+        """How many of n rows go through the network at a time, in whole tiles; all where one looks at the others."""
         cdef Py_ssize_t size = self.bytes_per_sample()
         cdef Py_ssize_t rows = max(INFERENCE_BLOCK_BYTES // size, min(FEWEST_ROWS, LARGEST_BLOCK_BYTES // size))
         cdef Py_ssize_t n_blocks
+        if self.plan.joins_samples:
+            return n
         rows = max(<Py_ssize_t> 48, min(<Py_ssize_t> 4096, rows) // 48 * 48)
         n_blocks = (n + rows - 1) // rows
         return min(n, ((n + n_blocks - 1) // n_blocks + 11) // 12 * 12)

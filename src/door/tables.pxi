@@ -7,16 +7,20 @@ from metrics cimport MOST_METRICS, MetricTraits, list_metrics
 from operations cimport list_operations
 from plan cimport *
 from regularizers cimport MOST_PENALTIES, PenaltyTraits, list_penalties
+from reductions cimport AGGREGATE_COUNT, aggregate_name
 from run cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from simd cimport (ACTIVATION_COUNT, FUNCTION_COUNT, RULE_COUNT, activation_is_elementwise, activation_name,
                    function_arity, function_name, rule_name)
+from sources cimport DISTRIBUTION_COUNT, distribution_name
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
-# What an expression is made of, the activations and the functions behind them: numbers of instructions, and of operands.
+# What an expression is made of, activations and the functions behind them: numbers of instructions, and of operands.
 INSTRUCTIONS = {name: kind for name, kind in ACTIVATIONS.items() if activation_is_elementwise(kind)} | {
     function_name(function).decode(): ACTIVATION_COUNT + function for function in range(FUNCTION_COUNT)}
 ELEMENTWISE = {name: function_arity(kind - ACTIVATION_COUNT) if kind >= ACTIVATION_COUNT else 1
                for name, kind in INSTRUCTIONS.items()}
+AGGREGATES = {aggregate_name(aggregate).decode(): aggregate for aggregate in range(AGGREGATE_COUNT)}
+DISTRIBUTIONS = {distribution_name(kind).decode(): kind for kind in range(DISTRIBUTION_COUNT)}
 cdef OperationTraits operation_rows[OPERATION_COUNT]
 
 

@@ -3,7 +3,7 @@
 # with the seed as key and (block, stream) as counter. Each use of words draws from blocks of its own, so that nothing
 # that is drawn with one seed and stream repeats another use's bits.
 
-from libc.math cimport sqrt
+from libc.math cimport M_PI, cos, fabs, log, sin, sqrt
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 
 from simd cimport cosine_sine, philox_groups, real, vector_log
@@ -20,11 +20,15 @@ cdef enum:
     FOR_LONG_SHUFFLE
     FOR_DROPOUT
     FOR_NORMAL
+    FOR_UNIFORM
+    FOR_TRUNCATED_NORMAL
 
 cdef enum:
     GROUPS_AT_ONCE = 4
     WORDS_AT_ONCE = 256  # GROUPS_AT_ONCE * PHILOX_WORDS: 1 KiB of stack
     NORMAL_PAIRS = 32    # of a group: PHILOX_WORDS / 2
+    LARGEST_ATTEMPT = 64
+    BLOCKS_OF_ATTEMPT = 50  # 2^50 numbers before the second attempts at the first ones: 2^56 blocks are a use's own
 
 
 cdef inline void philox(uint32_t *words, uint64_t counter_low, uint64_t counter_high, uint64_t key) noexcept nogil:
@@ -148,3 +152,46 @@ cdef inline void normal_numbers(real *numbers, Py_ssize_t n, Py_ssize_t first_in
         done += count
         group += 1
         skipped = 0
+
+
+cdef inline void uniform_numbers(real *numbers, Py_ssize_t n, Py_ssize_t first_index, uint64_t seed,
+                                 uint64_t stream) noexcept nogil:
+    """numbers[i] = number first_index + i of a stream of numbers in [0, 1): a word's 32 bits, 24 of them in float"""
+    cdef uint32_t[WORDS_AT_ONCE] words
+    cdef int n_bits = 24 if real is float else 32
+    cdef real unit = <real> (1.0 / (<uint64_t> 1 << n_bits))
+    cdef uint64_t group = first_group(FOR_UNIFORM) + <uint64_t> first_index // PHILOX_WORDS
+    cdef Py_ssize_t skipped = first_index % PHILOX_WORDS, done = 0, count, i
+    while done < n:
+        count = min(n - done, WORDS_AT_ONCE - skipped)
+        philox_groups(words, group, (skipped + count + PHILOX_WORDS - 1) // PHILOX_WORDS, stream, seed)
+        for i in range(count):
+            numbers[done + i] = unit * <real> (words[skipped + i] >> (32 - n_bits))
+        done += count
+        group += GROUPS_AT_ONCE
+        skipped = 0
+
+
+cdef inline double truncated_normal(uint64_t block, uint64_t seed, uint64_t stream) noexcept nogil:
+    """The first of a sequence of standard normal numbers within two standard deviations, one in twenty being outside"""
+    cdef uint32_t[4] words
+    cdef double radius, number
+    cdef int attempt
+    for attempt in range(LARGEST_ATTEMPT):
+        philox(words, block + (<uint64_t> attempt << BLOCKS_OF_ATTEMPT), stream, seed)
+        radius = sqrt(-2 * log((<double> words[0] + 1) * (1 / 4294967296.0)))
+        number = radius * cos(2 * M_PI * words[1] * (1 / 4294967296.0))
+        if fabs(number) > 2:
+            number = radius * sin(2 * M_PI * words[1] * (1 / 4294967296.0))
+        if fabs(number) <= 2:
+            return number
+    return 0
+
+
+cdef inline void truncated_normal_numbers(real *numbers, Py_ssize_t n, Py_ssize_t first_index, uint64_t seed,
+                                          uint64_t stream) noexcept nogil:
+    """numbers[i] = number first_index + i of a stream of standard normal numbers within two standard deviations"""
+    cdef uint64_t block = first_group(FOR_TRUNCATED_NORMAL) * PHILOX_BLOCKS + <uint64_t> first_index
+    cdef Py_ssize_t i
+    for i in range(n):
+        numbers[i] = <real> truncated_normal(block + <uint64_t> i, seed, stream)

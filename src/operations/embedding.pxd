@@ -3,13 +3,14 @@
 
 from libc.string cimport memcpy, memset
 
-from plan cimport EMBEDDING, Operation, Plan, Sizes, Step, most_elements
+from plan cimport EMBEDDING, GATHERING, Operation, Plan, Sizes, Step, most_elements
 from simd cimport add_scaled, real
 from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of
 
 cdef enum:
     TABLE = 0      # tensors
     N_ENTRIES = 0  # integers: the table's rows
+    GATHERED_SIZE = 1  # of a gathering: see selection.pxd
 
 
 cdef inline Py_ssize_t row_number(real number, Py_ssize_t limit) noexcept nogil:
@@ -23,8 +24,11 @@ cdef inline void report_out_of_range(const Step *s) noexcept nogil:
 
 
 cdef inline Py_ssize_t index_limit(const Plan *plan, int index) noexcept nogil:
-    """How many numbers an operation knows whose input is out of range: rows of a table, or columns of an encoding."""
+    """How many numbers an operation knows whose input is out of range: rows of a table, places along an axis, or
+    columns of an encoding."""
     cdef const Operation *operation = &plan.operations[index]
+    if operation.kind == GATHERING:
+        return operation.integers[GATHERED_SIZE]
     return operation.integers[N_ENTRIES] if operation.kind == EMBEDDING else plan.buffers[operation.output].width
 
 

@@ -1,42 +1,14 @@
 # Several buffers into one: elementwise, side by side, and products of rows. Floor 1.
 # An input with one row a sample or one column is repeated where the output has more.
 
-from libc.string cimport memset
-
 from plan cimport ADD, AVERAGE, MAXIMUM, MINIMUM, MULTIPLY, SUBTRACT, Buffer, Operation, Sizes, Step
 from rows cimport copy_rows, put_rows
 from simd cimport real
+from step cimport cleared_delta_of, delta_of, input_of, input_row, value_of
 
 # Integers of a concatenation.
 cdef enum:
     SEGMENTS  # 0 to join columns; else how many segments of rows a sample has, each with rows of every input in turn
-
-
-cdef inline const Buffer *input_of(const Step *s, int i) noexcept nogil:
-    return &s.plan.buffers[s.operation.inputs[i]]
-
-
-cdef inline Py_ssize_t input_row(const Step *s, int i) noexcept nogil:
-    return s.workspace.strides[s.operation.inputs[i]]
-
-
-cdef inline real *value_of(const Step *s, int i, real **typed) noexcept nogil:
-    return <real *> s.workspace.values[s.operation.inputs[i]]
-
-
-cdef inline real *delta_of(const Step *s, int i, real **typed) noexcept nogil:
-    """NULL where nothing depends on it."""
-    return <real *> s.workspace.deltas[s.operation.inputs[i]]
-
-
-cdef inline real *cleared_delta_of(const Step *s, int i, real **typed) noexcept nogil:
-    """The same, 0 unless others have added to it; an input may be there twice."""
-    cdef int source = s.operation.inputs[i]
-    cdef real *dx = delta_of(s, i, typed)
-    if dx != NULL and not s.workspace.delta_written[source]:
-        memset(dx, 0, s.workspace.n * s.plan.buffers[source].rows * input_row(s, i) * sizeof(real))
-        s.workspace.delta_written[source] = True
-    return dx
 
 
 # Elementwise.

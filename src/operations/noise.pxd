@@ -48,11 +48,18 @@ cdef inline bint is_drawing(const Operation *operation, const Workspace *workspa
                                                or is_training(workspace) and workspace.live)
 
 
+cdef inline uint64_t seed_of(const Operation *operation, const Workspace *workspace) noexcept nogil:
+    return <uint64_t> operation.integers[STREAM] + (0 if operation.integers[HAS_SEED] else workspace.seed)
+
+
+cdef inline uint64_t step_of(const Operation *operation, const Workspace *workspace) noexcept nogil:
+    return workspace.step + (workspace.first_draw if operation.integers[HAS_SEED] else 0)
+
+
 cdef inline void draw(real *factors, const Operation *operation, const Workspace *workspace, Py_ssize_t n,
                       Py_ssize_t first) noexcept nogil:
     """factors (n): 0 or the factor of what is kept; 1 + s N(0, 1); or s N(0, 1)"""
-    cdef uint64_t seed = <uint64_t> operation.integers[STREAM] + (0 if operation.integers[HAS_SEED] else workspace.seed)
-    cdef uint64_t step = workspace.step + (workspace.first_draw if operation.integers[HAS_SEED] else 0)
+    cdef uint64_t seed = seed_of(operation, workspace), step = step_of(operation, workspace)
     cdef double strength = operation.reals[STRENGTH]
     cdef real offset = 1 if operation.kind == GAUSSIAN_DROPOUT else 0
     cdef Py_ssize_t i

@@ -3,18 +3,21 @@
 
 from activation cimport (activation_fits, activation_needs, activation_operation_backward,
                          activation_operation_forward)
-from activity cimport activity_backward, activity_fits, activity_forward, activity_needs
+from activity cimport (activity_backward, activity_fits, activity_forward, activity_needs, added_loss_backward,
+                       added_loss_forward)
 from custom cimport (custom_operation_backward, custom_operation_fits, custom_operation_forward,
                      custom_operation_needs, poll_signals)
 from dense cimport dense_backward, dense_fits, dense_forward, dense_needs
 from embedding cimport embedding_backward, embedding_fits, embedding_forward
 from expression cimport expression_backward, expression_fits, expression_forward, expression_needs
+from matrices cimport matrices_backward, matrices_fit, matrices_forward
 from merging cimport (concatenate_backward, concatenate_fits, concatenate_forward, dot_backward, dot_fits, dot_forward,
                       merge_backward, merge_fits, merge_forward, merge_needs)
 from noise cimport noise_backward, noise_fits, noise_forward, noise_needs
 from normalization cimport (batch_normalization_backward, batch_normalization_fits, batch_normalization_forward,
                             batch_normalization_needs, row_normalization_backward, row_normalization_fits,
                             row_normalization_forward, row_normalization_needs)
+from ordering cimport scan_backward, scan_fits, scan_forward, sort_fits, sort_forward, sort_needs
 from parametric_activation cimport (parametric_activation_backward, parametric_activation_fits,
                                     parametric_activation_forward, parametric_activation_needs)
 from periodic cimport periodic_backward, periodic_fits, periodic_forward, periodic_needs
@@ -22,9 +25,14 @@ from plan cimport *
 from prelu cimport prelu_backward, prelu_fits, prelu_forward, prelu_needs
 from preprocessing cimport (discretize_fits, discretize_forward, encode_fits, encode_forward, scaling_backward,
                             scaling_fits, scaling_forward)
+from reductions cimport (batch_reduction_backward, batch_reduction_fits, batch_reduction_forward, batch_reduction_needs,
+                         reduction_backward, reduction_fits, reduction_forward)
 from reshaping cimport (permutation_fits, permute_backward, permute_forward, reshape_backward, reshape_fits,
                         reshape_forward)
+from selection cimport (choice_backward, choice_fits, choice_forward, gathering_backward, gathering_fits,
+                        gathering_forward, selection_backward, selection_fits, selection_forward, selection_needs)
 from simd cimport real
+from sources cimport constant_fits, constant_forward, random_fits, random_forward, random_needs
 from step cimport same_shape, fill_step
 
 ctypedef bint (*Fits)(const Sizes *s) noexcept nogil
@@ -112,6 +120,25 @@ cdef inline void list_operations(OperationTraits *rows) noexcept nogil:
                           custom_operation_forward, custom_operation_backward, custom_operation_backward)
     rows[EXPRESSION] = traits("expression", expression_fits, expression_needs, expression_forward, expression_forward,
                               expression_backward, expression_backward, ANY_INPUTS)
+    rows[REDUCTION] = traits("reduction", reduction_fits, NULL, reduction_forward, reduction_forward,
+                             reduction_backward, reduction_backward)
+    rows[BATCH_REDUCTION] = traits("batch_reduction", batch_reduction_fits, batch_reduction_needs,
+                                   batch_reduction_forward, batch_reduction_forward, batch_reduction_backward,
+                                   batch_reduction_backward)
+    rows[SELECTION] = traits("selection", selection_fits, selection_needs, selection_forward, selection_forward,
+                             selection_backward, selection_backward)
+    rows[GATHERING] = traits("gathering", gathering_fits, NULL, gathering_forward, gathering_forward,
+                             gathering_backward, gathering_backward, MANY_INPUTS)
+    rows[CHOICE] = traits("choice", choice_fits, NULL, choice_forward, choice_forward, choice_backward, choice_backward,
+                          MANY_INPUTS)
+    rows[MATRICES] = traits("matrices", matrices_fit, NULL, matrices_forward, matrices_forward, matrices_backward,
+                            matrices_backward, MANY_INPUTS)
+    rows[SCAN] = traits("scan", scan_fits, NULL, scan_forward, scan_forward, scan_backward, scan_backward)
+    rows[SORT] = traits("sort", sort_fits, sort_needs, sort_forward, sort_forward, NULL, NULL)
+    rows[CONSTANT] = traits("constant", constant_fits, NULL, constant_forward, constant_forward, NULL, NULL, ANY_INPUTS)
+    rows[RANDOM] = traits("random", random_fits, random_needs, random_forward, random_forward, NULL, NULL, ANY_INPUTS)
+    rows[ADDED_LOSS] = traits("added_loss", activity_fits, NULL, added_loss_forward, added_loss_forward,
+                              added_loss_backward, added_loss_backward, IN_PLACE)
 
 
 cdef inline void forward(const Plan *plan, Workspace *workspace, real **tensors) noexcept nogil:

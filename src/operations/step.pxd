@@ -1,6 +1,8 @@
 # What every operation is handed: one step of it, filled once, and the few questions that all of them ask. Floor 1.
 
-from plan cimport Operation, Plan, Sizes, Step, Workspace, most_elements
+from libc.string cimport memset
+
+from plan cimport Buffer, Operation, Plan, Sizes, Step, Workspace, most_elements
 from simd cimport real
 
 
@@ -20,6 +22,35 @@ cdef inline void fill_step(Step *s, const Plan *plan, Workspace *workspace, int 
 cdef inline bint reads_sparse_rows(const Step *s) noexcept nogil:
     """Whether x is SparseRows."""
     return s.workspace.sparse[s.operation.inputs[0]]
+
+
+# Inputs, of an operation that has several.
+
+cdef inline const Buffer *input_of(const Step *s, int i) noexcept nogil:
+    return &s.plan.buffers[s.operation.inputs[i]]
+
+
+cdef inline Py_ssize_t input_row(const Step *s, int i) noexcept nogil:
+    return s.workspace.strides[s.operation.inputs[i]]
+
+
+cdef inline real *value_of(const Step *s, int i, real **typed) noexcept nogil:
+    return <real *> s.workspace.values[s.operation.inputs[i]]
+
+
+cdef inline real *delta_of(const Step *s, int i, real **typed) noexcept nogil:
+    """NULL where nothing depends on it."""
+    return <real *> s.workspace.deltas[s.operation.inputs[i]]
+
+
+cdef inline real *cleared_delta_of(const Step *s, int i, real **typed) noexcept nogil:
+    """The same, 0 unless others have added to it; an input may be there twice."""
+    cdef int source = s.operation.inputs[i]
+    cdef real *dx = delta_of(s, i, typed)
+    if dx != NULL and not s.workspace.delta_written[source]:
+        memset(dx, 0, s.workspace.n * s.plan.buffers[source].rows * input_row(s, i) * sizeof(real))
+        s.workspace.delta_written[source] = True
+    return dx
 
 
 # Parameters, and gradients of them, by the operation's own names for its tensors.

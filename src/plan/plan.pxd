@@ -37,9 +37,20 @@ cdef enum:  # kinds of operations; src/operations/operations.pxd has a row for e
     RESCALE
     ENCODE
     DISCRETIZE
-    ACTIVITY_PENALTY  # writes nothing: its output is its input
+    ACTIVITY_PENALTY  # writes nothing: its output is its input; so does ADDED_LOSS
     CUSTOM
     EXPRESSION
+    REDUCTION
+    BATCH_REDUCTION
+    SELECTION
+    GATHERING
+    CHOICE
+    MATRICES
+    SCAN
+    SORT
+    CONSTANT
+    RANDOM
+    ADDED_LOSS
     OPERATION_COUNT
 
 cdef enum:
@@ -186,6 +197,7 @@ cdef struct Plan:
     int *slots                    # how many elements a sample each of these has
     Py_ssize_t *slot_sizes
     bint needs_whole_batch        # an operation looks across samples: batches cannot be cut into blocks
+    bint joins_samples            # and does so in inference as well
 
 
 cdef inline Py_ssize_t most_elements() noexcept nogil:

@@ -19,7 +19,7 @@ NATIVE_FOLDERS = ("numbers", "plan", "operations", "training", "door")
 # The floor that a file's first lines name.
 FLOOR_OF = {".c": 0, ".h": 0, ".pxd": 1, ".pxi": 2, ".pyx": 2}
 # Where a file's test may lie, below tests/: beside that of the Python module that describes the same.
-HOMES = ("native", "layers", "training", "losses", "metrics", "optimizers", ".")
+HOMES = ("native", "network", "layers", "training", "losses", "metrics", "optimizers", ".")
 # Files without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
     "by_sign.h": "native/test_parametric_activation.py",
@@ -28,6 +28,7 @@ TESTED_IN = {
     "kernels.template.h": "layers/test_normalization.py",
     "kinds.h": "activations/test_activations.py",
     "portable.template.h": "activations/test_activations.py",
+    "quotients.h": "network/test_expression.py",
     "random_x86.h": "native/test_random.py",
     "rows.h": "native/test_matmul.py",
     "rules.h": "optimizers/test_optimizers.py",
@@ -47,12 +48,17 @@ TESTED_IN = {
     "activity.pxd": "training/test_penalties_in_training.py",
     "custom.pxd": "layers/test_function.py",
     "dense.pxd": "models/test_backpropagation.py",
+    "matrices.pxd": "network/test_array_operations.py",
     "noise.pxd": "layers/test_regularization.py",
     "operations.pxd": "layers/test_layers.py",
+    "ordering.pxd": "network/test_array_operations.py",
     "prelu.pxd": "layers/test_layers.py",
+    "reductions.pxd": "network/test_array_operations.py",
     "reshaping.pxd": "layers/test_layers.py",
     "row_activations.pxd": "activations/test_activations.py",
     "rows.pxd": "layers/test_merging.py",
+    "selection.pxd": "network/test_array_operations.py",
+    "sources.pxd": "network/test_array_operations.py",
     "step.pxd": "layers/test_layers.py",
     "gathering.pxd": "training/test_kinds_of_data.py",
     "loss.pxd": "losses/test_losses.py",

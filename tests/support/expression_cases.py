@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import cnn_core._core as _core
 from cnn_core.network.expression import Expression, Instruction, Operand
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
+from plan_bench import PlanBench
 
 
 class Case(NamedTuple):
@@ -101,8 +101,8 @@ FLAT = {
 }
 
 
-class Bench:
-    """An expression of buffers, and of parameters where `parameters` has arrays, at work on n samples.
+class Bench(PlanBench):
+    """An expression of buffers, and of parameters where there are any, at work on n samples.
 
     `shapes` are those of a sample of each buffer; the operands are the buffers, then the parameters.
     """
@@ -114,33 +114,16 @@ class Bench:
         instructions: list[Instruction],
         *,
         constants: tuple[float, ...] = (),
-        parameters: tuple[np.ndarray, ...] = (),
-        dtype: str = "float64",
-        n: int = 3,
+        **more: Any,
     ) -> None:
-        plan = NetworkPlan()
-        sources = [plan.add_input(each) for each in shapes]
-        variables = [Variable(array.astype(dtype), "p", f"p_{i}") for i, array in enumerate(parameters)]
-        operands = [Operand(source, each) for source, each in zip(sources, shapes, strict=True)]
-        operands += [Operand(variable, variable.array.shape) for variable in variables]
-        expression = Expression(tuple(operands), constants, tuple(instructions))
-        plan.outputs = [plan.add_expression(expression, shape, layer="expression")]
-        self.network = _core.Network(dtype, plan)
-        self.parameters = [variable.array for variable in variables]
-        self.gradients = [np.full_like(array, np.nan) for array in self.parameters]
-        self.network.bind(self.parameters, self.gradients)
-        self.block: Any = _core.Block(self.network, n)
-        self.dtype, self.n, self.shapes, self.shape = dtype, n, shapes, shape
+        def build(plan: NetworkPlan, sources: list[int], variables: list[Variable]) -> int:
+            operands = [Operand(source, each) for source, each in zip(sources, shapes, strict=True)]
+            operands += [Operand(variable, variable.array.shape) for variable in variables]
+            expression = Expression(tuple(operands), constants, tuple(instructions))
+            return plan.add_expression(expression, shape, layer="expression")
 
-    def forward(self, inputs: list[np.ndarray]) -> np.ndarray:
-        """Return the output, (n, *shape)."""
-        (y,) = self.block.forward([np.ascontiguousarray(each, self.dtype) for each in inputs])
-        return y.reshape(self.n, *self.shape)
-
-    def backward(self, dy: np.ndarray) -> list[np.ndarray]:
-        """Return the deltas of the buffers, each (n, *its shape), after `forward`."""
-        deltas = self.block.backward([np.ascontiguousarray(dy, self.dtype)])
-        return [delta.reshape(self.n, *each) for delta, each in zip(deltas, self.shapes, strict=True)]
+        super().__init__(shapes, build, **more)
+        self.shape = shape  # () for a number
 
 
 def drawn(generator: np.random.Generator, domain: tuple[float, float], shape: tuple[int, ...]) -> np.ndarray:
