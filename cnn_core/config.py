@@ -19,6 +19,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import EPSILON
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.version import __version__
 
 __all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show_config"]
@@ -43,6 +44,7 @@ def floatx() -> str:
     return _floatx
 
 
+@knows_its_arguments
 def set_floatx(value: object) -> None:
     """Choose the floating-point type of layers and models that are given none.
 
@@ -80,6 +82,7 @@ def epsilon() -> float:
     return EPSILON
 
 
+@knows_its_arguments
 def set_num_threads(n: int) -> None:
     """Set how many threads a call to the native core may use, in this process, the calling one included.
 

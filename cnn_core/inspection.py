@@ -15,6 +15,7 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.structures import filled
 from cnn_core.network.native import bound_network, native_pass, run_whole
 from cnn_core.network.parameters import ParameterVector, native_optimizer
@@ -162,6 +163,7 @@ def _short(value: Array) -> str:
     return f"[{numbers}{', ...' if rows.size > 4 else ''}]"
 
 
+@knows_its_arguments
 def build_graph(trace: Trace) -> Graph:
     """Turn a trace into nodes and edges."""
     nodes: dict[str, Array] = dict(trace.inputs)
@@ -223,6 +225,7 @@ def _run(model: Trainer, x: Any, y: Any, sample_weight: Any, purpose: str, *, in
         return _Run(native, model._plan, parameters, objectives, data)
 
 
+@knows_its_arguments
 def trace(model: Trainer, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
     """Show what every layer computes for a batch, and every derivative of the delta recursion.
 
@@ -377,6 +380,7 @@ def _forward_trace(model: Trainer, x: Any) -> Trace:
     return Trace([replace(layer, delta=None) for layer, _ in found], _input_values(model, plan, block, data.n))
 
 
+@knows_its_arguments
 def gradients(
     model: Trainer, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False
 ) -> list[Array] | tuple[list[Array], Any]:
@@ -457,6 +461,7 @@ class GradientCheck:
         return "\n".join([*lines, f"{'passed' if self.passed else 'FAILED'} (tolerance {self.tolerance:g})"])
 
 
+@knows_its_arguments
 def gradient_check(
     model: Trainer,
     x: Any,

@@ -14,13 +14,14 @@ import numpy as np
 import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import EPSILON, Array, as_float
+from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, Registry
 from cnn_core.foundation.serialization import serialize as _as_data
 
 _registry = Registry("regularizer")
 
 
-class Regularizer:
+class Regularizer(KnowsItsArguments):
     """Penalise a parameter `w` with a number that is added to the loss.
 
     A subclass defines `__call__(x)`, which returns a number, and `gradient(x)`, which returns its derivative with
@@ -261,6 +262,7 @@ def get(identifier: Any) -> Any:
     return deserialize(identifier)
 
 
+@knows_its_arguments
 def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Any:
     """Return the regularizer that a configuration describes; `custom_objects` maps further names to classes.
 

@@ -19,6 +19,7 @@ import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers as known_optimizers
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import (
     CustomObjects,
     custom_objects_in_use,
@@ -65,6 +66,7 @@ _ESTIMATORS = {  # in files that cnn_core.sklearn writes
 _STATE = "cnn_core.optimizer/"  # what the names of the optimizer's state begin with: then slot/variable
 
 
+@knows_its_arguments
 def save_model(
     model: Any,
     filepath: Any,
@@ -128,6 +130,7 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     return dict(metadata or {})
 
 
+@knows_its_arguments
 def load_metadata(filepath: Any) -> dict[str, str]:
     """Read the texts that `save` was given as `metadata`, and "cnn_core.version", the version that wrote the file.
 
@@ -190,6 +193,7 @@ def _state_by_name(model: Any) -> dict[str, Array]:
     }
 
 
+@knows_its_arguments
 def load_model(
     filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
@@ -314,6 +318,7 @@ def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Arr
     return vectors
 
 
+@knows_its_arguments
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     """Write the weights alone.
 
@@ -335,6 +340,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     model_file.write(filepath, _weights_by_name(model))
 
 
+@knows_its_arguments
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
     """Read weights that `save_weights` or `save` wrote, or Keras's methods of these names.
 
@@ -371,6 +377,7 @@ def to_json(model: Any, **arguments: Any) -> str:
     return json.dumps(registry.serialize(model), **arguments)
 
 
+@knows_its_arguments
 def model_from_json(json_string: str, custom_objects: CustomObjects | None = None) -> Any:
     """Build a model from what `to_json` returned here or in Keras, with new weights.
 

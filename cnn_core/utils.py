@@ -11,6 +11,7 @@ import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.data.batches import PyDataset
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
 from cnn_core.layers.base import reset_names
 from cnn_core.network.model_plot import plot_model
@@ -35,6 +36,7 @@ Sequence = PyDataset  # the older name, which Keras has too
 CustomObjectScope = custom_object_scope = custom_objects_in_use
 
 
+@knows_its_arguments
 def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> npt.NDArray[np.float64]:
     """Turn labels into rows of zeros with a one at the label's place.
 
@@ -92,6 +94,7 @@ def _whole_labels(labels: Array) -> npt.NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
+@knows_its_arguments
 def normalize(x: npt.ArrayLike, axis: int = -1, order: float = 2) -> Array:
     """Divide an array along one axis by its norm, so that the norm becomes 1. A norm of 0 divides by 1.
 
@@ -130,6 +133,7 @@ def normalize(x: npt.ArrayLike, axis: int = -1, order: float = 2) -> Array:
     return quotient
 
 
+@knows_its_arguments
 def set_random_seed(seed: int) -> None:
     """Make what follows repeatable: seed cnn_core, Python's `random` and NumPy's global generator.
 

@@ -10,6 +10,7 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
+from cnn_core.foundation.keywords import KnowsItsArguments, refuse_others
 from cnn_core.foundation.serialization import Registry
 
 registry = Registry("activation")
@@ -17,7 +18,7 @@ registry = Registry("activation")
 defaults: dict[type[Activation], Activation] = {}
 
 
-class Activation:
+class Activation(KnowsItsArguments):
     """Describe a function `a = g(z)` that a layer applies to its weighted sums.
 
     An activation is called like a function, with Keras's keyword arguments; its own settings never change. Equal
@@ -107,7 +108,8 @@ class Activation:
 
     def _with(self, values: tuple[Any, ...], settings: dict[str, Any]) -> Activation:
         named = dict(zip(self._settings, values, strict=False))
-        if len(values) > len(named) or named.keys() & settings.keys() or settings.keys() - self._settings.keys():
+        refuse_others(self.name, ("x", *self._settings), settings)
+        if len(values) > len(named) or named.keys() & settings.keys():
             raise TypeError(
                 f"{self.name} takes x and {', '.join(self._settings) or 'nothing else'}. "
                 f"Received: {validation.show(values)}, {validation.show(settings)}"

@@ -12,6 +12,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, defaults, registry
 from cnn_core.activations.custom import CustomActivation
 from cnn_core.activations.elementwise import linear
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 
@@ -60,6 +61,7 @@ def get(identifier: Any) -> Activation:
     return deserialize(identifier)
 
 
+@knows_its_arguments
 def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Activation:
     """Return the activation that a configuration describes; `custom_objects` maps further names to classes or objects.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import KnowsItsArguments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +22,7 @@ BATCH_HOOKS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Callback:
+class Callback(KnowsItsArguments):
     """Base class of callbacks: override the hooks that you need.
 
     Epochs and batches are counted from 0. `logs` holds numbers by name, such as ``{"accuracy": 0.97, "loss": 0.11}``,
@@ -53,9 +55,8 @@ class Callback:
         super().__init_subclass__(**keywords)
         for name in vars(cls):
             if name.startswith("on_") and not hasattr(Callback, name) and (meant := _nearest_hook(name)):
-                warnings.warn(
-                    f"{cls.__name__} defines `{name}`, which is no hook and is never called. Did you mean `{meant}`?",
-                    stacklevel=2,
+                warn_caller(
+                    f"{cls.__name__} defines `{name}`, which is no hook and is never called. Did you mean `{meant}`?"
                 )
 
     def __init__(self) -> None:
@@ -137,12 +138,14 @@ class Callback:
         """Do nothing; called when `predict` ends."""
 
 
+HOOKS = tuple(name for name in dir(Callback) if name.startswith("on_"))
+
+
 def _nearest_hook(name: str) -> str | None:
     """Return the hook that a name is a slip of the pen for, None for the name of a method of one's own."""
     import difflib  # only a mistake needs it
 
-    hooks = [each for each in dir(Callback) if each.startswith("on_")]
-    return next(iter(difflib.get_close_matches(name, hooks, n=1, cutoff=0.8)), None)
+    return next(iter(difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.8)), None)
 
 
 def is_overridden(callback: Any, hook: str) -> bool:

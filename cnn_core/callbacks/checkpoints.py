@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,9 @@ import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs, Phase, path_of
 from cnn_core.callbacks.monitors import MonitorCallback
 from cnn_core.callbacks.state_file import read_state, write_state
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
+from cnn_core.foundation.suggestions import alphabetical
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ class ModelCheckpoint(MonitorCallback):
         except KeyError as error:
             raise KeyError(
                 f"`filepath` must name values in the logs. Received: {self.filepath!r} with {error} missing from "
-                f"{', '.join(logs)}"
+                f"{', '.join(alphabetical(logs))}"
             ) from None
         if not self._is_wanted(epoch, logs, path):
             return
@@ -145,9 +146,8 @@ class ModelCheckpoint(MonitorCallback):
         if current is None:
             return True
         if np.ndim(current) > 0:
-            warnings.warn(
-                f"ModelCheckpoint saves every time, for `{self.monitor}` must be one number. Received: {current}",
-                stacklevel=4,
+            warn_caller(
+                f"ModelCheckpoint saves every time, for `{self.monitor}` must be one number. Received: {current}"
             )
             return True
         best = "None" if self.best is None else f"{self.best:.5f}"

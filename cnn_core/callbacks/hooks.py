@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.callbacks.base import Callback, Logs, Phase
+from cnn_core.callbacks.base import HOOKS, Callback, Logs, Phase
 from cnn_core.foundation.display import show
+from cnn_core.foundation.keywords import refuse_others
 
 
 class TerminateOnNaN(Callback):
@@ -69,7 +70,7 @@ class LambdaCallback(Callback):
     Raises
     ------
     TypeError
-        If what stands for a hook is not callable.
+        If what stands for a hook is not callable, or a name that begins with "on_" is no hook's.
 
     Examples
     --------
@@ -97,6 +98,7 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
+        refuse_others(type(self).__name__, HOOKS, {name: hooks[name] for name in hooks if name.startswith("on_")})
         for name, function in hooks.items():
             if name.startswith("on_") and function is not None and not callable(function):
                 raise TypeError(f"`{name}` must be callable. Received: {name}={function!r}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
+from cnn_core.foundation.suggestions import alphabetical
 
 
 class MonitorCallback(Callback):
@@ -31,9 +32,7 @@ class MonitorCallback(Callback):
         super().__init__()
         self.monitor = validation.text(monitor, "monitor")
         if mode not in ("auto", "min", "max"):
-            warnings.warn(
-                f"`mode` must be 'auto', 'min' or 'max'; 'auto' is used. Received: mode={mode!r}", stacklevel=3
-            )
+            warn_caller(f"`mode` must be 'auto', 'min' or 'max'; 'auto' is used. Received: mode={mode!r}")
             mode = "auto"
         self.mode = mode
         self._higher: bool | None = None
@@ -72,10 +71,8 @@ class MonitorCallback(Callback):
     def _monitored(self, logs: Logs | None, consequence: str) -> Any:
         value = (logs or {}).get(self.monitor)
         if value is None:
-            warnings.warn(
-                f"{consequence} `{self.monitor}`, which is not available. Available: {', '.join(logs or {})}",
-                stacklevel=4,
-            )
+            available = ", ".join(alphabetical(logs or {}))
+            warn_caller(f"{consequence} `{self.monitor}`, which is not available. Available: {available}")
         return value
 
 
@@ -234,10 +231,11 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
-        **others: Any,
+        *,
+        epsilon: float | None = None,
     ) -> None:
-        min_delta = others.pop("epsilon", min_delta)
-        validation.no_other_arguments(type(self), others)
+        if epsilon is not None:
+            min_delta = validation.number(epsilon, "epsilon")
         super().__init__(monitor, mode, min_delta)
         self.factor = validation.fraction(factor, "factor", include_one=False)
         self.patience = validation.non_negative_integer(patience, "patience")

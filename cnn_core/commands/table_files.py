@@ -26,6 +26,7 @@ import numpy as np
 
 from cnn_core.commands.table_notation import MISSING, Notation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 
 _PARQUET = (".parquet", ".pq")
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -140,11 +141,12 @@ class TableFile:
         names = list(table.columns)
         if name in names:
             return table[name]
-        hint = ""
+        hint = did_you_mean(name, map(str, names))
         if len(names) == 1 and not self.is_parquet:
             likely = next((each for each in _SEPARATORS if each in names[0]), None)
-            hint = "" if likely is None else f". Is it separated otherwise? Try --separator {_SEPARATORS[likely]}"
-        raise ValueError(f"{self.path} has no column {name!r}; it has {', '.join(map(repr, names[:20]))}{hint}")
+            hint = hint if likely is None else f". Is it separated otherwise? Try --separator {_SEPARATORS[likely]}"
+        known = ", ".join(map(repr, alphabetical(map(str, names))[:20]))
+        raise ValueError(f"{self.path} has no column {name!r}; it has {known}{hint}")
 
     def error(self, error: Exception) -> ValueError:
         """Return the same error with the file's name, and lines of a CSV file for rows."""

@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import Dataset, InputSpec, TargetSpec
 from cnn_core.data.form import Form
 from cnn_core.data.rows import ROWS_AT_A_TIME, LazyRows, Rows, SparseRows, is_memory_map
+from cnn_core.foundation.suggestions import alphabetical
 from cnn_core.foundation.validation.contents import check_rows
 from cnn_core.foundation.validation.messages import Array, Shape
 
@@ -210,7 +211,7 @@ def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, An
     if isinstance(value, Mapping) and not validation.is_sparse(value):  # one of SciPy's formats is a dict
         names = [spec.name for spec in specs]
         if not set(names) <= set(value) or (name != "x" and len(value) > len(names)):
-            wanted = ", ".join(map(repr, names))
+            wanted = ", ".join(map(repr, alphabetical(names)))
             raise ValueError(f"{name} must have the keys {wanted}. Received: keys {', '.join(map(repr, value))}")
         return [(f"{name}[{spec.name!r}]", value[spec.name], spec) for spec in specs]
     if len(specs) == 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import KnowsItsArguments
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Triple: TypeAlias = tuple[Any, Any, Any]
 
 
-class PyDataset:
+class PyDataset(KnowsItsArguments):
     """Give batches by number: the base of data sets that are computed or read piece by piece.
 
     A subclass defines ``__getitem__(index)``, which returns (x,), (x, y) or (x, y, sample_weight), and ``__len__``,
@@ -294,11 +295,9 @@ class Batches:
 
 def warn_of_shortage(name: str, drawn: int, steps_name: str) -> None:
     """Warn that an epoch is shorter than it should be, because the data has no more batches."""
-    warnings.warn(
+    warn_caller(
         f"{name} ran out of batches after {drawn} of this epoch, which therefore ends early. Pass a smaller "
-        f"`{steps_name}`, a PyDataset or an endless generator.",
-        UserWarning,
-        stacklevel=2,
+        f"`{steps_name}`, a PyDataset or an endless generator."
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 
 CustomObjects = Mapping[str, Any]
@@ -118,6 +119,7 @@ def _registered_name(value: Any) -> str | None:
 
 
 @contextmanager
+@knows_its_arguments
 def custom_objects_in_use(custom_objects: CustomObjects | None) -> Iterator[None]:
     """Let every lookup inside the block see `custom_objects` besides those of the blocks around it.
 
@@ -144,6 +146,7 @@ def get_custom_objects() -> dict[str, Any]:
     return _REGISTERED_OBJECTS
 
 
+@knows_its_arguments
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Named], Named]:
     """Decorate a class or function of one's own, so that files that name it can be loaded without `custom_objects`.
 

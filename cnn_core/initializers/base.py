@@ -11,12 +11,13 @@ import numpy as np
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
+from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.foundation.serialization import Registry
 
 registry = Registry("initializer")
 
 
-class Initializer:
+class Initializer(KnowsItsArguments):
     """Make the first value of a parameter.
 
     A subclass defines `__call__(shape, dtype=None)`, as in Keras. One that draws may take a third argument,
@@ -81,6 +82,7 @@ def float_type(dtype: Any) -> np.dtype[Any]:
     return validation.float_dtype(config.floatx() if dtype is None else dtype)
 
 
+@knows_its_arguments
 def initial_value(
     initializer: Initializer, shape: tuple[int, ...], dtype: str, generator: np.random.Generator
 ) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 from cnn_core.initializers.base import Initializer, registry
@@ -71,6 +72,7 @@ def get(identifier: Any) -> Initializer | None:
     return deserialize(identifier)
 
 
+@knows_its_arguments
 def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Initializer | None:
     """Return the initializer that a configuration describes; `custom_objects` maps further names to classes.
 

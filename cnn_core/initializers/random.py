@@ -11,6 +11,7 @@ import numpy as np
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.initializers.base import Initializer, float_type, registry, sizes_of
 
 # The standard deviation of a standard normal variable that is cut off at -2 and 2.
@@ -203,6 +204,7 @@ def _axes(axes: Sequence[int] | None, name: str) -> list[int] | None:
     return None if axes is None else validation.integers(axes, name)
 
 
+@knows_its_arguments
 def fans(
     shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
 ) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import cnn_core.foundation.validation as validation
 import cnn_core.foundation.version as version
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.c_network import Network
 from cnn_core.interop.c_texts import (
     Constants,
@@ -25,6 +26,7 @@ from cnn_core.interop.sklearn_perceptrons import from_sklearn
 WEIGHTS = ("const", "extern", "float16")
 
 
+@knows_its_arguments
 def to_c(model: Any, path: Any, *, name: str | None = None, weights: str = "const") -> list[Path]:
     """Write a model as C99 that also compiles as C++: no allocation, no state, no library but libm.
 

@@ -18,6 +18,7 @@ import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5 as hdf5
 import cnn_core.interop.keras_training as keras_training
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.interop.hdf5 import Group
@@ -58,6 +59,7 @@ class _Source(NamedTuple):
     training: str | None
 
 
+@knows_its_arguments
 def from_keras(model: Any) -> Any:
     """Return a model of Keras, or one that Keras has saved, as a model of ours.
 

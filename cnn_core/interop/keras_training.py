@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.network.parameters import laid_out
 from cnn_core.network.variables import Variable
 
@@ -109,9 +109,8 @@ def restore(model: Any, order: Sequence[Slot], arrays: Sequence[Array]) -> None:
     if not slots and count.shape == () and count == 0:
         return  # it has not trained yet
     if [array.shape for array in slots] != wanted or count.shape != () or count.dtype.kind not in "iu":
-        warnings.warn(
-            "the optimizer begins again from nothing: its state in the file is not that of what the model trains",
-            stacklevel=2,
+        warn_caller(
+            "the optimizer begins again from nothing: its state in the file is not that of what the model trains"
         )
         return
     dtype = model.compute_dtype

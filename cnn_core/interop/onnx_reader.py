@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import model_between
 from cnn_core.interop.onnx_format import array_of, decode
 from cnn_core.interop.onnx_operators import DOMAINS, FOLDED, OPERATORS, Reading
@@ -20,6 +21,7 @@ _FLOATS = {1: "float32", 11: "float64"}
 _INTEGERS = (6, 7)
 
 
+@knows_its_arguments
 def from_onnx(model: Any) -> Any:
     """Return an ONNX file as a model.
 
@@ -146,7 +148,7 @@ class _Reader:
         if not found:
             raise ValueError("; ".join(wrong) or "it has no output")
         for text in wrong:
-            warnings.warn(text, stacklevel=4)
+            warn_caller(text)
         return found
 
 

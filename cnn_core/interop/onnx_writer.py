@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Calls, calls_of
 from cnn_core.interop.onnx_format import TEXT
 from cnn_core.interop.onnx_graph import INT64, Nodes, file_of, type_number, value_info
@@ -16,6 +17,7 @@ from cnn_core.interop.onnx_layers import write_layer
 from cnn_core.interop.sklearn_perceptrons import CLASSES, from_sklearn
 
 
+@knows_its_arguments
 def to_onnx(model: Any, path: Any = None) -> bytes:
     """Return a model or a fitted perceptron as an ONNX file, and write it if a path is given.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,8 @@ import cnn_core.activations as activations
 import cnn_core.foundation.validation as validation
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import calls_of, left_out, model_between, not_carried
 from cnn_core.interop.extras import need
 from cnn_core.layers.activation import ActivationLayer
@@ -42,6 +43,7 @@ _HIDDEN = ("identity", "logistic", "tanh", "relu")
 _IN_TRAINING_ONLY = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, ActivityRegularization, Identity)
 
 
+@knows_its_arguments
 def from_sklearn(estimator: Any) -> Any:
     """Return the network of a fitted MLPClassifier or MLPRegressor as a model with copies of its weights.
 
@@ -105,6 +107,7 @@ class _Step(NamedTuple):
     activation: Activation
 
 
+@knows_its_arguments
 def to_sklearn(model: Any) -> Any:
     """Return a chain of Dense layers as a fitted estimator of scikit-learn with copies of the weights.
 
@@ -180,7 +183,7 @@ def _steps(model: Any) -> list[_Step]:
         elif isinstance(layer, ActivationLayer) and steps and steps[-1].activation == activations.linear:
             steps[-1] = steps[-1]._replace(activation=layer.activation)
         elif isinstance(layer, _IN_TRAINING_ONLY):
-            warnings.warn(left_out(layer, "it acts in training only"), stacklevel=3)
+            warn_caller(left_out(layer, "it acts in training only"))
         else:
             raise not_carried(layer, "scikit-learn")
     if not found.is_chain or not steps or len(found.shapes[0]) != 2:

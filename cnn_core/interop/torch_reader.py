@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 import cnn_core.layers.merging as merging
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import model_between
 from cnn_core.interop.extras import need
 from cnn_core.interop.torch_layers import layers_of
@@ -27,6 +28,7 @@ from cnn_core.layers.reshaping import Flatten, Reshape
 from cnn_core.network.graph import Symbol
 
 
+@knows_its_arguments
 def from_torch(module: Any, input_shape: Any = None) -> Any:
     """Return a module of PyTorch as a model with copies of its weights.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import calls_of
 from cnn_core.layers.activation import PReLU
 from cnn_core.layers.base import Layer
@@ -105,6 +106,7 @@ def as_numpy(tensor: Any, name: str) -> Array:
     return np.asarray(tensor)
 
 
+@knows_its_arguments
 def load_torch_state_dict(model: Any, state_dict: Mapping[str, Any]) -> None:
     """Set the weights of a model from a state_dict of PyTorch whose modules stand in the order of the layers.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Call, Calls, calls_of, left_out, not_carried
 from cnn_core.interop.extras import need
 from cnn_core.interop.torch_layers import LEFT_OUT, activation_module, module_of
@@ -19,6 +20,7 @@ from cnn_core.layers.dense import Dense
 from cnn_core.network.graph import Shape
 
 
+@knows_its_arguments
 def to_torch(model: Any) -> Any:
     """Return a model as a module of PyTorch with copies of the weights.
 
@@ -73,7 +75,7 @@ class _Modules:
             return self.names[id(layer)]
         names = self.names[id(layer)] = []
         if type(layer) in LEFT_OUT:
-            warnings.warn(left_out(layer, LEFT_OUT[type(layer)]), stacklevel=5)
+            warn_caller(left_out(layer, LEFT_OUT[type(layer)]))
             return names
         module = module_of(layer, shape, self.torch)
         if module is None:

@@ -19,6 +19,7 @@ import cnn_core.network.block as block
 import cnn_core.regularizers as regularizers
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
 from cnn_core.foundation.serialization import serialize as as_data
@@ -44,7 +45,7 @@ def reset_names() -> None:
     _counters.clear()
 
 
-class Layer(CopiedWhole, RefusesPassedOver):
+class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, gives `compute_output_shape(input_shape)`
@@ -90,7 +91,7 @@ class Layer(CopiedWhole, RefusesPassedOver):
         input_dim: int | None = None,
         **others: Any,
     ) -> None:
-        validation.no_other_arguments(type(self), self._without_defaults_of_keras(others))
+        no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
         self.dtype = config.floatx() if dtype is None else validation.float_dtype(dtype).name
         self._trainable = validation.boolean(trainable, "trainable")
@@ -160,6 +161,7 @@ class Layer(CopiedWhole, RefusesPassedOver):
         """The same as `non_trainable_variables`."""
         return self.non_trainable_variables
 
+    @knows_its_arguments
     def add_weight(
         self,
         shape: Sequence[int] = (),
@@ -336,6 +338,7 @@ class Layer(CopiedWhole, RefusesPassedOver):
             )
         return nodes[0]
 
+    @knows_its_arguments
     def forward(self, x: Any, *, training: bool = False) -> tuple[Array, Any]:
         """Compute the layer's output for a batch, and keep what `backward` needs.
 
@@ -448,6 +451,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
     return data
 
 
+@knows_its_arguments
 def deserialize(config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Layer:
     """Build a layer from what `serialize` returned."""
     layer: Layer = registry.deserialize(config, custom_objects)

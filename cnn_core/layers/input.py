@@ -7,6 +7,7 @@ from typing import Any
 
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer, registry, unique_name
 from cnn_core.network.graph import Symbol
 
@@ -75,6 +76,7 @@ def _either(value: Any, older: Any, name: str, older_name: str) -> Any:
     return older if value is None else value
 
 
+@knows_its_arguments
 def Input(
     shape: Sequence[int | None] | int | None = None,
     batch_size: int | None = None,

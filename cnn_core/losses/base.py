@@ -11,6 +11,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, as_rows, same_rank
+from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
 registry = Registry("loss")
@@ -22,7 +23,7 @@ function_of: dict[type[Loss], Any] = {}
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(KnowsItsArguments):
     """Measure how far predictions are from targets: one value per row, reduced to one number.
 
     With values `v_i` and weights `w_i` (1 if there are none) of n rows, the reductions are

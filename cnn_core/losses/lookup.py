@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 from cnn_core.losses.base import Loss, class_of, function_of, registry
@@ -50,6 +51,7 @@ def get(identifier: Any) -> Any:
     return found if found is None or inspect.isroutine(found) else _as_loss(found)
 
 
+@knows_its_arguments
 def as_loss(identifier: Any) -> Loss | None:
     """Return the loss that an argument of `compile` stands for: as `get`, but always as an object.
 
@@ -70,6 +72,7 @@ def as_loss(identifier: Any) -> Loss | None:
     return deserialize(identifier)
 
 
+@knows_its_arguments
 def deserialize(name: Any, custom_objects: CustomObjects | None = None) -> Loss | None:
     """Return the loss that a name or a configuration describes; `custom_objects` maps further names to objects.
 
@@ -129,6 +132,7 @@ def _refuse_half_of(cls: type[Loss]) -> None:
         )
 
 
+@knows_its_arguments
 def resolve(identifier: Any, y_pred_width: int, y_true_shape: tuple[int | None, ...]) -> Loss | None:
     """Return the loss that an argument stands for, given what it will compare.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 import cnn_core.foundation.domains as domains
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.losses.base import Loss, function_form, registry
 
 __all__ = [
@@ -51,6 +52,7 @@ class Hinge(_BinaryMargin):
 
 
 @function_form(Hinge)
+@knows_its_arguments
 def hinge(y_true: Any, y_pred: Any) -> Array:
     return Hinge().call(y_true, y_pred)
 
@@ -79,6 +81,7 @@ class SquaredHinge(_BinaryMargin):
 
 
 @function_form(SquaredHinge)
+@knows_its_arguments
 def squared_hinge(y_true: Any, y_pred: Any) -> Array:
     return SquaredHinge().call(y_true, y_pred)
 
@@ -110,5 +113,6 @@ class CategoricalHinge(Loss):
 
 
 @function_form(CategoricalHinge)
+@knows_its_arguments
 def categorical_hinge(y_true: Any, y_pred: Any) -> Array:
     return CategoricalHinge().call(y_true, y_pred)

@@ -9,6 +9,7 @@ import numpy as np
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.losses.base import Loss, function_form, registry
 
 __all__ = [
@@ -55,6 +56,7 @@ class KLDivergence(Loss):
 
 
 @function_form(KLDivergence)
+@knows_its_arguments
 def kl_divergence(y_true: Any, y_pred: Any) -> Array:
     return KLDivergence().call(y_true, y_pred)
 
@@ -114,6 +116,7 @@ class BinaryCrossentropy(Loss):
 
 
 @function_form(BinaryCrossentropy)
+@knows_its_arguments
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
@@ -175,6 +178,7 @@ class CategoricalCrossentropy(Loss):
 
 
 @function_form(CategoricalCrossentropy)
+@knows_its_arguments
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
@@ -232,6 +236,7 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 @function_form(SparseCategoricalCrossentropy)
+@knows_its_arguments
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Array:
@@ -303,6 +308,7 @@ class BinaryFocalCrossentropy(Loss):
 
 
 @function_form(BinaryFocalCrossentropy)
+@knows_its_arguments
 def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -371,6 +377,7 @@ class CategoricalFocalCrossentropy(Loss):
 
 
 @function_form(CategoricalFocalCrossentropy)
+@knows_its_arguments
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,

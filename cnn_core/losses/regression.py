@@ -10,6 +10,7 @@ import numpy as np
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.losses.base import Loss, function_form, registry
 
 __all__ = [
@@ -66,6 +67,7 @@ class MeanSquaredError(Loss):
 
 
 @function_form(MeanSquaredError)
+@knows_its_arguments
 def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
     return MeanSquaredError().call(y_true, y_pred)
 
@@ -99,6 +101,7 @@ class HalfSquaredError(Loss):
 
 
 @function_form(HalfSquaredError)
+@knows_its_arguments
 def half_squared_error(y_true: Any, y_pred: Any) -> Array:
     return HalfSquaredError().call(y_true, y_pred)
 
@@ -127,6 +130,7 @@ class MeanAbsoluteError(Loss):
 
 
 @function_form(MeanAbsoluteError)
+@knows_its_arguments
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
     return MeanAbsoluteError().call(y_true, y_pred)
 
@@ -161,6 +165,7 @@ class MeanAbsolutePercentageError(Loss):
 
 
 @function_form(MeanAbsolutePercentageError)
+@knows_its_arguments
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
     return MeanAbsolutePercentageError().call(y_true, y_pred)
 
@@ -196,6 +201,7 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 @function_form(MeanSquaredLogarithmicError)
+@knows_its_arguments
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
     return MeanSquaredLogarithmicError().call(y_true, y_pred)
 
@@ -235,6 +241,7 @@ class CosineSimilarity(Loss):
 
 
 @function_form(CosineSimilarity)
+@knows_its_arguments
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     return CosineSimilarity(axis).call(y_true, y_pred)
 
@@ -278,6 +285,7 @@ class Huber(Loss):
 
 
 @function_form(Huber)
+@knows_its_arguments
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
     return Huber(delta).call(y_true, y_pred)
 
@@ -306,6 +314,7 @@ class LogCosh(Loss):
 
 
 @function_form(LogCosh)
+@knows_its_arguments
 def log_cosh(y_true: Any, y_pred: Any) -> Array:
     return LogCosh().call(y_true, y_pred)
 
@@ -333,6 +342,7 @@ class Poisson(Loss):
 
 
 @function_form(Poisson)
+@knows_its_arguments
 def poisson(y_true: Any, y_pred: Any) -> Array:
     return Poisson().call(y_true, y_pred)
 
@@ -391,6 +401,7 @@ class Quantile(Loss):
 
 
 @function_form(Quantile)
+@knows_its_arguments
 def quantile(y_true: Any, y_pred: Any, levels: float | Sequence[float] = 0.5) -> Array:
     return Quantile(levels).call(y_true, y_pred)
 
@@ -430,5 +441,6 @@ class GaussianNLL(Loss):
 
 
 @function_form(GaussianNLL)
+@knows_its_arguments
 def gaussian_nll(y_true: Any, y_pred: Any) -> Array:
     return GaussianNLL().call(y_true, y_pred)

@@ -9,10 +9,12 @@ import numpy as np
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, same_rank
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.metrics.base import check_same_shape, registry
 from cnn_core.metrics.means import MeanOf
 
 
+@knows_its_arguments
 def accuracy(y_true: Any, y_pred: Any) -> Array:
     """Tell element by element whether prediction and target are equal.
 
@@ -25,6 +27,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Array:
     return np.asarray(y_true == y_pred, np.float64)
 
 
+@knows_its_arguments
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
     """Tell element by element whether `y_pred > threshold` where the target is 1, and not where it is 0.
 
@@ -37,6 +40,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
     return np.asarray(y_true == (y_pred > threshold), np.float64)
 
 
+@knows_its_arguments
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """Tell row by row whether target and prediction have their largest element at the same place.
 
@@ -50,6 +54,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     return np.asarray(y_true.argmax(axis=-1) == y_pred.argmax(axis=-1), np.float64)
 
 
+@knows_its_arguments
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     """Tell row by row whether the largest element of the prediction is at the label's place.
 
@@ -62,6 +67,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
     return np.asarray(_labels_for(y_true, y_pred) == y_pred.argmax(axis=-1), np.float64)
 
 
+@knows_its_arguments
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
     """Tell row by row whether the target's largest element is at one of the k largest places of the prediction.
 
@@ -75,6 +81,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
     return _in_top_k(y_true.argmax(axis=-1), y_pred, k)
 
 
+@knows_its_arguments
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Array:
     """Tell row by row whether the label is at one of the k largest places of the prediction.
 

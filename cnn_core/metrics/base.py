@@ -12,6 +12,7 @@ import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, same_rank
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
 registry = Registry("metric")
@@ -84,7 +85,7 @@ class Accumulator(NDArrayOperatorsMixin):
         return f"Accumulator({self.name!r}, {self.value!r})"
 
 
-class Metric(CopiedWhole):
+class Metric(CopiedWhole, KnowsItsArguments):
     """Measure predictions over any number of batches.
 
     A subclass makes its totals with `add_variable` in `__init__`, changes them in `update_state` and defines `result`.

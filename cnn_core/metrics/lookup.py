@@ -8,6 +8,7 @@ from typing import Any
 
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 from cnn_core.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
@@ -45,6 +46,7 @@ def get(identifier: Any) -> Any:
     return identifier if inspect.isroutine(identifier) else deserialize(identifier)
 
 
+@knows_its_arguments
 def as_metric(identifier: Any) -> Metric | None:
     """Return the metric that an argument stands for: as `get`, but a function is averaged, and so is a loss.
 
@@ -56,6 +58,7 @@ def as_metric(identifier: Any) -> Metric | None:
     return deserialize(identifier)
 
 
+@knows_its_arguments
 def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Metric | None:
     """Return the metric that a configuration describes; `custom_objects` maps further names to classes or functions.
 
@@ -89,6 +92,7 @@ def serialize(metric: Metric) -> dict[str, Any]:
     return data
 
 
+@knows_its_arguments
 def resolve(
     identifier: Any, y_true_shape: tuple[int | None, ...], y_pred_shape: tuple[int | None, ...]
 ) -> Metric | None:

@@ -9,6 +9,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import EPSILON, Array, as_float, same_rank
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registry
 from cnn_core.metrics.means import MeanOf
 
@@ -41,6 +42,7 @@ class CosineSimilarity(MeanOf):
         super().__init__(name, dtype, axis=self.axis)
 
 
+@knows_its_arguments
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     """Correlate targets and predictions along an axis: the mean product of their standard scores; NaN if one is flat.
 
@@ -58,6 +60,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
         return np.asarray((true * pred).mean(axis=axis))
 
 
+@knows_its_arguments
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     """Compare targets and predictions along an axis by correlation, mean and spread, with Keras's numbers.
 

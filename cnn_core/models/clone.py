@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer
 from cnn_core.models.model import Model
 
 
+@knows_its_arguments
 def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
     """Build a model of the same layers, under the same names, with new weights.
 

@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 import cnn_core.models.keras_format as keras_format
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
@@ -163,6 +164,7 @@ class Model(Trainer, Nested):
     def _inner_layers(self) -> Sequence[Layer]:
         return self._layers
 
+    @knows_its_arguments
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by its name or its index.
 
@@ -305,12 +307,14 @@ class Model(Trainer, Nested):
 
     # Looking inside
 
+    @knows_its_arguments
     def trace(self, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
         """Show z, a, delta, dW and db of every layer for a batch: see `inspection.trace`."""
         import cnn_core.inspection as inspection
 
         return inspection.trace(self, x, y, sample_weight)
 
+    @knows_its_arguments
     def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False) -> Any:
         """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
         import cnn_core.inspection as inspection
@@ -349,6 +353,7 @@ class Model(Trainer, Nested):
 
         return compile_predictor(self.interface, self.plan())
 
+    @knows_its_arguments
     def summary(
         self,
         line_length: int | None = None,
@@ -430,12 +435,14 @@ class Model(Trainer, Nested):
 
         return saving.to_json(self, **arguments)
 
+    @knows_its_arguments
     def save(self, filepath: Any, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
         """Write architecture, weights, compile arguments and optimizer state to one file: see `saving.save_model`."""
         import cnn_core.saving as saving
 
         saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
 
+    @knows_its_arguments
     def export(self, filepath: Any, format: str = "onnx", verbose: Any = None) -> None:
         """Write the model as an ONNX file for other runtimes: see `interop.to_onnx`.
 
@@ -452,12 +459,14 @@ class Model(Trainer, Nested):
         validation.choice(format, "format", ("onnx",))
         onnx_writer.to_onnx(self, filepath)
 
+    @knows_its_arguments
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights alone."""
         import cnn_core.saving as saving
 
         saving.save_weights(self, filepath, overwrite=overwrite)
 
+    @knows_its_arguments
     def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
         """Read weights that `save_weights` or `save` wrote."""
         import cnn_core.saving as saving

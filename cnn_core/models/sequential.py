@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 from cnn_core.data.adapt import feature_shape
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.model import Model, layer_of
@@ -45,6 +46,7 @@ class Sequential(Model):
             self._append(layer, taken)
         self._connect()
 
+    @knows_its_arguments
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top; `rebuild` is there because Keras has it.
 
@@ -80,6 +82,7 @@ class Sequential(Model):
             self._first = _input_of(layer)
         self._layers.append(layer)
 
+    @knows_its_arguments
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the topmost layer off and return it, but not while the model trains; `rebuild` is Keras's."""
         self._refuse_change("pop")
@@ -119,6 +122,7 @@ class Sequential(Model):
         super()._use(graph)
         self._layers = [cast("Layer", node.layer) for node in graph.nodes]
 
+    @knows_its_arguments
     def build(self, input_shape: Any = None) -> None:
         """Make the variables for inputs of this shape, batch dimension included."""
         if input_shape is None:

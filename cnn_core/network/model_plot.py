@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.figures import axes_for, new_figure
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.network.graph import Symbol, nodes_between
 
 __all__ = ["plot_model"]
@@ -32,6 +33,7 @@ class Box(NamedTuple):
     inputs: tuple[int, ...]
 
 
+@knows_its_arguments
 def plot_model(
     model: Any,
     to_file: str | os.PathLike[str] | None = "model.png",

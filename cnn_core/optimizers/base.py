@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias, TypedDict
 
@@ -14,7 +13,9 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers.schedules as schedules
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.keywords import KnowsItsArguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
 from cnn_core.optimizers.schedules import LearningRateSchedule
@@ -62,7 +63,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer(CopiedWhole, RefusesPassedOver):
+class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::
@@ -133,7 +134,7 @@ class Optimizer(CopiedWhole, RefusesPassedOver):
         **others: Any,
     ) -> None:
         _warn_of_decay(others.pop("decay", None))
-        validation.no_other_arguments(type(self), others)
+        no_other_arguments(type(self), others)
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
         self._learning_rate = _checked_rate(learning_rate)
         self.weight_decay = _optional(weight_decay, "weight_decay")
@@ -373,10 +374,9 @@ def _checked_rate(learning_rate: Any) -> float | LearningRateSchedule | Callable
 
 def _warn_of_decay(decay: Any) -> None:
     if decay is not None:
-        warnings.warn(
+        warn_caller(
             "`decay` has no effect, as in Keras 3: give a schedule, such as "
-            f"learning_rate=schedules.InverseTimeDecay(0.1, 1, decay). Received: decay={validation.show(decay)}",
-            stacklevel=4,
+            f"learning_rate=schedules.InverseTimeDecay(0.1, 1, decay). Received: decay={validation.show(decay)}"
         )
 
 

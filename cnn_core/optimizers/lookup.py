@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.optimizers.base import Optimizer, registry
 
 
@@ -22,6 +23,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     return data
 
 
+@knows_its_arguments
 def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
     """Return the optimizer that `serialize` wrote, without state.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.training.objectives import Objectives
 
 DEFAULT_BATCH_SIZE = 32
@@ -40,10 +40,9 @@ def validation_due(value: Any) -> Callable[[int], bool]:
 def warn_of_batch_size(batch_size: Any) -> None:
     """Tell that a size is of no use: Keras passes over it in silence."""
     if batch_size is not None:
-        warnings.warn(
+        warn_caller(
             f"`batch_size` has no effect where x yields batches, which have their own size. Received: "
-            f"batch_size={batch_size}",
-            stacklevel=3,
+            f"batch_size={batch_size}"
         )
 
 

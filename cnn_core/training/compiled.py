@@ -13,6 +13,7 @@ import cnn_core.optimizers as optimizers
 from cnn_core.callbacks import History
 from cnn_core.data.adapt import Reader, refuse_without_targets
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.parameters import ParameterVector
@@ -99,6 +100,7 @@ class Compiled:
 
     # Compiling
 
+    @knows_its_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",

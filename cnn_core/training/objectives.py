@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,7 +15,9 @@ import cnn_core.metrics as metrics
 from cnn_core.data.dataset import Meaning, TargetSpec
 from cnn_core.data.form import Form
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.domains import Domain
+from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
 from cnn_core.network.custom import CustomLossCalls
 from cnn_core.network.plan import NetworkPlan
@@ -282,17 +283,15 @@ class Objectives:
         for operation in plan.operations:
             value = _CONSTANT_OF_ONE.get(operation.activation)
             if value is not None and plan.shapes[operation.output][-1] == 1:
-                warnings.warn(
+                warn_caller(
                     f"{operation.activation} over the single unit of {operation.layer!r} is always {value}: what is "
-                    "below it cannot learn. One answer of yes or no takes sigmoid, two classes take two units",
-                    stacklevel=4,
+                    "below it cannot learn. One answer of yes or no takes sigmoid, two classes take two units"
                 )
         for each in self.losses:
             if each.loss.native in _OF_SEVERAL and each.shape[-1] == 1:
-                warnings.warn(
+                warn_caller(
                     f"The loss {each.loss.name!r} compares several outputs, and {each.name!r} has one: it cannot "
-                    "learn. One answer of yes or no takes binary_crossentropy, one number takes mse",
-                    stacklevel=4,
+                    "learn. One answer of yes or no takes binary_crossentropy, one number takes mse"
                 )
 
     # What native code is told
@@ -415,8 +414,9 @@ def _by_output(given: Any, names: Sequence[str], argument: str) -> list[Any]:
     if isinstance(given, Mapping) and not _is_configuration(given):
         unknown = [key for key in given if key not in names]
         if unknown:
-            known = ", ".join(map(repr, names))
-            raise ValueError(f"`{argument}` must have outputs as keys: {known}. Received: {unknown[0]!r}")
+            known = ", ".join(map(repr, alphabetical(names)))
+            meant = did_you_mean(str(unknown[0]), names)
+            raise ValueError(f"`{argument}` must have outputs as keys: {known}. Received: {unknown[0]!r}{meant}")
         return [given.get(name) for name in names]
     if isinstance(given, (list, tuple)):
         if len(given) != len(names):

@@ -6,7 +6,6 @@ from a generator one segment each.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import cnn_core.foundation.random_state as random_state
 from cnn_core.data.batches import Batches, warn_of_shortage
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
@@ -205,11 +205,9 @@ class BatchSource:
         """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
         if not (isinstance(self._source, Batches) and self._source.has_ended()):
             return False
-        warnings.warn(
+        warn_caller(
             f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
-            f"`steps_per_epoch`.",
-            UserWarning,
-            stacklevel=4,
+            f"`steps_per_epoch`."
         )
         return True
 

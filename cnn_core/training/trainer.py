@@ -18,6 +18,7 @@ from cnn_core.data.batches import Batches, is_batches
 from cnn_core.data.dataset import Dataset
 from cnn_core.data.rows import ROWS_AT_A_TIME
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.training.arguments import (
     checked_batch_size,
     checked_steps,
@@ -40,6 +41,7 @@ class Trainer(Compiled):
 
     # fit
 
+    @knows_its_arguments
     def fit(
         self,
         x: Any = None,
@@ -167,6 +169,7 @@ class Trainer(Compiled):
 
     # evaluate and predict
 
+    @knows_its_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -207,6 +210,7 @@ class Trainer(Compiled):
             logs = evaluate(self, objectives, batches, verbose, callbacks)
         return results(logs, objectives, return_dict)
 
+    @knows_its_arguments
     def predict(
         self,
         x: Any,
@@ -282,6 +286,7 @@ class Trainer(Compiled):
 
     # Single batches
 
+    @knows_its_arguments
     def train_on_batch(
         self,
         x: Any,
@@ -298,6 +303,7 @@ class Trainer(Compiled):
             data = self._reader(objectives).read(x, y, sample_weight, class_weight)
             return self._one_batch(objectives, data, True, return_dict)
 
+    @knows_its_arguments
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):

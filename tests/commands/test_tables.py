@@ -126,7 +126,7 @@ def test_what_is_wrong_is_said_before_the_training(flowers: Path, capsys: pytest
     assert run("fit", flowers, "--target", "species", "--drop", "species") == 2
     assert "'species' is the target and cannot be dropped" in capsys.readouterr().err
     assert run("fit", flowers, "--target", "species", "--preset", "best") == 2
-    assert "`preset` must be one of td_s, td, periodic, piecewise_linear" in capsys.readouterr().err
+    assert "`preset` must be 'periodic', 'piecewise_linear', 'td' or 'td_s'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])

@@ -116,10 +116,17 @@ def test_choice_proposes_the_nearest():
     assert validation.choice("min", "mode", known) == "min"
     with pytest.raises(ValueError, match=r"Received: mode='MAX'\. Did you mean 'max'\?$"):
         validation.choice("MAX", "mode", known)
-    with pytest.raises(ValueError, match=says("`mode` must be 'auto', 'min' or 'max'. Received: mode='qqq'")):
+    with pytest.raises(ValueError, match=says("`mode` must be 'auto', 'max' or 'min'. Received: mode='qqq'")):
         validation.choice("qqq", "mode", known)
     with pytest.raises(TypeError, match="Received: mode=3"):
         validation.choice(3, "mode", known)
+
+
+def test_lists_of_choices_are_in_alphabetical_order():
+    with pytest.raises(ValueError, match=says("`color` must be 'Black', 'red' or 'white'. Received: color='blue'")):
+        validation.choice("blue", "color", ("white", "red", "Black"))
+    with pytest.raises(ValueError, match=r"^`mode` must be 'auto', 'min', 0 or None\. .* Did you mean 'auto'\?$"):
+        validation.one_of("atuo", "mode", ("min", 0, "auto", None))
 
 
 def test_one_of_tells_1_from_true():

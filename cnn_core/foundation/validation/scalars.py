@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
-from cnn_core.foundation.validation.messages import Shape, limits, listing, must, show
+from cnn_core.foundation.validation.messages import Shape, limits, listing, must
 
 
 def integer(value: object, name: str, minimum: int | None = None, maximum: int | None = None) -> int:
@@ -255,12 +255,12 @@ def choice(value: object, name: str, choices: Iterable[str]) -> str:
     >>> choice("mni", "mode", ("auto", "min", "max"))
     Traceback (most recent call last):
         ...
-    ValueError: `mode` must be 'auto', 'min' or 'max'. Received: mode='mni'. Did you mean 'min'?
+    ValueError: `mode` must be 'auto', 'max' or 'min'. Received: mode='mni'. Did you mean 'min'?
     """
     known = list(choices)
     if isinstance(value, str) and value in known:
         return value
-    message = must(name, listing([repr(one) for one in known]), value)
+    message = must(name, listing([repr(one) for one in alphabetical(known)]), value)
     if not isinstance(value, str):
         raise TypeError(message)
     raise ValueError(message + did_you_mean(value, known))
@@ -278,47 +278,10 @@ def one_of(value: object, name: str, choices: Iterable[object]) -> Any:
     for candidate in known:
         if type(value) is type(candidate) and value == candidate:
             return candidate
-    raise ValueError(must(name, listing([repr(one) for one in known]), value))
-
-
-def no_other_arguments(owner: type, given: Mapping[str, object]) -> None:
-    """Refuse keyword arguments that a constructor does not have; name those that it has, and the nearest.
-
-    Parameters
-    ----------
-    owner : type
-        The class whose object is being made.
-    given : mapping of str to object
-        What is left over.
-
-    Raises
-    ------
-    TypeError
-        If there is anything left over.
-
-    Examples
-    --------
-    >>> class Point:
-    ...     def __init__(self, column=0, row=0, **others): no_other_arguments(type(self), others)
-    >>> Point(colum=3)
-    Traceback (most recent call last):
-        ...
-    TypeError: Point has the arguments `column` and `row`. Received: colum=3. Did you mean `column`?
-    """
-    if not given:
-        return
-    import inspect  # only a mistake needs it
-
-    wrong, value = next(iter(given.items()))
-    makers = [vars(parent)["__init__"] for parent in owner.__mro__ if "__init__" in vars(parent)]
-    parameters = [each for maker in makers for each in inspect.signature(maker).parameters.values()]
-    known = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
-
-    names = alphabetical(known - {"self", "common"})
-    raise TypeError(
-        f"{owner.__name__} has the arguments {listing([f'`{name}`' for name in names], 'and')}. "
-        f"Received: {wrong}={show(value)}{did_you_mean(wrong, names, '`')}"
-    )
+    texts = alphabetical(one for one in known if isinstance(one, str))
+    others = [one for one in known if not isinstance(one, str)]
+    message = must(name, listing([repr(one) for one in (*texts, *others)]), value)
+    raise ValueError(message + (did_you_mean(value, texts) if isinstance(value, str) else ""))
 
 
 def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape:

@@ -10,13 +10,14 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry
 
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 registry = Registry("learning_rate")
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(KnowsItsArguments):
     """Base class of schedules; subclass it and write `__call__` to make your own.
 
     `__call__(step)` receives the number of batches seen before the step, from 0, and returns the learning rate. A

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.optimizers.schedules.base import LearningRateSchedule, checked, registry
 
 
@@ -21,6 +22,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     return data
 
 
+@knows_its_arguments
 def deserialize(
     config: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
 ) -> LearningRateSchedule:

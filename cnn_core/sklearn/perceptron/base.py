@@ -7,7 +7,6 @@ those of scikit-learn 1.9.
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from sklearn.utils.validation import validate_data
 import cnn_core._core as _core
 from cnn_core.config import set_num_threads
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
 from cnn_core.sklearn.inputs import check_features, sample_weights
 from cnn_core.sklearn.perceptron.callbacks import FitCallbacks
@@ -201,7 +201,7 @@ class Perceptron(Layered):
         except KeyboardInterrupt:
             for loss in runner.take_losses():
                 self._note_loss(loss, rows.n)
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn_caller("Training interrupted by user.")
         if best is not None:
             network.values[...] = best
         if scores is not None:
@@ -211,9 +211,7 @@ class Perceptron(Layered):
         if self.batch_size == "auto":
             return max(1, min(200, n))
         if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
-            )
+            warn_caller("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         return int(np.clip(self.batch_size, 1, n))
 
     def _split(self, rows: Rows) -> tuple[Rows, Rows]:
@@ -275,11 +273,10 @@ class Perceptron(Layered):
             if told or self._stops(runner.state) or incremental:
                 break
         else:
-            warnings.warn(
+            warn_caller(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         if callbacks is not None:
             callbacks.end(self._logs(scores))
@@ -437,12 +434,11 @@ class Perceptron(Layered):
         longer = ""
         if self.n_iter_ == self.max_iter:
             longer = f"\nIncrease the number of iterations to improve the convergence (max_iter={self.max_iter})."
-        warnings.warn(
+        warn_caller(
             f"lbfgs failed to converge after {self.n_iter_} iteration(s) (status={result.status}):\n{result.message}\n"
             f"{longer}\nYou might also want to scale the data as shown in:\n"
             "    https://scikit-learn.org/stable/modules/preprocessing.html",
             ConvergenceWarning,
-            stacklevel=2,
         )
 
     # Prediction

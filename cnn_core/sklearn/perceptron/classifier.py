@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_labels, with_class_weight
@@ -270,6 +271,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
+    @knows_its_arguments
     def fit(
         self,
         X: Any,
@@ -306,6 +308,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
+    @knows_its_arguments
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train for one epoch on the data, from where the last call ended.
 
@@ -327,6 +330,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self._fit(X, y, sample_weight, True)
         return self
 
+    @knows_its_arguments
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of `predict(X)`; of several labels, the share of rows in which all are right.
 

@@ -15,6 +15,7 @@ from sklearn.metrics import get_scorer, log_loss, top_k_accuracy_score
 
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.sklearn.perceptron.training import Evaluator
 
 # Of these, scikit-learn's scorers fail where the held-out rows lack a class; told all classes, the metrics do not.
@@ -88,11 +89,10 @@ class HeldOutScores:
         metric, missing = self.estimator.metric, self._missing_classes()
         lacks = f" They lack the classes {list(missing)}." if len(missing) else ""
         reason = f" ({self._reason})" if self._reason else ""
-        warnings.warn(
+        warn_caller(
             f"`metric`={metric!r} is undefined on the held-out rows in {self._n_undefined} of {self._n_measured} "
             f"epochs{reason}, which were compared by their validation loss.{lacks} Hold out more rows with "
-            "`validation_fraction`, pass `X_val` and `y_val` of your own, or choose another `metric`",
-            stacklevel=2,
+            "`validation_fraction`, pass `X_val` and `y_val` of your own, or choose another `metric`"
         )
 
     def _score(self) -> float:

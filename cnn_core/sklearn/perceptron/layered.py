@@ -18,6 +18,7 @@ import cnn_core.activations as activations
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin
 from cnn_core.sklearn.inputs import check_features
@@ -64,7 +65,7 @@ def _named_activation(name: str) -> Activation:
     return activations.get(OWN_NAMES.get(name, name))
 
 
-class Layered(CallbackSupportMixin, Portable, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
+class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, ABC):  # type: ignore[misc]  # untyped
     """Settings, layers and weights of both estimators."""
 
     _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_numbers
 from cnn_core.sklearn.perceptron.arguments import own_set
@@ -218,6 +219,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
+    @knows_its_arguments
     def fit(
         self,
         X: Any,
@@ -254,6 +256,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     @available_if(lambda estimator: estimator._check_solver())  # type: ignore[untyped-decorator]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
+    @knows_its_arguments
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train for one epoch on the data, from where the last call ended.
 

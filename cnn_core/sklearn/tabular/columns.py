@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.suggestions import alphabetical
 from cnn_core.sklearn.tabular.number_texts import date_of, is_decorated_number, number_of, strays
 from cnn_core.sklearn.tabular.table_arrays import array_of, named_series
 
@@ -305,7 +306,7 @@ _READERS: dict[str, Callable[[str, Array], Column]] = {
 def known_kind(kind: Any) -> str:
     """Return the name of a kind of column, or say that it is none."""
     if kind not in _READERS:
-        raise ValueError(f"A column must be read as one of {', '.join(_READERS)}. Received: {kind!r}")
+        raise ValueError(f"A column must be read as one of {', '.join(alphabetical(_READERS))}. Received: {kind!r}")
     return str(kind)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.suggestions import alphabetical
 from cnn_core.sklearn.tabular.columns import (
     Column,
     canonical,
@@ -414,7 +415,9 @@ class TablePreprocessor:
         for column in state["columns"]:
             encoder = _ENCODERS.get(column["kind"])
             if encoder is None and column["kind"] is not None:
-                raise ValueError(f"A column's kind must be one of {', '.join(_ENCODERS)}. Received: {column['kind']!r}")
+                raise ValueError(
+                    f"A column's kind must be one of {', '.join(alphabetical(_ENCODERS))}. Received: {column['kind']!r}"
+                )
             made.names.append(str(column["name"]))
             made.kinds.append(known_kind(column["read_as"]))
             made.encoders.append(None if encoder is None else encoder(column["settings"]))

@@ -9,7 +9,6 @@ import copy
 import json
 import numbers
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +23,8 @@ import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.columns import columns_of
@@ -53,7 +54,7 @@ class TrainingTable:
     y_val: Any
 
 
-class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """What both estimators share."""
 
     _task: str
@@ -105,8 +106,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     def _recipe(self) -> Recipe:
         """The preset's recipe with what the arguments change."""
-        if not isinstance(self.preset, str) or self.preset not in PRESETS:
-            raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}. Received: preset={self.preset!r}")
+        preset = PRESETS[validation.choice(self.preset, "preset", PRESETS)]
         changes: dict[str, Any] = {}
         if self.hidden_layer_sizes is not None:
             sizes = self.hidden_layer_sizes
@@ -116,7 +116,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
             changes["activation"] = activations.get(self.activation)
         if self.learning_rate is not None:
             changes["learning_rate"] = validation.positive_number(self.learning_rate, "learning_rate")
-        recipe = replace(PRESETS[self.preset][self._task], **changes)
+        recipe = replace(preset[self._task], **changes)
         activation = activations.get(recipe.activation)
         if recipe.parametric and (activation.native is None or activation.row_wise):
             raise ValueError(
@@ -260,11 +260,10 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
                 self._take(predictor)
         undefined = sum(score != score for each in training.scores for score in each)
         if undefined:
-            warnings.warn(
+            warn_caller(
                 f"`eval_metric`={self.eval_metric!r} is undefined on the held-out rows in {undefined} of "
                 f"{sum(map(len, training.scores))} epochs, which count as the worst. Hold out more rows with "
-                "`validation_fraction`, pass `X_val` and `y_val` of your own, or choose another metric",
-                stacklevel=2,
+                "`validation_fraction`, pass `X_val` and `y_val` of your own, or choose another metric"
             )
 
     def _take(self, predictor: Any) -> None:
@@ -302,6 +301,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
 
     # Importance
 
+    @knows_its_arguments
     def feature_importances(
         self,
         X: Any,
@@ -362,6 +362,7 @@ class TabularEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[mis
         check_is_fitted(self)
         return model_of(self.predictor_)
 
+    @knows_its_arguments
     def to_onnx(self, path: Any = None) -> bytes:
         """Return the fitted estimator, its preprocessing included, as an ONNX file, and write it if a path is given.
 

@@ -14,6 +14,7 @@ import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 import cnn_core.sklearn.tabular.scores as scores
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
 from cnn_core.sklearn.inputs import check_labels, with_class_weight
@@ -162,6 +163,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
+    @knows_its_arguments
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on a table.
 
@@ -387,6 +389,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         return tags
 
+    @knows_its_arguments
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on a table.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 
 
 class Importances(np.ndarray):
@@ -42,7 +43,8 @@ class Importances(np.ndarray):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             if key not in self.names:
-                raise KeyError(f"no column {key!r}; there are {', '.join(map(repr, self.names[:20]))}")
+                known = ", ".join(map(repr, alphabetical(self.names)[:20]))
+                raise KeyError(f"no column {key!r}; there are {known}{did_you_mean(key, self.names)}")
             return float(self[self.names.index(key)])
         found = super().__getitem__(key)
         return found.view(np.ndarray) if isinstance(found, Importances) else found

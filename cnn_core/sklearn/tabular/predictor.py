@@ -15,6 +15,7 @@ import numpy as np
 
 import cnn_core.foundation.model_file as model_file
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_header import parse, refused_by_name
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
@@ -352,6 +353,7 @@ def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
         return parse(metadata[METADATA_KEY]), tensors
 
 
+@knows_its_arguments
 def load_predictor(path: Any) -> ClassPredictor | NumberPredictor:
     """Read what predicts from the file of a tabular estimator; nothing in the file is executed.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 
 Score = Callable[[Array, Array, "Array | None"], float]
 
@@ -112,6 +113,7 @@ def plain_name(metric: Any, known: dict[str, Score]) -> Any:
     """
     if callable(metric):
         return metric
+    meant = ""
     if isinstance(metric, str):
         name = SYNONYMS.get(metric, metric)
         if name in known:
@@ -120,9 +122,10 @@ def plain_name(metric: Any, known: dict[str, Score]) -> Any:
 
         if metric in get_scorer_names():
             return metric
+        meant = did_you_mean(metric, [*known, *get_scorer_names()])
     raise ValueError(
-        f"`eval_metric` must be one of {', '.join(known)}, a scorer of scikit-learn's, or callable. "
-        f"Received: eval_metric={metric!r}"
+        f"`eval_metric` must be {', '.join(map(repr, alphabetical(known)))}, a scorer of scikit-learn's, or callable. "
+        f"Received: eval_metric={metric!r}{meant}"
     )
 
 

@@ -158,7 +158,7 @@ def test_scorers_of_scikit_learns_choose_the_epoch():
         == TabularRegressor(**SMALL, eval_metric="mae", quantiles=(0.1, 0.9)).fit(X, y).validation_curve_
     )
     with pytest.raises(
-        ValueError, match=r"`eval_metric` must be one of rmse, mae, a scorer.*Received: eval_metric='error'"
+        ValueError, match=r"`eval_metric` must be 'mae', 'rmse', a scorer.*Received: eval_metric='error'"
     ):
         TabularRegressor(eval_metric="error").fit(X, y)
 

@@ -138,7 +138,7 @@ def test_the_full_regressor_stays_within_the_range_of_its_targets(tmp_path: Path
 def test_an_unknown_preset_is_refused():
     for preset in ("best", ["td"], None):
         with pytest.raises(
-            ValueError, match=r"`preset` must be one of td_s, td, periodic, piecewise_linear\. Received"
+            (TypeError, ValueError), match=r"`preset` must be 'periodic', 'piecewise_linear', 'td' or 'td_s'\. Received"
         ):
             TabularClassifier(preset).fit([[0.0], [1.0]], [0, 1])
 
