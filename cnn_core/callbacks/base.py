@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.copies import CopiedWithItsState
 from cnn_core.foundation.keywords import KnowsItsArguments
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BATCH_HOOKS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Callback(KnowsItsArguments):
+class Callback(KnowsItsArguments, CopiedWithItsState):
     """Base class of callbacks: override the hooks that you need.
 
     Epochs and batches are counted from 0. `logs` holds numbers by name, such as ``{"accuracy": 0.97, "loss": 0.11}``,
@@ -32,6 +33,8 @@ class Callback(KnowsItsArguments):
 
     A callback that overrides a hook of batches makes training hand control back to Python after every batch, which
     costs time on small networks.
+
+    `copy.copy` gives a callback that watches the same model and gathers results of its own from there on.
 
     Attributes
     ----------

@@ -73,6 +73,7 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     )
     builds_once: ClassVar[bool] = True  # whether a second `build` would make the variables a second time
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
+    _is_building = False
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -190,7 +191,16 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         Returns
         -------
         Variable
+
+        Raises
+        ------
+        ValueError
+            If the layer is built: files, models and optimizers count on its variables.
         """
+        if self.built and not self._is_building:
+            raise ValueError(
+                f"`add_weight` must be called in `build` or before, and {self.name!r} is built. Received: name={name!r}"
+            )
         if name is None:
             name = f"variable_{len(self._variables)}" if self._variables else "variable"
         make = initializers.get(initializer)
@@ -435,7 +445,11 @@ def _once(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
             raise ValueError(
                 f"`build` must be called once, and {self.name!r} is built. Received: input_shape={input_shape}"
             )
-        build(self, input_shape)
+        before, self._is_building = self._is_building, True  # True where a subclass calls super().build
+        try:
+            build(self, input_shape)
+        finally:
+            self._is_building = before
 
     return build_once
 

@@ -35,6 +35,7 @@ class Loss(KnowsItsArguments):
 
     A subclass with NumPy code of its own defines `call(y_true, y_pred)`, which returns one value per row, and
     `gradient(y_true, y_pred)`, which returns the derivative of the row's value with respect to the row of `y_pred`.
+    Below a loss of this package `super().call` and `super().gradient` are its formulas.
 
     Parameters
     ----------
@@ -75,9 +76,12 @@ class Loss(KnowsItsArguments):
     # What a method raised while native code was calling it, until the run can raise it again.
     error: BaseException | None = None
     _options: ClassVar[tuple[str, ...]] = ()
+    _formula: ClassVar[str | None] = None  # the native name of what `call` and `gradient` compute, for super() too
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        if "native" in vars(cls):
+            cls._formula = cls.native
         # A subclass of a built-in loss with another formula must not be trained with the built-in one.
         if {"call", "value", "gradient"} & vars(cls).keys() and "native" not in vars(cls):
             cls.native = None
@@ -171,7 +175,7 @@ class Loss(KnowsItsArguments):
         -------
         numpy.ndarray of shape (n,)
         """
-        if type(self).native is None:
+        if self._formula is None:
             raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
         return self._native(_core.loss_values, y_true, y_pred)[0]
 
@@ -191,7 +195,7 @@ class Loss(KnowsItsArguments):
         -------
         numpy.ndarray of the shape of `y_pred`
         """
-        if type(self).native is None:
+        if self._formula is None:
             raise NotImplementedError(f"{type(self).__name__} must define gradient(y_true, y_pred) to train a model")
         flat, prediction = self._native(_core.loss_gradient, y_true, y_pred)
         return np.moveaxis(flat.reshape(prediction.shape), -1, self.axis)
@@ -212,7 +216,7 @@ class Loss(KnowsItsArguments):
         )
         rows = as_rows(prediction)
         validation.same_length({"y_true": target, "y_pred": rows})
-        result = np.asarray(function(type(self).native, target, rows, self.native_parameters))
+        result = np.asarray(function(self._formula, target, rows, self.native_parameters))
         return (result.reshape(prediction.shape[:-1]) if result.ndim == 1 else result), prediction
 
     def _read(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:

@@ -74,8 +74,9 @@ class Model(Trainer, Nested):
         for name, count in names.items():
             if count > 1:
                 raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
+        interface = Interface.of(graph)
         self.hold(layers)
-        self._interface = Interface.of(graph)
+        self._interface = interface
         self._graph: CallGraph | None = graph
         self._layers: list[Layer] = layers
         self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 from weakref import ref
 
 from cnn_core.layers.base import Layer
@@ -22,31 +24,64 @@ class Nested(Layer):
     nesting = 1
     _holders: tuple[ref[Nested], ...] = ()
 
-    def hold(self, layers: Iterable[Layer]) -> None:
-        """Count with layers that are added.
+    def check_holding(self, layers: Iterable[Layer]) -> None:
+        """Say what is wrong with holding these layers.
 
         Raises
         ------
         ValueError
             If the model is among them or inside of one of them, or if it, or what holds it, would be nested too deep.
         """
-        inner = [layer for layer in layers if isinstance(layer, Nested)]
+        inner = _models_among(layers)
         for model in inner:
             if any(each is self for each in _inside(model)):
                 raise ValueError(f"A model cannot hold itself. Received: {model.name!r} as a layer of {self.name!r}")
-        depth = max((1 + model.nesting for model in inner), default=1)
-        around = list(enumerate(_around(self)))
-        for above, models in around:
+        depth = _depth_with(inner)
+        for above, models in enumerate(_around(self)):
             if depth + above > DEEPEST:
                 raise ValueError(
                     f"Models may be nested at most {DEEPEST} deep. "
                     f"Received: {models[0].name!r}, which would be {depth + above}"
                 )
-        for above, models in around:
+
+    def hold(self, layers: Iterable[Layer]) -> None:
+        """Count with layers that are added; raise what `check_holding` does."""
+        inner = _models_among(layers)
+        self.check_holding(inner)
+        for above, models in enumerate(_around(self)):
             for model in models:
-                model.nesting = max(model.nesting, depth + above)
+                model.nesting = max(model.nesting, _depth_with(inner) + above)
         for model in inner:
             model._holders = (*(each for each in model._holders if each() not in (None, self)), ref(self))
+
+
+@contextmanager
+def unchanged_by_failure(layers: Iterable[Layer]) -> Iterator[None]:
+    """Give layers back what they had if the block fails: their calls and, if not built, all that is inside."""
+    layers = list(layers)
+    calls = [(layer, list(layer.calls)) for layer in layers]
+    unbuilt = [(each, _attributes(each)) for layer in layers if not layer.built for each in _inside(layer)]
+    try:
+        yield
+    except BaseException:
+        for layer, attributes in unbuilt:
+            vars(layer).clear()
+            vars(layer).update(attributes)
+        for layer, before in calls:
+            layer.calls = before
+        raise
+
+
+def _attributes(layer: Layer) -> dict[str, Any]:
+    return {name: list(value) if type(value) is list else value for name, value in vars(layer).items()}
+
+
+def _models_among(layers: Iterable[Layer]) -> list[Nested]:
+    return [layer for layer in layers if isinstance(layer, Nested)]
+
+
+def _depth_with(inner: Iterable[Nested]) -> int:
+    return max((1 + model.nesting for model in inner), default=1)
 
 
 def _around(model: Nested) -> Iterable[list[Nested]]:

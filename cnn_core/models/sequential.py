@@ -11,6 +11,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.model import Model, layer_of
+from cnn_core.models.nesting import unchanged_by_failure
 from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.training.trainer import Trainer
 
@@ -41,10 +42,7 @@ class Sequential(Model):
         self._layers = []
         self._graph = None
         self._first: Symbol | None = None
-        taken: dict[str, Layer] = {}
-        for layer in layers or ():
-            self._append(layer, taken)
-        self._connect()
+        self._connect(*self._with(layers or ()))
 
     @knows_its_arguments
     def add(self, layer: Any, rebuild: bool = True) -> None:
@@ -58,29 +56,27 @@ class Sequential(Model):
             If the model trains or evaluates meanwhile, as for a callback, or is part of another model.
         """
         self._refuse_change("add")
-        before, first = list(self._layers), self._first
-        try:
-            self._append(layer, {known.name: known for known in before})
-            self._connect()
-        except BaseException:
-            self._layers, self._first = before, first
-            self._connect()
-            raise
+        self._connect(*self._with([layer]))
 
-    def _append(self, layer: Any, taken: dict[str, Layer]) -> None:
-        if isinstance(layer, (InputLayer, Symbol)):
-            if self._layers or self._first is not None:
-                raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
-            self._first = layer if isinstance(layer, Symbol) else layer.symbol
-            return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
-        if taken.setdefault(layer.name, layer) is not layer:
-            raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
-        self.hold([layer])
-        if not self._layers and self._first is None:
-            self._first = _input_of(layer)
-        self._layers.append(layer)
+    def _with(self, added: Sequence[Any]) -> tuple[list[Layer], Symbol | None]:
+        """Return the layers and the input that there would be with more on top."""
+        layers, first = list(self._layers), self._first
+        taken = {layer.name: layer for layer in layers}
+        for layer in added:
+            if isinstance(layer, (InputLayer, Symbol)):
+                if layers or first is not None:
+                    raise ValueError(f"An Input must be the first layer of a Sequential. Received: {layer!r}")
+                first = layer if isinstance(layer, Symbol) else layer.symbol
+                continue
+            if not isinstance(layer, Layer):
+                raise TypeError(f"`layers` must hold layers. Received: {layer!r} of type {type(layer).__name__}")
+            if taken.setdefault(layer.name, layer) is not layer:
+                raise ValueError(f"Layers of one model must have different names. Received: {layer.name!r} twice")
+            self.check_holding([layer])
+            if not layers and first is None:
+                first = _input_of(layer)
+            layers.append(layer)
+        return layers, first
 
     @knows_its_arguments
     def pop(self, rebuild: bool = True) -> Layer:
@@ -88,8 +84,8 @@ class Sequential(Model):
         self._refuse_change("pop")
         if not self._layers:
             raise ValueError("`pop` needs a layer. Received: a Sequential without layers")
-        layer = self._layers.pop()
-        self._connect()
+        layer = self._layers[-1]
+        self._connect(self._layers[:-1], self._first)
         return layer
 
     def _refuse_change(self, purpose: str) -> None:
@@ -103,20 +99,26 @@ class Sequential(Model):
                 f"before that, or clone it"
             )
 
-    def _connect(self) -> None:
-        """Call the layers one after the other, if the input is known."""
-        for node in [] if self._graph is None else self._graph.nodes:
-            node.forget()
-        self._graph = None
+    def _connect(self, layers: list[Layer], first: Symbol | None) -> None:
+        """Be made of these layers from now on, called one after the other if the input is known; or stay as before."""
+        graph = None
+        with unchanged_by_failure(layers):
+            if first is not None and layers:
+                value: Any = first
+                for layer in layers:
+                    value = layer(value)
+                graph = CallGraph(first, value)
+            before = [] if self._graph is None else self._graph.nodes
+            if graph is not None:
+                self._use(graph)
+            else:
+                self.hold(layers)
+                self._layers, self._graph, self.built = layers, None, False
+                self._forget_network()
+        self._first = first
         self._objectives = None
-        self._forget_network()
-        self.built = False
-        if self._first is None or not self._layers:
-            return
-        value: Any = self._first
-        for layer in self._layers:
-            value = layer(value)
-        self._use(CallGraph(self._first, value))
+        for node in before:
+            node.forget()
 
     def _use(self, graph: CallGraph) -> None:
         super()._use(graph)
@@ -143,12 +145,7 @@ class Sequential(Model):
             return
         if not self._layers:
             raise ValueError("A model needs layers: add some. Received: a Sequential without layers")
-        self._first = Input(tuple(shapes[0][1:]) or (1,))
-        try:
-            self._connect()
-        except BaseException:
-            self._first = None
-            raise
+        self._connect(self._layers, Input(tuple(shapes[0][1:]) or (1,)))
 
     @property
     def layers(self) -> list[Layer]:

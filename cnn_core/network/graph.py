@@ -10,6 +10,7 @@ from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.network.plan import NetworkPlan
 
 Shape = tuple[int | None, ...]
+BAND = 16  # how many calls deep a pickle follows them at once
 
 MAX_CALLS = 100_000  # of layers, in a model from a file: more would take minutes to compile
 
@@ -41,6 +42,11 @@ class Symbol:
     def ndim(self) -> int:
         return len(self.shape)
 
+    @property
+    def depth(self) -> int:
+        """How many calls lead to it on the longest way."""
+        return 0 if self.node is None else self.node.depth
+
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
@@ -52,6 +58,15 @@ class Symbol:
 
     def __bool__(self) -> bool:
         raise TypeError(f"{self!r} has no truth value")
+
+    # Pickled and copied with the landmarks on the way to it, the farthest first: from each it is a few calls to the
+    # next, where following all of them at once would recurse as deep as the network is.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"landmarks": _landmarks(self), **self.__dict__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update((name, value) for name, value in state.items() if name != "landmarks")
 
 
 class LayerLike(Protocol):
@@ -82,6 +97,7 @@ class Node:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.training = training
+        self.depth = 1 + max((symbol.depth for symbol in self.inputs), default=0)
         self.outputs: tuple[Symbol, ...] = ()
 
     @classmethod
@@ -95,6 +111,10 @@ class Node:
             symbol.node = node
         layer.calls.append(ref(node))
         return node
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.layer.calls.append(ref(self))
 
     def forget(self) -> None:
         """Let the layer forget the call, because another one takes its place."""
@@ -126,6 +146,27 @@ def nodes_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[N
         stack.append((symbol, True))
         stack.extend((source, False) for source in reversed(symbol.node.inputs))
     return order
+
+
+def _is_landmark(symbol: Symbol) -> bool:
+    """Whether its call reads a symbol of another band, so that no way through one band is longer than it is deep."""
+    read = () if symbol.node is None else symbol.node.inputs
+    return any(source.depth // BAND != symbol.depth // BAND for source in read)
+
+
+def _landmarks(symbol: Symbol) -> list[Symbol]:
+    """Return the landmarks that a landmark depends on, each behind those that it depends on itself."""
+    if not _is_landmark(symbol):
+        return []
+    found, waiting = {id(symbol): symbol}, [symbol]
+    while waiting:
+        node = waiting.pop().node
+        for source in () if node is None else node.inputs:
+            if id(source) not in found:
+                found[id(source)] = source
+                waiting.append(source)
+    marked = [each for each in found.values() if each is not symbol and _is_landmark(each)]
+    return sorted(marked, key=lambda each: each.depth)
 
 
 class Call(TypedDict):

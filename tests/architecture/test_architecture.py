@@ -62,7 +62,6 @@ TESTED_IN = {
     "cnn_core.interop.torch_writer": "interop/test_torch.py",
     "cnn_core.network.block": "test_inspection.py",
     "cnn_core.network.custom": "whole/test_robustness.py",
-    "cnn_core.network.graph": "models/test_models.py",
     "cnn_core.network.interface": "models/test_models.py",
     "cnn_core.network.model_plot": "test_utils.py",
     "cnn_core.network.plan": "layers/test_layers.py",

@@ -280,3 +280,24 @@ def test_single_numbers_are_embedded() -> None:
     layer = layers.Embedding(3, 2, weights=[[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])
     model = cnn_core.Model(x, layer(x))
     np.testing.assert_array_equal(model.predict(np.array([2, 0])), [[2.0, 2.5], [0.0, 0.5]])
+
+
+class Widened(layers.Dense):
+    """A Dense layer with a variable more, made after the parent's."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.extra = self.add_weight((2,), "zeros", name="extra")
+
+
+def test_variables_are_made_before_the_layer_is_built(tmp_path):
+    model = cnn_core.Sequential([cnn_core.Input((4,)), Widened(3), layers.BatchNormalization()])
+    before = [variable.path for variable in model.weights]
+    assert before[2].endswith("/extra")
+    for layer in model.layers:
+        with pytest.raises(ValueError, match=rf"`add_weight` must be called in `build` .* '{layer.name}' is built"):
+            layer.add_weight((2,), name="late")
+    assert [variable.path for variable in model.weights] == before
+    model.save(tmp_path / "model.safetensors")
+    again = cnn_core.saving.load_model(tmp_path / "model.safetensors", custom_objects={"Widened": Widened})
+    assert [variable.shape for variable in again.weights] == [variable.shape for variable in model.weights]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import cnn_core.losses
 import reference
 import tolerances
-from cnn_core import losses
+from cnn_core import layers, losses
 from cnn_core.losses import Loss
 from golden import load
 
@@ -516,3 +516,52 @@ def test_a_built_in_loss_with_another_value_trains_by_it():
     model.compile("sgd", Doubled())
     assert model.train_on_batch(np.array([[1.0]]), np.array([[4.0]])) == 18.0  # 2 (1 - 4)^2
     np.testing.assert_allclose(model.get_weights()[0], [[1.12]], rtol=1e-6)  # 1 - 0.01 * 2 * 2 (1 - 4)
+
+
+@pytest.mark.parametrize(
+    ("parent", "arguments"),
+    [
+        (losses.MeanSquaredError, {}),
+        (losses.Huber, {"delta": 0.3}),
+        (losses.BinaryCrossentropy, {"from_logits": True}),
+        (losses.CategoricalCrossentropy, {"label_smoothing": 0.1}),
+        (losses.SparseCategoricalCrossentropy, {}),
+        (losses.CosineSimilarity, {}),
+    ],
+)
+def test_a_subclass_may_build_on_the_formulas_of_its_parent(parent, arguments):
+    """Three times a loss trains as the loss with three times the weight."""
+
+    class Thrice(parent):
+        def call(self, y_true, y_pred):
+            return 3 * super().call(y_true, y_pred)
+
+        def gradient(self, y_true, y_pred):
+            return 3 * super().gradient(y_true, y_pred)
+
+    generator = np.random.default_rng(2)
+    x, chosen = generator.normal(size=(20, 4)), generator.integers(0, 3, 20)
+    y = chosen if parent is losses.SparseCategoricalCrossentropy else np.eye(3)[chosen]
+    trained = []
+    for loss, factor in ((Thrice(**arguments), 1.0), (parent(**arguments), 3.0)):
+        cnn_core.utils.set_random_seed(1)
+        model = cnn_core.Sequential(
+            [cnn_core.Input((4,), dtype="float64"), layers.Dense(3, "softmax", dtype="float64")]
+        )
+        model.compile(cnn_core.optimizers.SGD(0.1), loss, loss_weights=[factor])
+        model.fit(x, y, epochs=3, batch_size=6, verbose=0)
+        trained.append(model.get_weights())
+    for ours, theirs in zip(*trained, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_what_super_computes_is_known_below_several_classes_too():
+    class First(losses.MeanAbsoluteError):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, y_pred) + 1
+
+    class Second(First):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, y_pred) * 2
+
+    assert Second()([[1.0]], [[4.0]]) == 8

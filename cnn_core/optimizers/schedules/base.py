@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry
 
@@ -17,7 +18,7 @@ FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 registry = Registry("learning_rate")
 
 
-class LearningRateSchedule(KnowsItsArguments):
+class LearningRateSchedule(KnowsItsArguments, CopiedWhole):
     """Base class of schedules; subclass it and write `__call__` to make your own.
 
     `__call__(step)` receives the number of batches seen before the step, from 0, and returns the learning rate. A
