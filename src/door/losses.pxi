@@ -51,8 +51,9 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     loss.weight, loss.reduction = description["weight"], &reduction_rows[<int> REDUCTIONS[description["reduction"]]]
     set_bounds(loss, description.get("clip", 0.0))
     fill_parameters(loss, description["parameters"])
-    if (description["custom"] is None) != (loss.traits.row_f32 != NULL):
-        raise ValueError("a custom loss, and no other, needs its object")
+    is_traced = "plan" in description
+    if (description["custom"] is None and not is_traced) != (loss.traits.row_f32 != NULL):
+        raise ValueError("a custom loss needs its object, a traced one its plan, and no other has any")
     if description["custom"] is not None:
         loss.custom = <void *> description["custom"]
     if loss.has_labels != compares_labels(loss.traits):

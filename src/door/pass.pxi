@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 
 from gathering cimport Source
-from loss cimport Loss, Targets
+from loss cimport Loss, Targets, values_per_sample
 from losses cimport takes_activation_over
 from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
@@ -70,6 +70,8 @@ cdef class Pass(Workbench):
         for i in range(run.n_losses):
             fill_loss(&run.losses[i], losses[i], network)
             check_widths(&run.losses[i], network.plan.buffers[run.losses[i].output].width)
+            if "plan" in losses[i]:
+                self.traced_losses.append(traced_loss(network, losses[i]["plan"], &run.losses[i]))
         for i in range(run.n_metrics):
             self.fill_metric(i, metrics[i])
         self.python_objects = [description["custom"] for description in losses if description["custom"] is not None]
@@ -92,6 +94,8 @@ cdef class Pass(Workbench):
             self.needs_delta[run.losses[i].output] = True
         run.block_size = self.block_size(mode)
         self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
+        for traced in self.traced_losses:
+            (<TracedLossPlan> traced).allocate(self.workspace.capacity, mode)
         if run.batch_size * network.work_per_sample() > LONG_STEP:
             self.interruption = Interruption()
             self.workspace.interruption = <void *> self.interruption
@@ -154,6 +158,7 @@ cdef class Pass(Workbench):
         cdef Loss *loss = &self.run.losses[i]
         cdef Py_ssize_t rows = self.plan.buffers[loss.output].rows, n = self.run.n_samples * rows
         cdef Py_ssize_t width = self.plan.buffers[loss.output].width
+        cdef Py_ssize_t n_values = self.run.n_samples * values_per_sample(loss, &self.plan)
         if loss.has_labels:
             target = np.array(target, order="C")  # a copy: labels that change after this check would be wild indices
             self.run.targets[i].values = data_of(target, np.dtype(np.int32), n)
@@ -164,9 +169,9 @@ cdef class Pass(Workbench):
         self.kept_alive.append(target)
         self.run.targets[i].weights = NULL
         if weight is not None:
-            self.run.targets[i].weight_per_sample = weight.size != n
+            self.run.targets[i].weight_per_sample = weight.size != n_values
             self.run.targets[i].weights = data_of(weight, self.network.dtype,
-                                                  self.run.n_samples if weight.size != n else n)
+                                                  self.run.n_samples if weight.size != n_values else n_values)
         return 0
 
     cdef int fill_metric(self, int i, object description) except -1:
@@ -192,7 +197,7 @@ cdef class Pass(Workbench):
             reads_labels = metric.loss.has_labels
             metric.loss.target_width = compared.target_width
             check_widths(&metric.loss, output.width)
-            fits = fits and metric.loss.custom == NULL
+            fits = fits and metric.loss.traits.row_f32 != NULL
         elif not reads_labels:
             fits = fits and compared.target_width == output.width
         if compared.has_labels:  # each is within the width of the output it was checked for
@@ -208,7 +213,8 @@ cdef class Pass(Workbench):
         cdef int i
         for i in range(self.plan.n_tensors):
             parameters += self.network.tensor_sizes[i]
-        if mode == "tracing" or self.plan.needs_whole_batch or self.python_objects or parameters > SMALL_NETWORK:
+        if (mode == "tracing" or self.plan.needs_whole_batch or self.python_objects or parameters > SMALL_NETWORK
+                or any((<TracedLossPlan> traced).needs_whole_batch() for traced in self.traced_losses)):
             return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
         block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
         return min(self.run.batch_size, block)

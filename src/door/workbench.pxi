@@ -29,6 +29,7 @@ cdef class Workbench:
     cdef void **tensors    # the network's as of the last run
     cdef void **gradients
     cdef list python_objects  # losses written in Python
+    cdef list traced_losses   # those whose formula is a plan
     cdef object interruption  # of a long step, which polls for signals
     cdef bint busy
 
@@ -37,7 +38,8 @@ cdef class Workbench:
             raise TypeError("a Workbench is made as a Block or a Pass")
 
     cdef int open(self, Network network) except -1:
-        self.network, self.python_objects, self.plan = network, [], network.plan
+        self.network, self.plan = network, network.plan
+        self.python_objects, self.traced_losses = [], []
         self.plan.operations = NULL
         self.plan.operations = <Operation *> allocate(network.plan.n_operations, sizeof(Operation))
         memcpy(self.plan.operations, network.plan.operations, network.plan.n_operations * sizeof(Operation))
@@ -114,7 +116,7 @@ cdef class Workbench:
 
     cdef int check_failure(self, Optimizer optimizer=None) except -1:
         cdef int culprit = self.workspace.out_of_range
-        cdef list python_objects = [*(self.python_objects or ()), self.interruption]
+        cdef list python_objects = [*(self.python_objects or ()), *(self.traced_losses or ()), self.interruption]
         if optimizer is not None and optimizer.optimizer.failed:
             optimizer.optimizer.failed, self.workspace.failed = False, True
             python_objects = python_objects + optimizer.python_objects

@@ -2,7 +2,11 @@
 
 from libc.stdint cimport int64_t
 
+from plan cimport Plan, Workspace
+from simd cimport real
+
 cdef struct LossTraits
+cdef struct TracedLoss
 
 cdef enum:             # what Python's parameters of a loss begin with
     NUMBERS            # nothing but numbers of its own
@@ -40,6 +44,15 @@ cdef struct Loss:
     double weight
     const ReductionTraits *reduction
     void *custom
+    TracedLoss *traced     # of a loss whose formula is a plan, else NULL
+
+cdef struct TracedLoss:
+    # A plan from targets and predictions to values, and the memory in which it runs.
+    const Plan *plan
+    Workspace *workspace
+    void **tensors
+    void **gradients       # all NULL: a loss trains nothing of its own
+    Py_ssize_t n_values    # of a sample
 
 cdef struct LossTraits:
     # The row of a loss in src/training/losses.pxd.
@@ -74,3 +87,26 @@ cdef inline bint target_fits(const Loss *loss, Py_ssize_t width) noexcept nogil:
         return loss.target_width >= 0
     return loss.target_width == width or (
         wanted == EACH_QUANTILE and loss.target_width > 0 and loss.target_width * loss.n_parameters >= width)
+
+
+cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
+    """Where the target of the block's row stands among all rows."""
+    cdef Py_ssize_t sample
+    if rows == 1:  # saves two divisions
+        return targets.order[targets.first + row] if targets.order != NULL else targets.first + row
+    sample = targets.first + row // rows
+    if targets.order != NULL:
+        sample = targets.order[sample]
+    return sample * rows + row % rows
+
+
+cdef inline double row_weight(const Targets *targets, const real *weights, Py_ssize_t target,
+                              Py_ssize_t rows) noexcept nogil:
+    if weights == NULL:
+        return 1
+    return weights[target // rows if targets.weight_per_sample else target]
+
+
+cdef inline Py_ssize_t values_per_sample(const Loss *loss, const Plan *plan) noexcept nogil:
+    """How many values are averaged for each sample: one a row, unless a traced loss says otherwise."""
+    return loss.traced.n_values if loss.traced != NULL else plan.buffers[loss.output].rows

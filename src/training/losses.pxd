@@ -20,6 +20,7 @@ from loss_rows cimport (binary_crossentropy_row, binary_focal_row, categorical_c
 from plan cimport EVALUATION, Plan, Workspace
 from simd cimport (ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, ROW_SOFTMAX, activation_forward, real, scale_by,
                    softmax_rows)
+from traced cimport traced_loss_block
 
 cdef enum:
     ROW_CHUNK = 64
@@ -73,6 +74,7 @@ cdef inline int list_losses(LossTraits *rows) noexcept nogil:
     add(rows, &n, "binary_focal_crossentropy", binary_focal_row, binary_focal_row, 3, SMOOTHED)
     add(rows, &n, "categorical_focal_crossentropy", categorical_focal_row, categorical_focal_row, 2, SMOOTHED)
     add(rows, &n, "custom", NULL, NULL, 0, NUMBERS, ANY_NUMBER)
+    add(rows, &n, "traced", NULL, NULL, 0, NUMBERS, ANY_NUMBER)
     return n
 
 
@@ -101,24 +103,6 @@ cdef inline bint takes_activation_over(const Loss *loss, const Plan *plan) noexc
     return (loss.operation >= 0 and not loss.from_logits and applies_activation(&plan.operations[loss.operation])
             and plan.operations[loss.operation].activation == loss.traits.activation
             and reads_of(plan, loss.output) == 1)
-
-
-cdef inline Py_ssize_t target_row(const Targets *targets, Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
-    """Where the target of the block's row stands among all rows."""
-    cdef Py_ssize_t sample
-    if rows == 1:  # saves two divisions
-        return targets.order[targets.first + row] if targets.order != NULL else targets.first + row
-    sample = targets.first + row // rows
-    if targets.order != NULL:
-        sample = targets.order[sample]
-    return sample * rows + row % rows
-
-
-cdef inline double row_weight(const Targets *targets, const real *weights, Py_ssize_t target,
-                              Py_ssize_t rows) noexcept nogil:
-    if weights == NULL:
-        return 1
-    return weights[target // rows if targets.weight_per_sample else target]
 
 
 cdef inline double softmax_crossentropy_row(const Loss *loss, real *delta, const real *p, const real *z, double log_sum,
@@ -299,6 +283,8 @@ cdef inline double loss_block(const Loss *loss, const Plan *plan, Workspace *wor
     cdef Py_ssize_t row = workspace.strides[loss.output]
     cdef double scale = loss.weight / denominator
     workspace.delta_written[loss.output] = True
+    if loss.traced != NULL:
+        return traced_loss_block(loss, workspace, delta, <const real *> a, targets, scale)
     if not works_on_logits(loss):
         return loss_on_values(loss, workspace, delta, a, targets, workspace.n * rows, rows, n, row, scale)
     if loss.left_to_loss:

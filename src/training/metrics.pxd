@@ -3,9 +3,9 @@
 
 from libc.stdint cimport int32_t
 
-from loss cimport Loss, Targets
+from loss cimport Loss, Targets, row_weight, target_row
 from loss_rows cimport label_crossentropy_row
-from losses cimport loss_row, row_weight, target_row
+from losses cimport loss_row
 from plan cimport Plan, Workspace
 from simd cimport real
 

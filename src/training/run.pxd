@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from gathering cimport Source, copy_output, load_inputs
-from loss cimport Loss, Targets
+from loss cimport Loss, Targets, values_per_sample
 from losses cimport loss_block, loss_denominator
 from metrics cimport Metric, metric_block
 from normalization cimport move_statistics, statistics_are_finite
@@ -134,7 +134,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         run.targets[i].first = batch_first
         run.loss_totals[run.n_losses + i] = 0
         denominators[i] = loss_denominator(&run.losses[i], <const real *> run.targets[i].weights, &run.targets[i], n,
-                                           run.plan.buffers[run.losses[i].output].rows)
+                                           values_per_sample(&run.losses[i], run.plan))
     memset(run.workspace.tensor_written, 0, run.plan.n_tensors * sizeof(bint))
     run.workspace.step = run.step if gradients != NULL else run.next_batch
     run.workspace.batch_size, run.workspace.activity_penalty = n, 0
