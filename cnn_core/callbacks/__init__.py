@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.callbacks.logging import CSVLogger
     from cnn_core.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
     from cnn_core.callbacks.schedules import LearningRateScheduler, SwapEMAWeights
+    from cnn_core.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -31,6 +32,7 @@ __all__ = [
     "ModelCheckpoint",
     "ReduceLROnPlateau",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "ReduceLROnPlateau": "cnn_core.callbacks.monitors",
     "LearningRateScheduler": "cnn_core.callbacks.schedules",
     "SwapEMAWeights": "cnn_core.callbacks.schedules",
+    "TensorBoard": "cnn_core.callbacks.tensorboard",
 }
 
 

@@ -100,7 +100,7 @@ ROWS = (
     ),
     Row(
         "callbacks",
-        "OrbaxCheckpoint ProgbarLogger RemoteMonitor TensorBoard",
+        "OrbaxCheckpoint ProgbarLogger RemoteMonitor",
         "need other packages; the bar belongs to `fit`",
     ),
     Row(

@@ -12,9 +12,9 @@ import cnn_core.foundation.validation as validation
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import calls_of, left_out, model_between, not_carried
-from cnn_core.interop.extras import need
 from cnn_core.layers.activation import ActivationLayer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.input import Input

@@ -13,9 +13,9 @@ import cnn_core.foundation.validation as validation
 import cnn_core.layers.merging as merging
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import model_between
-from cnn_core.interop.extras import need
 from cnn_core.interop.torch_layers import layers_of
 from cnn_core.interop.torch_weights import as_numpy, from_tensor, named_variables
 from cnn_core.layers.activation import Activation as ActivationLayer

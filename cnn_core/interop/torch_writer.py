@@ -9,9 +9,9 @@ from typing import Any
 import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Call, Calls, calls_of, left_out, not_carried
-from cnn_core.interop.extras import need
 from cnn_core.interop.torch_layers import LEFT_OUT, activation_module, module_of
 from cnn_core.interop.torch_weights import as_tensor, named_variables
 from cnn_core.layers.axes import sample_axes

@@ -100,7 +100,7 @@ def test_page_and_messages_have_one_table() -> None:
         ("", "ops", "not there yet"),
         ("", "mixed_precision", "one dtype per model"),
         ("layers", "Conv2D", "convolution"),
-        ("callbacks", "TensorBoard", "need other packages"),
+        ("callbacks", "RemoteMonitor", "need other packages"),
         ("optimizers", "Muon", "not asked for so far"),
         ("metrics", "MeanIoU", "images"),
         ("datasets", "mnist", "downloads"),

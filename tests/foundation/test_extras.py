@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import cnn_core
-from cnn_core.interop.extras import need
+from cnn_core.foundation.extras import need
 
 
 def test_a_missing_package_is_answered_with_its_extra():

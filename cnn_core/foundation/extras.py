@@ -1,4 +1,4 @@
-"""Packages that a door needs and a plain installation lacks."""
+"""Packages that a part of the library needs and a plain installation lacks."""
 
 from __future__ import annotations
 
