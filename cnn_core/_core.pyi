@@ -62,6 +62,9 @@ class Network:
 
 class Scratch: ...
 
+class TracedLossPlan:
+    error: BaseException | None
+
 class Predictor:
     def __init__(
         self,
