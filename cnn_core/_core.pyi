@@ -1,18 +1,24 @@
 """What src/_core.pyx offers to Python. Arrays are C-contiguous and of the network's dtype unless said otherwise."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from cnn_core.foundation.descriptions import (
+    LossDescription,
+    LossParameters,
+    MetricDescription,
+    OptimizerTail,
+    TensorRule,
+)
+
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 _Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
-_Status: TypeAlias = Literal["finished", "out of time", "diverged", "failed"]
+_Status: TypeAlias = str  # one of cnn_core.network.native.Status
 
 # offset, size, and factors of the learning rate, of epsilon and of the weight decay
 _ParameterGroup: TypeAlias = tuple[int, int, float, float, float]
-# offset, n_rows, n_cols; penalty, l1, l2, custom_penalty; constraint, axis, parameters, custom_constraint
-_Rule: TypeAlias = dict[str, Any]
 # (samples, sum of the batches' penalties, sum of each loss, (total, count) of each metric), sums over samples
 _Totals: TypeAlias = tuple[float, float, list[float], list[tuple[float, float]]]
 
@@ -82,9 +88,9 @@ class Optimizer:
         self,
         rule: str,
         hyperparameters: Iterable[float],
-        tail: dict[str, Any],
+        tail: OptimizerTail,
         groups: Sequence[_ParameterGroup],
-        rules: Sequence[_Rule],
+        rules: Sequence[TensorRule],
         tensors: Sequence[tuple[int, int]],
         parameters: _Array,
         gradients: _Array,
@@ -134,8 +140,8 @@ class Pass(Workbench):
         targets: list[_Array],
         weights: list[_Array] | list[_Array | None] | list[None],
         batch_size: int,
-        losses: list[dict[str, Any]],
-        metrics: list[dict[str, Any]],
+        losses: list[LossDescription],
+        metrics: list[MetricDescription],
         optimizer: Optimizer | None = None,
         predictions: list[_Array | None] | None = None,
         mode: str = "evaluation",
@@ -193,7 +199,7 @@ def product(
 def activation_forward(kind: str, z: _Array, parameters: tuple[float, ...] = ()) -> _Array: ...
 def activation_backward(kind: str, da: _Array, z: _Array, parameters: tuple[float, ...] = ()) -> _Array: ...
 def softmax(z: _Array) -> _Array: ...
-def loss_parameters(kind: str, parameters: Sequence[float]) -> dict[str, Any]: ...
+def loss_parameters(kind: str, parameters: Sequence[float]) -> LossParameters: ...
 def loss_values(kind: str, y: _Array, a: _Array, parameters: Sequence[float] = ()) -> _Array: ...
 def loss_gradient(kind: str, y: _Array, a: _Array, parameters: Sequence[float] = ()) -> _Array: ...
 def all_finite(array: _Array) -> bool: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, as_rows, same_rank
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import LossDescription
 
 registry = Registry("loss")
 # The classes behind the functions of this module, so that `loss=losses.mean_squared_error` trains natively.
@@ -261,7 +264,7 @@ class Loss(KnowsItsArguments):
             )
         return y_true
 
-    def describe(self, target_width: int, output: int = 0, weight: float = 1.0) -> dict[str, Any]:
+    def describe(self, target_width: int, output: int = 0, weight: float = 1.0) -> LossDescription:
         """Return the loss as a plan hands it to the core.
 
         Parameters
@@ -326,7 +329,8 @@ def description(
     weight: float = 1.0,
     reduction: str | None = "sum_over_batch_size",
     custom: Any = None,
-) -> dict[str, Any]:
+    clip: float = 0.0,
+) -> LossDescription:
     """Return a loss as native code is told of it; see `Loss.describe`.
 
     Parameters
@@ -343,6 +347,8 @@ def description(
         "sum", "sum_over_batch_size" or "mean_with_sample_weight".
     custom : object, default None
         What native code calls for a custom loss.
+    clip : float, default 0
+        How far a cross-entropy keeps probabilities from 0 and 1.
     """
     return {
         "kind": kind,
@@ -353,6 +359,7 @@ def description(
         "weight": weight,
         "reduction": reduction,
         "custom": custom,
+        "clip": clip,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ import cnn_core.losses as losses
 from cnn_core.foundation.arrays import Array, as_float, same_rank
 from cnn_core.foundation.serialization import snake_case
 from cnn_core.metrics.base import Metric, registry
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import MetricDescription
 
 
 def _per_sample(values: Array, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[Array, Array | None]:
@@ -89,7 +92,9 @@ class Mean(Metric):
         values, weights = _per_sample(as_float(values, "values", np.float64), sample_weight, np.mean)
         self.accumulate(values.sum(), values.size if weights is None else weights.sum())
 
-    def describe(self, target_width: int, output: int = 0, target: int = 0, weighted: bool = False) -> dict[str, Any]:
+    def describe(
+        self, target_width: int, output: int = 0, target: int = 0, weighted: bool = False
+    ) -> MetricDescription:
         """Return a metric with a `native` name as a plan hands it to the core.
 
         Parameters
@@ -108,8 +113,10 @@ class Mean(Metric):
         dict
         """
         loss = getattr(self, "_loss", None)
+        kind = self.native if loss is None else "loss"
+        assert kind is not None
         return {
-            "kind": self.native if loss is None else "loss",
+            "kind": kind,
             "target": target,
             "weighted": weighted,
             "threshold": getattr(self, "threshold", 0.5),

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import LossDescription, MetricDescription, OptimizerTail, TensorRule
 
 
 class Status(StrEnum):
@@ -23,6 +26,16 @@ class Status(StrEnum):
     OUT_OF_TIME = "out of time"
     DIVERGED = "diverged"
     FAILED = "failed"
+
+
+class ParameterGroup(NamedTuple):
+    """Neighbours in the flat vector of parameters that are stepped alike."""
+
+    offset: int
+    size: int
+    rate_multiplier: float = 1.0
+    epsilon_multiplier: float = 1.0
+    decay_multiplier: float = 0.0
 
 
 def bound_network(
@@ -56,8 +69,8 @@ def native_pass(
     targets: list[Array],
     weights: Sequence[Array | None],
     batch_size: int,
-    losses: list[dict[str, Any]],
-    metrics: Sequence[dict[str, Any]] = (),
+    losses: list[LossDescription],
+    metrics: Sequence[MetricDescription] = (),
     optimizer: _core.Optimizer | None = None,
     predictions: Sequence[Array | None] | None = None,
     mode: str = "evaluation",
@@ -101,8 +114,7 @@ def native_pass(
     )
 
 
-# What an optimizer may do besides its rule, by its native name: 0 stands for nothing.
-TAIL = {
+TAIL: OptimizerTail = {
     "weight_decay": 0,
     "clip_value": 0,
     "clip_norm": 0,
@@ -121,12 +133,12 @@ def optimizer_over(
     rule: str = "sgd",
     numbers: Sequence[float] = (0.0, 0.0),
     slots: Sequence[Array] = (),
-    groups: Sequence[Any] = (),
-    rules: Sequence[Any] = (),
+    groups: Sequence[ParameterGroup] = (),
+    rules: Sequence[TensorRule] = (),
     tensors: Sequence[tuple[int, int]] = (),
     average: Array | None = None,
     accumulator: Array | None = None,
-    **tail: Any,
+    **tail: Unpack[OptimizerTail],
 ) -> _core.Optimizer:
     """Return a native optimizer of a flat vector. Without groups it moves nothing, and its rules still count.
 
@@ -138,15 +150,14 @@ def optimizer_over(
         The rule's hyperparameters in native order.
     slots : sequence of numpy.ndarray of shape (size,)
         Its memory.
-    groups : sequence of tuple
-        What moves: offset, size, and factors of the learning rate, of epsilon and of the weight decay.
-    rules : sequence of dict
-        Penalties and constraints.
+    groups : sequence of ParameterGroup
+        What moves.
+    rules : sequence of TensorRule
     tensors : sequence of (offset, size)
         What is clipped by its own norm.
     average, accumulator : numpy.ndarray of shape (size,), default None
     **tail
-        See `TAIL`.
+        See `OptimizerTail`.
     """
     if not tail.keys() <= TAIL.keys():
         raise TypeError(f"An optimizer may also have {', '.join(TAIL)}. Received: {', '.join(tail)}")
@@ -158,7 +169,7 @@ def optimizer_over(
 
 def run_whole(native: _core.Pass) -> bool:
     """Run the only batch of a pass forward and backward, without a step; tell whether all has stayed finite."""
-    status: str = native(0, 1, None, 0, None, False)[0]
+    status = native(0, 1, None, 0, None, False)[0]
     return status != Status.DIVERGED
 
 

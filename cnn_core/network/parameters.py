@@ -9,16 +9,20 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
+import cnn_core._core as _core
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
-from cnn_core.network.native import optimizer_over
+from cnn_core.network.native import ParameterGroup, optimizer_over
 from cnn_core.network.tensor_rules import tensor_rule
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import OptimizerTail, TensorRule
 
 
 def laid_out(sizes: Sequence[int], itemsize: int) -> tuple[list[int], int]:
@@ -53,8 +57,8 @@ class ParameterVector:
         }
         self._nadam_reached = (0, 1.0)
         # By `native_optimizer`: native objects that add penalties at most; what the other depends on, and itself.
-        self.kept_penalties: dict[bool, Any] = {}
-        self.kept_native: tuple[Any, Any] | None = None
+        self.kept_penalties: dict[bool, _core.Optimizer] = {}
+        self.kept_native: tuple[tuple[object, ...], _core.Optimizer] | None = None
         self.reclaim()
 
     def reclaim(self) -> None:
@@ -94,21 +98,21 @@ class ParameterVector:
         self._nadam_reached = iterations, product
         return product
 
-    def groups(self, optimizer: Optimizer) -> list[tuple[int, int, float, float, float]]:
+    def groups(self, optimizer: Optimizer) -> list[ParameterGroup]:
         """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one."""
-        groups: list[tuple[int, int, float, float, float]] = []
+        groups: list[ParameterGroup] = []
         for variable, offset in zip(self.variables, self.offsets, strict=True):
             decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
             decay = variable.decay_multiplier if decays else 0.0
             settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
             if groups and groups[-1][2:] == settings:
                 first = groups[-1][0]
-                groups[-1] = (first, offset + variable.size - first, *settings)
+                groups[-1] = ParameterGroup(first, offset + variable.size - first, *settings)
             else:
-                groups.append((offset, variable.size, *settings))
+                groups.append(ParameterGroup(offset, variable.size, *settings))
         return groups
 
-    def rules(self) -> list[dict[str, Any]]:
+    def rules(self) -> list[TensorRule]:
         """Return what only some variables have: penalties and constraints."""
         return [
             tensor_rule(variable, offset)
@@ -181,7 +185,9 @@ def _move_state(
         optimizer.state[slot] = new
 
 
-def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *, penalties: bool = True) -> Any:
+def native_optimizer(
+    parameters: ParameterVector, optimizer: Optimizer | None, *, penalties: bool = True
+) -> _core.Optimizer:
     """Return the native optimizer, with the state vectors that `optimizer` keeps.
 
     Without an optimizer its penalties still count, unless they are not wanted either: that is what evaluation and
@@ -200,7 +206,7 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     name, hyperparameters = optimizer.rule()
     tail, state, groups = _tail(optimizer), optimizer.state, parameters.groups(optimizer)
     # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
-    depends_on = (optimizer, name, hyperparameters, tail, groups, list(map(id, state.values())))
+    depends_on: tuple[object, ...] = (optimizer, name, hyperparameters, tail, groups, list(map(id, state.values())))
     if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
         adopt_state(optimizer, parameters)
         depends_on = (*depends_on[:-1], list(map(id, state.values())))
@@ -224,16 +230,14 @@ def native_optimizer(parameters: ParameterVector, optimizer: Optimizer | None, *
     return native
 
 
-def _tail(optimizer: Optimizer) -> dict[str, Any]:
+def _tail(optimizer: Optimizer) -> OptimizerTail:
     """The common arguments in native terms: see `cnn_core.network.native.TAIL`."""
-    number = {
-        "weight_decay": getattr(optimizer, "weight_decay", None),
-        "clip_value": getattr(optimizer, "clipvalue", None),
-        "clip_norm": getattr(optimizer, "clipnorm", None),
-        "global_clip_norm": getattr(optimizer, "global_clipnorm", None),
-        "average_momentum": getattr(optimizer, "ema_momentum", None),
-        "average_period": getattr(optimizer, "ema_overwrite_frequency", None),
+    return {
+        "weight_decay": optimizer.weight_decay or 0,
+        "clip_value": optimizer.clipvalue or 0,
+        "clip_norm": optimizer.clipnorm or 0,
+        "global_clip_norm": optimizer.global_clipnorm or 0,
+        "average_momentum": optimizer.ema_momentum or 0,
+        "average_period": optimizer.ema_overwrite_frequency or 0,
+        "accumulation": optimizer.gradient_accumulation_steps or 1,
     }
-    tail: dict[str, Any] = {name: value or 0 for name, value in number.items()}
-    tail["accumulation"] = getattr(optimizer, "gradient_accumulation_steps", None) or 1
-    return tail

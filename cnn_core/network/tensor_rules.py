@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnn_core.constraints import Constraint
 from cnn_core.network.custom import TensorCalls
 from cnn_core.network.variables import Variable
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import Penalty, Projection, TensorRule
 
-def tensor_rule(variable: Variable, offset: int) -> dict[str, Any]:
+
+def tensor_rule(variable: Variable, offset: int) -> TensorRule:
     """Describe a variable's penalty and constraint for `_core.Optimizer`.
 
     Parameters
@@ -25,38 +28,35 @@ def tensor_rule(variable: Variable, offset: int) -> dict[str, Any]:
         If the penalty does not fit the variable's shape.
     """
     rows, columns = variable.shape if len(variable.shape) == 2 else (math.prod(variable.shape), 1)
-    rule = {"offset": offset, "n_rows": rows, "n_cols": columns}
-    return rule | _penalty(variable) | _constraint(variable)
+    return {"offset": offset, "n_rows": rows, "n_cols": columns, **_penalty(variable), **_constraint(variable)}
 
 
-def _penalty(variable: Variable) -> dict[str, Any]:
+def _penalty(variable: Variable) -> Penalty:
     """What native code computes, or the object to call back where only Python knows the penalty."""
     regularizer: Any = variable.regularizer
     native = getattr(regularizer, "native", None)
-    found: dict[str, Any] = {"penalty": None, "l1": 0.0, "l2": 0.0, "custom_penalty": None}
     if regularizer is None:
-        return found
+        return {}
     if native == "l1_l2":
-        return found | {"penalty": native, "l1": regularizer.l1, "l2": regularizer.l2}
+        return {"penalty": native, "l1": regularizer.l1, "l2": regularizer.l2}
     if native == "orthogonal":
         if len(variable.shape) != 2:
             raise ValueError(
                 f"OrthogonalRegularizer needs a matrix. Received: {variable.path} of shape {variable.shape}"
             )
-        return found | {"penalty": f"orthogonal_{regularizer.mode}", "l1": regularizer.factor}
-    return found | {"penalty": "custom", "custom_penalty": TensorCalls(regularizer, variable.shape)}
+        return {"penalty": f"orthogonal_{regularizer.mode}", "l1": regularizer.factor}
+    return {"penalty": "custom", "custom_penalty": TensorCalls(regularizer, variable.shape)}
 
 
-def _constraint(variable: Variable) -> dict[str, Any]:
+def _constraint(variable: Variable) -> Projection:
     constraint: Any = variable.constraint
-    found: dict[str, Any] = {"constraint": None, "axis": 0, "parameters": (), "custom_constraint": None}
     if constraint is None or type(constraint) is Constraint:
-        return found
+        return {}
     native = getattr(constraint, "native", None)
     axis = None if native is None else _native_axis(constraint, len(variable.shape))
     if axis is None:
-        return found | {"constraint": "custom", "custom_constraint": TensorCalls(constraint, variable.shape)}
-    return found | {"constraint": native, "axis": axis, "parameters": constraint.native_parameters}
+        return {"constraint": "custom", "custom_constraint": TensorCalls(constraint, variable.shape)}
+    return {"constraint": native, "axis": axis, "parameters": constraint.native_parameters}
 
 
 def _native_axis(constraint: Any, rank: int) -> int | None:

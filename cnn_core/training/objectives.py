@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
 from cnn_core.network.custom import CustomLossCalls
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import LossDescription, MetricDescription
 
 # Losses whose targets are laid out for them alone, or of another width than the output: no metric can read along.
 _OWN_TARGETS = frozenset({"hinge", "squared_hinge", "quantile", "gaussian_nll"})
@@ -109,7 +112,7 @@ class OutputLoss(NamedTuple):
             return np.ascontiguousarray(target, np.int32)
         return self.loss.prepare_target(target.reshape(len(target) * self.rows, -1), self.shape[-1], dtype)
 
-    def describe(self, target: Array) -> dict[str, Any]:
+    def describe(self, target: Array) -> LossDescription:
         """Return the loss as a native pass takes it."""
         columns = 1 if target.ndim == 1 or self.loss.expects_labels else target.shape[1]
         if not self.is_custom:
@@ -296,11 +299,11 @@ class Objectives:
 
     # What native code is told
 
-    def native_losses(self, targets: Sequence[Array]) -> list[dict[str, Any]]:
+    def native_losses(self, targets: Sequence[Array]) -> list[LossDescription]:
         """Describe the losses for a native pass over these laid-out targets."""
         return [each.describe(target) for each, target in zip(self.losses, targets, strict=True)]
 
-    def native_metrics(self, targets: Sequence[Array]) -> list[dict[str, Any]]:
+    def native_metrics(self, targets: Sequence[Array]) -> list[MetricDescription]:
         """Describe the metrics that native code adds up."""
         return [
             each.metric.describe(

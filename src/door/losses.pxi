@@ -49,7 +49,7 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
     loss.target_width = description["target_width"]
     loss.smoothing, loss.ignored = description["smoothing"], description["ignored"]
     loss.weight, loss.reduction = description["weight"], &reduction_rows[<int> REDUCTIONS[description["reduction"]]]
-    set_bounds(loss, description.get("clip", 0.0))
+    set_bounds(loss, description["clip"])
     fill_parameters(loss, description["parameters"])
     is_traced = "plan" in description
     if (description["custom"] is None and not is_traced) != (loss.traits.row_f32 != NULL):

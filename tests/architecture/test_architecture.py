@@ -45,6 +45,7 @@ FOREIGN = {"_replace", "_asdict", "_getframe", "_bit_generator", "_SubParsersAct
 TESTED_IN = {
     "cnn_core.commands.table_notation": "commands/test_tables.py",
     "cnn_core.commands.table_targets": "commands/test_tables.py",
+    "cnn_core.foundation.descriptions": "losses/test_losses.py",
     "cnn_core.foundation.domains": "training/test_objectives.py",
     "cnn_core.foundation.figures": "callbacks/test_history.py",
     "cnn_core.foundation.left_out": "architecture/test_keras_surface.py",

@@ -469,7 +469,7 @@ def test_what_the_core_is_told():
     assert told == {
         "kind": "sparse_categorical_crossentropy", "from_logits": True, "smoothing": 0.0, "ignored": 2.0,
         "parameters": (), "output": 1, "has_labels": True, "target_width": 1, "weight": 0.5,
-        "reduction": "sum_over_batch_size", "custom": None,
+        "reduction": "sum_over_batch_size", "custom": None, "clip": 0.0,
     }  # fmt: skip
     told = losses.BinaryFocalCrossentropy(True, 0.4, 1.5, label_smoothing=0.1, reduction="mean").describe(3)
     assert (told["smoothing"], told["parameters"], told["reduction"]) == (0.1, (1.0, 0.4, 1.5), "sum_over_batch_size")

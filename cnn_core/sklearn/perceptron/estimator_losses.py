@@ -69,13 +69,13 @@ def log_loss(out_activation: str, width: int, dtype: np.dtype[Any]) -> Objective
     >>> log_loss("softmax", 3, np.dtype("float64")).description["kind"]
     'sparse_categorical_crossentropy'
     """
-    clip = {"clip": float(np.finfo(dtype).eps)}
+    clip = float(np.finfo(dtype).eps)
     if out_activation == "softmax":
-        told = description("sparse_categorical_crossentropy", 1, (0.0, np.nan), has_labels=True)
-        return Objective(told | clip, takes_labels=True)
+        told = description("sparse_categorical_crossentropy", 1, (0.0, np.nan), has_labels=True, clip=clip)
+        return Objective(told, takes_labels=True)
     # The native loss is a mean over the outputs.
-    told = description("binary_crossentropy", width, (0.0, 0.0), weight=width)
-    return Objective(told | clip, factor=width)
+    told = description("binary_crossentropy", width, (0.0, 0.0), weight=width, clip=clip)
+    return Objective(told, factor=width)
 
 
 def regression_loss(loss: Any, width: int) -> Objective:

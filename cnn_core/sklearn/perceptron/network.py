@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.data.rows import SparseRows
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_zeros
-from cnn_core.network.native import bound_network, optimizer_over
+from cnn_core.network.native import ParameterGroup, bound_network, optimizer_over
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import TensorRule
 
 # Of batch normalization: an estimator makes some hundred steps, in which Keras's 0.99 would hardly forget the start.
 MOMENTUM = 0.9
@@ -184,17 +188,21 @@ class DenseNetwork:
         ours, theirs = [*self.weights], [*weights]
         return len(ours) == len(theirs) and all(our is their for our, their in zip(ours, theirs, strict=True))
 
-    def optimizer(self, rule: str, numbers: Sequence[float], slots: list[Array], alpha: float, clipnorm: float) -> Any:
+    def optimizer(
+        self, rule: str, numbers: Sequence[float], slots: list[Array], alpha: float, clipnorm: float
+    ) -> _core.Optimizer:
         """Build the native optimizer; the penalty ``alpha / 2 sum w^2`` counts once a batch, over its samples."""
         # Gaps hold zeros, so that all kernels together are one range with one penalty.
-        penalty = {"offset": 0, "n_rows": self.coefs_end, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": alpha / 2}
+        penalty: TensorRule = {
+            "offset": 0, "n_rows": self.coefs_end, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": alpha / 2,
+        }  # fmt: skip
         return optimizer_over(
             self.trained,
             self.gradients,
             rule=rule,
             numbers=numbers,
             slots=slots,
-            groups=[(0, self.trained.size, 1.0, 1.0, False)],
+            groups=[ParameterGroup(0, self.trained.size)],
             rules=[penalty] if alpha else [],
             tensors=self.trained_ranges,
             clip_norm=clipnorm,

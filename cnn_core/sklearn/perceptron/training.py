@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import Domain
 from cnn_core.network.native import Status, native_pass, run_slices, run_whole
 from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import LossDescription
 
 EVALUATION_ROWS = 4096
 
@@ -68,16 +71,16 @@ class Objective:
         The targets that have a meaning; None for all.
     """
 
-    description: dict[str, Any]
+    description: LossDescription
     factor: float = 1.0
     takes_labels: bool = False
     domain: Domain | None = None
 
-    def for_weights(self, weights: Array | None) -> dict[str, Any]:
+    def for_weights(self, weights: Array | None) -> LossDescription:
         """Return the description, averaging over the weights if there are any."""
         if weights is None or self.description["reduction"] == "sum":
             return self.description
-        return self.description | {"reduction": "mean_with_sample_weight"}
+        return {**self.description, "reduction": "mean_with_sample_weight"}
 
 
 @dataclass
@@ -253,7 +256,7 @@ class EpochRunner:
         self.network.values.fill(np.nan)
 
 
-def pass_over(network: DenseNetwork, rows: Rows, objective: Objective, batch_size: int, **more: Any) -> Any:
+def pass_over(network: DenseNetwork, rows: Rows, objective: Objective, batch_size: int, **more: Any) -> _core.Pass:
     """Return a native pass over the rows; see `cnn_core.network.native.native_pass`."""
     return native_pass(
         network.native,
