@@ -82,3 +82,10 @@ static const double TAIL_DENOMINATOR_f64[] = {1.0,
                                               0.00026772875802630978018,
                                               0.00001748833413563791885,
                                               5.6202504745293307501e-7};
+
+/* erf(x) / x in x^2 on |x| <= 1/2: 2^-29.5 and 2^-57.8. */
+static const float ERF_POLYNOMIAL_f32[] = {0x1.20dd74p+0f, -0x1.812732p-2f, 0x1.ce24f8p-4f, -0x1.b663c4p-6f,
+                                           0x1.3532bep-8f};
+static const double ERF_POLYNOMIAL_f64[] = {0x1.20dd750429b6dp+0,  -0x1.812746b0379b3p-2,  0x1.ce2f21a03d691p-4,
+                                            -0x1.b82ce30f1f159p-6, 0x1.565bcbf5eb4f0p-8,   -0x1.c02d4ea4eb65ep-11,
+                                            0x1.f98d959e6144ap-14, -0x1.f2229823c3e3ep-17, 0x1.8b392a5df9bc6p-20};

@@ -94,7 +94,14 @@ FUNCTION(arccosh) { return NAMED(by_lane)(a, acosh); }
 ADJOINT(arccosh) { return dy / square_root((a - 1) * (a + 1)); }
 FUNCTION(arctanh) { return NAMED(by_lane)(a, atanh); }
 ADJOINT(arctanh) { return dy / ((1 - a) * (1 + a)); }
-FUNCTION(erf) { return NAMED(by_lane)(a, erf); }
+/* 1 - 2 Q(sqrt(2) |a|) with the sign of a, and near zero, where that cancels, a polynomial. */
+FUNCTION(erf) {
+    const vector m = magnitude(a), half = broadcast((REAL)0.5), bounded = at_most(m, half);
+    vector density;
+    const vector near = a * POLYNOMIAL(bounded * bounded, ERF_POLYNOMIAL);
+    const vector far = 1 - 2 * NAMED(normal_tail)((REAL)1.4142135623730950488 * m, &density);
+    return select(greater(m, half), with_sign_of(far, a), near);
+}
 ADJOINT(erf) { return (REAL)1.1283791670955125739 * dy * NAMED(exponential)(-a * a); }
 
 FUNCTION(floor) { return NAMED(by_lane)(a, floor); }

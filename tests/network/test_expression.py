@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import numpy as np
 import pytest
@@ -50,6 +51,23 @@ def test_functions_of_what_is_no_plain_number(name: str, dtype: str):
     with np.errstate(all="ignore"):
         expected = np.asarray(FUNCTIONS[name].function(*inputs), np.float64)
     np.testing.assert_allclose(y, expected, rtol=tolerances.kernel(dtype), atol=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["erf", "expm1", "log1p", "log", "exp", "rsqrt"])
+def test_functions_are_right_to_four_units_in_the_last_place(name: str, dtype: str):
+    """Near zero too, where a formula that cancels would show."""
+    generator = np.random.default_rng(7)
+    x = np.concatenate(
+        [generator.uniform(0, 5, 4000), generator.uniform(0.4, 0.6, 4000), 10.0 ** generator.uniform(-20, 0, 4000)]
+    )
+    if FUNCTIONS[name].domains[0][0] == -3:
+        x = np.concatenate([x, -x])
+    x = x.astype(dtype)
+    exact = {"erf": math.erf, "expm1": math.expm1, "log1p": math.log1p, "log": math.log, "exp": math.exp}
+    expected = np.array([exact.get(name, lambda each: each**-0.5)(float(each)) for each in x])
+    y = alone(name, x.shape, dtype, n=1).forward([x.reshape(1, -1)])[0]
+    assert (np.abs(y - expected) <= 4 * np.spacing(np.abs(expected).astype(dtype)).astype(np.float64)).all()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
