@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import cnn_core.foundation.foreign_files as foreign_files
 import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
@@ -29,7 +30,6 @@ from cnn_core.foundation.serialization import (
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
 from cnn_core.network.graph import check_number_of_calls
-from cnn_core.network.parameters import adopt_state
 from cnn_core.network.variables import Variable
 from cnn_core.training.compile_arguments import (
     KINDS,
@@ -83,7 +83,9 @@ def save_model(
     ----------
     model : Model
     filepath : str or path-like
-        ".safetensors" says what it is; ".keras" passes for the sake of old scripts; names of other formats do not.
+        ".safetensors" says what it is. A name that ends in ".keras" gives a file of Keras, which `load_model` and
+        Keras read, without the state of random numbers; what Keras has no counterpart of is refused: see
+        `interop.to_keras`. Names of other formats are refused.
     overwrite : bool, default True
     include_optimizer : bool, default True
     metadata : mapping of str to str, default None
@@ -102,6 +104,9 @@ def save_model(
     _require_built(model, "save")
     own = _checked_metadata(model.metadata) | _checked_metadata(metadata)
     _check_overwrite(filepath, overwrite)
+    if _is_for_keras(filepath, foreign_files.KERAS_MODEL):
+        model_file.write_bytes(filepath, _as_in_keras(model, own, include_optimizer))
+        return
     tensors = _weights_by_name(model)
     texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
     if model.compiled:
@@ -114,6 +119,23 @@ def save_model(
             tensors |= _state_by_name(model)
         texts[_TRAINING] = _written(training)
     model_file.write(filepath, tensors, texts)
+
+
+def _is_for_keras(filepath: Any, ending: str) -> bool:
+    """Whether a file is to be one of Keras, by its name; names of other formats are refused."""
+    if not isinstance(filepath, (str, os.PathLike)):
+        return False
+    foreign_files.check_name(filepath, but=ending)
+    return foreign_files.has_ending(filepath, ending)
+
+
+def _as_in_keras(model: Any, texts: Mapping[str, str], include_optimizer: bool) -> bytes:
+    import cnn_core.interop.keras_writer as keras_writer
+
+    try:
+        return keras_writer.archive_of(model, texts, with_state=include_optimizer)
+    except ValueError as error:
+        raise ValueError(f"{error}. A file that ends in '.safetensors' holds every model") from None
 
 
 def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
@@ -181,15 +203,11 @@ def _written(config: Any, n_tensors: int | None = None) -> str:
 
 def _state_by_name(model: Any) -> dict[str, Array]:
     """Cut the optimizer's state up by variable, so that it does not depend on how parameters are laid out."""
-    optimizer, parameters = model.optimizer, model._bind()
-    if not optimizer.state:
-        return {}
-    adopt_state(optimizer, parameters)
-    names = _names(parameters.variables)
+    names = _names(model.trainable_variables)
     return {
         f"{_STATE}{slot}/{name}": part
-        for slot, vector in optimizer.state.items()
-        for name, part in zip(names, parameters.split(vector), strict=True)
+        for slot, parts in model.optimizer_state().items()
+        for name, part in zip(names, parts, strict=True)
     }
 
 
@@ -326,6 +344,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     ----------
     model : Model
     filepath : str or path-like
+        A name that ends in ".weights.h5" gives a file of Keras, all others one of ours.
     overwrite : bool, default True
 
     Raises
@@ -333,10 +352,15 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
     FileExistsError
         If the file exists and `overwrite` is False.
     ValueError
-        If the model has not been built yet.
+        If the model has not been built yet, or `filepath` ends as files of other formats do.
     """
     _require_built(model, "save_weights")
     _check_overwrite(filepath, overwrite)
+    if _is_for_keras(filepath, foreign_files.KERAS_WEIGHTS):
+        import cnn_core.interop.keras_writer as keras_writer
+
+        model_file.write_bytes(filepath, keras_writer.weights_of(model))
+        return
     model_file.write(filepath, _weights_by_name(model))
 
 

@@ -50,7 +50,8 @@ class ModelCheckpoint(MonitorCallback):
     ----------
     filepath : path
         May hold "{epoch}", "{batch}" (both counted from 1 here) and the names in the logs, with formats:
-        "model-{epoch:02d}-{val_loss:.2f}.keras". Missing directories are made.
+        "model-{epoch:02d}-{val_loss:.2f}.keras". Missing directories are made. ".keras", for weights ".weights.h5",
+        gives files of Keras: see `saving.save_model`.
     monitor : str, default "val_loss"
     verbose : int, default 0
         1 tells about every saving.
@@ -94,10 +95,11 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = validation.path(filepath, "filepath")
-        foreign_files.check_name(self.filepath)
         self.verbose = validation.one_of(verbose, "verbose", (0, 1, 2, False, True))
         self.save_best_only = validation.boolean(save_best_only, "save_best_only")
         self.save_weights_only = validation.boolean(save_weights_only, "save_weights_only")
+        keras_ending = foreign_files.KERAS_WEIGHTS if self.save_weights_only else foreign_files.KERAS_MODEL
+        foreign_files.check_name(self.filepath, but=keras_ending)
         self.save_freq = save_freq
         self._counter = _BatchCounter(save_freq)
         self._current_epoch = 0

@@ -29,10 +29,10 @@ _ONNX_TAGS = b"\x12\x1a\x22\x28\x32\x3a\x42"
 # Names that promise a format of somebody else's.
 _SUFFIXES = frozenset(
     (".h5", ".hdf5", ".onnx", ".pb", ".tflite", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz",
-     ".zip", ".json", ".yaml", ".yml", ".csv", ".parquet", ".gguf", ".mat", ".gz")
+     ".zip", ".json", ".yaml", ".yml", ".csv", ".parquet", ".gguf", ".mat", ".gz", ".keras")
 )  # fmt: skip
-# Keras allows no others, so that its scripts use them; the content is ours.
-_NAMES_IN_SCRIPTS = (".keras", ".weights.h5")
+# Under these names models and weights are written as Keras writes them.
+KERAS_MODEL, KERAS_WEIGHTS = ".keras", ".weights.h5"
 
 
 def recognised(head: bytes) -> str | None:
@@ -88,16 +88,27 @@ def _archive(head: bytes) -> tuple[str, str]:
     return "a zip archive", "Unpack it first"
 
 
-def check_name(path: str | os.PathLike[str], name: str = "filepath") -> None:
-    """Refuse to give a model file the name of another format.
+def has_ending(path: str | os.PathLike[str], ending: str) -> bool:
+    """Whether a path has an ending, in capitals or not.
 
-    ".keras" and ".weights.h5" pass, for the sake of scripts written for Keras.
+    Examples
+    --------
+    >>> has_ending("Best.Keras", KERAS_MODEL), has_ending("best", KERAS_MODEL)
+    (True, False)
+    """
+    return os.fspath(path).lower().endswith(ending)
+
+
+def check_name(path: str | os.PathLike[str], name: str = "filepath", but: str | None = None) -> None:
+    """Refuse to give a model file the name of another format.
 
     Parameters
     ----------
     path : str or path-like
     name : str, default "filepath"
         The argument's name.
+    but : str, default None
+        An ending that passes, because the file is written in its format.
 
     Raises
     ------
@@ -107,6 +118,7 @@ def check_name(path: str | os.PathLike[str], name: str = "filepath") -> None:
     Examples
     --------
     >>> check_name("model.safetensors")
+    >>> check_name("model.keras", but=KERAS_MODEL)
     >>> check_name("model.onnx")
     Traceback (most recent call last):
         ...
@@ -115,8 +127,9 @@ def check_name(path: str | os.PathLike[str], name: str = "filepath") -> None:
     """
     text = os.fspath(path)
     suffix = os.path.splitext(text)[1].lower()  # noqa: PTH122 - the package's import does not wait for pathlib
-    if suffix in _SUFFIXES and not text.lower().endswith(_NAMES_IN_SCRIPTS):
+    if suffix in _SUFFIXES and not (but is not None and has_ending(text, but)):
+        others = "" if but is None else f" or {but!r}"
         raise ValueError(
-            f"`{name}` must not end in {suffix!r}, because a model file is safetensors: use the ending '.safetensors'. "
-            f"Received: {name}={text!r}"
+            f"`{name}` must not end in {suffix!r}, because a model file is safetensors: use the ending '.safetensors'"
+            f"{others}. Received: {name}={text!r}"
         )

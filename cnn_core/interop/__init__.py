@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnn_core.interop.c_writer import to_c
     from cnn_core.interop.keras_files import from_keras
+    from cnn_core.interop.keras_writer import to_keras
     from cnn_core.interop.onnx_reader import from_onnx
     from cnn_core.interop.onnx_writer import to_onnx
     from cnn_core.interop.sklearn_perceptrons import from_sklearn, to_sklearn
@@ -22,6 +23,7 @@ __all__ = [
     "from_torch",
     "load_torch_state_dict",
     "to_c",
+    "to_keras",
     "to_onnx",
     "to_sklearn",
     "to_torch",
@@ -34,6 +36,7 @@ _HOMES = {
     "from_torch": "torch_reader",
     "load_torch_state_dict": "torch_weights",
     "to_c": "c_writer",
+    "to_keras": "keras_writer",
     "to_onnx": "onnx_writer",
     "to_sklearn": "sklearn_perceptrons",
     "to_torch": "torch_writer",

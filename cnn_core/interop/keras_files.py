@@ -29,7 +29,6 @@ from cnn_core.training.compile_arguments import compile_as_in_keras
 from cnn_core.training.trainer import Trainer
 
 _ZIP = b"PK\x03\x04"
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _EXPANSION = 10  # times its size in the archive: Keras compresses nothing, and weights compress badly
 _ROOM = 1 << 20  # bytes that a member may have whatever its size in the archive
 
@@ -50,6 +49,8 @@ class _Source(NamedTuple):
         Whether they are laid out as in .h5.
     config, training : str or None
         The model and the arguments of `compile`, as JSON; in an archive the former includes the latter.
+    metadata : str or None
+        Of an archive, as JSON.
     """
 
     group: Group
@@ -57,6 +58,7 @@ class _Source(NamedTuple):
     before_keras_3: bool
     config: str | None
     training: str | None
+    metadata: str | None = None
 
 
 @knows_its_arguments
@@ -112,6 +114,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         parts = parts_of(model, config)
         for place, value in _read(source, parts, skip_mismatch=False):
             place.variable.array[...] = value
+        model.metadata.update(_texts(source))
         written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
         if compile and written and written.get("optimizer", written.get("optimizer_config")):
             compile_as_in_keras(model, keras_training.modern(written))
@@ -163,6 +166,14 @@ def _native(array: Array) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def _texts(source: _Source) -> dict[str, str]:
+    """Return the texts that `to_keras` sent along."""
+    texts = model_header.parse(source.metadata).get("texts", {}) if source.metadata is not None else {}
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError(f"its 'texts' must map names to texts. Received: {validation.show(texts)}")
+    return texts
+
+
 def _restore(model: Any, source: _Source, parts: tuple[Part, ...]) -> None:
     """Hand the optimizer what the file has of its state, if anything."""
     if source.before_keras_3:
@@ -185,29 +196,29 @@ def _opened(filepath: Any) -> _Source:
     is_path = isinstance(filepath, (str, os.PathLike))
     with open(filepath, "rb") if is_path else nullcontext(filepath) as file:  # noqa: PTH123 - as all other files
         data = file.read()
-    if not data.startswith(_ZIP):
-        return _source(hdf5.root_of(data), None)
-    config, weights = _unpacked(data)
-    return _source(hdf5.root_of(weights), config)
+    return _from_archive(data) if data.startswith(_ZIP) else _from_hdf5(hdf5.root_of(data))
 
 
-def _source(group: Group, config: str | None) -> _Source:
+def _from_hdf5(group: Group) -> _Source:
     described, training = group.text("model_config"), group.text("training_config")
     weights = group.group("model_weights") if described is not None else group
-    if config is not None or weights is None or not weights.texts("layer_names"):
-        return _Source(group, group, False, config, None)
+    if weights is None or not weights.texts("layer_names"):
+        return _Source(group, group, False, None, None)
     return _Source(group, weights, True, described, training)
 
 
-def _unpacked(data: bytes) -> tuple[str, bytes]:
-    """Return the configuration and the weights of an archive; whatever else is in it stays there."""
+def _from_archive(data: bytes) -> _Source:
+    """Take three members of an archive; whatever else is in it stays there."""
     most = _EXPANSION * len(data) + _ROOM
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            config = _member(archive, _CONFIG, min(model_file.MAX_HEADER, most))
-            return config.decode(), _member(archive, _WEIGHTS, most)
+            config = _member(archive, "config.json", min(model_file.MAX_HEADER, most)).decode()
+            metadata = _member(archive, "metadata.json", min(model_file.MAX_HEADER, most)).decode()
+            weights = _member(archive, "model.weights.h5", most)
     except _DAMAGES as error:
         raise ValueError(f"its archive is damaged: {error}") from None
+    group = hdf5.root_of(weights)
+    return _Source(group, group, False, config, None, metadata)
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cnn_core.foundation.structures import sorted_keys
+from cnn_core.foundation.structures import flatten, sorted_keys
 
 Reference = tuple[str, int, int]
 
@@ -60,8 +60,16 @@ def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
         "layers": layers,
         "calls": calls,
         "input_structure": _numbered(_unwrapped(config["input_layers"], layers), number),
-        "output_structure": _numbered(_unwrapped(config["output_layers"], layers), number),
+        "output_structure": _numbered(_unwrapped(config["output_layers"], layers), _as_outputs(number, layers)),
     }
+
+
+def _as_outputs(number: Mapping[Reference, int], layers: Sequence[Mapping[str, Any]]) -> dict[Reference, int]:
+    """Return the numbers of symbols by their names among outputs, where Keras 3 counts calls of models from 1."""
+    from_1 = (
+        set() if _is_of_keras_2(layers) else {layer["name"] for layer in layers if is_keras_functional(layer["config"])}
+    )
+    return {(name, call + (name in from_1), output): at for (name, call, output), at in number.items()}
 
 
 def _is_of_keras_2(layers: Sequence[Mapping[str, Any]]) -> bool:
@@ -116,9 +124,10 @@ def _calls(layers: Sequence[Mapping[str, Any]]) -> Iterator[_Call]:
 
 
 def _training(arguments: dict[str, Any], layer: str) -> bool | None:
-    """Return the one argument of a call that is known here; others must be None."""
+    """Return the one argument of a call that is known here; others must be None, or None for each input."""
     training: bool | None = arguments.pop("training", None)
-    if (others := {name: value for name, value in arguments.items() if value is not None}) != {}:
+    others = {name: value for name, value in arguments.items() if any(part is not None for part in flatten(value))}
+    if others:
         raise ValueError(f"A call of {layer!r} must have no argument but `training`. Received: {others}")
     return training
 

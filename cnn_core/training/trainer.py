@@ -19,6 +19,7 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.data.rows import ROWS_AT_A_TIME
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.network.parameters import adopt_state
 from cnn_core.training.arguments import (
     checked_batch_size,
     checked_steps,
@@ -342,6 +343,14 @@ class Trainer(Compiled):
         if self._totals is not None:
             state["totals"] = self._totals.state()
         return state if self.optimizer is None else {**state, "optimizer": self.optimizer.training_state()}
+
+    def optimizer_state(self) -> dict[str, list[Array]]:
+        """Return of every vector of the optimizer's state the part of each trainable variable; {} before a training."""
+        if self.optimizer is None or not self.optimizer.state:
+            return {}
+        parameters = self._bind()
+        adopt_state(self.optimizer, parameters)
+        return {slot: parameters.split(vector) for slot, vector in self.optimizer.state.items()}
 
     def restore_training_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `training_state` returned.
