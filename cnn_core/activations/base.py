@@ -121,6 +121,10 @@ class Activation(KnowsItsArguments):
         assert self.native is not None  # a custom activation computes by itself
         return _core.activation_forward(self.native, z, self.parameters)
 
+    def output_shape(self, shape: Any) -> Any:
+        """Return the shape of `g(z)` for z of a shape; most keep it."""
+        return shape
+
     def derivative(self, z: Any, a: Array | None = None) -> Array:
         """Compute `g'(z)` element by element.
 

@@ -163,19 +163,26 @@ class GLU(RowActivation):
 
     def forward(self, z: Array) -> Array:
         """Compute `a = u sigmoid(v)` along the axis."""
-        self._check_even(z)
+        self.output_shape(z.shape)
         return super().forward(z)
 
     def backward(self, da: Any, z: Any) -> Array:
         """Compute `dJ/dz` for both halves."""
-        self._check_even(as_float(z, "z"))
+        self.output_shape(np.shape(z))
         return super().backward(da, z)
 
-    def _check_even(self, z: Array) -> None:
-        if -z.ndim <= self.axis < z.ndim and z.shape[self.axis] % 2:
-            raise ValueError(
-                f"glu halves its axis, whose size must be even. Received: axis={self.axis}, shape {z.shape}"
-            )
+    def output_shape(self, shape: Any) -> Any:
+        """Return the shape with half the axis; refuse one of odd size."""
+        if not -len(shape) <= self.axis < len(shape):
+            return shape  # refused for its rank
+        sizes = list(shape)
+        if sizes[self.axis] is not None:
+            if sizes[self.axis] % 2:
+                raise ValueError(
+                    f"glu halves its axis, whose size must be even. Received: axis={self.axis}, shape {shape}"
+                )
+            sizes[self.axis] //= 2
+        return tuple(sizes)
 
     def _backward(self, da: Array, z: Array) -> Array:
         u, v = np.split(z, 2, axis=-1)

@@ -10,7 +10,7 @@ import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
-from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
+from cnn_core.layers.axes import activated, axes_of_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
 
@@ -21,12 +21,13 @@ class ActivationLayer(Layer):
     activation: activations.Activation
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        if self.activation.native == "glu":
-            return (*input_shape[:-1], input_shape[-1] // 2)
-        return input_shape
+        return self.activation.output_shape(input_shape)
+
+    def check_inputs(self, shapes: Any) -> None:
+        axes_of_rows(self.activation, shapes, self.name)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        return [plan.add_activation(inputs[0], self.activation, self.name)]
+        return [activated(plan, inputs[0], self.activation, self.name)]
 
 
 @registry.register()

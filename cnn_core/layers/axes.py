@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.activations import Activation
 from cnn_core.network.plan import NetworkPlan
 
 
@@ -62,8 +63,38 @@ def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "ax
     return tuple(each - 1 for each in found)
 
 
+def activated(plan: NetworkPlan, source: int, activation: Activation, layer: str) -> int:
+    """Add an activation, whose rows may lie along any axes, as an operation of its own; return its buffer."""
+    axes = axes_of_rows(activation, (None, *plan.shapes[source]), layer)
+    if axes is None:
+        return plan.add_activation(source, on_rows(activation, (None, *plan.shapes[source])), layer)
+    along = type(activation)()
+    return over_axes(plan, source, axes, layer, lambda rows: plan.add_activation(rows, along, layer))
+
+
+def on_rows(activation: Activation, shape: Sequence[Any]) -> Activation:
+    """Return the activation of the last axis that native code knows, where a row-wise one names just that by number."""
+    names_last = activation.row_wise and activation.axis in (len(shape) - 1, (len(shape) - 1,), (-1,))
+    return type(activation)() if names_last else activation
+
+
+def axes_of_rows(activation: Activation, shape: Sequence[Any], layer: str) -> tuple[int, ...] | None:
+    """Return the axes of a sample along which a row-wise activation goes; None where it is the last, or elementwise.
+
+    Examples
+    --------
+    >>> from cnn_core.activations import Softmax, relu
+    >>> axes_of_rows(Softmax(axis=1), (None, 4, 3), "softmax"), axes_of_rows(Softmax(axis=2), (None, 4, 3), "softmax")
+    ((0,), None)
+    >>> axes_of_rows(relu, (None, 4, 3), "relu")
+    """
+    if not activation.row_wise or on_rows(activation, shape).native is not None:
+        return None
+    return sample_axes(activation.axis, shape, layer)
+
+
 def over_axes(plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, apply: Callable[[int], int]) -> int:
-    """Let an operation that works on rows, and keeps their shape, work on any axes of a sample.
+    """Let an operation that works on rows work on any axes of a sample.
 
     Parameters
     ----------
@@ -79,12 +110,14 @@ def over_axes(plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, a
     Returns
     -------
     int
-        A buffer of the source's shape.
+        A buffer of the source's shape; along a single axis it may be of another size.
     """
     shape = plan.shapes[source]
     others = [axis for axis in range(len(shape)) if axis not in axes]
     order = [*others, *axes]
     moved = plan.add_permutation(source, order, layer)
     rows = plan.add_reshaping(moved, (*(shape[axis] for axis in others), math.prod(shape[a] for a in axes)), layer)
-    result = plan.add_reshaping(apply(rows), plan.shapes[moved], layer)
+    applied = apply(rows)
+    back = plan.shapes[moved] if plan.shapes[applied] == plan.shapes[rows] else plan.shapes[applied]
+    result = plan.add_reshaping(applied, back, layer)
     return plan.add_permutation(result, [order.index(axis) for axis in range(len(shape))], layer)

@@ -10,6 +10,7 @@ import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
+from cnn_core.layers.axes import activated, axes_of_rows, on_rows
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.network.plan import NetworkPlan
 
@@ -93,6 +94,7 @@ class Dense(Layer):
     def check_inputs(self, shapes: Any) -> None:
         if len(shapes) < 2:
             raise ValueError(f"{self.name!r} needs an input of shape (n, features). Received: shape={shapes}")
+        axes_of_rows(self.activation, (*shapes[:-1], self.units), self.name)
         if self.built and shapes[-1] != self.kernel.shape[0]:
             raise ValueError(
                 f"{self.name!r} has a kernel of shape {self.kernel.shape}; its input has {shapes[-1]} features. "
@@ -121,12 +123,16 @@ class Dense(Layer):
         self.built = True
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[:-1], self.units // 2 if self.activation.native == "glu" else self.units)
+        return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shape = (*plan.shapes[inputs[0]][:-1], self.units)
         variables = [self.kernel, self.bias]
-        return [plan.add("dense", inputs, shape, layer=self.name, variables=variables, activation=self.activation)]
+        activation = on_rows(self.activation, (None, *shape))
+        if axes_of_rows(activation, (None, *shape), self.name) is None:
+            return [plan.add("dense", inputs, shape, layer=self.name, variables=variables, activation=activation)]
+        sums = plan.add("dense", inputs, shape, layer=self.name, variables=variables)
+        return [activated(plan, sums, activation, self.name)]
 
 
 def _multiplier(value: float, name: str) -> float:
