@@ -214,7 +214,7 @@ def _run(model: Trainer, x: Any, y: Any, sample_weight: Any, purpose: str, *, in
             targets=targets,
             weights=data.weights,
             batch_size=max(data.n, 1),
-            losses=objectives.native_losses(targets),
+            losses=objectives.describe_losses(targets),
             optimizer=native_optimizer(parameters, None, penalties=penalties),
             mode="tracing",
             input_gradients=inputs,

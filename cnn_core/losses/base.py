@@ -231,6 +231,12 @@ class Loss(KnowsItsArguments):
         y_true, y_pred = same_rank(as_float(y_true, "y_true", y_pred.dtype), y_pred)
         return y_true, y_pred
 
+    @property
+    def keeps_layout(self) -> bool:
+        """Whether `prepare_target` leaves targets of the prediction's shape and type, and labels, as they are."""
+        cls = type(self)
+        return cls.prepare_target is Loss.prepare_target and cls._fit_width is Loss._fit_width
+
     def prepare_target(self, y_true: Array, width: int, dtype: Any) -> Array:
         """Lay targets out as the core reads them, and check that they fit an output layer of `width` units.
 

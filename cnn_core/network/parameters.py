@@ -56,9 +56,11 @@ class ParameterVector:
             id(variable): view for variable, view in zip(variables, self.split(self.gradients), strict=True)
         }
         self._nadam_reached = (0, 1.0)
-        # By `native_optimizer`: native objects that add penalties at most; what the other depends on, and itself.
-        self.kept_penalties: dict[bool, _core.Optimizer] = {}
-        self.kept_native: tuple[tuple[object, ...], _core.Optimizer] | None = None
+        # By `native_optimizer`: native objects, each with what it depends on; those that add penalties at most, by
+        # whether they do. As long as the last is as it was seen, nothing else need be looked at.
+        self.kept_penalties: dict[bool, tuple[object, _core.Optimizer]] = {}
+        self.kept_native: tuple[object, _core.Optimizer] | None = None
+        self.seen_by_native: tuple[object, ...] | None = None
         self.reclaim()
 
     def reclaim(self) -> None:
@@ -111,6 +113,10 @@ class ParameterVector:
             else:
                 groups.append(ParameterGroup(offset, variable.size, *settings))
         return groups
+
+    def regulated(self) -> list[tuple[object, object]]:
+        """Return the penalty and the constraint of every variable."""
+        return [(variable.regularizer, variable.constraint) for variable in self.variables]
 
     def rules(self) -> list[TensorRule]:
         """Return what only some variables have: penalties and constraints."""
@@ -199,35 +205,46 @@ def native_optimizer(
         If the optimizer's state belongs to other parameters.
     """
     if optimizer is None:
-        if penalties not in parameters.kept_penalties:
-            rules, vectors = parameters.rules() if penalties else [], (parameters.values, parameters.gradients)
-            parameters.kept_penalties[penalties] = optimizer_over(*vectors, rules=rules)
-        return parameters.kept_penalties[penalties]
+        regulated, kept = parameters.regulated(), parameters.kept_penalties.get(penalties)
+        if kept is None or kept[0] != regulated:
+            rules = parameters.rules() if penalties else []
+            kept = regulated, optimizer_over(parameters.values, parameters.gradients, rules=rules)
+            parameters.kept_penalties[penalties] = kept
+        return kept[1]
+    state = optimizer.state
+    # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
+    seen = (optimizer, optimizer.changes, Variable.changes, *map(id, state.values()))
+    if seen != parameters.seen_by_native:
+        parameters.kept_native = _stepping(parameters, optimizer)
+        parameters.seen_by_native = (*seen[:3], *map(id, state.values()))
+    assert parameters.kept_native is not None
+    native = parameters.kept_native[1]
+    if optimizer.native == "nadam":
+        native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], optimizer.iterations)
+    return native
+
+
+def _stepping(parameters: ParameterVector, optimizer: Optimizer) -> tuple[object, _core.Optimizer]:
+    """Return what a native optimizer depends on, and itself: the one that is kept, if that is all the same."""
+    adopt_state(optimizer, parameters)
     name, hyperparameters = optimizer.rule()
     tail, state, groups = _tail(optimizer), optimizer.state, parameters.groups(optimizer)
-    # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
-    depends_on: tuple[object, ...] = (optimizer, name, hyperparameters, tail, groups, list(map(id, state.values())))
-    if parameters.kept_native is None or parameters.kept_native[0] != depends_on:
-        adopt_state(optimizer, parameters)
-        depends_on = (*depends_on[:-1], list(map(id, state.values())))
-        native = optimizer_over(
-            parameters.values,
-            parameters.gradients,
-            rule=name,
-            numbers=hyperparameters,
-            slots=[state[slot] for slot, _ in optimizer.slots()],
-            groups=groups,
-            rules=parameters.rules(),
-            tensors=parameters.ranges(),
-            average=state["average"] if optimizer.use_ema else None,
-            accumulator=state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
-            **tail,
-        )
-        parameters.kept_native = depends_on, native
-    native = parameters.kept_native[1]
-    if name == "nadam":
-        native.nadam_product = parameters.nadam_product(hyperparameters[0], optimizer.iterations)
-    return native
+    depends_on = (optimizer, name, hyperparameters, tail, groups, parameters.regulated(), list(map(id, state.values())))
+    if parameters.kept_native is not None and parameters.kept_native[0] == depends_on:
+        return parameters.kept_native
+    return depends_on, optimizer_over(
+        parameters.values,
+        parameters.gradients,
+        rule=name,
+        numbers=hyperparameters,
+        slots=[state[slot] for slot, _ in optimizer.slots()],
+        groups=groups,
+        rules=parameters.rules(),
+        tensors=parameters.ranges(),
+        average=state["average"] if optimizer.use_ema else None,
+        accumulator=state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
+        **tail,
+    )
 
 
 def _tail(optimizer: Optimizer) -> OptimizerTail:

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from cnn_core.regularizers import Regularizer
 
 
+class _Setting:
+    """An attribute of a variable on which native optimizers depend: setting it counts as a change."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, variable: Variable | None, owner: type | None = None) -> Any:
+        return self if variable is None else vars(variable)[self._name]
+
+    def __set__(self, variable: Variable, value: Any) -> None:
+        vars(variable)[self._name] = value
+        Variable.note_change()
+
+
 # What `moves` and `changes` are set to: drawn in one step, so that two threads never draw the same number.
 _numbers = itertools.count(1)
 
@@ -52,8 +66,15 @@ class Variable(CopiedWhole):
     """
 
     moves: ClassVar[int] = 0
-    # Another number whenever a variable or a layer begins or ceases to be trained: who keeps lists of them looks here.
+    # Another number whenever a variable or a layer begins or ceases to be trained, or is trained in another way: lists
+    # and native objects that depend on it are kept as long as it stays.
     changes: ClassVar[int] = 0
+
+    regularizer = _Setting()
+    constraint = _Setting()
+    learning_rate_multiplier = _Setting()
+    epsilon_multiplier = _Setting()
+    decay_multiplier = _Setting()
 
     def __init__(
         self,
@@ -71,14 +92,14 @@ class Variable(CopiedWhole):
         self.name = name
         self.path = path
         self._trainable = trainable
-        Variable.note_change()
-        self.regularizer = regularizer
-        self.constraint = constraint
-        self.learning_rate_multiplier = validation.number(
-            learning_rate_multiplier, "learning_rate_multiplier", minimum=0
+        vars(self).update(
+            regularizer=regularizer,
+            constraint=constraint,
+            learning_rate_multiplier=validation.number(learning_rate_multiplier, "learning_rate_multiplier", minimum=0),
+            epsilon_multiplier=validation.positive_number(epsilon_multiplier, "epsilon_multiplier"),
+            decay_multiplier=validation.number(decay_multiplier, "decay_multiplier", minimum=0),
         )
-        self.epsilon_multiplier = validation.positive_number(epsilon_multiplier, "epsilon_multiplier")
-        self.decay_multiplier = validation.number(decay_multiplier, "decay_multiplier", minimum=0)
+        Variable.note_change()
 
     @staticmethod
     def note_change() -> None:

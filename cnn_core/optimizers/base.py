@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +26,9 @@ LearningRate: TypeAlias = float | LearningRateSchedule | Callable[[], float] | M
 Slots: TypeAlias = tuple[tuple[str, float], ...]
 Rule: TypeAlias = tuple[str, tuple[float, ...]]
 registry = Registry("optimizer")
+# What `changes` is set to, and the attributes whose changes it leaves alone: native code is given them with every run.
+_numbers = itertools.count(1)
+_GIVEN_TO_EVERY_RUN = frozenset({"batches_seen", "_learning_rate"})
 # Makes `import cnn_core.optimizers.schedules` and `from cnn_core.optimizers.schedules import ...` work as in Keras,
 # although optimizers is a module and no package.
 sys.modules[f"{__name__}.schedules"] = schedules
@@ -104,6 +108,8 @@ class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     Attributes
     ----------
+    changes : int
+        Another number whenever a setting has been set.
     batches_seen : int
         Gradients received so far; what a schedule is asked with.
     state : dict of str to numpy.ndarray
@@ -115,6 +121,7 @@ class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     owner = "optimizers.Optimizer"
     instead = "A learning rate of your own is a function or a schedule; a callback may change weights between batches"
     _hyperparameters: ClassVar[tuple[str, ...]] = ()
+    changes: int
 
     __signature__ = _Signature()
 
@@ -165,6 +172,12 @@ class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         self.state: dict[str, Array] = {}
         self._undecayed_paths: tuple[str, ...] = ()
         self._undecayed_patterns: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a native optimizer is kept as long as nothing but the step and the rate has changed."""
+        super().__setattr__(name, value)
+        if name not in _GIVEN_TO_EVERY_RUN:
+            vars(self)["changes"] = next(_numbers)
 
     # The learning rate and the count of steps
 

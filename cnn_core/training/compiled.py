@@ -19,7 +19,7 @@ from cnn_core.network.interface import Interface
 from cnn_core.network.parameters import ParameterVector
 from cnn_core.network.variables import Variable
 from cnn_core.training.objectives import UNSEEN, CompileArguments, Objectives
-from cnn_core.training.segments import BatchSource
+from cnn_core.training.segments import SingleBatches
 from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption
 
@@ -89,7 +89,7 @@ class Compiled:
         self._plan: NetworkPlan | None = None
         self._bound_moves = self._held_moves = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
-        self._on_batch: dict[bool, BatchSource] = {}
+        self._on_batch: dict[bool, SingleBatches] = {}
         self._readers: dict[Objectives | None, Reader] = {}
 
     def _forget_objectives(self) -> None:

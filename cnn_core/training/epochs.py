@@ -68,6 +68,24 @@ def run_epoch(
                 return
 
 
+def run_batch(model: TrainedModel, segment: Segment, training: bool) -> Totals:
+    """Run the only batch of a segment, and return what it measures.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If a loss or gradient is not finite.
+    """
+    totals = Totals(segment.objectives)
+    model._hold_variables()
+    status, _ = _run_slice(model, segment, 0, 1, training)
+    totals.add(segment.native.take_totals())
+    segment.measure(0, 1)
+    if status == Status.DIVERGED:
+        _diverged(model, segment.native.last_loss, totals, Epoch(), None, training)
+    return totals
+
+
 def run_epochs(
     model: TrainedModel,
     segment: Segment,

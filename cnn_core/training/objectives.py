@@ -91,6 +91,11 @@ class OutputLoss(NamedTuple):
         return self.loss.native is None
 
     @property
+    def takes_plain(self) -> bool:
+        """Whether targets of the output's shape, or labels, are laid out for native code as they are."""
+        return not self.is_custom and self.loss.keeps_layout and len(self.shape) == 1
+
+    @property
     def rows(self) -> int:
         """How many rows a sample has: the sizes of all axes but the last, multiplied."""
         return math.prod(self.shape[:-1])
@@ -170,6 +175,10 @@ class Objectives:
     ----------
     target_specs : list of TargetSpec
         What the targets must look like, one for each loss.
+    native_metrics, python_metrics : list of OutputMetric
+        Those that native code adds up, and those that need predictions in Python.
+    labels : list of str
+        The names of all results: the loss, each output's loss if there are several, the metrics.
     settled : bool
         Whether targets can change nothing any more.
 
@@ -201,6 +210,10 @@ class Objectives:
             for output, listed in enumerate(self._metrics_by_output(identifiers)):
                 self.metrics += [self._match_metric(each, output, shapes[output], weighted) for each in listed]
         self.metrics = _with_own_labels(self.metrics)
+        self.native_metrics = [each for each in self.metrics if each.native]
+        self.python_metrics = [each for each in self.metrics if not each.native]
+        each_loss = [each.label for each in self.losses] if len(self.losses) > 1 else []
+        self.labels = ["loss", *each_loss, *(each.label for each in self.metrics)]
         self._looked_at_plan = False
         self.target_specs = [each.target_spec(self._meanings_of(number)) for number, each in enumerate(self.losses)]
 
@@ -304,11 +317,11 @@ class Objectives:
 
     # What native code is told
 
-    def native_losses(self, targets: Sequence[Array]) -> list[LossDescription]:
+    def describe_losses(self, targets: Sequence[Array]) -> list[LossDescription]:
         """Describe the losses for a native pass over these laid-out targets."""
         return [each.describe(target) for each, target in zip(self.losses, targets, strict=True)]
 
-    def native_metrics(self, targets: Sequence[Array]) -> list[MetricDescription]:
+    def describe_metrics(self, targets: Sequence[Array]) -> list[MetricDescription]:
         """Describe the metrics that native code adds up."""
         return [
             each.metric.describe(
@@ -317,22 +330,10 @@ class Objectives:
                 each.target,
                 each.weighted,
             )
-            for each in self.metrics
-            if each.native
+            for each in self.native_metrics
         ]
 
-    @property
-    def python_metrics(self) -> list[OutputMetric]:
-        """The metrics that need predictions in Python."""
-        return [each for each in self.metrics if not each.native]
-
     # Results
-
-    @property
-    def labels(self) -> list[str]:
-        """The names of all results: the loss, each output's loss if there are several, the metrics."""
-        each_loss = [each.label for each in self.losses] if len(self.losses) > 1 else []
-        return ["loss", *each_loss, *(each.label for each in self.metrics)]
 
     def reset(self) -> None:
         """Reset every metric."""

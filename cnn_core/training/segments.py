@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,6 +84,7 @@ class Segment:
         self._dtype = model.compute_dtype
         self._measured = {each.output for each in objectives.python_metrics}
         self._kinds = [type(rows) for rows in data.inputs]
+        self._takes_plain = not objectives.python_metrics and all(each.takes_plain for each in objectives.losses)
         targets = self._take(data)
         self.native = native_pass(
             model._network(),
@@ -91,8 +92,8 @@ class Segment:
             targets=targets,
             weights=data.weights,
             batch_size=batch_size,
-            losses=objectives.native_losses(targets),
-            metrics=objectives.native_metrics(targets),
+            losses=objectives.describe_losses(targets),
+            metrics=objectives.describe_metrics(targets),
             optimizer=optimizer,
             predictions=self._predictions,
             mode="training" if training else "evaluation",
@@ -120,6 +121,13 @@ class Segment:
         self.native.feed(data.inputs, targets, data.weights, self._predictions)
         return True
 
+    def feed_plain(self, x: Any, y: Any) -> bool:
+        """Run over one batch of plain arrays from now on; False if they must be read first, and the pass fed again."""
+        if not (self._takes_plain and self.native.feed_plain(x, y)):
+            return False
+        meanings = self.objectives.target_specs[0].meanings
+        return not any(meaning.domain.violation(y, meaning.axis) for meaning in meanings)
+
     @property
     def n_batches(self) -> int:
         """How many batches the data has."""
@@ -137,7 +145,52 @@ class Segment:
                 each.metric.update_state(self._observed[each.target][chosen], predictions[rows], weight)
 
 
-class BatchSource:
+class PassKept:
+    """The native pass of a model, kept from one piece of data to the next as long as it serves.
+
+    Parameters
+    ----------
+    model : Model
+    objectives : Objectives
+    training : bool
+    """
+
+    def __init__(self, model: TrainedModel, objectives: Objectives, training: bool) -> None:
+        self._model = model
+        self._objectives = objectives
+        self._training = training
+        self._optimizer: _core.Optimizer | None = None
+        self._segment: Segment | None = None
+
+    def _look_at_optimizer(self) -> None:
+        """Begin again if the optimizer, its state or its settings are others than before."""
+        model = self._model
+        stepping = self._training and not isinstance(model.optimizer, LBFGS)
+        optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
+        if optimizer is not self._optimizer:
+            self._optimizer, self._segment = optimizer, None
+
+    def _segment_with(self, data: Dataset, batch_size: int) -> Segment:
+        """A segment with this data; the memory of the one before is used again where it fits."""
+        if self._segment is None or not self._segment.feed(data):
+            self._segment = Segment(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
+        return self._segment
+
+
+class SingleBatches(PassKept):
+    """One batch at a time, each a segment of its own: for `train_on_batch` and `test_on_batch`."""
+
+    def segment(self, x: object, y: object, sample_weight: object, class_weight: Mapping[int, float] | None) -> Segment:
+        """Return a segment with this batch. Plain arrays go straight to native code, anything else is read first."""
+        self._look_at_optimizer()
+        segment = self._segment
+        if segment is not None and sample_weight is None and class_weight is None and segment.feed_plain(x, y):
+            return segment
+        data = self._model._reader(self._objectives).read(x, y, sample_weight, class_weight).take(slice(None))
+        return self._segment_with(data, data.n)
+
+
+class BatchSource(PassKept):
     """Where batches come from: arrays, rows that are converted batch by batch, or a generator.
 
     Parameters
@@ -169,29 +222,12 @@ class BatchSource:
         steps: int | None = None,
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
-        self._model = model
-        self._objectives = objectives
+        super().__init__(model, objectives, training)
         self._source = source
         self._batch_size = batch_size
-        self._training = training
         self._steps = steps
         self._class_weight = class_weight
         self.undisturbed = False
-        self._optimizer: _core.Optimizer | None = None
-        self._segment: Segment | None = None
-        self._fed: Dataset | None = None  # what the segment holds
-
-    def _look_at_optimizer(self) -> None:
-        """Begin again if the optimizer, its state or its settings are others than before."""
-        model = self._model
-        stepping = self._training and not isinstance(model.optimizer, LBFGS)
-        optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
-        if optimizer is not self._optimizer:
-            self._optimizer, self._segment = optimizer, None
-
-    def use(self, data: Dataset) -> None:
-        """Take these samples as one batch from now on."""
-        self._source, self._batch_size = data, data.n
 
     @property
     def n_batches(self) -> int | None:
@@ -288,9 +324,8 @@ class BatchSource:
             yield self._one_batch(rows), 0, 1
 
     def _whole_segment(self, data: Dataset) -> Segment:
-        """The segment of all of this data."""
-        held = self._segment if self._fed is data else None
-        return held or self._segment_with(data, self._batch_size)
+        """The segment of all of this data, the only one that this source has."""
+        return self._segment or self._segment_with(data, self._batch_size)
 
     def _generated(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
         assert isinstance(self._source, Batches)
@@ -305,13 +340,6 @@ class BatchSource:
     def _one_batch(self, data: Dataset) -> Segment:
         """A segment of one batch."""
         return self._segment_with(data.take(slice(None)), data.n)
-
-    def _segment_with(self, data: Dataset, batch_size: int) -> Segment:
-        """A segment with this data; the memory of the one before is used again where it fits."""
-        if self._segment is None or not self._segment.feed(data):
-            self._segment = Segment(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
-        self._fed = data
-        return self._segment
 
     def _order(self, data: Dataset, stream: int) -> Array:
         """A permutation that depends on the model's seed and the stream alone."""

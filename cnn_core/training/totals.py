@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -38,9 +39,8 @@ class Totals:
         samples, penalties, losses, metrics = taken
         self.samples += samples
         self.penalties += penalties
-        self.losses = [ours + theirs for ours, theirs in zip(self.losses, losses, strict=True)]
-        added = (each for each in self.objectives.metrics if each.native)
-        for each, (total, count) in zip(added, metrics, strict=True):
+        self.losses = list(map(operator.add, self.losses, losses))
+        for each, (total, count) in zip(self.objectives.native_metrics, metrics, strict=True):
             each.metric.accumulate(total, count)
 
     def logs(self) -> dict[str, Any]:

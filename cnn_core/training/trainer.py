@@ -29,11 +29,10 @@ from cnn_core.training.arguments import (
     warn_of_batch_size,
 )
 from cnn_core.training.compiled import Compiled
-from cnn_core.training.epochs import run_epoch
+from cnn_core.training.epochs import run_batch
 from cnn_core.training.loops import FitPlan, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
-from cnn_core.training.segments import BatchSource
-from cnn_core.training.totals import Totals
+from cnn_core.training.segments import BatchSource, SingleBatches
 from cnn_core.training.trained_model import Resumption
 
 
@@ -301,25 +300,20 @@ class Trainer(Compiled):
             objectives = self._objectives_of(x, y, "train_on_batch")
             if isinstance(self.optimizer, optimizers.LBFGS):
                 raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
-            data = self._reader(objectives).read(x, y, sample_weight, class_weight)
-            return self._one_batch(objectives, data, True, return_dict)
+            return self._one_batch(objectives, True, (x, y, sample_weight, class_weight), return_dict)
 
     @knows_its_arguments
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):
             objectives = self._objectives_of(x, y, "test_on_batch")
-            data = self._reader(objectives).read(x, y, sample_weight)
-            return self._one_batch(objectives, data, False, return_dict)
+            return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
 
-    def _one_batch(self, objectives: Objectives, data: Dataset, training: bool, return_dict: bool) -> Any:
-        self._bind()
-        source = self._on_batch.get(training)
-        if source is None:
-            source = self._on_batch[training] = BatchSource(self, objectives, data, data.n, training)
-        source.use(data)
-        totals = Totals(objectives)
-        run_epoch(self, source, totals, training)
+    def _one_batch(self, objectives: Objectives, training: bool, batch: tuple[Any, ...], return_dict: bool) -> Any:
+        batches = self._on_batch.get(training)
+        if batches is None:
+            batches = self._on_batch[training] = SingleBatches(self, objectives, training)
+        totals = run_batch(self, batches.segment(*batch), training)
         return results(totals.logs(), objectives, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:

@@ -1,5 +1,6 @@
 # Passes over batches: training with an optimizer, evaluation without. Floor 2.
 
+from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 
@@ -120,6 +121,42 @@ cdef class Pass(Workbench):
     def feed(self, list inputs, list targets, list weights, list predictions=None):
         """Points the pass at other data, of at most as many samples as it was made for."""
         self.point_at(inputs, targets, weights, predictions)
+
+    def feed_plain(self, object x, object y):
+        """Points a pass of one input and one loss at one batch, of at most as many samples as it was made for.
+
+        False if x is no plain array of rows, y no plain array of as many targets, or the loss has more of them; then
+        there is no batch to run.
+        """
+        cdef Loss *loss = self.run.losses
+        cdef Py_ssize_t n, width = self.plan.buffers[loss.output].width
+        cdef int kind = cnp.NPY_FLOAT32 if self.network.element_size == 4 else cnp.NPY_FLOAT64
+        cdef object targets = y
+        if self.busy:
+            raise RuntimeError("another thread is running this pass")
+        self.n_batches = 0
+        if (self.plan.n_inputs != 1 or self.run.n_losses != 1 or self.sparse[self.plan.inputs[0]]
+                or not is_plain(x, kind, self.network.sample_size(self.plan.inputs[0]))):
+            return False
+        n = cnp.PyArray_DIM(<cnp.ndarray> x, 0)
+        if n > self.most_samples or n > self.run.batch_size or self.plan.buffers[loss.output].rows != 1:
+            return False
+        if loss.has_labels:
+            targets = plain_labels(y, width) if isnan(loss.ignored) else None
+            if targets is None:
+                return False
+        elif not is_plain(y, kind, loss.target_width):
+            return False
+        if cnp.PyArray_DIM(<cnp.ndarray> targets, 0) != n:
+            return False
+        self.kept_alive, self.checked_order = [x, targets], None
+        self.run.inputs[0].data = cnp.PyArray_DATA(<cnp.ndarray> x)
+        self.run.targets[0].values = cnp.PyArray_DATA(<cnp.ndarray> targets)
+        self.run.targets[0].weights = NULL
+        for i in range(self.network.plan.n_outputs):
+            self.run.predictions[i] = NULL
+        self.run.n_samples, self.n_batches = n, 1
+        return True
 
     cdef int point_at(self, list inputs, list targets, list weights, list predictions) except -1:
         cdef Run *run = &self.run
