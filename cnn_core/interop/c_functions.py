@@ -8,7 +8,7 @@ that it calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # Elementwise activations by their native names: g(z) with the parameters p, q, r, as src/simd/kinds.h has them.
 ACTIVATIONS = {
@@ -487,6 +487,11 @@ static void divide_each(real *y, size_t n, real by)
 for _name, _formula in ACTIVATIONS.items():
     _FUNCTIONS[f"{_name}_of"] = _FORMULA.format(name=_name, formula=_formula)
     _FUNCTIONS[f"{_name}_each"] = _ELEMENTWISE.format(name=_name)
+
+
+def define(functions: Mapping[str, str]) -> None:
+    """Add functions by their names."""
+    _FUNCTIONS.update(functions)
 
 
 def functions_for(code: str) -> str:

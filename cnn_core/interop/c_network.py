@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from cnn_core.interop.c_operations import Statements, passes_through, write_operation
+from cnn_core.interop.c_operations import passed_on, write_operation
+from cnn_core.interop.c_statements import Statements
 from cnn_core.interop.c_texts import Constants
-from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.plan import NetworkPlan, Operation
 
 
 class Network:
@@ -27,17 +30,17 @@ class Network:
         s = Statements(plan, self.dtype, self.constants.weight, self.constants.table)
         self.input_sizes = [s.size(buffer) for buffer in plan.inputs]
         self.output_sizes = [s.size(buffer) for buffer in plan.outputs]
-        buffers = _Buffers(s)
-        for at, operation in enumerate(plan.operations):
-            if operation.output in operation.inputs or passes_through(operation):
-                continue
+        needed = needed_operations(plan)
+        buffers = _Buffers(s, needed)
+        operations = [each for each in needed if passed_on(each) is None]
+        for at, operation in enumerate(operations):
             s.places[operation.output] = buffers.place(operation.output, at)
             for source in operation.inputs:
                 s.places[source] = buffers.place(source, at)
             write_operation(s, operation)
             buffers.release(at)
         for number, buffer in enumerate(plan.outputs):
-            found = buffers.place(buffer, len(plan.operations))
+            found = buffers.place(buffer, len(operations))
             if found != f"y{number}":
                 size = s.size(buffer)
                 s.call("place_rows", f"y{number}", found, 1, size, size)
@@ -56,16 +59,29 @@ class Network:
         return ", ".join([*given, *(f"{kind} *y{number}" for number in range(len(self.output_sizes)))]) + more
 
 
+def needed_operations(plan: NetworkPlan) -> list[Operation]:
+    """Return the operations of which the outputs of a prediction come, in their order."""
+    needed, found = set(plan.outputs), []
+    for operation in reversed(plan.operations):
+        if operation.output in needed and operation.output not in operation.inputs:
+            source = passed_on(operation)
+            needed.update(operation.inputs if source is None else [source])
+            found.append(operation)
+    return found[::-1]
+
+
 class _Buffers:
     """Where each buffer of a plan is while a sample is computed: those that are read no more lend their memory."""
 
-    def __init__(self, s: Statements) -> None:
-        self._s, self._plan = s, s.plan
+    def __init__(self, s: Statements, operations: Sequence[Operation]) -> None:
+        self._s = s
         self._roots: dict[int, int] = {}
-        for operation in s.plan.operations:
-            if passes_through(operation) and operation.output not in operation.inputs:
-                self._roots[operation.output] = self._root(operation.inputs[0])
-        self._last = {self._root(source): at for at, each in enumerate(s.plan.operations) for source in each.inputs}
+        for operation in operations:
+            source = passed_on(operation)
+            if source is not None:
+                self._roots[operation.output] = self._root(source)
+        written = [each for each in operations if passed_on(each) is None]
+        self._last = {self._root(source): at for at, each in enumerate(written) for source in each.inputs}
         self._places = {buffer: f"x{number}" for number, buffer in enumerate(s.plan.inputs)}
         for number, buffer in enumerate(s.plan.outputs):
             self._places.setdefault(self._root(buffer), f"y{number}")

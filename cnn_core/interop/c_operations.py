@@ -2,107 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
-from cnn_core.interop.c_functions import ACTIVATIONS
-from cnn_core.network.plan import NetworkPlan, Operation
+from cnn_core.interop.c_arrays import ARRAY_OPERATIONS
+from cnn_core.interop.c_statements import Row, Statements, literal, refuse
+from cnn_core.network.plan import Operation
 
 _SMALLEST_DEVIATION = 1e-7  # of standardizing; src/operations/preprocessing.pxd has it, too
-
-
-class Statements:
-    """The statements of a function, and the constants that they read.
-
-    Parameters
-    ----------
-    plan : NetworkPlan
-    dtype : numpy.dtype
-    store : callable
-        Takes a parameter's array and a name, and returns the C expression of its address.
-    table : callable
-        The same for numbers that stay what they are: float64, or sizes as int64.
-    """
-
-    def __init__(
-        self,
-        plan: NetworkPlan,
-        dtype: np.dtype[Any],
-        store: Callable[[Array, str], str],
-        table: Callable[[Array, str], str],
-    ) -> None:
-        self.plan, self.dtype, self.store, self.table = plan, dtype, store, table
-        self.lines: list[str] = []
-        self.places: dict[int, str] = {}  # of buffers: C expressions
-
-    def size(self, buffer: int) -> int:
-        """Return how many elements a sample has."""
-        return math.prod(self.plan.shapes[buffer])
-
-    def rows(self, buffer: int) -> tuple[int, int]:
-        """Return how many rows a sample has, and their width."""
-        return self.plan.buffers[buffer]
-
-    def parameter(self, operation: Operation, which: int) -> str:
-        """Return where the operation's parameter is: an address, or NULL."""
-        tensor = operation.tensors[which] if which < len(operation.tensors) else None
-        if tensor is None:
-            return "NULL"
-        variable = self.plan.variables[tensor]
-        return self.store(variable.array, variable.path)
-
-    def values(self, operation: Operation, which: int) -> Array:
-        """Return the operation's parameter in float64."""
-        tensor = operation.tensors[which]
-        assert tensor is not None
-        return np.asarray(self.plan.variables[tensor].array, np.float64).reshape(-1)
-
-    def number(self, value: float) -> str:
-        """Return a number of the network's type as C writes it."""
-        return literal(self.dtype.type(value))
-
-    def call(self, function: str, *arguments: object) -> None:
-        """Add a call."""
-        self.lines.append(f"{function}({', '.join(map(str, arguments))});")
-
-    def activate(self, operation: Operation, a: str, z: str) -> None:
-        """Add ``a = g(z)``, which may be in place."""
-        name, output = operation.activation, operation.output
-        if name == "linear":
-            if a != z:
-                n, width = self.rows(output)
-                self.call("place_rows", a, z, n, width, width)
-        elif name in ACTIVATIONS:
-            numbers = [*operation.activation_parameters, 0.0, 0.0, 0.0][:3]
-            self.call(f"{name}_each", a, z, self.size(output), *map(self.number, numbers))
-        else:
-            n, width = self.rows(output)
-            self.call(name, a, z, n, 2 * width if name == "glu" else width)
-
-
-def literal(value: Any) -> str:
-    """Return the shortest text that C reads as the same float or double.
-
-    Examples
-    --------
-    >>> literal(np.float32(0.1)), literal(np.float64(1)), literal(np.float32(np.inf))
-    ('0.1f', '1.0', 'INFINITY')
-    """
-    if not np.isfinite(value):
-        return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
-    return f"{value!s}f" if isinstance(value, np.float32) else str(value)
-
-
-def refuse(operation: Operation, reason: str) -> ValueError:
-    """Return the error for an operation that C code cannot have."""
-    return ValueError(f"layer {operation.layer!r} cannot be carried to C: {reason}")
-
-
-# Rows: each takes the statements, the operation, and where its inputs and its output stand.
 
 
 def _dense(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
@@ -221,7 +130,6 @@ def _discretize(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     s.call("discretize", y, x[0], s.parameter(o, 0), s.size(o.output), o.integers[0])
 
 
-Row = Callable[[Statements, Operation, Sequence[str], str], None]
 _OPERATIONS: dict[str, Row] = {
     "dense": _dense,
     "activation": _activation,
@@ -241,24 +149,31 @@ _OPERATIONS: dict[str, Row] = {
     "rescale": _rescale,
     "encode": _encode,
     "discretize": _discretize,
+    **ARRAY_OPERATIONS,
 }
 _PASSES = frozenset({"reshape", "dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"})
+_REFUSED = {
+    "batch_reduction": "it looks across the samples of a batch",
+    "random": "it draws random numbers in prediction",
+}
 _DRAWS_ALWAYS = 2  # the integer of a noise's operation that says so
 
 
-def passes_through(operation: Operation) -> bool:
-    """Tell whether the output holds the input's numbers as they are.
+def passed_on(operation: Operation) -> int | None:
+    """Return the buffer whose numbers the output holds as they are; None if it has others.
 
     Raises
     ------
     ValueError
         If the operation draws random numbers in prediction, too.
     """
+    if operation.kind == "choice":
+        return operation.inputs[1]
     if operation.kind not in _PASSES:
-        return False
+        return None
     if operation.kind != "reshape" and operation.integers[_DRAWS_ALWAYS : _DRAWS_ALWAYS + 1] == (1,):
         raise refuse(operation, "it draws random numbers in prediction")
-    return True
+    return operation.inputs[0]
 
 
 def write_operation(s: Statements, operation: Operation) -> None:
@@ -267,8 +182,10 @@ def write_operation(s: Statements, operation: Operation) -> None:
     Raises
     ------
     ValueError
-        If it calls a Python function.
+        If it calls a Python function, draws random numbers or looks across samples.
     """
+    if operation.kind in _REFUSED:
+        raise refuse(operation, _REFUSED[operation.kind])
     if operation.custom is not None or operation.kind not in _OPERATIONS:
         raise refuse(operation, "it calls a function of Python")
     inputs = [s.places[buffer] for buffer in operation.inputs]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import cnn_core._core as _core
+from cnn_core.foundation.arrays import Array
 from cnn_core.network.variables import Variable
 
 MOST_VALUES = 128  # of an expression
@@ -94,6 +95,52 @@ def encode(
     for position, instruction in enumerate(expression.instructions, n_values - len(expression.instructions)):
         numbers += _encoded_instruction(instruction, position, constants)
     return inputs, variables, numbers, constants
+
+
+class LoopOperand(NamedTuple):
+    """An operand of a loop: an input's place, or from -1 downwards a parameter's; and how it goes along."""
+
+    source: int
+    width: int
+    row_steps: tuple[int, ...]
+
+
+class Loop(NamedTuple):
+    """An expression as native code has it: along the axes of its rows, operands with steps of rows of their own."""
+
+    axes: tuple[int, ...]
+    operands: tuple[LoopOperand, ...]
+    constants: tuple[float, ...]
+    instructions: tuple[Instruction, ...]
+
+
+def decode(numbers: Sequence[int] | Array, constants: Sequence[float] | Array) -> Loop:
+    """Return what `encode` has made of an expression.
+
+    Examples
+    --------
+    >>> doubled = Expression((Operand(0, (3,)),), (2.0,), (Instruction("multiply", (0, 1)),))
+    >>> decode(*encode(doubled, [(3,)], (3,))[2:]).instructions
+    (Instruction(name='multiply', operands=(0, 1), parameters=()),)
+    """
+    following = iter(map(int, numbers))
+
+    def take(n: int) -> tuple[int, ...]:
+        return tuple(next(following) for _ in range(n))
+
+    n_operands, n_constants, n_instructions, n_axes = take(4)
+    axes = take(_MOST_AXES)[:n_axes]
+    operands = []
+    for _ in range(n_operands):
+        source, _, width = take(3)
+        operands.append(LoopOperand(source, width, take(_MOST_AXES)[:n_axes]))
+    names = {number: name for name, number in _core.INSTRUCTIONS.items()}
+    instructions = []
+    for _ in range(n_instructions):
+        kind, *values, first = take(5)
+        parameters = () if first < 0 else tuple(constants[first : first + _PARAMETERS])
+        instructions.append(Instruction(names[kind], tuple(values[: _core.ELEMENTWISE[names[kind]]]), parameters))
+    return Loop(axes, tuple(operands), tuple(constants[:n_constants]), tuple(instructions))
 
 
 def _encoded_instruction(instruction: Instruction, position: int, constants: list[float]) -> list[int]:

@@ -35,9 +35,9 @@ cdef inline bint selection_fits(const Sizes *s) noexcept nogil:
     return s.operation.n_numbers % RUN_NUMBERS == 0
 
 
-cdef inline Py_ssize_t place_of(const Buffer *buffer, Py_ssize_t element) noexcept nogil:
-    """Where an element of a sample stands in its memory."""
-    return element // buffer.width * buffer.stride + element % buffer.width
+cdef inline Py_ssize_t place_of(const Buffer *buffer, Py_ssize_t row, Py_ssize_t element) noexcept nogil:
+    """Where an element of a sample stands in memory whose rows are `row` elements apart."""
+    return element // buffer.width * row + element % buffer.width
 
 
 cdef inline void selection_needs(const Sizes *s, Operation *operation) noexcept nogil:
@@ -45,7 +45,15 @@ cdef inline void selection_needs(const Sizes *s, Operation *operation) noexcept 
     cdef Run *runs = <Run *> operation.numbers
     cdef Py_ssize_t i
     for i in range(operation.n_numbers // RUN_NUMBERS):
-        runs[i].y, runs[i].x = place_of(s.output, runs[i].y), place_of(s.input, runs[i].x)
+        runs[i].y = place_of(s.output, s.output.stride, runs[i].y)
+        runs[i].x = place_of(s.input, s.input.stride, runs[i].x)
+
+
+cdef inline Py_ssize_t place_in_use(const Step *s, Py_ssize_t x) noexcept nogil:
+    """Where the input's place is now: the network's own inputs are read where they stand, without gaps."""
+    if s.x_row == s.input.stride:
+        return x
+    return x // s.input.stride * s.x_row + x % s.input.stride
 
 
 cdef inline void selection_forward(const Step *s, real **tensors) noexcept nogil:
@@ -59,9 +67,9 @@ cdef inline void selection_forward(const Step *s, real **tensors) noexcept nogil
         y = <real *> s.y + sample * s.output.rows * s.y_row
         for i in range(n_runs):
             if runs[i].length == 1:
-                y[runs[i].y] = x[runs[i].x]
+                y[runs[i].y] = x[place_in_use(s, runs[i].x)]
             else:
-                memcpy(y + runs[i].y, x + runs[i].x, runs[i].length * sizeof(real))
+                memcpy(y + runs[i].y, x + place_in_use(s, runs[i].x), runs[i].length * sizeof(real))
 
 
 cdef inline void selection_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
@@ -76,9 +84,9 @@ cdef inline void selection_backward(const Step *s, real **tensors, real **gradie
         dy = <const real *> s.dy + sample * s.output.rows * s.y_row
         for i in range(n_runs):
             if runs[i].length == 1:
-                dx[runs[i].x] += dy[runs[i].y]
+                dx[place_in_use(s, runs[i].x)] += dy[runs[i].y]
             else:
-                add_scaled(dx + runs[i].x, dy + runs[i].y, runs[i].length, <real> 1)
+                add_scaled(dx + place_in_use(s, runs[i].x), dy + runs[i].y, runs[i].length, <real> 1)
 
 
 # By numbers of a buffer, the second input. A sample of the first is (outer, size, inner), the output (outer, count,
@@ -120,7 +128,7 @@ cdef inline Py_ssize_t gathered_element(const Step *s, Py_ssize_t sample, Py_ssi
     cdef Py_ssize_t outer = rest // sizes[COUNT], place = rest % sizes[COUNT], number
     cdef const Buffer *numbers = input_of(s, 1)
     cdef real found = (value_of(s, 1, typed) + sample * numbers.rows * input_row(s, 1))[
-        place_of(numbers, element if sizes[EACH_HAS_ITS_OWN] else place)]
+        place_of(numbers, input_row(s, 1), element if sizes[EACH_HAS_ITS_OWN] else place)]
     number = row_number(found + sizes[SIZE] if found < 0 else found, sizes[SIZE])
     return (outer * sizes[SIZE] + number) * sizes[INNER] + inner if number >= 0 else -1
 
@@ -135,7 +143,7 @@ cdef inline void gathering_forward(const Step *s, real **tensors) noexcept nogil
         y = <real *> s.y + sample * s.output.rows * s.y_row
         for element in range(s.output.rows * s.output.width):
             found = gathered_element(s, sample, element, tensors)
-            y[place_of(s.output, element)] = x[place_of(s.input, found)] if found >= 0 else 0
+            y[place_of(s.output, s.y_row, element)] = x[place_of(s.input, s.x_row, found)] if found >= 0 else 0
             if found < 0:
                 report_out_of_range(s)
 
@@ -145,13 +153,15 @@ cdef inline void gathering_backward(const Step *s, real **tensors, real **gradie
     cdef real *first = cleared_delta_of(s, 0, tensors)
     cdef Py_ssize_t sample, element, found
     cdef const real *dy
+    cdef real *dx
     cleared_delta_of(s, 1, tensors)
     for sample in range(s.workspace.n if first != NULL else 0):
+        dx = first + sample * s.input.rows * s.x_row
         dy = <const real *> s.dy + sample * s.output.rows * s.y_row
         for element in range(s.output.rows * s.output.width):
             found = gathered_element(s, sample, element, tensors)
             if found >= 0:
-                first[sample * s.input.rows * s.x_row + place_of(s.input, found)] += dy[place_of(s.output, element)]
+                dx[place_of(s.input, s.x_row, found)] += dy[place_of(s.output, s.y_row, element)]
 
 
 # By the run's mode: the first input in training, the second otherwise.

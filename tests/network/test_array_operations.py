@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import cnn_core._core as _core
 import tolerances
 from cnn_core.network.array_operations import BATCH
+from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 from plan_bench import PlanBench
@@ -403,3 +404,21 @@ def test_sorting_puts_nan_last_or_first():
 def test_derivatives_of_the_largest():
     run = PlanBench([(2, 6)], lambda plan, s, _: plan.add_sort(s[0], layer="", k=3, descending=True)[0])
     run.check_derivatives([drawn(3, 2, 6)])
+
+
+def test_inputs_of_the_network_are_picked_from_where_they_stand():
+    # Buffers have gaps between rows of 6 numbers; arrays that a prediction reads have none.
+    x = np.arange(48.0).reshape(2, 4, 6)
+    numbers = np.array([[5.0, -1.0], [0.0, 3.0]])
+    plan = NetworkPlan()
+    source, places = plan.add_input((4, 6)), plan.add_input((2,))
+    picked = np.arange(24).reshape(4, 6)[::-1, ::2]
+    plan.outputs += [
+        plan.add_selection(source, picked, (4, 3), layer="slice"),
+        plan.add_gather(source, places, 1, layer="take"),
+    ]
+    outputs = [np.empty((2, 4, 3)), np.empty((2, 4, 2))]
+    bound_network(plan, "float64").predict([x, numbers], outputs)
+    np.testing.assert_array_equal(outputs[0], x[:, ::-1, ::2])
+    np.testing.assert_array_equal(outputs[1][0], x[0][:, [5, 5]])
+    np.testing.assert_array_equal(outputs[1][1], x[1][:, [0, 3]])

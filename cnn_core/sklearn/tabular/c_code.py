@@ -11,7 +11,7 @@ import numpy as np
 
 import cnn_core.foundation.version as version
 from cnn_core.interop.c_network import Network
-from cnn_core.interop.c_operations import literal
+from cnn_core.interop.c_statements import literal
 from cnn_core.interop.c_texts import Constants, c_string, comment_safe, declarations, prologue, unique_identifiers
 from cnn_core.sklearn.tabular.encoders import DateEncoder
 
