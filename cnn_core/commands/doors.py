@@ -46,7 +46,12 @@ def export(model: str, output: str, **options: Any) -> None:
     **options
         For C: see `interop.to_c`.
     """
-    writers: dict[str, Callable[..., Any]] = {".c": interop.to_c, ".onnx": to_onnx, OWN: save}
+    writers: dict[str, Callable[..., Any]] = {
+        ".c": interop.to_c,
+        ".keras": interop.to_keras,
+        ".onnx": to_onnx,
+        OWN: save,
+    }
     writer = writers[_ending(output, writers)]
     if options and writer is not interop.to_c:
         raise ValueError(f"`--{next(iter(options))}` is for C only. Received: OUTPUT={output}")

@@ -61,14 +61,13 @@ def test_tabular_estimators(tmp_path, capsys):
     assert run(capsys, "info", tmp_path / "table.safetensors")[1].count("TabularClassifier") == 1
 
 
-KERAS_FILES = sorted((Path(__file__).parents[1] / "interop").rglob("*.keras"))
-
-
-@pytest.mark.parametrize("path", KERAS_FILES[:2], ids=lambda path: path.name)
-def test_files_of_keras(path, tmp_path, capsys):
-    assert run(capsys, "info", path)[0] == 0
-    assert run(capsys, "import", path, tmp_path / "net.safetensors")[0] == 0
-    assert cnn_core.load_model(tmp_path / "net.safetensors").count_params() == read(str(path)).count_params()
+def test_files_of_keras(model, tmp_path, capsys):
+    keras, again = tmp_path / "net.keras", tmp_path / "again.safetensors"
+    assert run(capsys, "export", tmp_path / "net.safetensors", keras) == (0, f"Written: {keras}\n")
+    assert run(capsys, "info", keras)[0] == 0
+    assert run(capsys, "import", keras, again)[0] == 0
+    np.testing.assert_allclose(cnn_core.load_model(again)(X), model(X), rtol=1e-6)
+    assert read(str(keras)).count_params() == model.count_params()
 
 
 def test_what_is_refused(model, tmp_path, capsys):
@@ -77,7 +76,7 @@ def test_what_is_refused(model, tmp_path, capsys):
     interop.to_onnx(model, onnx)
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
     for arguments, message in [
-        (("export", own, tmp_path / "net.pdf"), "OUTPUT must end in .c or .onnx or .safetensors"),
+        (("export", own, tmp_path / "net.pdf"), "OUTPUT must end in .c or .keras or .onnx or .safetensors"),
         (("export", own, onnx, "--name", "x"), "`--name` is for C only"),
         (("export", own, own), "OUTPUT must be another file than the one that is read"),
         (("import", onnx, tmp_path / "net.onnx2"), "OUTPUT must end in .safetensors"),
