@@ -89,3 +89,9 @@ static const float ERF_POLYNOMIAL_f32[] = {0x1.20dd74p+0f, -0x1.812732p-2f, 0x1.
 static const double ERF_POLYNOMIAL_f64[] = {0x1.20dd750429b6dp+0,  -0x1.812746b0379b3p-2,  0x1.ce2f21a03d691p-4,
                                             -0x1.b82ce30f1f159p-6, 0x1.565bcbf5eb4f0p-8,   -0x1.c02d4ea4eb65ep-11,
                                             0x1.f98d959e6144ap-14, -0x1.f2229823c3e3ep-17, 0x1.8b392a5df9bc6p-20};
+
+/* pi / 2 in four parts; all but the last have so few bits that their products with MOST_QUARTERS, or less, are exact. */
+static const float MOST_QUARTERS_f32 = 0x1p13f,
+                   QUARTER_f32[] = {0x1.92p+0f, 0x1.fb4p-12f, 0x1.444p-24f, 0x1.68c234p-39f};
+static const double MOST_QUARTERS_f64 = 0x1p20,
+                    QUARTER_f64[] = {0x1.921fb544p+0, 0x1.0b4611a6p-34, 0x1.3198a2ep-69, 0x1.b839a252049c1p-104};

@@ -24,6 +24,15 @@ INLINE vector NAMED(truth)(mask m) { return select(m, broadcast(1), (vector){0})
 INLINE vector NAMED(falsehood)(mask m) { return select(m, (vector){0}, broadcast(1)); }
 /* x == 0 */
 INLINE mask NAMED(is_zero)(vector x) { return not_less((vector){0}, magnitude(x)); }
+#ifdef MASK_REGISTERS
+INLINE int NAMED(any)(mask m) { return m != 0; }
+#else
+INLINE int NAMED(any)(mask m) {
+    int found = 0;
+    for (int i = 0; i < LANES; i++) found |= m[i] != 0;
+    return found;
+}
+#endif
 /* x where m, else 0 */
 INLINE vector NAMED(only)(mask m, vector x) { return select(m, x, (vector){0}); }
 
@@ -72,10 +81,27 @@ ADJOINT(log2) { return (REAL)1.4426950408889634074 * dy / a; }
 FUNCTION(log10) { return NAMED(by_lane)(a, log10); }
 ADJOINT(log10) { return (REAL)0.43429448190325182765 * dy / a; }
 
-FUNCTION(sin) { return NAMED(by_lane)(a, sin); }
-ADJOINT(sin) { return dy * NAMED(by_lane)(a, cos); }
-FUNCTION(cos) { return NAMED(by_lane)(a, cos); }
-ADJOINT(cos) { return -dy * NAMED(by_lane)(a, sin); }
+/* sin(x), or cos(x) where `ahead` is 1, the sine a quarter of a turn ahead: with q the nearest number of quarters,
+   x = q pi / 2 + r, it is one of +-sin(r) and +-cos(r). Very large x, whose r has too few digits left, and what is no
+   number are computed lane by lane. */
+INLINE vector NAMED(sine_of_radians)(vector x, const int ahead) {
+    const vector q = multiply_add(x, broadcast((REAL)0.63661977236758134308), broadcast(NAMED(WHOLE))) - NAMED(WHOLE);
+    vector r = x;
+    for (int i = 0; i < 4; i++) r -= q * NAMED(QUARTER)[i];
+    const vector turns = r * (REAL)0.15915494309189533577, square = turns * turns;
+    const integers number = (integers)(q + NAMED(WHOLE))+ahead, exchange = 0 - (number & 1);
+    const integers s = (integers)(turns * POLYNOMIAL(square, SINE_POLYNOMIAL));
+    const integers c = (integers)multiply_add(square, POLYNOMIAL(square, COSINE_POLYNOMIAL), broadcast(1));
+    const int sign = 8 * sizeof(REAL) - 2; /* from bit 1 to the sign's */
+    const vector result = (vector)(((s & ~exchange) | (c & exchange)) ^ ((number & 2) << sign));
+    const mask beyond = greater(NAMED(falsehood)(not_less(broadcast(NAMED(MOST_QUARTERS)), magnitude(q))), (vector){0});
+    return NAMED(any)(beyond) ? select(beyond, NAMED(by_lane)(x, ahead ? cos : sin), result) : result;
+}
+
+FUNCTION(sin) { return NAMED(sine_of_radians)(a, 0); }
+ADJOINT(sin) { return dy * NAMED(sine_of_radians)(a, 1); }
+FUNCTION(cos) { return NAMED(sine_of_radians)(a, 1); }
+ADJOINT(cos) { return -dy * NAMED(sine_of_radians)(a, 0); }
 FUNCTION(tan) { return NAMED(by_lane)(a, tan); }
 ADJOINT(tan) { return dy * (1 + y * y); }
 FUNCTION(arcsin) { return NAMED(by_lane)(a, asin); }
@@ -104,10 +130,20 @@ FUNCTION(erf) {
 }
 ADJOINT(erf) { return (REAL)1.1283791670955125739 * dy * NAMED(exponential)(-a * a); }
 
-FUNCTION(floor) { return NAMED(by_lane)(a, floor); }
-FUNCTION(ceil) { return NAMED(by_lane)(a, ceil); }
-FUNCTION(trunc) { return NAMED(by_lane)(a, trunc); }
-FUNCTION(round) { return NAMED(by_lane)(a, rint); }
+/* Adding a number whose last bit counts as one rounds; from that number on all are whole. */
+FUNCTION(round) {
+    const vector m = magnitude(a), unit = broadcast((REAL)((uint64_t)1 << NAMED(MANTISSA_BITS)));
+    return select(not_less(m, unit), a, with_sign_of((m + unit) - unit, a));
+}
+FUNCTION(floor) {
+    const vector whole = NAMED(round_function)(a, b, c);
+    return whole - NAMED(truth)(greater(whole, a));
+}
+FUNCTION(ceil) {
+    const vector whole = NAMED(round_function)(a, b, c);
+    return with_sign_of(whole + NAMED(truth)(greater(a, whole)), a);
+}
+FUNCTION(trunc) { return with_sign_of(NAMED(floor_function)(magnitude(a), b, c), a); }
 FUNCTION(isnan) { return NAMED(falsehood)(not_less(a, a)); }
 FUNCTION(isinf) { return NAMED(truth)(greater(magnitude(a), broadcast(NAMED(LARGEST)))); }
 FUNCTION(isfinite) { return NAMED(truth)(not_less(broadcast(NAMED(LARGEST)), magnitude(a))); }

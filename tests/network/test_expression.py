@@ -54,7 +54,7 @@ def test_functions_of_what_is_no_plain_number(name: str, dtype: str):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["erf", "expm1", "log1p", "log", "exp", "rsqrt"])
+@pytest.mark.parametrize("name", ["erf", "expm1", "log1p", "log", "exp", "rsqrt", "sin", "cos"])
 def test_functions_are_right_to_four_units_in_the_last_place(name: str, dtype: str):
     """Near zero too, where a formula that cancels would show."""
     generator = np.random.default_rng(7)
@@ -64,10 +64,38 @@ def test_functions_are_right_to_four_units_in_the_last_place(name: str, dtype: s
     if FUNCTIONS[name].domains[0][0] == -3:
         x = np.concatenate([x, -x])
     x = x.astype(dtype)
-    exact = {"erf": math.erf, "expm1": math.expm1, "log1p": math.log1p, "log": math.log, "exp": math.exp}
-    expected = np.array([exact.get(name, lambda each: each**-0.5)(float(each)) for each in x])
+    exact = getattr(math, name, lambda each: each**-0.5)
+    expected = np.array([exact(float(each)) for each in x])
     y = alone(name, x.shape, dtype, n=1).forward([x.reshape(1, -1)])[0]
     assert (np.abs(y - expected) <= 4 * np.spacing(np.abs(expected).astype(dtype)).astype(np.float64)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_angles_are_right_where_they_are_large_and_near_whole_quarters(name: str, dtype: str):
+    generator = np.random.default_rng(8)
+    quarters = np.concatenate([np.arange(-3000, 3000), 2.0 ** np.arange(60), [0.0]]) * (np.pi / 2)
+    x = np.concatenate([quarters, generator.uniform(-2e6, 2e6, 4000)]).astype(dtype)
+    expected = np.array([getattr(math, name)(float(each)) for each in x])
+    y = alone(name, x.shape, dtype, n=1).forward([x.reshape(1, -1)])[0]
+    assert (np.abs(y - expected) <= 4 * np.spacing(np.abs(expected).astype(dtype)).astype(np.float64)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_element_gives_the_same_bits_wherever_it_stands(name: str, dtype: str):
+    """Beside which others, in the body of a vector loop or in its tail."""
+    generator = np.random.default_rng(9)
+    special = np.array([*SPECIAL, 1e5, 1e20])
+    inputs = [
+        np.concatenate([drawn(generator, domain, (18,)), np.roll(special, shift)]).astype(dtype)
+        for shift, domain in enumerate(FUNCTIONS[name].domains)
+    ]
+    together = alone(name, (33,), dtype, n=1).forward([each.reshape(1, -1) for each in inputs])[0]
+    single = alone(name, (1,), dtype, n=33).forward([each.reshape(-1, 1) for each in inputs])[:, 0]
+    turned = alone(name, (33,), dtype, n=1).forward([np.roll(each, 5).reshape(1, -1) for each in inputs])[0]
+    np.testing.assert_array_equal(together, single)
+    np.testing.assert_array_equal(together, np.roll(turned, -5))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
