@@ -10,6 +10,7 @@ import numpy as np
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.copies import CopiedWithItsState
 from cnn_core.foundation.keywords import KnowsItsArguments
+from cnn_core.foundation.left_out import RefusesPassedOver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,11 @@ BATCH_HOOKS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Callback(KnowsItsArguments, CopiedWithItsState):
+# Why private methods of Keras's callbacks are never called.
+ARRANGED_OTHERWISE = "the work is arranged otherwise here"
+
+
+class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
     """Base class of callbacks: override the hooks that you need.
 
     Epochs and batches are counted from 0. `logs` holds numbers by name, such as ``{"accuracy": 0.97, "loss": 0.11}``,
@@ -53,6 +58,9 @@ class Callback(KnowsItsArguments, CopiedWithItsState):
     epoch 0: 0.25
     0.25
     """
+
+    owner = "callbacks.Callback"
+    instead = "Define one of the hooks anew, such as on_epoch_end, and call super()"
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 import cnn_core.foundation.foreign_files as foreign_files
 import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
-from cnn_core.callbacks.base import Callback, Logs, Phase, path_of
+from cnn_core.callbacks.base import ARRANGED_OTHERWISE, Callback, Logs, Phase, path_of
 from cnn_core.callbacks.monitors import MonitorCallback
 from cnn_core.callbacks.state_file import read_state, write_state
 from cnn_core.foundation.caller import warn_caller
@@ -81,6 +82,14 @@ class ModelCheckpoint(MonitorCallback):
     >>> ModelCheckpoint("best.keras", save_best_only=True).needs_batch_hooks("train")
     False
     """
+
+    passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("_set_monitor_op", "_should_save_model", "_save_model", "_should_save_on_batch", "_get_file_path"),
+            *("_checkpoint_exists", "_get_most_recently_modified_file_matching_pattern"),
+        ),
+        ARRANGED_OTHERWISE,
+    )
 
     def __init__(
         self,
@@ -196,6 +205,10 @@ class BackupAndRestore(Callback):
     >>> BackupAndRestore("backup", save_freq=100).needs_batch_hooks("train")
     True
     """
+
+    passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("_should_save_on_batch", "_save_model", "_restore_training"), ARRANGED_OTHERWISE
+    )
 
     def __init__(
         self,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import cnn_core.foundation.validation as validation
-from cnn_core.callbacks.base import Callback, Logs
+from cnn_core.callbacks.base import ARRANGED_OTHERWISE, Callback, Logs
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
 from cnn_core.foundation.suggestions import alphabetical
@@ -27,6 +27,9 @@ class MonitorCallback(Callback):
     best : float, optional
         What the first value must beat.
     """
+
+    passed_over: ClassVar[Mapping[str, str]] = {"_set_monitor_op": ARRANGED_OTHERWISE}
+    kept = frozenset({"_is_improvement", "_reset"})
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None) -> None:
         super().__init__()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.callbacks.base import Callback, Logs
+from cnn_core.callbacks.base import ARRANGED_OTHERWISE, Callback, Logs
 from cnn_core.callbacks.hooks import accepts
 from cnn_core.foundation.display import show
 
@@ -80,6 +81,11 @@ class SwapEMAWeights(Callback):
     >>> SwapEMAWeights().needs_batch_hooks("train")
     False
     """
+
+    passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("_swap_variables", "_tf_swap_variables", "_backend_agnostic_swap_variables", "_finalize_ema_values"),
+        ARRANGED_OTHERWISE,
+    )
 
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()

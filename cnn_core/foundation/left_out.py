@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, ClassVar, NamedTuple, Self
 
 from cnn_core.foundation.suggestions import did_you_mean
@@ -226,6 +226,8 @@ def missing(module: str, name: str, known: Iterable[str] = ()) -> AttributeError
 class RefusesPassedOver:
     """Refuse objects of a subclass with a method that Keras would call and that nothing here does.
 
+    So are private names of this package, which a subclass would take over without meaning to.
+
     Attributes
     ----------
     owner : str
@@ -234,22 +236,26 @@ class RefusesPassedOver:
         Methods that are there, but that training does not call, and why.
     instead : str
         What to define in their place.
+    kept : set of str
+        Private methods that Keras has, too, and that are called here as there.
     """
 
     owner: ClassVar[str]
     passed_over: ClassVar[Mapping[str, str]] = {}
     instead: ClassVar[str]
-    _never_called: ClassVar[str | None] = None
+    kept: ClassVar[Set[str]] = frozenset()
+    _refusal: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if not cls.__module__.startswith("cnn_core."):
-            cls._never_called = overridden(cls, cls.owner, cls.passed_over)
+            never_called = overridden(cls, cls.owner, cls.passed_over)
+            cls._refusal = _taken_over(cls, cls.kept) if never_called is None else f"{never_called}. {cls.instead}"
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         """Refuse a class with methods that would be passed over in silence."""
-        if cls._never_called is not None:
-            raise TypeError(f"{cls._never_called}. {cls.instead}")
+        if cls._refusal is not None:
+            raise TypeError(cls._refusal)
         return super().__new__(cls)
 
 
@@ -266,14 +272,32 @@ def overridden(cls: type, owner: str, passed_over: Mapping[str, str] | None = No
     Double defines `call`, which is never called: there is no Python code inside the loop that could be replaced. ...
     """
     reasons = {row.why for row in ROWS if row.called}
-    for parent in cls.__mro__:
-        if parent is object or parent.__module__.startswith("cnn_core."):
-            continue
-        for name in vars(parent):
-            reason = (passed_over or {}).get(name) or why(owner, name)
-            if callable(vars(parent)[name]) and (reason in reasons or name in (passed_over or {})):
-                return f"{cls.__name__} defines `{name}`, which is never called{_because(str(reason))}"
+    for name in _own_methods(cls):
+        reason = (passed_over or {}).get(name) or why(owner, name)
+        if reason in reasons or name in (passed_over or {}):
+            return f"{cls.__name__} defines `{name}`, which is never called{_because(str(reason))}"
     return None
+
+
+def _taken_over(cls: type, kept: Set[str]) -> str | None:
+    """Return what to say of a subclass that defines a private method of a class of this package anew."""
+    for name in _own_methods(cls):
+        if not name.startswith("_") or name.startswith("__") or name in kept:
+            continue
+        for parent in cls.__mro__:
+            if parent.__module__.startswith("cnn_core.") and callable(getattr(parent, name, None)):
+                return (
+                    f"{cls.__name__} defines `{name}`, by which {parent.__name__} calls a method of its own: give it "
+                    "another name, or define a public method anew"
+                )
+    return None
+
+
+def _own_methods(cls: type) -> Iterator[str]:
+    """Yield the methods that a class or its parents define outside of this package."""
+    for parent in cls.__mro__:
+        if parent is not object and not parent.__module__.startswith("cnn_core."):
+            yield from (name for name, value in vars(parent).items() if callable(value))
 
 
 def _because(reason: str) -> str:

@@ -120,6 +120,14 @@ class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     native: ClassVar[str]
     owner = "optimizers.Optimizer"
     instead = "A learning rate of your own is a function or a schedule; a callback may change weights between batches"
+    passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (
+            *("_apply_weight_decay", "_clip_gradients", "_filter_empty_gradients", "_get_current_learning_rate"),
+            *("_backend_apply_gradients", "_backend_update_step", "_update_model_variables_moving_average"),
+            *("_overwrite_model_variables_with_average_value", "_use_weight_decay"),
+        ),
+        "steps are made by native code",
+    )
     _hyperparameters: ClassVar[tuple[str, ...]] = ()
     changes: int
 

@@ -132,6 +132,8 @@ class Trainer(Compiled):
                 source = source.weigh_classes(class_weight)
             if validation_data is not None:
                 held_out = self._validation_source(validation_data, objectives)
+            if held_out is not None:
+                self._refuse_evaluation_of_its_own()
             self._bind()
             self._fits += 1
             try:
@@ -161,6 +163,13 @@ class Trainer(Compiled):
             )
         x, y, sample_weight = (*validation_data, None)[:3]
         return self._reader(objectives).read(x, y, sample_weight)
+
+    def _refuse_evaluation_of_its_own(self) -> None:
+        if type(self).evaluate is not Trainer.evaluate:
+            raise TypeError(
+                f"{type(self).__name__} defines `evaluate`, which the validation of `fit` never calls. Call it after "
+                "the training, or in a callback's on_epoch_end"
+            )
 
     def _take_resumption(self) -> Resumption | None:
         """Where a callback has asked the training to go on; asked once."""
