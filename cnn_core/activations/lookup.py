@@ -81,9 +81,10 @@ def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Act
 
 
 def _without_layer(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what Keras writes of an activation layer besides the activation."""
+    """Leave out what Keras writes of an activation that is a layer or an operation besides the activation."""
     settings = config.get("config")
-    if not isinstance(settings, Mapping) or "trainable" not in settings:
+    is_operation = str(config.get("module")).startswith("keras.src.ops.")
+    if not isinstance(settings, Mapping) or ("trainable" not in settings and not is_operation):
         return config
     own = {name: value for name, value in settings.items() if name not in _OF_LAYERS}
     if config["class_name"] == "LeakyReLU" and "alpha" in own:  # before Keras 3

@@ -22,8 +22,17 @@ _WITHOUT_COUNTERPART = (PeriodicEmbedding, ParametricActivation, Lambda)
 _MODULES = {"_initializer": "initializers", "_regularizer": "regularizers", "_constraint": "constraints"}
 # Arguments that only ours have, and the value with which nothing is lost without them.
 _OURS_ALONE = {"kernel_learning_rate_multiplier": 1.0, "bias_learning_rate_multiplier": 1.0}
-# Activations with parameters: Keras has them as layers, which may stand wherever an activation does.
+# Activations with parameters: Keras has them as layers or operations, which may stand wherever an activation does.
 _AS_LAYERS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "softmax": "Softmax"}
+_AS_OPERATIONS = {
+    "celu": "Celu",
+    "gelu": "Gelu",
+    "hard_shrink": "HardShrink",
+    "log_softmax": "LogSoftmax",
+    "soft_shrink": "SoftShrink",
+    "squareplus": "Squareplus",
+    "threshold": "Threshold",
+}
 _OTHERWISE_IN_KERAS = {
     "sparsemax": "Keras computes another function under this name",
     "glu": "Keras takes its output for as wide as its input",
@@ -100,9 +109,10 @@ def _activation(layer: Layer, value: Any) -> Any:
         return value
     if "registered_name" in value or name not in activations.names():
         return _object("keras.activations", value)
-    if name not in _AS_LAYERS:
-        raise not_carried(layer, "Keras", f"it has no activation {name} with parameters")
-    return _entry("keras.layers", _AS_LAYERS[name], {**value["config"], "trainable": True, "dtype": layer.dtype})
+    if name in _AS_LAYERS:
+        settings = {**value["config"], "trainable": True, "dtype": layer.dtype}
+        return _entry("keras.layers", _AS_LAYERS[name], settings)
+    return _entry("keras.src.ops.nn", _AS_OPERATIONS[name], value["config"])
 
 
 def _functional(model: Any, graph: CallGraph) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5 as hdf5
 import cnn_core.interop.keras_training as keras_training
+from cnn_core.activations import Sparsemax
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
@@ -115,11 +117,23 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         for place, value in _read(source, parts, skip_mismatch=False):
             place.variable.array[...] = value
         model.metadata.update(_texts(source))
+        _warn_of_differences(parts)
         written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
         if compile and written and written.get("optimizer", written.get("optimizer_config")):
             compile_as_in_keras(model, keras_training.modern(written))
             _restore(model, source, parts)
     return model
+
+
+def _warn_of_differences(parts: tuple[Part, ...]) -> None:
+    for part in parts:
+        _warn_of_differences(part.parts or ())
+        if isinstance(getattr(part.layer, "activation", None), Sparsemax):
+            warnings.warn(
+                f"layer {part.layer.name!r} predicts otherwise than in Keras, whose sparsemax does not sum to 1 where "
+                "several outputs are positive; ours does",
+                stacklevel=5,
+            )
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnn_core.foundation.structures import flatten, sorted_keys
+from cnn_core.models.keras_operations import as_layer
 
 Reference = tuple[str, int, int]
 
@@ -39,7 +40,7 @@ def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     inputs = _references(config["input_layers"])
     described = {each["name"]: each for each in config["layers"]}
-    layers = [each for each in config["layers"] if each["class_name"] != "InputLayer"]
+    layers = [as_layer(each) for each in config["layers"] if each["class_name"] != "InputLayer"]
     number: dict[Reference, int] = {reference: at for at, reference in enumerate(inputs)}
     calls = []
     for call in _in_order(_calls(layers), set(inputs)):

@@ -102,6 +102,17 @@ def prepared() -> Any:
     return model
 
 
+def operations() -> Any:
+    """Sums, products and functions of symbols, as Keras 3 keeps them in a functional model."""
+    x = keras.Input((3,))
+    h = keras.ops.gelu(layers.Dense(3)(x), approximate=True) + x
+    h = keras.ops.concatenate([2.0 * h - 0.5, 1.0 - h, -h / 4.0], axis=-1)
+    h = keras.ops.maximum(layers.Dense(4, "tanh")(h), keras.ops.leaky_relu(layers.Dense(4)(h), 0.3))
+    model = keras.Model(x, layers.Dense(2)(keras.ops.reshape(h, (-1, 4))))
+    model.compile(optimizers.Adam(0.01), "mse")
+    return model
+
+
 def cases() -> Iterator[tuple[str, Any, str]]:
     for name, make in OPTIMIZERS.items():
         yield name, chain(make()), ".h5" if name.startswith("old") else ".keras"
@@ -110,6 +121,8 @@ def cases() -> Iterator[tuple[str, Any, str]]:
         yield f"branches{ending}", branches(), ending
     yield "prepared", prepared(), ".keras"
     yield "prepared.h5", prepared(), ".h5"
+    if MAJOR == 3:
+        yield "operations", operations(), ".keras"
 
 
 def main() -> None:
