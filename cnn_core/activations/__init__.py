@@ -7,13 +7,13 @@ what lets them be called on any array: other types than the core's, other axes t
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.activations import elementwise, piecewise, row_wise
 from cnn_core.activations.base import Activation
 from cnn_core.activations.custom import CustomActivation
 from cnn_core.activations.elementwise import *
 from cnn_core.activations.lookup import deserialize, get, serialize
 from cnn_core.activations.piecewise import *
 from cnn_core.activations.row_wise import *
+from cnn_core.foundation.exports import own_names
 
 __all__ = [
     "Activation",
@@ -21,9 +21,9 @@ __all__ = [
     "deserialize",
     "get",
     "serialize",
-    *elementwise.__all__,
-    *piecewise.__all__,
-    *row_wise.__all__,
+    *own_names("cnn_core.activations.elementwise"),
+    *own_names("cnn_core.activations.piecewise"),
+    *own_names("cnn_core.activations.row_wise"),
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

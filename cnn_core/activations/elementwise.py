@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, registered, registry
-
-__all__ = [
-    "CELU",
-    "ELU",
-    "GELU",
-    "SELU",
-    "Exponential",
-    "Linear",
-    "LogSigmoid",
-    "Mish",
-    "SiLU",
-    "Sigmoid",
-    "Softplus",
-    "Softsign",
-    "Squareplus",
-    "Tanh",
-    "TanhShrink",
-    "celu",
-    "elu",
-    "exponential",
-    "gelu",
-    "linear",
-    "log_sigmoid",
-    "mish",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softsign",
-    "squareplus",
-    "swish",
-    "tanh",
-    "tanh_shrink",
-]
+from cnn_core.foundation.exports import own_names
 
 
 @registered
@@ -328,3 +297,6 @@ class TanhShrink(Activation):
 
 
 tanh_shrink = TanhShrink()
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

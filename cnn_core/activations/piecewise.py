@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, registered, registry
-
-__all__ = [
-    "HardShrink",
-    "HardSiLU",
-    "HardSigmoid",
-    "HardTanh",
-    "LeakyReLU",
-    "ReLU",
-    "ReLU6",
-    "SoftShrink",
-    "SparsePlus",
-    "SparseSigmoid",
-    "Threshold",
-    "hard_shrink",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_swish",
-    "hard_tanh",
-    "leaky_relu",
-    "relu",
-    "relu6",
-    "soft_shrink",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "threshold",
-]
+from cnn_core.foundation.exports import own_names
 
 
 @registered
@@ -286,3 +263,6 @@ class SparseSigmoid(Activation):
 
 
 sparse_sigmoid = SparseSigmoid()
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

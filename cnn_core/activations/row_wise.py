@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,18 +12,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, registered
 from cnn_core.activations.elementwise import sigmoid
 from cnn_core.foundation.arrays import Array, as_float, as_rows
-
-__all__ = [
-    "GLU",
-    "LogSoftmax",
-    "RowActivation",
-    "Softmax",
-    "Sparsemax",
-    "glu",
-    "log_softmax",
-    "softmax",
-    "sparsemax",
-]
+from cnn_core.foundation.exports import own_names
 
 
 class RowActivation(Activation):
@@ -216,3 +205,6 @@ class Sparsemax(RowActivation):
 
 
 sparsemax = Sparsemax()
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

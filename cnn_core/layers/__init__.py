@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
+from cnn_core.foundation.exports import own_names
 from cnn_core.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cnn_core.layers.base import Layer, deserialize, get, serialize
 from cnn_core.layers.dense import Dense
@@ -27,62 +28,33 @@ from cnn_core.layers.merging import (
     multiply,
     subtract,
 )
-from cnn_core.layers.normalization import (
-    BatchNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from cnn_core.layers.preprocessing import CategoryEncoding, Discretization, Normalization, Rescaling
-from cnn_core.layers.regularization import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-)
-from cnn_core.layers.reshaping import Flatten, Identity, Reshape
-from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
+from cnn_core.layers.normalization import *
+from cnn_core.layers.preprocessing import *
+from cnn_core.layers.regularization import *
+from cnn_core.layers.reshaping import *
+from cnn_core.layers.tabular import *
 
 __all__ = [
     "ELU",
     "Activation",
-    "ActivityRegularization",
     "Add",
-    "AlphaDropout",
     "Average",
-    "BatchNormalization",
-    "CategoryEncoding",
     "Concatenate",
     "Dense",
-    "Discretization",
     "Dot",
-    "Dropout",
     "Embedding",
-    "Flatten",
-    "GaussianDropout",
-    "GaussianNoise",
-    "Identity",
     "Input",
     "InputLayer",
     "Lambda",
     "Layer",
-    "LayerNormalization",
     "LeakyReLU",
     "Maximum",
     "Minimum",
     "Multiply",
-    "Normalization",
     "PReLU",
-    "ParametricActivation",
-    "PeriodicEmbedding",
-    "RMSNormalization",
     "ReLU",
-    "Rescaling",
-    "Reshape",
     "Softmax",
     "Subtract",
-    "UnitNormalization",
     "add",
     "average",
     "concatenate",
@@ -94,6 +66,11 @@ __all__ = [
     "multiply",
     "serialize",
     "subtract",
+    *own_names("cnn_core.layers.normalization"),
+    *own_names("cnn_core.layers.preprocessing"),
+    *own_names("cnn_core.layers.regularization"),
+    *own_names("cnn_core.layers.reshaping"),
+    *own_names("cnn_core.layers.tabular"),
 ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
+from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
@@ -332,3 +333,6 @@ class UnitNormalization(_Normalization):
 
 
 SHORTEST = 1e-12  # Keras's: nothing is divided by less
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

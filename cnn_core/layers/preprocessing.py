@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.data.batches import Batches, is_batches
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.graph import UndefinedError
@@ -452,3 +453,7 @@ def _compress(summary: Array, epsilon: float) -> Array:
     reached = counts / counts[-1]
     values, counts = np.interp(shares, reached, summary[0]), np.interp(shares, reached, counts)
     return np.stack([values, np.diff(counts, prepend=0)]).astype(np.float32)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

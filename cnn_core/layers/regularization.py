@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cnn_core.foundation.validation as validation
 import cnn_core.regularizers as regularizers
+from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.validation.messages import must
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
@@ -236,3 +237,7 @@ class ActivityRegularization(Layer):
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return list(inputs)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

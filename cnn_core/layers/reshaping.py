@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
 
@@ -90,3 +91,7 @@ class Identity(Layer):
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return list(inputs)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.activations as activations
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
+from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.network.plan import NetworkPlan
 
@@ -131,3 +132,7 @@ class ParametricActivation(Layer):
                 activation=self.activation,
             )
         ]
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

@@ -7,7 +7,7 @@ before it (the shape of the targets) and after it (the weighted mean over the ro
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.losses import margins, probabilities, regression
+from cnn_core.foundation.exports import own_names
 from cnn_core.losses.base import REDUCTIONS, Loss
 from cnn_core.losses.custom import CustomLoss
 from cnn_core.losses.lookup import as_loss, deserialize, get, resolve, serialize
@@ -24,9 +24,9 @@ __all__ = [
     "get",
     "resolve",
     "serialize",
-    *margins.__all__,
-    *probabilities.__all__,
-    *regression.__all__,
+    *own_names("cnn_core.losses.margins"),
+    *own_names("cnn_core.losses.probabilities"),
+    *own_names("cnn_core.losses.regression"),
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

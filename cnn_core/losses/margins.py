@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.foundation.domains as domains
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.losses.base import Loss, function_form, registry
-
-__all__ = [
-    "CategoricalHinge",
-    "Hinge",
-    "SquaredHinge",
-    "categorical_hinge",
-    "hinge",
-    "squared_hinge",
-]
 
 
 class _BinaryMargin(Loss):
@@ -116,3 +108,7 @@ class CategoricalHinge(Loss):
 @knows_its_arguments
 def categorical_hinge(y_true: Any, y_pred: Any) -> Array:
     return CategoricalHinge().call(y_true, y_pred)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

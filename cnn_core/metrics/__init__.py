@@ -8,21 +8,9 @@ per row can be added up natively: `native` and `native_parameters` are what a pl
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.metrics.accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    accuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from cnn_core.metrics.auc import AUC
+from cnn_core.foundation.exports import own_names
+from cnn_core.metrics.accuracy import *
+from cnn_core.metrics.auc import *
 from cnn_core.metrics.base import Accumulator, Metric
 from cnn_core.metrics.constrained import (
     PrecisionAtRecall,
@@ -30,7 +18,7 @@ from cnn_core.metrics.constrained import (
     SensitivityAtSpecificity,
     SpecificityAtSensitivity,
 )
-from cnn_core.metrics.f_scores import F1Score, FBetaScore
+from cnn_core.metrics.f_scores import *
 from cnn_core.metrics.lookup import as_metric, deserialize, get, resolve, serialize
 from cnn_core.metrics.means import Mean, MeanMetricWrapper, Sum
 from cnn_core.metrics.of_losses import (
@@ -65,29 +53,14 @@ from cnn_core.metrics.of_losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from cnn_core.metrics.regression import (
-    ConcordanceCorrelation,
-    CosineSimilarity,
-    PearsonCorrelation,
-    R2Score,
-    concordance_correlation,
-    pearson_correlation,
-)
+from cnn_core.metrics.regression import *
 from cnn_core.metrics.thresholds import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 
 __all__ = [
-    "AUC",
     "Accumulator",
-    "Accuracy",
-    "BinaryAccuracy",
     "BinaryCrossentropy",
-    "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
-    "ConcordanceCorrelation",
-    "CosineSimilarity",
-    "F1Score",
-    "FBetaScore",
     "FalseNegatives",
     "FalsePositives",
     "Hinge",
@@ -100,34 +73,25 @@ __all__ = [
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
-    "PearsonCorrelation",
     "Poisson",
     "Precision",
     "PrecisionAtRecall",
-    "R2Score",
     "Recall",
     "RecallAtPrecision",
     "RootMeanSquaredError",
     "SensitivityAtSpecificity",
-    "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
     "SpecificityAtSensitivity",
     "SquaredHinge",
     "Sum",
-    "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
-    "accuracy",
     "as_metric",
-    "binary_accuracy",
     "binary_crossentropy",
     "binary_focal_crossentropy",
-    "categorical_accuracy",
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
-    "concordance_correlation",
     "deserialize",
     "get",
     "hinge",
@@ -138,15 +102,15 @@ __all__ = [
     "mean_absolute_percentage_error",
     "mean_squared_error",
     "mean_squared_logarithmic_error",
-    "pearson_correlation",
     "poisson",
     "resolve",
     "serialize",
-    "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
-    "sparse_top_k_categorical_accuracy",
     "squared_hinge",
-    "top_k_categorical_accuracy",
+    *own_names("cnn_core.metrics.accuracy"),
+    *own_names("cnn_core.metrics.auc"),
+    *own_names("cnn_core.metrics.f_scores"),
+    *own_names("cnn_core.metrics.regression"),
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

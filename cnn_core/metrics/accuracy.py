@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, same_rank
+from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.metrics.base import check_same_shape, registry
 from cnn_core.metrics.means import MeanOf
@@ -273,3 +274,7 @@ class SparseTopKCategoricalAccuracy(MeanOf):
         self.k = validation.positive_integer(k, "k")
         self.from_sorted_ids = validation.boolean(from_sorted_ids, "from_sorted_ids")
         super().__init__(name, dtype, k=self.k, from_sorted_ids=self.from_sorted_ids)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.activations import sigmoid
 from cnn_core.foundation.arrays import EPSILON, Array, as_float, divide
+from cnn_core.foundation.exports import own_names
 from cnn_core.metrics.base import registry
 from cnn_core.metrics.constrained import grid
 from cnn_core.metrics.thresholds import ConfusionMetric
@@ -164,3 +165,7 @@ class AUC(ConfusionMetric):
         if self.thresholds_given is not None:
             config["thresholds"] = self.thresholds[1:-1]
         return config
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import EPSILON, Array, as_float
+from cnn_core.foundation.exports import own_names
 from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registry
 from cnn_core.metrics.thresholds import weights_for
 
@@ -131,3 +132,7 @@ class F1Score(FBetaScore):
         dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

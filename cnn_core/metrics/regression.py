@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import EPSILON, Array, as_float, same_rank
+from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registry
 from cnn_core.metrics.means import MeanOf
@@ -213,3 +214,7 @@ class R2Score(Metric):
         if 0 < self.num_regressors < n - 1:
             score = 1 - (1 - score) * (n - 1) / (n - self.num_regressors - 1)
         return score
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

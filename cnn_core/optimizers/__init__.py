@@ -8,7 +8,8 @@ learning rate. Knows nothing of layers or models.
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
-from cnn_core.optimizers import adam, rules, schedules
+from cnn_core.foundation.exports import own_names
+from cnn_core.optimizers import schedules
 from cnn_core.optimizers.adam import *
 from cnn_core.optimizers.base import Optimizer
 from cnn_core.optimizers.lookup import deserialize, get, serialize
@@ -20,8 +21,8 @@ __all__ = [
     "get",
     "schedules",
     "serialize",
-    *adam.__all__,
-    *rules.__all__,
+    *own_names("cnn_core.optimizers.adam"),
+    *own_names("cnn_core.optimizers.rules"),
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.exports import own_names
 from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, TailWithoutDecay, registry
-
-__all__ = [
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Nadam",
-]
 
 
 @registry.register()
@@ -259,3 +253,7 @@ class Adamax(Optimizer):
     def slots(self) -> Slots:
         """Return "momentum" and "norm"."""
         return (("momentum", 0.0), ("norm", 0.0))
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)

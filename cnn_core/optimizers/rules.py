@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.exports import own_names
 from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, registry
-
-__all__ = [
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Lion",
-    "RMSprop",
-]
 
 
 @registry.register()
@@ -358,3 +350,7 @@ class LBFGS(Optimizer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
         return {"name": self.name, **{name: getattr(self, name) for name in self._hyperparameters}}
+
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)
