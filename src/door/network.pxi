@@ -132,8 +132,8 @@ cdef class Network:
         check_length(operation.activation_parameters, 0, 3, "activation_parameters")
         check_length(operation.reals, 0, MAX_REALS, "reals")
         check_length(operation.integers, 0, MAX_INTEGERS, "integers")
-        target.kind = OPERATIONS[operation.kind]
-        target.traits = &operation_rows[target.kind]
+        target.traits = &operation_rows[<int> OPERATIONS[operation.kind]]
+        target.kind = target.traits.kind
         target.output = self.checked_buffer(operation.output)
         target.inputs = <int *> allocate(len(operation.inputs), sizeof(int))
         target.n_inputs = len(operation.inputs)

@@ -21,20 +21,8 @@ ELEMENTWISE = {name: function_arity(kind - ACTIVATION_COUNT) if kind >= ACTIVATI
                for name, kind in INSTRUCTIONS.items()}
 AGGREGATES = {aggregate_name(aggregate).decode(): aggregate for aggregate in range(AGGREGATE_COUNT)}
 DISTRIBUTIONS = {distribution_name(kind).decode(): kind for kind in range(DISTRIBUTION_COUNT)}
-cdef OperationTraits operation_rows[OPERATION_COUNT]
-
-
-cdef dict numbers_of_operations():
-    """By name; a kind without a row does not import."""
-    cdef int kind
-    list_operations(operation_rows)
-    for kind in range(OPERATION_COUNT):
-        if operation_rows[kind].name == NULL:
-            raise ImportError(f"operation {kind} of plan.pxd has no row in operations.pxd")
-    return {operation_rows[kind].name.decode(): kind for kind in range(OPERATION_COUNT)}
-
-
-OPERATIONS = numbers_of_operations()
+cdef OperationTraits operation_rows[MOST_OPERATIONS]
+OPERATIONS = {operation_rows[row].name.decode(): row for row in range(list_operations(operation_rows))}
 cdef LossTraits loss_rows[MOST_KINDS]
 LOSSES = {loss_rows[kind].name.decode(): kind for kind in range(list_losses(loss_rows))}
 cdef MetricTraits metric_rows[MOST_METRICS]

@@ -8,19 +8,16 @@ from libc.string cimport memset
 
 from simd cimport ACTIVATION_RELU
 
-cdef enum:  # kinds of operations; src/operations/operations.pxd has a row for each
+cdef enum:                        # operations that code asks for; src/operations/operations.pxd lists all
+    UNNAMED
     DENSE
     ACTIVATION
-    PRELU
-    RESHAPE
-    PERMUTE
     DROPOUT
     ALPHA_DROPOUT
     GAUSSIAN_DROPOUT
     GAUSSIAN_NOISE
     BATCH_NORMALIZATION
     LAYER_NORMALIZATION
-    RMS_NORMALIZATION
     UNIT_NORMALIZATION
     ADD
     SUBTRACT
@@ -28,32 +25,13 @@ cdef enum:  # kinds of operations; src/operations/operations.pxd has a row for e
     AVERAGE
     MAXIMUM
     MINIMUM
-    CONCATENATE
-    DOT
-    PARAMETRIC_ACTIVATION
-    PERIODIC
     EMBEDDING
-    STANDARDIZE
     RESCALE
-    ENCODE
-    DISCRETIZE
-    ACTIVITY_PENALTY  # writes nothing: its output is its input; so does ADDED_LOSS
-    CUSTOM
-    EXPRESSION
-    REDUCTION
-    BATCH_REDUCTION
-    SELECTION
     GATHERING
-    CHOICE
-    MATRICES
-    SCAN
-    SORT
-    CONSTANT
-    RANDOM
-    ADDED_LOSS
-    OPERATION_COUNT
+    BATCH_REDUCTION
 
 cdef enum:
+    MOST_OPERATIONS = 128         # kinds
     MAX_TENSORS = 6
     MAX_REALS = 6
     MAX_INTEGERS = 14
@@ -148,8 +126,9 @@ cdef struct Step:
     bint adds_dx                  # dx holds what others have added to it
 
 cdef struct OperationTraits:
-    # The row of a kind in src/operations/operations.pxd.
+    # The row of an operation in src/operations/operations.pxd.
     const char *name
+    int kind
     int peculiarity
     bint (*fits)(const Sizes *s) noexcept nogil
     void (*needs)(const Sizes *s, Operation *operation) noexcept nogil  # its memory; NULL where it needs none

@@ -11,12 +11,7 @@ from libc.stdint cimport int32_t
 from compile cimport applies_activation, reads_of
 from custom cimport custom_loss
 from loss cimport *
-from loss_rows cimport (binary_crossentropy_row, binary_focal_row, categorical_crossentropy_row, categorical_focal_row,
-                        categorical_hinge_row, cosine_similarity_row, gaussian_nll_row, half_poisson_deviance_row,
-                        half_squared_error_row, hinge_row, huber_row, kl_divergence_row, label_crossentropy_row,
-                        log_cosh_row, mean_absolute_error_row, mean_absolute_percentage_error_row,
-                        mean_squared_error_row, poisson_row, quantile_row, sparse_crossentropy_row,
-                        squared_hinge_row, squared_logarithmic_error_row)
+from loss_rows cimport *
 from plan cimport EVALUATION, Plan, Workspace
 from simd cimport (ACTIVATION_SIGMOID, ACTIVATION_SOFTPLUS, ROW_SOFTMAX, activation_forward, real, scale_by,
                    softmax_rows)
