@@ -1,11 +1,11 @@
-"""What each operator of ONNX is here: one row for an operator. Values are arrays, if known, or symbols."""
+"""What each operator of ONNX is as a layer: one row for an operator. Values are arrays, if known, or symbols."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
-from cnn_core.interop.onnx_format import TYPES
+from cnn_core.interop.onnx_arrays import ARRAYS, SELU, dtype_of
+from cnn_core.interop.onnx_formulas import Formula, Samples
+from cnn_core.interop.onnx_known import Known, as_product, recognize
 from cnn_core.interop.sklearn_perceptrons import CLASSES
 from cnn_core.layers.activation import Activation as ActivationLayer
 from cnn_core.layers.activation import PReLU, Softmax
@@ -27,21 +29,29 @@ from cnn_core.layers.reshaping import Flatten, Reshape
 from cnn_core.network.graph import Symbol
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-LARGEST = 2**27  # numbers in a constant that is computed from others
 
 
-class Reading(NamedTuple):
-    """What operators need to know of the file.
+# What a damaged or an unknown value may raise where it is used.
+FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, MemoryError)
 
-    Attributes
+
+class NotCarriedError(ValueError):
+    """A node that has no counterpart here: the message names it."""
+
+
+class Reading:
+    """What rows need to know of the file, and how values become symbols.
+
+    Parameters
     ----------
     dtype : str
     metadata : dict
         Of the model to come.
+    samples : Samples
     """
 
-    dtype: str
-    metadata: dict[str, str]
+    def __init__(self, dtype: str, metadata: dict[str, str], samples: Samples) -> None:
+        self.dtype, self.metadata, self.samples = dtype, metadata, samples
 
     def through(self, layer: Layer, *sources: Any, weights: Sequence[Any] = ()) -> Any:
         """Call a new layer on symbols and give it its weights."""
@@ -53,6 +63,77 @@ class Reading(NamedTuple):
         if len(weights):
             layer.set_weights(weights)
         return result
+
+    def symbol_of(self, value: Any) -> Any:
+        """Return a value with layers for what is still a formula.
+
+        Raises
+        ------
+        NotCarriedError
+            If no layers are known for it.
+        """
+        if not isinstance(value, Formula):
+            return value
+        if value.result is None:
+            value.result = self._made(value)
+        if isinstance(value.result, ValueError):
+            raise value.result
+        return value.result
+
+    def _made(self, formula: Formula) -> Any:
+        """The symbol, or the error, that a formula becomes."""
+        is_single = not any(isinstance(each, Formula) for each in formula.operands)
+        steps: list[Callable[[Formula], Any]] = [self._by_row, self._recognized]
+        error: ValueError | None = None
+        for attempt in (*(steps if is_single else reversed(steps)), self._as_product):
+            try:
+                if (made := attempt(formula)) is not None:
+                    return made
+            except NotCarriedError as inner:
+                error = error or inner
+            except (*FAULTS,) as inner:
+                error = error or NotCarriedError(f"{formula.label} cannot be carried over: {inner}")
+        return error or NotCarriedError(f"{formula.label} cannot be carried over: the operator has no counterpart here")
+
+    def _by_row(self, formula: Formula) -> Any:
+        if formula.operator not in OPERATORS:
+            return None
+        operands = [self.symbol_of(each) for each in formula.operands]
+        return OPERATORS[formula.operator](self, formula.attributes, *operands)
+
+    def _recognized(self, formula: Formula) -> Any:
+        return self._through_all(recognize(formula) if self.samples.may_try() else None)
+
+    def _as_product(self, formula: Formula) -> Any:
+        return self._through_all(as_product(formula))
+
+    def _through_all(self, known: Known | None) -> Any:
+        if known is None:
+            return None
+        result = self.symbol_of(known.argument)
+        for step in known.steps:
+            whole = self._joined(result, step.layer)
+            result = self.through(step.layer, result, weights=step.weights) if whole is None else whole
+        return result
+
+    def _joined(self, source: Any, scaling: Layer) -> Any:
+        """Return a normalization and the scale and offset after it as one layer, None if they are not these."""
+        layer = None if source.node is None else source.node.layer
+        if not isinstance(scaling, Rescaling) or not isinstance(layer, (LayerNormalization, RMSNormalization)):
+            return None
+        sizes = source.shape[-1:]
+        scale, offset = (np.broadcast_to(each, sizes) for each in (scaling.scale, scaling.offset))
+        if sample_axes(layer.axis, source.shape, layer.name) != (source.ndim - 2,):
+            return None
+        if isinstance(layer, LayerNormalization):
+            if layer.scale or layer.center:
+                return None
+            return self.through(
+                LayerNormalization(layer.axis, layer.epsilon), source.node.inputs[0], weights=[scale, offset]
+            )
+        if offset.any() or (layer.scale.numpy() != 1).any():
+            return None
+        return self.through(RMSNormalization(layer.axis, layer.epsilon), source.node.inputs[0], weights=[scale])
 
 
 def _constant(value: Any, name: str) -> Array:
@@ -108,7 +189,31 @@ def _divide(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
 
 
 def _merged(kind: type[Layer]) -> Callable[..., Any]:
-    return lambda reading, attributes, *x: reading.through(kind(), *x)
+    return lambda reading, attributes, *x: x[0] if len(x) == 1 else reading.through(kind(), *x)
+
+
+def _bounded(kind: type[Layer], sign: float) -> Callable[..., Any]:
+    """The larger of a symbol and a number c is ``c + max(x - c, 0)``; the smaller one ``c - max(c - x, 0)``."""
+
+    def bound(reading: Reading, attributes: Any, *x: Any) -> Any:
+        symbols = [each for each in x if isinstance(each, Symbol)]
+        if len(symbols) == len(x):
+            return _merged(kind)(reading, attributes, *x)
+        if len(symbols) != 1 or len(x) != 2:
+            raise ValueError("it must compare two values, or symbols alone")
+        limit = float(next(each for each in x if not isinstance(each, Symbol)))
+        beyond = _scaled(reading, symbols[0], sign, -sign * limit) if limit or sign < 0 else symbols[0]
+        kept = reading.through(ActivationLayer(activations.relu), beyond)
+        return _scaled(reading, kept, sign, limit) if limit or sign < 0 else kept
+
+    return bound
+
+
+def _power(reading: Reading, attributes: Any, x: Any, exponent: Any) -> Any:
+    number = float(_constant(exponent, "Y"))
+    if number not in (1, 2, 3, 4):
+        raise ValueError(f"its exponent must be 1, 2, 3 or 4. Received: {number:g}")
+    return _merged(merging.Multiply)(reading, attributes, *[x] * int(number))
 
 
 def _gemm(reading: Reading, attributes: Any, x: Any, kernel: Any, bias: Any = None) -> Any:
@@ -140,7 +245,7 @@ def _hard_sigmoid(attributes: Mapping[str, Any]) -> Activation:
 
 
 def _selu(attributes: Mapping[str, Any]) -> Activation:
-    for name, value in (("alpha", 1.6732632423543772), ("gamma", 1.0507009873554805)):
+    for name, value in zip(("alpha", "gamma"), SELU, strict=True):
         if not math.isclose(attributes.get(name, value), value, rel_tol=1e-6):
             raise ValueError(f"`{name}` must be {value}. Received: {name}={attributes[name]}")
     return activations.selu
@@ -151,8 +256,13 @@ def _clip(reading: Reading, attributes: Any, x: Any, low: Any = None, high: Any 
     above = math.inf if high is None else float(_constant(high, "max"))
     if below == 0:
         return reading.through(ActivationLayer(activations.ReLU(max_value=None if above == math.inf else above)), x)
-    if not (math.isfinite(below) and math.isfinite(above) and below < above):
-        raise ValueError(f"it must clip at 0, or at both ends. Received: min={below}, max={above}")
+    if above == math.inf or below == -math.inf:
+        x = x if below == -math.inf else _bounded(merging.Maximum, 1.0)(reading, attributes, x, low)
+        return x if above == math.inf else _bounded(merging.Minimum, -1.0)(reading, attributes, x, high)
+    if (below, above) == (-1, 1):
+        return reading.through(ActivationLayer(activations.hard_tanh), x)
+    if not below < above:
+        raise ValueError(f"`min` must be less than `max`. Received: min={below}, max={above}")
     half, middle = (above - below) / 2, (above + below) / 2
     inner = _scaled(reading, x, 1 / half, -middle / half)
     return _scaled(reading, reading.through(ActivationLayer(activations.hard_tanh), inner), half, middle)
@@ -198,7 +308,7 @@ def _prelu(reading: Reading, attributes: Any, x: Any, slope: Any) -> Any:
 
 
 def _flatten(reading: Reading, attributes: Any, x: Any) -> Any:
-    if attributes.get("axis", 1) != 1:
+    if attributes.get("axis", 1) not in (1, 1 - x.ndim):
         raise ValueError(f"`axis` must be 1. Received: axis={attributes['axis']}")
     return reading.through(Flatten(), x)
 
@@ -221,12 +331,25 @@ def _gather(reading: Reading, attributes: Any, table: Any, x: Any) -> Any:
     return reading.through(Embedding(*table.shape), x, weights=[table])
 
 
-def _cast(reading: Reading, attributes: Any, x: Any) -> Any:
-    kind = TYPES.get(attributes["to"])
-    # To another float, values stay; to integers, only what counts things is cast, which holds whole numbers.
-    if kind is None or np.dtype(kind).name not in (reading.dtype, "int32", "int64"):
-        raise ValueError(f"it must cast to {reading.dtype} or to indices. Received: type {attributes['to']}")
-    return x
+def _swish(reading: Reading, attributes: Any, x: Any) -> Any:
+    factor = attributes.get("alpha", 1.0)
+    if factor == 1:
+        return reading.through(ActivationLayer(activations.silu), x)
+    gate = reading.through(ActivationLayer(activations.sigmoid), _scaled(reading, x, factor, 0.0))
+    return reading.through(merging.Multiply(), x, gate)
+
+
+def _viewed(change: Callable[..., Array]) -> Callable[..., Any]:
+    """Operators that add or remove axes of size 1, by what they do to the shape."""
+
+    def reshape(reading: Reading, attributes: Any, x: Any, axes: Any = None) -> Any:
+        blank = np.broadcast_to(np.float32(0), (3, *x.shape[1:]))
+        batch, *sizes = change(attributes, blank, axes).shape
+        if batch != 3:
+            raise ValueError("the first axis must stay that of the batch")
+        return reading.through(Reshape(tuple(sizes)), x)
+
+    return reshape
 
 
 def _scaler(reading: Reading, attributes: Any, x: Any) -> Any:
@@ -240,10 +363,6 @@ def _zip_map(reading: Reading, attributes: Any, x: Any) -> Any:
     return x
 
 
-def _unchanged(reading: Reading, attributes: Any, x: Any, *others: Any) -> Any:
-    return x
-
-
 OPERATORS: dict[str, Callable[..., Any]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
@@ -254,8 +373,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Neg": lambda reading, attributes, x: _scaled(reading, x, -1.0, 0.0),
     "Sum": _merged(merging.Add),
     "Mean": _merged(merging.Average),
-    "Max": _merged(merging.Maximum),
-    "Min": _merged(merging.Minimum),
+    "Max": _bounded(merging.Maximum, 1.0),
+    "Min": _bounded(merging.Minimum, -1.0),
+    "Pow": _power,
     "Relu": _activation(lambda a: activations.relu),
     "LeakyRelu": _activation(lambda a: activations.LeakyReLU(a.get("alpha", 0.01))),
     "Sigmoid": _activation(lambda a: activations.sigmoid),
@@ -269,6 +389,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "HardSwish": _activation(lambda a: activations.hard_silu),
     "Gelu": _activation(lambda a: activations.GELU(a.get("approximate", "none") == "tanh")),
     "Mish": _activation(lambda a: activations.mish),
+    "Swish": _swish,
     "Exp": _activation(lambda a: activations.exponential),
     "Clip": _clip,
     "Softmax": _softmax,
@@ -281,34 +402,44 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Reshape": _reshape,
     "Concat": _concatenate,
     "Gather": _gather,
-    "Cast": _cast,
-    "Identity": _unchanged,
-    "Dropout": _unchanged,
+    "Squeeze": _viewed(ARRAYS["Squeeze"]),
+    "Unsqueeze": _viewed(ARRAYS["Unsqueeze"]),
+    "FeatureVectorizer": lambda reading, attributes, *x: _concatenate(reading, {"axis": 1}, *x),
     "Scaler": _scaler,
-    "ZipMap": _zip_map,
 }
 
 
-def _computed(function: Callable[..., Any]) -> Callable[..., Any]:
-    def fold(attributes: Any, *arrays: Any) -> Array:
-        if math.prod(np.broadcast_shapes(*(array.shape for array in arrays))) > LARGEST:
-            raise ValueError(f"a constant must have at most {LARGEST} numbers")
-        return np.asarray(function(*arrays))
+def _cast(reading: Reading, attributes: Any, x: Any) -> Any:
+    kind = np.dtype(dtype_of(attributes))
+    # To another float, values stay; to integers, only what counts things is cast, which holds whole numbers.
+    if kind.name not in ("bool", "float32", "float64", "int32", "int64"):
+        raise ValueError(f"it must cast to floats, to indices or to truth values. Received: {kind}")
+    if kind.kind == "b" or (isinstance(x, Formula) and x.values.dtype.kind == "b"):
+        made = reading.samples.formulas("a node (Cast)", "Cast", attributes, [x], 1)
+        if made is None:
+            raise ValueError("truth values are no numbers here")
+        return made[0]
+    return x
 
-    return fold
+
+def _dropout(reading: Reading, attributes: Any, x: Any, ratio: Any = None, training: Any = None) -> Any:
+    if training is not None and (not isinstance(training, np.ndarray) or training.any()):
+        raise ValueError("`training_mode` must be False: the file is one for training")
+    return x
 
 
-# Operators on constants.
-FOLDED: dict[str, Callable[..., Any]] = {
-    "Constant": lambda a: np.asarray(next(iter(a.values()))),
-    "Identity": lambda a, x: x,
-    "Cast": lambda a, x: x.astype(TYPES[a["to"]]),
-    "Reshape": lambda a, x, shape: x.reshape([x.shape[n] if s == 0 else s for n, s in enumerate(shape.tolist())]),
-    "Transpose": lambda a, x: x.transpose(a.get("perm")),
-    "Unsqueeze": lambda a, x, axes: np.expand_dims(x, tuple(axes.tolist())),
-    "Neg": lambda a, x: -x,
-    "Add": _computed(np.add),
-    "Sub": _computed(np.subtract),
-    "Mul": _computed(np.multiply),
-    "Div": _computed(np.divide),
+def _shape(reading: Reading, attributes: Any, x: Any) -> Array:
+    """The sizes of a sample, after a 0 for the batch."""
+    sizes = np.array([0, *x.shape[1:]], np.int64)
+    return sizes[slice(attributes.get("start", 0), attributes.get("end"))]
+
+
+# What does not need to know whether it reads a symbol or a formula.
+TRANSPARENT: dict[str, Callable[..., Any]] = {
+    "Cast": _cast,
+    "CastLike": lambda reading, attributes, x, like: x,
+    "Dropout": _dropout,
+    "Identity": lambda reading, attributes, x: x,
+    "Shape": _shape,
+    "ZipMap": _zip_map,
 }

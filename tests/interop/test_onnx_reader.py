@@ -34,7 +34,8 @@ def test_what_was_written_is_read(tmp_path: Any):
 
 def test_damaged_files_are_refused_cleanly():
     _, data = written()
-    for end in range(0, len(data), 16):
+    whole = len(encode({name: value for name, value in decode(memoryview(data)).items() if name != "metadata_props"}))
+    for end in range(0, whole, 8):
         with pytest.raises(ValueError, match="`model` cannot be read as a model of ONNX"):
             from_onnx(data[:end])
     draw = np.random.default_rng(0)
@@ -61,7 +62,7 @@ def changed(**change: Any) -> bytes:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"opset_import": [{"version": 9}]}, "its opset must be 13 to 24. Received: 9"),
+        ({"opset_import": [{"version": 5}]}, "its opset must be 6 to 28. Received: 5"),
         (
             {"node": [{"op_type": "Relu", "name": "r", "input": ["a"], "output": ["a"], "attribute": []}]},
             r"node 'r' \(Relu\) reads 'a', which nothing before it makes",
