@@ -210,7 +210,8 @@ def _add_export(commands: Commands[argparse.ArgumentParser]) -> None:
     export = commands.add_parser(
         "export",
         help="write a model for Keras, ONNX or C",
-        description="Write a model, or what `fit` wrote, in the format that the output's ending names: .onnx, .keras or .c.",
+        description="Write a model, or what `fit` wrote, in the format that the output's ending names: .onnx, .keras "
+        "or .c.",
     )
     export.add_argument("model", metavar="MODEL", help="a file of cnn_core, Keras (.keras, .h5) or ONNX")
     export.add_argument("output", metavar="OUTPUT", help="the file to write")
