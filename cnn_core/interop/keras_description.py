@@ -90,6 +90,8 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
     for name, neutral in _OURS_ALONE.items():
         if config.pop(name, neutral) != neutral:
             raise not_carried(layer, "Keras", f"it has no `{name}`")
+    if layer.trainable or not layer.variables:
+        config.pop("trainable", None)  # which not all of Keras's layers take
     if config.get("activity_regularizer", 0) is None:
         del config["activity_regularizer"]
     for name, value in config.items():
