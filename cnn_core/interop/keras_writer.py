@@ -20,6 +20,7 @@ import cnn_core.interop.hdf5_writer as hdf5_writer
 import cnn_core.interop.keras_training as keras_training
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.extras import need
+from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.hdf5_writer import Branch
 from cnn_core.interop.keras_description import compile_config_of, description_of
 from cnn_core.interop.keras_weights import Part, is_model, numbered, parts_of, trainable_variables
@@ -27,6 +28,7 @@ from cnn_core.interop.keras_weights import Part, is_model, numbered, parts_of, t
 _VERSION = "3.5.0"  # of Keras, whose layout the files have
 
 
+@knows_its_arguments
 def to_keras(model: Any, path: Any = None, *, compile: bool = True) -> Any:
     """Write a model as a file of Keras 3, or return it as a model of Keras.
 
