@@ -30,8 +30,7 @@ from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
     from cnn_core import datasets, inspection, interop, saving, utils
-    from cnn_core.models import clone_model
-    from cnn_core.saving import load_model, model_from_json
+    from cnn_core.models import clone_model, load_model, model_from_json
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
@@ -83,24 +82,26 @@ def version() -> str:
 _LATE_MODULES = ("datasets", "inspection", "interop", "saving", "utils")
 _HOMES = {
     "clone_model": "cnn_core.models.clone",
-    "load_model": "cnn_core.saving",
+    "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",
-    "model_from_json": "cnn_core.saving",
+    "model_from_json": "cnn_core.models.loading",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import it on first use."""
-    import importlib
+if not TYPE_CHECKING:  # a checker must not take every name for known
 
-    if name in _LATE_MODULES:
-        return importlib.import_module(f"cnn_core.{name}")
-    if name in _HOMES:
-        found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-        return found
-    import cnn_core.foundation.left_out as left_out
+    def __getattr__(name: str) -> Any:
+        """Import it on first use."""
+        import importlib
 
-    raise left_out.missing(__name__, name, __all__)
+        if name in _LATE_MODULES:
+            return importlib.import_module(f"cnn_core.{name}")
+        if name in _HOMES:
+            found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+            return found
+        import cnn_core.foundation.left_out as left_out
+
+        raise left_out.missing(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,8 @@ a constraint on an array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,13 @@ from cnn_core.foundation.arrays import EPSILON, Array, as_float
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, Registry
 from cnn_core.foundation.serialization import serialize as _as_data
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import ConstraintName
+
+    ConstraintLike: TypeAlias = (
+        "ConstraintName | Constraint | type[Constraint] | Callable[[Any], Any] | Mapping[str, Any] | None"
+    )
 
 _registry = Registry("constraint")
 
@@ -232,7 +239,7 @@ unit_norm = UnitNorm
 min_max_norm = MinMaxNorm
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: ConstraintLike | str) -> Any:
     """Return the constraint that an argument stands for.
 
     Parameters
@@ -260,7 +267,7 @@ def get(identifier: Any) -> Any:
 
 
 @knows_its_arguments
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: ConstraintLike | str, custom_objects: CustomObjects | None = None) -> Any:
     """Return the constraint that a configuration describes; `custom_objects` maps further names to classes.
 
     Examples

@@ -7,7 +7,7 @@ the NumPy forms here serve the others, and anyone who calls a regularizer on an 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,20 @@ from cnn_core.foundation.arrays import EPSILON, Array, as_float
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, Registry
 from cnn_core.foundation.serialization import serialize as _as_data
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import RegularizerName
+
+    class Penalty(Protocol):
+        """A penalty of one's own with its gradient."""
+
+        def __call__(self, x: Any, /) -> Any: ...
+
+        def gradient(self, x: Any, /) -> Any: ...
+
+    RegularizerLike: TypeAlias = (
+        "RegularizerName | Regularizer | type[Regularizer] | Penalty | Mapping[str, Any] | None"
+    )
 
 _registry = Registry("regularizer")
 
@@ -235,7 +249,7 @@ l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: RegularizerLike | str) -> Any:
     """Return the regularizer that an argument stands for.
 
     Parameters
@@ -263,7 +277,7 @@ def get(identifier: Any) -> Any:
 
 
 @knows_its_arguments
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Any:
+def deserialize(config: RegularizerLike | str, custom_objects: CustomObjects | None = None) -> Any:
     """Return the regularizer that a configuration describes; `custom_objects` maps further names to classes.
 
     Examples

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -211,33 +211,8 @@ def _state_by_name(model: Any) -> dict[str, Array]:
     }
 
 
-@knows_its_arguments
-def load_model(
-    filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True, safe_mode: bool = True
-) -> Any:
-    """Read a model that `save` wrote, or that Keras did.
-
-    Files of Keras, ".keras" and ".h5", are told apart by their first bytes: see `interop.from_keras`.
-
-    Parameters
-    ----------
-    filepath : str, path-like or binary file
-    custom_objects : dict of str to object, default None
-        The user's own classes and functions that the model uses, by name.
-    compile : bool, default True
-        Whether to compile the model as it was, with the optimizer's state.
-    safe_mode : bool, default True
-        Accepted because Keras has it: a file holds nothing that could be executed.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    ValueError
-        If the file is no model, is damaged, or names something that neither the package nor `custom_objects` has.
-    """
+def read_model(filepath: Any, custom_objects: CustomObjects | None, compile: bool) -> Any:
+    """Read a model from a file, ours or Keras's: see `models.load_model`."""
     found = _read_unless_keras_wrote_it(filepath)
     if found is None:
         import cnn_core.interop.keras_files as keras_files
@@ -401,27 +376,8 @@ def to_json(model: Any, **arguments: Any) -> str:
     return json.dumps(registry.serialize(model), **arguments)
 
 
-@knows_its_arguments
-def model_from_json(json_string: str, custom_objects: CustomObjects | None = None) -> Any:
-    """Build a model from what `to_json` returned here or in Keras, with new weights.
-
-    What Keras has written of a compiled model is compiled, too.
-
-    Parameters
-    ----------
-    json_string : str
-    custom_objects : dict of str to object, default None
-        The user's own classes and functions that the model uses, by name.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    ValueError
-        If the text describes no model, or names something that neither the package nor `custom_objects` has.
-    """
+def read_json(json_string: str, custom_objects: CustomObjects | None) -> Any:
+    """Build a model from JSON, ours or Keras's: see `models.model_from_json`."""
     text = validation.text(json_string, "json_string")
     with model_header.refused_by_name("`json_string`"), custom_objects_in_use(custom_objects):
         config = model_header.parse(text)
@@ -502,5 +458,20 @@ def _mismatch(variable: Variable, tensor: Array | None) -> str | None:
     return None if tensor.shape == variable.shape else f"shape={tensor.shape}"
 
 
-if not TYPE_CHECKING:  # a checker must not take every name for known
-    __getattr__ = left_out.answer_for(__name__)
+if TYPE_CHECKING:
+    load_model: Callable[..., Any]
+    model_from_json: Callable[..., Any]
+else:  # a checker must not take every name for known
+
+    def __getattr__(name: str) -> Any:
+        """Find above, where models are known, what returns one."""
+        if name not in ("load_model", "model_from_json"):
+            raise left_out.missing(__name__, name, globals())
+        import importlib
+
+        found = globals()[name] = getattr(importlib.import_module("cnn_core.models.loading"), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from cnn_core.foundation.serialization import Registry
 registry = Registry("activation")
 # Of each class the instance with its usual settings.
 defaults: dict[type[Activation], Activation] = {}
+
+
+Kind = TypeVar("Kind", bound="type[Activation]")
 
 
 class Activation(KnowsItsArguments):
@@ -187,5 +190,5 @@ class Activation(KnowsItsArguments):
         return type(self).from_config, (self.get_config(),)
 
 
-def registered(cls: type[Activation]) -> type[Activation]:
+def registered(cls: Kind) -> Kind:
     return registry.register(name=cls.name)(cls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import cnn_core.activations.elementwise as elementwise
 import cnn_core.activations.piecewise as piecewise
@@ -16,6 +16,25 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import ActivationName
+
+    class Differentiable(Protocol):
+        """A function of one's own with its derivative."""
+
+        def forward(self, z: Any, /) -> Any: ...
+
+        def derivative(self, z: Any, a: Any, /) -> Any: ...
+
+    class HasActivation(Protocol):
+        """What applies an activation, such as a layer."""
+
+        activation: Activation
+
+    ActivationLike: TypeAlias = (
+        ActivationName | Activation | type[Activation] | Differentiable | HasActivation | Mapping[str, Any] | None
+    )
+
 _OF_LAYERS = ("name", "trainable", "dtype")
 
 defaults.update(
@@ -27,7 +46,7 @@ defaults.update(
 )
 
 
-def get(identifier: Any) -> Activation:
+def get(identifier: ActivationLike | str) -> Activation:
     """Return the activation that an argument stands for.
 
     Parameters
@@ -62,7 +81,7 @@ def get(identifier: Any) -> Activation:
 
 
 @knows_its_arguments
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Activation:
+def deserialize(config: ActivationLike | str, custom_objects: CustomObjects | None = None) -> Activation:
     """Return the activation that a configuration describes; `custom_objects` maps further names to classes or objects.
 
     Examples

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +28,14 @@ from cnn_core.initializers.random import (
     VarianceScaling,
 )
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
+    from cnn_core.foundation.names import InitializerName
+
+    InitializerLike: TypeAlias = (
+        InitializerName | Initializer | type[Initializer] | Callable[..., Any] | Array | Mapping[str, Any] | None
+    )
+
 constant = Constant
 zeros = Zeros
 ones = Ones
@@ -44,7 +53,7 @@ lecun_normal = LecunNormal
 orthogonal = Orthogonal
 
 
-def get(identifier: Any) -> Initializer | None:
+def get(identifier: InitializerLike | str) -> Initializer | None:
     """Return the initializer that an argument stands for.
 
     Parameters
@@ -73,7 +82,7 @@ def get(identifier: Any) -> Initializer | None:
 
 
 @knows_its_arguments
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Initializer | None:
+def deserialize(config: InitializerLike | str, custom_objects: CustomObjects | None = None) -> Initializer | None:
     """Return the initializer that a configuration describes; `custom_objects` maps further names to classes.
 
     Examples

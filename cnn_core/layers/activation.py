@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.activations as activations
 import cnn_core.constraints as constraints
@@ -13,6 +13,13 @@ import cnn_core.regularizers as regularizers
 from cnn_core.layers.axes import activated, axes_of_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.activations.lookup import ActivationLike
+    from cnn_core.constraints import ConstraintLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.layers.base import Common
+    from cnn_core.regularizers import RegularizerLike
 
 
 class ActivationLayer(Layer):
@@ -45,7 +52,7 @@ class Activation(ActivationLayer):
     array([[0., 2.]], dtype=float32)
     """
 
-    def __init__(self, activation: Any, **common: Any) -> None:
+    def __init__(self, activation: ActivationLike, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.activation = activations.get(activation)
 
@@ -69,7 +76,11 @@ class ReLU(ActivationLayer):
     """
 
     def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **common: Any
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         self.max_value = None if max_value is None else validation.number(max_value, "max_value", minimum=0)
@@ -96,7 +107,7 @@ class LeakyReLU(ActivationLayer):
     array([[-0.5,  1. ]], dtype=float32)
     """
 
-    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **common: Any) -> None:
+    def __init__(self, negative_slope: float = 0.3, *, alpha: float | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         if alpha is not None:
             if negative_slope != 0.3:
@@ -121,7 +132,7 @@ class ELU(ActivationLayer):
     array([[-2.,  1.]], dtype=float32)
     """
 
-    def __init__(self, alpha: float = 1.0, **common: Any) -> None:
+    def __init__(self, alpha: float = 1.0, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.alpha = validation.number(alpha, "alpha")
         self.activation = activations.ELU(self.alpha)
@@ -143,7 +154,7 @@ class Softmax(Layer):
            [1. , 0. ]], dtype=float32)
     """
 
-    def __init__(self, axis: Any = -1, **common: Any) -> None:
+    def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
 
@@ -188,11 +199,11 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
+        alpha_initializer: InitializerLike = "Zeros",
+        alpha_regularizer: RegularizerLike = None,
+        alpha_constraint: ConstraintLike = None,
         shared_axes: Any = None,
-        **common: Any,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         self.alpha_initializer = initializers.get(alpha_initializer)

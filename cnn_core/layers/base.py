@@ -7,7 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, overload
 from weakref import ref
 
 import cnn_core.config as config
@@ -28,6 +28,26 @@ from cnn_core.foundation.structures import flatten
 from cnn_core.network.graph import CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
+
+if TYPE_CHECKING:
+    from cnn_core.constraints import ConstraintLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.regularizers import RegularizerLike
+
+    class CommonWithoutPenalty(TypedDict, total=False):
+        """Those of `Common` for a layer that has `activity_regularizer` among its own."""
+
+        name: str | None
+        dtype: Any
+        trainable: bool
+        input_shape: Sequence[int] | None
+        input_dim: int | None
+
+    class Common(CommonWithoutPenalty, total=False):
+        """The arguments that every layer takes after its own: see `Layer`."""
+
+        activity_regularizer: RegularizerLike
+
 
 registry: Registry = Registry("layer")
 
@@ -87,7 +107,7 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
-        activity_regularizer: Any = None,
+        activity_regularizer: RegularizerLike = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
         **others: Any,
@@ -166,12 +186,12 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     def add_weight(
         self,
         shape: Sequence[int] = (),
-        initializer: Any = "glorot_uniform",
+        initializer: InitializerLike = "glorot_uniform",
         *,
         name: str | None = None,
         trainable: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
         learning_rate_multiplier: float = 1.0,
         epsilon_multiplier: float = 1.0,
     ) -> Variable:
@@ -290,6 +310,15 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             self._variables.clear()  # a second attempt must not find half of the first
             raise
         self.built = True
+
+    @overload
+    def __call__(self, inputs: Symbol, training: bool | None = None) -> Symbol: ...
+
+    @overload
+    def __call__(self, inputs: Sequence[Symbol] | Mapping[str, Symbol], training: bool | None = None) -> Symbol: ...
+
+    @overload
+    def __call__(self, inputs: Any, training: bool | None = None) -> Array: ...
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays.

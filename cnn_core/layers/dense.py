@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.activations as activations
 import cnn_core.constraints as constraints
@@ -13,6 +13,13 @@ import cnn_core.regularizers as regularizers
 from cnn_core.layers.axes import activated, axes_of_rows, on_rows
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.activations.lookup import ActivationLike
+    from cnn_core.constraints import ConstraintLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.layers.base import CommonWithoutPenalty
+    from cnn_core.regularizers import RegularizerLike
 
 # Arguments of Keras's layers with a kernel, for what is left out.
 ADAPTERS = MappingProxyType({"lora_rank": None, "lora_alpha": None, "quantization_config": None})
@@ -60,19 +67,19 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike = None,
+        bias_regularizer: RegularizerLike = None,
+        activity_regularizer: RegularizerLike = None,
+        kernel_constraint: ConstraintLike = None,
+        bias_constraint: ConstraintLike = None,
         *,
         kernel_learning_rate_multiplier: float = 1.0,
         bias_learning_rate_multiplier: float = 1.0,
-        **common: Any,
+        **common: Unpack[CommonWithoutPenalty],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **common)
         self.units = validation.positive_integer(units, "units")

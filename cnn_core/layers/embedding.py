@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,11 @@ import cnn_core.regularizers as regularizers
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.dense import ADAPTERS
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.constraints import ConstraintLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.regularizers import RegularizerLike
 
 # Beyond, float32 no longer holds every whole number.
 _LARGEST_IN_FLOAT32 = 2**24
@@ -62,9 +67,9 @@ class Embedding(Layer):
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
+        embeddings_initializer: InitializerLike = "uniform",
+        embeddings_regularizer: RegularizerLike = None,
+        embeddings_constraint: ConstraintLike = None,
         mask_zero: bool = False,
         weights: Any = None,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.custom import CustomCalls
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
 
 _functions = Registry("function")
 
@@ -84,7 +87,7 @@ class Lambda(Layer):
         output_shape: Sequence[int] | None = None,
         mask: None = None,
         arguments: Mapping[str, Any] | None = None,
-        **common: Any,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         if not callable(function) and not callable(getattr(function, "forward", None)):

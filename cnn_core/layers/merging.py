@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import cnn_core.foundation.validation as validation
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.normalization import SHORTEST
+from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
 
 
 class Merge(Layer):
@@ -166,7 +170,7 @@ class Concatenate(Merge):
     array([[1., 2., 3.]], dtype=float32)
     """
 
-    def __init__(self, axis: int = -1, **common: Any) -> None:
+    def __init__(self, axis: int = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = validation.integer(axis, "axis")
 
@@ -214,7 +218,7 @@ class Dot(Merge):
 
     _exactly = 2
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **common: Any) -> None:
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         if isinstance(axes, (list, tuple)):
             if len(axes) != 2:
@@ -259,41 +263,46 @@ class Dot(Merge):
         return [plan.add_reshaping(product, wanted, self.name)]
 
 
-def add(inputs: Any, **common: Any) -> Any:
+def add(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply an `Add` layer to a list of inputs."""
     return Add(**common)(inputs)
 
 
-def subtract(inputs: Any, **common: Any) -> Any:
+def subtract(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply a `Subtract` layer to a list of two inputs."""
     return Subtract(**common)(inputs)
 
 
-def multiply(inputs: Any, **common: Any) -> Any:
+def multiply(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply a `Multiply` layer to a list of inputs."""
     return Multiply(**common)(inputs)
 
 
-def average(inputs: Any, **common: Any) -> Any:
+def average(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply an `Average` layer to a list of inputs."""
     return Average(**common)(inputs)
 
 
-def maximum(inputs: Any, **common: Any) -> Any:
+def maximum(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply a `Maximum` layer to a list of inputs."""
     return Maximum(**common)(inputs)
 
 
-def minimum(inputs: Any, **common: Any) -> Any:
+def minimum(inputs: Sequence[Symbol], **common: Unpack[Common]) -> Symbol:
     """Apply a `Minimum` layer to a list of inputs."""
     return Minimum(**common)(inputs)
 
 
-def concatenate(inputs: Any, axis: int = -1, **common: Any) -> Any:
+def concatenate(inputs: Sequence[Symbol], axis: int = -1, **common: Unpack[Common]) -> Symbol:
     """Apply a `Concatenate` layer to a list of inputs."""
     return Concatenate(axis, **common)(inputs)
 
 
-def dot(inputs: Any, axes: int | Sequence[int] = -1, normalize: bool = False, **common: Any) -> Any:
+def dot(
+    inputs: Sequence[Symbol],
+    axes: int | Sequence[int] = -1,
+    normalize: bool = False,
+    **common: Unpack[Common],
+) -> Symbol:
     """Apply a `Dot` layer to a list of two inputs."""
     return Dot(axes, normalize, **common)(inputs)

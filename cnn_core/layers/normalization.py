@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
@@ -14,6 +14,12 @@ from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
+
+if TYPE_CHECKING:
+    from cnn_core.constraints import ConstraintLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.layers.base import Common
+    from cnn_core.regularizers import RegularizerLike
 
 
 class _Normalization(Layer):
@@ -52,13 +58,13 @@ class _ScaleAndCentre(_Normalization):
         epsilon: float,
         center: bool,
         scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_regularizer: Any,
-        gamma_regularizer: Any,
-        beta_constraint: Any,
-        gamma_constraint: Any,
-        common: dict[str, Any],
+        beta_initializer: InitializerLike,
+        gamma_initializer: InitializerLike,
+        beta_regularizer: RegularizerLike,
+        gamma_regularizer: RegularizerLike,
+        beta_constraint: ConstraintLike,
+        gamma_constraint: ConstraintLike,
+        common: Common,
     ) -> None:
         super().__init__(**common)
         self.axis = axis
@@ -152,15 +158,15 @@ class BatchNormalization(_ScaleAndCentre):
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **common: Any,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(
             checked_axis(axis, several=False),
@@ -239,13 +245,13 @@ class LayerNormalization(_ScaleAndCentre):
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **common: Any,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(
             checked_axis(axis),
@@ -291,7 +297,7 @@ class RMSNormalization(_Normalization):
     array([[1.2, 1.6, 0. , 0. ]], dtype=float32)
     """
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **common: Any) -> None:
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
         self.epsilon = validation.positive_number(epsilon, "epsilon")
@@ -324,7 +330,7 @@ class UnitNormalization(_Normalization):
     array([[0.6, 0.8]], dtype=float32)
     """
 
-    def __init__(self, axis: Any = -1, **common: Any) -> None:
+    def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
 

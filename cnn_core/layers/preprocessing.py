@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from cnn_core.layers.base import Layer, registry
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
 
 
 def _batches(data: Any, layer: Layer) -> Iterator[Array]:
@@ -65,7 +68,12 @@ class Normalization(Layer):
     """
 
     def __init__(
-        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **common: Any
+        self,
+        axis: Any = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         self.axis = None if axis is None else checked_axis(axis)
@@ -205,7 +213,7 @@ class Rescaling(Layer):
     array([[-0.5,  0.5]], dtype=float32)
     """
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **common: Any) -> None:
+    def __init__(self, scale: Any, offset: Any = 0.0, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.scale = _number_or_list(scale, "scale")
         self.offset = _number_or_list(offset, "offset")
@@ -284,7 +292,11 @@ class CategoryEncoding(_Encoder):
     """
 
     def __init__(
-        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **common: Any
+        self,
+        num_tokens: int | None = None,
+        output_mode: str = "multi_hot",
+        sparse: bool = False,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         self.num_tokens = validation.positive_integer(num_tokens, "num_tokens")
@@ -343,7 +355,7 @@ class Discretization(_Encoder):
         epsilon: float = 0.01,
         output_mode: str = "int",
         sparse: bool = False,
-        **common: Any,
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)
         if (bin_boundaries is None) == (num_bins is None):

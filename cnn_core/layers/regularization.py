@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import cnn_core.foundation.validation as validation
 import cnn_core.regularizers as regularizers
@@ -12,6 +12,9 @@ from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.validation.messages import must
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common, CommonWithoutPenalty
 
 
 class _Noise(Layer):
@@ -99,7 +102,7 @@ class Dropout(_Noise):
 
     _kind = "dropout"
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate")
         self.noise_shape = _checked_noise_shape(noise_shape)
@@ -138,7 +141,7 @@ class AlphaDropout(_Noise):
 
     _kind = "alpha_dropout"
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate", include_one=False)
         self.noise_shape = _checked_noise_shape(noise_shape)
@@ -172,7 +175,7 @@ class GaussianDropout(_Noise):
 
     _kind = "gaussian_dropout"
 
-    def __init__(self, rate: float, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, rate: float, seed: int | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate", include_one=False)
         self.seed = validation.seed(seed)
@@ -201,7 +204,7 @@ class GaussianNoise(_Noise):
 
     _kind = "gaussian_noise"
 
-    def __init__(self, stddev: float, seed: int | None = None, **common: Any) -> None:
+    def __init__(self, stddev: float, seed: int | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.stddev = validation.number(stddev, "stddev", minimum=0)
         self.seed = validation.seed(seed)
@@ -225,7 +228,7 @@ class ActivityRegularization(Layer):
     array([[1., 2.]], dtype=float32)
     """
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Any) -> None:
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Unpack[CommonWithoutPenalty]) -> None:
         penalty = regularizers.L1L2(l1=l1, l2=l2)
         super().__init__(activity_regularizer=penalty, **common)
         self.l1, self.l2 = penalty.l1, penalty.l2

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
 
 
 @registry.register()
@@ -28,7 +31,7 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    def __init__(self, data_format: str | None = None, **common: Any) -> None:
+    def __init__(self, data_format: str | None = None, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.data_format = validation.one_of(data_format, "data_format", (None, "channels_last"))
 
@@ -55,7 +58,7 @@ class Reshape(Layer):
     (5, 2, 3)
     """
 
-    def __init__(self, target_shape: Sequence[int], **common: Any) -> None:
+    def __init__(self, target_shape: Sequence[int], **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.target_shape = tuple(validation.integers(target_shape, "target_shape"))
         if self.target_shape.count(-1) > 1 or any(size < 1 and size != -1 for size in self.target_shape):

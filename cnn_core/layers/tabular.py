@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.activations as activations
 import cnn_core.foundation.validation as validation
@@ -11,6 +11,11 @@ import cnn_core.initializers as initializers
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, features, registry
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.activations.lookup import ActivationLike
+    from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.layers.base import Common
 
 
 @registry.register()
@@ -49,7 +54,9 @@ class PeriodicEmbedding(Layer):
            [-1.,  2.]], dtype=float32)
     """
 
-    def __init__(self, n_waves: int = 16, n_outputs: int = 3, wave_spread: float = 0.1, **common: Any) -> None:
+    def __init__(
+        self, n_waves: int = 16, n_outputs: int = 3, wave_spread: float = 0.1, **common: Unpack[Common]
+    ) -> None:
         super().__init__(**common)
         self.n_waves = validation.positive_integer(n_waves, "n_waves")
         self.n_outputs = validation.positive_integer(n_outputs, "n_outputs")
@@ -101,7 +108,12 @@ class ParametricActivation(Layer):
     array([[-1.,  2.]], dtype=float32)
     """
 
-    def __init__(self, activation: Any, alpha_initializer: Any = "ones", **common: Any) -> None:
+    def __init__(
+        self,
+        activation: ActivationLike,
+        alpha_initializer: InitializerLike = "ones",
+        **common: Unpack[Common],
+    ) -> None:
         super().__init__(**common)
         self.activation = activations.get(activation)
         if self.activation.native is None or self.activation.row_wise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription
 
 registry = Registry("loss")
+RowValues = TypeVar("RowValues", bound=Callable[..., Array])
 # The classes behind the functions of this module, so that `loss=losses.mean_squared_error` trains natively.
 class_of: dict[Any, type[Loss]] = {}
 
@@ -397,8 +398,8 @@ def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
 # The function forms: one value per row
 
 
-def function_form(cls: type[Loss]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    def enter(function: Callable[..., Array]) -> Callable[..., Array]:
+def function_form(cls: type[Loss]) -> Callable[[RowValues], RowValues]:
+    def enter(function: RowValues) -> RowValues:
         function.__doc__ = f"Compute the value of every row: see `{cls.__name__}`. Returns an array (n,)."
         class_of[function], function_of[cls] = cls, function
         return function

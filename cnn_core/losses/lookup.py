@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -13,8 +14,22 @@ from cnn_core.losses.base import Loss, class_of, function_of, registry
 from cnn_core.losses.custom import CustomLoss
 from cnn_core.losses.probabilities import CrossentropyByTarget
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import LossName
 
-def get(identifier: Any) -> Any:
+    class ValueAndGradient(Protocol):
+        """A loss of one's own: the value of every row, and the derivative with respect to the predictions."""
+
+        def value(self, y_true: Any, y_pred: Any, /) -> Any: ...
+
+        def gradient(self, y_true: Any, y_pred: Any, /) -> Any: ...
+
+    LossLike: TypeAlias = (
+        LossName | Loss | type[Loss] | Callable[..., Any] | ValueAndGradient | Mapping[str, Any] | None
+    )
+
+
+def get(identifier: LossLike | str) -> Any:
     """Return the function or the loss that an argument stands for, as in Keras.
 
     Parameters
@@ -52,7 +67,7 @@ def get(identifier: Any) -> Any:
 
 
 @knows_its_arguments
-def as_loss(identifier: Any) -> Loss | None:
+def as_loss(identifier: LossLike | str) -> Loss | None:
     """Return the loss that an argument of `compile` stands for: as `get`, but always as an object.
 
     Raises
@@ -73,7 +88,7 @@ def as_loss(identifier: Any) -> Loss | None:
 
 
 @knows_its_arguments
-def deserialize(name: Any, custom_objects: CustomObjects | None = None) -> Loss | None:
+def deserialize(name: LossLike | str, custom_objects: CustomObjects | None = None) -> Loss | None:
     """Return the loss that a name or a configuration describes; `custom_objects` maps further names to objects.
 
     Examples

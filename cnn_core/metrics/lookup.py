@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
@@ -16,8 +16,15 @@ from cnn_core.metrics.base import Metric, registry
 from cnn_core.metrics.means import MeanMetricWrapper
 from cnn_core.metrics.of_losses import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import MetricName
 
-def get(identifier: Any) -> Any:
+    MetricLike: TypeAlias = (
+        MetricName | Metric | type[Metric] | losses.Loss | Callable[..., Any] | Mapping[str, Any] | None
+    )
+
+
+def get(identifier: MetricLike | str) -> Any:
     """Return the metric or function that an argument stands for, as in Keras.
 
     Parameters
@@ -47,7 +54,7 @@ def get(identifier: Any) -> Any:
 
 
 @knows_its_arguments
-def as_metric(identifier: Any) -> Metric | None:
+def as_metric(identifier: MetricLike | str) -> Metric | None:
     """Return the metric that an argument stands for: as `get`, but a function is averaged, and so is a loss.
 
     Examples
@@ -59,7 +66,7 @@ def as_metric(identifier: Any) -> Metric | None:
 
 
 @knows_its_arguments
-def deserialize(config: Any, custom_objects: CustomObjects | None = None) -> Metric | None:
+def deserialize(config: MetricLike | str, custom_objects: CustomObjects | None = None) -> Metric | None:
     """Return the metric that a configuration describes; `custom_objects` maps further names to classes or functions.
 
     Examples

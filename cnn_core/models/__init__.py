@@ -10,26 +10,30 @@ from cnn_core.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from cnn_core.models.clone import clone_model
+    from cnn_core.models.loading import load_model, model_from_json
+    from cnn_core.saving import save_model
 
-__all__ = ["Model", "Sequential", "clone_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 # Where what many programs never use is found; Keras has the names of `saving` here too.
 _HOMES = {
     "clone_model": "cnn_core.models.clone",
-    "load_model": "cnn_core.saving",
-    "model_from_json": "cnn_core.saving",
+    "load_model": "cnn_core.models.loading",
+    "model_from_json": "cnn_core.models.loading",
     "save_model": "cnn_core.saving",
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import it on first use."""
-    if name not in _HOMES:
-        raise left_out.missing(__name__, name, globals())
-    import importlib
+if not TYPE_CHECKING:  # a checker must not take every name for known
 
-    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+    def __getattr__(name: str) -> Any:
+        """Import it on first use."""
+        if name not in _HOMES:
+            raise left_out.missing(__name__, name, globals())
+        import importlib
+
+        found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer
 from cnn_core.models.model import Model
 
+Kind = TypeVar("Kind", bound=Model)
+
 
 @knows_its_arguments
-def clone_model(model: Model, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = None) -> Kind:
     """Build a model of the same layers, under the same names, with new weights.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from cnn_core.network.variables import Variable
 from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    import cnn_core._core as _core
     from cnn_core.inspection import Trace
 
 
@@ -257,6 +258,14 @@ class Model(Trainer, Nested):
 
     # Calling
 
+    @overload
+    def __call__(
+        self, inputs: Symbol | Sequence[Symbol] | Mapping[str, Symbol], training: bool | None = None
+    ) -> Symbol | Any: ...
+
+    @overload
+    def __call__(self, inputs: Any, training: bool | None = None) -> Array | Any: ...
+
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
 
@@ -322,7 +331,7 @@ class Model(Trainer, Nested):
 
         return inspection.gradients(self, x, y, sample_weight, with_inputs=with_inputs)
 
-    def predictor(self) -> Any:
+    def predictor(self) -> _core.Predictor:
         """Return a function that predicts few rows with the least delay.
 
         It works on a copy of the weights: training goes on without changing it, and any number of threads may call

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.optimizers.base import Optimizer, registry
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.names import OptimizerName
+
+    OptimizerLike: TypeAlias = OptimizerName | Optimizer | type[Optimizer] | Mapping[str, Any]
 
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping[str, An
     return _checked_optimizer(registry.deserialize(config, custom_objects), config)
 
 
-def get(identifier: str | Mapping[str, Any] | Optimizer | type[Optimizer]) -> Optimizer:
+def get(identifier: OptimizerLike | str) -> Optimizer:
     """Return the optimizer that a name, a configuration, a class or an optimizer stands for.
 
     Parameters

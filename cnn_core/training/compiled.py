@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -24,7 +25,10 @@ from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption
 
 if TYPE_CHECKING:
+    from cnn_core.losses.lookup import LossLike
+    from cnn_core.metrics.lookup import MetricLike
     from cnn_core.network.plan import NetworkPlan
+    from cnn_core.optimizers.lookup import OptimizerLike
 
 
 class _Exclusive:
@@ -103,14 +107,14 @@ class Compiled:
     @knows_its_arguments
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
+        optimizer: OptimizerLike = "rmsprop",
+        loss: LossLike | Sequence[LossLike] = None,
+        loss_weights: float | Sequence[float] | Mapping[str, float] | None = None,
+        metrics: MetricLike | Sequence[MetricLike | Sequence[MetricLike]] = None,
+        weighted_metrics: MetricLike | Sequence[MetricLike | Sequence[MetricLike]] = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
-        jit_compile: Any = "auto",
+        jit_compile: bool | Literal["auto"] = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
         """Say what to minimise, how, and what to measure.

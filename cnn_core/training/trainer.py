@@ -7,13 +7,13 @@ is one native call, cut into slices of 50 ms after which it checks for signals.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers as optimizers
-from cnn_core.callbacks import History
+from cnn_core.callbacks import Callback, History
 from cnn_core.data.batches import Batches, is_batches
 from cnn_core.data.dataset import Dataset
 from cnn_core.data.rows import ROWS_AT_A_TIME
@@ -35,6 +35,8 @@ from cnn_core.training.objectives import Objectives
 from cnn_core.training.segments import BatchSource, SingleBatches
 from cnn_core.training.trained_model import Resumption
 
+Verbosity: TypeAlias = Literal["auto", 0, 1, 2] | bool
+
 
 class Trainer(Compiled):
     """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
@@ -48,8 +50,8 @@ class Trainer(Compiled):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
+        verbose: Verbosity = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -178,16 +180,43 @@ class Trainer(Compiled):
 
     # evaluate and predict
 
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Verbosity = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Verbosity = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Any: ...
+
     @knows_its_arguments
     def evaluate(
         self,
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: Any = "auto",
+        verbose: Verbosity = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Any = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Measure the loss and the metrics.
@@ -224,10 +253,10 @@ class Trainer(Compiled):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: Any = 0,
+        verbose: Verbosity = 0,
         steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> Array | Any:
         """Compute the outputs for every row.
 
         Any number of threads may predict at once. While another thread trains this very model, an answer is computed
@@ -295,6 +324,27 @@ class Trainer(Compiled):
 
     # Single batches
 
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
+
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any: ...
+
     @knows_its_arguments
     def train_on_batch(
         self,
@@ -311,6 +361,14 @@ class Trainer(Compiled):
                 raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
             return self._one_batch(objectives, True, (x, y, sample_weight, class_weight), return_dict)
 
+    @overload
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+    ) -> dict[str, float]: ...
+
+    @overload
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any: ...
+
     @knows_its_arguments
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
@@ -325,7 +383,7 @@ class Trainer(Compiled):
         totals = run_batch(self, batches.segment(*batch), training)
         return results(totals.logs(), objectives, return_dict)
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: Any) -> Array | Any:
         """Compute the outputs for one batch."""
         self._build_for(x)
         return self._pack_outputs(self._predict_arrays(x))

@@ -51,6 +51,7 @@ TESTED_IN = {
     "cnn_core.foundation.figures": "callbacks/test_history.py",
     "cnn_core.foundation.left_out": "architecture/test_keras_surface.py",
     "cnn_core.foundation.model_header": "whole/test_hostile_files.py",
+    "cnn_core.foundation.names": "typing/test_typing.py",
     "cnn_core.foundation.stored_weights": "whole/test_hostile_files.py",
     "cnn_core.foundation.structures": "models/test_models.py",
     "cnn_core.foundation.suggestions": "foundation/test_serialization.py",

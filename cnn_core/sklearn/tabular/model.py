@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import cnn_core.activations as activations
 import cnn_core.layers as layers
 from cnn_core.foundation.arrays import Array
 from cnn_core.models import Model
@@ -55,15 +56,17 @@ class _Copy:
 
     def output(self, inputs: dict[str, Any]) -> Any:
         source = self._joined(inputs)
+        activation = activations.get(self.recipe.activation)
         for number, width in enumerate(self.recipe.hidden):
             kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
             if number == 0:
                 kernel = self._weight("scale")[:, None] * kernel
-            activation = None if self.recipe.parametric else self.recipe.activation
-            dense = layers.Dense(width, activation, **self._named(f"dense_{number}"))
+            dense = layers.Dense(
+                width, None if self.recipe.parametric else activation, **self._named(f"dense_{number}")
+            )
             source = self._apply(dense, source, kernel, bias)
             if self.recipe.parametric:
-                layer = layers.ParametricActivation(self.recipe.activation, **self._named(f"activation_{number}"))
+                layer = layers.ParametricActivation(activation, **self._named(f"activation_{number}"))
                 source = self._apply(layer, source, self._weight(f"activation_{number}/alpha"))
         return self._last(source, len(self.recipe.hidden))
 
@@ -85,7 +88,7 @@ class _Copy:
         kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
         n_out = self.network.n_out
         if isinstance(self.predictor, ClassPredictor):
-            dense = layers.Dense(n_out, self.network.head, **self._named("probabilities"))
+            dense = layers.Dense(n_out, activations.get(self.network.head), **self._named("probabilities"))
             return self._apply(dense, source, kernel, bias)
         scale = self.predictor.scale
         if not self.recipe.clamps:
