@@ -60,7 +60,7 @@ class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
     """
 
     owner = "callbacks.Callback"
-    instead = "Define one of the hooks anew, such as on_epoch_end, and call super()"
+    instead = "Define one of the hooks, such as on_epoch_end, and call super()"
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -280,7 +280,7 @@ def overridden(cls: type, owner: str, passed_over: Mapping[str, str] | None = No
 
 
 def _taken_over(cls: type, kept: Set[str]) -> str | None:
-    """Return what to say of a subclass that defines a private method of a class of this package anew."""
+    """Return what to say of a subclass that defines a private method of a class of this package again."""
     for name in _own_methods(cls):
         if not name.startswith("_") or name.startswith("__") or name in kept:
             continue
@@ -288,7 +288,7 @@ def _taken_over(cls: type, kept: Set[str]) -> str | None:
             if parent.__module__.startswith("cnn_core.") and callable(getattr(parent, name, None)):
                 return (
                     f"{cls.__name__} defines `{name}`, by which {parent.__name__} calls a method of its own: give it "
-                    "another name, or define a public method anew"
+                    "another name, or override a public method"
                 )
     return None
 

@@ -1,4 +1,4 @@
-"""What a subclass defines anew is called, or refused by name: every public class, every method that Keras calls."""
+"""What a subclass overrides is called, or refused by name: every public class, every method that Keras calls."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def inputs_of(layer: Any) -> Any:
 def use(kind: str, made: Any, folder: Path) -> None:
     """Build, train, measure, predict, save and load a model that has the object in its place."""
     arguments: dict[str, Any] = {"optimizer": "sgd", "loss": "mse"}
-    hidden, heard = layers.Dense(2, "sigmoid"), []
+    hidden, callbacks = layers.Dense(2, "sigmoid"), []
     if kind == "layers":
         source = inputs_of(made)
         model = cnn_core.Model(source, made(source))
@@ -86,14 +86,14 @@ def use(kind: str, made: Any, folder: Path) -> None:
         arguments["optimizer"] = optimizers.SGD(made)
     elif kind == "callbacks":
         arguments["optimizer"] = optimizers.SGD(0.1, use_ema=True)
-        heard = [made]
+        callbacks = [made]
     elif kind in ("initializers", "regularizers", "constraints"):
         hidden = layers.Dense(2, **{f"kernel_{kind[:-1]}": made})
     model = cnn_core.Sequential([cnn_core.Input((4,)), hidden])
     model.compile(**arguments)
-    model.fit(X, y, epochs=3, batch_size=4, validation_data=(X, y), callbacks=heard, verbose=0)
-    model.evaluate(X, y, callbacks=heard, verbose=0)
-    model.predict(X, callbacks=heard or None)
+    model.fit(X, y, epochs=3, batch_size=4, validation_data=(X, y), callbacks=callbacks, verbose=0)
+    model.evaluate(X, y, callbacks=callbacks, verbose=0)
+    model.predict(X, callbacks=callbacks or None)
     model.save(folder / "model.safetensors")
 
 
