@@ -92,6 +92,8 @@ def is_batches(x: object) -> bool:
     >>> is_batches(batch for batch in ()), is_batches([[1.0]])
     (True, False)
     """
+    if type(x) is np.ndarray:  # as nearly everything is
+        return False
     if isinstance(x, Iterator) or _is_numbered(x):
         return True
     arrays = ("__array__", "__dlpack__", "__array_interface__", "to_numpy", "tocsr")

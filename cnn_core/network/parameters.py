@@ -57,8 +57,8 @@ class ParameterVector:
         }
         self._nadam_reached = (0, 1.0)
         # By `native_optimizer`: native objects, each with what it depends on; those that add penalties at most, by
-        # whether they do. As long as the last is as it was seen, nothing else need be looked at.
-        self.kept_penalties: dict[bool, tuple[object, _core.Optimizer]] = {}
+        # whether they do. As long as what was seen is as it was, nothing else need be looked at.
+        self.kept_penalties: dict[bool, tuple[int, object, _core.Optimizer]] = {}
         self.kept_native: tuple[object, _core.Optimizer] | None = None
         self.seen_by_native: tuple[object, ...] | None = None
         self.reclaim()
@@ -205,12 +205,10 @@ def native_optimizer(
         If the optimizer's state belongs to other parameters.
     """
     if optimizer is None:
-        regulated, kept = parameters.regulated(), parameters.kept_penalties.get(penalties)
-        if kept is None or kept[0] != regulated:
-            rules = parameters.rules() if penalties else []
-            kept = regulated, optimizer_over(parameters.values, parameters.gradients, rules=rules)
-            parameters.kept_penalties[penalties] = kept
-        return kept[1]
+        kept = parameters.kept_penalties.get(penalties)
+        if kept is None or kept[0] != Variable.changes:
+            kept = parameters.kept_penalties[penalties] = Variable.changes, *_resting(parameters, kept, penalties)
+        return kept[2]
     state = optimizer.state
     # The native object keeps the vectors of its state alive, so an identity among them means the same vector.
     seen = (optimizer, optimizer.changes, Variable.changes, *map(id, state.values()))
@@ -222,6 +220,17 @@ def native_optimizer(
     if optimizer.native == "nadam":
         native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], optimizer.iterations)
     return native
+
+
+def _resting(
+    parameters: ParameterVector, kept: tuple[int, object, _core.Optimizer] | None, penalties: bool
+) -> tuple[object, _core.Optimizer]:
+    """Return what a native optimizer that moves nothing depends on, and itself: the one that is kept, if it serves."""
+    regulated = parameters.regulated() if penalties else None
+    if kept is not None and kept[1] == regulated:
+        return kept[1:]
+    rules = parameters.rules() if penalties else []
+    return regulated, optimizer_over(parameters.values, parameters.gradients, rules=rules)
 
 
 def _stepping(parameters: ParameterVector, optimizer: Optimizer) -> tuple[object, _core.Optimizer]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.training.objectives import Objectives
+from cnn_core.training.segments import KEPT_ROWS
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -22,6 +25,11 @@ def results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) 
 
 def checked_batch_size(value: Any, name: str) -> int:
     return DEFAULT_BATCH_SIZE if value is None else validation.positive_integer(value, name)
+
+
+def is_one_batch(x: Any, size: int) -> bool:
+    """Whether x is a matrix of no more rows than a batch has, and few enough that what runs them may be kept."""
+    return type(x) is np.ndarray and x.ndim == 2 and len(x) <= min(size, KEPT_ROWS)
 
 
 def checked_steps(value: Any, name: str) -> int | None:

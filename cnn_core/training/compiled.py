@@ -61,8 +61,9 @@ class Compiled:
     # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
-            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_trained", "_on_batch", "_readers",
-            "_interface", "calls", "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption",
+            "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_collected", "_trained", "_on_batch",
+            "_readers", "_interface", "calls", "_holders", "_training", "_binding", "_depth", "_fits",
+            "_totals", "_resumption",
         }
     )  # fmt: skip
 
@@ -91,7 +92,7 @@ class Compiled:
         """Drop what was compiled from the layers, because they have changed."""
         self._native: _core.Network | None = None
         self._plan: NetworkPlan | None = None
-        self._bound_moves = self._held_moves = -1
+        self._bound_moves = self._held_moves = self._collected = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
         self._on_batch: dict[bool, SingleBatches] = {}
         self._readers: dict[Objectives | None, Reader] = {}
@@ -287,11 +288,13 @@ class Compiled:
 
     def _bind(self) -> ParameterVector:
         """Collect the trained variables in the flat vector and point the network at all of them."""
-        variables = self.trainable_variables if self._fits == 0 or self._parameters is None else None
-        if variables is not None and (self._parameters is None or not self._parameters.is_of(variables)):
-            self._parameters = ParameterVector(variables, self.compute_dtype)
-            self._bound_moves = self._held_moves = -1
-            self._on_batch.clear()
+        if self._collected != Variable.changes and (self._fits == 0 or self._parameters is None):
+            changes, variables = Variable.changes, self.trainable_variables
+            if self._parameters is None or not self._parameters.is_of(variables):
+                self._parameters = ParameterVector(variables, self.compute_dtype)
+                self._bound_moves = self._held_moves = -1
+                self._on_batch.clear()
+            self._collected = changes
         assert self._parameters is not None
         self._hold_variables()
         return self._parameters

@@ -24,6 +24,9 @@ from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.trained_model import TrainedModel
 
+# Rows of a batch that a model may keep, with the memory to run them, when nobody has asked for single batches.
+KEPT_ROWS = 128
+
 
 class Epoch(NamedTuple):
     """Which batches an epoch of training consists of.
@@ -178,7 +181,15 @@ class PassKept:
 
 
 class SingleBatches(PassKept):
-    """One batch at a time, each a segment of its own: for `train_on_batch` and `test_on_batch`."""
+    """One batch at a time, each a segment of its own: for `train_on_batch`, `test_on_batch` and what is as small."""
+
+    @classmethod
+    def of(cls, model: TrainedModel, objectives: Objectives, training: bool) -> SingleBatches:
+        """Return those that the model keeps."""
+        kept: SingleBatches | None = model._on_batch.get(training)
+        if kept is None:
+            kept = model._on_batch[training] = cls(model, objectives, training)
+        return kept
 
     def segment(self, x: object, y: object, sample_weight: object, class_weight: Mapping[int, float] | None) -> Segment:
         """Return a segment with this batch. Plain arrays go straight to native code, anything else is read first."""
@@ -187,6 +198,11 @@ class SingleBatches(PassKept):
         if segment is not None and sample_weight is None and class_weight is None and segment.feed_plain(x, y):
             return segment
         data = self._model._reader(self._objectives).read(x, y, sample_weight, class_weight).take(slice(None))
+        return self._segment_with(data, data.n)
+
+    def holding(self, data: Dataset) -> Segment:
+        """Return a segment with this data in memory as one batch."""
+        self._look_at_optimizer()
         return self._segment_with(data, data.n)
 
 
@@ -279,8 +295,11 @@ class BatchSource(PassKept):
             or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
         ):
             return None
-        self._look_at_optimizer()
-        segment = self._whole_segment(self._source)
+        if self._source.n <= min(self._batch_size, KEPT_ROWS):
+            segment = SingleBatches.of(self._model, self._objectives, True).holding(self._source)
+        else:
+            self._look_at_optimizer()
+            segment = self._whole_segment(self._source)
         return None if segment.native.calls_python else segment
 
     def evaluation(self) -> BatchSource:

@@ -52,6 +52,7 @@ class TrainedModel(Protocol):
     stop_predicting: bool
     _epochs_begun: int  # of all calls of `fit`; each names the stream of its order
     _totals: Totals | None
+    _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
 
     @property
     def compute_dtype(self) -> np.dtype[Any]:

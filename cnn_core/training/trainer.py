@@ -23,6 +23,7 @@ from cnn_core.network.parameters import adopt_state
 from cnn_core.training.arguments import (
     checked_batch_size,
     checked_steps,
+    is_one_batch,
     refuse_beside_batches,
     results,
     validation_due,
@@ -32,6 +33,7 @@ from cnn_core.training.compiled import Compiled
 from cnn_core.training.epochs import run_batch
 from cnn_core.training.loops import FitPlan, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
+from cnn_core.training.progress import checked_verbose
 from cnn_core.training.segments import BatchSource, SingleBatches
 from cnn_core.training.trained_model import Resumption
 
@@ -240,7 +242,12 @@ class Trainer(Compiled):
         """
         self._require_compiled("evaluate")
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
+        silent = callbacks is None and checked_verbose(verbose) == 0
         with self._exclusive("evaluate"):
+            if silent and count is None and is_one_batch(x, size):
+                self.stop_evaluating = False
+                objectives = self._objectives_of(x, y, "evaluate")
+                return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
             source, objectives = self._source("evaluate", x, y, sample_weight, "steps")
             if isinstance(source, Batches):
                 warn_of_batch_size(batch_size)
@@ -377,10 +384,7 @@ class Trainer(Compiled):
             return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
 
     def _one_batch(self, objectives: Objectives, training: bool, batch: tuple[Any, ...], return_dict: bool) -> Any:
-        batches = self._on_batch.get(training)
-        if batches is None:
-            batches = self._on_batch[training] = SingleBatches(self, objectives, training)
-        totals = run_batch(self, batches.segment(*batch), training)
+        totals = run_batch(self, SingleBatches.of(self, objectives, training).segment(*batch), training)
         return results(totals.logs(), objectives, return_dict)
 
     def predict_on_batch(self, x: Any) -> Array | Any:
@@ -420,6 +424,7 @@ class Trainer(Compiled):
         leaves out so many of its batches.
         """
         seed = validation.integer(state["seed"], "seed", 0, 2**64 - 1)
+        self._on_batch.clear()  # what it keeps draws by the seed
         self._seed, self._epochs_begun = seed, validation.non_negative_integer(state["epochs_begun"], "epochs_begun")
         if self.optimizer is not None and "optimizer" in state:
             self.optimizer.restore_training_state(state["optimizer"])

@@ -119,8 +119,9 @@ cdef class Pass(Workbench):
         free(self.run.loss_totals)
 
     def feed(self, list inputs, list targets, list weights, list predictions=None):
-        """Points the pass at other data, of at most as many samples as it was made for."""
+        """Points the pass at other data, of at most as many samples as it was made for; drops totals not taken."""
         self.point_at(inputs, targets, weights, predictions)
+        clear_totals(&self.run)
 
     def feed_plain(self, object x, object y):
         """Points a pass of one input and one loss at one batch, of at most as many samples as it was made for.
@@ -135,6 +136,7 @@ cdef class Pass(Workbench):
         if self.busy:
             raise RuntimeError("another thread is running this pass")
         self.n_batches = 0
+        clear_totals(&self.run)
         if (self.plan.n_inputs != 1 or self.run.n_losses != 1 or self.sparse[self.plan.inputs[0]]
                 or not is_plain(x, kind, self.network.sample_size(self.plan.inputs[0]))):
             return False

@@ -30,6 +30,7 @@ def compiled(loss: str, optimizer: Any = None, **named: Any) -> cnn_core.Sequent
         [cnn_core.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(units, activation, name="top")]
     )
     model.compile(optimizers.SGD(0.1, momentum=0.9) if optimizer is None else optimizer, loss, **named)
+    model.training_state()  # draws the seed of its orders, so that equal models shuffle equally
     return model
 
 
@@ -163,3 +164,57 @@ def test_the_next_batch_sees_a_penalty() -> None:
     penalty = 0.5 * np.square(kernel.numpy().astype("float64")).sum()
     assert model.test_on_batch(X, y) == pytest.approx(loss + penalty, rel=1e-5)
     assert model.train_on_batch(X, y) == pytest.approx(loss + penalty, rel=1e-5)
+
+
+# A whole `evaluate` and `fit` of few rows
+
+
+class Watching(cnn_core.callbacks.Callback):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None: ...
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None: ...
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+@pytest.mark.parametrize("weight", [None, GENERATOR.random(24)])
+def test_an_evaluation_of_one_batch_is_one_of_many_batches(loss: str, weight: np.ndarray | None) -> None:
+    model, y = compiled(loss), TARGETS[loss][2]
+    whole = model.evaluate(X, y, sample_weight=weight, verbose=0)
+    assert whole == model.evaluate(X, y, sample_weight=weight, verbose=0, callbacks=[Watching()])
+    assert whole == model.test_on_batch(X, y, weight)
+    assert whole == pytest.approx(model.evaluate(X, y, 7, sample_weight=weight, verbose=0), rel=1e-5)
+
+
+def test_an_evaluation_of_no_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="x must not be empty, but has no rows"):
+        compiled("mse").evaluate(X[:0], TARGETS["mse"][2][:0], verbose=0)
+
+
+@pytest.mark.parametrize("loss", TARGETS)
+def test_calls_of_fit_on_few_rows_are_those_that_somebody_watches(loss: str) -> None:
+    plain, watched, y = compiled(loss), compiled(loss), TARGETS[loss][2]
+    for rows, epochs in ((slice(0, 20), 2), (slice(4, 24), 1), (slice(0, 24), 3), (slice(3, 4), 1)):
+        ours = plain.fit(X[rows], y[rows], epochs=epochs, verbose=0).history
+        theirs = watched.fit(X[rows], y[rows], epochs=epochs, verbose=0, callbacks=[Watching()]).history
+        assert ours == theirs
+        assert plain.train_on_batch(X, y) == watched.train_on_batch(X.tolist(), y)
+    assert same(plain, watched)
+
+
+def test_a_restored_seed_counts_for_what_is_kept() -> None:
+    def noisy() -> cnn_core.Sequential:
+        model = cnn_core.Sequential([cnn_core.Input((4,)), layers.Dropout(0.5), layers.Dense(3)])
+        model.compile("sgd", "mse")
+        model.set_weights([np.ones((4, 3)), np.zeros(3)])
+        return model
+
+    first, second, y = noisy(), noisy(), TARGETS["mse"][2]
+    first.train_on_batch(X, y)
+    second.restore_training_state(first.training_state())
+    second.set_weights(first.get_weights())
+    assert first.train_on_batch(X, y) == second.train_on_batch(X, y)
+    third = noisy()
+    third.train_on_batch(X, y)
+    third.restore_training_state(first.training_state())
+    third.set_weights(first.get_weights())
+    assert first.train_on_batch(X, y) == third.train_on_batch(X, y)
