@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 MOST_PLACES = {
     "an activation": 3,
+    "an elementwise function": 2,
     "an optimizer's rule": 3,
     "a loss": 3,
     "a metric": 3,
@@ -51,6 +52,14 @@ ADDITIONS: dict[str, tuple[Insertion, ...]] = {
             "@registered\nclass GELU",
             '@registered\nclass Squared(Activation):\n    """`g(z) = z^2`."""\n\n    name = native = "squared"\n\n\n'
             "squared = Squared()\n\n\n",
+        ),
+    ),
+    "an elementwise function": (
+        Insertion("src/simd/kinds.h", "    DO(SQRT, sqrt", "    DO(CUBE, cube, 1, SLOPED) \\\n"),
+        Insertion(
+            "src/simd/functions.template.c",
+            "FUNCTION(sqrt)",
+            "FUNCTION(cube) { return a * a * a; }\nADJOINT(cube) { return 3 * a * a * dy; }\n",
         ),
     ),
     "an optimizer's rule": (
@@ -165,6 +174,8 @@ from cnn_core.activations import squared
 from cnn_core.layers import Negate
 from cnn_core.losses import Quartic
 from cnn_core.metrics import WithinOne
+from cnn_core.network.expression import Expression, Instruction, Operand
+from cnn_core.network.plan import NetworkPlan
 from cnn_core.optimizers import Shorter
 
 x = np.random.default_rng(0).normal(size=(6, 4))
@@ -184,6 +195,15 @@ assert inspection.gradient_check(model, x, y)
 first = model.gradients(x, y)[0]
 model.fit(x, y, batch_size=6, verbose=0)
 np.testing.assert_allclose(model.get_weights()[0], w - 0.125 * first, rtol=1e-10)
+
+plan = NetworkPlan()
+operands = (Operand(plan.add_input((4,)), (4,)),)
+plan.outputs = [plan.add_expression(Expression(operands, (), (Instruction("cube", (0,)),)), (4,), layer="cube")]
+network = _core.Network("float64", plan)
+network.bind([], [])
+block = _core.Block(network, 6)
+np.testing.assert_allclose(block.forward([x])[0], x**3, rtol=1e-14)
+np.testing.assert_allclose(block.backward([x.copy()])[0], 3 * x**3, rtol=1e-14)
 print(_core.instruction_set())
 """
 
