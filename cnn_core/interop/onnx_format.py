@@ -15,6 +15,7 @@ import numpy as np
 from cnn_core.foundation.arrays import Array
 
 DEEPEST = 24  # messages inside messages
+MOST = 1 << 18  # messages in a file
 
 
 class Field(NamedTuple):
@@ -99,34 +100,49 @@ TYPES: dict[int, Any] = {  # data types of tensors
 NUMBERS = {np.dtype(kind): number for number, kind in TYPES.items()}
 
 
-def decode(data: memoryview, message: str = "Model", depth: int = 0) -> dict[str, Any]:
+def decode(data: memoryview, message: str = "Model") -> dict[str, Any]:
     """Read a message: fields that may be repeated are always there, as lists.
 
     Raises
     ------
     ValueError
-        If the bytes are no such message.
+        If the bytes are no such message, or hold more messages than any model has.
 
     Examples
     --------
     >>> decode(memoryview(encode({"domain": "", "version": 17}, "Opset")), "Opset")
     {'domain': '', 'version': 17}
     """
-    if depth > DEEPEST:
-        raise ValueError(f"its messages must be nested at most {DEEPEST} deep")
-    fields = SCHEMA[message]
-    found: dict[str, Any] = {field.name: [] for field in fields.values() if field.repeated}
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        value, at = _payload(data, at, key & 7)
-        if (field := fields.get(key >> 3)) is not None:
-            values = _values(value, field, key & 7, message, depth)
+    return _Decoder().message(data, message, 0)
+
+
+class _Decoder:
+    """Reads one file: an empty message takes two bytes there and hundreds here, so that they are counted."""
+
+    def __init__(self) -> None:
+        self._left = MOST
+
+    def message(self, data: memoryview, message: str, depth: int) -> dict[str, Any]:
+        self._left -= 1
+        if depth > DEEPEST or self._left < 0:
+            raise ValueError(f"it must hold at most {MOST} messages, nested at most {DEEPEST} deep")
+        fields = SCHEMA[message]
+        found: dict[str, Any] = {field.name: [] for field in fields.values() if field.repeated}
+        at = 0
+        while at < len(data):
+            key, at = _varint(data, at)
+            value, at = _payload(data, at, key & 7)
+            if (field := fields.get(key >> 3)) is None:
+                continue
+            if field.kind in SCHEMA and key & 7 == 2:
+                values = [self.message(value, field.kind, depth + 1)]
+            else:
+                values = _values(value, field, key & 7, message)
             if field.repeated:
                 found[field.name].extend(values)
             else:
                 found[field.name] = values[-1]
-    return found
+        return found
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -155,7 +171,7 @@ def _payload(data: memoryview, at: int, wire: int) -> tuple[Any, int]:
     return data[at : at + size], at + size
 
 
-def _values(value: Any, field: Field, wire: int, message: str, depth: int) -> list[Any]:
+def _values(value: Any, field: Field, wire: int, message: str) -> list[Any]:
     expected = _WIRE.get(field.kind, 2)
     packed = wire == 2 and field.repeated and expected != 2
     if wire != expected and not packed:
@@ -169,9 +185,7 @@ def _values(value: Any, field: Field, wire: int, message: str, depth: int) -> li
         return [each for (each,) in struct.iter_unpack(code, value)]
     if field.kind == "bytes":
         return [bytes(value)]
-    if field.kind == "text":
-        return [bytes(value).decode("utf-8")]
-    return [decode(value, field.kind, depth + 1)]
+    return [bytes(value).decode("utf-8")]
 
 
 def _varints(data: memoryview) -> list[int]:

@@ -50,3 +50,12 @@ def test_damaged_messages_are_refused():
             decode(memoryview(data[:end]))
     with pytest.raises(ValueError, match="wire type"):
         decode(memoryview(b"\x0b\x01"))
+
+
+def test_more_messages_than_any_model_has_are_refused(monkeypatch: pytest.MonkeyPatch):
+    """An empty node takes two bytes in a file and hundreds here."""
+    monkeypatch.setattr("cnn_core.interop.onnx_format.MOST", 1000)
+    nodes = encode({"node": [{}] * 1200}, "Graph")
+    with pytest.raises(ValueError, match="at most 1000 messages"):
+        decode(memoryview(nodes), "Graph")
+    assert len(decode(memoryview(encode({"node": [{}] * 900}, "Graph")), "Graph")["node"]) == 900

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 
 from cnn_core import Input, Sequential, layers
 from cnn_core.interop import from_onnx, to_onnx
-from cnn_core.interop.onnx_format import decode, encode
-from random_models import randomize
+from cnn_core.interop.onnx_arrays import ARRAYS
+from cnn_core.interop.onnx_format import decode, encode, tensor
+from cnn_core.interop.onnx_operators import OPERATORS
+from random_models import random_model, randomize
 
 
 def written() -> tuple[Any, bytes]:
@@ -76,6 +80,84 @@ def changed(**change: Any) -> bytes:
 def test_what_a_file_may_not_say_is_named(change: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         from_onnx(changed(**change))
+
+
+CHANGES: list[Callable[[dict[str, Any], np.random.Generator], Any]] = [
+    lambda graph, draw: draw.shuffle(graph["node"]),
+    lambda graph, draw: pick(graph["initializer"], draw).update(dims=sizes(draw)),
+    lambda graph, draw: pick(graph["initializer"], draw).update(data_type=int(draw.integers(20))),
+    lambda graph, draw: pick(graph["node"], draw).update(op_type=str(draw.choice([*OPERATORS, *ARRAYS]))),
+    lambda graph, draw: pick(graph["node"], draw).update(input=names(graph, draw)),
+    lambda graph, draw: pick(graph["node"], draw).update(output=names(graph, draw)),
+    lambda graph, draw: pick(graph["node"], draw)["attribute"].append({"name": "axis", "i": 2**40, "type": 2}),
+    lambda graph, draw: graph["input"][0]["type"]["tensor_type"].update(shape={"dim": dimensions(draw)}),
+    lambda graph, draw: graph.update(output=[{"name": each} for each in names(graph, draw)]),
+]
+
+
+def pick(listed: list[Any], draw: np.random.Generator) -> Any:
+    return listed[draw.integers(len(listed))]
+
+
+def sizes(draw: np.random.Generator) -> list[int]:
+    return [int(each) for each in draw.choice([0, 1, -1, 3, 2**31, 2**62], size=draw.integers(5))]
+
+
+def dimensions(draw: np.random.Generator) -> list[dict[str, int]]:
+    return [{"dim_value": size} for size in sizes(draw)]
+
+
+def names(graph: dict[str, Any], draw: np.random.Generator) -> list[str]:
+    known = ["", "x", *(each["name"] for each in graph["initializer"])]
+    known += [each for node in graph["node"] for each in node["output"]]
+    return [str(each) for each in draw.choice(known, size=draw.integers(4))]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(6))
+def test_misled_graphs_are_refused_cleanly_and_take_little_memory(seed: int):
+    """Shapes, types, names and operators that do not fit, cycles among them: a ValueError, or a model."""
+    data, draw = to_onnx(random_model(seed)), np.random.default_rng(seed)
+    tracemalloc.start()
+    for _ in range(80):
+        found = decode(memoryview(data))
+        for _ in range(draw.integers(1, 3)):
+            pick(CHANGES, draw)(found["graph"], draw)
+        with contextlib.suppress(ValueError):
+            from_onnx(encode(found))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**28
+
+
+@pytest.mark.parametrize(
+    ("operator", "operand"),
+    [("Expand", np.array([2**40, 4])), ("Tile", np.array([1, 2**40])), ("Reshape", np.array([2**40, -1]))],
+)
+def test_no_memory_is_taken_for_what_a_node_asks_for(operator: str, operand: Any):
+    graph = {
+        "node": [{"op_type": operator, "input": ["x", "n"], "output": ["y"]}],
+        "input": [{"name": "x", "type": {"tensor_type": {"elem_type": 1, "shape": {"dim": [{}, {"dim_value": 4}]}}}}],
+        "output": [{"name": "y"}],
+        "initializer": [tensor(operand, "n")],
+    }
+    with pytest.raises(ValueError, match=rf"node 'y' \({operator}\) cannot be carried over"):
+        from_onnx(encode({"graph": graph, "opset_import": [{"version": 17}]}))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ({"name": "body", "type": 5}, "its attribute 'body' must be a number, a text, a tensor or a list"),
+        ({"name": "axis", "i": 7, "type": 2}, "axis"),
+    ],
+)
+def test_what_cannot_be_carried_names_node_and_attribute(attribute: dict[str, Any], message: str):
+    found = decode(memoryview(written()[1]))
+    softmax = next(node for node in found["graph"]["node"] if node["op_type"] == "Softmax")
+    softmax["attribute"] = [attribute]
+    with pytest.raises(ValueError, match=rf"node '{softmax['name']}' \(Softmax\) cannot be carried over: .*{message}"):
+        from_onnx(encode(found))
 
 
 class Block:
