@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from cnn_core.activations.base import registry as activations
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.serialization import serialize
 from cnn_core.foundation.structures import filled, map_structure
 from cnn_core.interop.calls import not_carried
@@ -166,7 +166,7 @@ def compile_config_of(model: Any) -> dict[str, Any]:
     settings = dict(_known(optimizer)["config"])
     if settings.pop("excluded_from_weight_decay", None) is not None:
         reason = "files of Keras have no place for it"
-        warnings.warn(f"what is excluded from weight decay is left out because {reason}", stacklevel=4)
+        warn_caller(f"what is excluded from weight decay is left out because {reason}")
     if isinstance(settings["learning_rate"], Mapping):
         settings["learning_rate"] = _object("keras.optimizers.schedules", _known(settings["learning_rate"]))
     return {**arguments, "optimizer": _object("keras.optimizers", {**optimizer, "config": settings})}

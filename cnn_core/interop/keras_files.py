@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import cnn_core.interop.hdf5 as hdf5
 import cnn_core.interop.keras_training as keras_training
 from cnn_core.activations import Sparsemax
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
 from cnn_core.foundation.stored_weights import room_for
@@ -86,8 +86,12 @@ def from_keras(model: Any) -> Any:
 
     Examples
     --------
-    >>> from_keras("model.keras")  # doctest: +SKIP
-    <cnn_core.Sequential name=sequential, built=True>
+    >>> from tempfile import TemporaryDirectory
+    >>> from cnn_core import Input, Sequential, layers
+    >>> with TemporaryDirectory() as folder:
+    ...     Sequential([Input((3,)), layers.Dense(2)], name="small").save(folder + "/model.keras")
+    ...     from_keras(folder + "/model.keras")
+    <Sequential name=small, built=True>
     """
     if isinstance(model, (str, os.PathLike)) or hasattr(model, "read"):
         return load_model(model)
@@ -98,7 +102,7 @@ def from_keras(model: Any) -> Any:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.keras"
         model.save(path)
-        return load_model(path)
+        return load_model(io.BytesIO(path.read_bytes()))
 
 
 def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compile: bool = True) -> Any:
@@ -120,19 +124,25 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         _warn_of_differences(parts)
         written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
         if compile and written and written.get("optimizer", written.get("optimizer_config")):
-            compile_as_in_keras(model, keras_training.modern(written))
+            _compile(model, written)
             _restore(model, source, parts)
     return model
+
+
+def _compile(model: Any, arguments: Mapping[str, Any]) -> None:
+    try:
+        compile_as_in_keras(model, keras_training.modern(arguments))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{error}. compile=False loads the model without what it was compiled with") from error
 
 
 def _warn_of_differences(parts: tuple[Part, ...]) -> None:
     for part in parts:
         _warn_of_differences(part.parts or ())
         if isinstance(getattr(part.layer, "activation", None), Sparsemax):
-            warnings.warn(
+            warn_caller(
                 f"layer {part.layer.name!r} predicts otherwise than in Keras, whose sparsemax does not sum to 1 where "
-                "several outputs are positive; ours does",
-                stacklevel=5,
+                "several outputs are positive; ours does"
             )
 
 

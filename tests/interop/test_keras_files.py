@@ -60,6 +60,17 @@ def test_what_was_compiled_comes_along():
         assert not loaded(major, "branches.keras", compile=False).compiled
 
 
+def test_what_is_unknown_among_the_compile_arguments_may_be_left_out():
+    with zipfile.ZipFile(io.BytesIO(file_of(3, "chain.keras"))) as given:
+        found = json.loads(given.read("config.json"))
+    for change in ({"loss": "loss_of_mine"}, {"optimizer": {"class_name": "Ftrl", "config": {}}}):
+        found["compile_config"] |= change
+        data = archive(config=json.dumps(found).encode()).getvalue()
+        with pytest.raises(ValueError, match=r"compile=False loads the model without what it was compiled with"):
+            cnn_core.load_model(io.BytesIO(data))
+        assert not cnn_core.load_model(io.BytesIO(data), compile=False).compiled
+
+
 def test_what_keras_computes_otherwise_is_said():
     changed = archive(config=config(activation="sparsemax"))
     with pytest.warns(
