@@ -17,7 +17,7 @@ import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5 as hdf5
 import cnn_core.interop.keras_training as keras_training
-from cnn_core.activations import Sparsemax
+from cnn_core.activations import HardSigmoid, Sparsemax
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -121,7 +121,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         for place, value in _read(source, parts, skip_mismatch=False):
             place.variable.array[...] = value
         model.metadata.update(_texts(source))
-        _warn_of_differences(parts)
+        _warn_of_differences(parts, _version(source).startswith("2."))
         written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
         if compile and written and written.get("optimizer", written.get("optimizer_config")):
             _compile(model, written)
@@ -136,14 +136,17 @@ def _compile(model: Any, arguments: Mapping[str, Any]) -> None:
         raise ValueError(f"{error}. compile=False loads the model without what it was compiled with") from error
 
 
-def _warn_of_differences(parts: tuple[Part, ...]) -> None:
+def _warn_of_differences(parts: tuple[Part, ...], of_keras_2: bool) -> None:
     for part in parts:
-        _warn_of_differences(part.parts or ())
-        if isinstance(getattr(part.layer, "activation", None), Sparsemax):
-            warn_caller(
-                f"layer {part.layer.name!r} predicts otherwise than in Keras, whose sparsemax does not sum to 1 where "
-                "several outputs are positive; ours does"
-            )
+        _warn_of_differences(part.parts or (), of_keras_2)
+        activation = getattr(part.layer, "activation", None)
+        reason = None
+        if isinstance(activation, Sparsemax):
+            reason = "Keras, whose sparsemax does not sum to 1 where several outputs are positive; ours does"
+        if isinstance(activation, HardSigmoid) and of_keras_2:
+            reason = "Keras 2, whose hard_sigmoid rises by 0.2 for every 1; ours and that of Keras 3 by 1/6"
+        if reason is not None:
+            warn_caller(f"layer {part.layer.name!r} predicts otherwise than in {reason}")
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
@@ -188,6 +191,13 @@ def _mismatch(group: Group, place: Place) -> str | None:
 
 def _native(array: Array) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _version(source: _Source) -> str:
+    """Return the version of Keras that wrote a file, as far as it says so."""
+    if source.metadata is None:
+        return source.group.text("keras_version") or ""
+    return str(model_header.parse(source.metadata).get("keras_version"))
 
 
 def _texts(source: _Source) -> dict[str, str]:

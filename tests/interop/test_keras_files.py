@@ -126,9 +126,9 @@ def test_skip_mismatch_leaves_what_does_not_fit():
 MEMBERS = {"config": "config.json", "weights": "model.weights.h5"}
 
 
-def archive(**changed: Any) -> io.BytesIO:
+def archive(major: int = 3, **changed: Any) -> io.BytesIO:
     """Return the recorded archive with members exchanged; None takes one out."""
-    with zipfile.ZipFile(io.BytesIO(file_of(3, "chain.keras"))) as given:
+    with zipfile.ZipFile(io.BytesIO(file_of(major, "chain.keras"))) as given:
         members: dict[str, Any] = {name: given.read(name) for name in given.namelist()}
     members |= {MEMBERS[name]: data for name, data in changed.items()}
     file = io.BytesIO()
@@ -139,8 +139,8 @@ def archive(**changed: Any) -> io.BytesIO:
     return io.BytesIO(file.getvalue())
 
 
-def config(**changed: Any) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(file_of(3, "chain.keras"))) as given:
+def config(major: int = 3, **changed: Any) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(file_of(major, "chain.keras"))) as given:
         found = json.loads(given.read("config.json"))
     found["config"]["layers"][1]["config"] |= changed
     return json.dumps(found).encode()
