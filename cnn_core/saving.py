@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -69,7 +69,7 @@ _STATE = "cnn_core.optimizer/"  # what the names of the optimizer's state begin 
 @knows_its_arguments
 def save_model(
     model: Any,
-    filepath: Any,
+    filepath: FileLike,
     overwrite: bool = True,
     include_optimizer: bool = True,
     *,
@@ -121,7 +121,7 @@ def save_model(
     model_file.write(filepath, tensors, texts)
 
 
-def _is_for_keras(filepath: Any, ending: str) -> bool:
+def _is_for_keras(filepath: FileLike, ending: str) -> TypeGuard[PathLike]:
     """Whether a file is to be one of Keras, by its name; names of other formats are refused."""
     if not isinstance(filepath, (str, os.PathLike)):
         return False
@@ -153,7 +153,7 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
 
 
 @knows_its_arguments
-def load_metadata(filepath: Any) -> dict[str, str]:
+def load_metadata(filepath: FileLike) -> dict[str, str]:
     """Read the texts that `save` was given as `metadata`, and "cnn_core.version", the version that wrote the file.
 
     Weights are not read.
@@ -211,7 +211,7 @@ def _state_by_name(model: Any) -> dict[str, Array]:
     }
 
 
-def read_model(filepath: Any, custom_objects: CustomObjects | None, compile: bool) -> Any:
+def read_model(filepath: FileLike, custom_objects: CustomObjects | None, compile: bool) -> Any:
     """Read a model from a file, ours or Keras's: see `models.load_model`."""
     found = _read_unless_keras_wrote_it(filepath)
     if found is None:
@@ -241,16 +241,16 @@ def read_model(filepath: Any, custom_objects: CustomObjects | None, compile: boo
     return model
 
 
-def _read_unless_keras_wrote_it(filepath: Any) -> tuple[dict[str, Array], dict[str, str]] | None:
+def _read_unless_keras_wrote_it(filepath: FileLike) -> tuple[dict[str, Array], dict[str, str]] | None:
     """Read a file of ours; of one that Keras wrote return None, an open file back where it stood."""
-    is_stream = hasattr(filepath, "read")
-    begin = filepath.tell() if is_stream and filepath.seekable() else None
+    stream = None if isinstance(filepath, (str, os.PathLike)) else filepath
+    begin = stream.tell() if stream is not None and stream.seekable() else None
     try:
         return model_file.read(filepath)
     except model_file.KerasFileError as error:
-        if begin is not None:
-            filepath.seek(begin)
-        elif is_stream:
+        if stream is not None and begin is not None:
+            stream.seek(begin)
+        elif stream is not None:
             raise ValueError(f"{error}. From a stream it is read only if it can be sought in") from None
         return None
 
@@ -312,7 +312,7 @@ def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Arr
 
 
 @knows_its_arguments
-def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+def save_weights(model: Any, filepath: FileLike, overwrite: bool = True) -> None:
     """Write the weights alone.
 
     Parameters
@@ -340,7 +340,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 
 
 @knows_its_arguments
-def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+def load_weights(model: Any, filepath: FileLike, skip_mismatch: bool = False) -> None:
     """Read weights that `save_weights` or `save` wrote, or Keras's methods of these names.
 
     They are taken in the order in which they were written, for names of layers differ between two models built alike
@@ -392,8 +392,10 @@ def _require_built(model: Any, purpose: str) -> None:
         raise ValueError(f"`{purpose}` needs a model with weights: begin it with Input(shape), or call build or fit")
 
 
-def _check_overwrite(filepath: Any, overwrite: bool) -> None:
-    if not overwrite and os.path.exists(filepath):  # noqa: PTH110 - the package's import does not wait for pathlib
+def _check_overwrite(filepath: FileLike, overwrite: bool) -> None:
+    if overwrite or not isinstance(filepath, (str, os.PathLike)):
+        return
+    if os.path.exists(filepath):  # noqa: PTH110 - the package's import does not wait for pathlib
         raise FileExistsError(f"{os.fspath(filepath)} exists already: choose another name, or overwrite=True")
 
 
@@ -459,6 +461,8 @@ def _mismatch(variable: Variable, tensor: Array | None) -> str | None:
 
 
 if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike, PathLike
+
     load_model: Callable[..., Any]
     model_from_json: Callable[..., Any]
 else:  # a checker must not take every name for known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
@@ -415,6 +416,7 @@ def test_what_cannot_be_saved_or_loaded_is_said(tmp_path: Path) -> None:
     model.save_weights(tmp_path / "weights")
     with pytest.raises(FileExistsError, match="exists already: choose another name, or overwrite=True"):
         model.save(tmp_path / "weights", overwrite=False)
+    model.save(io.BytesIO(), overwrite=False)
     with pytest.raises(ValueError, match="holds weights, not a model: use load_weights"):
         cnn_core.load_model(tmp_path / "weights")
     with pytest.raises(FileNotFoundError):

@@ -32,6 +32,7 @@ __all__ = ["FORMAT", "name_of", "read", "read_metadata", "write"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 PathLike: TypeAlias = str | os.PathLike[str]
+FileLike: TypeAlias = PathLike | IO[bytes]  # a name, or a binary file that is open
 
 # Version of what the arrays and the texts mean, which the file carries. A reader refuses a later one.
 FORMAT = 1
@@ -66,7 +67,7 @@ class _Entry(NamedTuple):
 # Writing
 
 
-def write(path: PathLike | IO[bytes], tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
+def write(path: FileLike, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
     """Write arrays and texts to a file, so that a crash leaves the old file or the new one, never half.
 
     A temporary file in the same directory is written, synced and renamed over the old one; then the directory is
@@ -251,7 +252,7 @@ def _sync_directory(directory: Path) -> None:
 # Reading
 
 
-def read(path: PathLike | IO[bytes], *, any_safetensors: bool = False) -> tuple[dict[str, Array], dict[str, str]]:
+def read(path: FileLike, *, any_safetensors: bool = False) -> tuple[dict[str, Array], dict[str, str]]:
     """Read what `write` wrote.
 
     The header is checked in every respect before memory is taken for the arrays: it names no code, and nothing in the
@@ -291,7 +292,7 @@ def read(path: PathLike | IO[bytes], *, any_safetensors: bool = False) -> tuple[
     return _read_file(path, name_of(path), any_safetensors)
 
 
-def name_of(path: PathLike | IO[bytes]) -> str:
+def name_of(path: FileLike) -> str:
     """Return what messages call a file: "The file 'model.safetensors'"."""
     name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", None)
     return f"The file {name!r}" if isinstance(name, str) else "The file"
@@ -326,7 +327,7 @@ def _read_header(file: IO[bytes], size: int, any_safetensors: bool) -> tuple[_He
     return header, size - 8 - header_size
 
 
-def read_metadata(path: PathLike | IO[bytes]) -> dict[str, str]:
+def read_metadata(path: FileLike) -> dict[str, str]:
     """Read the texts of a file alone, the versions that `write` adds included; the arrays stay where they are.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.foundation.validation as validation
 import cnn_core.foundation.version as version
@@ -23,11 +23,14 @@ from cnn_core.interop.c_texts import (
 from cnn_core.interop.calls import calls_of
 from cnn_core.interop.sklearn_perceptrons import from_sklearn
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import PathLike
+
 WEIGHTS = ("const", "extern", "float16")
 
 
 @knows_its_arguments
-def to_c(model: Any, path: Any, *, name: str | None = None, weights: str = "const") -> list[Path]:
+def to_c(model: Any, path: PathLike, *, name: str | None = None, weights: str = "const") -> list[Path]:
     """Write a model as C99 that also compiles as C++: no allocation, no state, no library but libm.
 
     Parameters

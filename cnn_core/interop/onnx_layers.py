@@ -167,7 +167,7 @@ def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
 # Layers: by the nodes, the layer, the names of its inputs, and their shapes.
 
 
-def _dense(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _dense(g: Nodes, layer: Dense, x: list[str], shapes: list[Shape]) -> str:
     kernel = g.of(layer, "kernel")
     bias = [] if layer.bias is None else [g.of(layer, "bias")]
     if len(shapes[0]) == 2:
@@ -178,7 +178,7 @@ def _dense(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
     return _activated(g, z, layer.activation, layer)
 
 
-def _batch_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _batch_normalization(g: Nodes, layer: BatchNormalization, x: list[str], shapes: list[Shape]) -> str:
     gamma = 1.0 if layer.gamma is None else layer.gamma.numpy().astype(np.float64)
     beta = 0.0 if layer.beta is None else layer.beta.numpy().astype(np.float64)
     factor = gamma / np.sqrt(layer.moving_variance.numpy().astype(np.float64) + layer.epsilon)
@@ -193,14 +193,14 @@ def _scaled(g: Nodes, x: str, factor: Any, shift: Any, axes: tuple[int, ...], sh
     return g.add("Add", product, g.constant(parts[1], f"{name}.offset"))
 
 
-def _trailing(layer: Any, shape: Shape) -> tuple[int, ...]:
+def _trailing(layer: LayerNormalization | RMSNormalization, shape: Shape) -> tuple[int, ...]:
     axes = sample_axes(layer.axis, shape, layer.name)
     if axes != tuple(range(axes[0], len(shape) - 1)):
         raise not_carried(layer, "ONNX", f"there it normalizes the last axes. Received: axis={layer.axis}")
     return axes
 
 
-def _layer_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _layer_normalization(g: Nodes, layer: LayerNormalization, x: list[str], shapes: list[Shape]) -> str:
     axes = _trailing(layer, shapes[0])
     sizes = [shapes[0][axis + 1] for axis in axes]
     if g.dtype == np.float64:  # the operator's epsilon is a float32
@@ -211,7 +211,7 @@ def _layer_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]
     return g.add("LayerNormalization", x[0], gamma, *beta, axis=axes[0] + 1, epsilon=float(layer.epsilon))
 
 
-def _normalized_exactly(g: Nodes, layer: Any, x: str, axes: list[int]) -> str:
+def _normalized_exactly(g: Nodes, layer: LayerNormalization, x: str, axes: list[int]) -> str:
     centred = g.add("Sub", x, g.add("ReduceMean", x, axes=axes, keepdims=1))
     variance = g.add("ReduceMean", g.add("Mul", centred, centred), axes=axes, keepdims=1)
     result = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, float(layer.epsilon))))
@@ -219,7 +219,7 @@ def _normalized_exactly(g: Nodes, layer: Any, x: str, axes: list[int]) -> str:
     return result if layer.beta is None else g.add("Add", result, g.of(layer, "beta"))
 
 
-def _rms_normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _rms_normalization(g: Nodes, layer: RMSNormalization, x: list[str], shapes: list[Shape]) -> str:
     axes = [axis + 1 for axis in _trailing(layer, shapes[0])]
     mean = g.add("ReduceMean", g.add("Mul", x[0], x[0]), axes=axes, keepdims=1)
     rows = g.add("Div", x[0], g.add("Sqrt", g.add("Add", mean, float(layer.epsilon))))
@@ -231,7 +231,7 @@ def _unit(g: Nodes, x: str, axes: list[int]) -> str:
     return g.add("Div", x, g.add("Max", length, SHORTEST))
 
 
-def _normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _normalization(g: Nodes, layer: Normalization, x: list[str], shapes: list[Shape]) -> str:
     axes = () if layer.axis is None else sample_axes(layer.axis, shapes[0], layer.name)
     sizes: list[Any] = [size if at in axes else 1 for at, size in enumerate(shapes[0][1:])]
     deviation = np.maximum(np.sqrt(layer.variance.numpy()), 1e-7).astype(g.dtype).reshape(sizes)
@@ -241,38 +241,38 @@ def _normalization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> s
     return g.add("Div", g.add("Sub", x[0], mean), divisor)
 
 
-def _rescaling(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _rescaling(g: Nodes, layer: Rescaling, x: list[str], shapes: list[Shape]) -> str:
     scale, offset = (
         g.constant(np.asarray(getattr(layer, name), g.dtype), f"{layer.name}.{name}") for name in ("scale", "offset")
     )
     return g.add("Add", g.add("Mul", x[0], scale), offset)
 
 
-def _softmax(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _softmax(g: Nodes, layer: Softmax, x: list[str], shapes: list[Shape]) -> str:
     axes = sample_axes(layer.axis, shapes[0], layer.name)
     if len(axes) > 1:
         raise not_carried(layer, "ONNX", f"there it has one axis. Received: axis={layer.axis}")
     return g.add("Softmax", x[0], axis=axes[0] + 1)
 
 
-def _embedding(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _embedding(g: Nodes, layer: Embedding, x: list[str], shapes: list[Shape]) -> str:
     return g.add("Gather", g.of(layer, "embeddings"), g.cast(x[0], INT64))
 
 
-def _prelu(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _prelu(g: Nodes, layer: PReLU, x: list[str], shapes: list[Shape]) -> str:
     return g.add("PRelu", x[0], g.of(layer, "alpha"))
 
 
-def _reshape(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _reshape(g: Nodes, layer: Reshape, x: list[str], shapes: list[Shape]) -> str:
     return g.add("Reshape", x[0], g.sizes(0, *layer.compute_output_shape(shapes[0])[1:]))
 
 
-def _parametric(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _parametric(g: Nodes, layer: ParametricActivation, x: list[str], shapes: list[Shape]) -> str:
     change = g.add("Sub", _activated(g, x[0], layer.activation, layer), x[0])
     return g.add("Add", x[0], g.add("Mul", change, g.of(layer, "alpha")))
 
 
-def _periodic(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _periodic(g: Nodes, layer: PeriodicEmbedding, x: list[str], shapes: list[Shape]) -> str:
     n, waves = layer.frequencies.shape
     numbers = g.add("Reshape", x[0], g.sizes(0, n, 1, 1))
     angles = g.add("Mul", g.add("Mul", numbers, 2 * math.pi), g.of(layer, "frequencies", (n, 1, waves)))
@@ -281,7 +281,7 @@ def _periodic(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
     return g.add("Flatten", g.add("Concat", sums, numbers, axis=3), axis=1)
 
 
-def _discretization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _discretization(g: Nodes, layer: Discretization, x: list[str], shapes: list[Shape]) -> str:
     if layer.output_mode != "int":
         raise not_carried(layer, "ONNX", f"only the numbers of bins are. Received: output_mode={layer.output_mode!r}")
     bounds = g.constant(np.asarray(layer.bin_boundaries, g.dtype), f"{layer.name}.boundaries")
@@ -290,12 +290,12 @@ def _discretization(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> 
     return g.add("ReduceSum", one, g.sizes(-1), keepdims=0)
 
 
-def _same(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _same(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> str:
     return x[0]
 
 
 def _merged(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
-    def write(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+    def write(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> str:
         rank, result = max(map(len, shapes)), ""
         for name, shape in zip(x, shapes, strict=True):
             if len(shape) < rank:  # a missing axis counts as one of size 1 after the batch's
@@ -306,11 +306,11 @@ def _merged(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str
     return write
 
 
-def _concatenate(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _concatenate(g: Nodes, layer: merging.Concatenate, x: list[str], shapes: list[Shape]) -> str:
     return g.add("Concat", *x, axis=sample_axes(layer.axis, shapes[0], layer.name)[0] + 1)
 
 
-def _dot(g: Nodes, layer: Any, x: list[str], shapes: list[Shape]) -> str:
+def _dot(g: Nodes, layer: merging.Dot, x: list[str], shapes: list[Shape]) -> str:
     if [len(shape) for shape in shapes] != [2, 2]:
         raise not_carried(layer, "ONNX", "only products of vectors are")
     first, second = (_unit(g, each, [1]) for each in x) if layer.normalize else x

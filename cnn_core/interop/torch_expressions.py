@@ -81,7 +81,7 @@ def _along(value: Array, axes: tuple[int, ...], shape: Shape) -> Array:
     return np.reshape(value, [1, *(size if at in axes else 1 for at, size in enumerate(shape[1:]))])
 
 
-def _normalization(layer: Any, shape: Shape, torch: Any) -> Any:
+def _normalization(layer: Normalization, shape: Shape, torch: Any) -> Any:
     axes = () if layer.axis is None else sample_axes(layer.axis, shape, layer.name)
     mean, deviation = layer.mean.numpy(), np.maximum(np.sqrt(layer.variance.numpy()), SMALLEST_DEVIATION)
     tensors = {"mean": _along(mean, axes, shape), "deviation": _along(deviation.astype(mean.dtype), axes, shape)}
@@ -90,12 +90,12 @@ def _normalization(layer: Any, shape: Shape, torch: Any) -> Any:
     return expression(torch, lambda x, mean, deviation: (x - mean) / deviation, tensors)
 
 
-def _rescaling(layer: Any, shape: Shape, torch: Any) -> Any:
+def _rescaling(layer: Rescaling, shape: Shape, torch: Any) -> Any:
     tensors = {name: np.asarray(getattr(layer, name), layer.dtype) for name in ("scale", "offset")}
     return expression(torch, lambda x, scale, offset: x * scale + offset, tensors)
 
 
-def _unit_normalization(layer: Any, shape: Shape, torch: Any) -> Any:
+def _unit_normalization(layer: UnitNormalization, shape: Shape, torch: Any) -> Any:
     axes = [axis + 1 for axis in sample_axes(layer.axis, shape, layer.name)]
 
     def scaled(x: Any) -> Any:
@@ -104,7 +104,7 @@ def _unit_normalization(layer: Any, shape: Shape, torch: Any) -> Any:
     return expression(torch, scaled)
 
 
-def _periodic(layer: Any, shape: Shape, torch: Any) -> Any:
+def _periodic(layer: PeriodicEmbedding, shape: Shape, torch: Any) -> Any:
     tensors = {name: getattr(layer, name).numpy() for name in ("frequencies", "phases", "coefficients", "offsets")}
 
     def embedded(x: Any, frequencies: Any, phases: Any, coefficients: Any, offsets: Any) -> Any:
@@ -116,7 +116,7 @@ def _periodic(layer: Any, shape: Shape, torch: Any) -> Any:
     return expression(torch, embedded, tensors, trained=True)
 
 
-def _discretization(layer: Any, shape: Shape, torch: Any) -> Any:
+def _discretization(layer: Discretization, shape: Shape, torch: Any) -> Any:
     if layer.output_mode != "int":
         return None
     tensors = {"boundaries": np.asarray(layer.bin_boundaries, layer.dtype)}

@@ -238,7 +238,7 @@ def layers_of(module: Any, shape: Shape) -> list[Any] | None:
 # Layers out: what is built from the layer, its input's shape, and `torch`; tensors are set afterwards.
 
 
-def _batch_norm_out(layer: Any, shape: Shape, torch: Any) -> Any:
+def _batch_norm_out(layer: BatchNormalization, shape: Shape, torch: Any) -> Any:
     axes = sample_axes(layer.axis, shape, layer.name)
     if len(shape) > 3 or axes != (0,):
         raise not_carried(layer, "PyTorch", "there it normalizes axis 1 of two or three")
@@ -246,31 +246,31 @@ def _batch_norm_out(layer: Any, shape: Shape, torch: Any) -> Any:
     return torch.nn.BatchNorm1d(shape[1], layer.epsilon, 1 - layer.momentum, affine=affine)
 
 
-def _normalized(layer: Any, shape: Shape) -> list[Any]:
+def _normalized(layer: LayerNormalization | RMSNormalization, shape: Shape) -> list[Any]:
     axes = sample_axes(layer.axis, shape, layer.name)
     if axes != tuple(range(axes[0], len(shape) - 1)):
         raise not_carried(layer, "PyTorch", f"there it normalizes the last axes. Received: axis={layer.axis}")
     return [shape[axis + 1] for axis in axes]
 
 
-def _layer_norm_out(layer: Any, shape: Shape, torch: Any) -> Any:
+def _layer_norm_out(layer: LayerNormalization, shape: Shape, torch: Any) -> Any:
     affine = layer.center or layer.scale
     return torch.nn.LayerNorm(_normalized(layer, shape), layer.epsilon, affine, bias=layer.center)
 
 
-def _prelu_out(layer: Any, shape: Shape, torch: Any) -> Any:
+def _prelu_out(layer: PReLU, shape: Shape, torch: Any) -> Any:
     if layer.alpha.size != 1 and len(shape) != 2:
         raise not_carried(layer, "PyTorch", "there slopes belong to axis 1")
     return torch.nn.PReLU(layer.alpha.size)
 
 
-def _softmax_out(layer: Any, shape: Shape, torch: Any) -> Any:
+def _softmax_out(layer: Softmax, shape: Shape, torch: Any) -> Any:
     if isinstance(layer.axis, tuple) and len(layer.axis) > 1:
         raise not_carried(layer, "PyTorch", f"there it has one axis. Received: axis={layer.axis}")
     return torch.nn.Softmax(layer.axis[0] if isinstance(layer.axis, tuple) else layer.axis)
 
 
-def _reshape_out(layer: Any, shape: Shape, torch: Any) -> Any:
+def _reshape_out(layer: Reshape, shape: Shape, torch: Any) -> Any:
     target = tuple(layer.compute_output_shape(shape)[1:])
     if len(shape) == 2:
         return torch.nn.Unflatten(1, target)

@@ -142,7 +142,7 @@ class _Modules:
 
 
 def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, list[Any], list[Shape]], Any]:
-    def merged(torch: Any, layer: Any, x: list[Any], shapes: list[Shape]) -> Any:
+    def merged(torch: Any, layer: Layer, x: list[Any], shapes: list[Shape]) -> Any:
         result = x[0]
         for other in x[1:]:
             result = function(torch, result, other)
@@ -154,7 +154,7 @@ def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, li
 _add = _in_turn(lambda t, a, b: a + b)
 
 
-def _dot(torch: Any, layer: Any, x: list[Any], shapes: list[Shape]) -> Any:
+def _dot(torch: Any, layer: merging.Dot, x: list[Any], shapes: list[Shape]) -> Any:
     if [len(shape) for shape in shapes] != [2, 2]:
         raise not_carried(layer, "PyTorch", "only vectors are multiplied there")
     if layer.normalize:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import IO, cast
+from typing import cast
 
 import cnn_core.saving as saving
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.foundation.model_file import PathLike
+from cnn_core.foundation.model_file import FileLike
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.models.model import Model
 
 
 @knows_its_arguments
 def load_model(
-    filepath: PathLike | IO[bytes],
+    filepath: FileLike,
     custom_objects: CustomObjects | None = None,
     compile: bool = True,
     safe_mode: bool = True,

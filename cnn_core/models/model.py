@@ -26,6 +26,7 @@ from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import cnn_core._core as _core
+    from cnn_core.foundation.model_file import FileLike, PathLike
     from cnn_core.inspection import Trace
 
 
@@ -446,14 +447,14 @@ class Model(Trainer, Nested):
         return saving.to_json(self, **arguments)
 
     @knows_its_arguments
-    def save(self, filepath: Any, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
+    def save(self, filepath: FileLike, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
         """Write architecture, weights, compile arguments and optimizer state to one file: see `saving.save_model`."""
         import cnn_core.saving as saving
 
         saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
 
     @knows_its_arguments
-    def export(self, filepath: Any, format: str = "onnx", verbose: Any = None) -> None:
+    def export(self, filepath: PathLike, format: str = "onnx", verbose: Any = None) -> None:
         """Write the model as an ONNX file for other runtimes: see `interop.to_onnx`.
 
         Parameters
@@ -470,14 +471,14 @@ class Model(Trainer, Nested):
         onnx_writer.to_onnx(self, filepath)
 
     @knows_its_arguments
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: FileLike, overwrite: bool = True) -> None:
         """Write the weights alone."""
         import cnn_core.saving as saving
 
         saving.save_weights(self, filepath, overwrite=overwrite)
 
     @knows_its_arguments
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: FileLike, skip_mismatch: bool = False) -> None:
         """Read weights that `save_weights` or `save` wrote."""
         import cnn_core.saving as saving
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.fit_tasks import FitTasks
 from cnn_core.sklearn.perceptron.network import DenseNetwork
 from cnn_core.sklearn.perceptron.training import Rows, SolverState
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike
 
 
 class _Rate:
@@ -77,7 +80,7 @@ class CallbackModel:
         for array, value in zip(self._network.weights, weights, strict=True):
             array[...] = value
 
-    def save(self, filepath: Any) -> None:
+    def save(self, filepath: FileLike) -> None:
         """Save the estimator as it is now."""
         self.estimator.save(filepath)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from cnn_core.sklearn.perceptron.network import Weights
 from cnn_core.sklearn.perceptron.parameter_rules import check
 from cnn_core.sklearn.perceptron.training import SolverState
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike
+
 METADATA_KEY = "cnn_core.perceptron"
 _GROUPS = ("coefs_", "intercepts_", "scales_", "shifts_", "moving_means_", "moving_variances_")
 _ATTRIBUTES = (
@@ -29,7 +31,7 @@ _ATTRIBUTES = (
 _NOT_KEPT = ("callbacks",)
 
 
-def write(estimator: Any, path: Any) -> None:
+def write(estimator: Any, path: FileLike) -> None:
     """Write a fitted estimator to a file.
 
     Raises
@@ -56,7 +58,7 @@ def write(estimator: Any, path: Any) -> None:
     model_file.write(path, tensors, {METADATA_KEY: json.dumps(state)})
 
 
-def read(kind: type[Any], path: Any) -> Any:
+def read(kind: type[Any], path: FileLike) -> Any:
     """Return the estimator of a class that a file holds.
 
     Raises
@@ -65,7 +67,7 @@ def read(kind: type[Any], path: Any) -> Any:
         If it holds something else, or is damaged.
     """
     tensors, metadata = model_file.read(path)
-    name = os.fspath(path)
+    name = model_file.name_of(path)
     if METADATA_KEY not in metadata:
         raise ValueError(f"{name} holds no perceptron of cnn_core.sklearn")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,6 +10,9 @@ import cnn_core.sklearn.perceptron.files as perceptron_files
 from cnn_core.models import Sequential
 from cnn_core.sklearn.perceptron.model import model_of
 from cnn_core.sklearn.perceptron.network import Stack, Weights
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike
 
 
 class Portable:
@@ -26,7 +29,7 @@ class Portable:
     def _widths(self) -> list[int]:
         return [len(self.coefs_[0]), *(coef.shape[1] for coef in self.coefs_)]
 
-    def save(self, path: Any) -> None:
+    def save(self, path: FileLike) -> None:
         """Write the fitted estimator to a file of data only, the optimizer's state included if `keep_optimizer`.
 
         Callbacks, a metric that is a callable and a `RandomState` are left out.
@@ -45,7 +48,7 @@ class Portable:
         perceptron_files.write(self, path)
 
     @classmethod
-    def load(cls, path: Any) -> Self:
+    def load(cls, path: FileLike) -> Self:
         """Read an estimator of this class from a file; nothing in it is executed.
 
         Parameters

@@ -40,6 +40,7 @@ from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTrainin
 from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
 
 if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike, PathLike
     from cnn_core.models import Model
 
 
@@ -363,7 +364,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         return model_of(self.predictor_)
 
     @knows_its_arguments
-    def to_onnx(self, path: Any = None) -> bytes:
+    def to_onnx(self, path: PathLike | None = None) -> bytes:
         """Return the fitted estimator, its preprocessing included, as an ONNX file, and write it if a path is given.
 
         Every column is an input of its own name and of shape (n, 1): numbers, dates (in seconds since 1970, UTC) and
@@ -400,7 +401,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
     # Files
 
-    def save(self, path: Any) -> None:
+    def save(self, path: FileLike) -> None:
         """Write the fitted estimator, its preprocessing included, to a file of data only.
 
         Parameters

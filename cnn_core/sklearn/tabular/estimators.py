@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -32,6 +31,9 @@ from cnn_core.sklearn.tabular.predictor import (
 )
 from cnn_core.sklearn.tabular.targets import numeric_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import checked_weights
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc]
@@ -271,7 +273,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         return self.predictor_.likeliest(x)  # type: ignore[no-any-return]
 
     @classmethod
-    def load(cls, path: Any) -> Self:
+    def load(cls, path: FileLike) -> Self:
         """Read an estimator that `save` wrote; nothing in the file is executed.
 
         Raises
@@ -281,7 +283,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         """
         estimator = load(path)
         if not isinstance(estimator, cls):
-            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+            raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
         return estimator
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
@@ -508,7 +510,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         return self.predictor_.quantiles(x)  # type: ignore[no-any-return]
 
     @classmethod
-    def load(cls, path: Any) -> Self:
+    def load(cls, path: FileLike) -> Self:
         """Read an estimator that `save` wrote; nothing in the file is executed.
 
         Raises
@@ -518,7 +520,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         """
         estimator = load(path)
         if not isinstance(estimator, cls):
-            raise ValueError(f"{os.fspath(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+            raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
         return estimator
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
@@ -530,7 +532,7 @@ def _of_columns(score: scores.Score, columns: list[int]) -> scores.Score:
     return lambda y, predictions, weights: score(y, predictions[:, columns], weights)
 
 
-def load(path: Any) -> TabularClassifier | TabularRegressor:
+def load(path: FileLike) -> TabularClassifier | TabularRegressor:
     """Read a tabular estimator from a file; nothing in it is executed.
 
     Parameters

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from cnn_core.sklearn.tabular.model import model_of
 from cnn_core.sklearn.tabular.number_texts import number_of
 from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor, TargetScale, trained_levels
 
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import PathLike
+
 DOUBLE, FLOAT = type_number(np.float64), type_number(np.float32)
 _READ_AS = {
     "number": "a number, NaN if missing",
@@ -40,7 +43,7 @@ _READ_AS = {
 }
 
 
-def to_onnx(predictor: ClassPredictor | NumberPredictor, path: Any = None) -> bytes:
+def to_onnx(predictor: ClassPredictor | NumberPredictor, path: PathLike | None = None) -> bytes:
     """Return what a tabular estimator has learnt as an ONNX file, and write it if a path is given.
 
     Parameters

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.model_file import FileLike
 
 METADATA_KEY = "cnn_core.tabular"
 
@@ -338,7 +341,7 @@ def predictor_of(task: str, state: Mapping[str, Any], weights: Mapping[str, Arra
     return predictor
 
 
-def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
+def read_state(path: FileLike) -> tuple[dict[str, Any], Mapping[str, Array]]:
     """Return what a file of a tabular estimator holds: its state and its weights.
 
     Raises
@@ -354,7 +357,7 @@ def read_state(path: Any) -> tuple[dict[str, Any], Mapping[str, Array]]:
 
 
 @knows_its_arguments
-def load_predictor(path: Any) -> ClassPredictor | NumberPredictor:
+def load_predictor(path: FileLike) -> ClassPredictor | NumberPredictor:
     """Read what predicts from the file of a tabular estimator; nothing in the file is executed.
 
     Needs NumPy alone: neither scikit-learn nor pandas is imported. Answers are bit for bit those of the estimator.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_a_file_holds_no_code(tmp_path):
 def test_other_files_are_refused_by_name(tmp_path):
     path = tmp_path / "file.safetensors"
     MLPRegressor(**SETTINGS).fit(X, X[:, 0]).save(path)
-    with pytest.raises(ValueError, match=r"file.safetensors .*another estimator than MLPClassifier.*'MLPRegressor'"):
+    with pytest.raises(ValueError, match=r"file.safetensors' .*another estimator than MLPClassifier.*'MLPRegressor'"):
         MLPClassifier.load(path)
     with pytest.raises(ValueError, match=r"it holds an estimator of cnn_core\.sklearn: use load of its MLPClassifier"):
         cnn_core.load_model(path)
@@ -135,11 +136,21 @@ def test_other_files_are_refused_by_name(tmp_path):
     ]
     for damaged, told in damages:
         model_file.write(path, damaged, {"cnn_core.perceptron": json.dumps(told)})
-        with pytest.raises(ValueError, match=r"file.safetensors is damaged"):
+        with pytest.raises(ValueError, match=r"file.safetensors' is damaged"):
             MLPRegressor.load(path)
     cnn_core.Sequential([cnn_core.Input((2,)), cnn_core.layers.Dense(1)]).save(path)
-    with pytest.raises(ValueError, match=r"file.safetensors holds no perceptron"):
+    with pytest.raises(ValueError, match=r"file.safetensors' holds no perceptron"):
         MLPRegressor.load(path)
+    with path.open("rb") as file, pytest.raises(ValueError, match=r"file.safetensors' holds no perceptron"):
+        MLPRegressor.load(file)
+
+
+def test_an_open_file_does_as_well_as_its_name():
+    file, X = io.BytesIO(), np.eye(4)
+    regressor = MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0])
+    regressor.save(file)
+    file.seek(0)
+    np.testing.assert_array_equal(MLPRegressor.load(file).predict(X), regressor.predict(X))
 
 
 # Models

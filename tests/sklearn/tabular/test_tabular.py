@@ -338,6 +338,9 @@ def test_files_of_regressors(settings: dict[str, Any]):
     regressor.save(file)
     file.seek(0)
     np.testing.assert_array_equal(load(file).predict(X), regressor.predict(X))
+    file.seek(0)
+    with pytest.raises(ValueError, match="The file holds a TabularRegressor, not a TabularClassifier"):
+        TabularClassifier.load(file)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(regressor)).predict(X), regressor.predict(X))
 
 
