@@ -12,6 +12,7 @@ from cnn_core import (
     losses,
     metrics,
     models,
+    ops,
     optimizers,
     regularizers,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "metrics",
     "model_from_json",
     "models",
+    "ops",
     "optimizers",
     "regularizers",
     "saving",

@@ -290,7 +290,7 @@ def _layer_traces(
     uses: dict[str, int] = {}
     found: list[tuple[LayerTrace, Operation]] = []
     for number, operation in enumerate(plan.operations):
-        if operation.kind == "activity_penalty":
+        if operation.adds_to_loss:
             continue  # it computes nothing; its share of the delta is there already
         shape = (n, *plan.shapes[operation.output])
         a = native.value(operation.output).reshape(shape)

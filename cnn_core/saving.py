@@ -108,7 +108,7 @@ def save_model(
         model_file.write_bytes(filepath, _as_in_keras(model, own, include_optimizer))
         return
     tensors = _weights_by_name(model)
-    texts = {**own, _MODEL: _written(registry.serialize(model), len(tensors))}
+    texts = {**own, _MODEL: _written(_described(model), len(tensors))}
     if model.compiled:
         training = {"compile": compile_arguments_of(model), "optimizer": known_optimizers.serialize(model.optimizer)}
         if include_optimizer:
@@ -229,7 +229,7 @@ def read_model(filepath: FileLike, custom_objects: CustomObjects | None, compile
         config = model_header.parse(metadata[_MODEL], len(weights))
         training = _read_training(metadata[_TRAINING]) if compile and _TRAINING in metadata else None
         with room_for(weights):
-            model = registry.deserialize(config, custom_objects)
+            model = _made(config, custom_objects)
         is_model = isinstance(model, Trainer)
         if not is_model or not model.built:
             raise ValueError(f"it must hold a model with an input. Received: {validation.show(model)}")
@@ -295,6 +295,8 @@ def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Arr
             slot, _, name = key.removeprefix(_STATE).partition("/")
             slots.setdefault(slot, {})[name] = tensor
     for slot, parts in slots.items():
+        if len(parts) == len(names) and parts.keys() != set(names):  # a model built again, under other names
+            parts = slots[slot] = dict(zip(names, parts.values(), strict=True))
         for name in parts.keys() - set(names):
             raise ValueError(f"it holds an optimizer's state for {name!r}, which the model does not train")
         for name, variable in zip(names, model.trainable_variables, strict=True):
@@ -373,7 +375,21 @@ def load_weights(model: Any, filepath: FileLike, skip_mismatch: bool = False) ->
 
 def to_json(model: Any, **arguments: Any) -> str:
     """Return a model's architecture as JSON; `arguments` are those of `json.dumps`."""
-    return json.dumps(registry.serialize(model), **arguments)
+    return json.dumps(_described(model), **arguments)
+
+
+def _described(model: Any) -> dict[str, Any]:
+    """Return a model as plain data; with it go the inputs for which one's own, which knows none, was built."""
+    data: dict[str, Any] = registry.serialize(model)
+    return {**data, "build_config": model.input_description()} if model.defines_call and model.built else data
+
+
+def _made(config: Mapping[str, Any], custom_objects: CustomObjects | None) -> Any:
+    """Make the model that data describes, built if it was."""
+    model = registry.deserialize(config, custom_objects)
+    if getattr(model, "defines_call", False) and not model.built and config.get("build_config") is not None:
+        model.build_described(config["build_config"])
+    return model
 
 
 def read_json(json_string: str, custom_objects: CustomObjects | None) -> Any:
@@ -381,7 +397,7 @@ def read_json(json_string: str, custom_objects: CustomObjects | None) -> Any:
     text = validation.text(json_string, "json_string")
     with model_header.refused_by_name("`json_string`"), custom_objects_in_use(custom_objects):
         config = model_header.parse(text)
-        model = registry.deserialize(config, custom_objects)
+        model = _made(config, custom_objects)
         if config.get("compile_config"):
             compile_as_in_keras(model, config["compile_config"])
     return model

@@ -12,8 +12,8 @@ import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.data.batches import PyDataset
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.numbering import reset_names
 from cnn_core.foundation.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
-from cnn_core.layers.base import reset_names
 from cnn_core.network.model_plot import plot_model
 
 __all__ = [

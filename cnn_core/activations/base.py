@@ -96,7 +96,7 @@ class Activation(KnowsItsArguments):
 
         Parameters
         ----------
-        x : array-like
+        x : array-like or symbol
             float32 and float64 are kept, anything else is computed in float64.
         *values, **settings
             This activation's settings for this call only.
@@ -104,9 +104,12 @@ class Activation(KnowsItsArguments):
         Returns
         -------
         numpy.ndarray of the shape of `x` (`glu`: half the last axis)
+            For a symbol another one.
         """
         if values or settings:
             return self._with(values, settings)(x)
+        if hasattr(x, "activated"):  # it stands for a value that a model will compute
+            return x.activated(self)  # type: ignore[no-any-return]
         return self.forward(as_float(x, "x"))
 
     def _with(self, values: tuple[Any, ...], settings: dict[str, Any]) -> Activation:

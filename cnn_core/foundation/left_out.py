@@ -37,7 +37,7 @@ ROWS = (
     ),
     Row(
         "keras",
-        "ops distribution",
+        "distribution",
         "not there yet",
     ),
     Row(
@@ -146,7 +146,7 @@ ROWS = (
     ),
     Row(
         "Model Sequential layers.Layer",
-        "add_loss add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
+        "add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
         "*_compile_config compile_from_config path input_spec input_dtype variable_dtype "
         "dtype_policy supports_masking quantiz* get_quantization_layer_structure",
@@ -245,11 +245,13 @@ class RefusesPassedOver:
     instead: ClassVar[str]
     kept: ClassVar[Set[str]] = frozenset()
     _refusal: ClassVar[str | None] = None
+    defines_call: ClassVar[bool] = False  # then `call` is what a layer computes
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if not cls.__module__.startswith("cnn_core."):
-            never_called = overridden(cls, cls.owner, cls.passed_over)
+            honoured = ("call", "build") if cls.defines_call else ()
+            never_called = overridden(cls, cls.owner, cls.passed_over, honoured)
             cls._refusal = _taken_over(cls, cls.kept) if never_called is None else f"{never_called}. {cls.instead}"
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
@@ -259,7 +261,9 @@ class RefusesPassedOver:
         return super().__new__(cls)
 
 
-def overridden(cls: type, owner: str, passed_over: Mapping[str, str] | None = None) -> str | None:
+def overridden(
+    cls: type, owner: str, passed_over: Mapping[str, str] | None = None, honoured: Iterable[str] = ()
+) -> str | None:
     """Return what to say of a subclass that defines methods which Keras would call and this package does not.
 
     Examples
@@ -274,7 +278,7 @@ def overridden(cls: type, owner: str, passed_over: Mapping[str, str] | None = No
     reasons = {row.why for row in ROWS if row.called}
     for name in _own_methods(cls):
         reason = (passed_over or {}).get(name) or why(owner, name)
-        if reason in reasons or name in (passed_over or {}):
+        if name not in honoured and (reason in reasons or name in (passed_over or {})):
             return f"{cls.__name__} defines `{name}`, which is never called{_because(str(reason))}"
     return None
 

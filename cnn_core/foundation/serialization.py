@@ -94,6 +94,8 @@ def serialize(value: Any) -> Any:
         return name
     if hasattr(value, "get_config") and not isinstance(value, type):
         data = {"class_name": class_name_of(value), "config": serialize(value.get_config())}
+        if isinstance(module := getattr(value, "keras_module", None), str):
+            data = {"module": module, **data}
         registered_name = _registered_name(value)
         return data if registered_name is None else {**data, "registered_name": registered_name}
     raise TypeError(

@@ -78,12 +78,16 @@ def _walk(graph: CallGraph, inputs: Sequence[int], found: Calls) -> tuple[int, .
         read = tuple(numbers[id(symbol)] for symbol in node.inputs)
         if node.training:
             raise ValueError(f"layer {node.layer.name!r} is called with training=True, which no other package knows")
-        if node.layer.inner_graph is not None:
-            made = _walk(node.layer.inner_graph, read, found)
+        inner = node.inner_graph
+        if inner is not None:
+            made = _walk(inner, read, found)
         else:
             made = tuple(len(found.shapes) + place for place in range(len(node.outputs)))
             found.shapes.update({n: tuple(symbol.shape) for n, symbol in zip(made, node.outputs, strict=True)})
-            assert isinstance(node.layer, Layer)
+            if not isinstance(node.layer, Layer):
+                raise ValueError(
+                    f"{node.layer.name!r} is a function of cnn_core.ops, which no other package is told yet"
+                )
             found.calls.append(Call(node.layer, read, made))
         numbers.update({id(symbol): number for symbol, number in zip(node.outputs, made, strict=True)})
     return tuple(numbers[id(symbol)] for symbol in graph.outputs)
@@ -99,7 +103,8 @@ def model_between(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str
     >>> type(model_between([x], [layers.Dense(3)(x)])).__name__
     'Sequential'
     """
-    graph = CallGraph(*(each[0] if len(each) == 1 else list(each) for each in (inputs, outputs)))
+    first, last = (each[0] if len(each) == 1 else list(each) for each in (inputs, outputs))
+    graph = CallGraph(first, last)
     steps = [symbol for node in graph.nodes for symbol in node.outputs]
     read = [symbol for node in graph.nodes for symbol in node.inputs]
     is_chain = len(inputs) == 1 and read + list(outputs) == [inputs[0], *steps]

@@ -124,7 +124,7 @@ def _functional(model: Any, graph: CallGraph) -> dict[str, Any]:
         made = calls.setdefault(id(node.layer), [])
         history.update((id(each), [node.layer.name, len(made), at]) for at, each in enumerate(node.outputs))
         tensors = [_tensor(symbol, history) for symbol in node.inputs]
-        form = None if node.layer.inner_graph is None else node.layer.inner_graph.input_structure
+        form = None if node.inner_graph is None else node.inner_graph.input_structure
         if form is not None:
             arguments = filled(form, tensors)
         else:

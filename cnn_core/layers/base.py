@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import itertools
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, overload
 from weakref import ref
@@ -21,10 +19,12 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
+from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
+from cnn_core.layers.own_call import OwnCall
 from cnn_core.network.graph import CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -51,25 +51,18 @@ if TYPE_CHECKING:
 
 registry: Registry = Registry("layer")
 
-_counters: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
-
-def unique_name(prefix: str) -> str:
-    """Return "dense", then "dense_1", "dense_2", ... as Keras names layers."""
-    number = next(_counters[prefix])
-    return f"{prefix}_{number}" if number else prefix
-
-
-def reset_names() -> None:
-    """Start counting again, so that the next Dense is called "dense" again."""
-    _counters.clear()
-
-
-class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of layers.
 
-    A subclass makes its variables in `build(input_shape)` with `add_weight`, gives `compute_output_shape(input_shape)`
-    and enters its operations into a plan in `emit(plan, inputs)`. Shapes start with the batch dimension, None.
+    A subclass makes its variables in `build(input_shape)` with `add_weight`, inner layers in `__init__` or `build`, and
+    says in ``call(self, x, training=None)`` what it computes, by functions of `cnn_core.ops` and layers. `call` runs
+    once, with symbols in the place of arrays; what it has computed runs natively from then on, and differentiates
+    itself. Python's `if` and `for` may depend on shapes, settings and `training`, which is tried both ways; not on
+    data.
+
+    The package's own layers give `compute_output_shape(input_shape)` and enter operations into a plan in
+    `emit(plan, inputs)`. Shapes start with the batch dimension, None.
 
     Parameters
     ----------
@@ -88,15 +81,15 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
     owner = "layers.Layer"
-    instead = (
-        "A layer of your own defines `emit`; layers.Lambda takes a NumPy function; a model is put together from layers"
-    )
+    instead = "A layer of your own is a subclass of layers.Layer with `call`; a model is put together from layers"
+    honours_call: ClassVar[bool] = False  # whether a `call` takes the place of the class's own `emit`
     builds_once: ClassVar[bool] = True  # whether a second `build` would make the variables a second time
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     _is_building = False
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:
+        cls.defines_call = hasattr(cls, "call") and (cls.honours_call or cls.emit is Layer.emit)
         super().__init_subclass__(**keywords)
         if "build" in vars(cls) and cls.builds_once:
             setattr(cls, "build", _once(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
@@ -151,12 +144,12 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def _inner_layers(self) -> Sequence[Layer]:
         """Return the layers that this one is made of."""
-        return ()
+        return self.attribute_layers() if self.defines_call else ()
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables, in the order in which they were added."""
-        return list(self._variables)
+        """All variables, in the order in which they were added, then those of inner layers."""
+        return self.own_variables() if self.defines_call else list(self._variables)
 
     @property
     def weights(self) -> list[Variable]:
@@ -165,7 +158,9 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        return [variable for variable in self.variables if variable.trainable] if self.trainable else []
+        if not self.trainable:
+            return []
+        return [v for v in self._variables if v.trainable] if not self.defines_call else self.own_trainable_variables()
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
@@ -286,7 +281,11 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer's operations into a plan; return the buffers of its outputs."""
-        raise NotImplementedError(f"{type(self).__name__} must define emit(plan, inputs)")
+        if self.defines_call:
+            return self.add_call_to(
+                plan, inputs, [Symbol((None, *plan.shapes[each]), "", self.dtype) for each in inputs]
+            )
+        raise NotImplementedError(f"{type(self).__name__} must define call(self, x)")
 
     def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer into a plan as `emit` does, with the penalty on its output."""
@@ -320,12 +319,16 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     @overload
     def __call__(self, inputs: Any, training: bool | None = None) -> Array: ...
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    @overload
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Apply the layer to symbols, which gives symbols, or to arrays, which gives arrays.
 
         Parameters
         ----------
         inputs : array-like, Symbol, or list of them
+            A layer of one's own takes what its `call` takes.
         training : bool, default None
             Whether layers such as Dropout behave as in training. None: not for arrays; a model of symbols does in
             training. True or False holds for symbols in prediction and training alike, in layers inside, too.
@@ -335,6 +338,9 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         numpy.ndarray or Symbol
             Of the same shape as `compute_output_shape` tells. Random layers draw new numbers at each call.
         """
+        return self.call_own(arguments, keywords) if self.defines_call else self._apply(*arguments, **keywords)
+
+    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
         training = None if training is None else validation.boolean(training, "training")
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
@@ -353,7 +359,7 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         self.ensure_built(shapes)
         shape: Shape = tuple(self.compute_output_shape(shapes))
         output = Symbol(shape, f"{self.name}_output", self.dtype)
-        Node.of(self, leaves, [output], training)
+        Node.of(self, leaves, [output], self.mode_of_call(training))
         return output
 
     @property
@@ -396,7 +402,7 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         cache : cnn_core.network.block.Cache
             With `x`, `z` and `a`.
         """
-        return block.forward(self, x, training=training)
+        return self.forward_own(x, training) if self.defines_call else block.forward(self, x, training=training)
 
     def backward(self, da: Any, cache: Any) -> tuple[Any, ...]:
         """Compute dJ/dx and the gradient of every variable from da = dJ/da and the cache of `forward`.
@@ -411,7 +417,7 @@ class Layer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the calls, which belong to the models that hold them."""
-        return {name: value for name, value in self.__dict__.items() if name != "calls"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("calls", "_traces")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

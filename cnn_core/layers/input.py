@@ -8,7 +8,8 @@ from typing import Any
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.layers.base import Layer, registry, unique_name
+from cnn_core.foundation.numbering import unique_name
+from cnn_core.layers.base import Layer, registry
 from cnn_core.network.graph import Symbol
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer
 from cnn_core.models.model import Model
+from cnn_core.ops.operation import Operation
 
 Kind = TypeVar("Kind", bound=Model)
 
@@ -35,19 +36,25 @@ def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = N
     >>> clone_model(model).count_params()
     3
     """
-    if model.has_own_constructor():
+    if model.has_own_constructor() or model.defines_call:
         if clone_function is not None:
             raise ValueError(
                 f"`clone_function` must be None: {type(model).__name__} makes its layers itself. "
                 f"Received: clone_function={clone_function!r}"
             )
-        return type(model).from_config(model.get_config())
+        clone = type(model).from_config(model.get_config())
+        if model.defines_call and model.built:
+            clone.build_described(model.input_description())
+        return clone
     config = model._settings()
-    clone = clone_function or _clone_of
-    return type(model).from_config({**config, "layers": [clone(layer) for layer in config["layers"]]})
+    make = clone_function or _clone_of
+    layers = [layer.again() if isinstance(layer, Operation) else make(layer) for layer in config["layers"]]
+    return type(model).from_config({**config, "layers": layers})
 
 
-def _clone_of(layer: Layer) -> Layer:
+def _clone_of(layer: Any) -> Any:
+    if isinstance(layer, Operation):
+        return layer.again()
     if isinstance(layer, Model):
         clone: Layer = clone_model(layer)
         return clone

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cnn_core.foundation.structures import flatten, sorted_keys
-from cnn_core.models.keras_operations import as_layer
+from cnn_core.ops.reading import is_operation, static_arguments
 
 Reference = tuple[str, int, int]
 
@@ -40,7 +40,7 @@ def from_keras(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     inputs = _references(config["input_layers"])
     described = {each["name"]: each for each in config["layers"]}
-    layers = [as_layer(each) for each in config["layers"] if each["class_name"] != "InputLayer"]
+    layers = [_with_operands(each) for each in config["layers"] if each["class_name"] != "InputLayer"]
     number: dict[Reference, int] = {reference: at for at, reference in enumerate(inputs)}
     calls = []
     for call in _in_order(_calls(layers), set(inputs)):
@@ -82,6 +82,31 @@ def _unwrapped(structure: Any, layers: Sequence[Mapping[str, Any]]) -> Any:
     return structure[0] if len(structure) == 1 and _is_of_keras_2(layers) else structure
 
 
+def _with_operands(layer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Move what a function of `ops` reads besides symbols from its call to its configuration."""
+    if not is_operation(layer) or "inbound_nodes" not in layer or not layer["inbound_nodes"]:
+        return layer
+    arguments = layer["inbound_nodes"][0]["args"]
+    names = static_arguments(layer["class_name"])
+    operands = arguments[: len(arguments) - len(names)] if names else arguments
+    flat = operands[0] if len(operands) == 1 and isinstance(operands[0], list) else operands
+    static = dict(zip(names, arguments[len(arguments) - len(names) :], strict=True))
+    kept = [None if _is_symbol(each) else each for each in flat]
+    return {**layer, "config": {**layer["config"], **static, "operands": kept}}
+
+
+def _is_symbol(argument: Any) -> bool:
+    return isinstance(argument, Mapping) and argument.get("class_name") == "__keras_tensor__"
+
+
+def _of_symbols(layer: Mapping[str, Any], arguments: Any) -> Any:
+    """Return the arguments of a call without what `_with_operands` has moved."""
+    if not is_operation(layer):
+        return arguments
+    flat = arguments[0] if len(arguments) == 1 and isinstance(arguments[0], list) else arguments
+    return [each for each in flat if _is_symbol(each)]
+
+
 def _is_reference(structure: Any) -> bool:
     return isinstance(structure, Sequence) and len(structure) == 3 and isinstance(structure[0], str)
 
@@ -108,6 +133,9 @@ def _input(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _n_outputs(layer: Mapping[str, Any]) -> int:
+    if layer["class_name"] == "Split" and is_operation(layer):
+        parts = layer["config"]["indices_or_sections"]
+        return parts if isinstance(parts, int) else len(parts) + 1
     outputs = layer["config"].get("output_layers")
     return 1 if outputs is None else len(_references(outputs))
 
@@ -120,7 +148,7 @@ def _calls(layers: Sequence[Mapping[str, Any]]) -> Iterator[_Call]:
                 continue
             arguments = dict(node["kwargs"])
             training = _training(arguments, layer["name"])
-            sources = list(_symbols(node["args"], layer["name"]))
+            sources = list(_symbols(_of_symbols(layer, node["args"]), layer["name"]))
             yield _Call(place, layer["name"], number, sources, training)
 
 

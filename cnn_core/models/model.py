@@ -17,11 +17,15 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
-from cnn_core.models.nesting import Nested
+from cnn_core.layers.own_call import with_symbols
+from cnn_core.models.own_model import OwnModel
 from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
+from cnn_core.ops.fusion import enter_graph
+from cnn_core.ops.operation import Operation
+from cnn_core.ops.reading import is_operation, read_operation
 from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -31,8 +35,12 @@ if TYPE_CHECKING:
 
 
 @registry.register("Functional")
-class Model(Trainer, Nested):
-    """A network from inputs to outputs, put together by calling layers on symbols.
+class Model(Trainer, OwnModel):
+    """A network from inputs to outputs, put together by calling layers on symbols; or one's own, by `call`.
+
+    A subclass that makes layers in its `__init__` and says in ``call(self, x, training=None)`` what it computes of them
+    is made without inputs and outputs, and built by the first data that it sees, or by `build(input_shape)`. `call` may
+    be written as that of a layer: see `layers.Layer`.
 
     Parameters
     ----------
@@ -63,10 +71,26 @@ class Model(Trainer, Nested):
         "reset_metrics": "every epoch and every evaluation begins with new metrics",
     }
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
-        Layer.__init__(self, name=name, trainable=trainable)
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        Layer.__init__(self, name=name, trainable=trainable, dtype=dtype)
         Trainer.__init__(self)
-        self._use(CallGraph(inputs, outputs))
+        self._graph: CallGraph | None = None
+        self._layers: list[Layer] = []
+        given = inputs is not None or outputs is not None
+        if given == self.defines_call:
+            raise TypeError(
+                f"{type(self).__name__} must have inputs and outputs, or define `call`, and not both. "
+                f"Received: inputs={validation.show(inputs)}, outputs={validation.show(outputs)}"
+            )
+        if given:
+            self._use(CallGraph(inputs, outputs))
 
     def _use(self, graph: CallGraph) -> None:
         """Take a graph over: from now on it is what the model computes."""
@@ -79,8 +103,8 @@ class Model(Trainer, Nested):
         interface = Interface.of(graph)
         self.hold(layers)
         self._interface = interface
-        self._graph: CallGraph | None = graph
-        self._layers: list[Layer] = layers
+        self._graph = graph
+        self._layers = self.attribute_layers() if self.defines_call else layers
         self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None
         self.dtype = self._interface.dtype.name
         self._forget_network()
@@ -161,11 +185,16 @@ class Model(Trainer, Nested):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in the order in which they compute, inputs first."""
-        return list(self._layers)
+        """The layers in the order in which they compute, inputs first; of a model of one's own as they were set."""
+        return [layer for layer in self.operations if not isinstance(layer, Operation)]
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers and the functions of `ops` between them."""
+        return list(self._inner_layers())
 
     def _inner_layers(self) -> Sequence[Layer]:
-        return self._layers
+        return self.attribute_layers() if self.defines_call else self._layers
 
     @knows_its_arguments
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -197,26 +226,27 @@ class Model(Trainer, Nested):
     @property
     def variables(self) -> list[Variable]:
         """All variables, in the order of the layers; one that several layers share counts once."""
+        if self.defines_call:
+            return self.own_variables()
         return _unique(variable for layer in self._layers for variable in layer.variables)
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """Those that training changes."""
         if self._trained[0] != Variable.changes:
-            listed = (variable for layer in self._layers for variable in layer.trainable_variables)
-            self._trained = Variable.changes, _unique(listed) if self.trainable else []
+            self._trained = Variable.changes, self._list_trainable() if self.trainable else []
         return list(self._trained[1])
+
+    def _list_trainable(self) -> list[Variable]:
+        if self.defines_call:
+            return self.own_trainable_variables()
+        return _unique(variable for layer in self._layers for variable in layer.trainable_variables)
 
     # Plan
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the operations of all layers into a plan."""
-        buffers = {id(symbol): buffer for symbol, buffer in zip(self.graph.inputs, inputs, strict=True)}
-        for node in self.graph.nodes:
-            with plan.called_with(node.training):
-                outputs = node.layer.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
-            buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, outputs, strict=True)})
-        return [buffers[id(symbol)] for symbol in self.graph.outputs]
+        return enter_graph(plan, self.graph, inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output, which the model's own inputs fix."""
@@ -239,16 +269,19 @@ class Model(Trainer, Nested):
                     f"The shape of {symbol.name!r} must be known but for the batch. Received: {symbol.shape}"
                 )
             inputs.append(plan.add_input(sizes))
-        for output in self.add_to(plan, inputs):
-            # Every output has a buffer of its own: a loss writes its derivative there, a predictor its result.
-            again = output in plan.outputs or output in plan.inputs
-            plan.outputs.append(
-                plan.add("activation", [output], plan.shapes[output], layer=self.name) if again else output
-            )
+        plan.set_outputs(self.add_to(plan, inputs), self.name)
         return plan
 
     def _build_for(self, x: Any) -> None:
         """Take the shape of the input from data, where it is not known yet."""
+        if self.defines_call:
+            self.build_own_for(x)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Trace the `call` of a model of one's own for inputs of this shape, or a list or dict of shapes."""
+        if not self.defines_call:
+            raise ValueError(f"{self.name!r} is built of its inputs and outputs. Received: input_shape={input_shape}")
+        self.build_own(input_shape)
 
     def _build_for_shapes(self, shapes: list[Any]) -> None:
         """Take the shape of the input from a symbol, where it is not known yet."""
@@ -267,11 +300,20 @@ class Model(Trainer, Nested):
     @overload
     def __call__(self, inputs: Any, training: bool | None = None) -> Array | Any: ...
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    @overload
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
 
-        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`.
+        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`. A model of one's own takes
+        what its `call` takes.
         """
+        if self.defines_call:
+            return self.call_own(arguments, keywords)
+        return self._apply(*arguments, **keywords)
+
+    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
         training = None if training is None else validation.boolean(training, "training")
         if not isinstance(inputs, np.ndarray) and not validation.is_sparse(inputs):  # one of SciPy's is a dict
             leaves = self._in_order(inputs)
@@ -279,7 +321,7 @@ class Model(Trainer, Nested):
                 return self._call_model_on_symbols(leaves, training)
         self._build_for(inputs)
         if training:
-            return self._pack_outputs(flatten(Layer.__call__(self, self._batch_of(inputs), training=True)))
+            return self._pack_outputs(flatten(super()._apply(self._batch_of(inputs), training=True)))
         return self._pack_outputs(self._predict_arrays(inputs))
 
     def _in_order(self, inputs: Any) -> list[Any]:
@@ -313,7 +355,7 @@ class Model(Trainer, Nested):
                     f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
                 )
         outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
-        Node.of(self, leaves, outputs, training)
+        Node.of(self, leaves, outputs, self.mode_of_call(training))
         return filled(self.graph.output_structure, outputs)
 
     # Looking inside
@@ -404,7 +446,7 @@ class Model(Trainer, Nested):
 
     def _settings(self) -> dict[str, Any]:
         """Return the layers and the calls that connect them."""
-        if self.has_own_constructor():
+        if self.has_own_constructor() or self.defines_call:
             return self._constructor_settings()
         graph = self.graph
         return {
@@ -420,7 +462,7 @@ class Model(Trainer, Nested):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Build the model whose `get_config` returned `config`, with new weights."""
-        if cls.has_own_constructor():
+        if cls.has_own_constructor() or cls.defines_call:
             return cls(**config)
         if keras_format.is_keras_functional(config):
             config = keras_format.from_keras(config)
@@ -431,7 +473,7 @@ class Model(Trainer, Nested):
         }
         for call in config["calls"]:
             layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
-            made = layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
+            made = _called_again(layer, sources, call)
             symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
         inputs, outputs = (
             map_structure(symbols.__getitem__, config[name]) for name in ("input_structure", "output_structure")
@@ -497,9 +539,19 @@ class Model(Trainer, Nested):
             self.hold(self._layers)
 
 
-def layer_of(value: Any, custom_objects: Any) -> Layer:
-    layer: Layer = value if isinstance(value, Layer) else registry.deserialize(value, custom_objects)
-    return layer
+def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> Any:
+    """Call a layer as a configuration says."""
+    if call.get("arguments") is not None:
+        given = with_symbols(call["arguments"], sources)
+        return layer(*given["args"], **given["kwargs"], training=call.get("training"))
+    return layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
+
+
+def layer_of(value: Any, custom_objects: Any) -> Any:
+    """Return a layer, or a function of `ops`, from itself or its configuration."""
+    if not isinstance(value, Mapping):
+        return value
+    return read_operation(value) if is_operation(value) else registry.deserialize(value, custom_objects)
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

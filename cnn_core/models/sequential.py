@@ -36,6 +36,8 @@ class Sequential(Model):
     67
     """
 
+    honours_call = False
+
     def __init__(self, layers: Sequence[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)

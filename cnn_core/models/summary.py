@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.serialization import class_name_of
 from cnn_core.layers.base import Layer
 
 # Headings with Keras's shares of the line at which their columns end.
@@ -42,7 +43,7 @@ def format_summary(
     ValueError
         If a layer of `layer_range` is unknown, or the line is too short.
     """
-    connected = not is_chain(model)
+    connected = not is_chain(model) and not model.defines_call
     headings = ["Layer (type)", "Output Shape", "Param #"] + (["Connected to"] if connected else [])
     alignments = "<<><"[: len(headings)]
     length, shares = _NETWORK if connected else _CHAIN
@@ -100,7 +101,7 @@ def column_widths(edges: Sequence[float], length: int) -> list[int]:
 
 
 def _selected(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
-    layers = list(model.layers)
+    layers = list(model.layers if is_chain(model) else model.operations)
     if layer_range is None:
         return layers
     if isinstance(layer_range, str) or len(layer_range) != 2:
@@ -122,7 +123,7 @@ def _rows(
     for layer in layers:
         indent = "   " * depth + "└ " if depth else ""
         count = "0 (unbuilt)" if _waits_for_input(layer) else f"{layer.count_params():,}"
-        row = [f"{indent}{layer.name} ({type(layer).__name__})", shapes.get(layer.name, "?"), count]
+        row = [f"{indent}{layer.name} ({class_name_of(layer)})", shapes.get(layer.name, "?"), count]
         row += [", ".join(() if depth else sources.get(layer.name, ())) or "-"] if connected else []
         row += [("Y" if layer.trainable else "N") if layer.variables else "-"] if show_trainable else []
         yield row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,25 @@ class Cache:
         The output.
     """
 
-    def __init__(self, layer: LayerLike, inputs: list[Array], several: bool, training: bool) -> None:
+    def __init__(
+        self,
+        layer: LayerLike,
+        inputs: list[Any],
+        several: bool,
+        training: bool,
+        enter: Callable[[NetworkPlan, list[int]], list[int]] | None = None,
+    ) -> None:
         self.layer = layer
         self._plan = NetworkPlan()
         self._several = several
+        inputs = [_as_batch(x, "x", layer.dtype) for x in inputs]
+        if len(set(map(len, inputs))) > 1:
+            raise ValueError(f"All inputs must have the same number of rows. Received: {[len(x) for x in inputs]}")
         buffers = [self._plan.add_input(x.shape[1:]) for x in inputs]
-        self._plan.outputs = layer.add_to(self._plan, buffers)
+        if enter is None:
+            self._plan.outputs = layer.add_to(self._plan, buffers)
+        else:
+            self._plan.set_outputs(enter(self._plan, buffers), layer.name)
         self._gradients = [
             np.zeros(variable.shape, layer.dtype) if variable.trainable else None for variable in self._plan.variables
         ]
@@ -51,7 +64,7 @@ class Cache:
         shaped = [output.reshape(len(inputs[0]), *shape) for output, shape in zip(outputs, shapes, strict=True)]
         self.x: Any = inputs if several else inputs[0]
         self.a: Any = shaped if len(shaped) > 1 else shaped[0]
-        writers = [n for n, operation in enumerate(self._plan.operations) if operation.kind != "activity_penalty"]
+        writers = [n for n, operation in enumerate(self._plan.operations) if not operation.adds_to_loss]
         z = self._block.pre_activation(writers[-1]) if writers else None
         self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[-1])
 
@@ -82,8 +95,6 @@ def forward(layer: LayerLike, x: Any, training: bool = False) -> tuple[Any, Cach
     """See `Layer.forward`."""
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     inputs = [_as_batch(part, "x", layer.dtype) for part in (flatten(x) if several else [x])]
-    if len({len(part) for part in inputs}) > 1:
-        raise ValueError(f"All inputs must have the same number of rows. Received: {[len(part) for part in inputs]}")
     shapes = [(None, *part.shape[1:]) for part in inputs]
     layer.ensure_built(shapes if layer.n_inputs is None else shapes[0])
     cache = Cache(layer, inputs, several, training)

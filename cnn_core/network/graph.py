@@ -7,6 +7,7 @@ from typing import Any, NotRequired, Protocol, TypedDict
 from weakref import ref
 
 from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 
 Shape = tuple[int | None, ...]
@@ -19,13 +20,16 @@ class UndefinedError(AttributeError, ValueError):
     """An attribute has no value yet: `hasattr` says so, and the message says what is missing."""
 
 
-class Symbol:
+class Symbol(Operators):
     """Stand for an array that a network will compute: a shape, and the call that makes it.
+
+    Symbols take Python's operators and slices, ``(1 - a) * b[:, :2]``, which are functions of `cnn_core.ops`.
 
     Attributes
     ----------
     shape : tuple
-        With the batch dimension first, None.
+        With the batch dimension first, None. A shape without it is that of a value which all samples share, such as a
+        mean over the batch.
     node : Node or None
         None for an input.
     name : str
@@ -50,14 +54,50 @@ class Symbol:
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
+    @property
+    def batched(self) -> bool:
+        """Whether every sample has a value of its own."""
+        return bool(self.shape) and self.shape[0] is None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample's value, all of it known."""
+        shape = self.shape[1:] if self.batched else self.shape
+        if None in shape:
+            raise ValueError(f"The shape of {self.name!r} must be known but for the batch. Received: {self.shape}")
+        return shape  # type: ignore[return-value]
+
     def __array__(self, *arguments: Any, **keywords: Any) -> Any:
         raise TypeError(
-            f"{self!r} stands for a value that a model will compute; NumPy cannot compute with it. Use layers, "
-            "such as layers.Add, layers.Concatenate or layers.Activation"
+            f"{self!r} stands for a value that a model will compute; NumPy cannot compute with it. Use functions of "
+            "cnn_core.ops, or layers"
         )
 
+    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+        return self.__array__()
+
     def __bool__(self) -> bool:
-        raise TypeError(f"{self!r} has no truth value")
+        raise TypeError(
+            f"{self!r} has no truth value before the model computes: Python's `if`, `while`, `and`, `or` and `not` "
+            "cannot depend on it. Use ops.where(condition, a, b), ops.logical_and, ops.logical_or or ops.logical_not"
+        )
+
+    def _refuse_number(self) -> Any:
+        raise TypeError(
+            f"{self!r} is no number before the model computes: sizes, ranges and Python's functions of numbers cannot "
+            "depend on it. Use functions of cnn_core.ops"
+        )
+
+    __int__ = __float__ = __index__ = _refuse_number
+
+    def __len__(self) -> int:
+        raise TypeError(f"{self!r} has no length before the model computes. Use its `shape`, or ops.shape")
+
+    def __iter__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be iterated over. Use slices such as x[:, 0], ops.split or ops.unstack along an axis of "
+            "the features"
+        )
 
     # Pickled and copied with the landmarks on the way to it, the farthest first: from each it is a few calls to the
     # next, where following all of them at once would recurse as deep as the network is.
@@ -80,8 +120,11 @@ class LayerLike(Protocol):
     calls: list[ref[Node]]
 
     @property
-    def inner_graph(self) -> CallGraph | None:
-        """The calls inside, if the layer is a model."""
+    def defines_call(self) -> bool:
+        """Whether a user's `call` says what it computes."""
+
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> CallGraph | None:
+        """The calls inside, if the layer is made of others."""
 
     def ensure_built(self, shapes: Any) -> None:
         """Build the layer unless it is built."""
@@ -89,23 +132,46 @@ class LayerLike(Protocol):
     def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer into a plan; return the buffers of its outputs."""
 
+    def add_call_to(
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+    ) -> list[int]:
+        """Do so for what a user's `call` makes of these symbols."""
+
 
 class Node:
-    """One call of a layer on symbols; `training` is what the call said, None if nothing."""
+    """One call of a layer on symbols.
 
-    def __init__(self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None) -> None:
+    Attributes
+    ----------
+    layer : LayerLike
+    inputs, outputs : tuple of Symbol
+    training : bool or None
+        What the call said, None if nothing.
+    arguments : object or None
+        What else it said, where a layer takes more than its inputs.
+    """
+
+    def __init__(
+        self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None, arguments: Any = None
+    ) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
         self.training = training
         self.depth = 1 + max((symbol.depth for symbol in self.inputs), default=0)
+        self.arguments = arguments
         self.outputs: tuple[Symbol, ...] = ()
 
     @classmethod
     def of(
-        cls, layer: LayerLike, inputs: Sequence[Symbol], outputs: Sequence[Symbol], training: bool | None = None
+        cls,
+        layer: LayerLike,
+        inputs: Sequence[Symbol],
+        outputs: Sequence[Symbol],
+        training: bool | None = None,
+        arguments: Any = None,
     ) -> Node:
         """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
-        node = cls(layer, inputs, training)
+        node = cls(layer, inputs, training, arguments)
         node.outputs = tuple(outputs)
         for symbol in outputs:
             symbol.node = node
@@ -115,6 +181,18 @@ class Node:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.layer.calls.append(ref(self))
+
+    def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the call into a plan, given the buffers of what it reads; return those of its outputs."""
+        with plan.called_with(self.training):
+            if self.layer.defines_call:
+                return self.layer.add_call_to(plan, inputs, self.inputs, self.arguments)
+            return self.layer.add_to(plan, inputs)
+
+    @property
+    def inner_graph(self) -> CallGraph | None:
+        """The calls inside, if the layer is made of others."""
+        return self.layer.inner_graph_of(self.inputs, self.arguments)
 
     def forget(self) -> None:
         """Let the layer forget the call, because another one takes its place."""
@@ -172,13 +250,14 @@ def _landmarks(symbol: Symbol) -> list[Symbol]:
 class Call(TypedDict):
     """A node as plain data: the number of its layer, and those of the symbols it reads and makes.
 
-    `training` is there only if the call said something about it.
+    `training` and `arguments` are there only if the call said something about them.
     """
 
     layer: int
     inputs: list[int]
     outputs: list[int]
     training: NotRequired[bool]
+    arguments: NotRequired[Any]
 
 
 class CallGraph:
@@ -187,6 +266,8 @@ class CallGraph:
     Parameters
     ----------
     inputs, outputs : Symbol, or list, tuple or dict of Symbol
+    losses : sequence of Symbol, default ()
+        What is added to the loss on the way.
 
     Attributes
     ----------
@@ -194,6 +275,7 @@ class CallGraph:
         Flattened.
     input_structure, output_structure
         As given.
+    losses : list of Symbol
     nodes : list of Node
 
     Raises
@@ -204,21 +286,22 @@ class CallGraph:
         If an output depends on an input that is not listed, or an input is no input.
     """
 
-    def __init__(self, inputs: Any, outputs: Any) -> None:
+    def __init__(self, inputs: Any, outputs: Any, losses: Sequence[Symbol] = ()) -> None:
         for name, structure in (("inputs", inputs), ("outputs", outputs)):
             for symbol in flatten(structure):
                 if not isinstance(symbol, Symbol):
                     raise TypeError(
                         f"`{name}` must be symbols, as Input() and calls of layers return. Received: {symbol!r}"
                     )
-        self._set(inputs, outputs, nodes_between(flatten(inputs), flatten(outputs)))
+        self._set(inputs, outputs, losses, nodes_between(flatten(inputs), [*flatten(outputs), *losses]))
 
-    def _set(self, inputs: Any, outputs: Any, nodes: list[Node]) -> None:
+    def _set(self, inputs: Any, outputs: Any, losses: Sequence[Symbol], nodes: list[Node]) -> None:
         self.input_structure = inputs
         self.output_structure = outputs
         self.nodes = nodes
         self.inputs: list[Symbol] = flatten(inputs)
         self.outputs: list[Symbol] = flatten(outputs)
+        self.losses = list(losses)
 
     @property
     def layers(self) -> list[LayerLike]:
@@ -250,7 +333,7 @@ class CallGraph:
         known = {id(symbol) for symbol in self.inputs}
         met: dict[int, int] = {}
         visited: set[int] = set()
-        stack = list(reversed(self.outputs))
+        stack = [*reversed(self.losses), *reversed(self.outputs)]
         while stack:
             symbol = stack.pop()
             node = None if id(symbol) in known else symbol.node
@@ -280,6 +363,8 @@ class CallGraph:
             )
             if node.training is not None:
                 calls[-1]["training"] = node.training
+            if node.arguments is not None:
+                calls[-1]["arguments"] = node.arguments
         return calls
 
     def numbered(self, structure: Any) -> Any:
@@ -297,6 +382,7 @@ class CallGraph:
             "calls": self.calls(),
             "inputs": self.numbered(self.input_structure),
             "outputs": self.numbered(self.output_structure),
+            "losses": self.numbered(self.losses),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -308,10 +394,12 @@ class CallGraph:
                 list(map(find, call["inputs"])),
                 list(map(find, call["outputs"])),
                 call.get("training"),
+                call.get("arguments"),
             )
             for call in state["calls"]
         ]
-        self._set(map_structure(find, state["inputs"]), map_structure(find, state["outputs"]), nodes)
+        inputs, outputs, losses = (map_structure(find, state[name]) for name in ("inputs", "outputs", "losses"))
+        self._set(inputs, outputs, losses, nodes)
 
 
 def check_number_of_calls(graph: CallGraph | None) -> None:
@@ -330,6 +418,6 @@ def check_number_of_calls(graph: CallGraph | None) -> None:
 def _calls_in(graph: CallGraph, known: dict[int, int]) -> int:
     """Count the calls of layers in a graph and in the models that it calls: each may call the next one twice."""
     if id(graph) not in known:
-        inner = (node.layer.inner_graph for node in graph.nodes)
+        inner = (node.inner_graph for node in graph.nodes)
         known[id(graph)] = sum(1 if each is None else _calls_in(each, known) for each in inner)
     return known[id(graph)]

@@ -50,7 +50,7 @@ class Interface(NamedTuple):
             else InputSpec(name, symbol.shape[1:], "int", limit)
             for name, symbol, limit in zip(input_names, graph.inputs, index_limits(graph), strict=True)
         ]
-        shapes = [tuple(symbol.shape) for symbol in graph.outputs]
+        shapes = [tuple(symbol.shape) if symbol.batched else (None, *symbol.shape) for symbol in graph.outputs]
         plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
         return cls(
             inputs,
@@ -68,7 +68,7 @@ def index_limits(graph: CallGraph) -> list[int | None]:
     limits: dict[int, list[int | None]] = {id(symbol): [] for symbol in graph.inputs}
     of_models: dict[int, list[int | None]] = {}  # a model may be called many times
     for node in graph.nodes:
-        inner = node.layer.inner_graph
+        inner = node.inner_graph
         if inner is not None and id(inner) not in of_models:
             of_models[id(inner)] = index_limits(inner)
         for position, source in enumerate(node.inputs):
@@ -100,7 +100,7 @@ def _names(structure: Any, kind: str) -> list[str]:
 
 
 def _common_dtype(layers: Sequence[LayerLike]) -> np.dtype[Any]:
-    dtypes = sorted({layer.dtype for layer in layers}) or [config.floatx()]
+    dtypes = sorted({layer.dtype for layer in layers if layer.dtype}) or [config.floatx()]
     if len(dtypes) > 1:
         raise ValueError(f"All layers of a model must have the same dtype. Received: {' and '.join(dtypes)}")
     return np.dtype(dtypes[0])

@@ -57,7 +57,7 @@ def bound_network(
         Where each variable's gradient goes, if anywhere; None: nowhere.
     """
     network = _core.Network(np.dtype(dtype).name, plan)
-    bound = [variable.array for variable in plan.variables] if values is None else list(values)
+    bound = [variable.in_dtype(dtype) for variable in plan.variables] if values is None else list(values)
     network.bind(bound, [None] * len(bound) if gradients is None else list(gradients))
     return network
 

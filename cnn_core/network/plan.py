@@ -63,6 +63,11 @@ class Operation(NamedTuple):
     numbers: Sequence[int] | Array = ()
     constants: Sequence[float] | Array = ()
 
+    @property
+    def adds_to_loss(self) -> bool:
+        """Whether it computes nothing but a share of the loss from its input."""
+        return self.output in self.inputs
+
 
 # Streams of random numbers that are counted, not chosen, start here: seeds of users are seldom as large.
 _FIRST_STREAM = 2**61
@@ -98,6 +103,12 @@ class NetworkPlan(ArrayOperations):
         """Add a buffer that the network's caller fills."""
         self.inputs.append(self.add_buffer(shape))
         return self.inputs[-1]
+
+    def set_outputs(self, buffers: Sequence[int], layer: str) -> None:
+        """Let buffers be the outputs, each with memory of its own: derivatives, or results, are written there."""
+        for buffer in buffers:
+            again = buffer in self.outputs or buffer in self.inputs
+            self.outputs.append(self.add("activation", [buffer], self.shapes[buffer], layer=layer) if again else buffer)
 
     def tensor(self, variable: Variable | None) -> int | None:
         """Return the number of a parameter, entering it if it is new."""

@@ -14,6 +14,8 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, aligned_copy
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.network.operators import Operators
+from cnn_core.network.tracing import current_scope
 
 if TYPE_CHECKING:
     from cnn_core.constraints import Constraint
@@ -38,7 +40,7 @@ class _Setting:
 _numbers = itertools.count(1)
 
 
-class Variable(CopiedWhole):
+class Variable(Operators, CopiedWhole):
     """Hold one parameter.
 
     Parameters
@@ -122,8 +124,10 @@ class Variable(CopiedWhole):
         return self._array
 
     @property
-    def value(self) -> Array:
-        """The array, read-only to the eye: use `assign` to change it."""
+    def value(self) -> Any:
+        """The array, read-only to the eye: use `assign` to change it. In a layer's `call` the variable itself."""
+        if current_scope() is not None:
+            return self
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -140,6 +144,10 @@ class Variable(CopiedWhole):
     @property
     def size(self) -> int:
         return int(self._array.size)
+
+    def in_dtype(self, dtype: object) -> Array:
+        """Return the array for a network of a dtype, which is the variable's own."""
+        return self._array
 
     def numpy(self) -> Array:
         """Return a copy of the value."""
@@ -177,10 +185,55 @@ class Variable(CopiedWhole):
         self._array = aligned_copy(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        self._refuse_while_traced()
         return np.array(self._array, dtype=dtype or self.dtype)
+
+    def _refuse_while_traced(self) -> None:
+        if current_scope() is not None:
+            raise TypeError(
+                f"{self!r} changes in training: `call` must not compute with its present value. Use functions of "
+                "cnn_core.ops and Python's operators on the variable, not NumPy"
+            )
+
+    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+        """Compute with the value, outside of `call`."""
+        self._refuse_while_traced()
+        arrays = [each.numpy() if isinstance(each, Variable) else each for each in inputs]
+        return getattr(ufunc, method)(*arrays, **keywords)
+
+    def __eq__(self, other: object) -> Any:
+        tracing = current_scope() is not None or (isinstance(other, Operators) and not isinstance(other, Variable))
+        return super().__eq__(other) if tracing else self is other
+
+    def __ne__(self, other: object) -> Any:
+        tracing = current_scope() is not None or (isinstance(other, Operators) and not isinstance(other, Variable))
+        return super().__ne__(other) if tracing else self is not other
+
+    __hash__ = object.__hash__
 
     def __len__(self) -> int:
         return len(self._array)
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+class Constant(Variable):
+    """Hold an array that is never trained, for networks of any dtype.
+
+    Parameters
+    ----------
+    value : numpy.ndarray
+    path : str
+    """
+
+    def __init__(self, value: Array, path: str) -> None:
+        super().__init__(aligned_copy(np.asarray(value, np.float64)), "constant", path, trainable=False)
+        self._cast: dict[str, Array] = {"float64": self._array}
+
+    def in_dtype(self, dtype: object) -> Array:
+        """Return the array rounded to a dtype."""
+        name = np.dtype(dtype).name  # type: ignore[call-overload]
+        if name not in self._cast:
+            self._cast[name] = aligned_copy(self._array.astype(name))
+        return self._cast[name]

@@ -62,7 +62,7 @@ class Compiled:
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
             "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_collected", "_trained", "_on_batch",
-            "_readers", "_interface", "calls", "_holders", "_training", "_binding", "_depth", "_fits",
+            "_readers", "_interface", "_traces", "calls", "_holders", "_training", "_binding", "_depth", "_fits",
             "_totals", "_resumption",
         }
     )  # fmt: skip
@@ -282,7 +282,7 @@ class Compiled:
                 plan, parameters = self._plan, self._parameters
                 assert plan is not None
                 gradients = [None if parameters is None else parameters.gradient_of(each) for each in plan.variables]
-                network.bind([variable.array for variable in plan.variables], gradients)
+                network.bind([variable.in_dtype(network.dtype) for variable in plan.variables], gradients)
                 self._bound_moves = moves
         return network
 

@@ -1,0 +1,259 @@
+"""Layers of a user's own: `call`, run once with symbols for each kind of inputs, is what they compute."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+import cnn_core.network.block as block
+from cnn_core.foundation.structures import filled, flatten, map_structure
+from cnn_core.network.graph import CallGraph, Node, Symbol
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.tracing import current_scope
+from cnn_core.network.variables import Variable
+from cnn_core.ops.elementwise import copy
+from cnn_core.ops.fusion import enter_graph
+from cnn_core.ops.operation import Operation
+from cnn_core.ops.tracing import trace
+
+# Attributes of the package's own, which say again what others say.
+_BOOKS = frozenset({"_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "calls"})
+_PLACE = "symbol"  # the only key of what stands in a call's arguments in the place of a symbol
+
+
+class OwnCall:
+    """The part of a layer that a user's `call` gives it: its graph, its inner layers, its calls.
+
+    Attributes
+    ----------
+    defines_call : bool
+        Whether the class is a user's that defines `call`.
+    """
+
+    defines_call: ClassVar[bool] = False
+    call: Callable[..., Any]
+    name: str
+    dtype: str
+    activity_regularizer: Any
+    _variables: list[Variable]
+
+    # Inner layers and variables
+
+    def attribute_layers(self) -> list[Any]:
+        """Return the layers among the attributes, also in lists and dicts, in the order in which they were set."""
+        return self._attributes_of(OwnCall)
+
+    def attribute_variables(self) -> list[Variable]:
+        """Return the variables among the attributes."""
+        return self._attributes_of(Variable)
+
+    def _attributes_of(self, kind: type) -> list[Any]:
+        values = [value for name, value in vars(self).items() if name not in _BOOKS]
+        return list({id(each): each for each in _found(values, kind)}.values())
+
+    def own_variables(self) -> list[Variable]:
+        """Return the variables that it has made, then those of inner layers."""
+        inner = [variable for layer in self.attribute_layers() for variable in layer.variables]
+        own = self._variables
+        return list({id(each): each for each in (*own, *self.attribute_variables(), *inner)}.values())
+
+    def own_trainable_variables(self) -> list[Variable]:
+        """Return those of them that training changes."""
+        kept = {id(variable) for layer in self.attribute_layers() for variable in layer.non_trainable_variables}
+        return [variable for variable in self.own_variables() if variable.trainable and id(variable) not in kept]
+
+    # Calling
+
+    def call_own(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        """Apply the layer to symbols or arrays, given as the user's `call` takes them."""
+        keywords = dict(keywords)
+        training = keywords.pop("training", None)
+        training = None if training is None else validation.boolean(training, "training")
+        given = {"args": list(arguments), "kwargs": keywords}
+        if any(isinstance(leaf, Symbol) for leaf in flatten(given)):
+            return self._call_own_on_symbols(given, training)
+        return self._call_own_on_arrays(given, bool(training))
+
+    def _call_own_on_symbols(self, given: Any, training: bool | None) -> Any:
+        training = self.mode_of_call(training)
+        symbols = [leaf for leaf in flatten(given) if isinstance(leaf, Symbol)]
+        self._build_own(given)
+        arguments = _without_symbols(given)
+        graph = self._graph_for(symbols, arguments)
+        outputs = [Symbol(each.shape, f"{self.name}_output", each.dtype) for each in graph.outputs]
+        Node.of(self, symbols, outputs, training, None if _is_plain(arguments) else arguments)  # type: ignore[arg-type]
+        return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
+
+    def _call_own_on_arrays(self, given: Any, training: bool) -> Any:
+        cache, graph = self._cache_of(given, training)
+        outputs = [_as_symbol(array, symbol) for array, symbol in zip(flatten(cache.a), graph.outputs, strict=True)]
+        return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
+
+    def forward_own(self, x: Any, training: bool) -> tuple[Any, block.Cache]:
+        """Compute the output of one argument, and keep what `backward` needs."""
+        cache, _ = self._cache_of({"args": [x], "kwargs": {}}, training)
+        return cache.a, cache
+
+    def _cache_of(self, given: Any, training: bool) -> tuple[block.Cache, CallGraph]:
+        given = {**given, "args": [_as_arrays(each, self.dtype) for each in given["args"]]}
+        arrays = [leaf for leaf in flatten(given) if isinstance(leaf, np.ndarray)]
+        inputs = {id(array): Symbol((None, *array.shape[1:]), "input", _kind(array, self.dtype)) for array in arrays}
+        given = map_structure(lambda leaf: inputs.get(id(leaf), leaf), given)
+        self._build_own(given)
+        symbols, arguments = [inputs[id(array)] for array in arrays], _without_symbols(given)
+        graph = self._graph_for(symbols, arguments)
+
+        def enter(plan: NetworkPlan, buffers: list[int]) -> list[int]:
+            return self.add_call_to(plan, buffers, symbols, arguments)
+
+        return block.Cache(self, arrays, len(arrays) > 1, training, enter), graph  # type: ignore[arg-type]
+
+    def _build_own(self, given: Any) -> None:
+        """Call the user's `build` with the shapes of what `call` is given."""
+        shapes = map_structure(lambda leaf: leaf.shape if isinstance(leaf, Symbol) else None, given)
+        names = list(inspect.signature(self.build).parameters)  # type: ignore[attr-defined]
+        if len(names) < 2:
+            self.ensure_built(shapes["args"][0] if shapes["args"] else next(iter(shapes["kwargs"].values()), None))  # type: ignore[attr-defined]
+            return
+        bound = inspect.signature(self.call).bind(*shapes["args"], **shapes["kwargs"]).arguments
+        by_name = {f"{name}_shape": shape for name, shape in bound.items()}
+        self.ensure_built({name: by_name.get(name) for name in names})  # type: ignore[attr-defined]
+
+    @staticmethod
+    def mode_of_call(training: bool | None) -> bool | None:
+        """Return what a call says of its mode; nothing, if it hands on what the function being traced was told."""
+        scope = current_scope()
+        return None if scope is not None and scope.training == training else training
+
+    # The graph
+
+    def graph_of_call(self, argument: Any) -> CallGraph:
+        """Return what `call` computes of one argument, a structure of symbols."""
+        given = {"args": [argument], "kwargs": {}}
+        return self._graph_for(flatten(argument), _without_symbols(given))
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a value to the loss, in `call`: its sum over all elements, samples included.
+
+        Parameters
+        ----------
+        loss : symbol, or list of them
+            Such as ``ops.mean(ops.square(x))``.
+
+        Raises
+        ------
+        RuntimeError
+            If `call` is not being traced.
+        """
+        scope = current_scope()
+        if scope is None:
+            raise RuntimeError("`add_loss` must be called in the `call` of a layer or model of one's own")
+        scope.losses.extend(copy(each) if isinstance(each, Variable) else each for each in flatten(loss))
+
+    def _graph_for(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
+        """Return what `call` computes of inputs like these, traced once."""
+        key = (tuple((symbol.shape, symbol.dtype) for symbol in symbols), repr(arguments))
+        traces: dict[Any, CallGraph] = self.__dict__.setdefault("_traces", {})
+        if key not in traces:
+            traces[key] = self._trace(symbols, arguments)
+        return traces[key]
+
+    def _trace(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
+        inner = [Symbol(each.shape, f"{self.name}_input_{at}", each.dtype) for at, each in enumerate(symbols)]
+        given = with_symbols(arguments, inner)
+        asks = "training" in inspect.signature(self.call).parameters
+
+        def called(training: bool | None) -> Any:
+            told = {"training": training} if asks else {}
+            return self.call(*given["args"], **given["kwargs"], **told)
+
+        graph = trace(called, inner, asks_for_training=asks, name=self.name)
+        self._refuse_strangers(graph)
+        return graph
+
+    def _refuse_strangers(self, graph: CallGraph) -> None:
+        """Refuse variables that the layer does not keep: nobody would train or save them."""
+        kept = set(map(id, self.variables))  # type: ignore[attr-defined]
+        for layer in graph.layers:
+            what = "variable" if isinstance(layer, Operation) else f"layer {layer.name!r} with the variable"
+            for variable in layer.variables:  # type: ignore[attr-defined]
+                if id(variable) not in kept:
+                    raise ValueError(
+                        f"`call` of {self.name!r} uses a {what} {variable.path!r} that is no attribute of it: make "
+                        "layers and variables in `__init__` or `build`, and keep them in attributes, lists or dicts"
+                    )
+
+    def add_call_to(
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+    ) -> list[int]:
+        """Enter what a call of the layer computes into a plan, with the penalty on its outputs."""
+        outputs = enter_graph(plan, self._graph_for(symbols, _PLAIN if arguments is None else arguments), inputs)
+        if self.activity_regularizer is not None:
+            for output in outputs:
+                plan.add_activity_penalty(output, self.activity_regularizer, self.name)
+        return outputs
+
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> CallGraph | None:
+        """Return the calls inside of a call."""
+        if not self.defines_call:
+            return self.inner_graph  # type: ignore[attr-defined,no-any-return]
+        return self._graph_for(inputs, _PLAIN if arguments is None else arguments)
+
+
+def _found(values: Iterable[Any], kind: type) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, kind):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _found(value, kind)
+        elif isinstance(value, Mapping):
+            yield from _found(value.values(), kind)
+
+
+_PLAIN = {"args": [{_PLACE: 0}], "kwargs": {}}
+
+
+def _is_plain(arguments: Any) -> bool:
+    return bool(arguments == _PLAIN)
+
+
+def _without_symbols(given: Any) -> Any:
+    """Replace symbols by their numbers, in the order of `flatten`."""
+    numbers = iter(range(len(flatten(given))))
+    return map_structure(lambda leaf: {_PLACE: next(numbers)} if isinstance(leaf, Symbol) else leaf, given)
+
+
+def with_symbols(arguments: Any, symbols: Sequence[Symbol]) -> Any:
+    """Put symbols into the arguments of a call, where their numbers stand."""
+    if isinstance(arguments, Mapping):
+        if set(arguments) == {_PLACE}:
+            return symbols[arguments[_PLACE]]
+        return {key: with_symbols(part, symbols) for key, part in arguments.items()}
+    if isinstance(arguments, (list, tuple)):
+        return type(arguments)(with_symbols(part, symbols) for part in arguments)
+    return arguments
+
+
+def _as_arrays(value: Any, dtype: str) -> Any:
+    """Turn array-likes into arrays, in lists and dicts of them too."""
+    if isinstance(value, Mapping):
+        return {key: _as_arrays(part, dtype) for key, part in value.items()}
+    if isinstance(value, (list, tuple)) and any(hasattr(part, "shape") for part in flatten(value)):
+        return type(value)(_as_arrays(part, dtype) for part in value)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return validation.as_array(value, "x")
+
+
+def _as_symbol(array: Any, symbol: Symbol) -> Any:
+    """Return what native code has computed in the shape and dtype of its symbol."""
+    wanted = (len(array), *symbol.shape[1:]) if symbol.batched else symbol.shape
+    return (array if symbol.batched else array[0]).reshape(wanted).astype(symbol.dtype, copy=False)
+
+
+def _kind(array: Any, dtype: str) -> str:
+    return dtype if array.dtype.kind == "f" else str(array.dtype)

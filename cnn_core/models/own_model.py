@@ -1,0 +1,107 @@
+"""Models of a user's own: `call` says what they compute, and the first data, or `build`, of which shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import cnn_core.config as config
+import cnn_core.foundation.validation as validation
+from cnn_core.data.adapt import feature_shape
+from cnn_core.foundation.numbering import unique_name
+from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.models.nesting import Nested
+from cnn_core.network.graph import CallGraph, Symbol
+
+
+class OwnModel(Nested):
+    """The part of a model that a user's `call` gives it."""
+
+    honours_call: ClassVar[bool] = True
+    _graph: CallGraph | None
+    _use: Callable[[CallGraph], None]
+
+    def build_own(self, input_shape: Any) -> None:
+        """Trace `call` for inputs of shapes, in a structure of tuples that begin with the batch dimension."""
+        if self._graph is None:
+            self._trace_for(_map_shapes(lambda shape: _symbol(shape, config.floatx()), input_shape))
+
+    def build_own_for(self, x: Any) -> None:
+        """Trace `call` for data."""
+        if self._graph is None:
+            self._trace_for(_map_data(lambda part: _symbol((None, *feature_shape(part)), _kind(part)), x))
+
+    def _trace_for(self, structure: Any) -> None:
+        own = next(each for each in type(self).__mro__ if "build" in vars(each))
+        if not own.__module__.startswith("cnn_core."):
+            shapes = map_structure(lambda symbol: symbol.shape, structure)
+            self.build(shapes)
+            if self._graph is not None:
+                return
+        self._take(structure, self.graph_of_call(structure))
+        self.built = True
+
+    def _take(self, structure: Any, graph: CallGraph) -> None:
+        following = iter(graph.inputs)
+        inputs = map_structure(lambda symbol: next(following), structure)
+        for inner, outer in zip(graph.inputs, flatten(structure), strict=True):
+            inner.name = outer.name
+        # Losses of the graph are symbols that have been added already.
+        self._use(CallGraph(inputs, graph.output_structure, graph.losses))
+
+    def input_description(self) -> Any:
+        """Return shapes and dtypes of the inputs as plain data, from which `build_described` builds an equal model."""
+        assert self._graph is not None
+        return map_structure(
+            lambda symbol: {"shape": list(symbol.shape), "dtype": symbol.dtype}, self._graph.input_structure
+        )
+
+    def build_described(self, description: Any) -> None:
+        """Build the model for inputs that `input_description` has described."""
+        self._trace_for(_map_described(description))
+
+
+def _symbol(shape: Any, dtype: str, name: str | None = None) -> Symbol:
+    checked = validation.shape(tuple(shape)[1:], "input_shape", unknown=True)
+    return Symbol((None, *checked), name or unique_name("input_layer"), dtype)
+
+
+def _is_shape(structure: Any) -> bool:
+    return isinstance(structure, (tuple, list)) and all(isinstance(size, int) or size is None for size in structure)
+
+
+def _map_shapes(function: Callable[[Any], Any], structure: Any) -> Any:
+    if _is_shape(structure):
+        return function(structure)
+    if isinstance(structure, Mapping):
+        return {key: _map_shapes(function, part) for key, part in structure.items()}
+    if isinstance(structure, (tuple, list)):
+        return type(structure)(_map_shapes(function, part) for part in structure)
+    raise ValueError(
+        "`input_shape` must be a shape such as (None, 4), or a list or dict of shapes. "
+        f"Received: input_shape={validation.show(structure)}"
+    )
+
+
+def _map_data(function: Callable[[Any], Any], x: Any) -> Any:
+    if isinstance(x, Mapping) and not validation.is_sparse(x) and not validation.is_frame(x):
+        return {key: _map_data(function, part) for key, part in x.items()}
+    if isinstance(x, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(x)):
+        return type(x)(_map_data(function, part) for part in x)
+    return function(x)
+
+
+def _map_described(description: Any) -> Any:
+    if isinstance(description, Mapping) and set(description) == {"shape", "dtype"}:
+        return _symbol(description["shape"], validation.text(description["dtype"], "dtype"))
+    if isinstance(description, Mapping):
+        return {key: _map_described(part) for key, part in description.items()}
+    if isinstance(description, (tuple, list)):
+        return [_map_described(part) for part in description]
+    raise ValueError(f"A description of inputs must hold shapes and dtypes. Received: {validation.show(description)}")
+
+
+def _kind(part: Any) -> str:
+    """Return the dtype of the symbol that stands for data: whole numbers stay so."""
+    found = str(getattr(part, "dtype", ""))
+    return found if found.startswith(("int", "uint")) else config.floatx()

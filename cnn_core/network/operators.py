@@ -1,0 +1,141 @@
+"""Python's operators of what stands in expressions: symbols and variables.
+
+What an operator does, a function of the same name in `cnn_core.ops` does, two floors up; it enters itself here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+# NumPy's ufuncs whose names in `ops` are others.
+_UFUNCS = {"true_divide": "divide", "remainder": "mod", "conjugate": "identity", "invert": "logical_not"}
+
+
+class Operators:
+    """Give a class Python's operators and slices.
+
+    Attributes
+    ----------
+    functions : dict of str to callable
+        By their names: what `cnn_core.ops` computes with.
+    """
+
+    functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+    __hash__ = object.__hash__
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Answer for arrays on the left of an operator; other functions of NumPy compute with arrays alone."""
+        function = self.functions.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        if method != "__call__" or keywords or function is None or len(inputs) != 2:
+            return self._refuse_ufunc(ufunc, method, inputs, keywords)
+        return function(*inputs)
+
+    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+        raise NotImplementedError
+
+    def activated(self, activation: Any) -> Any:
+        """Return what an activation makes of the value."""
+        return self.functions["activation"](self, activation)
+
+    def __add__(self, other: Any) -> Any:
+        return self.functions["add"](self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.functions["add"](other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.functions["subtract"](self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.functions["subtract"](other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.functions["multiply"](self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.functions["multiply"](other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.functions["divide"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.functions["divide"](other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self.functions["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self.functions["floor_divide"](other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return self.functions["mod"](self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self.functions["mod"](other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self.functions["power"](self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self.functions["power"](other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.functions["matmul"](self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.functions["matmul"](other, self)
+
+    def __neg__(self) -> Any:
+        return self.functions["negative"](self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.functions["absolute"](self)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.functions["round"](self, ndigits or 0)
+
+    def __lt__(self, other: Any) -> Any:
+        return self.functions["less"](self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.functions["less_equal"](self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.functions["greater"](self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.functions["greater_equal"](self, other)
+
+    def __eq__(self, other: object) -> Any:
+        return self.functions["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.functions["not_equal"](self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return self.functions["logical_and"](self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return self.functions["logical_and"](other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return self.functions["logical_or"](self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return self.functions["logical_or"](other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return self.functions["logical_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return self.functions["logical_xor"](other, self)
+
+    def __invert__(self) -> Any:
+        return self.functions["logical_not"](self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.functions["get_item"](self, key)

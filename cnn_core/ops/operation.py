@@ -1,0 +1,258 @@
+"""A function of symbols as a part of a graph: what it is called, which shapes it has, how it enters a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from weakref import ref
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.numbering import unique_name
+from cnn_core.foundation.serialization import serialize, snake_case
+from cnn_core.network.graph import Node, Symbol
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.tracing import current_scope
+from cnn_core.network.variables import Constant, Variable
+from cnn_core.ops.broadcasting import Shape
+from cnn_core.ops.dtypes import is_float
+
+
+class Spec(NamedTuple):
+    """Shape, batch axis included, and dtype of a value."""
+
+    shape: Shape
+    dtype: str
+
+
+class Function:
+    """A row of the table of functions: subclasses say which shapes a function gives and how it enters a plan.
+
+    Parameters
+    ----------
+    name : str
+        Under which `cnn_core.ops` has it.
+    class_name : str
+        Under which Keras writes it in files.
+    module : {"numpy", "nn", "math", "core"}, default "numpy"
+        Of `keras.src.ops`, where that class is.
+    static : sequence of str, default ()
+        Settings that Keras writes as arguments of the call, after the operands.
+    """
+
+    def __init__(self, name: str, class_name: str, module: str = "numpy", static: Sequence[str] = ()) -> None:
+        self.name = name
+        self.class_name = class_name
+        self.module = f"keras.src.ops.{module}"
+        self.static = tuple(static)
+        FUNCTIONS[name] = self
+
+    def infer(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Spec]:
+        """Return shape and dtype of each result, or say what does not fit."""
+        raise NotImplementedError
+
+    def add_to(self, plan: NetworkPlan, operation: Operation, inputs: list[int]) -> list[int]:
+        """Enter the function into a plan, given the buffers of the symbols that it reads."""
+        following = iter(inputs)
+        buffers = []
+        for position, operand in enumerate(operation.operands):
+            if operand is None:
+                buffers.append(next(following))
+            else:
+                buffers.append(plan.add_parameter(operation.variable(position), layer=operation.name))
+        return self.enter(plan, operation, buffers)
+
+    def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
+        """Enter the function of whole buffers, one for each operand, into a plan."""
+        raise NotImplementedError
+
+    def on(self, operands: Sequence[Any], **settings: Any) -> Any:
+        """Apply the function to symbols: one symbol, or a list of them."""
+        made = Operation(self, operands, settings).on([each for each in operands if isinstance(each, Symbol)])
+        return made[0] if len(made) == 1 else made
+
+    def __reduce__(self) -> Any:
+        return FUNCTIONS.__getitem__, (self.name,)
+
+
+FUNCTIONS: dict[str, Function] = {}
+
+
+def is_symbolic(*values: Any) -> bool:
+    """Tell whether a function of these values belongs into a graph: one is a symbol, or a variable while tracing."""
+    tracing = current_scope() is not None
+    return any(isinstance(value, Symbol) or (tracing and isinstance(value, Variable)) for value in values)
+
+
+def shape_of(value: Any) -> Shape:
+    """Return the shape of an operand, batch axis included."""
+    return value.shape if isinstance(value, (Symbol, Variable, np.ndarray)) else np.shape(value)
+
+
+class Operation:
+    """One use of a function in a graph, which stands there as layers do.
+
+    Attributes
+    ----------
+    function : Function
+    operands : tuple
+        Variables, numbers and arrays in their places, None where a symbol enters.
+    settings : dict
+        What else the function is told, such as an axis.
+    shapes : list of tuple
+        Of the operands, the axis of the samples included.
+    """
+
+    n_inputs: int | None = None
+    n_draws = 0
+    index_limit: int | None = None
+    defines_call = False
+    built = trainable = True
+
+    def __init__(
+        self, function: Function, operands: Sequence[Any], settings: Mapping[str, Any], name: str | None = None
+    ) -> None:
+        self.function = function
+        self.operands = tuple(None if isinstance(each, Symbol) else each for each in operands)
+        self.settings = dict(settings)
+        self.name = unique_name(snake_case(function.class_name)) if name is None else name
+        self.dtype = _computed_in(operands)
+        self.calls: list[ref[Node]] = []
+        self.shapes: list[Shape] = []
+        self._constants: dict[int, Variable] = {}
+
+    def on(self, symbols: Sequence[Symbol]) -> list[Symbol]:
+        """Record the operation as made of symbols."""
+        following = iter(symbols)
+        operands = [next(following) if each is None else each for each in self.operands]
+        self.shapes = list(map(shape_of, operands))
+        specs = self.function.infer(operands, self.settings)
+        outputs = [Symbol(spec.shape, f"{self.name}_output", spec.dtype) for spec in specs]
+        Node.of(self, symbols, outputs)
+        return outputs
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> list[Symbol]:
+        """Record the operation once more, as a layer that is called."""
+        return self.on(inputs if isinstance(inputs, (list, tuple)) else [inputs])
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables that it reads."""
+        return list({id(each): each for each in self.operands if isinstance(each, Variable)}.values())
+
+    weights = variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Those of them that training changes."""
+        return [variable for variable in self.variables if variable.trainable]
+
+    def count_params(self) -> int:
+        """Return how many numbers the variables hold."""
+        return sum(variable.size for variable in self.variables)
+
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> None:
+        """Return None: no calls are inside."""
+
+    def add_call_to(
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+    ) -> list[int]:
+        """Enter the operation as `add_to` does."""
+        return self.add_to(plan, inputs)
+
+    def ensure_built(self, shapes: Any) -> None:
+        """Do nothing: an operation has nothing to build."""
+
+    def variable(self, position: int) -> Variable:
+        """Return an operand that is no symbol as what a plan keeps: an array as a variable that is never trained."""
+        operand = self.operands[position]
+        if isinstance(operand, Variable):
+            return operand
+        if position not in self._constants:
+            self._constants[position] = Constant(np.asarray(operand), f"{self.name}/{position}")
+        return self._constants[position]
+
+    def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        """Enter the operation into a plan."""
+        return self.function.add_to(plan, self, inputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("calls", "_constants")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, calls=[], _constants={})
+
+    @property
+    def registered_name(self) -> str:
+        """Keras's name of the class."""
+        return self.function.class_name
+
+    @property
+    def keras_module(self) -> str:
+        """Keras's module of the class."""
+        return self.function.module
+
+    def get_config(self) -> dict[str, Any]:
+        """Return name, settings and the operands that are no symbols, as plain data."""
+        for each in self.operands:
+            if isinstance(each, Variable):
+                raise ValueError(
+                    f"The operation {self.name!r} reads the variable {each.path!r}, which belongs to no layer of the "
+                    "model: compute with it in the `call` of a layer that has made it by add_weight"
+                )
+        operands = [each if each is None else _written(each) for each in self.operands]
+        return {"name": self.name, **{key: _written(each) for key, each in self.settings.items()}, "operands": operands}
+
+    def again(self) -> Operation:
+        """Return an equal operation, for another graph."""
+        return Operation(self.function, self.operands, self.settings, self.name)
+
+    @classmethod
+    def from_config(cls, function: Function, written: Mapping[str, Any]) -> Operation:
+        """Make the operation whose `get_config` returned `written`."""
+        settings = {key: read_value(each) for key, each in written.items() if key not in ("name", "operands")}
+        operands = [read_value(each) for each in written.get("operands", [None])]
+        return cls(function, operands, settings, validation.text(written["name"], "name"))
+
+    def __repr__(self) -> str:
+        return f"<{self.function.class_name} name={self.name}>"
+
+
+def _computed_in(operands: Sequence[Any]) -> str:
+    """Return the dtype of a model in which an operation can stand; "" if it fits into any."""
+    dtypes = [str(each.dtype) for each in operands if isinstance(each, (Symbol, Variable))]
+    return next(filter(is_float, dtypes), "")
+
+
+def _written(value: Any) -> Any:
+    """Return an array, a slice or plain data as Keras writes it."""
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    if isinstance(value, slice):
+        parts = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": parts}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, (tuple, list)):
+        return [_written(each) for each in value]
+    return serialize(value)
+
+
+def read_value(value: Any) -> Any:
+    """Return what Keras or `get_config` have written."""
+    if isinstance(value, list):
+        return [read_value(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    name, settings = value.get("class_name"), value.get("config") or {}
+    if name in ("__tensor__", "__numpy__"):
+        dtype = settings.get("dtype", "float32")
+        if dtype not in ("bool", "float16", "float32", "float64") and not str(dtype).startswith(("int", "uint")):
+            raise ValueError(f"An array of an operation must hold numbers. Received: dtype={validation.show(dtype)}")
+        return np.asarray(settings["value"], dtype)
+    if name == "__slice__":
+        return slice(settings.get("start"), settings.get("stop"), settings.get("step"))
+    if name in ("__ellipsis__", "__Ellipsis__"):
+        return Ellipsis
+    raise ValueError(f"An argument of an operation must be plain data. Received: {validation.show(value)}")

@@ -1,0 +1,109 @@
+"""Functions of symbols and arrays against what Keras and PyTorch's autograd have recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnn_core
+import reference
+import tolerances
+from cnn_core import Input, Model, layers, ops
+from ops_cases import CASES, Case, N
+
+# Keras computes much of this in float32, whatever it is given.
+TOLERANCE = tolerances.GOLDEN_FLOAT32
+RECORDED = np.load(Path(__file__).parents[1] / "agreement" / "golden" / "ops.npz")
+FLAT = {"floor_divide"}  # PyTorch knows no derivative of it
+SHARED = {"mean of samples", *(name for name in CASES if name.endswith(" all"))}  # one result for all samples
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    """Let everything be float64."""
+    cnn_core.config.set_floatx("float64")
+    yield
+    cnn_core.config.set_floatx("float32")
+
+
+class Traced(layers.Layer):
+    """A case as a layer."""
+
+    def __init__(self, case: Case, **common: Any) -> None:
+        super().__init__(**common)
+        self.case = case
+
+    def call(self, inputs: Any) -> Any:
+        return self.case.function(ops, *inputs)
+
+
+def as_float64(array: Any) -> np.ndarray:
+    return np.asarray(array, np.float64)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_arrays_as_keras(name: str) -> None:
+    case = CASES[name]
+    value = case.function(ops, *case.operands())
+    expected = RECORDED[f"{name}/value"]
+    assert value.shape == expected.shape
+    assert (value.dtype.kind in "biu") == (expected.dtype.kind in "biu")
+    tolerances.close(as_float64(value), as_float64(expected), TOLERANCE, name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_symbols_as_keras(name: str) -> None:
+    case = CASES[name]
+    layer = Traced(case, dtype="float64")
+    value, cache = layer.forward(case.operands())
+    expected = RECORDED[f"{name}/value"]
+    found = np.asarray(value)[0] if name in SHARED else value
+    tolerances.close(as_float64(found).reshape(expected.shape), as_float64(expected), TOLERANCE, name)
+    exact = case.function(ops, *case.operands())
+    tolerances.close(as_float64(found).reshape(expected.shape), as_float64(exact), tolerances.GOLDEN_FLOAT64, name)
+    weights = np.arange(1.0, expected.size + 1)
+    delta = np.tile(weights / N, N) if name in SHARED else weights
+    gradients = layer.backward(delta.reshape(np.shape(value)), cache)[0]
+    gradients = gradients if isinstance(gradients, list) else [gradients]
+    for place, gradient in enumerate(gradients):
+        wanted = np.zeros_like(gradient) if name in FLAT else RECORDED[f"{name}/gradient {place}"]
+        tolerances.close(gradient, wanted, TOLERANCE, f"{name}, operand {place}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_symbols_in_float32(name: str) -> None:
+    case = CASES[name]
+    operands = [operand.astype(np.float32) for operand in case.operands()]
+    value = Traced(case, dtype="float32")(operands)
+    tolerances.close(as_float64(value), as_float64(case.function(ops, *operands)), tolerances.GOLDEN_FLOAT32, name)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.usefixtures("double")
+def test_symbols_in_a_functional_model_that_is_saved(name: str) -> None:
+    case = CASES[name]
+    inputs = [Input(shape) for shape in case.shapes]
+    model = Model(inputs, case.function(ops, *inputs))
+    again = cnn_core.model_from_json(model.to_json())
+    np.testing.assert_array_equal(again.predict(case.operands()), model.predict(case.operands()))
+
+
+SMOOTH = ["exp", "power", "gelu", "softmax axis", "std axes", "logsumexp axis", "norm 3", "matmul", "cumprod", "where"]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_derivatives_by_central_differences(name: str) -> None:
+    case = CASES[name]
+    layer, operands = Traced(case, dtype="float64"), case.operands()
+    value, cache = layer.forward(operands)
+    gradients = layer.backward(np.cos(value), cache)[0]
+    gradients = gradients if isinstance(gradients, list) else [gradients]
+    for gradient, operand in zip(gradients, operands, strict=True):
+        numeric = reference.central_differences(
+            lambda: float(np.sum(np.sin(case.function(ops, *operands)))), operand, tolerances.DIFFERENCE_STEP
+        )
+        tolerances.close(gradient, numeric, tolerances.GRADIENT_CHECK, name)

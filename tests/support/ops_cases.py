@@ -1,0 +1,139 @@
+"""Uses of `ops`, each written once: for `cnn_core.ops` on arrays and on symbols, and for Keras's own.
+
+A case takes the module of functions and one array, or symbol, for each of its shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+N = 4  # samples
+Floats = NDArray[np.float64]
+
+
+class Case(NamedTuple):
+    """A use of `ops`.
+
+    Attributes
+    ----------
+    function : callable
+        Takes the module and one operand for each shape.
+    shapes : tuple of tuple
+        Of a sample.
+    low, high : float
+        Between which operands are drawn.
+    """
+
+    function: Callable[..., Any]
+    shapes: tuple[tuple[int, ...], ...] = ((5,),)
+    low: float = -2.0
+    high: float = 2.0
+
+    def operands(self) -> list[Floats]:
+        """Draw the operands: no two of their elements are equal, and none is a whole number."""
+        generator = np.random.default_rng(7)
+        return [generator.uniform(self.low, self.high, (N, *shape)) for shape in self.shapes]
+
+
+def _of(name: str, **settings: Any) -> Callable[..., Any]:
+    return lambda ops, *operands: getattr(ops, name)(*operands, **settings)
+
+
+PAIR = ((3, 4), (3, 4))
+POSITIVE = {"low": 0.2, "high": 3.0}
+INSIDE = {"low": -0.9, "high": 0.9}
+CUBE = ((3, 2, 4),)
+
+CASES: dict[str, Case] = {
+    **{name: Case(_of(name)) for name in (
+        "absolute", "abs", "arctan", "arcsinh", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor",
+        "isfinite", "isnan", "isinf", "logical_not", "negative", "round", "sign", "sin", "sinh", "square", "tanh",
+        "trunc", "deg2rad", "copy", "nan_to_num", "ones_like", "zeros_like", "stop_gradient",
+        "celu", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid",
+        "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+        "softsign", "sparse_plus", "squareplus", "tanh_shrink",
+    )},
+    **{name: Case(_of(name), **POSITIVE) for name in (
+        "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sqrt",
+    )},
+    **{name: Case(_of(name), **INSIDE) for name in ("arccos", "arcsin", "arctanh", "tan")},
+    "arccosh": Case(_of("arccosh"), low=1.2, high=3.0),
+    **{name: Case(_of(name), PAIR) for name in (
+        "add", "arctan2", "divide", "divide_no_nan", "equal", "floor_divide", "greater", "greater_equal", "isclose",
+        "less", "less_equal", "logaddexp", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "mod",
+        "multiply", "not_equal", "subtract", "true_divide",
+    )},
+    "power": Case(_of("power"), PAIR, **POSITIVE),
+    "power of a number": Case(lambda ops, x: ops.power(x, 3) + ops.power(x, 2)),
+    "number in front": Case(lambda ops, x: ops.subtract(1.0, x) * 2 + 3 / ops.exp(x)),
+    "broadcast": Case(lambda ops, x, y: ops.multiply(x, y), ((3, 1), (1, 4))),
+    "broadcast a row": Case(lambda ops, x: x * ops.convert_to_tensor(np.arange(1.0, 6.0))),
+    "clip": Case(_of("clip", x_min=-0.5, x_max=1.0)),
+    "clip by others": Case(lambda ops, x, low: ops.clip(x, low, 1.5), PAIR),
+    "where": Case(lambda ops, x, y: ops.where(x > y, x, ops.exp(y)), PAIR),
+    "cast": Case(lambda ops, x: ops.cast(ops.cast(x * 3, "int32"), x.dtype) + x),
+    "gelu exact": Case(_of("gelu", approximate=False)),
+    "elu alpha": Case(_of("elu", alpha=0.7)),
+    "leaky_relu slope": Case(_of("leaky_relu", negative_slope=0.05)),
+    "threshold": Case(_of("threshold", threshold=0.3, default_value=-1.0)),
+    "glu": Case(_of("glu"), ((6,),)),
+    "softmax axis": Case(_of("softmax", axis=1), CUBE),
+    "log_softmax axis": Case(_of("log_softmax", axis=2), CUBE),
+    **{f"{name} all": Case(_of(name), ((3, 2),)) for name in ("sum", "mean", "max", "min", "prod", "logsumexp")},
+    **{f"{name} axis": Case(_of(name, axis=2), CUBE) for name in (
+        "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "argmax", "argmin",
+    )},
+    **{f"{name} axes": Case(_of(name, axis=(1, 3), keepdims=True), CUBE) for name in (
+        "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std",
+    )},
+    "mean of samples": Case(_of("mean", axis=0), ((3,),)),
+    "standardized": Case(lambda ops, x: (x - ops.mean(x, axis=0)) / ops.std(x, axis=0, keepdims=True), ((3,),)),
+    "any": Case(lambda ops, x: ops.any(x > 1, axis=1)),
+    "all": Case(lambda ops, x: ops.all(x > -1, axis=1)),
+    "count_nonzero": Case(lambda ops, x: ops.count_nonzero(x > 0, axis=1)),
+    "norm": Case(_of("norm", axis=-1)),
+    "norm 1": Case(_of("norm", ord=1, axis=1, keepdims=True)),
+    "norm 3": Case(_of("norm", ord=3, axis=1)),
+    "norm inf": Case(_of("norm", ord=np.inf, axis=1)),
+    "normalize": Case(_of("normalize", axis=1)),
+    "average": Case(lambda ops, x: ops.average(x, axis=1, weights=ops.convert_to_tensor(np.arange(1.0, 6.0)))),
+    "moments": Case(lambda ops, x: ops.moments(x, axes=[1])[1]),
+    "reshape": Case(_of("reshape", newshape=(-1, 4, 6)), CUBE),
+    "expand_dims": Case(_of("expand_dims", axis=-1)),
+    "squeeze": Case(_of("squeeze", axis=2), ((3, 1),)),
+    "transpose": Case(_of("transpose", axes=(0, 3, 1, 2)), CUBE),
+    "moveaxis": Case(_of("moveaxis", source=1, destination=-1), CUBE),
+    "swapaxes": Case(_of("swapaxes", axis1=1, axis2=2), CUBE),
+    "concatenate": Case(lambda ops, x, y: ops.concatenate([x, y, x], axis=1), PAIR),
+    "concatenate last": Case(lambda ops, x, y: ops.concatenate([x, y], axis=-1), PAIR),
+    "stack": Case(lambda ops, x, y: ops.stack([x, y], axis=1), PAIR),
+    "split": Case(lambda ops, x: ops.split(x, 2, axis=1)[1] * 2, ((6,),)),
+    "split at": Case(lambda ops, x: ops.split(x, [1, 4], axis=1)[1], ((6,),)),
+    "unstack": Case(lambda ops, x: ops.unstack(x, axis=1)[2]),
+    "take": Case(_of("take", indices=[3, 0, 0], axis=1)),
+    "slices": Case(lambda ops, x: x[:, 1:3] * x[:, ::2][:, :2] + x[:, -1:]),
+    "slice of axes": Case(lambda ops, x: x[:, 0, :, None, ::2], CUBE),
+    "flip": Case(_of("flip", axis=1)),
+    "roll": Case(_of("roll", shift=2, axis=1)),
+    "repeat": Case(_of("repeat", repeats=2, axis=1)),
+    "tile": Case(_of("tile", repeats=(1, 3))),
+    "diagonal": Case(_of("diagonal", axis1=1, axis2=2), ((3, 3),)),
+    "one_hot": Case(lambda ops, x: ops.one_hot(ops.cast(x + 2, "int32"), 4, dtype=x.dtype)),
+    "matmul": Case(_of("matmul"), ((3, 4), (4, 2))),
+    "matmul shared": Case(lambda ops, x: ops.matmul(x, ops.convert_to_tensor(np.arange(10.0).reshape(5, 2)))),
+    "matmul of more axes": Case(_of("matmul"), ((2, 3, 4), (2, 4, 5))),
+    "outer of rows": Case(lambda ops, x, y: ops.expand_dims(x, 2) * ops.expand_dims(y, 1), ((3,), (4,))),
+    "cumsum": Case(_of("cumsum", axis=1)),
+    "cumprod": Case(_of("cumprod", axis=1)),
+    "sort": Case(_of("sort", axis=1)),
+    "argsort": Case(_of("argsort", axis=1)),
+    "top_k": Case(lambda ops, x: ops.top_k(x, 2)[0]),
+    "top_k indices": Case(lambda ops, x: ops.top_k(x, 2)[1]),
+    "take_along_axis": Case(lambda ops, x: ops.take_along_axis(x, ops.argsort(x, axis=1)[:, :2], axis=1)),
+    "einsum": Case(lambda ops, x, y: ops.einsum("bij,bjk->bik", x, y), ((3, 4), (4, 2))),
+    "a value thrice": Case(lambda ops, x: ops.tanh(ops.exp(x)) * ops.exp(x) + ops.sum(ops.exp(x), axis=-1)[:, None]),
+}  # fmt: skip
