@@ -297,7 +297,7 @@ cdef class Network:
         n_tasks = max(<Py_ssize_t> 1, min(<Py_ssize_t> min(pool_width(), MAX_TASKS), n // p.block))
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
-        rows_per_poll = max(n_tasks * p.block, n_tasks * WORK_PER_POLL // self.work_per_sample())
+        rows_per_poll = max(n_tasks * p.block, n_tasks * WORK_PER_POLL // self.most_work_per_sample())
         scratches = [self.take_scratch(p.block) for _ in range(n_tasks)]
         p.tensors = (<Scratch> scratches[0]).tensors
         _kept = self.tensors_now(p.tensors, NULL)
@@ -344,6 +344,10 @@ cdef class Network:
         for i in range(self.plan.n_tensors):
             total += self.tensor_sizes[i]
         return total
+
+    cdef Py_ssize_t most_work_per_sample(self):
+        """With what its numbers may take besides products, for whoever asks when to look for signals."""
+        return self.work_per_sample() + WORK_PER_ELEMENT * self.elements_per_sample
 
     cdef Py_ssize_t sample_size(self, int buffer):
         return self.plan.buffers[buffer].rows * self.plan.buffers[buffer].width

@@ -97,7 +97,7 @@ cdef class Pass(Workbench):
         self.allocate_workspace(min(run.block_size, max(n, <Py_ssize_t> 1)), mode, seed)
         for traced in self.traced_losses:
             (<TracedLossPlan> traced).allocate(self.workspace.capacity, mode)
-        if run.batch_size * network.work_per_sample() > LONG_STEP:
+        if run.batch_size * network.most_work_per_sample() > LONG_STEP:
             self.interruption = Interruption()
             self.workspace.interruption = <void *> self.interruption
         self.workspace.live = mode == "training"  # a trace only looks at a batch

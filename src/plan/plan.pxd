@@ -37,6 +37,7 @@ cdef enum:
     MAX_INTEGERS = 14
     MAX_RANK = 6                  # of a sample whose axes are permuted
     MAX_LOSSES = 16               # of a network
+    WORK_PER_ELEMENT = 32         # multiply-adds that take as long as to sort a number, or to raise it to a power
 
 cdef enum:                        # what sets a kind of operation apart
     PLAIN

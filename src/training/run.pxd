@@ -13,7 +13,7 @@ from normalization cimport move_statistics, statistics_are_finite
 from operations cimport backward, forward
 from optimizers cimport (Optimizer, add_penalty_gradients, gradients_are_finite, step_is_bounded, take_step,
                          total_penalty)
-from plan cimport MAX_LOSSES, Plan, Workspace
+from plan cimport MAX_LOSSES, WORK_PER_ELEMENT, Plan, Workspace
 from simd cimport real
 
 cdef extern from "system/monotonic.h" nogil:
@@ -187,6 +187,8 @@ cdef inline int run_slice(Run *run, real **tensors, real **gradients, double sec
     cdef int status
     for i in range(run.plan.n_tensors):
         work += run.batch_size * run.tensor_sizes[i]
+    for i in range(run.plan.n_buffers):
+        work += run.batch_size * WORK_PER_ELEMENT * run.plan.buffers[i].rows * run.plan.buffers[i].stride
     period = max(<Py_ssize_t> 1, WORK_PER_CLOCK // work)
     while run.next_batch < run.last_batch:
         status = run_batch(run, tensors, gradients)
