@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import numbers
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -210,6 +210,23 @@ _ENCODERS: dict[str, type[Encoder]] = {
 }
 
 
+class _Plain(NamedTuple):
+    """Where every column is a number and at most one feature: what `TablePreprocessor.transform` does to a matrix."""
+
+    kept: Array  # columns
+    centers: Array
+    factors: Array
+
+    @classmethod
+    def of(cls, centers: Sequence[Array], factors: Sequence[Array]) -> _Plain:
+        kept = np.flatnonzero(np.concatenate(factors))
+        return cls(kept, np.concatenate(centers)[kept], np.concatenate(factors)[kept])
+
+    def transform(self, matrix: Array) -> Array:
+        features = scaled(np.array(matrix[:, self.kept], np.float64), self.centers, self.factors).astype(np.float32)
+        return features if len(self.kept) else np.zeros((len(matrix), 1), np.float32)
+
+
 class TablePreprocessor:
     """Turn tables into matrices of float32: encode each column, then scale and clip each feature.
 
@@ -263,6 +280,9 @@ class TablePreprocessor:
         self.kinds: list[str] = []
         self._centers: list[Array] = []
         self._factors: list[Array] = []
+        self._plain: _Plain | Literal[False] | None = (
+            None  # whether and how `transform_numbers` serves; None until it is asked
+        )
 
     # Fitting
 
@@ -282,7 +302,7 @@ class TablePreprocessor:
         columns = table if isinstance(table, list) else self.learn_kinds(table)
         self.names = [column.name for column in columns]
         self.kinds = [column.remembered for column in columns]
-        self.encoders, self._centers, self._factors = [], [], []
+        self.encoders, self._centers, self._factors, self._plain = [], [], [], None
         for column in columns:
             self._fit_column(column.take(rows))
         return self
@@ -378,14 +398,21 @@ class TablePreprocessor:
                 out[part, place] = block if isinstance(encoder, CodeEncoder) else self._scaled(block, number)
         return out
 
+    def transform_numbers(self, matrix: Array) -> Array | None:
+        """Return what `transform` returns for a matrix of finite or missing numbers, all columns at once.
+
+        None unless every column is a number that became one feature, as most columns of most tables do: what a column
+        costs by itself is more than a few rows do.
+        """
+        if self._plain is None:
+            plain = all(isinstance(each, NumberEncoder) and len(each.names("")) == 1 for each in self.encoders)
+            self._plain = _Plain.of(self._centers, self._factors) if plain else False
+        return self._plain.transform(matrix) if self._plain else None
+
     def _scaled(self, block: Array, number: int) -> Array:
         """What column `number` was encoded to, without constant features, centred, scaled and clipped."""
         kept = np.flatnonzero(self._factors[number])
-        z = block[:, kept]
-        z -= self._centers[number][kept]
-        z *= self._factors[number][kept]
-        z[np.isnan(z)] = 0
-        return smooth_clip(z)
+        return scaled(block[:, kept], self._centers[number][kept], self._factors[number][kept])
 
     # Saving
 
@@ -448,6 +475,14 @@ def robust_scale(block: Array) -> tuple[Array, Array]:
         spread = high - low or 0.5 * (known.max() - known.min())
         factors[number] = 1 / spread if spread > 0 and np.isfinite(1 / spread) else 0.0
     return centers, factors
+
+
+def scaled(z: Array, centers: Array, factors: Array) -> Array:
+    """Centre, scale and clip features, in place but for the last; a missing one is the centre."""
+    z -= centers
+    z *= factors
+    z[np.isnan(z)] = 0
+    return smooth_clip(z)
 
 
 def smooth_clip(z: Array, limit: float = LIMIT) -> Array:

@@ -159,6 +159,9 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         """What the network reads of a table, or of rows by name."""
         check_is_fitted(self)
         predictor: TablePredictor = self.predictor_
+        features = predictor.features_of_few(X)
+        if features is not None:
+            return features
         if are_named_rows(X):
             return predictor.features(X)
         return predictor.preprocessor.transform(columns_of(self._table(X, reset=False), predictor.preprocessor.kinds))

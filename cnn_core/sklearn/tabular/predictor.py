@@ -20,7 +20,7 @@ from cnn_core.foundation.model_header import parse, refused_by_name
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.network import TabularNetwork
-from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, is_frame
+from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, few_numbers, is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
 
 if TYPE_CHECKING:
@@ -46,7 +46,16 @@ class TablePredictor:
 
     def features(self, table: Any) -> Array:
         """Return what the network reads: float32 of shape (n, features)."""
-        return self.preprocessor.transform(self.columns(table))
+        features = self.features_of_few(table)
+        return self.preprocessor.transform(self.columns(table)) if features is None else features
+
+    def features_of_few(self, table: Any) -> Array | None:
+        """Return the same for a few rows of plain numbers, with all columns in order; None for anything else."""
+        names = self.preprocessor.names
+        numbers = few_numbers(table, names if self.named else None)
+        if numbers is None or numbers.shape[1] != len(names):
+            return None
+        return self.preprocessor.transform_numbers(numbers)
 
     def columns(self, table: Any) -> list[Column]:
         """Read a table in any of its forms: a frame, an array, a dict, a list of dicts or a series.

@@ -12,6 +12,8 @@ import numpy as np
 
 from cnn_core.foundation.arrays import Array
 
+FEW_ROWS = 1024  # up to which a column costs more than its rows
+
 
 def is_frame(table: Any) -> bool:
     """Whether an object is a data frame of pandas or polars, or a table or record batch of Arrow.
@@ -61,6 +63,26 @@ def array_of(series: Any) -> tuple[Array, bool]:
     if hasattr(series, "to_pylist"):
         return _of_arrow(series)
     return _of_polars(series)
+
+
+def few_numbers(table: Any, names: Sequence[str] | None) -> Array | None:
+    """Return a few rows of finite or missing numbers as a matrix: an array, or a frame of pandas, of these columns.
+
+    None for anything else, which has to be read column by column.
+
+    Examples
+    --------
+    >>> few_numbers(np.array([[1.0, np.nan]]), None), few_numbers(np.array([[np.inf]]), None)
+    (array([[ 1., nan]]), None)
+    """
+    matrix: Array | None = None
+    if type(table) is np.ndarray:
+        matrix = table if names is None and table.ndim == 2 else None
+    elif names is not None and hasattr(table, "iloc") and hasattr(table, "columns"):
+        matrix = table.to_numpy() if len(table) <= FEW_ROWS and list(table.columns) == names else None
+    if matrix is None or matrix.dtype.kind not in "iuf" or not matrix.size or len(matrix) > FEW_ROWS:
+        return None
+    return None if np.isinf(matrix).any() else matrix
 
 
 def whole_table(frame: Any) -> Any:

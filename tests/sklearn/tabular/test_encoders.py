@@ -33,6 +33,41 @@ def test_numbers_are_scaled_by_hand():
     )
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+@pytest.mark.parametrize("n_rows", [1, 7, 300])
+def test_numbers_in_one_matrix_become_what_they_do_column_by_column(n_rows: int, dtype: str):
+    generator = np.random.default_rng(4)
+    fitted = TablePreprocessor().fit(np.c_[generator.normal(size=(50, 3)) * [1, 1e6, 1e-3], np.ones(50)])
+    table = (100 * generator.normal(size=(n_rows, 4))).astype(dtype)
+    if dtype != "int64":
+        table[::3, 1] = np.nan
+    before = table.copy()
+    together = fitted.transform_numbers(table)
+    assert together is not None
+    assert together.dtype == np.float32
+    np.testing.assert_array_equal(together, fitted.transform(table))
+    np.testing.assert_array_equal(table, before)
+
+
+def test_what_is_no_number_alone_is_read_column_by_column():
+    numbers = np.arange(12.0).reshape(6, 2)
+    gaps = numbers.copy()
+    gaps[2, 1] = np.nan
+    assert TablePreprocessor().fit(gaps).transform_numbers(numbers) is None
+    assert TablePreprocessor(n_bins=3).fit(numbers).transform_numbers(numbers) is None
+    assert TablePreprocessor([0]).fit(numbers).transform_numbers(numbers) is None
+    again = TablePreprocessor().fit(gaps)
+    assert again.transform_numbers(numbers) is None
+    again.fit(numbers)
+    np.testing.assert_array_equal(again.transform_numbers(numbers), again.transform(numbers))
+
+
+def test_constant_columns_leave_a_feature_of_zeros():
+    constant = np.ones((4, 2))
+    fitted = TablePreprocessor().fit(constant)
+    np.testing.assert_array_equal(fitted.transform_numbers(constant), fitted.transform(constant))
+
+
 def test_no_spread_between_quartiles_takes_half_the_distance_of_the_extremes():
     center, factor = robust_scale(np.array([0.0] * 9 + [8.0])[:, None])
     assert (center[0], factor[0]) == (0, 1 / 4)

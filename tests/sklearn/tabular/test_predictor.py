@@ -156,3 +156,47 @@ def test_the_median_is_learnt_where_it_is_not_asked_for():
     assert abs(np.median(regressor.predict(X)) - np.log(2)) < 0.2
     assert (regressor.predict(X) <= regressor.predict_quantiles(X)[:, 0]).all()
     assert regressor.quantiles_.tolist() == [0.9, 0.99]
+
+
+# A few rows of plain numbers
+
+
+def plain_numbers(n: int = 40) -> Any:
+    generator = np.random.default_rng(5)
+    return pandas.DataFrame(
+        {"a": generator.normal(size=n), "b": generator.integers(0, 99, n), "c": generator.random(n)}
+    )
+
+
+def test_few_rows_of_numbers_are_predicted_as_many_are():
+    frame = plain_numbers()
+    y = frame["a"] + frame["b"]
+    model = TabularRegressor(**SMALL).fit(frame, y)
+    whole = model.predict(pandas.concat([frame] * 30))[: len(frame)]
+    np.testing.assert_array_equal(model.predict(frame), whole)
+    np.testing.assert_array_equal(model.predictor_.predict(frame), whole)
+    reordered = frame[["c", "a", "b"]]
+    np.testing.assert_array_equal(model.predictor_.predict(reordered), whole)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(reordered)
+    bare = TabularRegressor(**SMALL).fit(frame.to_numpy(), y)
+    rows = frame.to_numpy()[:3]
+    np.testing.assert_array_equal(bare.predict(rows), bare.predict(rows.astype(object)))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_few_rows_are_refused_as_many_are(named: bool):
+    frame = plain_numbers()
+    given = frame if named else frame.to_numpy()
+    model = TabularRegressor(**SMALL).fit(given, frame["a"])
+    infinite = given.copy()
+    if named:
+        infinite.loc[3, "c"] = np.inf
+    else:
+        infinite[3, 2] = np.inf
+    with pytest.raises(ValueError, match=r"must hold finite numbers; .* Received: infinity in row 3"):
+        model.predict(infinite)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(frame.to_numpy()[:, :2] if not named else frame[["a", "b"]].rename(columns={"b": "features"}))
+    with pytest.raises(ValueError, match="0 sample"):
+        model.predict(given[:0])
