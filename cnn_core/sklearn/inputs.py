@@ -55,13 +55,20 @@ def check_numbers(values: Any, name: str) -> None:
         raise ValueError(f"`{name}` must hold numbers. Received: {found} of {array.dtype}. {_OF_TIMES}")
 
 
-def check_labels(y: Any) -> None:
-    """Refuse bytes as class labels, in the words of scikit-learn since 1.7.
+def check_labels(y: Any, name: str = "y") -> None:
+    """Refuse bytes as class labels, in the words of scikit-learn since 1.7, and objects that neither sort nor save.
 
     Raises
     ------
     TypeError
         If there are any.
+
+    Examples
+    --------
+    >>> check_labels(["a", "b"])
+    >>> check_labels(np.array(["a", 1], object))
+    Traceback (most recent call last):
+    TypeError: Unknown label type: `y` must hold texts, whole numbers or booleans. Received: 1 of type int among ... ...
     """
     labels = y if hasattr(y, "tocsr") else np.asarray(y)
     if labels.dtype.kind == "S" or (labels.dtype == object and labels.size and isinstance(labels.flat[0], bytes)):
@@ -69,6 +76,29 @@ def check_labels(y: Any) -> None:
             "Support for labels represented as bytes is not supported. "
             "Convert the labels to a string or integer format."
         )
+    if labels.dtype != object or labels.ndim != 1:
+        return
+    for label in labels.tolist():
+        if not isinstance(label, str):
+            raise TypeError(
+                f"Unknown label type: `{name}` must hold texts, whole numbers or booleans. Received: {label} of type "
+                f"{type(label).__name__} among objects. Whole numbers become plain by astype(int), anything else by "
+                "astype(str)"
+            )
+
+
+def as_written(y: Any) -> Any:
+    """Return nullable integers and booleans of pandas as NumPy's, of which scikit-learn would make floats.
+
+    Examples
+    --------
+    >>> as_written([1, 2])
+    [1, 2]
+    """
+    plain = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if plain is None or plain.kind not in "biu" or y.isna().any():
+        return y
+    return y.to_numpy(dtype=plain)
 
 
 def check_features(X: Any) -> None:

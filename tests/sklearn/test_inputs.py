@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 
-from cnn_core.sklearn import MLPClassifier, MLPRegressor
+from cnn_core.sklearn import MLPClassifier, MLPRegressor, TabularClassifier
 from cnn_core.sklearn.inputs import check_features, check_numbers, sample_weights, with_class_weight
+
+pd = pytest.importorskip("pandas")
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -119,3 +123,33 @@ def test_targets_keep_their_layout():
             learning.partial_fit(X, wrong)
     with pytest.raises(ValueError, match="`y` must hold one label a row"):
         MLPClassifier(**SETTINGS).partial_fit(X, labels, classes=[0, 1, 2]).partial_fit(X, several)
+
+
+@pytest.mark.parametrize("make", [MLPClassifier, TabularClassifier])
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        (Decimal("1.5"), "Decimal"),
+        (datetime.date(2020, 1, 1), "date"),
+        (datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), "datetime"),
+        (pd.Timestamp("2020-01-01", tz="UTC"), "Timestamp"),
+        (1, "int"),
+        ((1, 2), "tuple"),
+    ],
+)
+def test_objects_that_are_no_texts_are_no_labels(make, label, kind):
+    labels = np.empty(6, object)
+    labels[:] = ["a", "b", "a", "b", "a", "b"]
+    labels[3] = label
+    with pytest.raises(
+        TypeError, match=rf"^Unknown label type: `y` must hold texts, .* of type {kind} among objects\."
+    ):
+        make().fit(np.arange(12.0).reshape(6, 2), labels)
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("Int64", "i"), ("boolean", "b"), ("UInt8", "u")])
+def test_nullable_labels_come_back_as_they_were_written(dtype, kind):
+    y = pd.Series([0, 1, 0, 1, 1, 0], dtype=dtype)
+    classifier = MLPClassifier(max_iter=2).fit(np.arange(12.0).reshape(6, 2), y)
+    assert classifier.classes_.dtype.kind == kind
+    assert classifier.predict([[0.0, 1.0]]).dtype.kind == kind

@@ -15,7 +15,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import with_callbacks
-from cnn_core.sklearn.inputs import check_labels, with_class_weight
+from cnn_core.sklearn.inputs import as_written, check_labels, with_class_weight
 from cnn_core.sklearn.perceptron.arguments import dense, own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.labels import Labels, classes_of
@@ -189,7 +189,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._validate_pair(X, y, reset)
+        X, y = self._validate_pair(X, as_written(y), reset)
         check_labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = Labels(y)
@@ -226,8 +226,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
-        X, y = self._validate_pair(X, y, False)
-        check_labels(y)
+        X, y = self._validate_pair(X, as_written(y), False)
+        check_labels(y, "y_val")
         self._check_layout(y, "y_val")
         unknown = np.setdiff1d(classes_of(y), self.classes_)
         if len(unknown):

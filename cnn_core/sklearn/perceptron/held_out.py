@@ -87,7 +87,7 @@ class HeldOutScores:
         if not self._n_undefined:
             return
         metric, missing = self.estimator.metric, self._missing_classes()
-        lacks = f" They lack the classes {list(missing)}." if len(missing) else ""
+        lacks = f" They lack the classes {missing.tolist()}." if len(missing) else ""
         reason = f" ({self._reason})" if self._reason else ""
         warn_caller(
             f"`metric`={metric!r} is undefined on the held-out rows in {self._n_undefined} of {self._n_measured} "
