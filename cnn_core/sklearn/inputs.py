@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, compute_sample_weight
 
+import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.sparse import check_sparse
 
@@ -39,6 +40,7 @@ def check_numbers(values: Any, name: str) -> None:
     Traceback (most recent call last):
     ValueError: could not convert string to float: `y` must hold numbers. Received: '1'. Texts become numbers by ...
     """
+    validation.rows_at_once(values, name)
     if hasattr(values, "tocsr"):
         return
     array = np.asarray(values)
@@ -102,13 +104,14 @@ def as_written(y: Any) -> Any:
 
 
 def check_features(X: Any) -> None:
-    """Refuse a damaged sparse matrix, and dates and times: their numbers depend on the unit in which they are stored.
+    """Refuse what is no table, damaged sparse matrices, dates and times, whose numbers depend on the unit of storage.
 
     Raises
     ------
     ValueError
         If it is one, or there are any.
     """
+    validation.rows_at_once(X, "X")
     check_sparse(X, "X")
     own = getattr(X, "dtype", None)
     dtypes = getattr(X, "dtypes", ()) if own is None else (own,)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 
-from cnn_core.sklearn import MLPClassifier, MLPRegressor, TabularClassifier
+from sklearn.base import clone
+
+from cnn_core.sklearn import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 from cnn_core.sklearn.inputs import check_features, check_numbers, sample_weights, with_class_weight
 
 pd = pytest.importorskip("pandas")
@@ -153,3 +156,64 @@ def test_nullable_labels_come_back_as_they_were_written(dtype, kind):
     classifier = MLPClassifier(max_iter=2).fit(np.arange(12.0).reshape(6, 2), y)
     assert classifier.classes_.dtype.kind == kind
     assert classifier.predict([[0.0, 1.0]]).dtype.kind == kind
+
+
+class OfAnotherLibrary:
+    """A data set of batches, as Keras has them: it can be indexed for ever."""
+
+    workers, max_queue_size, num_batches = 1, 10, 3
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        return X[:4], NUMBERS[:4]
+
+
+class Loader:
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter([(X[:4], NUMBERS[:4])] * 3)
+
+
+def batches():
+    while True:
+        yield X[:4], NUMBERS[:4]
+
+
+NO_ROWS = {
+    "OfAnotherLibrary": OfAnotherLibrary(),
+    "Loader": Loader(),
+    "generator": batches(),
+    "function": batches,
+    "list_iterator": iter([X]),
+    "object": object(),
+    "set": {1.0, 2.0},
+    "dict": {"a": [1.0] * 12},
+    "str": "table.csv",
+    "PosixPath": Path("table.csv"),
+}
+FITTED = [
+    MLPClassifier(**SETTINGS),
+    MLPRegressor(**SETTINGS),
+    TabularClassifier(epochs=1, random_state=0),
+    TabularRegressor(epochs=1, random_state=0),
+]
+
+
+@pytest.mark.parametrize("estimator", FITTED, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("kind", NO_ROWS)
+def test_what_is_no_table_is_refused_by_its_type(estimator, kind):
+    given, labels = NO_ROWS[kind], (NUMBERS > 0).astype(int)
+    told = rf"^`{{}}` must hold all rows at once: .* of type {kind}(\. |$)"
+    with pytest.raises(TypeError, match=told.format("X")):
+        clone(estimator).fit(given, labels)
+    with pytest.raises(TypeError, match=told.format("y")):
+        clone(estimator).fit(X, given)
+    with pytest.raises(TypeError, match=told.format("sample_weight")):
+        clone(estimator).fit(X, labels, sample_weight=given)
+    if kind != "dict":  # rows by name
+        with pytest.raises(TypeError, match=told.format("X")):
+            clone(estimator).fit(X, labels).predict(given)

@@ -343,6 +343,8 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
 
 # What an object is
 
+_HOLDS_ARRAYS = ("shape", "__array__", "__array_interface__", "__dataframe__", "__arrow_c_stream__", "__dlpack__")
+
 
 def gives_batches(x: object) -> bool:
     """Tell whether an object is a data set of batches by number, of whatever library, as Keras's PyDataset.
@@ -355,6 +357,43 @@ def gives_batches(x: object) -> bool:
     # Asked without running properties, which may fail.
     has = ("__getitem__", "num_batches", "workers", "max_queue_size")
     return all(hasattr(type(x), name) or name in getattr(x, "__dict__", ()) for name in has)
+
+
+def rows_at_once(value: object, name: str) -> None:
+    """Refuse what gives rows one batch after the other, and what has none, such as the path of a file.
+
+    Read as a sequence, a foreign data set would be read for ever.
+
+    Raises
+    ------
+    TypeError
+        If it is no array, sequence or table.
+
+    Examples
+    --------
+    >>> rows_at_once([[1.0], [2.0]], "X")
+    >>> rows_at_once(iter([[1.0], [2.0]]), "X")
+    Traceback (most recent call last):
+        ...
+    TypeError: `X` must hold all rows at once: an array, a list of rows or a table. Received: X of type list_iterator
+    """
+    if isinstance(value, np.ndarray):
+        return
+    remedy = ""
+    if isinstance(value, (str, bytes, os.PathLike)):
+        remedy = ". Read the file first, such as by pandas.read_csv"
+    elif not gives_batches(value) and any(hasattr(type(value), each) for each in _HOLDS_ARRAYS):
+        return
+    elif isinstance(value, Mapping):
+        remedy = ". A dict of columns becomes a table by pandas.DataFrame"
+    elif value is None or isinstance(value, numbers.Number):
+        return  # the checks of dimensions say what is wrong
+    elif hasattr(type(value), "__len__") and hasattr(type(value), "__getitem__") and not gives_batches(value):
+        return
+    raise TypeError(
+        f"`{name}` must hold all rows at once: an array, a list of rows or a table. "
+        f"Received: {name} of type {type(value).__name__}{remedy}"
+    )
 
 
 # The parts of checks

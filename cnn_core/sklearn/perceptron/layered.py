@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 import cnn_core.activations as activations
+import cnn_core.foundation.validation as validation
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
@@ -126,6 +127,7 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
         if plain and has_known_features(self, X):
             return X, y
         check_features(X)
+        validation.rows_at_once(y, "y")
         check_sparse(y, "y")
         dtypes = (np.float64, np.float32)
         X, y = validate_data(

@@ -143,6 +143,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         """Check a table: a frame as it is, anything else as an array; keep or compare its columns."""
         if hasattr(X, "collect"):
             raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
+        validation.rows_at_once(X, "X")
         if is_frame(X):
             X = whole_table(X)
             rows, width = X.shape

@@ -240,7 +240,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         return targets
 
     def _held_out_targets(self, y: Any) -> Array:
-        y = column_or_1d(plain_target(y))
+        y = column_or_1d(plain_target(y, "y_val"))
         refuse_missing(y, "y_val")
         found = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         unknown = self.classes_[found] != y

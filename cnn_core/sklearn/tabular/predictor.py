@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 import cnn_core.foundation.model_file as model_file
+import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_header import parse, refused_by_name
@@ -73,6 +74,7 @@ class TablePredictor:
             return columns_of_rows(table, names, kinds)
         if is_frame(table):
             return self._columns_of_frame(table)
+        validation.rows_at_once(table, "X")
         array = table if isinstance(table, np.ndarray) else array_of_rows(table)
         if array.ndim != 2 or array.shape[1] != len(names):
             raise ValueError(f"Rows must have {len(names)} columns, as in training. Received: shape={array.shape}")

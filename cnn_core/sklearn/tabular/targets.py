@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d
 
+import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.inputs import check_numbers
 from cnn_core.sklearn.tabular.columns import is_missing
 
 
-def plain_target(y: Any) -> Any:
+def plain_target(y: Any, name: str = "y") -> Any:
     """A series of pandas or polars, or an array of Arrow, as an array of NumPy."""
+    validation.rows_at_once(y, name)
     if hasattr(y, "to_pylist"):
         return y.to_numpy(zero_copy_only=False)
     return y.to_numpy() if hasattr(y, "to_numpy") else y
@@ -30,7 +32,7 @@ def refuse_missing(y: Array, name: str = "y") -> None:
 
 def numeric_targets(y: Any, name: str = "y") -> Array:
     """Targets as float64 of one or two dimensions; a single column as a vector, with scikit-learn's warning."""
-    plain = plain_target(y)
+    plain = plain_target(y, name)
     check_numbers(plain, name)
     y = check_array(plain, ensure_2d=False, dtype=np.float64, input_name=name)
     if y.ndim == 2 and y.shape[1] == 1:
