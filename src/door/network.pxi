@@ -346,7 +346,7 @@ cdef class Network:
         return total
 
     cdef Py_ssize_t most_work_per_sample(self):
-        """With what its numbers may take besides products, for whoever asks when to look for signals."""
+        """With what its numbers may take besides products, by which it is decided when to look for signals."""
         return self.work_per_sample() + WORK_PER_ELEMENT * self.elements_per_sample
 
     cdef Py_ssize_t sample_size(self, int buffer):

@@ -37,7 +37,7 @@ FLOORS = (
 NEEDS_MORE = ("sklearn", "commands", "__main__")  # than the dependencies of a plain installation
 RUN_TIME_DEPENDENCIES = {"numpy"}
 LONGEST = 600  # lines of a file
-MOST_ROOMS = 26  # in a drawing of the imports, the native core among them
+MOST_ROOMS = 25  # packages and modules of cnn_core, which stand on the native core
 # Scripts that record what other libraries compute, and whose length is that of what there is to record.
 LONG_ANYWAY = {"tests/agreement/golden/record_keras.py"}
 # What looks inside a model by its nature; everything else leaves alone the private names of other packages.
@@ -132,7 +132,7 @@ def place(module: str, line: int) -> str:
 def test_every_room_has_a_floor():
     listed = [name for rooms in FLOORS for name in rooms]
     assert sorted(listed) == sorted({room(module) for module in MODULES})
-    assert len(listed) + 1 <= MOST_ROOMS
+    assert len(listed) <= MOST_ROOMS
 
 
 @pytest.mark.parametrize("module", MODULES)
