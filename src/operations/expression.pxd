@@ -249,13 +249,15 @@ cdef inline void load_fixed(Evaluation *e, real **tensors) noexcept nogil:
     """Constants, and the parameters that are the same on all tiles."""
     cdef int i
     e.row = e.column = 0
-    e.n_rows, e.n_columns = e.tile_rows, min(e.piece, e.s.output.width)
+    e.n_rows = min(e.tile_rows, e.s.workspace.n * e.s.output.rows)
+    e.n_columns = min(e.piece, e.s.output.width)
     for i in range(<int> e.head.n_operands):
         if is_loaded_once(e, e.operands + i):
             load_operand(e, i, tensors)
     for i in range(<int> e.head.n_operands, e.n_given):
         e.values[i] = value_piece(e, i, tensors)
-        fill(value_piece(e, i, tensors), <real> e.s.operation.constants[i - e.head.n_operands], e.piece)
+        fill(value_piece(e, i, tensors), <real> e.s.operation.constants[i - e.head.n_operands],
+             e.n_rows * e.n_columns)
 
 
 cdef inline void load_operands(Evaluation *e, real **tensors) noexcept nogil:
