@@ -272,7 +272,7 @@ class TestPlotModel:
         pytest.importorskip("matplotlib")
         with pytest.raises(ValueError, match="a model without layers"):
             plot_model(Model([], []), None)
-        with pytest.raises(ValueError, match="`rankdir` must be 'TB' or 'LR'"):
+        with pytest.raises(ValueError, match="`rankdir` must be 'LR' or 'TB'"):
             plot_model(diamond(), None, rankdir="BT")
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
         with pytest.raises(ImportError, match=r"pip install 'cnn_core\[plot\]'"):

@@ -15,6 +15,10 @@ NOT_INLINE static vector NAMED(by_lane)(vector x, double (*f)(double)) {
     for (int i = 0; i < LANES; i++) x[i] = (REAL)f(x[i]);
     return x;
 }
+/* The same, kept out of the loops that seldom need it: what they hold in registers is put aside only then. */
+__attribute__((cold)) NOT_INLINE static vector NAMED(seldom_by_lane)(vector x, double (*f)(double)) {
+    return NAMED(by_lane)(x, f);
+}
 NOT_INLINE static vector NAMED(by_pair)(vector x, vector y, double (*f)(double, double)) {
     for (int i = 0; i < LANES; i++) x[i] = (REAL)f(x[i], y[i]);
     return x;
@@ -95,7 +99,7 @@ INLINE vector NAMED(sine_of_radians)(vector x, const int ahead) {
     const int sign = 8 * sizeof(REAL) - 2; /* from bit 1 to the sign's */
     const vector result = (vector)(((s & ~exchange) | (c & exchange)) ^ ((number & 2) << sign));
     const mask beyond = greater(NAMED(falsehood)(not_less(broadcast(NAMED(MOST_QUARTERS)), magnitude(q))), (vector){0});
-    return NAMED(any)(beyond) ? select(beyond, NAMED(by_lane)(x, ahead ? cos : sin), result) : result;
+    return NAMED(any)(beyond) ? select(beyond, NAMED(seldom_by_lane)(x, ahead ? cos : sin), result) : result;
 }
 
 FUNCTION(sin) { return NAMED(sine_of_radians)(a, 0); }
