@@ -97,11 +97,13 @@ def save_model(
     FileExistsError
         If the file exists and `overwrite` is False.
     ValueError
-        If the model has not been built yet, or `filepath` ends as files of another format do.
+        If the model has not been built yet, a layer stands in it and in a model inside it, or `filepath` ends as files
+        of another format do.
     TypeError
         If `metadata` holds anything but texts.
     """
     _require_built(model, "save")
+    _check_layers_stand_once(model)
     own = _checked_metadata(model.metadata) | _checked_metadata(metadata)
     _check_overwrite(filepath, overwrite)
     if _is_for_keras(filepath, foreign_files.KERAS_MODEL):
@@ -406,6 +408,21 @@ def read_json(json_string: str, custom_objects: CustomObjects | None) -> Any:
 def _require_built(model: Any, purpose: str) -> None:
     if not model.built:
         raise ValueError(f"`{purpose}` needs a model with weights: begin it with Input(shape), or call build or fit")
+
+
+def _check_layers_stand_once(model: Any) -> None:
+    """Refuse a layer that two models share, one inside the other: described in both, it would come back as two."""
+    models, owners = [model], dict[int, Any]()
+    for owner in models:
+        for layer in {id(each): each for each in owner.layers}.values():
+            if id(layer) in owners:
+                raise ValueError(
+                    f"layer {layer.name!r} must stand in one model, for each is described by itself; save_weights "
+                    f"takes what is shared. Received: it stands in {owners[id(layer)].name!r} and in {owner.name!r}"
+                )
+            owners[id(layer)] = owner
+            if layer.inner_graph is not None:
+                models.append(layer)
 
 
 def _check_overwrite(filepath: FileLike, overwrite: bool) -> None:

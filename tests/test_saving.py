@@ -471,3 +471,18 @@ def test_files_and_pickles_agree(tmp_path: Path) -> None:
     for each in (loaded, pickled):
         each.fit(X, Y, verbose=0, epochs=2)
     assert all(map(np.array_equal, loaded.get_weights(), pickled.get_weights()))
+
+
+def test_a_layer_that_two_models_share_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    shared = layers.Dense(3, name="shared")
+    inner = Sequential([cnn_core.Input((3,)), shared], name="inner")
+    x = cnn_core.Input((3,))
+    model = cnn_core.Model(x, inner(shared(x)), name="outer")
+    for name in ("m", "m.keras"):
+        with pytest.raises(ValueError, match=r"'shared' must stand in one model.* it stands in 'outer' and in 'inner'"):
+            model.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    model.save_weights(tmp_path / "w")
+    twice = Sequential([cnn_core.Input((3,)), shared, shared])
+    twice.save(tmp_path / "m")
+    assert len(cnn_core.load_model(tmp_path / "m").variables) == 2
