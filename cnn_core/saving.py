@@ -29,6 +29,7 @@ from cnn_core.foundation.serialization import (
 )
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
+from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import check_number_of_calls
 from cnn_core.network.variables import Variable
 from cnn_core.training.compile_arguments import (
@@ -203,7 +204,7 @@ def _written(config: Any, n_tensors: int | None = None) -> str:
     return text
 
 
-def _state_by_name(model: Any) -> dict[str, Array]:
+def _state_by_name(model: Trainer) -> dict[str, Array]:
     """Cut the optimizer's state up by variable, so that it does not depend on how parameters are laid out."""
     names = _names(model.trainable_variables)
     return {
@@ -279,7 +280,7 @@ def _read_training(text: str) -> dict[str, Any]:
     return training
 
 
-def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
+def _compile(model: Trainer, training: Mapping[str, Any], tensors: Mapping[str, Array]) -> None:
     arguments = {name: each_object(value, KINDS[name]) for name, value in training["compile"].items()}
     model.compile(known_optimizers.deserialize(training["optimizer"]), **arguments)
     if "state" in training:
@@ -288,7 +289,7 @@ def _compile(model: Any, training: Mapping[str, Any], tensors: Mapping[str, Arra
         model.restore_training_state(state)
 
 
-def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def _state_from_names(model: Trainer, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Undo `_state_by_name`. Every vector is in the file as a whole, so that they take no more memory than it has."""
     names = _names(model.trainable_variables)
     slots: dict[str, dict[str, Array]] = {}
@@ -316,7 +317,7 @@ def _state_from_names(model: Any, tensors: Mapping[str, Array]) -> dict[str, Arr
 
 
 @knows_its_arguments
-def save_weights(model: Any, filepath: FileLike, overwrite: bool = True) -> None:
+def save_weights(model: BuiltModel, filepath: FileLike, overwrite: bool = True) -> None:
     """Write the weights alone.
 
     Parameters
@@ -344,7 +345,7 @@ def save_weights(model: Any, filepath: FileLike, overwrite: bool = True) -> None
 
 
 @knows_its_arguments
-def load_weights(model: Any, filepath: FileLike, skip_mismatch: bool = False) -> None:
+def load_weights(model: BuiltModel, filepath: FileLike, skip_mismatch: bool = False) -> None:
     """Read weights that `save_weights` or `save` wrote, or Keras's methods of these names.
 
     They are taken in the order in which they were written, for names of layers differ between two models built alike
@@ -405,7 +406,7 @@ def read_json(json_string: str, custom_objects: CustomObjects | None) -> Any:
     return model
 
 
-def _require_built(model: Any, purpose: str) -> None:
+def _require_built(model: BuiltModel, purpose: str) -> None:
     if not model.built:
         raise ValueError(f"`{purpose}` needs a model with weights: begin it with Input(shape), or call build or fit")
 
@@ -445,12 +446,12 @@ def _names(variables: Sequence[Variable]) -> list[str]:
     return list(names)
 
 
-def _weights_by_name(model: Any) -> dict[str, Array]:
+def _weights_by_name(model: BuiltModel) -> dict[str, Array]:
     variables = model.variables
     return {name: variable.array for name, variable in zip(_names(variables), variables, strict=True)}
 
 
-def _assign(model: Any, weights: Mapping[str, Array], skip_mismatch: bool) -> None:
+def _assign(model: BuiltModel, weights: Mapping[str, Array], skip_mismatch: bool) -> None:
     """Set all weights from a file, or none."""
     named = list(zip(_weights_by_name(model), model.variables, strict=True))
     if skip_mismatch:

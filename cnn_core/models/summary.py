@@ -9,6 +9,7 @@ from typing import Any
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.serialization import class_name_of
 from cnn_core.layers.base import Layer
+from cnn_core.network.built_model import BuiltModel
 
 # Headings with Keras's shares of the line at which their columns end.
 _CHAIN = (88, (0.45, 0.80, 1.0))
@@ -16,7 +17,7 @@ _NETWORK = (108, (0.3, 0.56, 0.74, 1.0))
 
 
 def format_summary(
-    model: Any,
+    model: BuiltModel,
     line_length: int | None = None,
     positions: Sequence[float] | None = None,
     expand_nested: bool = False,
@@ -70,7 +71,7 @@ def format_summary(
     return "\n".join([*lines, _rule("└┴┘", "─", widths), *_counts(model)])
 
 
-def is_chain(model: Any) -> bool:
+def is_chain(model: BuiltModel) -> bool:
     """Tell whether every layer is called once, on what the one before it gave: then connections need not be shown."""
     if not model.built:
         return True
@@ -100,7 +101,7 @@ def column_widths(edges: Sequence[float], length: int) -> list[int]:
     return widths
 
 
-def _selected(model: Any, layer_range: Sequence[str] | None) -> list[Any]:
+def _selected(model: BuiltModel, layer_range: Sequence[str] | None) -> list[Any]:
     layers = list(model.layers if is_chain(model) else model.operations)
     if layer_range is None:
         return layers
@@ -117,7 +118,7 @@ def _waits_for_input(layer: Any) -> bool:
 
 
 def _rows(
-    model: Any, connected: bool, show_trainable: bool, nested: bool, layers: Sequence[Any], depth: int = 0
+    model: BuiltModel, connected: bool, show_trainable: bool, nested: bool, layers: Sequence[Any], depth: int = 0
 ) -> Iterator[list[str]]:
     shapes, sources = _calls(model)
     for layer in layers:
@@ -131,7 +132,7 @@ def _rows(
             yield from _rows(layer, connected, show_trainable, nested, layer.layers, depth + 1)
 
 
-def _calls(model: Any) -> tuple[dict[str, str], dict[str, list[str]]]:
+def _calls(model: BuiltModel) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return each layer's output shape, and what it reads: "name[call of that layer][output of that call]"."""
     shapes: dict[str, str] = {}
     sources: dict[str, list[str]] = {}
@@ -152,7 +153,7 @@ def _calls(model: Any) -> tuple[dict[str, str], dict[str, list[str]]]:
     return shapes, sources
 
 
-def _counts(model: Any) -> list[str]:
+def _counts(model: BuiltModel) -> list[str]:
     total = model.count_params()
     trained = sum(variable.size for variable in model.trainable_variables)
     size = model.compute_dtype.itemsize if model.built else 4

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.figures import axes_for, new_figure
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import Symbol, nodes_between
 
 __all__ = ["plot_model"]
@@ -35,7 +36,7 @@ class Box(NamedTuple):
 
 @knows_its_arguments
 def plot_model(
-    model: Any,
+    model: BuiltModel,
     to_file: str | os.PathLike[str] | None = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,
@@ -114,7 +115,7 @@ def plot_model(
     return figure
 
 
-def boxes_of(model: Any, shown: Iterable[str] = ()) -> list[Box]:
+def boxes_of(model: BuiltModel, shown: Iterable[str] = ()) -> list[Box]:
     """Return a box for each input and layer of a model, or of each layer in a row while the model is not built.
 
     A layer that is called several times has one box, fed by everything that it is called on.

@@ -67,6 +67,7 @@ TESTED_IN = {
     "cnn_core.interop.torch_reader": "interop/test_torch.py",
     "cnn_core.interop.torch_writer": "interop/test_torch.py",
     "cnn_core.network.block": "test_inspection.py",
+    "cnn_core.network.built_model": "models/test_summary.py",
     "cnn_core.network.custom": "whole/test_robustness.py",
     "cnn_core.network.interface": "models/test_models.py",
     "cnn_core.network.model_plot": "test_utils.py",
