@@ -16,6 +16,7 @@ from cnn_core.layers.base import Layer
 OPSET, IR_VERSION = 17, 8
 ML, ML_OPSET = "ai.onnx.ml", 2
 INT64 = 7
+TABLES = "cnn_core.tabular"  # in the metadata of an estimator for tables: what it has learnt, but for weights
 
 # A type of attributes by Python's: the field that holds one, its number, and the same for a list.
 _ATTRIBUTES: dict[type, tuple[str, int, str, int]] = {

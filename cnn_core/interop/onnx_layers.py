@@ -155,13 +155,21 @@ NAMED: dict[type[Activation], Callable[[Any], tuple[str, dict[str, Any]]]] = {
 }
 
 
-def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
+def write_activation(g: Nodes, x: str, activation: Activation) -> str | None:
+    """Add the nodes of an activation; return the name of its output, None if ONNX cannot express it."""
     if g.dtype == np.float32 and type(activation) in NAMED:
         operator, attributes = NAMED[type(activation)](activation)
         return g.add(operator, x, **attributes)
     if type(activation) not in ACTIVATIONS or activation.native is None:
-        raise not_carried(layer, "ONNX", f"the activation {activation.name or activation!r} has no counterpart there")
+        return None
     return ACTIVATIONS[type(activation)](g, x, activation)
+
+
+def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
+    made = write_activation(g, x, activation)
+    if made is None:
+        raise not_carried(layer, "ONNX", f"the activation {activation.name or activation!r} has no counterpart there")
+    return made
 
 
 # Layers: by the nodes, the layer, the names of its inputs, and their shapes.

@@ -17,6 +17,7 @@ from cnn_core.interop.calls import model_between
 from cnn_core.interop.onnx_arrays import ARRAYS, compute
 from cnn_core.interop.onnx_format import array_of, decode
 from cnn_core.interop.onnx_formulas import Formula, Samples
+from cnn_core.interop.onnx_graph import TABLES
 from cnn_core.interop.onnx_operators import DOMAINS, FAULTS, OPERATORS, TRANSPARENT, NotCarriedError, Reading
 from cnn_core.interop.onnx_opsets import OPSETS, modern
 from cnn_core.layers.input import Input
@@ -87,6 +88,10 @@ class _Reader:
         if self.graph["sparse_initializer"]:
             raise ValueError("its tensors must be dense. Received: sparse ones")
         self.metadata = {each.get("key", ""): each.get("value", "") for each in found["metadata_props"]}
+        if TABLES in self.metadata:
+            raise ValueError(
+                "it holds an estimator for tables: `cnn_core.load_predictor` and the estimators' `load` read it"
+            )
         self.values: dict[str, Any] = {"": None}  # arrays, symbols, formulas, or what went wrong
 
     def model(self) -> Any:

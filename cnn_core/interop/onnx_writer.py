@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+import cnn_core.foundation.model_file as model_file
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Calls, calls_of
@@ -57,14 +57,8 @@ def to_onnx(model: Any, path: Any = None) -> bytes:
     else:
         data = _model(model)
     if path is not None:
-        write_file(path, data)
+        model_file.write_bytes(path, data)
     return data
-
-
-def write_file(path: Any, data: bytes) -> None:
-    """Write a file."""
-    with open(os.fspath(path), "wb") as file:  # noqa: PTH123 - as the package's other files are written
-        file.write(data)
 
 
 def write_network(g: Nodes, found: Calls, sources: Sequence[str]) -> list[str]:

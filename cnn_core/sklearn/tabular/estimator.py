@@ -32,7 +32,8 @@ from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
 from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
 from cnn_core.sklearn.tabular.network import MAX_MEMBERS, TabularNetwork
-from cnn_core.sklearn.tabular.predictor import METADATA_KEY, TablePredictor, array_of_rows
+from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY
+from cnn_core.sklearn.tabular.predictor import TablePredictor, array_of_rows
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame, whole_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
@@ -371,6 +372,8 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
     def to_onnx(self, path: PathLike | None = None) -> bytes:
         """Return the fitted estimator, its preprocessing included, as an ONNX file, and write it if a path is given.
 
+        `load` and `cnn_core.load_predictor` read the file back: weights and preprocessing are the same to the last bit.
+
         Every column is an input of its own name and of shape (n, 1): numbers, dates (in seconds since 1970, UTC) and
         booleans (1 and 0) as float64 with NaN for missing ones; categories as float64 if they were numbers in training,
         else as texts, dates as 2026-01-31, of which unknown ones count as missing. Columns that held nothing in
@@ -401,7 +404,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         from cnn_core.sklearn.tabular.onnx_file import to_onnx
 
         check_is_fitted(self)
-        return to_onnx(self.predictor_, path)
+        return to_onnx(self.predictor_, path, self._state())
 
     # Files
 

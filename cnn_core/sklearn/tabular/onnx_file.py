@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import cnn_core.foundation.model_file as model_file
 from cnn_core.foundation.arrays import Array
-from cnn_core.interop.calls import calls_of
 from cnn_core.interop.onnx_format import TEXT
 from cnn_core.interop.onnx_graph import ML, Nodes, file_of, type_number, value_info
-from cnn_core.interop.onnx_writer import write_answers, write_file, write_network
+from cnn_core.interop.onnx_writer import write_answers
 from cnn_core.interop.sklearn_perceptrons import CLASSES
 from cnn_core.sklearn.tabular.encoders import (
     FAR,
@@ -26,14 +25,15 @@ from cnn_core.sklearn.tabular.encoders import (
     NumberEncoder,
     TablePreprocessor,
 )
-from cnn_core.sklearn.tabular.model import model_of
 from cnn_core.sklearn.tabular.number_texts import number_of
-from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor, TargetScale, trained_levels
+from cnn_core.sklearn.tabular.onnx_network import DOUBLE, write_members
+from cnn_core.sklearn.tabular.onnx_state import GRAPH_KEY, METADATA_KEY, digest
+from cnn_core.sklearn.tabular.predictor import PREDICTORS, ClassPredictor, NumberPredictor, trained_levels
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import PathLike
 
-DOUBLE, FLOAT = type_number(np.float64), type_number(np.float32)
+FLOAT = type_number(np.float32)
 _READ_AS = {
     "number": "a number, NaN if missing",
     "date": "seconds since 1970-01-01 in UTC, NaN if missing",
@@ -43,13 +43,17 @@ _READ_AS = {
 }
 
 
-def to_onnx(predictor: ClassPredictor | NumberPredictor, path: PathLike | None = None) -> bytes:
+def to_onnx(
+    predictor: ClassPredictor | NumberPredictor, path: PathLike | None = None, state: Mapping[str, Any] | None = None
+) -> bytes:
     """Return what a tabular estimator has learnt as an ONNX file, and write it if a path is given.
 
     Parameters
     ----------
     predictor : ClassPredictor or NumberPredictor
     path : str or path-like, default None
+    state : mapping, default None
+        What the file says, beside the graph, of what was learnt, as plain data. None: what the predictor knows.
 
     Returns
     -------
@@ -62,9 +66,10 @@ def to_onnx(predictor: ClassPredictor | NumberPredictor, path: PathLike | None =
     ValueError
         If a column, or the network, cannot be expressed, by its name.
     """
-    data = _Writer(predictor).file()
+    task = next(name for name, kind in PREDICTORS.items() if isinstance(predictor, kind))
+    data = _Writer(predictor).file({"task": task, **predictor.state()} if state is None else state)
     if path is not None:
-        write_file(path, data)
+        model_file.write_bytes(path, data)
     return data
 
 
@@ -82,31 +87,35 @@ class _Writer:
         self.outputs = own
         self.g = Nodes("float64", [*self.columns.inputs, *own.values()])
 
-    def file(self) -> bytes:
-        g = self.g
-        if isinstance(self.predictor, ClassPredictor):
+    def file(self, state: Mapping[str, Any]) -> bytes:
+        g, predictor, metadata = self.g, self.predictor, {METADATA_KEY: json.dumps(state)}
+        inputs = self.columns.infos()
+        if isinstance(predictor, ClassPredictor):
             with g.counting_in("float32"):
                 names = (self.outputs["label"], self.outputs["probabilities"])
-                outputs = write_answers(g, self._probabilities(self.predictor), self.predictor.classes, names)
-            metadata = {CLASSES: json.dumps(self.predictor.classes.tolist(), default=str)}
-            return file_of("classifier", g, self.columns.infos(), outputs, metadata)
-        return file_of("regressor", g, self.columns.infos(), self._numbers(self.predictor), {})
+                outputs = write_answers(g, self._probabilities(predictor), predictor.classes, names)
+            metadata[CLASSES] = json.dumps(predictor.classes.tolist(), default=str)
+        else:
+            outputs = self._numbers(predictor)
+        graph = {"node": g.nodes, "initializer": list(g.constants.values()), "input": inputs, "output": outputs}
+        name = "classifier" if isinstance(predictor, ClassPredictor) else "regressor"
+        return file_of(name, g, inputs, outputs, {**metadata, GRAPH_KEY: digest(graph)})
 
     # Outputs
 
     def _probabilities(self, predictor: ClassPredictor) -> str:
-        g = self.g
-        if predictor.network is None:
+        g, network = self.g, predictor.network
+        if network is None:
             return g.add("ConstantOfShape", self._shape_of_rows(), value=np.ones(1, np.float32))
-        mean = self._network(predictor)
-        return g.add("Div", mean, g.add("ReduceSum", mean, g.sizes(1), keepdims=1))
+        mean = write_members(g, network, self._features(list(network.input_widths())))
+        return g.cast(g.add("Div", mean, g.add("ReduceSum", mean, g.sizes(1), keepdims=1)), FLOAT)
 
     def _numbers(self, predictor: NumberPredictor) -> list[dict[str, Any]]:
         """Outputs stay standardised in float32, so that large targets lose nothing."""
-        g, scale = self.g, predictor.scale
-        unscaled = copy.copy(predictor)
-        unscaled.scale = TargetScale(np.zeros_like(scale.mean), np.ones_like(scale.spread), scale.lowest, scale.highest)
-        made = g.cast(self._network(unscaled), DOUBLE)
+        g, scale, network = self.g, predictor.scale, predictor.network
+        bounds = (scale.lowest, scale.highest) if network.recipe.clamps else None
+        with g.counting_in("float32"):
+            made = write_members(g, network, self._features(list(network.input_widths())), bounds)
         made = g.add("Mul", made, g.numbers(scale.spread, "spread"))
         made = g.add("Add", made, g.numbers(scale.mean, "mean"))
         infos = [value_info(self.outputs["variable"], DOUBLE, (None, len(scale.mean)))]
@@ -120,19 +129,14 @@ class _Writer:
         g.add("Identity", made, output=self.outputs["variable"])
         return infos
 
-    def _network(self, predictor: ClassPredictor | NumberPredictor) -> str:
-        """Write features and network; return the name of the mean over the members."""
-        assert predictor.network is not None
-        with self.g.counting_in("float64"):
-            sources = self._features(list(predictor.network.input_widths()))
-        with self.g.counting_in("float32"):
-            (result,) = write_network(self.g, calls_of(model_of(predictor)), sources)
-        return result
-
     # Features
 
-    def _features(self, names: Sequence[str]) -> list[str]:
-        """Write what the network's inputs of these names are made of."""
+    def _features(self, names: Sequence[str]) -> dict[str, str]:
+        """Write, in float64, what the network's inputs of these names are made of."""
+        with self.g.counting_in("float64"):
+            return self._made(names)
+
+    def _made(self, names: Sequence[str]) -> dict[str, str]:
         g, numbers, others = self.g, _Block(), _Block()
         codes: list[str] = []
         first = 0  # row of the table of embeddings
@@ -154,7 +158,7 @@ class _Writer:
             others = numbers.before(others)
         made = {"numbers": lambda: self._scaled(numbers), "others": lambda: self._scaled(others)}
         made["codes"] = lambda: g.cast(self._joined(codes), FLOAT)
-        return [made[name]() for name in names]
+        return {name: made[name]() for name in names}
 
     def _scaled(self, block: _Block) -> str:
         """What `TablePreprocessor` makes of encoded columns, as float32."""

@@ -6,6 +6,7 @@ Neither scikit-learn nor pandas is imported here.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+import cnn_core.foundation.foreign_files as foreign_files
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
@@ -21,13 +23,12 @@ from cnn_core.foundation.model_header import parse, refused_by_name
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY, contents_of
 from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, few_numbers, is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
-
-METADATA_KEY = "cnn_core.tabular"
 
 
 class TablePredictor:
@@ -352,6 +353,15 @@ def predictor_of(task: str, state: Mapping[str, Any], weights: Mapping[str, Arra
     return predictor
 
 
+def _onnx_data(path: FileLike) -> bytes | None:
+    """The bytes of an ONNX file; None for any other."""
+    if not isinstance(path, (str, os.PathLike)) or not Path(path).is_file():
+        return None
+    with Path(path).open("rb") as file:
+        head = file.read(16)
+        return head + file.read() if foreign_files.is_of_onnx(head) else None
+
+
 def read_state(path: FileLike) -> tuple[dict[str, Any], Mapping[str, Array]]:
     """Return what a file of a tabular estimator holds: its state and its weights.
 
@@ -360,8 +370,11 @@ def read_state(path: FileLike) -> tuple[dict[str, Any], Mapping[str, Array]]:
     ValueError
         If the file holds something else, or is damaged.
     """
-    tensors, metadata = model_file.read(path)
+    data = _onnx_data(path)
+    tensors, metadata = model_file.read(path) if data is None else ({}, {})
     with refused_by_name(model_file.name_of(path)):
+        if data is not None:
+            tensors, metadata = contents_of(data)
         if METADATA_KEY not in metadata:
             raise ValueError("it holds no tabular estimator; cnn_core.load_model reads models")
         return parse(metadata[METADATA_KEY]), tensors
@@ -376,7 +389,7 @@ def load_predictor(path: FileLike) -> ClassPredictor | NumberPredictor:
     Parameters
     ----------
     path : str, path-like or binary file
-        Written by `save` of `TabularClassifier` and `TabularRegressor`, or by ``cnn-core fit``.
+        Written by `save` or `to_onnx` of `TabularClassifier` and `TabularRegressor`, or by ``cnn-core fit``.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnn_core import interop
-from cnn_core.interop.onnx_format import decode
+from cnn_core import Input, Sequential, interop, layers, load_predictor
+from cnn_core.interop.onnx_format import decode, encode
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from random_tables import onnx_rows, random_columns, random_table
 
@@ -78,7 +79,8 @@ def test_arrays_without_names_and_types_of_classes(classes: list[Any]):
     check_classes(estimator, x)
     found = decode(memoryview(interop.to_onnx(estimator)))
     assert [each["name"] for each in found["graph"]["input"]] == ["X"]
-    assert json.loads(found["metadata_props"][0]["value"]) == sorted(classes)
+    metadata = {each["key"]: each["value"] for each in found["metadata_props"]}
+    assert json.loads(metadata["classes"]) == sorted(classes)
 
 
 @pytest.mark.doors
@@ -130,6 +132,61 @@ def test_a_file_says_what_its_columns_are(tmp_path: Any):
         {"domain": "", "version": 17},
         {"domain": "ai.onnx.ml", "version": 2},
     ]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("task", ["classes", "numbers", "quantiles"])
+def test_files_come_back_to_the_last_bit(preset: str, task: str, tmp_path: Any):
+    table, path = random_table(1), tmp_path / "table.onnx"
+    y = ["a", "b", "a"] * 30 if task == "classes" else np.arange(90.0)
+    extra = {"quantiles": (0.1, 0.9)} if task == "quantiles" else {}
+    kind = TabularClassifier if task == "classes" else TabularRegressor
+    estimator = kind(preset=preset, n_members=2, **SMALL, **extra).fit(table, y)
+    estimator.to_onnx(path)
+    other = random_table(2)
+    again = kind.load(path)
+    assert again.get_params() == {**estimator.get_params()}
+    for reader in (again, load_predictor(path)):
+        assert np.array_equal(reader.predict(other), estimator.predict(other))
+        if task == "quantiles":
+            assert np.array_equal(reader.predict_quantiles(other), estimator.predict_quantiles(other))
+
+
+def test_files_of_others_and_changed_ones_are_refused(tmp_path: Any):
+    path = tmp_path / "table.onnx"
+    estimator = TabularClassifier(**SMALL).fit([[1.0], [2.0]] * 30, ["a", "b"] * 30)
+    found = decode(memoryview(estimator.to_onnx()))
+    found["graph"]["node"][-1]["op_type"] = "Neg"
+    path.write_bytes(encode(found))
+    with pytest.raises(ValueError, match=r"table\.onnx.* its graph was changed after it had been written"):
+        TabularClassifier.load(path)
+    found = decode(memoryview(estimator.to_onnx()))
+    weight = next(each for each in found["graph"]["initializer"] if each["name"].endswith("dense_0/kernel"))
+    weight["name"] = "member_0/dense_9/kernel"
+    path.write_bytes(encode(found))
+    with pytest.raises(ValueError, match=r"table\.onnx.* 'member_0/dense_0/kernel' is missing"):
+        load_predictor(path)
+    with pytest.raises(ValueError, match=r"it holds an estimator for tables: `cnn_core\.load_predictor`"):
+        interop.from_onnx(path)
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    interop.to_onnx(model, path)
+    with pytest.raises(ValueError, match=r"table\.onnx.* it holds no tabular estimator"):
+        load_predictor(path)
+
+
+def test_cut_and_flipped_files_are_refused_cleanly(tmp_path: Any):
+    path, draw = tmp_path / "table.onnx", np.random.default_rng(0)
+    data = TabularClassifier(**SMALL).fit([[1.0, "x"], [2.0, "y"]] * 30, ["a", "b"] * 30).to_onnx()
+    for end in range(64, len(data), 64):
+        path.write_bytes(data[:end])
+        with pytest.raises(ValueError, match=r"table\.onnx"):
+            load_predictor(path)
+    for _ in range(100):
+        flipped = bytearray(data)
+        flipped[draw.integers(3, len(data))] ^= 1 << int(draw.integers(8))
+        path.write_bytes(bytes(flipped))
+        with contextlib.suppress(ValueError):
+            load_predictor(path)
 
 
 def test_what_cannot_go_out_is_named():
