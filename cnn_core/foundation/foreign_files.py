@@ -6,7 +6,7 @@ import os
 
 # First bytes, what has them, and the remedy.
 _OF_KERAS = "load_model and load_weights read it"
-_OF_TORCH = "Load it with PyTorch and hand the weights over by set_weights, kernels transposed"
+_OF_TORCH = "Load it with PyTorch: interop.from_torch takes a module, interop.load_torch_state_dict weights"
 _OF_PICKLE = "Loading one could run code, which cnn_core never does: load it with what wrote it"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -15,7 +15,7 @@ _BEGINNINGS = (
     (b"\x93NUMPY", "a NumPy array (.npy)", "Load it with numpy.load and hand the weights over by set_weights"),
     (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", "a file of PyTorch", _OF_TORCH),
     *((bytes([0x80, protocol]), "a pickle", _OF_PICKLE) for protocol in range(2, 6)),
-    (b"GGUF", "a GGUF file", "cnn_core reads its own model files only"),
+    (b"GGUF", "a GGUF file", "Nothing here reads it: hand its tensors over by set_weights"),
     (b"PAR1", "a Parquet table", "It holds data, not a model"),
     (b"\x1f\x8b", "compressed by gzip", "Uncompress it first"),
     (b"BZh", "compressed by bzip2", "Uncompress it first"),

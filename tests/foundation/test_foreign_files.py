@@ -41,7 +41,7 @@ def saved(save: Any, *arguments: Any) -> bytes:
 # An ONNX model's head: the format's version, then the producer's name.
 ONNX = b"\x08\x08\x12\x07pytorch\x1a\x052.5.1:" + bytes(100)
 FILES = {
-    "PyTorch": (zipped("archive/data.pkl", "archive/version"), "file of PyTorch", "kernels transposed"),
+    "PyTorch": (zipped("archive/data.pkl", "archive/version"), "file of PyTorch", "load_torch_state_dict"),
     "old PyTorch": (
         pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + bytes(100),
         "a file of PyTorch",
