@@ -30,7 +30,7 @@ from cnn_core.regularizers import Regularizer
 from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection, interop, saving, utils
+    from cnn_core import datasets, inspection, interop, random, saving, utils
     from cnn_core.models import clone_model, load_model, model_from_json
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
@@ -66,6 +66,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "random",
     "regularizers",
     "saving",
     "set_num_threads",
@@ -81,7 +82,7 @@ def version() -> str:
 
 
 # Where what many programs never need is found: it would double the time of an import.
-_LATE_MODULES = ("datasets", "inspection", "interop", "saving", "utils")
+_LATE_MODULES = ("datasets", "inspection", "interop", "random", "saving", "utils")
 _HOMES = {
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",

@@ -32,7 +32,7 @@ ROWS = (
     ),
     Row(
         "keras",
-        "Function KerasTensor InputSpec Operation StatelessScope SymbolicScope name_scope backend device random tree",
+        "Function KerasTensor InputSpec Operation StatelessScope SymbolicScope name_scope backend device tree",
         "there is no backend; what `Input` returns is a `Symbol`",
     ),
     Row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
 import cnn_core.config as config
@@ -19,6 +20,7 @@ class OwnModel(Nested):
 
     honours_call: ClassVar[bool] = True
     _graph: CallGraph | None
+    _has_run_build = False  # a user's own, which may make variables
     _use: Callable[[CallGraph], None]
 
     def build_own(self, input_shape: Any) -> None:
@@ -31,15 +33,17 @@ class OwnModel(Nested):
         if self._graph is None:
             self._trace_for(_map_data(lambda part: _symbol((None, *feature_shape(part)), _kind(part)), x))
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "build" in vars(cls) and not cls.__module__.startswith("cnn_core."):
+            setattr(cls, "build", _and_trace(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
+
     def _trace_for(self, structure: Any) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))
-        if not own.__module__.startswith("cnn_core."):
-            shapes = map_structure(lambda symbol: symbol.shape, structure)
-            self.build(shapes)
-            if self._graph is not None:
-                return
-        self._take(structure, self.graph_of_call(structure))
-        self.built = True
+        if not own.__module__.startswith("cnn_core.") and not self._has_run_build:
+            self.build(map_structure(lambda symbol: symbol.shape, structure))
+        if self._graph is None:
+            self._take(structure, self.graph_of_call(structure))
 
     def _take(self, structure: Any, graph: CallGraph) -> None:
         following = iter(graph.inputs)
@@ -59,6 +63,18 @@ class OwnModel(Nested):
     def build_described(self, description: Any) -> None:
         """Build the model for inputs that `input_description` has described."""
         self._trace_for(_map_described(description))
+
+
+def _and_trace(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Let the `build` of a user's model end with a model that is built, whether it calls that of the base or not."""
+
+    @wraps(build)
+    def build_and_trace(self: Any, input_shape: Any = None) -> None:
+        self._has_run_build = True
+        build(self, input_shape)
+        self.build_own(input_shape)
+
+    return build_and_trace
 
 
 def _symbol(shape: Any, dtype: str, name: str | None = None) -> Symbol:

@@ -28,7 +28,12 @@ class _Matmul(Function):
         first, second = map(shape_of, operands)
         matrices = len(first) > 1 and len(second) > 1 and first[-1] == second[-2] and first[-1] is not None
         across = (is_batched(second) and len(second) < 3) or (is_batched(first) and len(first) < 3 <= len(second))
-        if not matrices or across:
+        if across:
+            raise TypeError(
+                f"`matmul` of shapes {first} and {second} would multiply samples with each other, and every sample is "
+                "computed by itself. A scalar product of rows is ops.sum(a * b, axis=-1)"
+            )
+        if not matrices:
             raise ValueError(
                 "`matmul` multiplies the last axis of the first operand with the last but one of the second, sample "
                 f"by sample. Received: shapes {first} and {second}"

@@ -3,6 +3,7 @@
     python run.py autoencoder keras       # trains from weights of its own and prints the results
     python run.py autoencoder cnn_core    # the same text with only the import changed
     python run.py record                  # all of them under Keras, into recorded.npz
+    python run.py record ../own_scripts   # those with layers and models of one's own, into its recorded.npz
 
 A script has `build_model()` and `train(model)`, which returns named numbers. Recorded are the initial weights, the
 names of the model's layers, and these numbers from a run in float32 and one in float64.
@@ -22,19 +23,33 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent
-RECORD = FOLDER / "recorded.npz"
+OWN_FOLDER = FOLDER.parent / "own_scripts"
+RECORD = "recorded.npz"
 DTYPES = ("float32", "float64")
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("run", "digits"))
+
+
+def scripts_in(folder: Path) -> list[str]:
+    """Return the names of a folder's scripts."""
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data"))
+
+
+SCRIPTS, OWN_SCRIPTS = scripts_in(FOLDER), scripts_in(OWN_FOLDER)
+
+
+def home_of(name: str) -> Path:
+    """Return the folder of a script."""
+    return FOLDER if name in SCRIPTS else OWN_FOLDER
 
 
 def load_script(name: str, package: str) -> tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]:
     """Execute a script with `package` in the place of keras; return its build_model and train."""
-    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    folder = home_of(name)
+    text = (folder / f"{name}.py").read_text(encoding="utf-8")
     if package != "keras":
         text = re.sub(r"^import keras$", f"import {package} as keras", text, flags=re.MULTILINE)
         text = re.sub(r"^from keras\b", f"from {package}", text, flags=re.MULTILINE)
-    if str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     space: dict[str, Any] = {"__name__": name}
     exec(compile(text, f"{name}.py", "exec"), space)
     return space["build_model"], space["train"]
@@ -60,19 +75,19 @@ def run(
 
 def recorded(name: str) -> tuple[list[np.ndarray], list[str], dict[str, dict[str, float]]]:
     """Return a script's initial weights, the names of its layers, and Keras's results by dtype."""
-    with np.load(RECORD) as archive:
+    with np.load(home_of(name) / RECORD) as archive:
         manifest = json.loads(str(archive["manifest"]))["scripts"][name]
         weights = [archive[f"{name}/{i}"] for i in range(manifest["weights"])]
     return weights, manifest["layers"], manifest["results"]
 
 
-def record() -> None:
+def record(folder: Path) -> None:
     """Run all scripts under Keras from weights that float16 can hold, which halves the file; store the outcome."""
     import keras
 
     arrays: dict[str, np.ndarray] = {}
     scripts: dict[str, dict[str, Any]] = {}
-    for name in SCRIPTS:
+    for name in scripts_in(folder):
         keras.utils.clear_session()
         keras.utils.set_random_seed(1)
         initial = [w.astype(np.float16) for w in load_script(name, "keras")[0]().get_weights()]
@@ -85,12 +100,12 @@ def record() -> None:
         print(name, results)
     source = {"package": "keras", "version": keras.__version__, "backend": keras.config.backend()}
     manifest = json.dumps({"source": source, "scripts": scripts})
-    np.savez_compressed(RECORD, manifest=np.array(manifest), **arrays)
+    np.savez_compressed(folder / RECORD, manifest=np.array(manifest), **arrays)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    if sys.argv[1:] == ["record"]:
-        record()
+    if sys.argv[1:2] == ["record"]:
+        record(FOLDER / (sys.argv[2] if len(sys.argv) > 2 else "."))
     else:
         print(run(*sys.argv[1:3])[1])
