@@ -11,7 +11,7 @@ from reductions cimport AGGREGATE_COUNT, aggregate_name
 from run cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from simd cimport (ACTIVATION_COUNT, FUNCTION_COUNT, RULE_COUNT, activation_is_elementwise, activation_name,
                    function_arity, function_name, rule_name)
-from sources cimport DISTRIBUTION_COUNT, distribution_name
+from sources cimport DISTRIBUTION_COUNT, name_distributions
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
 # What an expression is made of, activations and the functions behind them: numbers of instructions, and of operands.
@@ -20,7 +20,9 @@ INSTRUCTIONS = {name: kind for name, kind in ACTIVATIONS.items() if activation_i
 ELEMENTWISE = {name: function_arity(kind - ACTIVATION_COUNT) if kind >= ACTIVATION_COUNT else 1
                for name, kind in INSTRUCTIONS.items()}
 AGGREGATES = {aggregate_name(aggregate).decode(): aggregate for aggregate in range(AGGREGATE_COUNT)}
-DISTRIBUTIONS = {distribution_name(kind).decode(): kind for kind in range(DISTRIBUTION_COUNT)}
+cdef const char *distribution_names[DISTRIBUTION_COUNT]
+name_distributions(distribution_names)
+DISTRIBUTIONS = {distribution_names[kind].decode(): kind for kind in range(DISTRIBUTION_COUNT)}
 cdef OperationTraits operation_rows[MOST_OPERATIONS]
 OPERATIONS = {operation_rows[row].name.decode(): row for row in range(list_operations(operation_rows))}
 cdef LossTraits loss_rows[MOST_KINDS]

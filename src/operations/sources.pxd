@@ -29,22 +29,33 @@ cdef enum:
     DISTRIBUTION = 2
 
 cdef enum:
-    NORMAL            # reals: mean, standard deviation
-    TRUNCATED_NORMAL  # the same, of numbers within two standard deviations
-    UNIFORM           # lowest, highest, which is not drawn
-    BERNOULLI         # probability of 1
-    WHOLE             # lowest, and highest, which is not drawn
+    NORMAL
+    TRUNCATED_NORMAL  # numbers within two standard deviations of the mean
+    UNIFORM           # the highest is not drawn
+    BERNOULLI         # 1 with some probability, else 0
+    WHOLE             # the highest is not drawn
     DISTRIBUTION_COUNT
 
 
-cdef inline const char *distribution_name(int distribution) noexcept nogil:
-    if distribution == NORMAL:
-        return "normal"
-    if distribution == TRUNCATED_NORMAL:
-        return "truncated_normal"
-    if distribution == UNIFORM:
-        return "uniform"
-    return "bernoulli" if distribution == BERNOULLI else "integers"
+# What the reals are, by the distribution.
+cdef enum:
+    MEAN = 0
+    DEVIATION = 1
+
+cdef enum:
+    LOWEST = 0
+    HIGHEST = 1
+
+cdef enum:
+    PROBABILITY = 0
+
+
+cdef inline void name_distributions(const char **names) noexcept nogil:
+    names[NORMAL] = "normal"
+    names[TRUNCATED_NORMAL] = "truncated_normal"
+    names[UNIFORM] = "uniform"
+    names[BERNOULLI] = "bernoulli"
+    names[WHOLE] = "integers"
 
 
 cdef inline bint random_fits(const Sizes *s) noexcept nogil:
@@ -61,13 +72,13 @@ cdef inline void shape_numbers(real *numbers, Py_ssize_t n, int distribution, co
     cdef Py_ssize_t i
     for i in range(n):
         if distribution == BERNOULLI:
-            numbers[i] = numbers[i] < <real> reals[0]
+            numbers[i] = numbers[i] < <real> reals[PROBABILITY]
         elif distribution == NORMAL or distribution == TRUNCATED_NORMAL:
-            numbers[i] = <real> (reals[0] + reals[1] * numbers[i])
+            numbers[i] = <real> (reals[MEAN] + reals[DEVIATION] * numbers[i])
         else:
-            numbers[i] = <real> (reals[0] + (reals[1] - reals[0]) * numbers[i])
+            numbers[i] = <real> (reals[LOWEST] + (reals[HIGHEST] - reals[LOWEST]) * numbers[i])
             if distribution == WHOLE:
-                numbers[i] = <real> min(floor(numbers[i]), reals[1] - 1)
+                numbers[i] = <real> min(floor(numbers[i]), reals[HIGHEST] - 1)
 
 
 cdef inline void random_forward(const Step *s, real **tensors) noexcept nogil:
