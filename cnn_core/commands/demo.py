@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import cnn_core
 from cnn_core import datasets, layers
+from cnn_core.commands.destinations import check_destination
 from cnn_core.foundation.display import show
 from cnn_core.foundation.figures import new_figure, whole_ticks
 
@@ -68,6 +69,9 @@ def run(
     >>> accuracy = demo.run(epochs=2)  # doctest: +SKIP
     """
     draw = _can_draw(required=plot_path is not None)
+    check_destination("--save", save_path, is_model=True)
+    if plot_path is not None:
+        check_destination("--plot", plot_path)
     if threads is not None:
         cnn_core.set_num_threads(threads)
     cnn_core.utils.set_random_seed(seed)

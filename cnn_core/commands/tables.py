@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ import numpy as np
 
 import cnn_core.commands.table_targets as table_targets
 import cnn_core.foundation.model_file as model_file
-from cnn_core.commands.table_files import TableFile, is_same_file
+from cnn_core.commands.destinations import check_destination
+from cnn_core.commands.table_files import TableFile
 from cnn_core.commands.table_notation import Notation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
@@ -56,8 +56,8 @@ def fit(
     estimators, path = _estimators(), file.path
     file.check()
     file.notation = _notation(Notation(), notation, file)
-    model = model or str(Path(path).with_suffix(".safetensors"))
-    _check_destination("model", model, path)
+    model = str(Path(path).with_suffix(".safetensors")) if model is None else model
+    check_destination("--model", model, path, is_model=True)
     if target in drop:
         raise ValueError(f"{target!r} is the target and cannot be dropped")
     if target in categorical:
@@ -112,14 +112,6 @@ def _notation(usual: Notation, changes: Mapping[str, Any] | None, file: TableFil
     if changes and file.is_parquet:
         raise ValueError(f"{', '.join(f'`--{name}`' for name in changes)}: for CSV files only. Received: {file.path}")
     return replace(usual, **(changes or {}))
-
-
-def _check_destination(option: str, path: str, *read: str) -> None:
-    """Refuse, before hours of training, a file that cannot be written or that would take the place of what is read."""
-    if not Path(path).parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "No such directory", str(Path(path).parent))
-    if any(is_same_file(path, each) for each in read):
-        raise ValueError(f"`--{option}` must be another file than those that are read. Received: {path}")
 
 
 def _split(y: Array, task: str, seed: int) -> tuple[Array, Array]:
@@ -182,7 +174,7 @@ def predict(
 
     predictor = load_predictor(model)
     if output is not None:
-        _check_destination("output", output, model, file.path)
+        check_destination("--output", output, model, file.path)
     file.notation = _notation(Notation.from_json(model_file.read(model)[1].get(_NOTATION)), notation, file)
     names = predictor.preprocessor.names
     kinds = dict(zip(names, predictor.preprocessor.kinds, strict=True))

@@ -8,7 +8,6 @@ Layout: u64 little-endian size of the header; the header, JSON, padded by spaces
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import io
 import itertools
@@ -16,22 +15,21 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
 import cnn_core.foundation.foreign_files as foreign_files
+from cnn_core.foundation.replacement import PathLike, replacing
 from cnn_core.foundation.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 __all__ = ["FORMAT", "name_of", "read", "read_metadata", "write"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-PathLike: TypeAlias = str | os.PathLike[str]
 FileLike: TypeAlias = PathLike | IO[bytes]  # a name, or a binary file that is open
 
 # Version of what the arrays and the texts mean, which the file carries. A reader refuses a later one.
@@ -105,7 +103,7 @@ def write(path: FileLike, tensors: Mapping[str, Array], metadata: Mapping[str, s
     header, arrays = _plan(tensors, metadata or {})
     parts = itertools.chain([memoryview(header)], map(_bytes_of, arrays))
     if isinstance(path, (str, os.PathLike)):
-        with _replacing(path) as descriptor:
+        with replacing(path) as descriptor:
             for part in parts:
                 _write_all(functools.partial(os.write, descriptor), part)
     else:
@@ -115,7 +113,7 @@ def write(path: FileLike, tensors: Mapping[str, Array], metadata: Mapping[str, s
 
 def write_bytes(path: PathLike, data: bytes) -> None:
     """Write a file of any format as `write` does: the old file or the new one, never half."""
-    with _replacing(path) as descriptor:
+    with replacing(path) as descriptor:
         _write_all(functools.partial(os.write, descriptor), memoryview(data))
 
 
@@ -186,67 +184,6 @@ def _write_all(write_some: Callable[[memoryview], int | None], part: memoryview)
     while part:
         written = write_some(part[:_CHUNK])
         part = part[min(_CHUNK, len(part)) if written is None else written :]
-
-
-@contextlib.contextmanager
-def _replacing(path: PathLike) -> Iterator[int]:
-    """Open a temporary file that takes the place of `path` when the block ends well and vanishes when it does not."""
-    from pathlib import Path  # here and not above: importing the package should not wait for it
-
-    try:
-        # The rename would put the new file in place of a symbolic link; what people mean is the file it points to.
-        target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".cnn_core-{os.getpid()}-{os.urandom(6).hex()}.tmp")
-        mode = _mode_of(target)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            try:
-                if mode is not None and hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, mode)
-                yield descriptor
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_directory(target.parent)
-    except OSError as error:
-        # Name what the caller asked for, not the temporary file.
-        error.filename = os.fspath(path)
-        del error.filename2
-        raise
-
-
-def _mode_of(target: Path) -> int | None:
-    """Return the permissions of the file to be replaced, None if there is none; refuse what must not be replaced."""
-    try:
-        mode = target.stat().st_mode
-    except FileNotFoundError:
-        return None
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "Not a regular file")
-    if not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return stat.S_IMODE(mode)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last: it is in the directory, which has buffers of its own."""
-    if os.name == "nt":  # Windows gives no descriptor of a directory
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync directories say so thus
-            raise
-    finally:
-        os.close(descriptor)
 
 
 # Reading

@@ -24,7 +24,7 @@ from cnn_core.interop.calls import calls_of
 from cnn_core.interop.sklearn_perceptrons import from_sklearn
 
 if TYPE_CHECKING:
-    from cnn_core.foundation.model_file import PathLike
+    from cnn_core.foundation.replacement import PathLike
 
 WEIGHTS = ("const", "extern", "float16")
 

@@ -31,7 +31,7 @@ from cnn_core.sklearn.tabular.onnx_state import GRAPH_KEY, METADATA_KEY, digest
 from cnn_core.sklearn.tabular.predictor import PREDICTORS, ClassPredictor, NumberPredictor, trained_levels
 
 if TYPE_CHECKING:
-    from cnn_core.foundation.model_file import PathLike
+    from cnn_core.foundation.replacement import PathLike
 
 FLOAT = type_number(np.float32)
 _READ_AS = {
