@@ -47,7 +47,7 @@ class _Exclusive:
         if model._depth > 1 and model._objectives is not None:
             self._metrics = model._objectives, model._objectives.state()
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:  # no tuple of them: see `step_on_batch`
         if self._metrics is not None:
             objectives, state = self._metrics
             objectives.restore(state)

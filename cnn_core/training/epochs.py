@@ -68,8 +68,8 @@ def run_epoch(
                 return
 
 
-def run_batch(model: TrainedModel, segment: Segment, training: bool) -> Totals:
-    """Run the only batch of a segment, and return what it measures.
+def measure_batch(model: TrainedModel, segment: Segment, training: bool) -> Totals:
+    """Run the only batch of a segment without a step, and return what it measures.
 
     Raises
     ------
@@ -78,12 +78,35 @@ def run_batch(model: TrainedModel, segment: Segment, training: bool) -> Totals:
     """
     totals = Totals(segment.objectives)
     model._hold_variables()
-    status, _ = _run_slice(model, segment, 0, 1, training)
+    status, *_ = segment.native(0, 1, None, model.optimizer.batches_seen if training else 0, segment.order, False)
     totals.add(segment.native.take_totals())
     segment.measure(0, 1)
     if status == Status.DIVERGED:
         _diverged(model, segment.native.last_loss, totals, Epoch(), None, training)
     return totals
+
+
+def step_on_batch(model: TrainedModel, segment: Segment, totals: Totals) -> None:
+    """Make the step for a batch that was measured in training: all or, out of memory, nothing of it.
+
+    What the step takes is there before it, and behind it nothing is allocated.
+
+    Raises
+    ------
+    NonFiniteLossError
+        If the step would leave the finite numbers.
+    """
+    optimizer, native = model.optimizer, segment.native
+    attributes, before = vars(optimizer), optimizer.batches_seen
+    after, rate = before + 1, float(optimizer.learning_rates(before, 1)[0])
+    made = False
+    try:
+        made = native.update(rate)
+    finally:
+        # Even if an interrupt arrives here: the weights are those after a step or before it.
+        attributes["batches_seen"] = after if native.has_updated else before
+    if not made:
+        _diverged(model, native.last_loss, totals, Epoch(), None, True)
 
 
 def run_epochs(

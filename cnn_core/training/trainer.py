@@ -30,7 +30,7 @@ from cnn_core.training.arguments import (
     warn_of_batch_size,
 )
 from cnn_core.training.compiled import Compiled
-from cnn_core.training.epochs import run_batch
+from cnn_core.training.epochs import measure_batch, step_on_batch
 from cnn_core.training.loops import FitPlan, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import checked_verbose
@@ -384,8 +384,12 @@ class Trainer(Compiled):
             return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
 
     def _one_batch(self, objectives: Objectives, training: bool, batch: tuple[Any, ...], return_dict: bool) -> Any:
-        totals = run_batch(self, SingleBatches.of(self, objectives, training).segment(*batch), training)
-        return results(totals.logs(), objectives, return_dict)
+        segment = SingleBatches.of(self, objectives, training).segment(*batch)
+        totals = measure_batch(self, segment, training)
+        answer = results(totals.logs(), objectives, return_dict)
+        if training:
+            step_on_batch(self, segment, totals)
+        return answer
 
     def predict_on_batch(self, x: Any) -> Array | Any:
         """Compute the outputs for one batch."""

@@ -4,6 +4,9 @@
 from libc.stdlib cimport calloc
 from plan cimport SparseRows
 
+# Lists are filled in place: where a list comprehension finds no memory to grow, Cython 3.3.1 gives its last object up
+# twice, and a later allocation crashes.
+
 _columns_dtype, _indices_dtype, _rates_dtype = np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.float64)
 
 cdef void *data_of(object array, object dtype, Py_ssize_t size, bint written=False) except? NULL:

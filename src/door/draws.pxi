@@ -23,7 +23,7 @@ def philox(object counter, object key):
     cdef uint32_t words[4]
     cdef object low = counter & 0xFFFFFFFFFFFFFFFF, high = counter >> 64
     fill_philox(words, low, high, key)
-    return [words[i] for i in range(4)]
+    return [words[0], words[1], words[2], words[3]]
 
 
 cdef int check_stream(Py_ssize_t first_index) except -1:

@@ -114,14 +114,21 @@ cdef class Epochs:
 
     def take_losses(self):
         """The losses of those epochs, penalties included."""
+        cdef list taken = [None] * self.epochs.done
+        cdef Py_ssize_t i
         self.check_one_loss()
-        taken = [loss_of_epoch(&self.epochs, i) for i in range(self.epochs.done)]
+        for i in range(self.epochs.done):
+            taken[i] = loss_of_epoch(&self.epochs, i)
         self.epochs.done = 0
         return taken
 
     def totals(self):
         """Of each of those epochs what Pass.take_totals returns."""
-        return [read_totals(&self.training.run, totals_of_epoch(&self.epochs, i)) for i in range(self.epochs.done)]
+        cdef list taken = [None] * self.epochs.done
+        cdef Py_ssize_t i
+        for i in range(self.epochs.done):
+            taken[i] = read_totals(&self.training.run, totals_of_epoch(&self.epochs, i))
+        return taken
 
     @property
     def order(self):

@@ -91,7 +91,9 @@ cdef class Network:
         mark_gates(&self.plan)
         if not share_memory(&self.plan):
             raise MemoryError
-        self.takes_sparse = [only_dense_reads(&self.plan, self.plan.inputs[i]) for i in range(self.plan.n_inputs)]
+        self.takes_sparse = [False] * self.plan.n_inputs
+        for i in range(self.plan.n_inputs):
+            self.takes_sparse[i] = only_dense_reads(&self.plan, self.plan.inputs[i])
         self.update_frozen(self.plan.operations)
 
     def __dealloc__(self):
@@ -298,7 +300,9 @@ cdef class Network:
         if n * self.work_per_sample() < WORK_WORTH_A_THREAD:
             n_tasks = 1
         rows_per_poll = max(n_tasks * p.block, n_tasks * WORK_PER_POLL // self.most_work_per_sample())
-        scratches = [self.take_scratch(p.block) for _ in range(n_tasks)]
+        scratches = [None] * n_tasks
+        for i in range(n_tasks):
+            scratches[i] = self.take_scratch(p.block)
         p.tensors = (<Scratch> scratches[0]).tensors
         _kept = self.tensors_now(p.tensors, NULL)
         for i in range(n_tasks):

@@ -11,7 +11,7 @@ from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
 from plan cimport *
 from ranges cimport all_indices, all_labels
-from run cimport Run, clear_totals, copy_totals, run_slice, totals_length
+from run cimport RUN_DIVERGED, RUN_FAILED, Run, clear_totals, copy_totals, run_slice, totals_length, update
 
 
 cdef double SLICE_SECONDS = 0.05
@@ -37,6 +37,7 @@ cdef class Pass(Workbench):
     cdef Optimizer optimizer
     cdef Run run
     cdef list kept_alive
+    cdef readonly bint has_updated  # by the last call of `update`
     cdef object checked_order
     cdef readonly Py_ssize_t n_batches
     cdef Py_ssize_t most_samples
@@ -279,6 +280,28 @@ cdef class Pass(Workbench):
         self.check_failure(self.optimizer)
         return STATUS[status], self.run.next_batch, self.run.step
 
+    def update(self, double learning_rate):
+        """The optimizer's step with the gradients that the last batch has left, where it was run without updates.
+
+        Returns whether it was made: not so if it would leave the finite numbers. Nothing is allocated behind it, so
+        that no step is made of which its caller does not hear.
+        """
+        cdef int status
+        if self.optimizer is None or self.run.gradients == NULL:
+            raise ValueError("a step needs an optimizer and gradients")
+        _kept = self.begin()
+        self.has_updated = False
+        with nogil:
+            if self.network.element_size == 4:
+                status = update(&self.run, <float **> self.run.tensors, learning_rate)
+            else:
+                status = update(&self.run, <double **> self.run.tensors, learning_rate)
+        self.has_updated = status != RUN_DIVERGED
+        self.busy = False
+        if status == RUN_FAILED:
+            self.check_failure(self.optimizer)
+        return self.has_updated
+
     cdef const int64_t *checked_indices(self, object order) except? NULL:
         """The order's address, once each of its entries is known to be a sample's number."""
         cdef const int64_t *indices
@@ -364,6 +387,11 @@ cdef tuple read_totals(const Run *run, const double *totals):
     """What copy_totals left, as Pass.take_totals returns it."""
     cdef const double *of_losses = totals + 2
     cdef const double *of_metrics = of_losses + run.n_losses
+    cdef list losses = [None] * run.n_losses
+    cdef list metrics = [None] * run.n_metrics
     cdef int i
-    return (totals[0], totals[1], [of_losses[i] for i in range(run.n_losses)],
-            [(of_metrics[2 * i], of_metrics[2 * i + 1]) for i in range(run.n_metrics)])
+    for i in range(run.n_losses):
+        losses[i] = of_losses[i]
+    for i in range(run.n_metrics):
+        metrics[i] = (of_metrics[2 * i], of_metrics[2 * i + 1])
+    return totals[0], totals[1], losses, metrics

@@ -169,7 +169,10 @@ cdef class Block(Workbench):
                 forward(&self.plan, &self.workspace, <double **> self.tensors)
         self.busy = False
         self.check_failure()
-        return [self.value(network.plan.outputs[i]) for i in range(network.plan.n_outputs)]
+        outputs = [None] * network.plan.n_outputs
+        for i in range(network.plan.n_outputs):
+            outputs[i] = self.value(network.plan.outputs[i])
+        return outputs
 
     def move_statistics(self):
         """Moves the moving statistics towards those of this batch, if it is one of training."""
@@ -206,4 +209,7 @@ cdef class Block(Workbench):
                 backward(&self.plan, &self.workspace, <double **> self.tensors, <double **> self.gradients)
         self.busy = False
         self.check_failure()
-        return [self.delta(network.plan.inputs[i]) for i in range(network.plan.n_inputs)]
+        input_deltas = [None] * network.plan.n_inputs
+        for i in range(network.plan.n_inputs):
+            input_deltas[i] = self.delta(network.plan.inputs[i])
+        return input_deltas

@@ -121,6 +121,19 @@ cdef inline void clear_unwritten(const Run *run, real **gradients) noexcept nogi
             memset(gradients[i], 0, run.tensor_sizes[i] * sizeof(real))
 
 
+cdef inline int update(Run *run, real **tensors, double learning_rate) noexcept nogil:
+    """The optimizer's step with the gradients that a batch has left, unless that would leave the finite numbers."""
+    cdef real *w = <real *> run.parameters
+    cdef real *g = <real *> run.flat_gradients
+    if not (statistics_are_finite(run.plan, run.workspace, tensors)
+            and step_is_bounded(run.optimizer, g, learning_rate)):
+        return RUN_DIVERGED
+    take_step(run.optimizer, w, g, learning_rate, run.step)
+    move_statistics(run.plan, run.workspace, tensors)
+    run.step += 1
+    return RUN_FAILED if run.optimizer.failed else RUN_FINISHED
+
+
 cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept nogil:
     """One batch: blocks of samples, penalties, and the optimizer's step."""
     cdef Py_ssize_t batch_first = run.next_batch * run.batch_size
@@ -128,8 +141,8 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
     cdef real *w = <real *> run.parameters
     cdef real *g = <real *> run.flat_gradients
     cdef double denominators[MAX_LOSSES]
-    cdef double total = 0, penalties = 0, penalty_scale = 1, learning_rate
-    cdef int i
+    cdef double total = 0, penalties = 0, penalty_scale = 1
+    cdef int i, status
     for i in range(run.n_losses):
         run.targets[i].first = batch_first
         run.loss_totals[run.n_losses + i] = 0
@@ -163,15 +176,9 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         if not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
-            learning_rate = run.learning_rates[run.next_batch - run.first_batch]
-            if not (statistics_are_finite(run.plan, run.workspace, tensors)
-                    and step_is_bounded(run.optimizer, g, learning_rate)):
-                return RUN_DIVERGED
-            take_step(run.optimizer, w, g, learning_rate, run.step)
-            move_statistics(run.plan, run.workspace, tensors)
-            run.step += 1
-            if run.optimizer.failed:
-                return RUN_FAILED
+            status = update(run, tensors, run.learning_rates[run.next_batch - run.first_batch])
+            if status != RUN_FINISHED:
+                return status
     for i in range(run.n_losses):
         run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n
     run.penalty_total += penalties * n

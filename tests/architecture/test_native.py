@@ -163,3 +163,11 @@ def test_headers_include_down():
         name for name in graph if name.endswith(".h") and not all(each.endswith(".h") for each in graph[name])
     ] == []
     TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", DOOR, ids=lambda path: path.name)
+def test_what_runs_in_a_call_fills_lists_in_place(path: Path):
+    """Cython 3.3.1 gives an object up twice where a list comprehension of computed objects finds no memory to grow."""
+    computes = re.compile(r"^\s.*\[[^\[\]]*\(.*\) for \w+ in range\(")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if computes.match(line) and "simd_available" not in line] == []
