@@ -495,7 +495,8 @@ def _mismatch(variable: Variable, tensor: Array | None) -> str | None:
 
 
 if TYPE_CHECKING:
-    from cnn_core.foundation.model_file import FileLike, PathLike
+    from cnn_core.foundation.model_file import FileLike
+    from cnn_core.foundation.replacement import PathLike
 
     load_model: Callable[..., Any]
     model_from_json: Callable[..., Any]

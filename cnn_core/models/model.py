@@ -30,7 +30,8 @@ from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import cnn_core._core as _core
-    from cnn_core.foundation.model_file import FileLike, PathLike
+    from cnn_core.foundation.model_file import FileLike
+    from cnn_core.foundation.replacement import PathLike
     from cnn_core.inspection import Trace
 
 

@@ -41,7 +41,8 @@ from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTrainin
 from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
 
 if TYPE_CHECKING:
-    from cnn_core.foundation.model_file import FileLike, PathLike
+    from cnn_core.foundation.model_file import FileLike
+    from cnn_core.foundation.replacement import PathLike
     from cnn_core.models import Model
 
 
