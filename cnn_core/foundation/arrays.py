@@ -106,7 +106,7 @@ def as_rows(x: Array) -> Array:
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
     """Return a vector of zeros that starts on a 64-byte boundary."""
     memory = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 

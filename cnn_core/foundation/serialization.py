@@ -6,6 +6,7 @@ has registered by itself; nothing named in data is ever imported. Knows nothing 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ _BUILT_IN: set[Any] = set()
 _BUILT_IN_NAMES: set[str] = set()
 
 
+@functools.cache  # of few names, and again for every layer
 def snake_case(name: str) -> str:
     """Turn a class name into the name that Keras gives its instances.
 

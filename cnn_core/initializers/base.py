@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 import cnn_core.config as config
+import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
@@ -83,10 +84,8 @@ def float_type(dtype: Any) -> np.dtype[Any]:
 
 
 @knows_its_arguments
-def initial_value(
-    initializer: Initializer, shape: tuple[int, ...], dtype: str, generator: np.random.Generator
-) -> Array:
-    """Make the first value of a parameter; only an initializer that asks for the generator gets it.
+def initial_value(initializer: Initializer, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
+    """Make the first value of a parameter; only an initializer that draws gets a generator, with this seed.
 
     Raises
     ------
@@ -95,17 +94,23 @@ def initial_value(
 
     Examples
     --------
-    >>> import cnn_core.foundation.random_state as random_state
     >>> from cnn_core.initializers import Ones
-    >>> initial_value(Ones(), (2,), "float64", random_state.generator(1))
+    >>> initial_value(Ones(), (2,), "float64", seed=1)
     array([1., 1.])
     """
     call = type(initializer).__call__
-    if call.__module__.startswith("cnn_core.initializers.") or "generator" in inspect.signature(call).parameters:
-        value = initializer(shape, dtype=dtype, generator=generator)
+    if _draws(call):
+        value = initializer(shape, dtype=dtype, generator=random_state.generator(seed))
     else:
         value = initializer(shape, dtype=dtype)
     return checked(value, shape, np.dtype(dtype), type(initializer).__name__)
+
+
+def _draws(call: Callable[..., Any]) -> bool:
+    """Whether an initializer's `__call__` draws numbers: of the package's own all do but those of constants."""
+    if call.__module__.startswith("cnn_core.initializers."):
+        return not call.__module__.endswith(".constants")
+    return "generator" in inspect.signature(call).parameters
 
 
 def checked(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], maker: str) -> Array:

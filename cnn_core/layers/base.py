@@ -223,8 +223,7 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
         value = waiting_weight(shape, self.dtype)
         if value is None:
-            generator = random_state.generator(random_state.next_seed())
-            value = initializers.initial_value(make, tuple(shape), self.dtype, generator)
+            value = initializers.initial_value(make, tuple(shape), self.dtype, random_state.next_seed())
         variable = Variable(
             value,
             name,

@@ -15,6 +15,8 @@ import numpy as np
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.foundation.validation.messages import Shape, limits, listing, must
 
+_FLOATS: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
 
 def integer(value: object, name: str, minimum: int | None = None, maximum: int | None = None) -> int:
     """Check that a value is an integer, optionally within limits that both belong to the range.
@@ -129,28 +131,19 @@ def number(
         ...
     ValueError: `momentum` must be a number of at least 0 and below 1. Received: momentum=-0.1
     """
-    wanted = ("a number" if infinite else "a finite number") + limits(minimum, maximum, above, below)
-    if any(limit is not None for limit in (minimum, maximum, above, below)):
-        wanted = wanted.replace("a finite number", "a number")
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(must(name, wanted, value))
-    try:
-        result = float(value)
-    except OverflowError:
-        raise ValueError(must(name, wanted, value)) from None
-    outside = (
-        math.isnan(result)
-        or (math.isinf(result) and not infinite)
-        or (minimum is not None and result < minimum)
-        or (maximum is not None and result > maximum)
-        or (above is not None and result <= above)
-        or (below is not None and result >= below)
-    )
-    if outside:
-        raise ValueError(must(name, wanted, value))
-    return result
+    result = _real(value)
+    if (
+        result is not None
+        and (math.isfinite(result) or (infinite and not math.isnan(result)))
+        and (minimum is None or result >= minimum)
+        and (maximum is None or result <= maximum)
+        and (above is None or result > above)
+        and (below is None or result < below)
+    ):
+        return result
+    range_of = limits(minimum, maximum, above, below)
+    wanted = f"a number{range_of}" if infinite or range_of else "a finite number"
+    raise (TypeError if result is None else ValueError)(must(name, wanted, value))
 
 
 def positive_number(value: object, name: str) -> float:
@@ -329,16 +322,17 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
     >>> float_dtype("float32")
     dtype('float32')
     """
-    wanted = "'float32' or 'float64'"
     if isinstance(value, Mapping) and value.get("class_name") == "DTypePolicy":
         value = value["config"]["name"]
-    for known in (np.dtype(np.float32), np.dtype(np.float64)):
+    if isinstance(value, str) and value in _FLOATS:
+        return _FLOATS[value]
+    for known in _FLOATS.values():
         try:
             if value is not None and known == value:  # == reads names, scalar types and dtypes
                 return known
         except TypeError:
             break
-    raise ValueError(must(name, wanted, value))
+    raise ValueError(must(name, "'float32' or 'float64'", value))
 
 
 # What an object is
@@ -397,6 +391,20 @@ def rows_at_once(value: object, name: str) -> None:
 
 
 # The parts of checks
+
+
+def _real(value: object) -> float | None:
+    """Return a real number as a float, NaN if it is none of those; None for anything else, booleans included."""
+    if type(value) is float:
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def _whole(value: object) -> int | None:
