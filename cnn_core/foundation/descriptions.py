@@ -31,6 +31,12 @@ class LossDescription(LossParameters):
     clip: float  # how far probabilities are kept from 0 and 1
 
 
+class TracedLossDescription(LossDescription):
+    """A loss whose formula is a plan."""
+
+    plan: Any  # from targets and predictions to its values
+
+
 class MetricDescription(TypedDict):
     """A metric that native code adds up; see `Mean.describe`."""
 

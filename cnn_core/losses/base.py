@@ -37,8 +37,9 @@ class Loss(KnowsItsArguments):
     - "sum": `sum(w_i v_i)`.
     - "none" or None: the vector of `w_i v_i`.
 
-    A subclass with NumPy code of its own defines `call(y_true, y_pred)`, which returns one value per row, and
-    `gradient(y_true, y_pred)`, which returns the derivative of the row's value with respect to the row of `y_pred`.
+    A subclass defines `call(y_true, y_pred)`, which returns one value per row. Written with `cnn_core.ops` it
+    differentiates itself and runs in native code. Written with NumPy it needs `gradient(y_true, y_pred)`, too, which
+    returns the derivative of the row's value with respect to the row of `y_pred`.
     Below a loss of this package `super().call` and `super().gradient` are its formulas.
 
     Parameters
@@ -102,6 +103,16 @@ class Loss(KnowsItsArguments):
         self.axis = validation.integer(axis, "axis")
         if self.axis != -1:
             self.native = None  # the core's rows are the last axis; `call` and `gradient` move another one there
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether `call` alone says what it computes: training traces it and differentiates by itself."""
+        cls = type(self)
+        return (
+            self.native is None
+            and cls.gradient is Loss.gradient
+            and (cls.call is not Loss.call or cls.value is not Loss.value)
+        )
 
     @property
     def native_parameters(self) -> tuple[float, ...]:

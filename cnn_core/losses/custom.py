@@ -1,7 +1,8 @@
-"""A loss from outside: an object with `value` and `gradient`."""
+"""Losses from outside: a function, or an object with `value` and `gradient`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,50 @@ class CustomLoss(Loss):
     def get_config(self) -> dict[str, Any]:
         """Return the object's own configuration."""
         return dict(self.target.get_config()) if hasattr(self.target, "get_config") else {}
+
+
+class FunctionLoss(Loss):
+    """Wrap a function of one's own, written with `cnn_core.ops`, which gives its gradient.
+
+    Parameters
+    ----------
+    function : callable
+        Takes `y_true` and `y_pred` and returns one value per row, or per sample, or one for the whole batch. For saving
+        it needs a name, under which it is passed in `custom_objects` when loading.
+    reduction, name, dtype
+        See `Loss`.
+
+    Examples
+    --------
+    >>> from cnn_core import ops
+    >>> FunctionLoss(lambda y_true, y_pred: ops.mean(ops.square(y_true - y_pred), axis=-1))([[0.0, 0.0]], [[1.0, 3.0]])
+    5.0
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any, Any], Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name or getattr(function, "__name__", type(function).__name__), reduction, dtype)
+        self.function = function
+
+    @property
+    def registered_name(self) -> str:
+        """The function's name, under which `custom_objects` must hold it."""
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return what the function returns."""
+        return self.function(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return nothing but the function's name, which `registered_name` tells; a lambda has none."""
+        if self.registered_name == "<lambda>":
+            raise ValueError(
+                "A loss that is a lambda cannot be described as data. Use a function with a name, and pass it in "
+                "custom_objects when loading"
+            )
+        return {}

@@ -11,7 +11,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
 from cnn_core.foundation.serialization import serialize as _as_data
 from cnn_core.losses.base import Loss, class_of, function_of, registry
-from cnn_core.losses.custom import CustomLoss
+from cnn_core.losses.custom import CustomLoss, FunctionLoss
 from cnn_core.losses.probabilities import CrossentropyByTarget
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def as_loss(identifier: LossLike | str) -> Loss | None:
     ValueError
         If a name is unknown.
     TypeError
-        If the object is none of these; a function of one's own lacks the gradient.
+        If the object is none of these.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def serialize(loss: Loss) -> dict[str, Any]:
 
 def _as_loss(target: Any) -> Loss:
     if isinstance(target, Loss):
-        _refuse_half_of(type(target))
+        _refuse_own_call(type(target))
         return target
     try:
         known = class_of.get(target)
@@ -126,24 +126,20 @@ def _as_loss(target: Any) -> Loss:
         return known()
     if callable(getattr(target, "value", None)) and callable(getattr(target, "gradient", None)):
         return CustomLoss(target)
+    if callable(target) and not isinstance(target, type):
+        return FunctionLoss(target)
     raise TypeError(
-        "`loss` must be a name or a loss. A function of your own needs its gradient: pass an object with the methods "
+        "`loss` must be a name, a loss, a function of y_true and y_pred, or an object with the methods "
         f"value(y_true, y_pred) and gradient(y_true, y_pred). Received: loss={validation.show(target)}"
     )
 
 
-def _refuse_half_of(cls: type[Loss]) -> None:
-    """Refuse a class that changes a loss where training does not look, or in one of two places only."""
+def _refuse_own_call(cls: type[Loss]) -> None:
+    """Refuse a class that changes a loss where training does not look."""
     if not cls.__call__.__module__.startswith("cnn_core."):
         raise TypeError(
             f"{cls.__name__} defines __call__, which training never calls: define call(y_true, y_pred), the value of "
-            "each row, and gradient(y_true, y_pred)"
-        )
-    own = [name for name in ("call", "value") if getattr(cls, name) is not getattr(Loss, name)]
-    if own and cls.gradient is Loss.gradient:
-        raise TypeError(
-            f"{cls.__name__} defines {own[0]} but not gradient(y_true, y_pred), which training needs: the "
-            "derivative of each row's value with respect to the row of y_pred"
+            "each row, by functions of cnn_core.ops, or call and gradient(y_true, y_pred)"
         )
 
 

@@ -1,0 +1,84 @@
+"""Losses of one's own, written with `cnn_core.ops`: traced once into a plan, which native code differentiates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from cnn_core.foundation.descriptions import LossDescription, TracedLossDescription
+from cnn_core.losses import Loss
+from cnn_core.network.graph import Symbol
+from cnn_core.network.plan import NetworkPlan
+from cnn_core.ops.fusion import enter_graph
+from cnn_core.ops.tracing import trace
+
+Shape = tuple[int, ...]
+_plans: WeakKeyDictionary[Loss, dict[Any, NetworkPlan]] = WeakKeyDictionary()
+
+
+def describe_traced(
+    described: LossDescription, loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]
+) -> TracedLossDescription:
+    """Return what native code is told of a loss, `described` as one of Python's, with its plan: see `traced_plan`."""
+    plan = traced_plan(loss, shape, columns, dtype)
+    return {**described, "kind": "traced", "custom": None, "plan": plan}
+
+
+def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]) -> NetworkPlan:
+    """Return the plan of a loss: from targets and predictions to its values; traced once for shapes like these.
+
+    Parameters
+    ----------
+    loss : Loss
+    shape : tuple of int
+        Of a sample's predictions.
+    columns : int
+        Of a sample's targets. As many as the predictions are of their shape; a single one is a number.
+    dtype : dtype
+
+    Raises
+    ------
+    TypeError
+        If the loss computes with NumPy, or returns something else than a symbol.
+
+    Examples
+    --------
+    >>> from cnn_core import losses, ops
+    >>> error = losses.deserialize(lambda y_true, y_pred: ops.mean(ops.square(y_true - y_pred), axis=-1))
+    >>> [operation.kind for operation in traced_plan(error, (3,), 3, np.dtype("float32")).operations]
+    ['expression', 'reduction']
+    """
+    known = _plans.setdefault(loss, {})
+    key = (shape, columns, dtype.name)
+    if key not in known:
+        known[key] = _traced(loss, shape, _target_shape(shape, columns), dtype.name)
+    return known[key]
+
+
+def _target_shape(shape: Shape, columns: int) -> Shape:
+    if columns == math.prod(shape):
+        return shape
+    rows = math.prod(shape[:-1])
+    return (*shape[:-1], *([] if columns == rows else [columns // rows]))
+
+
+def _traced(loss: Loss, shape: Shape, target_shape: Shape, dtype: str) -> NetworkPlan:
+    y_true, y_pred = Symbol((None, *target_shape), "y_true", dtype), Symbol((None, *shape), "y_pred", dtype)
+    try:
+        graph = trace(lambda _: loss.value(y_true, y_pred), [y_true, y_pred], asks_for_training=False, name=loss.name)
+    except (TypeError, AttributeError) as error:
+        raise TypeError(
+            f"The loss {loss.name!r} needs its gradient: write it with functions of cnn_core.ops instead of NumPy's, "
+            f"or pass an object with the methods value(y_true, y_pred) and gradient(y_true, y_pred). {error}"
+        ) from error
+    plan = NetworkPlan()
+    inputs = [plan.add_input(target_shape), plan.add_input(shape)]
+    outputs = enter_graph(plan, graph, inputs)
+    plan.outputs = [
+        plan.add("activation", [each], plan.shapes[each], layer=loss.name) if each in inputs else each
+        for each in outputs
+    ]
+    return plan
