@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import cnn_core._core as _core
+import cnn_core.ops.derivation as derivation
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -164,6 +165,57 @@ def _short(value: Array) -> str:
 
 
 @knows_its_arguments
+@dataclass(frozen=True)
+class ExpressionGraph(Graph):
+    """The computation graph of an expression.
+
+    Attributes
+    ----------
+    gradients : dict of str to numpy.ndarray
+        For every node the derivative of the result by it; of a result of several elements, of their sum.
+    """
+
+    gradients: dict[str, Array]
+
+
+def expression(function: Callable[..., Any], *values: Any, **named: Any) -> ExpressionGraph:
+    """Draw any expression as a graph: values forward, derivatives back, node by node.
+
+    Parameters
+    ----------
+    function : callable
+        Computes with operators and functions of `cnn_core.ops`, such as ``lambda a, b, c: (a + b) * c``.
+    *values, **named : array-like
+        Its arguments.
+
+    Returns
+    -------
+    ExpressionGraph
+
+    Examples
+    --------
+    >>> print(expression(lambda a, b, c: (a + b) * c, 5, 3, 2))
+    a () = [5]
+    b () = [3]
+    c () = [2]
+    add () = [8]
+        <- a   gradient back: [2]
+        <- b   gradient back: [2]
+    multiply () = [16]
+        <- add   gradient back: [2]
+        <- c   gradient back: [8]
+    """
+    given = derivation.arguments_of(function, values, named)
+    steps, gradients = derivation.derive(function, given)
+    edges = [
+        Edge(source, step.name, back)
+        for step in steps
+        for source, back in zip(step.sources, step.passed_back, strict=True)
+    ]
+    nodes = given | {step.name: step.value for step in steps}
+    return ExpressionGraph(nodes, edges, gradients | {step.name: step.delta for step in steps})
+
+
 def build_graph(trace: Trace) -> Graph:
     """Turn a trace into nodes and edges."""
     nodes: dict[str, Array] = dict(trace.inputs)

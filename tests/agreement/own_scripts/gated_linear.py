@@ -40,8 +40,7 @@ class GatedResidualNetwork(layers.Layer):
 
 
 def build_model():
-    model = keras.Sequential([keras.Input((8,)), GatedResidualNetwork(12), GatedResidualNetwork(12), layers.Dense(1)])
-    return model
+    return keras.Sequential([keras.Input((8,)), GatedResidualNetwork(12), GatedResidualNetwork(12), layers.Dense(1)])
 
 
 def train(model):
