@@ -278,7 +278,9 @@ def deserialize(config: ConstraintLike | str, custom_objects: CustomObjects | No
     found = _registry.get(config, custom_objects)
     if found is None or callable(found):
         return found
-    raise TypeError(f"`constraint` must be a name, a constraint or a function. Received: {validation.show(found)}")
+    raise TypeError(
+        f"`constraint` must be a name, a constraint or a function. Received: constraint={validation.show(found)}"
+    )
 
 
 def serialize(constraint: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cnn_core.foundation.arrays import Array, as_float
 from cnn_core.foundation.keywords import KnowsItsArguments, refuse_others
 from cnn_core.foundation.serialization import Registry
 
-registry = Registry("activation")
+registry = Registry("activation", takes=("layer",))
 # Of each class the instance with its usual settings.
 defaults: dict[type[Activation], Activation] = {}
 

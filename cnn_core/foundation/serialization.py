@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -191,6 +191,8 @@ class Registry:
     ----------
     argument : str
         How messages call the thing, usually the argument that receives it: ``"activation"``.
+    takes : tuple of str, default ()
+        The other kinds whose objects may stand for one of this kind, such as a loss for a metric.
 
     Examples
     --------
@@ -213,9 +215,14 @@ class Registry:
     ValueError: `shape` must be one of 'Circle', 'ring'. Received: 'circel'. Did you mean 'Circle'?
     """
 
-    def __init__(self, argument: str) -> None:
+    _all: ClassVar[list[Registry]] = []
+
+    def __init__(self, argument: str, takes: tuple[str, ...] = ()) -> None:
         self.argument = argument
+        self._takes = (argument, *takes)
+        self._all.append(self)
         self._named: dict[str, Any] = {}
+        self._classes: set[type] = set()
         self._folded: dict[str, str] = {}
 
     def register(self, *aliases: str, name: str | None = None) -> Callable[[Registered], Registered]:
@@ -240,6 +247,8 @@ class Registry:
         if known is not target:
             raise ValueError(f"`{self.argument}` named {name!r} exists already: {known!r}")
         self._named[name] = target
+        if isinstance(target, type):
+            self._classes.add(target)
         _BUILT_IN.add(target)
         _BUILT_IN_NAMES.add(_fold(name))
         self._folded.setdefault(_fold(name), name)
@@ -325,9 +334,21 @@ class Registry:
         """
         if isinstance(identifier, (str, Mapping)):
             return self.deserialize(identifier, custom_objects)
-        if isinstance(identifier, type):
-            return identifier()
-        return identifier
+        self._refuse_other_kinds(identifier)
+        return identifier() if isinstance(identifier, type) else identifier
+
+    def _refuse_other_kinds(self, identifier: Any) -> None:
+        """Refuse objects of the package's that are called like one of this kind, and mean something else."""
+        cls = identifier if isinstance(identifier, type) else type(identifier)
+        for kind in {registry.argument for registry in self._all if registry.has_made(cls)}:
+            if kind not in self._takes:
+                raise TypeError(
+                    f"`{self.argument}` must be no {kind}. Received: {self.argument}={validation.show(identifier)}"
+                )
+
+    def has_made(self, cls: type) -> bool:
+        """Whether a class, or one that it is made from, is registered here."""
+        return any(parent in self._classes for parent in cls.__mro__)
 
     def serialize(self, value: Any) -> Any:
         """Return `value` as data: see the function `serialize`."""

@@ -99,7 +99,9 @@ def deserialize(config: InitializerLike | str, custom_objects: CustomObjects | N
         return found
     if callable(found):
         return CustomInitializer(found)
-    raise TypeError(f"`initializer` must be a name, an initializer or a function. Received: {validation.show(found)}")
+    raise TypeError(
+        f"`initializer` must be a name, an initializer or a function. Received: initializer={validation.show(found)}"
+    )
 
 
 def serialize(initializer: Initializer) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
-registry = Registry("metric")
+registry = Registry("metric", takes=("loss",))
 
 
 class Accumulator(NDArrayOperatorsMixin):

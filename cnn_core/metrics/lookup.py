@@ -81,7 +81,7 @@ def deserialize(config: MetricLike | str, custom_objects: CustomObjects | None =
     if isinstance(found, losses.Loss):
         return MeanMetricWrapper(found.call, found.name)
     if not callable(found):
-        raise TypeError(f"`metric` must be a name, a metric or a function. Received: {validation.show(found)}")
+        raise TypeError(f"`metric` must be a name, a metric or a function. Received: metric={validation.show(found)}")
     keywords = config.get("config") if isinstance(config, Mapping) and not hasattr(found, "get_config") else None
     return MeanMetricWrapper(found, **(keywords or {}))
 
