@@ -15,7 +15,8 @@ from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.input import InputLayer
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
-from cnn_core.network.graph import CallGraph, Symbol
+from cnn_core.network.graph import CallGraph, LayerLike, Node, Symbol
+from cnn_core.ops.operation import Operation
 from cnn_core.training.compile_arguments import compile_arguments_of
 
 _WITHOUT_COUNTERPART = (PeriodicEmbedding, ParametricActivation, Lambda)
@@ -37,6 +38,7 @@ _OTHERWISE_IN_KERAS = {
     "sparsemax": "Keras computes another function under this name",
     "glu": "Keras takes its output for as wide as its input",
 }
+_OF_LISTS = ("concatenate",)  # operations that Keras calls with one list
 # Of losses, optimizers and schedules.
 _UNKNOWN_TO_KERAS = frozenset(
     ("CrossentropyByTarget", "GaussianNLL", "HalfSquaredError", "Quantile", "gaussian_nll", "half_squared_error",
@@ -62,7 +64,9 @@ def description_of(layer: Layer) -> dict[str, Any]:
     if isinstance(layer, _WITHOUT_COUNTERPART):
         raise not_carried(layer, "Keras")
     if not is_model(layer):
-        described = {**serialize(layer), "class_name": class_name_of(layer), "config": _layer_config(layer)}
+        described = {**serialize(layer), "config": _layer_config(layer)}
+        if not type(layer).__module__.startswith("cnn_core."):
+            described.setdefault("registered_name", described["class_name"])
         return _object("keras.layers", described)
     graph = layer.inner_graph
     assert graph is not None
@@ -118,28 +122,53 @@ def _activation(layer: Layer, value: Any) -> Any:
 
 
 def _functional(model: Any, graph: CallGraph) -> dict[str, Any]:
+    if graph.losses:
+        raise not_carried(model, "Keras", "losses are added to it")
     history: dict[int, list[Any]] = {id(symbol): [symbol.name, 0, 0] for symbol in graph.inputs}
+    inputs = [] if any(isinstance(layer, InputLayer) for layer in model.layers) else map(InputLayer.of, graph.inputs)
+    steps: dict[int, LayerLike] = {id(layer): layer for layer in (*inputs, *model.layers)}
     calls: dict[int, list[dict[str, Any]]] = {}
     for node in graph.nodes:
+        steps[id(node.layer)] = node.layer
         made = calls.setdefault(id(node.layer), [])
         history.update((id(each), [node.layer.name, len(made), at]) for at, each in enumerate(node.outputs))
-        tensors = [_tensor(symbol, history) for symbol in node.inputs]
-        form = None if node.inner_graph is None else node.inner_graph.input_structure
-        if form is not None:
-            arguments = filled(form, tensors)
-        else:
-            arguments = tensors if node.layer.n_inputs is None else tensors[0]
-        made.append({"args": [arguments], "kwargs": {} if node.training is None else {"training": node.training}})
-    layers = [
-        {**description_of(layer), "name": layer.name, "inbound_nodes": calls.get(id(layer), [])}
-        for layer in model.layers
-    ]
+        made.append(_call(node, [_tensor(symbol, history) for symbol in node.inputs]))
+    layers = [{**_step(step), "name": step.name, "inbound_nodes": calls.get(id(step), [])} for step in steps.values()]
     functional = {layer.name for layer in model.layers if class_name_of(layer) == "Functional"}
     return {
         "layers": layers,
         "input_layers": map_structure(lambda symbol: history[id(symbol)], graph.input_structure),
         "output_layers": map_structure(lambda symbol: _as_output(symbol, history, functional), graph.output_structure),
     }
+
+
+def _step(step: LayerLike) -> dict[str, Any]:
+    """Describe a layer or an operation of a functional model."""
+    if isinstance(step, Layer):
+        return description_of(step)
+    assert isinstance(step, Operation)
+    kept = {name: value for name, value in step.get_config().items() if name != "operands"}
+    config = {name: value for name, value in kept.items() if name not in step.function.static}
+    return {**_entry(step.keras_module, step.registered_name, config), "registered_name": step.registered_name}
+
+
+def _call(node: Node, tensors: list[Any]) -> dict[str, Any]:
+    """Describe a call: what a layer or an operation is called with."""
+    if node.arguments is not None:
+        raise ValueError(f"{node.layer.name!r} cannot be carried to Keras: it is called with arguments of its own")
+    arguments: list[Any]
+    if isinstance(node.layer, Operation):
+        written = node.layer.get_config()
+        following = iter(tensors)
+        operands = [next(following) if each is None else each for each in written["operands"]]
+        static = [written[name] for name in node.layer.function.static]
+        arguments = [operands] if node.layer.function.name in _OF_LISTS else [*operands, *static]
+    elif isinstance(node.layer, Layer) and is_model(node.layer):
+        assert node.layer.inner_graph is not None
+        arguments = [filled(node.layer.inner_graph.input_structure, tensors)]
+    else:
+        arguments = [tensors if node.layer.n_inputs is None else tensors[0]]
+    return {"args": arguments, "kwargs": {} if node.training is None else {"training": node.training}}
 
 
 def _as_output(symbol: Symbol, history: Mapping[int, list[Any]], functional: set[str]) -> list[Any]:

@@ -48,8 +48,10 @@ def is_model(layer: object) -> bool:
 
 
 def class_name_of(layer: Layer) -> str:
-    """Return the name of a layer's class in Keras."""
-    return "Functional" if type(layer) is registry.find("Functional") else type(layer).__name__
+    """Return the name of a layer's class in Keras; models of a user's own are what they are made of."""
+    if not is_model(layer):
+        return type(layer).__name__
+    return "Sequential" if isinstance(layer, registry.find("Sequential")) else "Functional"
 
 
 def trainable_variables(parts: tuple[Part, ...]) -> list[Variable]:

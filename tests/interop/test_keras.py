@@ -14,6 +14,7 @@ import pytest
 import cnn_core
 from cnn_core import Input, Model, Sequential, layers, optimizers
 from cnn_core.interop import from_keras, to_keras
+from keras_cases import OWN
 from random_models import random_model, random_rows
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -173,6 +174,16 @@ def test_several_inputs_and_outputs_and_calls_in_training_mode():
     for name in ("left", "right"):
         close(ours[name], np.asarray(answer[name].detach()))
     close(from_keras(theirs)(given)["left"], ours["left"])
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_own_models_and_operations_go_out(kind: str):
+    model = OWN[kind]()
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    ours = model(x)
+    theirs = to_keras(model)(x)
+    for name in ours if isinstance(ours, dict) else [...]:
+        close(ours[name], np.asarray(theirs[name].detach()))
 
 
 def test_a_model_that_is_called_twice_and_gives_outputs():

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import Input, Model, Sequential, callbacks, layers, optimizers
+from cnn_core import Input, Model, Sequential, callbacks, layers, ops, optimizers
 from cnn_core.interop import to_keras
 from cnn_core.interop.hdf5 import root_of
 from cnn_core.interop.keras_writer import archive_of, weights_of
+from keras_cases import OWN, around
 from keras_files import cases, file_of
 from random_models import random_model, random_rows
 
@@ -112,6 +113,29 @@ def test_weights_go_through_files_of_keras(tmp_path: Path):
     with h5py.File(io.BytesIO(weights_of(inside))) as tree:
         assert tree["layers/sequential/layers/dense/vars/0"].shape == (3, 2)
         assert tree["layers/sequential/vars"].attrs["name"] == b"inside"
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_own_models_and_operations_come_back_as_what_they_are_made_of(kind: str, tmp_path: Path):
+    model = OWN[kind]()
+    expected = model(X)
+    to_keras(model, tmp_path / "m.keras")
+    back = cnn_core.load_model(tmp_path / "m.keras")
+    assert type(back) is (Sequential if kind == "own chain" else Model)
+    found = back(X)
+    for name in expected if isinstance(expected, dict) else [...]:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_what_is_added_to_a_model_is_refused(tmp_path: Path):
+    class Penalized(Model):
+        def call(self, x: Any) -> Any:
+            self.add_loss(ops.mean(x))
+            return 2.0 * x
+
+    model = around(Penalized())
+    with pytest.raises(ValueError, match="cannot be carried to Keras: losses are added to it"):
+        to_keras(model, tmp_path / "m.keras")
 
 
 def test_checkpoints_of_scripts_for_keras(tmp_path: Path):
