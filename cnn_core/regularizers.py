@@ -38,8 +38,9 @@ _registry = Registry("regularizer")
 class Regularizer(KnowsItsArguments):
     """Penalise a parameter `w` with a number that is added to the loss.
 
-    A subclass defines `__call__(x)`, which returns a number, and `gradient(x)`, which returns its derivative with
-    respect to every element of x.
+    A subclass defines `__call__(x)`, which returns a number: with functions of `cnn_core.ops`, which give its gradient;
+    or with NumPy, and then also `gradient(x)`, its derivative with respect to every element of x. A plain function of x
+    will do, too.
 
     Attributes
     ----------
@@ -286,16 +287,24 @@ def deserialize(config: RegularizerLike | str, custom_objects: CustomObjects | N
     L1L2(l1=0.5, l2=0.25)
     """
     found = _registry.get(config, custom_objects)
-    if found is None or (callable(found) and _has_own_gradient(found)):
+    if found is None or (callable(found) and not isinstance(found, type)):
         return found
     raise TypeError(
-        "`regularizer` must be a name or a regularizer. A function of your own needs its gradient: pass an object "
-        f"with the methods __call__(x) and gradient(x). Received: regularizer={validation.show(found)}"
+        "`regularizer` must be a name, a regularizer, a function, or an object with the methods __call__(x) and "
+        f"gradient(x). Received: regularizer={validation.show(found)}"
     )
 
 
-def _has_own_gradient(regularizer: Any) -> bool:
-    """Tell whether the gradient is that of the penalty: a class that changes the one must change the other."""
+def has_own_gradient(regularizer: Any) -> bool:
+    """Tell whether the gradient is that of the penalty: a class that changes the one must change the other.
+
+    Of a function, or a class with `__call__` alone, training finds the gradient by tracing it.
+
+    Examples
+    --------
+    >>> has_own_gradient(L2()), has_own_gradient(lambda x: 0.0)
+    (True, False)
+    """
     for cls in type(regularizer).__mro__:
         if {"__call__", "gradient"} & vars(cls).keys():
             return cls is not Regularizer and "gradient" in vars(cls)

@@ -37,6 +37,8 @@ class Activation(KnowsItsArguments):
         What the core needs besides `z`, at most three numbers.
     row_wise : bool
         Whether an element of `a` depends on the whole row of `z`.
+    is_traced : bool
+        Whether it is a function of one's own, which a plan traces.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Activation(KnowsItsArguments):
     name: str = ""
     native: str | None = None
     row_wise: bool = False
+    is_traced: bool = False
     _settings: Mapping[str, Any] = {}
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
-"""An activation from outside: an object with `forward` and `derivative`."""
+"""Activations from outside: a function, or an object with `forward` and `derivative`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,67 @@ class CustomActivation(Activation):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CustomActivation) and self.target is other.target
+
+
+class FunctionActivation(Activation):
+    """Wrap a function of one's own, written with `cnn_core.ops`, which gives its derivative.
+
+    Parameters
+    ----------
+    function : callable
+        Of an array or a symbol; returns another of the same shape. For saving it needs a name, under which it is passed
+        in `custom_objects` when loading.
+
+    Examples
+    --------
+    >>> from cnn_core import ops
+    >>> FunctionActivation(lambda z: z * ops.sigmoid(1.702 * z))([0.0]).tolist()
+    [0.0]
+    """
+
+    parameters = ()
+    is_traced = True
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._keep(function=function)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The function's name."""
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    @property
+    def registered_name(self) -> str:
+        """The function's name, under which `custom_objects` must hold it."""
+        if self.name == "<lambda>":
+            raise ValueError(
+                "An activation that is a lambda cannot be described as data. Use a function with a name, and pass it "
+                "in custom_objects when loading"
+            )
+        return self.name
+
+    def __call__(self, x: Any, *values: Any, **settings: Any) -> Any:
+        """Return what the function makes of an array or a symbol."""
+        if hasattr(x, "activated"):
+            return self.function(x, *values, **settings)
+        return np.asarray(self.function(as_float(x, "x"), *values, **settings))
+
+    def forward(self, z: Array) -> Array:
+        """Return what the function returns."""
+        return np.asarray(self.function(z))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return nothing: the name says everything."""
+        return {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FunctionActivation, (self.function,)
+
+    def __repr__(self) -> str:
+        return f"FunctionActivation({self.name})"
+
+    def __hash__(self) -> int:
+        return hash((FunctionActivation, id(self.function)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FunctionActivation) and self.function is other.function

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import numpy as np
+
 import cnn_core.activations.elementwise as elementwise
 import cnn_core.activations.piecewise as piecewise
 import cnn_core.activations.row_wise as row_wise
 import cnn_core.foundation.validation as validation
 from cnn_core.activations.base import Activation, defaults, registry
-from cnn_core.activations.custom import CustomActivation
+from cnn_core.activations.custom import CustomActivation, FunctionActivation
 from cnn_core.activations.elementwise import linear
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects
@@ -130,7 +132,9 @@ def _wrap(target: Any) -> Activation:
         return inner
     if callable(getattr(target, "forward", None)) and callable(getattr(target, "derivative", None)):
         return CustomActivation(target)
+    if callable(target) and not isinstance(target, (type, np.ufunc)):  # NumPy's have no derivative
+        return FunctionActivation(target)
     raise TypeError(
-        "`activation` must be a name or an activation. A function of your own needs its derivative: pass an object "
-        f"with the methods forward(z) and derivative(z, a). Received: activation={validation.show(target)}"
+        "`activation` must be a name, an activation, a function, or an object with the methods forward(z) and "
+        f"derivative(z, a). Received: activation={validation.show(target)}"
     )

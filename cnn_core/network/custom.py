@@ -13,6 +13,8 @@ import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.losses import Loss
+from cnn_core.network.operators import Operators
+from cnn_core.regularizers import has_own_gradient
 
 
 class CustomCalls:
@@ -36,7 +38,7 @@ class TensorCalls(CustomCalls):
     Parameters
     ----------
     target : callable
-        A regularizer (with a method `gradient`) or a constraint.
+        A regularizer, with a method `gradient` or written with `cnn_core.ops`, or a constraint.
     shape : tuple of int
         Of the tensor; -1 stands for the batch.
     """
@@ -51,7 +53,11 @@ class TensorCalls(CustomCalls):
 
     def gradient(self, rows: Array) -> Array:
         """Return its gradient, as rows again."""
-        return np.asarray(self._target.gradient(rows.reshape(self._shape))).reshape(rows.shape)
+        tensor = rows.reshape(self._shape)
+        if has_own_gradient(self._target):
+            return np.asarray(self._target.gradient(tensor)).reshape(rows.shape)
+        name = getattr(self._target, "__name__", type(self._target).__name__)
+        return np.asarray(Operators.functions["gradient_of"](self._target, tensor, name)).reshape(rows.shape)
 
     def constrain(self, rows: Array) -> Array:
         """Return what the constraint makes of a tensor, as rows again."""

@@ -15,6 +15,7 @@ from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.array_operations import ArrayOperations
 from cnn_core.network.custom import CustomCalls, TensorCalls
+from cnn_core.network.operators import Operators
 from cnn_core.network.variables import Variable
 
 # Row-wise activations that a dense operation can apply to its own output; the others change the row's width.
@@ -208,7 +209,7 @@ class NetworkPlan(ArrayOperations):
         constants: Sequence[float] | Array = (),
     ) -> int:
         """Add an operation, with its activation fused or following it, and return its output's buffer."""
-        fused = activation is None or not activation.row_wise or activation.native in _FUSED_ROW_WISE
+        fused = activation is None or _can_be_fused(activation)
         name, parameters = "linear", tuple[float, ...]()
         if activation is not None and fused:
             name, parameters, called = _native_activation(activation)
@@ -235,7 +236,9 @@ class NetworkPlan(ArrayOperations):
         return output if activation is None or fused else self.add_activation(output, activation, layer)
 
     def add_activation(self, source: int, activation: Activation, layer: str) -> int:
-        """Add an activation as an operation of its own."""
+        """Add an activation as an operation of its own; a function of one's own as several."""
+        if activation.is_traced:
+            return int(Operators.functions["enter_activation"](self, source, activation, layer))
         shape = self.shapes[source]
         if activation.native == "glu":
             shape = (*shape[:-1], shape[-1] // 2)
@@ -245,6 +248,11 @@ class NetworkPlan(ArrayOperations):
             Operation("activation", (source,), output, (), name, parameters, custom=called, layer=layer)
         )
         return output
+
+
+def _can_be_fused(activation: Activation) -> bool:
+    """Whether an operation can apply it to its own output."""
+    return not activation.is_traced and (not activation.row_wise or activation.native in _FUSED_ROW_WISE)
 
 
 def _native_activation(activation: Activation) -> tuple[str, tuple[float, ...], CustomCalls | None]:

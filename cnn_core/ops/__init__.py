@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.network.operators import Operators
-from cnn_core.ops import activations
+from cnn_core.ops import activations, own_functions
 from cnn_core.ops.elementwise import (
     absolute,
     add,
@@ -368,7 +368,12 @@ __all__ = [
     "zeros_like",
 ]
 
-Operators.functions.update({name: globals()[name] for name in __all__}, activation=activations.of_symbol)
+Operators.functions.update(
+    {name: globals()[name] for name in __all__},
+    activation=activations.of_symbol,
+    enter_activation=own_functions.enter_activation,
+    gradient_of=own_functions.gradient_of,
+)
 
 if not TYPE_CHECKING:  # a checker must not take every name for known
     __getattr__ = left_out.answer_for(__name__)

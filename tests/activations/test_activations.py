@@ -279,9 +279,11 @@ def test_bad_arguments_are_refused(make, error):
         make()
 
 
-def test_a_function_without_derivative_is_told_what_it_lacks():
-    with pytest.raises(TypeError, match="forward\\(z\\) and derivative\\(z, a\\)"):
-        activations.get(lambda z: z)
+def test_what_is_no_activation_is_told_what_would_be():
+    with pytest.raises(
+        TypeError, match=r"a function, or an object with the methods forward\(z\) and derivative\(z, a\)"
+    ):
+        activations.get(3)
 
 
 class Cube:

@@ -130,11 +130,13 @@ def test_a_name_brings_it_back_from_a_file(tmp_path):
 
 
 def test_perceptrons_take_them_too():
-    pair = [MLPRegressor(each, (5,), max_iter=3, random_state=0) for each in (squared_error, losses.MeanSquaredError())]
-    for each in pair:
+    coefficients = []
+    for loss in (SquaredError(), losses.MeanSquaredError()):
+        estimator = MLPRegressor(loss, (5,), max_iter=3, random_state=0)
         with pytest.warns(match="[Ii]teration"):
-            each.fit(X, Y)
-    np.testing.assert_allclose(pair[0].coefs_[0], pair[1].coefs_[0], rtol=1e-9)
+            estimator.fit(X, Y)
+        coefficients.append(estimator.coefs_[0])
+    np.testing.assert_allclose(*coefficients, rtol=1e-9)
 
 
 def test_a_plan_is_made_once_for_a_shape():
