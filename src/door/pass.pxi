@@ -278,6 +278,7 @@ cdef class Pass(Workbench):
                 status = run_slice(&self.run, <double **> self.run.tensors, <double **> self.run.gradients, seconds)
         self.busy = False
         self.check_failure(self.optimizer)
+        PyErr_CheckSignals()
         return STATUS[status], self.run.next_batch, self.run.step
 
     def update(self, double learning_rate):
