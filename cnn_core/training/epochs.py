@@ -13,7 +13,8 @@ from cnn_core.network.native import Status
 from cnn_core.network.variables import Variable
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
-from cnn_core.training.segments import BatchSource, Epoch, Segment
+from cnn_core.training.segments import Segment
+from cnn_core.training.sources import BatchSource, Epoch
 from cnn_core.training.totals import Taken, Totals
 from cnn_core.training.trained_model import TrainedModel
 

@@ -18,7 +18,8 @@ from cnn_core.optimizers import LBFGS
 from cnn_core.training.epochs import run_epoch, run_epochs
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
-from cnn_core.training.segments import BatchSource, Epoch, Segment
+from cnn_core.training.segments import Segment
+from cnn_core.training.sources import BatchSource, Epoch, source_of
 from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption, TrainedModel
 
@@ -48,10 +49,10 @@ def fit(
 ) -> History:
     """Train for the epochs of the plan; see `Trainer.fit`."""
     model.stop_training = False
-    batches = BatchSource(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
+    batches = source_of(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
     measured = None
     if held_out is not None:
-        measured = BatchSource(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
+        measured = source_of(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
     callback_list = _callback_list(model, callbacks)
     batches.undisturbed = callback_list.only_records and not model.optimizer.asks_every_batch
@@ -77,8 +78,8 @@ def fit(
                 if model.stop_training:
                     break
     finally:
-        for each in (source, held_out):
-            if isinstance(each, Batches):
+        for each in (batches, measured):
+            if each is not None:
                 each.close()
     model.overwrite_with_average()
     callback_list.on_train_end(logs)

@@ -1,23 +1,15 @@
-"""Where the batches of an epoch come from.
-
-A source yields segments: a native pass, and which of its batches to run. Arrays in memory are one segment, batches
-from a generator one segment each.
-"""
+"""Segments of an epoch: a native pass over data in memory, kept from one piece of data to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 import cnn_core._core as _core
-import cnn_core.foundation.random_state as random_state
-from cnn_core.data.batches import Batches, warn_of_shortage
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.caller import warn_caller
 from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
@@ -26,29 +18,6 @@ from cnn_core.training.trained_model import TrainedModel
 
 # Rows of a batch that a model may keep, with the memory to run them, when nobody has asked for single batches.
 KEPT_ROWS = 128
-
-
-class Epoch(NamedTuple):
-    """Which batches an epoch of training consists of.
-
-    Attributes
-    ----------
-    number : int
-        From 0.
-    first_batch : int
-        Where an interrupted epoch goes on; 0 for a whole one.
-    place : int
-        Epochs that the same call of `fit` has run before. With `steps_per_epoch` an epoch goes on where the one before
-        it ended.
-    stream : int or None
-        Names the order of the samples in an epoch that is a whole pass over the data. With `steps_per_epoch` the
-        passes are counted instead of the epochs. None: their own order.
-    """
-
-    number: int = 0
-    first_batch: int = 0
-    place: int = 0
-    stream: int | None = None
 
 
 class Segment:
@@ -204,162 +173,3 @@ class SingleBatches(PassKept):
         """Return a segment with this data in memory as one batch."""
         self._look_at_optimizer()
         return self._segment_with(data, data.n)
-
-
-class BatchSource(PassKept):
-    """Where batches come from: arrays, rows that are converted batch by batch, or a generator.
-
-    Parameters
-    ----------
-    model : Model
-    objectives : Objectives
-    source : Dataset or Batches
-    batch_size : int
-        Of a Dataset; Batches have sizes of their own.
-    training : bool
-    steps : int, default None
-        Batches per epoch; None: all there are.
-    class_weight : mapping, default None
-        For Batches; a Dataset is weighed already.
-
-    Attributes
-    ----------
-    undisturbed : bool
-        Set where nobody can change the optimizer's settings between epochs, which then are looked at once.
-    """
-
-    def __init__(
-        self,
-        model: TrainedModel,
-        objectives: Objectives,
-        source: Dataset | Batches,
-        batch_size: int,
-        training: bool,
-        steps: int | None = None,
-        class_weight: Mapping[int, float] | None = None,
-    ) -> None:
-        super().__init__(model, objectives, training)
-        self._source = source
-        self._batch_size = batch_size
-        self._steps = steps
-        self._class_weight = class_weight
-        self.undisturbed = False
-
-    @property
-    def n_batches(self) -> int | None:
-        """Batches per epoch, None if unknown."""
-        if isinstance(self._source, Batches):
-            return self._steps or self._source.num_batches
-        n = -(-self._source.n // self._batch_size)
-        return min(n, self._steps or n)
-
-    def has_ended(self, number: int) -> bool:
-        """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
-        if not (isinstance(self._source, Batches) and self._source.has_ended()):
-            return False
-        warn_caller(
-            f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
-            f"`steps_per_epoch`."
-        )
-        return True
-
-    def rewind(self) -> None:
-        """Let the next epoch begin with the first batch, where batches come from outside and can be had again."""
-        if isinstance(self._source, Batches):
-            self._source.rewind()
-
-    def whole(self) -> Dataset:
-        """Return all samples in memory, as one batch.
-
-        Raises
-        ------
-        ValueError
-            If batches come from outside, or an epoch is to have a part of them.
-        """
-        if self._steps is not None:
-            raise ValueError(f"LBFGS needs all rows at once. Received: steps_per_epoch={self._steps}")
-        if isinstance(self._source, Batches):
-            raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
-        return self._source.take(slice(None))
-
-    def sole_segment(self) -> Segment | None:
-        """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
-        optimizer = self._model.optimizer
-        asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
-        if (
-            not isinstance(self._source, Dataset)
-            or not self._source.in_memory
-            or self._steps is not None
-            or isinstance(optimizer, LBFGS)
-            or self._objectives.python_metrics
-            or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
-        ):
-            return None
-        if self._source.n <= min(self._batch_size, KEPT_ROWS):
-            segment = SingleBatches.of(self._model, self._objectives, True).holding(self._source)
-        else:
-            self._look_at_optimizer()
-            segment = self._whole_segment(self._source)
-        return None if segment.native.calls_python else segment
-
-    def evaluation(self) -> BatchSource:
-        """Return a source of the same batches, for evaluation."""
-        return BatchSource(self._model, self._objectives, self._source, self._batch_size, False, self._steps)
-
-    def segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
-        """Yield native passes, and the first of their batches to run and the one behind the last."""
-        if self._optimizer is None or not self.undisturbed:
-            self._look_at_optimizer()
-        if isinstance(self._source, Batches):
-            yield from self._generated(epoch)
-            return
-        passed, first, end = self._batches_of(epoch.place)
-        order = None if epoch.stream is None else self._order(self._source, epoch.stream - epoch.place + passed)
-        yield from self._of_rows(self._source, order, first + epoch.first_batch, end)
-        if self._training and self._steps is not None and end - first < self._steps:
-            warn_of_shortage("x", end - first, "steps_per_epoch")
-
-    def _batches_of(self, place: int) -> tuple[int, int, int]:
-        """Return how many passes over the rows lie before an epoch, its first batch and the one behind its last."""
-        assert isinstance(self._source, Dataset)
-        n = -(-self._source.n // self._batch_size)
-        steps = min(n, self._steps or n)
-        passed, place = divmod(place, -(-n // steps))
-        return passed, place * steps, min((place + 1) * steps, n)
-
-    def _of_rows(self, data: Dataset, order: Array | None, first: int, last: int) -> Iterator[tuple[Segment, int, int]]:
-        """Batches first..last - 1 of the samples in some order."""
-        size = self._batch_size
-        if data.in_memory:
-            segment = self._whole_segment(data)
-            segment.order = order
-            yield segment, first, last
-            return
-        for batch in range(first, last):
-            if order is None:
-                rows = data.slice(batch * size, min((batch + 1) * size, data.n)).take(slice(None))
-            else:
-                rows = data.take(order[batch * size : (batch + 1) * size])
-            yield self._one_batch(rows), 0, 1
-
-    def _whole_segment(self, data: Dataset) -> Segment:
-        """The segment of all of this data, the only one that this source has."""
-        return self._segment or self._segment_with(data, self._batch_size)
-
-    def _generated(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
-        assert isinstance(self._source, Batches)
-        shuffle = None
-        if epoch.stream is not None:
-            shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
-        read = partial(self._model._reader(self._objectives).read, class_weight=self._class_weight)
-        for batch, data in enumerate(self._source.epoch(read, self._steps, shuffle)):
-            if batch >= epoch.first_batch:
-                yield self._one_batch(data), 0, 1
-
-    def _one_batch(self, data: Dataset) -> Segment:
-        """A segment of one batch."""
-        return self._segment_with(data.take(slice(None)), data.n)
-
-    def _order(self, data: Dataset, stream: int) -> Array:
-        """A permutation that depends on the model's seed and the stream alone."""
-        return np.asarray(_core.shuffled(data.n, self._model._seed_for_training(), stream))

@@ -34,7 +34,8 @@ from cnn_core.training.epochs import measure_batch, step_on_batch
 from cnn_core.training.loops import FitPlan, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import checked_verbose
-from cnn_core.training.segments import BatchSource, SingleBatches
+from cnn_core.training.segments import SingleBatches
+from cnn_core.training.sources import source_of
 from cnn_core.training.trained_model import Resumption
 
 Verbosity: TypeAlias = Literal["auto", 0, 1, 2] | bool
@@ -251,7 +252,7 @@ class Trainer(Compiled):
             source, objectives = self._source("evaluate", x, y, sample_weight, "steps")
             if isinstance(source, Batches):
                 warn_of_batch_size(batch_size)
-            batches = BatchSource(self, objectives, source, size, False, count)
+            batches = source_of(self, objectives, source, size, False, count)
             logs = evaluate(self, objectives, batches, verbose, callbacks)
         return results(logs, objectives, return_dict)
 

@@ -1,0 +1,267 @@
+"""Where the batches of an epoch come from: rows of arrays, or batches that are given.
+
+A source yields segments: a native pass, and which of its batches to run. Rows in memory are one segment; rows that are
+converted when they are needed, and batches that are given, are one segment each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+import cnn_core._core as _core
+import cnn_core.foundation.random_state as random_state
+from cnn_core.data.batches import Batches, warn_of_shortage
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.caller import warn_caller
+from cnn_core.optimizers import LBFGS
+from cnn_core.training.objectives import Objectives
+from cnn_core.training.segments import KEPT_ROWS, PassKept, Segment, SingleBatches
+from cnn_core.training.trained_model import TrainedModel
+
+
+class Epoch(NamedTuple):
+    """Which batches an epoch of training consists of.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    first_batch : int
+        Where an interrupted epoch goes on; 0 for a whole one.
+    place : int
+        Epochs that the same call of `fit` has run before. With `steps_per_epoch` an epoch goes on where the one before
+        it ended.
+    stream : int or None
+        Names the order of the samples in an epoch that is a whole pass over the data. With `steps_per_epoch` the
+        passes are counted instead of the epochs. None: their own order.
+    """
+
+    number: int = 0
+    first_batch: int = 0
+    place: int = 0
+    stream: int | None = None
+
+
+class BatchSource(PassKept):
+    """Where the batches of an epoch come from; `source_of` makes it.
+
+    Attributes
+    ----------
+    undisturbed : bool
+        Set where nobody can change the optimizer's settings between epochs, which then are looked at once.
+    n_batches : int or None
+        Batches per epoch, None if unknown.
+    """
+
+    undisturbed = False
+    n_batches: int | None
+
+    def segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
+        """Yield native passes, and the first of their batches to run and the one behind the last."""
+        if self._optimizer is None or not self.undisturbed:
+            self._look_at_optimizer()
+        yield from self._segments(epoch)
+
+    def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
+        raise NotImplementedError
+
+    def _one_batch(self, data: Dataset) -> Segment:
+        return self._segment_with(data.take(slice(None)), data.n)
+
+    def sole_segment(self) -> Segment | None:
+        """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
+        return None
+
+    def evaluation(self) -> BatchSource:
+        """Return a source of the same batches, for evaluation."""
+        raise NotImplementedError
+
+    def whole(self) -> Dataset:
+        """Return all samples in memory, as one batch.
+
+        Raises
+        ------
+        ValueError
+            If batches are given, or an epoch is to have a part of them.
+        """
+        raise NotImplementedError
+
+    def has_ended(self, number: int) -> bool:
+        """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
+        return False
+
+    def rewind(self) -> None:
+        """Let the next epoch begin with the first batch, if batches are given and can be had again."""
+
+    def close(self) -> None:
+        """Let go of what prepares batches."""
+
+
+def source_of(
+    model: TrainedModel,
+    objectives: Objectives,
+    source: Dataset | Batches,
+    batch_size: int,
+    training: bool,
+    steps: int | None = None,
+    class_weight: Mapping[int, float] | None = None,
+) -> BatchSource:
+    """Return where the batches of a model's epochs come from.
+
+    Parameters
+    ----------
+    model : Model
+    objectives : Objectives
+    source : Dataset or Batches
+    batch_size : int
+        Of a Dataset; Batches have sizes of their own.
+    training : bool
+    steps : int, default None
+        Batches per epoch; None: all there are.
+    class_weight : mapping, default None
+        For Batches; a Dataset is weighed already.
+    """
+    if isinstance(source, Batches):
+        return GivenBatches(model, objectives, source, training, steps, class_weight)
+    return RowSource(model, objectives, source, batch_size, training, steps)
+
+
+class RowSource(BatchSource):
+    """Batches of a data set's rows; see `source_of`."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        objectives: Objectives,
+        data: Dataset,
+        batch_size: int,
+        training: bool,
+        steps: int | None,
+    ) -> None:
+        super().__init__(model, objectives, training)
+        self._data = data
+        self._batch_size = batch_size
+        self._steps = steps
+        self._n_all = -(-data.n // batch_size)
+        self.n_batches: int = min(self._n_all, steps or self._n_all)
+
+    def whole(self) -> Dataset:
+        """Return all samples in memory, as one batch."""
+        if self._steps is not None:
+            raise ValueError(f"LBFGS needs all rows at once. Received: steps_per_epoch={self._steps}")
+        return self._data.take(slice(None))
+
+    def sole_segment(self) -> Segment | None:
+        """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
+        optimizer = self._model.optimizer
+        asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
+        if (
+            not self._data.in_memory
+            or self._steps is not None
+            or isinstance(optimizer, LBFGS)
+            or self._objectives.python_metrics
+            or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
+        ):
+            return None
+        if self._data.n <= min(self._batch_size, KEPT_ROWS):
+            segment = SingleBatches.of(self._model, self._objectives, True).holding(self._data)
+        else:
+            self._look_at_optimizer()
+            segment = self._all_rows()
+        return None if segment.native.calls_python else segment
+
+    def evaluation(self) -> BatchSource:
+        """Return a source of the same batches, for evaluation."""
+        return RowSource(self._model, self._objectives, self._data, self._batch_size, False, self._steps)
+
+    def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
+        passed, place = divmod(epoch.place, -(-self._n_all // self.n_batches))
+        first, end = place * self.n_batches, min((place + 1) * self.n_batches, self._n_all)
+        order = None if epoch.stream is None else self._order(epoch.stream - epoch.place + passed)
+        yield from self._of_rows(order, first + epoch.first_batch, end)
+        if self._training and self._steps is not None and end - first < self._steps:
+            warn_of_shortage("x", end - first, "steps_per_epoch")
+
+    def _of_rows(self, order: Array | None, first: int, last: int) -> Iterator[tuple[Segment, int, int]]:
+        """Batches first..last - 1 of the samples in some order."""
+        data, size = self._data, self._batch_size
+        if data.in_memory:
+            segment = self._all_rows()
+            segment.order = order
+            yield segment, first, last
+            return
+        for batch in range(first, last):
+            if order is None:
+                rows = data.slice(batch * size, min((batch + 1) * size, data.n)).take(slice(None))
+            else:
+                rows = data.take(order[batch * size : (batch + 1) * size])
+            yield self._one_batch(rows), 0, 1
+
+    def _all_rows(self) -> Segment:
+        """The segment of all rows, the only one that this source then has."""
+        return self._segment or self._segment_with(self._data, self._batch_size)
+
+    def _order(self, stream: int) -> Array:
+        """A permutation that depends on the model's seed and the stream alone."""
+        return np.asarray(_core.shuffled(self._data.n, self._model._seed_for_training(), stream))
+
+
+class GivenBatches(BatchSource):
+    """Batches from a generator or a PyDataset, each read when its turn comes; see `source_of`."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        objectives: Objectives,
+        batches: Batches,
+        training: bool,
+        steps: int | None,
+        class_weight: Mapping[int, float] | None,
+    ) -> None:
+        super().__init__(model, objectives, training)
+        self._batches = batches
+        self._steps = steps
+        self.n_batches = steps or batches.num_batches
+        self._class_weight = class_weight
+
+    def whole(self) -> Dataset:
+        """Refuse: see `BatchSource.whole`."""
+        if self._steps is not None:
+            raise ValueError(f"LBFGS needs all rows at once. Received: steps_per_epoch={self._steps}")
+        raise ValueError("LBFGS needs all rows at once: pass arrays. Received: a generator or PyDataset as x")
+
+    def evaluation(self) -> BatchSource:
+        """Return a source of the same batches, for evaluation."""
+        return GivenBatches(self._model, self._objectives, self._batches, False, self._steps, None)
+
+    def has_ended(self, number: int) -> bool:
+        """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
+        if not self._batches.has_ended():
+            return False
+        warn_caller(
+            f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
+            f"`steps_per_epoch`."
+        )
+        return True
+
+    def rewind(self) -> None:
+        """Let the next epoch begin with the first batch, if it can be had again."""
+        self._batches.rewind()
+
+    def close(self) -> None:
+        """Stop the workers, if there are any."""
+        self._batches.close()
+
+    def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
+        shuffle = None
+        if epoch.stream is not None:
+            shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
+        read = partial(self._model._reader(self._objectives).read, class_weight=self._class_weight)
+        for batch, data in enumerate(self._batches.epoch(read, self._steps, shuffle)):
+            if batch >= epoch.first_batch:
+                yield self._one_batch(data), 0, 1
