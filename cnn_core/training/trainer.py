@@ -124,9 +124,8 @@ class Trainer(Compiled):
             verbose=verbose,
         )
         with self._exclusive("fit"):
-            if validation_split and is_batches(x):
-                refuse_beside_batches(validation_split=validation_split)
-            source, objectives = self._source("fit", x, y, sample_weight, "steps_per_epoch")
+            beside = {"validation_split": validation_split or None}
+            source, objectives = self._source("fit", x, y, sample_weight, "steps_per_epoch", **beside)
             held_out: Dataset | Batches | None = None
             if isinstance(source, Batches):
                 if validation_data is None or is_batches(validation_data):
@@ -148,11 +147,14 @@ class Trainer(Compiled):
                 self._totals = None
 
     def _source(
-        self, purpose: str, x: Any, y: Any, sample_weight: Any, steps_name: str
+        self, purpose: str, x: Any, y: Any, sample_weight: Any, steps_name: str, **beside: Any
     ) -> tuple[Dataset | Batches, Objectives]:
-        """Open what x is, arrays or batches, with the losses and metrics that go with its targets."""
+        """Open what x is, arrays or batches, with the losses and metrics that go with its targets.
+
+        `beside` are other arguments that must be None where x yields batches.
+        """
         if is_batches(x):
-            refuse_beside_batches(y=y, sample_weight=sample_weight)
+            refuse_beside_batches(y=y, sample_weight=sample_weight, **beside)
             batches = Batches(x, steps_name=steps_name)
             return batches, self._objectives_of(*batches.peek()[:2], purpose)
         objectives = self._objectives_of(x, y, purpose)
