@@ -40,7 +40,7 @@ class RandomInitializer(Initializer):
             generator = random_state.generator(self.seed)
         elif generator is None:
             generator = random_state.generator(random_state.next_seed())
-        return np.ascontiguousarray(self._draw(generator, sizes_of(shape)), dtype=float_type(dtype))
+        return np.asarray(self._draw(generator, sizes_of(shape)), dtype=float_type(dtype), order="C")
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
         raise NotImplementedError

@@ -8,6 +8,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, overload
 from weakref import ref
 
+import numpy as np
+
 import cnn_core.config as config
 import cnn_core.constraints as constraints
 import cnn_core.foundation.random_state as random_state
@@ -180,13 +182,17 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     @knows_its_arguments
     def add_weight(
         self,
-        shape: Sequence[int] = (),
-        initializer: InitializerLike = "glorot_uniform",
+        shape: Sequence[int] | None = None,
+        initializer: InitializerLike = None,
+        dtype: Any = None,
+        trainable: bool = True,
         *,
         name: str | None = None,
-        trainable: bool = True,
         regularizer: RegularizerLike = None,
         constraint: ConstraintLike = None,
+        autocast: bool = True,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
         learning_rate_multiplier: float = 1.0,
         epsilon_multiplier: float = 1.0,
     ) -> Variable:
@@ -194,12 +200,18 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
         Parameters
         ----------
-        shape : tuple of int, default ()
-        initializer : str or initializer, default "glorot_uniform"
+        shape : tuple of int, default None
+            None: (), a single number.
+        initializer : str or initializer, default None
+            None: "glorot_uniform".
+        dtype : default None
+            The layer's, which is the only one that fits.
+        trainable : bool, default True
         name : str, default None
             None: "variable", numbered within the layer.
-        trainable : bool, default True
         regularizer, constraint : default None
+        autocast, aggregation, overwrite_with_gradient
+            Accepted with these values because Keras has them.
         learning_rate_multiplier, epsilon_multiplier : float, default 1
             See `Variable`.
 
@@ -210,20 +222,23 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         Raises
         ------
         ValueError
-            If the layer is built: files, models and optimizers count on its variables.
+            If the layer is built: files, models and optimizers count on its variables; or if the dtype is another one.
         """
+        if dtype is not None and str(np.dtype(dtype)) != self.dtype:
+            raise ValueError(f"`dtype` must be that of the layer, {self.dtype!r}. Received: dtype={dtype!r}")
+        if overwrite_with_gradient:
+            raise ValueError("`overwrite_with_gradient` must be False. Received: overwrite_with_gradient=True")
         if self.built and not self._is_building:
             raise ValueError(
                 f"`add_weight` must be called in `build` or before, and {self.name!r} is built. Received: name={name!r}"
             )
         if name is None:
             name = f"variable_{len(self._variables)}" if self._variables else "variable"
-        make = initializers.get(initializer)
-        if make is None:
-            raise ValueError(f"`initializer` must be an initializer for {self.name}/{name}. Received: initializer=None")
-        value = waiting_weight(shape, self.dtype)
+        sizes = () if shape is None else tuple(shape)
+        value = waiting_weight(sizes, self.dtype)
         if value is None:
-            value = initializers.initial_value(make, tuple(shape), self.dtype, random_state.next_seed())
+            make = initializers.get(initializer) or initializers.GlorotUniform()
+            value = initializers.initial_value(make, sizes, self.dtype, random_state.next_seed())
         variable = Variable(
             value,
             name,

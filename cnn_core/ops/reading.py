@@ -8,31 +8,30 @@ from typing import Any
 import cnn_core.foundation.validation as validation
 import cnn_core.ops.elementwise as elementwise
 import cnn_core.ops.functions as functions
+import cnn_core.ops.nn as nn
+import cnn_core.ops.selecting as selecting
+from cnn_core.foundation.serialization import snake_case
+from cnn_core.foundation.structures import flatten
 from cnn_core.foundation.suggestions import did_you_mean
-from cnn_core.network.graph import Symbol
+from cnn_core.network.graph import Symbol, nodes_between
 from cnn_core.ops.operation import FUNCTIONS, Operation, read_value
 
 _MODULES = "keras.src.ops."
-# Classes of Keras's whose functions are made of others here; settings are their arguments.
-_COMPOSED: dict[str, Callable[..., Any]] = {
-    "Average": functions.average,
-    "CountNonzero": functions.count_nonzero,
-    "DivideNoNan": functions.divide_no_nan,
-    "Dot": functions.dot,
-    "Isclose": functions.isclose,
-    "Logaddexp2": functions.logaddexp2,
-    "Moments": functions.moments,
-    "Norm": functions.norm,
-    "Normalize": functions.normalize,
-    "OneHot": functions.one_hot,
-    "OnesLike": functions.ones_like,
-    "Outer": functions.outer,
-    "Std": functions.std,
+_OF_LISTS = ("Stack", "Hstack", "Vstack")
+# Names of Keras's classes that do not follow from those of the functions.
+_OTHERWISE: dict[str, Callable[..., Any]] = {
+    "Einsum": lambda *operands, subscripts: selecting.einsum(subscripts, *operands),
     "TrueDivide": elementwise.divide,
-    "Var": functions.var,
-    "ZerosLike": functions.zeros_like,
 }
-_OF_LISTS: dict[str, Callable[..., Any]] = {"Stack": functions.stack, "Hstack": functions.hstack}
+
+
+def _composed(class_name: str) -> Callable[..., Any] | None:
+    """Return a function that is made of others here, by the name of Keras's class."""
+    name = snake_case(class_name)
+    homes = (functions, selecting, nn)
+    known = next((vars(home)[name] for home in homes if name in vars(home) and not name.startswith("_")), None)
+    found: Callable[..., Any] | None = _OTHERWISE.get(class_name, known)
+    return found
 
 
 class _Composed:
@@ -40,17 +39,22 @@ class _Composed:
 
     n_inputs = None
 
-    def __init__(self, config: Mapping[str, Any], class_name: str) -> None:
+    def __init__(self, function: Callable[..., Any], config: Mapping[str, Any], of_list: bool) -> None:
         self.name = validation.text(config["name"], "name")
-        self._of_list = class_name in _OF_LISTS
-        self._function = (_OF_LISTS if self._of_list else _COMPOSED)[class_name]
+        self._function, self._of_list = function, of_list
         self._operands = [read_value(each) for each in config.get("operands", [None])]
         self._settings = {key: read_value(each) for key, each in config.items() if key not in ("name", "operands")}
 
     def __call__(self, inputs: Sequence[Symbol], training: bool | None = None) -> Any:
         following = iter(inputs)
         operands = [next(following) if each is None else each for each in self._operands]
-        return self._function(*([operands] if self._of_list else operands), **self._settings)
+        made = self._function(*([operands] if self._of_list else operands), **self._settings)
+        nodes = nodes_between(inputs, flatten(made))
+        for node in nodes:  # whose own names another function in the file may have
+            node.layer.name = f"{self.name}/{node.layer.name}"
+        if nodes:
+            nodes[-1].layer.name = self.name
+        return made
 
 
 def is_operation(config: Mapping[str, Any]) -> bool:
@@ -71,8 +75,9 @@ def read_operation(config: Mapping[str, Any]) -> Any:
     for function in FUNCTIONS.values():
         if function.class_name == class_name and function.module == config["module"]:
             return Operation.from_config(function, settings)
-    if class_name in _COMPOSED or class_name in _OF_LISTS:
-        return _Composed(settings, class_name)
+    composed = _composed(class_name)
+    if composed is not None:
+        return _Composed(composed, settings, class_name in _OF_LISTS)
     known = [function.class_name for function in FUNCTIONS.values()]
     raise ValueError(
         f"A function of `ops` in a file must be one of cnn_core.ops. Received: {class_name[:200]!r}"

@@ -182,10 +182,12 @@ def vdot(x1: Any, x2: Any) -> Any:
 
 
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
-    """Return the sum of products along axes of both; with symbols the second has no samples."""
+    """Return the sum of products along axes of both; the second has no samples, unless all axes are summed over."""
     if not is_symbolic(x1, x2):
         return np.tensordot(as_array(x1), as_array(x2), axes)
     first, second = shape_of(x1), shape_of(x2)
+    if axes == len(first) == len(second):
+        return vdot(x1, x2)
     ones, twos = (range(-axes, 0), range(axes)) if isinstance(axes, int) else map(_listed, axes)
     ones, twos = [a % len(first) for a in ones], [a % len(second) for a in twos]
     kept = [a for a in range(len(first)) if a not in ones]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from ops_cases import CASES, Case, N
 
 # Keras computes much of this in float32, whatever it is given.
 TOLERANCE = tolerances.GOLDEN_FLOAT32
-RECORDED = np.load(Path(__file__).parents[1] / "agreement" / "golden" / "ops.npz")
+GOLDEN = Path(__file__).parents[1] / "agreement" / "golden"
+RECORDED = np.load(GOLDEN / "ops.npz")
 FLAT = {"floor_divide"}  # PyTorch knows no derivative of it
 SHARED = {"mean of samples", *(name for name in CASES if name.endswith(" all"))}  # one result for all samples
 
@@ -90,6 +92,17 @@ def test_symbols_in_a_functional_model_that_is_saved(name: str) -> None:
     model = Model(inputs, case.function(ops, *inputs))
     again = cnn_core.model_from_json(model.to_json())
     np.testing.assert_array_equal(again.predict(case.operands()), model.predict(case.operands()))
+
+
+def test_a_model_that_keras_wrote() -> None:
+    written = json.loads((GOLDEN / "ops_model.json").read_text(encoding="utf-8"))
+    model = cnn_core.model_from_json(written["json"])
+    model.set_weights([np.array(weight, np.float32) for weight in written["weights"]])
+    x = np.array(written["x"], np.float32)
+    tolerances.close(model.predict(x), np.array(written["y"]), tolerances.GOLDEN_FLOAT32)
+    again = cnn_core.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
 SMOOTH = ["exp", "power", "gelu", "softmax axis", "std axes", "logsumexp axis", "norm 3", "matmul", "cumprod", "where"]

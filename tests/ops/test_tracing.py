@@ -300,3 +300,19 @@ def test_a_model_has_inputs_or_a_call() -> None:
         Net.__base__()  # type: ignore[misc]
     with pytest.raises(TypeError, match="not both"):
         type("Both", (Model,), {"call": lambda self, x: x})(x, x)
+
+
+def test_add_weight_takes_what_keras_takes() -> None:
+    class Scaled(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.scale = self.add_weight((input_shape[-1],), None, "float32", True, name="scale", autocast=True)
+            self.shift = self.add_weight(name="shift")
+
+        def call(self, x: Any) -> Any:
+            return x * self.scale + self.shift
+
+    layer = Scaled()
+    assert layer(X).shape == X.shape
+    assert [weight.shape for weight in layer.weights] == [(6,), ()]
+    with pytest.raises(ValueError, match="`dtype` must be that of the layer"):
+        Scaled().add_weight((), dtype="int32")
