@@ -117,10 +117,10 @@ class Reader:
         """
         given = self._read_inputs(x)
         wanted = self._read_targets(x, y) if self._targets else {}
-        weights = self._read_weights(sample_weight) if self._targets else {}
+        weights = self._read_weights(sample_weight) if self._targets and sample_weight is not None else {}
         present = {name: weight for name, weight in weights.items() if weight is not None}
         n = validation.same_length({**given, **wanted, **present})
-        by_target = list(weights.values())
+        by_target = list(weights.values()) or [None] * len(wanted)
         if len(by_target) == 1:  # one array serves all outputs
             by_target *= len(wanted)
         data = Dataset(list(given.values()), list(wanted.values()), by_target, n, self._dtype)

@@ -89,7 +89,7 @@ def fit(
 
 def _callback_list(model: TrainedModel, callbacks: Any) -> CallbackList:
     """Return the callbacks as one, with a History among them, and tell them the model."""
-    result = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, add_history=True)
+    result = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, True)
     if result.history is None:
         result = CallbackList([*result], add_history=True)
     result.set_model(model)

@@ -55,6 +55,9 @@ class Segment:
         self._shapes = model.output_shapes
         self._dtype = model.compute_dtype
         self._measured = {each.output for each in objectives.python_metrics}
+        self._weights: list[Array | None] = []
+        self._observed: list[Array] = []
+        self._predictions: list[Array | None] = [None] * len(self._shapes)
         self._kinds = [type(rows) for rows in data.inputs]
         self._takes_plain = not objectives.python_metrics and all(each.takes_plain for each in objectives.losses)
         targets = self._take(data)
@@ -75,14 +78,15 @@ class Segment:
     def _take(self, data: Dataset) -> list[Array]:
         """Keep what Python measures with, and return the targets as native code reads them."""
         given: list[Array] = data.targets  # type: ignore[assignment]
-        self._weights = data.weights
-        self._observed = [
-            spec.in_shape(target) for spec, target in zip(self.objectives.target_specs, given, strict=True)
-        ]
-        self._predictions = [
-            np.empty((data.n, *shape[1:]), self._dtype) if output in self._measured else None
-            for output, shape in enumerate(self._shapes)
-        ]
+        if self._measured:
+            self._weights = data.weights
+            self._observed = [
+                spec.in_shape(target) for spec, target in zip(self.objectives.target_specs, given, strict=True)
+            ]
+            self._predictions = [
+                np.empty((data.n, *shape[1:]), self._dtype) if output in self._measured else None
+                for output, shape in enumerate(self._shapes)
+            ]
         return self.objectives.lay_out(given, self._dtype)
 
     def feed(self, data: Dataset) -> bool:
