@@ -1,6 +1,6 @@
 """Keras's `random`: numbers drawn at once, or, of a shape that begins with the number of samples, in every run.
 
-In the `call` of a layer or model of one's own ``normal((batch, 4))``, where ``batch = ops.shape(x)[0]``, stands for
+In the `call` of a custom layer or model ``normal((batch, 4))``, where ``batch = ops.shape(x)[0]``, stands for
 numbers that every batch draws again, in training and prediction alike.
 """
 

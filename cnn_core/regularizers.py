@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.names import RegularizerName
 
     class Penalty(Protocol):
-        """A penalty of one's own with its gradient."""
+        """A custom penalty with its gradient."""
 
         def __call__(self, x: Any, /) -> Any: ...
 
@@ -267,7 +267,7 @@ def get(identifier: RegularizerLike | str) -> Any:
     ValueError
         If a name is unknown.
     TypeError
-        If the object is none of these; a function of one's own lacks the gradient.
+        If the object is none of these; a custom function lacks the gradient.
 
     Examples
     --------

@@ -382,7 +382,7 @@ def to_json(model: Any, **arguments: Any) -> str:
 
 
 def _described(model: Any) -> dict[str, Any]:
-    """Return a model as plain data; with it go the inputs for which one's own, which knows none, was built."""
+    """Return a model as plain data; with it go the inputs for which a custom one, which knows none, was built."""
     data: dict[str, Any] = registry.serialize(model)
     return {**data, "build_config": model.input_description()} if model.defines_call and model.built else data
 

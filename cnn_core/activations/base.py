@@ -38,7 +38,7 @@ class Activation(KnowsItsArguments):
     row_wise : bool
         Whether an element of `a` depends on the whole row of `z`.
     is_traced : bool
-        Whether it is a function of one's own, which a plan traces.
+        Whether it is a custom function, which a plan traces.
 
     Examples
     --------

@@ -95,7 +95,7 @@ class CustomActivation(Activation):
 
 
 class FunctionActivation(Activation):
-    """Wrap a function of one's own, written with `cnn_core.ops`, which gives its derivative.
+    """Wrap a custom function, written with `cnn_core.ops`, which gives its derivative.
 
     Parameters
     ----------

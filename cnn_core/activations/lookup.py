@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.names import ActivationName
 
     class Differentiable(Protocol):
-        """A function of one's own with its derivative."""
+        """A custom function with its derivative."""
 
         def forward(self, z: Any, /) -> Any: ...
 

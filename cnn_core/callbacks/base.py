@@ -153,7 +153,7 @@ HOOKS = tuple(name for name in dir(Callback) if name.startswith("on_"))
 
 
 def _nearest_hook(name: str) -> str | None:
-    """Return the hook that a name is a slip of the pen for, None for the name of a method of one's own."""
+    """Return the hook that a name is a slip of the pen for, None for the name of a custom method."""
     import difflib  # only a mistake needs it
 
     return next(iter(difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.8)), None)

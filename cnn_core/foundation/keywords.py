@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 
 class KnowsItsArguments:
-    """Refuse a keyword argument that the constructor of a class, or of a subclass of one's own, does not have.
+    """Refuse a keyword argument that the constructor of a class, or of a custom subclass, does not have.
 
     Examples
     --------

@@ -59,7 +59,7 @@ def serialize(value: Any) -> Any:
     """Turn an object, or a structure of objects, into data that JSON can hold.
 
     An object with `get_config` becomes ``{"class_name": ..., "config": ...}``, as in Keras with a third key,
-    "registered_name", where one's own class is registered or has a name of the package's; mappings and sequences are
+    "registered_name", where a custom class is registered or has a name of the package's; mappings and sequences are
     walked; NumPy numbers and arrays become numbers and lists. An object with a `short_name` becomes that name.
 
     Parameters
@@ -152,7 +152,7 @@ def get_custom_objects() -> dict[str, Any]:
 
 @knows_its_arguments
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Named], Named]:
-    """Decorate a class or function of one's own, so that files that name it can be loaded without `custom_objects`.
+    """Decorate a custom class or function, so that files that name it can be loaded without `custom_objects`.
 
     Parameters
     ----------

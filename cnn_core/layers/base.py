@@ -342,7 +342,7 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         Parameters
         ----------
         inputs : array-like, Symbol, or list of them
-            A layer of one's own takes what its `call` takes.
+            A custom layer takes what its `call` takes.
         training : bool, default None
             Whether layers such as Dropout behave as in training. None: not for arrays; a model of symbols does in
             training. True or False holds for symbols in prediction and training alike, in layers inside, too.

@@ -54,7 +54,7 @@ class _Calls:
 
 @registry.register()
 class Lambda(Layer):
-    """Apply a function of one's own: ``y = function(x)``.
+    """Apply a custom function: ``y = function(x)``.
 
     Parameters
     ----------

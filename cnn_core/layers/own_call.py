@@ -151,7 +151,7 @@ class OwnCall:
         """
         scope = current_scope()
         if scope is None:
-            raise RuntimeError("`add_loss` must be called in the `call` of a layer or model of one's own")
+            raise RuntimeError("`add_loss` must be called in the `call` of a custom layer or model")
         scope.losses.extend(copy(each) if isinstance(each, Variable) else each for each in flatten(loss))
 
     def _graph_for(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:

@@ -82,7 +82,7 @@ class CustomLoss(Loss):
 
 
 class FunctionLoss(Loss):
-    """Wrap a function of one's own, written with `cnn_core.ops`, which gives its gradient.
+    """Wrap a custom function, written with `cnn_core.ops`, which gives its gradient.
 
     Parameters
     ----------

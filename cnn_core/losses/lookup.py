@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.names import LossName
 
     class ValueAndGradient(Protocol):
-        """A loss of one's own: the value of every row, and the derivative with respect to the predictions."""
+        """A custom loss: the value of every row, and the derivative with respect to the predictions."""
 
         def value(self, y_true: Any, y_pred: Any, /) -> Any: ...
 

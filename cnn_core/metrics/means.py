@@ -166,7 +166,7 @@ class MeanMetricWrapper(Mean):
 
     @property
     def registered_name(self) -> str:
-        """The name under which `custom_objects` must hold a function of one's own."""
+        """The name under which `custom_objects` must hold a custom function."""
         if type(self) is not MeanMetricWrapper:
             return type(self).__name__
         return str(getattr(self._function, "__name__", type(self._function).__name__))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @registry.register("Functional")
 class Model(Trainer, OwnModel):
-    """A network from inputs to outputs, put together by calling layers on symbols; or one's own, by `call`.
+    """A network from inputs to outputs, put together by calling layers on symbols; or a custom one, by `call`.
 
     A subclass that makes layers in its `__init__` and says in ``call(self, x, training=None)`` what it computes of them
     is made without inputs and outputs, and built by the first data that it sees, or by `build(input_shape)`. `call` may
@@ -186,7 +186,7 @@ class Model(Trainer, OwnModel):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in the order in which they compute, inputs first; of a model of one's own as they were set."""
+        """The layers in the order in which they compute, inputs first; of a custom model as they were set."""
         return [layer for layer in self.operations if not isinstance(layer, Operation)]
 
     @property
@@ -218,7 +218,7 @@ class Model(Trainer, OwnModel):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Texts of one's own, which files of the model carry: what the data was, or the names of the classes."""
+        """Texts of the user's, which files of the model carry: what the data was, or the names of the classes."""
         texts: dict[str, str] = self.__dict__.setdefault("_metadata", {})
         return texts
 
@@ -279,7 +279,7 @@ class Model(Trainer, OwnModel):
             self.build_own_for(x)
 
     def build(self, input_shape: Any = None) -> None:
-        """Trace the `call` of a model of one's own for inputs of this shape, or a list or dict of shapes."""
+        """Trace the `call` of a custom model for inputs of this shape, or a list or dict of shapes."""
         if not self.defines_call:
             raise ValueError(f"{self.name!r} is built of its inputs and outputs. Received: input_shape={input_shape}")
         self.build_own(input_shape)
@@ -307,7 +307,7 @@ class Model(Trainer, OwnModel):
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Apply the model to symbols, as a layer, or to arrays: one batch through `predict`'s path.
 
-        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`. A model of one's own takes
+        With `training`, layers such as Dropout behave as in training: see `Layer.__call__`. A custom model takes
         what its `call` takes.
         """
         if self.defines_call:

@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 
 
 class ArrayOperations(ABC):
-    """Operations that a plan, which has `shapes` of its buffers and can `add`, offers for expressions of one's own.
+    """Operations that a plan, which has `shapes` of its buffers and can `add`, offers for custom expressions.
 
     Every method adds what it says and returns the buffer of its output.
     """

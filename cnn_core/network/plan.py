@@ -236,7 +236,7 @@ class NetworkPlan(ArrayOperations):
         return output if activation is None or fused else self.add_activation(output, activation, layer)
 
     def add_activation(self, source: int, activation: Activation, layer: str) -> int:
-        """Add an activation as an operation of its own; a function of one's own as several."""
+        """Add an activation as an operation of its own; a custom function as several."""
         if activation.is_traced:
             return int(Operators.functions["enter_activation"](self, source, activation, layer))
         shape = self.shapes[source]

@@ -1,4 +1,4 @@
-"""Plain functions of one's own in a plan, and their derivatives: activations and penalties."""
+"""Custom plain functions in a plan, and their derivatives: activations and penalties."""
 
 from __future__ import annotations
 

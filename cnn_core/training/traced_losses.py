@@ -1,4 +1,4 @@
-"""Losses of one's own, written with `cnn_core.ops`: traced once into a plan, which native code differentiates."""
+"""Custom losses, written with `cnn_core.ops`: traced once into a plan, which native code differentiates."""
 
 from __future__ import annotations
 

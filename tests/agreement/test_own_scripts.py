@@ -1,4 +1,4 @@
-"""Layers and models of one's own, written for Keras, lose what Keras loses over fifty steps from the same weights."""
+"""Custom layers and models, written for Keras, lose what Keras loses over fifty steps from the same weights."""
 
 from __future__ import annotations
 

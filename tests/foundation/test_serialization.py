@@ -187,7 +187,7 @@ class Vessel:
 
 @pytest.fixture
 def registered():
-    """A class of one's own under a name that the package has, too."""
+    """A custom class under a name that the package has, too."""
     own = type("FineSieve", (FineSieve,), {})
     serialization.register_keras_serializable("mine")(own)
     serialization.register_keras_serializable("mine")(Vessel)

@@ -1,4 +1,4 @@
-"""Lambda: functions, functions of several inputs, gradients of one's own, files, and what goes wrong."""
+"""Lambda: functions, functions of several inputs, custom gradients, files, and what goes wrong."""
 
 from __future__ import annotations
 

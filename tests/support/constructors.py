@@ -15,7 +15,7 @@ MODULES = (
     *("layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks"),
     *("initializers", "regularizers", "constraints"),
 )
-# Bases for classes of one's own, and what wraps such classes.
+# Bases for custom classes, and what wraps such classes.
 BASES = (
     *("Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Callback", "MonitorCallback", "CallbackList"),
     *("Initializer", "Regularizer", "Constraint", "Registry", "Accumulator", "CrossentropyByTarget"),

@@ -1,4 +1,4 @@
-"""Losses of one's own written with ops: values, gradients and training against built-in losses and NumPy."""
+"""Custom losses written with ops: values, gradients and training against built-in losses and NumPy."""
 
 from __future__ import annotations
 

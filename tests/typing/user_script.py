@@ -96,7 +96,7 @@ activation, initializer = activations.get(chosen["activation"]), initializers.ge
 tuned = layers.Dense(8, activation=activation, kernel_initializer=initializer)
 model.compile(optimizers.get(chosen["optimizer"]), losses.get(chosen["loss"]), [metrics.get(chosen["metric"])])
 
-# Objects of one's own
+# Custom objects
 
 
 class Cube:

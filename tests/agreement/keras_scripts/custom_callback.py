@@ -1,4 +1,4 @@
-"""Callbacks of one's own: a class with hooks, functions, a schedule by batch, and stopping from within."""
+"""Custom callbacks: a class with hooks, functions, a schedule by batch, and stopping from within."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Categories through embeddings, numbers beside them, trained batch by batch in a loop of one's own."""
+"""Categories through embeddings, numbers beside them, trained batch by batch in a custom loop."""
 
 import keras
 import numpy as np

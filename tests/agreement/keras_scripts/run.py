@@ -3,7 +3,7 @@
     python run.py autoencoder keras       # trains from weights of its own and prints the results
     python run.py autoencoder cnn_core    # the same text with only the import changed
     python run.py record                  # all of them under Keras, into recorded.npz
-    python run.py record ../own_scripts   # those with layers and models of one's own, into its recorded.npz
+    python run.py record ../own_scripts   # those with custom layers and models, into its recorded.npz
 
 A script has `build_model()` and `train(model)`, which returns named numbers. Recorded are the initial weights, the
 names of the model's layers, and these numbers from a run in float32 and one in float64.

@@ -1,4 +1,4 @@
-"""A residual network written with operators, slices and a block of one's own."""
+"""A residual network written with operators, slices and a custom block."""
 
 import keras
 from data import features
