@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 
@@ -129,8 +129,22 @@ class ParameterVector:
 
 # For which variables an optimizer's state is laid out, with their sizes. Weak on both sides: an optimizer may outlive
 # its model, and neither keeps the other's memory. A copied or loaded optimizer has no entry: its state fits or it does
-# not.
-_LAYOUTS: WeakKeyDictionary[Optimizer, list[tuple[ref[Variable], int]]] = WeakKeyDictionary()
+# not. By the optimizer's id, and no WeakKeyDictionary: that runs Python code amid collections of garbage, where an
+# interrupt would be swallowed.
+_Layout: TypeAlias = "list[tuple[ref[Variable], int]]"
+_LAYOUTS: dict[int, tuple[ref[Optimizer], _Layout]] = {}
+
+
+def _layout_of(optimizer: Optimizer) -> _Layout | None:
+    owner, layout = _LAYOUTS.get(id(optimizer), (None, None))
+    return layout if owner is not None and owner() is optimizer else None
+
+
+def _keep_layout(optimizer: Optimizer, layout: _Layout) -> None:
+    for number, (owner, _) in list(_LAYOUTS.items()):
+        if owner() is None:
+            _LAYOUTS.pop(number, None)
+    _LAYOUTS[id(optimizer)] = ref(optimizer), layout
 
 
 def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
@@ -141,7 +155,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
     ValueError
         If the state belongs to other variables altogether.
     """
-    layout = _LAYOUTS.get(optimizer)
+    layout = _layout_of(optimizer)
     owners = None if layout is None else [owner() for owner, _ in layout]
     stays = owners is not None and parameters.is_of(owners)
     if layout is not None and owners is not None and not stays:
@@ -160,7 +174,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
         elif vector.ctypes.data % ALIGNMENT:
             optimizer.state[slot] = aligned_copy(vector)
     if not stays:
-        _LAYOUTS[optimizer] = [(ref(variable), variable.size) for variable in parameters.variables]
+        _keep_layout(optimizer, [(ref(variable), variable.size) for variable in parameters.variables])
 
 
 def _move_state(

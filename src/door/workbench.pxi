@@ -115,6 +115,12 @@ cdef class Workbench:
         return result
 
     cdef int check_failure(self, Optimizer optimizer=None) except -1:
+        # Nothing is made where nothing failed: to make a thing may begin a collection of garbage, which runs any code.
+        if not (self.workspace.failed or optimizer is not None and optimizer.optimizer.failed):
+            return 0
+        return self.raise_failure(optimizer)
+
+    cdef int raise_failure(self, Optimizer optimizer) except -1:
         cdef int culprit = self.workspace.out_of_range
         cdef list python_objects = [*(self.python_objects or ()), *(self.traced_losses or ()), self.interruption]
         if optimizer is not None and optimizer.optimizer.failed:
