@@ -14,7 +14,7 @@ from cnn_core.foundation.arrays import EPSILON, Array, as_float, divide
 from cnn_core.foundation.exports import own_names
 from cnn_core.metrics.base import registry
 from cnn_core.metrics.constrained import grid
-from cnn_core.metrics.thresholds import ConfusionMetric
+from cnn_core.metrics.thresholds import MOST_THRESHOLDS, ConfusionMetric
 
 
 @registry.register()
@@ -68,7 +68,7 @@ class AUC(ConfusionMetric):
         from_logits: bool = False,
     ) -> None:
         super().__init__(dtype, name)
-        self.num_thresholds = validation.integer(num_thresholds, "num_thresholds", minimum=2)
+        self.num_thresholds = validation.integer(num_thresholds, "num_thresholds", 2, MOST_THRESHOLDS)
         self.curve = validation.choice(
             curve.upper() if isinstance(curve, str) else curve, "curve", ("ROC", "PR", "PRGAIN")
         )

@@ -9,7 +9,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, divide
 from cnn_core.metrics.base import registry
-from cnn_core.metrics.thresholds import ConfusionMetric
+from cnn_core.metrics.thresholds import MOST_THRESHOLDS, ConfusionMetric
 
 
 def grid(n: int) -> list[float]:
@@ -33,7 +33,7 @@ class _BestUnderConstraint(ConfusionMetric):
     ) -> None:
         super().__init__(dtype, name)
         setattr(self, self._bound, validation.fraction(bound, self._bound))
-        self.num_thresholds = validation.positive_integer(num_thresholds, "num_thresholds")
+        self.num_thresholds = validation.integer(num_thresholds, "num_thresholds", 1, MOST_THRESHOLDS)
         self.class_id = None if class_id is None else validation.integer(class_id, "class_id", minimum=0)
         self._use_thresholds([0.5] if num_thresholds == 1 else [0.0, *grid(num_thresholds), 1.0])
         self._make_totals(len(self._thresholds))

@@ -12,6 +12,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import EPSILON, Array, as_float, divide
 from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registry
 
+MOST_THRESHOLDS = 1_000_000  # each is compared with every score
 # Below every score: what a top-k filter leaves of the others.
 _NEVER = -1e10
 

@@ -210,6 +210,7 @@ class Model(Trainer, OwnModel):
             raise ValueError(f"`get_layer` takes either a name or an index. Received: name={name!r}, index={index!r}")
         layers = self.layers
         if index is not None:
+            index = validation.integer(index, "index")
             if not -len(layers) <= index < len(layers):
                 raise ValueError(f"`index` must be smaller than {len(layers)}. Received: index={index}")
             return layers[index]

@@ -16,6 +16,7 @@ from cnn_core.foundation.validation.contents import (
 )
 from cnn_core.foundation.validation.messages import show
 from cnn_core.foundation.validation.scalars import (
+    MOST_NUMBERS,
     boolean,
     choice,
     float_dtype,
@@ -36,6 +37,7 @@ from cnn_core.foundation.validation.scalars import (
 )
 
 __all__ = [
+    "MOST_NUMBERS",
     "as_array",
     "as_indices",
     "as_matrix",

@@ -15,6 +15,7 @@ import numpy as np
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.foundation.validation.messages import Shape, limits, listing, must
 
+MOST_NUMBERS = 2**54  # below it, of an array: far beyond any memory, far below an overflow
 _FLOATS: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
@@ -311,6 +312,8 @@ def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape
         if whole < 1:
             raise ValueError(must(name, wanted, value))
         result.append(whole)
+    if math.prod(size for size in result if size is not None) >= MOST_NUMBERS:
+        raise ValueError(must(name, f"{wanted} whose product is below 2**54", value))
     return tuple(result)
 
 
