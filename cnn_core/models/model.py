@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-import cnn_core.models.keras_format as keras_format
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -466,7 +465,9 @@ class Model(Trainer, OwnModel):
         """Build the model whose `get_config` returned `config`, with new weights."""
         if cls.has_own_constructor() or cls.defines_call:
             return cls(**config)
-        if keras_format.is_keras_functional(config):
+        if "input_layers" in config:
+            import cnn_core.models.keras_format as keras_format  # only for what Keras wrote
+
             config = keras_format.from_keras(config)
         layers = [layer_of(each, custom_objects) for each in config["layers"]]
         symbols: dict[int, Symbol] = {

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnn_core.foundation.descriptions import LossDescription, TracedLossDescription
 from cnn_core.losses import Loss
 from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.fusion import enter_graph
 from cnn_core.ops.tracing import trace
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.descriptions import LossDescription, TracedLossDescription
 
 Shape = tuple[int, ...]
 _plans: WeakKeyDictionary[Loss, dict[Any, NetworkPlan]] = WeakKeyDictionary()
