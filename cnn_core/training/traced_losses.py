@@ -76,6 +76,8 @@ def _traced(loss: Loss, shape: Shape, target_shape: Shape, dtype: str) -> Networ
             f"The loss {loss.name!r} needs its gradient: write it with functions of cnn_core.ops instead of NumPy's, "
             f"or pass an object with the methods value(y_true, y_pred) and gradient(y_true, y_pred). {error}"
         ) from error
+    if len(graph.outputs) != 1:
+        raise TypeError(f"The loss {loss.name!r} must return one symbol. Received: {len(graph.outputs)}")
     plan = NetworkPlan()
     inputs = [plan.add_input(target_shape), plan.add_input(shape)]
     outputs = enter_graph(plan, graph, inputs)

@@ -107,7 +107,7 @@ cdef inline bint product_fits(Py_ssize_t outer, Py_ssize_t size, Py_ssize_t inne
 
 
 cdef inline bint gathering_fits(const Sizes *s) noexcept nogil:
-    cdef const Py_ssize_t *sizes = s.operation.integers
+    cdef const Py_ssize_t *sizes = &s.operation.integers[0]
     cdef const Buffer *numbers
     cdef Py_ssize_t n_numbers
     if s.operation.n_inputs != 2:
@@ -123,7 +123,7 @@ cdef inline Py_ssize_t gathered_element(const Step *s, Py_ssize_t sample, Py_ssi
                                         real **typed) noexcept nogil:
     """The element of the input that an element of the output is; -1 if its number is none. Negative ones count from
     the end."""
-    cdef const Py_ssize_t *sizes = s.operation.integers
+    cdef const Py_ssize_t *sizes = &s.operation.integers[0]
     cdef Py_ssize_t inner = element % sizes[INNER], rest = element // sizes[INNER]
     cdef Py_ssize_t outer = rest // sizes[COUNT], place = rest % sizes[COUNT], number
     cdef const Buffer *numbers = input_of(s, 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cnn_core
+import cnn_core.inspection as inspection
 import tolerances
 from cnn_core import Input, Model, Sequential, layers, losses, ops
 from cnn_core.sklearn import MLPRegressor
@@ -144,3 +145,43 @@ def test_a_plan_is_made_once_for_a_shape():
     kind = np.dtype("float64")
     assert traced_plan(loss, (3,), 3, kind) is traced_plan(loss, (3,), 3, kind)
     assert traced_plan(loss, (3,), 3, kind) is not traced_plan(loss, (2,), 2, kind)
+
+
+def test_two_values_are_no_loss():
+    made = model(lambda y_true, y_pred: [y_pred, y_pred])
+    with pytest.raises(TypeError, match=r"must return one symbol\. Received: 2"):
+        made.fit(X, Y, verbose=0)
+
+
+def focal(y_true, y_pred):
+    return ops.sum(-y_true * (1 - y_pred) ** 3 * ops.log(y_pred), axis=-1)
+
+
+def test_a_focal_loss_is_numpys_and_its_derivatives_central_differences():
+    made, y = model(focal, activation="sigmoid"), np.abs(Y)
+    p = made.predict(X)
+    expected = (-y * (1 - p) ** 3 * np.log(p)).sum(-1).mean()
+    np.testing.assert_allclose(made.evaluate(X, y, verbose=0), expected, rtol=10 * tolerances.KERNEL_FLOAT64)
+    assert inspection.gradient_check(made, X, y)
+
+
+def test_a_formula_runs_in_python_once_for_all_batches_and_passes():
+    calls = []
+
+    def counted(y_true, y_pred):
+        calls.append(None)
+        return squared_error(y_true, y_pred)
+
+    made = model(counted)
+    for _ in range(3):
+        made.fit(X, Y, batch_size=16, validation_split=0.25, verbose=0)
+    made.evaluate(X, Y, verbose=0)
+    assert len(calls) == 1
+
+
+def test_a_file_of_keras_names_the_function(tmp_path):
+    made = model(squared_error)
+    made.fit(X, Y, verbose=0)
+    made.save(tmp_path / "m.keras")
+    again = cnn_core.load_model(tmp_path / "m.keras", custom_objects={"squared_error": squared_error})
+    assert again.evaluate(X, Y, verbose=0) == made.evaluate(X, Y, verbose=0)
