@@ -31,9 +31,7 @@ def parts_of(model: Any, config: Mapping[str, Any] | None = None) -> tuple[Part,
         What Keras wrote of the model: the order of its layers. None: that of the model, which is the same for chains.
     """
     if config is None:
-        return tuple(
-            Part(class_name_of(layer), layer, parts_of(layer) if is_model(layer) else None) for layer in model.layers
-        )
+        return tuple(map(part_of, model.layers))
     by_name = {layer.name: layer for layer in model.layers}
     found = []
     for each in config["config"]["layers"]:
@@ -41,6 +39,11 @@ def parts_of(model: Any, config: Mapping[str, Any] | None = None) -> tuple[Part,
         if layer is not None:  # a Sequential does not count its input among its layers
             found.append(Part(each["class_name"], layer, parts_of(layer, each) if is_model(layer) else None))
     return tuple(found)
+
+
+def part_of(layer: Layer) -> Part:
+    """Return a layer, with the layers inside it if it is a model."""
+    return Part(class_name_of(layer), layer, parts_of(layer) if is_model(layer) else None)
 
 
 def is_model(layer: object) -> bool:
@@ -91,7 +94,7 @@ def places(group: Group, parts: tuple[Part, ...]) -> list[Place]:
     for part, name in zip(parts, numbered(parts), strict=True):
         inner = None if container is None else container.group(named.get(part.layer.name, name) if by_name else name)
         if part.parts is None:
-            found += _own_places(inner, part.layer)
+            found += _places_inside(inner, part.layer, set())
         elif inner is not None:
             found += places(inner, part.parts)
         else:
@@ -117,14 +120,51 @@ def _groups_by_name(container: Group) -> dict[str, str]:
     return found
 
 
-def _own_places(group: Group | None, layer: Layer) -> list[Place]:
+def _places_inside(group: Group | None, layer: Layer, known: set[int]) -> list[Place]:
+    """Return where a layer's own variables are, and those of layers that it holds."""
+    known.add(id(layer))
+    found = _own_places(group, layer, own_variables(layer))
+    for path, inner in layers_held_by(layer):
+        if id(inner) not in known:
+            within = None if group is None else group.group(*path)
+            if is_model(inner) and within is not None:
+                found += places(within, parts_of(inner))
+            else:
+                found += _places_inside(within, inner, known)
+    return found
+
+
+def own_variables(layer: Layer) -> list[Variable]:
+    """Return the variables of a layer less those of the layers that it holds."""
+    held = {id(variable) for _, inner in layers_held_by(layer) for variable in inner.variables}
+    return [variable for variable in layer.variables if id(variable) not in held]
+
+
+def layers_held_by(layer: Layer) -> Iterator[tuple[tuple[str, ...], Layer]]:
+    """Yield the layers that one of a user's own holds, with the steps to each: by attribute, private ones last."""
+    if not layer.defines_call:
+        return
+    attributes = vars(layer)
+    for name in sorted(attributes, key=lambda name: f"~{name}" if name.startswith("_") else name):
+        value = attributes[name]
+        if isinstance(value, Layer):
+            yield (name,), value
+        elif isinstance(value, (list, tuple, Mapping)):
+            held = [
+                each for each in (value.values() if isinstance(value, Mapping) else value) if isinstance(each, Layer)
+            ]
+            parts = tuple(map(part_of, held))
+            yield from (((name, number), each) for number, each in zip(numbered(parts), held, strict=True))
+
+
+def _own_places(group: Group | None, layer: Layer, variables: list[Variable]) -> list[Place]:
     own = None if group is None else group.group("vars")
     known = [] if own is None else own.names()
-    if own is not None and len(known) > len(layer.variables):
-        raise ValueError(f"it must hold {len(layer.variables)} arrays for layer {layer.name!r}. Received: {len(known)}")
+    if own is not None and len(known) > len(variables):
+        raise ValueError(f"it must hold {len(variables)} arrays for layer {layer.name!r}. Received: {len(known)}")
     return [
         Place(variable, f"{own.path}/{number}" if own is not None and str(number) in known else None)
-        for number, variable in enumerate(layer.variables)
+        for number, variable in enumerate(variables)
     ]
 
 

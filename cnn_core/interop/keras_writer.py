@@ -23,7 +23,16 @@ from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.hdf5_writer import Branch
 from cnn_core.interop.keras_description import compile_config_of, description_of
-from cnn_core.interop.keras_weights import Part, is_model, numbered, parts_of, trainable_variables
+from cnn_core.interop.keras_weights import (
+    Part,
+    is_model,
+    layers_held_by,
+    numbered,
+    own_variables,
+    part_of,
+    parts_of,
+    trainable_variables,
+)
 
 _VERSION = "3.5.0"  # of Keras, whose layout the files have
 
@@ -118,14 +127,26 @@ def weights_of(model: Any, *, with_state: bool = False) -> bytes:
 
 
 def _layers(parts: tuple[Part, ...]) -> Branch:
-    members: dict[str, Branch | Array] = {}
-    for part, group in zip(parts, numbered(parts), strict=True):
-        name = {"name": part.layer.name}
-        if part.parts is not None:
-            members[group] = Branch({"vars": Branch({}, name), "layers": _layers(part.parts)})
+    return Branch({group: _branch(part, set()) for part, group in zip(parts, numbered(parts), strict=True)})
+
+
+def _branch(part: Part, known: set[int]) -> Branch:
+    """Return a layer with its variables and what it holds; layers that have been written before, only once."""
+    known.add(id(part.layer))
+    name = {"name": part.layer.name}
+    if part.parts is not None:
+        return Branch({"vars": Branch({}, name), "layers": _layers(part.parts)})
+    arrays = {str(number): variable.array for number, variable in enumerate(own_variables(part.layer))}
+    members: dict[str, Branch | Array] = {"vars": Branch(arrays, name)}
+    for (first, *others), inner in layers_held_by(part.layer):
+        if id(inner) in known:
+            continue
+        branch = _branch(part_of(inner), known)
+        if others:
+            container = members.setdefault(first, Branch({}))
+            container.members[others[0]] = branch  # type: ignore[union-attr, index]
         else:
-            arrays = {str(number): variable.array for number, variable in enumerate(part.layer.variables)}
-            members[group] = Branch({"vars": Branch(arrays, name)})
+            members[first] = branch
     return Branch(members)
 
 

@@ -127,6 +127,37 @@ def test_own_models_and_operations_come_back_as_what_they_are_made_of(kind: str,
         np.testing.assert_array_equal(found[name], expected[name])
 
 
+class Gate(layers.Layer):
+    """A layer of a user's own that holds layers."""
+
+    def __init__(self, units: int, **common: Any) -> None:
+        super().__init__(**common)
+        self.units = units
+        self.value, self.stack = layers.Dense(units), [layers.Dense(units), layers.Dense(units)]
+        self.same = self.value
+
+    def build(self, input_shape: Any) -> None:
+        self.scale = self.add_weight(shape=(self.units,), name="scale", initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        return self.scale * self.value(x) * ops.sigmoid(self.stack[1](self.stack[0](x)))
+
+
+def test_layers_that_hold_layers_are_laid_out_by_attributes_as_in_keras(tmp_path: Path):
+    model = around(Gate(4))
+    for variable in model.variables:
+        variable.assign(np.random.default_rng(variable.size).normal(size=variable.shape))
+    with h5py.File(io.BytesIO(weights_of(model))) as tree:
+        gate = tree["layers/gate"]
+        assert {*gate} == {"vars", "same", "stack"}  # `value` is the same layer, and comes later
+        assert [*gate["vars"]] == ["0"]
+        assert gate["same/vars/0"].shape == (3, 4)
+        assert gate["stack/dense_1/vars/1"].shape == (4,)
+    model.save(tmp_path / "m.keras")
+    back = cnn_core.load_model(tmp_path / "m.keras", custom_objects={"Gate": Gate})
+    np.testing.assert_array_equal(back(X), model(X))
+
+
 def test_what_is_added_to_a_model_is_refused(tmp_path: Path):
     class Penalized(Model):
         def call(self, x: Any) -> Any:
