@@ -129,8 +129,8 @@ class ParameterVector:
 
 # For which variables an optimizer's state is laid out, with their sizes. Weak on both sides: an optimizer may outlive
 # its model, and neither keeps the other's memory. A copied or loaded optimizer has no entry: its state fits or it does
-# not. By the optimizer's id, and no WeakKeyDictionary: that runs Python code amid collections of garbage, where an
-# interrupt would be swallowed.
+# not. By the optimizer's id, and no WeakKeyDictionary: that runs Python code while garbage is collected, where
+# an interrupt would be swallowed.
 _Layout: TypeAlias = "list[tuple[ref[Variable], int]]"
 _LAYOUTS: dict[int, tuple[ref[Optimizer], _Layout]] = {}
 

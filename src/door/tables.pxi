@@ -11,7 +11,7 @@ from reductions cimport AGGREGATE_COUNT, aggregate_name
 from run cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
 from simd cimport (ACTIVATION_COUNT, FUNCTION_COUNT, RULE_COUNT, activation_is_elementwise, activation_name,
                    function_arity, function_name, rule_name)
-from sources cimport DISTRIBUTION_COUNT, name_distributions
+from origins cimport DISTRIBUTION_COUNT, name_distributions
 
 ACTIVATIONS = {activation_name(kind).decode(): kind for kind in range(ACTIVATION_COUNT)}
 # What an expression is made of, activations and the functions behind them: numbers of instructions, and of operands.

@@ -21,7 +21,7 @@ from reductions cimport *
 from reshaping cimport *
 from selection cimport *
 from simd cimport real
-from sources cimport *
+from origins cimport *
 from step cimport same_shape, fill_step
 
 ctypedef bint (*Fits)(const Sizes *s) noexcept nogil
