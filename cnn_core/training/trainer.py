@@ -36,6 +36,7 @@ from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import checked_verbose
 from cnn_core.training.segments import SingleBatches
 from cnn_core.training.sources import source_of
+from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption
 
 Verbosity: TypeAlias = Literal["auto", 0, 1, 2] | bool
@@ -433,12 +434,32 @@ class Trainer(Compiled):
         seed = validation.integer(state["seed"], "seed", 0, 2**64 - 1)
         self._on_batch.clear()  # what it keeps draws by the seed
         self._seed, self._epochs_begun = seed, validation.non_negative_integer(state["epochs_begun"], "epochs_begun")
+        if state.get("totals") is not None and self._objectives is not None:
+            self._try_totals(self._objectives, state["totals"])
         if self.optimizer is not None and "optimizer" in state:
             self.optimizer.restore_training_state(state["optimizer"])
+            self._check_vectors()
         if "epoch" in state:
             epoch = validation.non_negative_integer(state["epoch"], "epoch")
             batch = validation.non_negative_integer(state.get("batch", 0), "batch")
             self._resumption = Resumption(epoch, batch, state.get("totals"))
+
+    @staticmethod
+    def _try_totals(objectives: Objectives, state: Mapping[str, Any]) -> None:
+        """Refuse what an epoch under way cannot go on with before it is begun."""
+        try:
+            Totals(objectives).restore(state)
+        finally:
+            objectives.reset()
+
+    def _check_vectors(self) -> None:
+        """Refuse an optimizer's state that does not fit the parameters, as far as these are known."""
+        for name, vector in self.optimizer.state.items():
+            if self._parameters is not None and vector.size != self._parameters.values.size:
+                raise ValueError(
+                    f"The optimizer's state {name!r} must have {self._parameters.values.size} numbers. "
+                    f"Received: {vector.size}"
+                )
 
     def swap_average_weights(self) -> None:
         """Exchange the weights and their moving average (an optimizer with use_ema=True keeps one)."""

@@ -328,3 +328,53 @@ def test_models_that_call_each_other_twice_are_counted_not_unfolded(tmp_path: Pa
     refusal = refusal_of(tmp_path / "bad")
     assert refusal is not None
     assert f"called at most {graph.MAX_CALLS} times. Received: {2**40} calls" in refusal
+
+
+class Killed(cnn_core.callbacks.Callback):
+    """Ends a training in the middle of its second epoch."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.model.optimizer.batches_seen == 4:
+            raise RuntimeError("killed")
+
+
+def backed_up(folder: Path) -> Any:
+    """Return a model to go on with, beside the backup of one that was killed."""
+    x = np.random.default_rng(0).normal(size=(9, 2)).astype("float32")
+
+    def make() -> cnn_core.Sequential:
+        cnn_core.utils.set_random_seed(1)
+        model = cnn_core.Sequential([cnn_core.Input((2,)), cnn_core.layers.Dense(1)])
+        model.compile("adam", "mse", metrics=["mae"])
+        return model
+
+    def fit(model: Any, *more: Any) -> Any:
+        backup = cnn_core.callbacks.BackupAndRestore(folder, save_freq=1)
+        return model.fit(x, x[:, :1], batch_size=3, epochs=3, verbose=0, callbacks=[backup, *more]).history
+
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(make(), Killed())
+    return lambda: fit(make())
+
+
+def test_an_epoch_under_way_goes_on(tmp_path: Path) -> None:
+    whole = backed_up(tmp_path / "killed")()
+    (tmp_path / "other").mkdir()
+    assert [len(values) for values in whole.values()] == [2, 2]
+    assert all(np.isfinite(values).all() for values in whole.values())
+
+
+@pytest.mark.parametrize("part", ["losses", "metrics", "samples", "penalties", "batches"])
+@pytest.mark.parametrize("value", [None, "x", [], {"a": 1}, [[["x"]]], -1.5], ids=str)
+def test_what_an_epoch_has_added_up_is_checked_before_it_goes_on(part: str, value: Any, tmp_path: Path) -> None:
+    from cnn_core.callbacks.state_file import read_state, write_state
+
+    go_on = backed_up(tmp_path)
+    path = next(tmp_path.glob("*.state.safetensors"))
+    state = read_state(path)
+    if part in ("samples", "penalties", "batches") and value == -1.5:
+        value = "many"
+    state["totals"][part] = value
+    write_state(path, state)
+    with pytest.raises(OSError, match=rf"cannot be restored: The file '.*{path.name}' cannot be loaded: "):
+        go_on()

@@ -101,7 +101,5 @@ def test_what_is_no_number_of_anything_is_refused_by_name(name: str, number: Any
 @pytest.mark.parametrize("name", ["Dense", "Embedding input_dim", "Embedding output_dim", "Input", "AUC"])
 def test_sizes_beyond_any_memory_are_refused_before_it_is_asked_for(name: str) -> None:
     for number in (2**62, np.int64(2**62), 2**53 if name == "Dense" else 2**60):
-        with pytest.raises(
-            ValueError, match=r"(product is below 2\*\*54|at most \d+|from \d+ to \d+).*Received"
-        ):
+        with pytest.raises(ValueError, match=r"(product is below 2\*\*54|at most \d+|from \d+ to \d+).*Received"):
             CALLS[name](number)

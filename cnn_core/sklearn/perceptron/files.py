@@ -111,10 +111,17 @@ def _restored(kind: type[Any], state: Mapping[str, Any], tensors: Mapping[str, A
 def _check_shapes(estimator: Any) -> None:
     """Refuse weights that do not make a network of the file's widths."""
     weights = Weights(estimator.coefs_, estimator.intercepts_)
-    widths = [estimator.n_features_in_, *(array.shape[-1] for array in weights.intercepts)]
-    fits = len(weights.coefs) == len(weights.intercepts) == estimator.n_layers_ - 1 and all(
-        kernel.shape == shape and kernel.dtype == weights.coefs[0].dtype and kernel.dtype in (np.float32, np.float64)
-        for kernel, shape in zip(weights.coefs, itertools.pairwise(widths), strict=True)
+    widths = [estimator.n_features_in_, *(array.size for array in weights.intercepts)]
+    flat = all(array.ndim == 1 for array in weights.intercepts)
+    fits = (
+        flat
+        and len(weights.coefs) == len(weights.intercepts) == estimator.n_layers_ - 1
+        and all(
+            kernel.shape == shape
+            and kernel.dtype == weights.coefs[0].dtype
+            and kernel.dtype in (np.float32, np.float64)
+            for kernel, shape in zip(weights.coefs, itertools.pairwise(widths), strict=True)
+        )
     )
     if not fits or widths[-1] != estimator.n_outputs_:
         raise ValueError("its weights do not fit each other")
