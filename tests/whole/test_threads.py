@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import select
 import signal
@@ -360,3 +361,31 @@ def test_processes_train_after_a_threaded_fit(tmp_path, method):
         check=False,
     )
     assert (result.returncode, result.stdout.strip()) == (0, "trained"), result.stderr
+
+
+def test_predictions_of_a_model_that_trains_are_finite_and_of_the_right_shape():
+    """What they mix is documented in `Model.predict`; nothing crashes, and a copy answers from one state alone."""
+    x = np.random.default_rng(0).normal(size=(256, 4)).astype("float32")
+    model = cnn_core.Sequential([cnn_core.Input((4,)), cnn_core.layers.Dense(32, "tanh"), cnn_core.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.predict(x)
+    done, answers = threading.Event(), []
+
+    def predict() -> None:
+        while not done.is_set():
+            answers.append(model.predict(x[:7]))
+            answers.append(model.predict_on_batch(x[:7]))
+
+    readers = [threading.Thread(target=predict) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    model.fit(x, x[:, :2], batch_size=8, epochs=30, verbose=0)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert answers
+    assert all(answer.shape == (7, 2) and np.isfinite(answer).all() for answer in answers)
+    kept = copy.copy(model)
+    before = kept.predict(x)
+    model.fit(x, x[:, :2], epochs=2, verbose=0)
+    np.testing.assert_array_equal(kept.predict(x), before)
