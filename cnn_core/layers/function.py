@@ -41,15 +41,36 @@ class _Calls:
 
     def backward(self, dy: Array, rows: Array) -> Array:
         backward = getattr(self._layer.function, "backward", None)
-        if backward is None:
-            raise ValueError(
-                f"{self._layer.name!r} stands between trained layers, but its function has no gradient: pass an object "
-                "with the methods forward(x) and backward(dy, x), which returns dJ/dx"
-            )
         shape = self._layer.compute_output_shape([(None, *shape) for shape in self._shapes])[1:]
-        result = backward(dy.reshape(-1, *shape), self._inputs(rows))
+        dy, inputs = dy.reshape(-1, *shape), self._inputs(rows)
+        result = self._derive(dy, inputs) if backward is None else backward(dy, inputs)
         parts = result if len(self._shapes) > 1 else [result]
         return np.concatenate([np.asarray(part).reshape(len(rows), -1) for part in parts], axis=1)
+
+    def _derive(self, dy: Array, inputs: Any) -> Any:
+        """Find the gradient of a function that can be traced with symbols."""
+        traced = _Traced(self._layer)
+        try:
+            _, cache = traced.forward(inputs)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self._layer.name!r} stands between trained layers, but its function has no gradient: write it with "
+                "functions of cnn_core.ops, or pass an object with the methods forward(x) and backward(dy, x), which "
+                f"returns dJ/dx. Received: {error}"
+            ) from error
+        return traced.backward(dy, cache)[0]
+
+
+class _Traced(Layer):
+    """A layer's function, traced with symbols for its derivative."""
+
+    def __init__(self, layer: Lambda) -> None:
+        super().__init__(name=layer.name, dtype=layer.dtype)
+        self._evaluate = layer.evaluate
+
+    def call(self, inputs: Any) -> Any:
+        """Call the function."""
+        return self._evaluate(inputs)
 
 
 @registry.register()
@@ -60,8 +81,9 @@ class Lambda(Layer):
     ----------
     function : callable, or object with forward(x) and backward(dy, x)
         Takes an array of shape (n, ...), or a list of them if the layer has several inputs, and returns an array of n
-        samples, each computed by itself. Where a trained layer stands below, a gradient is needed: `backward` returns
-        dJ/dx (a list for a list) from ``dy = dJ/dy``.
+        samples, each computed by itself. Where a trained layer stands below, a gradient is needed: that of a function
+        of operators, slices and `cnn_core.ops` is found by itself; else `backward` returns dJ/dx (a list for a list)
+        from ``dy = dJ/dy``.
     output_shape : tuple of int, default None
         Of one sample. None: found by calling the function on ones.
     arguments : dict, default None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import layers
+from cnn_core import layers, ops
 
 X = np.random.default_rng(3).normal(size=(6, 4))
 
@@ -83,12 +83,24 @@ def test_before_the_first_weights_no_gradient_is_needed() -> None:
 
 
 def test_between_weights_a_gradient_is_needed() -> None:
-    model = between(double)
+    model = between(np.tanh)
     kept = model.get_weights()
-    with pytest.raises(ValueError, match=r"has no gradient: pass an object with the methods"):
+    with pytest.raises(
+        ValueError, match=r"has no gradient: write it with functions of cnn_core\.ops, or pass an object"
+    ):
         model.fit(X, np.ones((6, 1)), verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights(), strict=True))
     assert model.predict(X).shape == (6, 1)
+
+
+def test_the_gradient_of_operators_and_functions_of_ops_is_found() -> None:
+    assert cnn_core.inspection.gradient_check(between(double), X, np.ones((6, 1)))
+    first, second = cnn_core.Input((4,)), cnn_core.Input((2,))
+    parts = [layers.Dense(3, dtype="float64")(first), layers.Dense(3, dtype="float64")(second)]
+    product = layers.Lambda(lambda x: ops.exp(x[0]) * x[1][:, ::-1] ** 2, dtype="float64")(parts)
+    model = cnn_core.Model([first, second], product)
+    model.compile("sgd", "mse")
+    assert cnn_core.inspection.gradient_check(model, [X, X[:, :2]], np.ones((6, 3)))
 
 
 def test_gradients_of_ones_own() -> None:
