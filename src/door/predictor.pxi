@@ -48,6 +48,9 @@ cdef class Predictor:
         self.most_rows = max(<Py_ssize_t> 1, min(<Py_ssize_t> 64, WORK_WORTH_A_THREAD // network.work_per_sample()))
         self.scratch = network.take_scratch(self.most_rows)
 
+    def __reduce__(self):
+        raise TypeError("A predictor is memory of this process. Copy or pickle the model, and call its predictor() anew")
+
     def __call__(self, x, out=None):
         """The outputs for x of shape (n, ...), or (...) for one sample."""
         cdef cnp.ndarray array, result

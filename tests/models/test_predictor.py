@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -117,3 +119,10 @@ def test_the_answer_may_take_the_place_of_the_question() -> None:
 def test_the_answer_is_not_rounded_to_what_is_given_for_it() -> None:
     with pytest.raises(TypeError, match="`out` must be a writable, C-contiguous array of float32"):
         network().predictor()(X, out=np.empty((2, 3), np.float16))
+
+
+@pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_predictor_is_not_carried_elsewhere(carry):
+    predict = cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(2)]).predictor()
+    with pytest.raises(TypeError, match=r"Copy or pickle the model, and call its predictor\(\) anew"):
+        carry(predict)
