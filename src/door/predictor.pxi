@@ -49,7 +49,8 @@ cdef class Predictor:
         self.scratch = network.take_scratch(self.most_rows)
 
     def __reduce__(self):
-        raise TypeError("A predictor is memory of this process. Copy or pickle the model, and call its predictor() anew")
+        raise TypeError("A predictor is memory of this process. "
+                        "Copy or pickle the model, and call its predictor() anew")
 
     def __call__(self, x, out=None):
         """The outputs for x of shape (n, ...), or (...) for one sample."""
