@@ -171,24 +171,28 @@ from cnn_core.ops.selecting import (
     broadcast_to,
     diff,
     einsum,
+    hypot,
     in_top_k,
     inner,
     isin,
     multi_hot,
     pad,
+    rad2deg,
     ravel,
     slice,
     sort,
     take_along_axis,
     tensordot,
     top_k,
+    trace,
     tril,
     triu,
     vdot,
     vstack,
 )
 
-abs = absolute
+abs = fabs = absolute
+array = convert_to_tensor
 amax, amin = max, min
 true_divide = divide
 
@@ -212,6 +216,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "array",
     "average",
     "broadcast_to",
     "cast",
@@ -242,6 +247,7 @@ __all__ = [
     "expand_dims",
     "expm1",
     "eye",
+    "fabs",
     "flip",
     "floor",
     "floor_divide",
@@ -258,6 +264,7 @@ __all__ = [
     "hard_swish",
     "hard_tanh",
     "hstack",
+    "hypot",
     "identity",
     "in_top_k",
     "inner",
@@ -307,6 +314,7 @@ __all__ = [
     "pad",
     "power",
     "prod",
+    "rad2deg",
     "ravel",
     "reciprocal",
     "relu",
@@ -354,6 +362,7 @@ __all__ = [
     "threshold",
     "tile",
     "top_k",
+    "trace",
     "transpose",
     "tril",
     "triu",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from cnn_core.ops.dtypes import as_array
-from cnn_core.ops.elementwise import equal, less, multiply
+from cnn_core.ops.elementwise import add, equal, less, multiply, sqrt, square
 from cnn_core.ops.functions import (
     cast,
     concatenate,
     convert_to_tensor,
+    diagonal,
     expand_dims,
     full,
     matmul,
@@ -268,3 +269,18 @@ def _laid_out(operand: Any, own: str, around: str) -> Any:
         if letter not in own:
             turned = expand_dims(turned, place)
     return turned
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the sum of the diagonal of two axes."""
+    return sum_function(diagonal(x, offset, axis1, axis2), -1)
+
+
+def hypot(x1: Any, x2: Any) -> Any:
+    """Return ``sqrt(x1^2 + x2^2)``."""
+    return sqrt(add(square(x1), square(x2)))
+
+
+def rad2deg(x: Any) -> Any:
+    """Return radians as degrees."""
+    return multiply(x, 180 / math.pi)
