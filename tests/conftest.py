@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 # The recording scripts and the scripts for Keras import Keras and PyTorch, which the tests do without.
-collect_ignore_glob = ["agreement/*/record_*.py", "agreement/keras_scripts/*.py"]
+collect_ignore_glob = ["agreement/*/record_*.py", "agreement/*_scripts/*.py"]
 
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)

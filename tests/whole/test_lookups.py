@@ -88,12 +88,14 @@ def test_none_is_none_but_for_activations_and_optimizers(module: Any) -> None:
         assert module.get(None) is (keras.activations.linear if module is keras.activations else None)
 
 
-def test_functions_are_taken_where_no_derivative_is_needed(module: Any) -> None:
+def test_functions_are_taken_where_one_can_compute(module: Any) -> None:
     def own(*arguments: Any, **settings: Any) -> Any:
         return np.full(arguments[0], 2.0)
 
-    if module in (keras.losses, keras.metrics, keras.constraints):
+    if module in (keras.losses, keras.metrics, keras.constraints, keras.regularizers):
         assert module.get(own) is own
+    elif module is keras.activations:
+        assert module.get(own).function is own
     elif module is keras.initializers:
         assert module.get(own)((3,)).tolist() == [2.0, 2.0, 2.0]
     else:
