@@ -164,7 +164,6 @@ def _short(value: Array) -> str:
     return f"[{numbers}{', ...' if rows.size > 4 else ''}]"
 
 
-@knows_its_arguments
 @dataclass(frozen=True)
 class ExpressionGraph(Graph):
     """The computation graph of an expression.
@@ -216,6 +215,7 @@ def expression(function: Callable[..., Any], *values: Any, **named: Any) -> Expr
     return ExpressionGraph(nodes, edges, gradients | {step.name: step.delta for step in steps})
 
 
+@knows_its_arguments
 def build_graph(trace: Trace) -> Graph:
     """Turn a trace into nodes and edges."""
     nodes: dict[str, Array] = dict(trace.inputs)

@@ -295,6 +295,7 @@ def deserialize(config: RegularizerLike | str, custom_objects: CustomObjects | N
     )
 
 
+@knows_its_arguments
 def has_own_gradient(regularizer: Any) -> bool:
     """Tell whether the gradient is that of the penalty: a class that changes the one must change the other.
 

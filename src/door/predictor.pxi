@@ -50,7 +50,7 @@ cdef class Predictor:
 
     def __reduce__(self):
         raise TypeError("A predictor is memory of this process. "
-                        "Copy or pickle the model, and call its predictor() anew")
+                        "Copy or pickle the model, and call its predictor() again")
 
     def __call__(self, x, out=None):
         """The outputs for x of shape (n, ...), or (...) for one sample."""

@@ -21,8 +21,8 @@ MODULES = (
     *("", "activations", "config", "constraints", "initializers", "inspection", "interop", "layers", "losses"),
     *("metrics", "models", "optimizers", "optimizers.schedules", "regularizers", "saving", "utils"),
 )
-# Of one argument that nobody gives by name; and what hands others on to json.dumps.
-PLAIN = ("get", "serialize", "to_json")
+# Of one argument that nobody gives by name; what hands others on to json.dumps; and what takes values by any name.
+PLAIN = ("get", "serialize", "to_json", "expression")
 METHODS = (
     *("compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "summary", "save", "save_weights"),
     *("load_weights", "export", "get_layer", "add", "pop", "trace", "gradients"),

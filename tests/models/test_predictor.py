@@ -124,5 +124,5 @@ def test_the_answer_is_not_rounded_to_what_is_given_for_it() -> None:
 @pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_predictor_is_not_carried_elsewhere(carry):
     predict = cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(2)]).predictor()
-    with pytest.raises(TypeError, match=r"Copy or pickle the model, and call its predictor\(\) anew"):
+    with pytest.raises(TypeError, match=r"Copy or pickle the model, and call its predictor\(\) again"):
         carry(predict)
