@@ -107,7 +107,8 @@ def model_between(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str
     graph = CallGraph(first, last)
     steps = [symbol for node in graph.nodes for symbol in node.outputs]
     read = [symbol for node in graph.nodes for symbol in node.inputs]
-    is_chain = len(inputs) == 1 and read + list(outputs) == [inputs[0], *steps]
+    of_layers = all(isinstance(layer, Layer) for layer in graph.layers)
+    is_chain = of_layers and len(inputs) == 1 and read + list(outputs) == [inputs[0], *steps]
     if not (is_chain and len(graph.layers) == len(graph.nodes) and graph.nodes):
         return registry.find("Functional")(graph.input_structure, graph.output_structure, name)
     for node in graph.nodes:

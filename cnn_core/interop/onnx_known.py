@@ -287,7 +287,8 @@ def as_product(formula: Formula) -> Known | None:
     for argument in dict.fromkeys([operand, formula.base]):
         x = formula.base_rows if isinstance(argument, Symbol) else argument.values
         width, made = math.prod(x.shape[1:]), math.prod(formula.values.shape[1:])
-        if x.dtype.kind == "b" or formula.values.dtype.kind != "f" or (width + 1) * max(width, made) > LARGEST:
+        is_linear_at_all = formula.values.dtype.kind == x.dtype.kind == "f" and np.isfinite(formula.values).all()
+        if not is_linear_at_all or not np.isfinite(x).all() or (width + 1) * max(width, made) > LARGEST:
             continue
         rows = np.concatenate([np.zeros((1, width)), np.eye(width)]).reshape(-1, *x.shape[1:])
         try:

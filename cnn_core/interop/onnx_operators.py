@@ -16,6 +16,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.interop.onnx_arrays import ARRAYS, SELU, dtype_of
 from cnn_core.interop.onnx_formulas import Formula, Samples
 from cnn_core.interop.onnx_known import Known, as_product, recognize
+from cnn_core.interop.onnx_operations import OPERATIONS, operation
 from cnn_core.interop.sklearn_perceptrons import CLASSES
 from cnn_core.layers.activation import Activation as ActivationLayer
 from cnn_core.layers.activation import PReLU, Softmax
@@ -85,7 +86,7 @@ class Reading:
         is_single = not any(isinstance(each, Formula) for each in formula.operands)
         steps: list[Callable[[Formula], Any]] = [self._by_row, self._recognized]
         error: ValueError | None = None
-        for attempt in (*(steps if is_single else reversed(steps)), self._as_product):
+        for attempt in (*(steps if is_single else reversed(steps)), self._as_product, self._by_operation):
             try:
                 if (made := attempt(formula)) is not None:
                     return made
@@ -100,6 +101,26 @@ class Reading:
             return None
         operands = [self.symbol_of(each) for each in formula.operands]
         return OPERATORS[formula.operator](self, formula.attributes, *operands)
+
+    def _by_operation(self, formula: Formula) -> Any:
+        if formula.operator not in OPERATIONS:
+            return None
+        operands = [self.symbol_of(each) for each in formula.operands]
+        return operation(formula.operator, formula.attributes, operands, formula.n_outputs, self.dtype)[formula.place]
+
+    def made_of(self, operator: str, attributes: Any, operands: list[Any], n_outputs: int) -> list[Any]:
+        """Return what an operator makes of symbols and constants: by a layer or, where there is none, by a function."""
+        try:
+            if operator not in OPERATORS:
+                raise ValueError("the operator has no counterpart here")
+            return [OPERATORS[operator](self, attributes, *operands)]
+        except FAULTS as error:
+            if operator not in OPERATIONS:
+                raise
+            try:
+                return operation(operator, attributes, operands, n_outputs, self.dtype)
+            except FAULTS:
+                raise error from None
 
     def _recognized(self, formula: Formula) -> Any:
         return self._through_all(recognize(formula) if self.samples.may_try() else None)

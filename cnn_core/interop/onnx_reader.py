@@ -18,7 +18,7 @@ from cnn_core.interop.onnx_arrays import ARRAYS, compute
 from cnn_core.interop.onnx_format import array_of, decode
 from cnn_core.interop.onnx_formulas import Formula, Samples
 from cnn_core.interop.onnx_graph import TABLES
-from cnn_core.interop.onnx_operators import DOMAINS, FAULTS, OPERATORS, TRANSPARENT, NotCarriedError, Reading
+from cnn_core.interop.onnx_operators import DOMAINS, FAULTS, TRANSPARENT, NotCarriedError, Reading
 from cnn_core.interop.onnx_opsets import OPSETS, modern
 from cnn_core.layers.input import Input
 from cnn_core.network.graph import Symbol
@@ -103,6 +103,7 @@ class _Reader:
         self.reading = Reading(self._dtype(given, constants), self.metadata, self.samples)
         inputs = [self._input(each) for each in given]
         self.values.update({symbol.name: symbol for symbol in inputs})
+        self.whole = {each["name"] for each in given if _elements(each) in _INTEGERS}
         self.batches = {_batch(each) for each in given} - {0}
         for node in self.graph["node"]:
             self._read(node)
@@ -164,6 +165,8 @@ class _Reader:
         n_outputs = len(node["output"])
         if not any(isinstance(source, (Symbol, Formula)) for source in sources):
             return self._folded(operator, attributes, sources, n_outputs)
+        if operator == "Div" and all(map(self._is_whole, sources)):
+            raise ValueError("integers are cut when they are divided, numbers are not")
         if operator in TRANSPARENT:
             return [TRANSPARENT[operator](self.reading, attributes, *sources)]
         sources = self._without_batches(operator, sources)
@@ -171,9 +174,13 @@ class _Reader:
             formulas = self.samples.formulas(label, operator, attributes, sources, n_outputs)
             if formulas is not None:
                 return formulas
-        if operator not in OPERATORS:
-            raise ValueError("the operator has no counterpart here")
-        return [OPERATORS[operator](self.reading, attributes, *map(self.reading.symbol_of, sources))]
+        return self.reading.made_of(operator, attributes, list(map(self.reading.symbol_of, sources)), n_outputs)
+
+    def _is_whole(self, value: Any) -> bool:
+        """Whether a value is an input, or a constant, of integers."""
+        if isinstance(value, np.ndarray):
+            return value.dtype.kind in "iu"
+        return isinstance(value, Symbol) and value.name in self.whole
 
     def _folded(self, operator: str, attributes: Any, arrays: list[Any], n_outputs: int) -> Sequence[Any]:
         if operator not in ARRAYS:
