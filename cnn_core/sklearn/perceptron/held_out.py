@@ -16,6 +16,7 @@ from sklearn.metrics import get_scorer, log_loss, top_k_accuracy_score
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.sklearn.metric_names import chosen, scorer_of
 from cnn_core.sklearn.perceptron.training import Evaluator
 
 # Of these, scikit-learn's scorers fail where the held-out rows lack a class; told all classes, the metrics do not.
@@ -100,7 +101,7 @@ class HeldOutScores:
         if rows.weights is not None and rows.weights.sum() == 0:
             self._reason = "their weights add up to 0"
             return math.nan
-        if estimator.metric is None:
+        if chosen(estimator.metric, None, "loss") is None:
             return float(estimator._score_predictions(self.evaluator.predictions, rows))
         try:
             return float(self._by_metric())
@@ -112,7 +113,8 @@ class HeldOutScores:
             return math.nan
 
     def _by_metric(self) -> float:
-        estimator, rows, metric = self.estimator, self.evaluator.rows, self.estimator.metric
+        estimator, rows = self.estimator, self.evaluator.rows
+        metric = scorer_of(estimator.metric, len(getattr(estimator, "classes_", ())))
         scorer = get_scorer(metric) if isinstance(metric, str) else metric
         weights = {"sample_weight": rows.weights} if rows.weights is not None and _takes_weights(scorer) else {}
         if isinstance(metric, str) and metric in _OF_PROBABILITIES and len(self._missing_classes()):

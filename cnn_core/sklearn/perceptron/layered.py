@@ -23,6 +23,7 @@ from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin
 from cnn_core.sklearn.inputs import check_features
+from cnn_core.sklearn.metric_names import SCORERS
 from cnn_core.sklearn.perceptron.held_out import UNKNOWN
 from cnn_core.sklearn.perceptron.network import Stack, Weights
 from cnn_core.sklearn.perceptron.parameter_rules import (
@@ -95,7 +96,7 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
         "max_fun": (whole(1),),
         "dropout": (ARRAY_LIKE, real("[)", 0, 1)),
         "batch_normalization": BOOLEAN,
-        "metric": (NONE, one_of(["loss", *get_scorer_names()]), CALLABLE),
+        "metric": (NONE, one_of(["auto", "loss", *SCORERS, *get_scorer_names()]), CALLABLE),
         "clipnorm": (NONE, real("()", 0)),
         "n_threads": (NONE, whole(1, _core.max_threads())),
         "keep_optimizer": BOOLEAN,

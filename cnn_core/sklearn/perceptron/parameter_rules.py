@@ -6,13 +6,15 @@ scikit-learn checks its own parameters with classes that are private to it. A ru
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn import config_context, get_config
+
+from cnn_core.foundation.suggestions import did_you_mean
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -30,10 +32,13 @@ class Rule(NamedTuple):
         Takes a value and tells whether it is one.
     text : str
         Completes "must be".
+    names : collection of str, default ()
+        The texts that it accepts.
     """
 
     accepts: Callable[[Any], bool]
     text: str
+    names: Collection[str] = ()
 
 
 def whole(low: int, high: int | None = None) -> Rule:
@@ -82,7 +87,7 @@ def one_of(names: Iterable[str]) -> Rule:
     """
     known = frozenset(names)
     listed = ", ".join(map(repr, sorted(known)))
-    return Rule(lambda value: isinstance(value, str) and value in known, f"a str among {{{listed}}}")
+    return Rule(lambda value: isinstance(value, str) and value in known, f"a str among {{{listed}}}", known)
 
 
 def instance(*kinds: type) -> tuple[Rule, ...]:
@@ -126,8 +131,10 @@ def check(estimator: Any, rules: Mapping[str, tuple[Rule, ...]]) -> None:
             continue
         texts = [rule.text for rule in allowed]
         listed = " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+        known = [each for rule in allowed for each in rule.names]
+        end = (did_you_mean(value, known) if isinstance(value, str) else "") or "."
         raise InvalidParameterError(
-            f"The {name!r} parameter of {type(estimator).__name__} must be {listed}. Got {value!r} instead."
+            f"The {name!r} parameter of {type(estimator).__name__} must be {listed}. Got {value!r} instead{end}"
         )
 
 

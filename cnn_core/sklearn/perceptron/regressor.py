@@ -95,8 +95,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         with "lbfgs".
     metric : str, callable or None, default None
         What held-out rows are scored with: a scorer's name such as "roc_auc", a callable ``(estimator, X, y) -> float``
-        for which higher is better, or "loss" for the negative validation loss. Epochs for which it is NaN are compared
-        by their validation loss. None is R^2. A scorer that takes `sample_weight` gets it.
+        for which higher is better, or "loss" for the negative validation loss; the short names of the tabular
+        estimators, such as "rmse" and "mae", stand for scikit-learn's. Epochs for which it is NaN are compared by their
+        validation loss. None and "auto" are R^2. A scorer that takes `sample_weight` gets it.
     callbacks : list of cnn_core.callbacks.Callback, default None
         Their `model` has `stop_training`, `optimizer.learning_rate`, `get_weights()`, `set_weights(...)`, `save(path)`
         and `estimator`; their logs have "loss", and with held-out rows "val_loss" and "val_score". Iterations of

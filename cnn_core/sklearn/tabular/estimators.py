@@ -17,6 +17,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
 from cnn_core.sklearn.inputs import check_labels, with_class_weight
+from cnn_core.sklearn.metric_names import chosen
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.estimator import TabularEstimator, TrainingTable
@@ -64,9 +65,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     validation_fraction : float, default 0.2
         The share of rows held out, of every class the same. Of fewer than 64 rows none is, and the last epoch is kept.
     eval_metric : {"auto", "error", "log_loss", "brier", "auc"}, a scorer's name or callable, default "auto"
-        What the best epoch is chosen by; "auto" is "error". A scorer's name is one of scikit-learn's, such as
-        "f1_macro". A callable takes (class numbers, probabilities, weights) and returns a number, lower is better. An
-        epoch in which it is undefined, NaN, counts as the worst; the last one is kept if all are.
+        What the best epoch is chosen by; "auto" is "error", "loss" is "log_loss". A scorer's name is one of
+        scikit-learn's, such as "f1_macro". A callable takes (class numbers, probabilities, weights) and returns a
+        number, lower is better. An epoch in which it is undefined, NaN, counts as the worst; the last one is kept if
+        all are.
     label_smoothing : float or "auto", default "auto"
         "auto": 0.1 if `eval_metric` is "error", else 0, because smoothing spoils probabilities.
     n_members : int, default 1
@@ -221,8 +223,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         super()._take(predictor)
 
     def _chosen_metric(self) -> Any:
-        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
-        return "error" if auto else self.eval_metric
+        return chosen(self.eval_metric, "error", "log_loss")
 
     def _metric_name(self) -> str:
         metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
@@ -314,10 +315,10 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     batch_size : int, default 256
     validation_fraction : float, default 0.2
     eval_metric : {"auto", "rmse", "mae", "pinball"}, a scorer's name or callable, default "auto"
-        What the best epoch is chosen by; "auto" is "rmse", or "pinball" with `quantiles`, with which "rmse" and "mae"
-        are those of the median. A scorer's name is one of scikit-learn's, such as "r2". A callable takes (standardised
-        targets, predictions, weights), both of shape (n, targets), the predictions of shape (n, levels) with
-        `quantiles`, whose median is always among them; it returns a number, lower is better.
+        What the best epoch is chosen by; "auto" and "loss" are "rmse", or "pinball" with `quantiles`, with which "rmse"
+        and "mae" are those of the median. A scorer's name is one of scikit-learn's, such as "r2". A callable takes
+        (standardised targets, predictions, weights), both of shape (n, targets), the predictions of shape (n, levels)
+        with `quantiles`, whose median is always among them; it returns a number, lower is better.
     quantiles : sequence of float, default None
         Levels such as (0.05, 0.5, 0.95): the network then predicts these quantiles, with the pinball loss, instead of
         the mean. `predict` returns the median, which is learnt also where it is not among the levels.
@@ -447,8 +448,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         super()._take(predictor)
 
     def _chosen_metric(self) -> Any:
-        auto = isinstance(self.eval_metric, str) and self.eval_metric == "auto"
-        return ("rmse" if self.quantiles_ is None else "pinball") if auto else self.eval_metric
+        of_loss = "rmse" if self.quantiles_ is None else "pinball"
+        return chosen(self.eval_metric, of_loss, of_loss)
 
     def _own_scores(self) -> dict[str, scores.Score]:
         if self.quantiles_ is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
+from cnn_core.sklearn.metric_names import SYNONYMS
 
 Score = Callable[[Array, Array, "Array | None"], float]
 
@@ -86,16 +87,6 @@ def _mean(values: Array, weights: Array | None) -> float:
 
 CLASSIFICATION: dict[str, Score] = {"error": error, "log_loss": log_loss, "brier": brier, "auc": negative_auc}
 REGRESSION: dict[str, Score] = {"rmse": rmse, "mae": mae}
-# scikit-learn's names of the same; ours also know what to do where a class is missing.
-SYNONYMS = {
-    "accuracy": "error",
-    "neg_log_loss": "log_loss",
-    "neg_brier_score": "brier",
-    "roc_auc": "auc",
-    "roc_auc_ovr": "auc",
-    "neg_root_mean_squared_error": "rmse",
-    "neg_mean_absolute_error": "mae",
-}
 
 
 def plain_name(metric: Any, known: dict[str, Score]) -> Any:
