@@ -1,7 +1,8 @@
 """Dense neural networks on the CPU: Keras's names, a compiled core, and nothing heavy to install."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import cnn_core.foundation.left_out as left_out
 from cnn_core import (
     activations,
     callbacks,
@@ -82,8 +83,8 @@ def version() -> str:
 
 
 # Where what many programs never need is found: it would double the time of an import.
-_LATE_MODULES = ("datasets", "inspection", "interop", "random", "saving", "utils")
 _HOMES = {
+    **{name: f"cnn_core.{name}" for name in ("datasets", "inspection", "interop", "random", "saving", "utils")},
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",
@@ -92,19 +93,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # a checker must not take every name for known
-
-    def __getattr__(name: str) -> Any:
-        """Import it on first use."""
-        import importlib
-
-        if name in _LATE_MODULES:
-            return importlib.import_module(f"cnn_core.{name}")
-        if name in _HOMES:
-            found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-            return found
-        import cnn_core.foundation.left_out as left_out
-
-        raise left_out.missing(__name__, name, __all__)
+    __getattr__ = left_out.answer_for(__name__, _HOMES, __all__)
 
 
 def __dir__() -> list[str]:

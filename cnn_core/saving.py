@@ -501,15 +501,10 @@ if TYPE_CHECKING:
     load_model: Callable[..., Any]
     model_from_json: Callable[..., Any]
 else:  # a checker must not take every name for known
-
-    def __getattr__(name: str) -> Any:
-        """Find above, where models are known, what returns one."""
-        if name not in ("load_model", "model_from_json"):
-            raise left_out.missing(__name__, name, globals())
-        import importlib
-
-        found = globals()[name] = getattr(importlib.import_module("cnn_core.models.loading"), name)
-        return found
+    # What returns a model stands above, where models are known.
+    __getattr__ = left_out.answer_for(
+        __name__, dict.fromkeys(("load_model", "model_from_json"), "cnn_core.models.loading")
+    )
 
 
 def __dir__() -> list[str]:

@@ -4,8 +4,7 @@ Use only the model's public face. `CallbackList` calls several at once; it also 
 batches or epochs, for when nobody does many of them are one native call.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.callbacks.base import Callback
@@ -51,12 +50,8 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import it on first use."""
-    if name not in _HOMES:
-        raise left_out.missing(__name__, name, __all__)
-    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(__name__, _HOMES, __all__)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
 from cnn_core.foundation.suggestions import did_you_mean
@@ -193,11 +195,32 @@ def why(owner: str, name: str) -> str | None:
     return None
 
 
-def answer_for(module: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module, which raises `missing`."""
+def answer_for(
+    module: str, homes: Mapping[str, str] = MappingProxyType({}), known: Iterable[str] | None = None
+) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module, which finds a name at its home on first use, or raises `missing`.
+
+    Parameters
+    ----------
+    module : str
+    homes : mapping of str to str, default {}
+        The modules in which names are found that are imported late; such a module itself may be what is named.
+    known : iterable of str, default None
+        Names that may have been meant. None: all that the module has by then.
+
+    Examples
+    --------
+    >>> answer_for("cnn_core.models", {"clone_model": "cnn_core.models.clone"})("clone_model").__name__
+    'clone_model'
+    """
 
     def answer(name: str) -> Any:
-        raise missing(module, name, vars(sys.modules[module]))
+        own = vars(sys.modules[module])
+        if name not in homes:
+            raise missing(module, name, own if known is None else known)
+        home = importlib.import_module(homes[name])
+        found = own[name] = home if homes[name] == f"{module}.{name}" else getattr(home, name)
+        return found
 
     return answer
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import cnn_core.foundation.left_out as left_out
 
 if TYPE_CHECKING:
     from cnn_core.interop.c_writer import to_c
@@ -43,12 +44,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a door on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return found
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = left_out.answer_for(
+        __name__, {name: f"{__name__}.{module}" for name, module in _HOMES.items()}, __all__
+    )
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.models.model import Model
@@ -25,15 +25,7 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:  # a checker must not take every name for known
-
-    def __getattr__(name: str) -> Any:
-        """Import it on first use."""
-        if name not in _HOMES:
-            raise left_out.missing(__name__, name, globals())
-        import importlib
-
-        found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-        return found
+    __getattr__ = left_out.answer_for(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
