@@ -267,7 +267,7 @@ def get(identifier: RegularizerLike | str) -> Any:
     ValueError
         If a name is unknown.
     TypeError
-        If the object is none of these; a custom function lacks the gradient.
+        If the object is none of these.
 
     Examples
     --------

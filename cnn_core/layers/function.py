@@ -28,6 +28,7 @@ class _Calls:
     def __init__(self, layer: Lambda, shapes: Sequence[tuple[int, ...]]) -> None:
         self._layer = layer
         self._shapes = [tuple(shape) for shape in shapes]
+        self._traced = _Traced(layer)
 
     def _inputs(self, rows: Array) -> Any:
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])[:-1]
@@ -49,16 +50,15 @@ class _Calls:
 
     def _derive(self, dy: Array, inputs: Any) -> Any:
         """Find the gradient of a function that can be traced with symbols."""
-        traced = _Traced(self._layer)
         try:
-            _, cache = traced.forward(inputs)
+            _, cache = self._traced.forward(inputs)
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self._layer.name!r} stands between trained layers, but its function has no gradient: write it with "
                 "functions of cnn_core.ops, or pass an object with the methods forward(x) and backward(dy, x), which "
                 f"returns dJ/dx. Received: {error}"
             ) from error
-        return traced.backward(dy, cache)[0]
+        return self._traced.backward(dy, cache)[0]
 
 
 class _Traced(Layer):

@@ -46,6 +46,7 @@ class TensorCalls(CustomCalls):
     def __init__(self, target: Any, shape: Sequence[int]) -> None:
         super().__init__(target)
         self._shape = tuple(shape)
+        self._traced: Any = None  # the gradient of a penalty that has none of its own, once it was asked for
 
     def penalty(self, rows: Array) -> float:
         """Return the penalty on a tensor given as rows."""
@@ -56,8 +57,10 @@ class TensorCalls(CustomCalls):
         tensor = rows.reshape(self._shape)
         if has_own_gradient(self._target):
             return np.asarray(self._target.gradient(tensor)).reshape(rows.shape)
-        name = getattr(self._target, "__name__", type(self._target).__name__)
-        return np.asarray(Operators.functions["gradient_of"](self._target, tensor, name)).reshape(rows.shape)
+        if self._traced is None:
+            name = getattr(self._target, "__name__", type(self._target).__name__)
+            self._traced = Operators.functions["gradient"](self._target, tensor.shape, tensor.dtype.name, name)
+        return np.asarray(self._traced(tensor)).reshape(rows.shape)
 
     def constrain(self, rows: Array) -> Array:
         """Return what the constraint makes of a tensor, as rows again."""

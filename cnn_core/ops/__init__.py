@@ -381,7 +381,7 @@ Operators.functions.update(
     {name: globals()[name] for name in __all__},
     activation=activations.of_symbol,
     enter_activation=own_functions.enter_activation,
-    gradient_of=own_functions.gradient_of,
+    gradient=own_functions.Gradient,
 )
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

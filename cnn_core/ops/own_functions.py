@@ -30,7 +30,8 @@ def enter_activation(plan: NetworkPlan, source: int, activation: Activation, lay
         If its output has another shape than its input.
     """
     shape = plan.shapes[source]
-    graph = _graph(activation.function, shape, activation.name, "pass an object with forward(z) and derivative(z, a)")
+    symbol = Symbol((None, *shape), "z", "float32")
+    graph = _traced(activation.function, symbol, activation.name, "an object with forward(z) and derivative(z, a)")
     if tuple(graph.outputs[0].shape) != (None, *shape):
         raise ValueError(
             f"The activation {activation.name!r} must keep the shape of what it is given. "
@@ -39,36 +40,40 @@ def enter_activation(plan: NetworkPlan, source: int, activation: Activation, lay
     return enter_graph(plan, graph, [source])[0]
 
 
-def gradient_of(function: Callable[[Any], Any], x: Array, name: str) -> Array:
-    """Return the derivative of a function's sum with respect to an array.
+class Gradient:
+    """The derivative of the sum of a function, traced once, with respect to an array of one shape.
 
     Parameters
     ----------
     function : callable
         Of an array or a symbol of its shape, written with `cnn_core.ops`.
-    x : numpy.ndarray of float32 or float64
+    shape : tuple of int
+    dtype : str
+        "float32" or "float64".
     name : str
         For messages.
 
     Examples
     --------
     >>> from cnn_core import ops
-    >>> gradient_of(lambda w: ops.sum(ops.square(w)), np.array([1.0, 3.0]), "penalty")
+    >>> Gradient(lambda w: ops.sum(ops.square(w)), (2,), "float64", "penalty")(np.array([1.0, 3.0]))
     array([2., 6.])
     """
-    symbol = Symbol(x.shape, "x", x.dtype.name)
-    plan = NetworkPlan()
-    source = plan.add_input(x.shape)
-    graph = _traced(function, symbol, name, "pass an object with the methods __call__(x) and gradient(x)")
-    plan.outputs = enter_graph(plan, graph, [source])
-    block: Any = _core.Block(bound_network(plan, x.dtype), 1, True)
-    (value,) = block.forward([np.ascontiguousarray(x.reshape(1, *plan.shapes[source]))])
-    (delta,) = block.backward([np.ones_like(value)])
-    return np.array(delta).reshape(x.shape)
 
+    def __init__(self, function: Callable[[Any], Any], shape: Shape, dtype: str, name: str) -> None:
+        plan = NetworkPlan()
+        source = plan.add_input(shape)
+        graph = _traced(
+            function, Symbol(shape, "x", dtype), name, "an object with the methods __call__(x) and gradient(x)"
+        )
+        plan.outputs = enter_graph(plan, graph, [source])
+        self._shape, self._row = shape, (1, *plan.shapes[source])
+        self._block: Any = _core.Block(bound_network(plan, dtype), 1, True)
 
-def _graph(function: Callable[[Any], Any], shape: Shape, name: str, otherwise: str) -> CallGraph:
-    return _traced(function, Symbol((None, *shape), "x", "float32"), name, otherwise)
+    def __call__(self, x: Array) -> Array:
+        (value,) = self._block.forward([np.ascontiguousarray(x.reshape(self._row))])
+        (delta,) = self._block.backward([np.ones_like(value)])
+        return np.array(delta).reshape(self._shape)
 
 
 def _traced(function: Callable[[Any], Any], symbol: Symbol, name: str, otherwise: str) -> CallGraph:
@@ -76,6 +81,6 @@ def _traced(function: Callable[[Any], Any], symbol: Symbol, name: str, otherwise
         return trace(lambda _: function(symbol), [symbol], asks_for_training=False, name=name)
     except (TypeError, AttributeError) as error:
         raise TypeError(
-            f"{name!r} needs its derivative: write it with functions of cnn_core.ops instead of NumPy's, or "
+            f"{name!r} needs its derivative: write it with functions of cnn_core.ops instead of NumPy's, or pass "
             f"{otherwise}. {error}"
         ) from error

@@ -7,7 +7,7 @@ import pytest
 
 import cnn_core
 from cnn_core import Input, Sequential, activations, layers, ops, regularizers
-from cnn_core.ops.own_functions import gradient_of
+from cnn_core.ops.own_functions import Gradient
 
 RANDOM = np.random.default_rng(8)
 X, Y = RANDOM.normal(size=(40, 4)), RANDOM.normal(size=(40, 2))
@@ -95,9 +95,22 @@ def test_a_penalty_is_that_of_l2(penalty):
 
 def test_gradients_of_functions():
     w = RANDOM.normal(size=(3, 2))
-    np.testing.assert_allclose(gradient_of(lambda x: ops.sum(x**3), w, "cubes"), 3 * w**2)
-    np.testing.assert_allclose(gradient_of(lambda x: ops.sum(ops.matmul(ops.transpose(x), x)), w, "gram"),
-                               2 * w.sum(axis=1, keepdims=True).repeat(2, 1))  # fmt: skip
+    cubes = Gradient(lambda x: ops.sum(x**3), (3, 2), "float64", "cubes")
+    for each in (w, -2 * w):
+        np.testing.assert_allclose(cubes(each), 3 * each**2)
+    gram = Gradient(lambda x: ops.sum(ops.matmul(ops.transpose(x), x)), (3, 2), "float64", "gram")
+    np.testing.assert_allclose(gram(w), 2 * w.sum(axis=1, keepdims=True).repeat(2, 1))
+
+
+def test_a_penalty_is_traced_once_for_a_tensor():
+    times = []
+
+    def counted(w):
+        times.append(isinstance(w, np.ndarray))
+        return 0.01 * ops.sum(ops.square(w))
+
+    fitted(kernel_regularizer=counted)
+    assert times.count(False) == 1  # with a symbol; on arrays it is the penalty's value
 
 
 def test_numpy_is_told_from_ops():
