@@ -19,9 +19,8 @@ from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
-from cnn_core.network.custom import CustomLossCalls
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.training.traced_losses import describe_traced
+from cnn_core.training.traced_losses import describe_custom
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription, MetricDescription
@@ -129,9 +128,7 @@ class OutputLoss(NamedTuple):
                 f"{self.shape}. Received: {columns}"
             )
         described = self.loss.describe(columns // self.rows, self.output, self.weight)
-        if self.loss.is_traced:
-            return describe_traced(described, self.loss, self.shape, columns, target.dtype)
-        return {**described, "custom": CustomLossCalls(self.loss, self.shape)}
+        return describe_custom(described, self.loss, self.shape, columns, target.dtype)
 
 
 class OutputMetric(NamedTuple):

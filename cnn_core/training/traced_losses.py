@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cnn_core.losses import Loss
+from cnn_core.network.custom import CustomLossCalls
 from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.fusion import enter_graph
@@ -21,12 +22,21 @@ Shape = tuple[int, ...]
 _plans: WeakKeyDictionary[Loss, dict[Any, NetworkPlan]] = WeakKeyDictionary()
 
 
-def describe_traced(
+def describe_custom(
     described: LossDescription, loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]
-) -> TracedLossDescription:
-    """Return what native code is told of a loss, `described` as one of Python's, with its plan: see `traced_plan`."""
-    plan = traced_plan(loss, shape, columns, dtype)
-    return {**described, "kind": "traced", "custom": None, "plan": plan}
+) -> LossDescription | TracedLossDescription:
+    """Return what native code is told of a loss that it does not know itself: its plan, or what to call in Python.
+
+    Parameters
+    ----------
+    described : LossDescription
+        What `Loss.describe` says.
+    loss, shape, columns, dtype
+        See `traced_plan`.
+    """
+    if not loss.is_traced:
+        return {**described, "custom": CustomLossCalls(loss, shape)}
+    return {**described, "kind": "traced", "custom": None, "plan": traced_plan(loss, shape, columns, dtype)}
 
 
 def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]) -> NetworkPlan:

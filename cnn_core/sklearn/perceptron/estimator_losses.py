@@ -18,9 +18,8 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import NON_NEGATIVE
 from cnn_core.losses import Loss
 from cnn_core.losses.base import description
-from cnn_core.network.custom import CustomLossCalls
 from cnn_core.sklearn.perceptron.training import Objective
-from cnn_core.training.traced_losses import describe_traced
+from cnn_core.training.traced_losses import describe_custom
 
 NAMED_LOSSES = {"huber": "huber", "absolute_error": "mean_absolute_error", "quantile": "quantile"}
 REGRESSION_LOSSES = ("squared_error", "poisson", *NAMED_LOSSES)
@@ -117,10 +116,8 @@ def custom_loss(loss: Any, width: int, out_activation: str) -> Objective:
     assert resolved is not None
     _check_outputs(resolved, width, out_activation)
     description = resolved.describe(1 if resolved.expects_labels else width)
-    if resolved.is_traced:
-        description = describe_traced(description, resolved, (width,), width, np.dtype("float64"))
-    elif resolved.native is None:
-        description["custom"] = CustomLossCalls(resolved, (width,))
+    if resolved.native is None:
+        description = describe_custom(description, resolved, (width,), width, np.dtype("float64"))
     return Objective(description, takes_labels=resolved.expects_labels, domain=resolved.domain)
 
 
