@@ -142,28 +142,6 @@ static void multiply_matrices(real *y, const real *u, const real *v, const size_
         }
 }
 """,
-        "running_sums": """\
-static void running_sums(real *y, const real *x, size_t n_rows, size_t width)
-{
-    size_t i;
-    for (; n_rows > 0; n_rows--, x += width, y += width) {
-        double total = 0;
-        for (i = 0; i < width; i++)
-            y[i] = (real)(total += x[i]);
-    }
-}
-""",
-        "running_products": """\
-static void running_products(real *y, const real *x, size_t n_rows, size_t width)
-{
-    size_t i;
-    for (; n_rows > 0; n_rows--, x += width, y += width) {
-        double total = 1;
-        for (i = 0; i < width; i++)
-            y[i] = (real)(total *= x[i]);
-    }
-}
-""",
         "comes_before": """\
 /* Whether element i of a row stands before element j in order; NAN counts as the largest, equals keep their order. */
 static int comes_before(const real *x, size_t i, size_t j, int descending)
@@ -189,6 +167,24 @@ static void numbers_in_order(real *y, const real *x, size_t n_rows, size_t width
         }
 }
 """,
+    }
+)
+
+_RUNNING = """\
+static void running_{name}(real *y, const real *x, size_t n_rows, size_t width)
+{{
+    size_t i;
+    for (; n_rows > 0; n_rows--, x += width, y += width) {{
+        double total = {start};
+        for (i = 0; i < width; i++)
+            y[i] = (real)(total {operator}= x[i]);
+    }}
+}}
+"""
+define(
+    {
+        f"running_{name}": _RUNNING.format(name=name, start=start, operator=operator)
+        for name, start, operator in (("sums", 0, "+"), ("products", 1, "*"))
     }
 )
 

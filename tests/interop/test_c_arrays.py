@@ -23,18 +23,23 @@ ROWS = np.concatenate(
 )
 
 
-def both(plan, inputs, folder):
-    """What the native network and the compiled C give."""
-    shapes = [plan.shapes[buffer] for buffer in plan.outputs]
-    native = [np.empty((len(inputs[0]), *shape)) for shape in shapes]
-    bound_network(plan, "float64").predict(list(inputs), native)
+def library_of(plan, folder):
+    """The plan as the function `f` of a library."""
     constants = Constants("float64", "f", "const")
     network = Network(plan, constants)
     (folder / "f.c").write_text(
         f"{prologue(constants, network.body)}\nint f({network.arguments()});\n"
         f"int f({network.arguments()})\n{{\n{network.body}}}\n"
     )
-    library = compile_library([folder / "f.c"], folder)
+    return compile_library([folder / "f.c"], folder)
+
+
+def both(plan, inputs, folder):
+    """What the native network and the compiled C give."""
+    shapes = [plan.shapes[buffer] for buffer in plan.outputs]
+    native = [np.empty((len(inputs[0]), *shape)) for shape in shapes]
+    bound_network(plan, "float64").predict(list(inputs), native)
+    library = library_of(plan, folder)
     compiled = [np.full_like(each, np.nan) for each in native]
     for row in range(len(inputs[0])):
         arguments = [each[row].copy() for each in inputs]
@@ -122,13 +127,7 @@ def test_numbers_outside_are_reported(tmp_path):
     plan = NetworkPlan()
     x, numbers = plan.add_input((3,)), plan.add_input((2,))
     plan.outputs.append(plan.add_gather(x, numbers, 0, layer="take"))
-    constants = Constants("float64", "f", "const")
-    network = Network(plan, constants)
-    (tmp_path / "f.c").write_text(
-        f"{prologue(constants, network.body)}\nint f({network.arguments()});\n"
-        f"int f({network.arguments()})\n{{\n{network.body}}}\n"
-    )
-    library = compile_library([tmp_path / "f.c"], tmp_path)
+    library = library_of(plan, tmp_path)
     y = np.empty(2)
     for given, result, wanted in (([0, -1], 0, [10, 12]), ([3, 1], 1, [0, 11]), ([np.nan, -4], 1, [0, 0])):
         arguments = map(pointer, (np.array([10.0, 11, 12]), np.array(given, float), y))
