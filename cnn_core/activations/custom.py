@@ -9,6 +9,7 @@ import numpy as np
 
 from cnn_core.activations.base import Activation
 from cnn_core.foundation.arrays import Array, as_float
+from cnn_core.foundation.serialization import function_name
 
 
 class CustomActivation(Activation):
@@ -124,12 +125,7 @@ class FunctionActivation(Activation):
     @property
     def registered_name(self) -> str:
         """The function's name, under which `custom_objects` must hold it."""
-        if self.name == "<lambda>":
-            raise ValueError(
-                "An activation that is a lambda cannot be described as data. Use a function with a name, and pass it "
-                "in custom_objects when loading"
-            )
-        return self.name
+        return function_name(self.function, self.name, type(self.function).__name__)
 
     def __call__(self, x: Any, *values: Any, **settings: Any) -> Any:
         """Return what the function makes of an array or a symbol."""

@@ -55,6 +55,33 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def function_name(function: Any, owner: str, unnamed: str = "<lambda>") -> str:
+    """Return the name by which data tell of a function; `custom_objects` must hold it under that when loading.
+
+    `unnamed` is that of an object which can be called and has no `__name__`.
+
+    Raises
+    ------
+    ValueError
+        If it has none; `owner` is what wraps it, for the message.
+
+    Examples
+    --------
+    >>> function_name(lambda x: x, "layer")
+    Traceback (most recent call last):
+    ...
+    ValueError: 'layer' cannot be described as data: its function has no name. Use a named function, and pass it in \
+custom_objects when loading
+    """
+    name = str(getattr(function, "__name__", unnamed))
+    if name == "<lambda>":
+        raise ValueError(
+            f"{owner!r} cannot be described as data: its function has no name. Use a named function, and pass it in "
+            "custom_objects when loading"
+        )
+    return name
+
+
 def serialize(value: Any) -> Any:
     """Turn an object, or a structure of objects, into data that JSON can hold.
 

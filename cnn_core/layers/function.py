@@ -10,7 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.serialization import Registry
+from cnn_core.foundation.serialization import Registry, function_name
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.custom import CustomCalls
@@ -166,13 +166,7 @@ class Lambda(Layer):
         config = self._settings()
         if hasattr(self.function, "get_config"):
             return {name: as_data(value) for name, value in config.items()}
-        name = getattr(self.function, "__name__", "<lambda>")
-        if name == "<lambda>":
-            raise ValueError(
-                f"{self.name!r} cannot be described as data: its function has no name. Use a named function, and pass "
-                "it in custom_objects when loading"
-            )
-        function = {"class_name": "function", "config": name}
+        function = {"class_name": "function", "config": function_name(self.function, self.name)}
         return {name: as_data(value) for name, value in {**config, "function": function}.items()}
 
     @classmethod
