@@ -10,7 +10,6 @@ import cnn_core.commands.tables as table_commands
 import cnn_core.foundation.foreign_files as foreign_files
 import cnn_core.interop as interop
 import cnn_core.saving as saving
-import cnn_core.sklearn.tabular.onnx_file as onnx_file
 from cnn_core.commands.table_files import is_same_file
 from cnn_core.sklearn.tabular.predictor import TablePredictor, load_predictor
 
@@ -49,7 +48,7 @@ def export(model: str, output: str, **options: Any) -> None:
     writers: dict[str, Callable[..., Any]] = {
         ".c": interop.to_c,
         ".keras": interop.to_keras,
-        ".onnx": to_onnx,
+        ".onnx": interop.to_onnx,
         OWN: save,
     }
     writer = writers[_ending(output, writers)]
@@ -65,12 +64,6 @@ def import_model(source: str, output: str) -> None:
     """Write the model in a file of Keras or ONNX as a model file of ours, and print what was written."""
     _ending(output, [OWN])
     export(source, output)
-
-
-def to_onnx(model: Any, path: str) -> None:
-    """Write an ONNX file; of what predicts tables, with its preprocessing."""
-    write = onnx_file.to_onnx if isinstance(model, TablePredictor) else interop.to_onnx
-    write(model, path)
 
 
 def save(model: Any, path: str) -> None:

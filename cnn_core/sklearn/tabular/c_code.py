@@ -37,6 +37,7 @@ class _Table:
 
     def __init__(self, predictor: Any, constants: Constants) -> None:
         self._predictor, self._constants, self._name = predictor, constants, constants.name
+        self._is_classifier = predictor.task == "classification"
         self._network = None if predictor.network is None else Network(predictor.network.plan, constants)
         columns = predictor.preprocessor.state()["columns"]
         names = unique_identifiers([column["name"] for column in columns])
@@ -98,7 +99,7 @@ class _Table:
     def _answer_lines(self, n_members: int, n_out: int) -> list[str]:
         """The statements that turn the members' outputs into the array `answer`."""
         predictor = self._predictor
-        if hasattr(predictor, "classes"):
+        if self._is_classifier:
             return [f"share_out(answer, outputs, {n_members}, {n_out});"]
         levels, clamps = predictor.levels, int(predictor.network.recipe.clamps)
         tables = []
@@ -116,7 +117,7 @@ class _Table:
     def _answers(self) -> list[str]:
         """What each number of an answer is."""
         predictor = self._predictor
-        if hasattr(predictor, "classes"):
+        if self._is_classifier:
             return [f"probability of {each!r}" for each in predictor.classes.tolist()]
         if predictor.levels is not None:
             return [f"quantile {each:g}" for each in np.sort(predictor.levels)]
@@ -173,14 +174,14 @@ class _Table:
         return n_bytes
 
     def _class_names(self) -> str:
-        if not hasattr(self._predictor, "classes"):
+        if not self._is_classifier:
             return ""
         classes = ", ".join(c_string(str(each)) for each in self._predictor.classes.tolist())
         n = len(self._predictor.classes)
         return f"const char *const {self._name}_classes[{n}] = {{{classes}}};\n\n"
 
     def _likeliest(self) -> str:
-        if not hasattr(self._predictor, "classes"):
+        if not self._is_classifier:
             return ""
         n = len(self._predictor.classes)
         return f"""
@@ -225,7 +226,7 @@ int {self._name}_class(const {self._name}_row *row)
                 "",
             ]
         )
-        if hasattr(self._predictor, "classes"):
+        if self._is_classifier:
             n = len(self._predictor.classes)
             text += f"""
 /* The classes in their order, and the number of the most probable one. */

@@ -402,10 +402,9 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         What the network computes is float32, its scaled features and a regressor's numbers come of float64, as in the
         estimator. Infinite numbers count as very large ones.
         """
-        from cnn_core.sklearn.tabular.onnx_file import to_onnx
-
         check_is_fitted(self)
-        return to_onnx(self.predictor_, path, self._state())
+        predictor: TablePredictor = self.predictor_
+        return predictor.to_onnx(path, self._state())
 
     # Files
 

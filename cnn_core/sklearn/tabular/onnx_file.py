@@ -28,7 +28,6 @@ from cnn_core.sklearn.tabular.encoders import (
 from cnn_core.sklearn.tabular.number_texts import number_of
 from cnn_core.sklearn.tabular.onnx_network import DOUBLE, write_members
 from cnn_core.sklearn.tabular.onnx_state import GRAPH_KEY, METADATA_KEY, digest
-from cnn_core.sklearn.tabular.predictor import PREDICTORS, ClassPredictor, NumberPredictor, trained_levels
 
 if TYPE_CHECKING:
     from cnn_core.foundation.replacement import PathLike
@@ -43,14 +42,13 @@ _READ_AS = {
 }
 
 
-def to_onnx(
-    predictor: ClassPredictor | NumberPredictor, path: PathLike | None = None, state: Mapping[str, Any] | None = None
-) -> bytes:
+def to_onnx(predictor: Any, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
     """Return what a tabular estimator has learnt as an ONNX file, and write it if a path is given.
 
     Parameters
     ----------
     predictor : ClassPredictor or NumberPredictor
+        Which this module does not import: they import it.
     path : str or path-like, default None
     state : mapping, default None
         What the file says, beside the graph, of what was learnt, as plain data. None: what the predictor knows.
@@ -66,8 +64,7 @@ def to_onnx(
     ValueError
         If a column, or the network, cannot be expressed, by its name.
     """
-    task = next(name for name, kind in PREDICTORS.items() if isinstance(predictor, kind))
-    data = _Writer(predictor).file({"task": task, **predictor.state()} if state is None else state)
+    data = _Writer(predictor).file({"task": predictor.task, **predictor.state()} if state is None else state)
     if path is not None:
         model_file.write_bytes(path, data)
     return data
@@ -76,7 +73,7 @@ def to_onnx(
 class _Writer:
     """One file, being written."""
 
-    def __init__(self, predictor: ClassPredictor | NumberPredictor) -> None:
+    def __init__(self, predictor: Any) -> None:
         self.predictor, self.preprocessor = predictor, predictor.preprocessor
         self.columns = _Columns(self.preprocessor, predictor.named)
         own = {}
@@ -90,7 +87,7 @@ class _Writer:
     def file(self, state: Mapping[str, Any]) -> bytes:
         g, predictor, metadata = self.g, self.predictor, {METADATA_KEY: json.dumps(state)}
         inputs = self.columns.infos()
-        if isinstance(predictor, ClassPredictor):
+        if predictor.task == "classification":
             with g.counting_in("float32"):
                 names = (self.outputs["label"], self.outputs["probabilities"])
                 outputs = write_answers(g, self._probabilities(predictor), predictor.classes, names)
@@ -98,19 +95,19 @@ class _Writer:
         else:
             outputs = self._numbers(predictor)
         graph = {"node": g.nodes, "initializer": list(g.constants.values()), "input": inputs, "output": outputs}
-        name = "classifier" if isinstance(predictor, ClassPredictor) else "regressor"
+        name = "classifier" if predictor.task == "classification" else "regressor"
         return file_of(name, g, inputs, outputs, {**metadata, GRAPH_KEY: digest(graph)})
 
     # Outputs
 
-    def _probabilities(self, predictor: ClassPredictor) -> str:
+    def _probabilities(self, predictor: Any) -> str:
         g, network = self.g, predictor.network
         if network is None:
             return g.add("ConstantOfShape", self._shape_of_rows(), value=np.ones(1, np.float32))
         mean = write_members(g, network, self._features(list(network.input_widths())))
         return g.cast(g.add("Div", mean, g.add("ReduceSum", mean, g.sizes(1), keepdims=1)), FLOAT)
 
-    def _numbers(self, predictor: NumberPredictor) -> list[dict[str, Any]]:
+    def _numbers(self, predictor: Any) -> list[dict[str, Any]]:
         """Outputs stay standardised in float32, so that large targets lose nothing."""
         g, scale, network = self.g, predictor.scale, predictor.network
         bounds = (scale.lowest, scale.highest) if network.recipe.clamps else None
@@ -120,12 +117,11 @@ class _Writer:
         made = g.add("Add", made, g.numbers(scale.mean, "mean"))
         infos = [value_info(self.outputs["variable"], DOUBLE, (None, len(scale.mean)))]
         if predictor.levels is not None:
-            trained = trained_levels(predictor.levels)
-            made, _ = g.split("TopK", made, g.sizes(len(trained)), names=("values", "places"), axis=1, largest=0)
-            asked = np.flatnonzero(np.isin(trained, predictor.levels))
+            asked, n = np.flatnonzero(predictor.are_told), len(predictor.are_told)
+            made, _ = g.split("TopK", made, g.sizes(n), names=("values", "places"), axis=1, largest=0)
             g.add("Gather", made, g.sizes(*asked), output=self.outputs["quantiles"], axis=1)
             infos.append(value_info(self.outputs["quantiles"], DOUBLE, (None, len(asked))))
-            made = g.add("Gather", made, g.sizes(trained.tolist().index(0.5)), axis=1)
+            made = g.add("Gather", made, g.sizes(predictor.median), axis=1)
         g.add("Identity", made, output=self.outputs["variable"])
         return infos
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows,
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
+    from cnn_core.foundation.replacement import PathLike
 
 
 class TablePredictor:
@@ -41,7 +42,14 @@ class TablePredictor:
         None where there was nothing to learn.
     named : bool
         Whether the columns had names in training.
+
+    Attributes
+    ----------
+    task : str
+        "classification" or "regression".
     """
+
+    task: ClassVar[str]
 
     def __init__(self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool) -> None:
         self.preprocessor, self.network, self.named = preprocessor, network, named
@@ -120,6 +128,15 @@ class TablePredictor:
     def _target_state(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def to_onnx(self, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
+        """Return an ONNX file, preprocessing included, and write it if a path is given.
+
+        See `TabularClassifier.to_onnx`. `state` is what the file says of what was learnt; None: what the predictor knows.
+        """
+        from cnn_core.sklearn.tabular.onnx_file import to_onnx
+
+        return to_onnx(self, path, state)
+
     def c_files(self, source: Path, constants: Any) -> dict[Path, str]:
         """Return the predictor as C, by the paths of source and header; see `interop.to_c`."""
         from cnn_core.sklearn.tabular.c_code import c_files_of
@@ -141,6 +158,8 @@ class ClassPredictor(TablePredictor):
     classes : numpy.ndarray
         In the order of the outputs.
     """
+
+    task = "classification"
 
     def __init__(
         self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, classes: Array
@@ -240,6 +259,7 @@ class NumberPredictor(TablePredictor):
         Of the quantiles to tell.
     """
 
+    task = "regression"
     network: TabularNetwork
 
     def __init__(
@@ -271,7 +291,7 @@ class NumberPredictor(TablePredictor):
         """Return the mean, or the median, from the outputs of the network's members: (members, n, outputs)."""
         outputs = self._outputs(members)
         if self.levels is not None:
-            outputs = outputs[:, [trained_levels(self.levels).tolist().index(0.5)]]
+            outputs = outputs[:, [self.median]]
         return outputs[:, 0] if self.is_vector else outputs
 
     def quantiles(self, x: Array) -> Array:
@@ -281,10 +301,18 @@ class NumberPredictor(TablePredictor):
         return self._outputs(self.network.predict(x))[:, self.are_told]
 
     @property
+    def median(self) -> int:
+        """The place of the median among the quantiles that the network learns."""
+        return int(np.flatnonzero(trained_levels(self._levels) == 0.5)[0])
+
+    @property
+    def _levels(self) -> Array:
+        return np.zeros(0) if self.levels is None else self.levels
+
+    @property
     def are_told(self) -> Array:
         """Which of the quantiles that the network learns were asked for."""
-        levels = np.zeros(0) if self.levels is None else self.levels
-        return np.isin(trained_levels(levels), levels)
+        return np.isin(trained_levels(self._levels), self._levels)
 
     def predict(self, rows: Any) -> Array:
         """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""
@@ -337,8 +365,7 @@ def trained_levels(levels: Array) -> Array:
 
 
 PREDICTORS: dict[str, type[ClassPredictor] | type[NumberPredictor]] = {
-    "classification": ClassPredictor,
-    "regression": NumberPredictor,
+    each.task: each for each in (ClassPredictor, NumberPredictor)
 }
 
 

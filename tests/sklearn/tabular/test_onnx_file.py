@@ -212,3 +212,15 @@ def test_a_file_of_before_has_texts_as_categories():
     assert settings == {"levels": ["1", "2"], "numeric": True}
     del settings["numeric"]
     assert not type(estimator.preprocessor_.encoders[0])(settings).numeric  # type: ignore[union-attr, call-arg]
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_a_served_predictor_writes_what_the_estimator_does(kind: Any, tmp_path: Any):
+    table = random_table(1)
+    y = np.arange(len(table)) % 2
+    estimator = kind(**SMALL).fit(table, y)
+    estimator.save(tmp_path / "table.safetensors")
+    data = interop.to_onnx(load_predictor(tmp_path / "table.safetensors"), tmp_path / "table.onnx")
+    assert names_made(data) == names_made(estimator.to_onnx())
+    again = load_predictor(tmp_path / "table.onnx")
+    np.testing.assert_array_equal(again.predict(table), estimator.predict(table))
