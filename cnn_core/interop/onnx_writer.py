@@ -23,7 +23,7 @@ def to_onnx(model: Any, path: Any = None) -> bytes:
 
     Parameters
     ----------
-    model : Model, MLPClassifier or MLPRegressor
+    model : Model, perceptron, tabular estimator, or what `load_predictor` returned
         An estimator may be scikit-learn's or that of `cnn_core.sklearn`. A classifier's outputs are called "label" and
         "probabilities", a regressor's "variable", as skl2onnx calls them; its input is "X".
     path : str or path-like, default None

@@ -152,15 +152,12 @@ class _Table:
         return [
             f"real features[{n_features}] = {{0}};",
             f"real outputs[{sum(network.output_sizes)}];",
-            *self._declarations(n_out),
+            *([f"double all[{n_out}];"] if self._all_quantiles else []),
             *self._levels,
             *features,
             f"run({', '.join(places)});",
             *self._answer_lines(len(network.output_sizes), n_out),
         ]
-
-    def _declarations(self, n_out: int) -> list[str]:
-        return [f"double all[{n_out}];"] if self._all_quantiles else []
 
     @property
     def _all_quantiles(self) -> bool:

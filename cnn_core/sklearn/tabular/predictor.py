@@ -131,7 +131,7 @@ class TablePredictor:
     def to_onnx(self, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
         """Return an ONNX file, preprocessing included, and write it if a path is given.
 
-        See `TabularClassifier.to_onnx`. `state` is what the file says of what was learnt; None: what the predictor knows.
+        See `TabularClassifier.to_onnx`. `state` is what the file says of what was learnt; None: what is known here.
         """
         from cnn_core.sklearn.tabular.onnx_file import to_onnx
 
