@@ -41,7 +41,12 @@ MOST_ROOMS = 25  # in a drawing of the imports, which the face of all frames, an
 # Scripts that record what other libraries compute, and whose length is that of what there is to record.
 LONG_ANYWAY = {"tests/agreement/golden/record_keras.py"}
 # What looks inside a model by its nature; everything else leaves alone the private names of other packages.
-LOOKS_INSIDE = {"cnn_core.inspection", "cnn_core.saving", "cnn_core.models.sequential"}
+LOOKS_INSIDE = {
+    "cnn_core.inspection.tracing",
+    "cnn_core.inspection.checks",
+    "cnn_core.saving",
+    "cnn_core.models.sequential",
+}
 FOREIGN = {"_replace", "_asdict", "_getframe", "_bit_generator", "_SubParsersAction", "_label_binarizer"}
 # Modules without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
@@ -67,7 +72,7 @@ TESTED_IN = {
     "cnn_core.interop.torch_layers": "interop/test_torch.py",
     "cnn_core.interop.torch_reader": "interop/test_torch.py",
     "cnn_core.interop.torch_writer": "interop/test_torch.py",
-    "cnn_core.network.block": "test_inspection.py",
+    "cnn_core.network.block": "inspection/test_inspection.py",
     "cnn_core.network.built_model": "models/test_summary.py",
     "cnn_core.network.custom": "whole/test_robustness.py",
     "cnn_core.network.interface": "models/test_models.py",

@@ -10,6 +10,7 @@ import pytest
 import cnn_core
 import tolerances
 from cnn_core import inspection, layers, losses, regularizers
+from cnn_core.inspection.checks import difference
 
 GENERATOR = np.random.default_rng(41)
 X = GENERATOR.normal(size=(9, 4))
@@ -34,7 +35,7 @@ def by_differences(model: Any, x: Any, y: Any, array: Any) -> Any:
     """Differentiate the model's loss with respect to an array that it reads in place."""
     result = np.empty(array.shape)
     for index in np.ndindex(array.shape):
-        result[index] = inspection._difference(
+        result[index] = difference(
             lambda: model.evaluate(x, y, batch_size=len(x), verbose=0),
             array.reshape(-1),
             int(np.ravel_multi_index(index, array.shape)),
@@ -263,7 +264,7 @@ def test_gradients_of_several_inputs_have_their_structure() -> None:
 def by_differences_of(model: Any, x: Any, y: Any, array: Any) -> Any:
     result = np.empty(array.size)
     for element in range(array.size):
-        result[element] = inspection._difference(
+        result[element] = difference(
             lambda: model.evaluate(x, y, batch_size=9, verbose=0),
             array.reshape(-1),
             element,
@@ -439,3 +440,88 @@ def test_what_a_block_does_not_take() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+# What a trace keeps for pictures: weights, slopes, dJ/da, losses
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "leaky_relu", "gelu", "softmax", "glu", "linear"])
+def test_da_is_what_comes_back_and_the_slope_turns_it_into_delta(activation: str) -> None:
+    model = compiled(layers.Dense(6, activation, name="one"), layers.Dense(2, "sigmoid", name="two"))
+    one, two = model.trace(X, Y)
+    kernel, bias = model.get_layer("one").get_weights()
+    np.testing.assert_array_equal(one.W, kernel)
+    np.testing.assert_array_equal(one.b, bias)
+    tolerances.close(one.da, two.delta @ model.get_layer("two").get_weights()[0].T, tolerances.BY_HAND, "da")
+    g = model.get_layer("one").activation
+    if activation in ("softmax", "glu", "linear"):
+        assert one.slope is None
+        tolerances.close(one.delta, g.backward(one.da, one.z), tolerances.BY_HAND, "delta")
+    else:
+        tolerances.close(one.slope, g.derivative(one.z), tolerances.BY_HAND, "slope")
+        tolerances.close(one.delta, one.da * one.slope, tolerances.BY_HAND, "delta")
+    assert one.activation.partition("(")[0] == activation
+    tolerances.close(two.da, 2 * (two.a - Y) / Y.size, tolerances.BY_HAND)
+
+
+def test_weights_of_a_trace_are_copies() -> None:
+    model = compiled(layers.Dense(2))
+    seen = model.trace(X, Y)
+    before = seen[0].W.copy()
+    model.fit(X, Y, epochs=1, verbose=0)
+    np.testing.assert_array_equal(seen[0].W, before)
+
+
+def test_da_adds_up_branches_losses_and_penalties() -> None:
+    x = cnn_core.Input((4,), name="x")
+    shared = layers.Dense(3, "tanh", name="shared", activity_regularizer=regularizers.L1L2(0.2, 0.5))(x)
+    first, second = layers.Dense(2, name="first")(shared), layers.Dense(2, name="second")(shared)
+    model = cnn_core.Model(x, [shared, layers.Add(name="sum")([first, second])])
+    model.compile("sgd", ["mae", "half_squared_error"], loss_weights=[0.5, 2.0])
+    seen = model.trace(X, [X[:, :3], Y])
+    a = seen["shared"].a
+    penalty = (0.2 * np.sign(a) + a) / 9
+    tolerances.close(seen.penalties["shared"], penalty, tolerances.BY_HAND)
+    came_back = sum(seen[name].d_inputs[0] for name in ("first", "second"))
+    tolerances.close(seen["shared"].da, came_back + 0.5 * np.sign(a - X[:, :3]) / 27 + penalty, tolerances.BY_HAND)
+    tolerances.close(seen["shared"].delta, seen["shared"].da * (1 - a**2), tolerances.BY_HAND)
+    assert [(each.name, each.output) for each in seen.losses] == [
+        ("mean_absolute_error", "shared"), ("half_squared_error", "sum")
+    ]  # fmt: skip
+    np.testing.assert_array_equal(seen.losses[1].target, Y)
+    lost = sum(each.value for each in seen.losses)
+    assert seen.loss == pytest.approx(lost + (0.2 * np.abs(a).sum() + 0.5 * (a**2).sum()) / 9)
+    into_j = [edge.gradient for edge in seen.graph().edges if (edge.source, edge.target) == ("shared.a", "J")]
+    tolerances.close(sum(into_j), 0.5 * np.sign(a - X[:, :3]) / 27 + penalty, tolerances.BY_HAND)
+
+
+def test_penalties_of_a_custom_layer_count_in_da() -> None:
+    class Penalised(layers.Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(0.3 * cnn_core.ops.sum(x))
+            return x * 2.0
+
+    model = compiled(layers.Dense(3, name="d", activity_regularizer=lambda a: cnn_core.ops.sum(a**4)), Penalised(),
+                     layers.Dense(2))  # fmt: skip
+    seen = model.trace(X, Y)
+    a = seen["d"].a
+    tolerances.close(seen.penalties["d"], 4 * a**3 / 9, tolerances.BY_HAND)
+    tolerances.close(seen["d"].da, seen["d"].delta, tolerances.BY_HAND)
+
+
+def test_the_slope_of_a_custom_activation() -> None:
+    class Cube:
+        def forward(self, z: Any) -> Any:
+            return z**3
+
+        def derivative(self, z: Any, a: Any) -> Any:
+            return 3 * z**2
+
+    seen = compiled(layers.Dense(3, Cube(), name="d"), layers.Dense(2)).trace(X, Y)
+    assert seen["d"].activation == "Cube"
+    tolerances.close(seen["d"].slope, 3 * seen["d"].z ** 2, tolerances.BY_HAND)
+
+
+def test_an_activation_with_other_settings_is_named_with_them() -> None:
+    seen = compiled(layers.Dense(3, cnn_core.activations.LeakyReLU(0.01), name="d"), layers.Dense(2)).trace(X, Y)
+    assert seen["d"].activation == "relu(0.01, 0)"

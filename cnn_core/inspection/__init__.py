@@ -1,0 +1,22 @@
+"""Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences."""
+
+from cnn_core.inspection.checks import GradientCheck, gradient_check
+from cnn_core.inspection.graphs import Edge, ExpressionGraph, Graph, build_graph, expression
+from cnn_core.inspection.records import LayerTrace, LossTrace
+from cnn_core.inspection.traces import Trace
+from cnn_core.inspection.tracing import gradients, trace
+
+__all__ = [
+    "Edge",
+    "ExpressionGraph",
+    "GradientCheck",
+    "Graph",
+    "LayerTrace",
+    "LossTrace",
+    "Trace",
+    "build_graph",
+    "expression",
+    "gradient_check",
+    "gradients",
+    "trace",
+]
