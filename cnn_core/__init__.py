@@ -13,7 +13,6 @@ from cnn_core import (
     losses,
     metrics,
     models,
-    ops,
     optimizers,
     regularizers,
 )
@@ -25,13 +24,14 @@ from cnn_core.losses import Loss
 from cnn_core.metrics import Metric
 from cnn_core.models import Model, Sequential
 from cnn_core.network.graph import Symbol
+from cnn_core.network.operators import Operators
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
 from cnn_core.regularizers import Regularizer
 from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection, interop, random, saving, utils
+    from cnn_core import datasets, inspection, interop, ops, random, saving, utils
     from cnn_core.models import clone_model, load_model, model_from_json
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
@@ -84,12 +84,13 @@ def version() -> str:
 
 # Where what many programs never need is found: it would double the time of an import.
 _HOMES = {
-    **{name: f"cnn_core.{name}" for name in ("datasets", "inspection", "interop", "random", "saving", "utils")},
+    **{name: f"cnn_core.{name}" for name in ("datasets", "inspection", "interop", "ops", "random", "saving", "utils")},
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",
     "model_from_json": "cnn_core.models.loading",
 }
+Operators.functions.home = _HOMES["ops"]
 
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

@@ -15,7 +15,7 @@ from cnn_core.activations.base import Activation, defaults, registry
 from cnn_core.activations.custom import CustomActivation, FunctionActivation
 from cnn_core.activations.elementwise import linear
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.foundation.serialization import CustomObjects
+from cnn_core.foundation.serialization import CustomObjects, is_operation
 from cnn_core.foundation.serialization import serialize as _as_data
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def deserialize(config: ActivationLike | str, custom_objects: CustomObjects | No
 def _without_layer(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out what Keras writes of an activation that is a layer or an operation besides the activation."""
     settings = config.get("config")
-    is_operation = str(config.get("module")).startswith("keras.src.ops.")
-    if not isinstance(settings, Mapping) or ("trainable" not in settings and not is_operation):
+    if not isinstance(settings, Mapping) or ("trainable" not in settings and not is_operation(config)):
         return config
     own = {name: value for name, value in settings.items() if name not in _OF_LAYERS}
     if config["class_name"] == "LeakyReLU" and "alpha" in own:  # before Keras 3

@@ -25,6 +25,7 @@ Named = TypeVar("Named", bound=Callable[..., Any])
 
 # What `deserialize(..., custom_objects)` was given, for the nested objects that are built while it runs. A context
 # variable, so that two threads that load models at once do not see each other's objects.
+OPERATIONS = "keras.src.ops."  # where Keras keeps the classes of its functions, as files name them
 _CUSTOM_OBJECTS: ContextVar[CustomObjects | None] = ContextVar("custom_objects", default=None)
 # What the program itself has registered for good.
 _REGISTERED_OBJECTS: dict[str, Any] = {}
@@ -458,6 +459,11 @@ def _handed_in(name: str, custom_objects: CustomObjects | None) -> Any:
         if mapping and name in mapping:
             return mapping[name]
     return None
+
+
+def is_operation(config: Mapping[str, Any]) -> bool:
+    """Tell whether a configuration, ours or Keras's, is that of a function of `ops`."""
+    return str(config.get("module")).startswith(OPERATIONS)
 
 
 def _registered(name: str) -> Any:

@@ -11,14 +11,11 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.network.block as block
 from cnn_core.foundation.structures import filled, flatten, map_structure
-from cnn_core.network.graph import CallGraph, Node, Symbol
+from cnn_core.network.graph import CallGraph, Node, Symbol, enter_graph
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.tracing import current_scope
 from cnn_core.network.variables import Variable
-from cnn_core.ops.elementwise import copy
-from cnn_core.ops.fusion import enter_graph
-from cnn_core.ops.operation import Operation
-from cnn_core.ops.tracing import trace
 
 # Attributes of the package's own, which say again what others say.
 _BOOKS = frozenset({"_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "calls"})
@@ -34,6 +31,7 @@ class OwnCall:
         Whether the class is a user's that defines `call`.
     """
 
+    is_operation: ClassVar[bool] = False
     defines_call: ClassVar[bool] = False
     call: Callable[..., Any]
     name: str
@@ -152,6 +150,7 @@ class OwnCall:
         scope = current_scope()
         if scope is None:
             raise RuntimeError("`add_loss` must be called in the `call` of a custom layer or model")
+        copy = Operators.functions["copy"]
         scope.losses.extend(copy(each) if isinstance(each, Variable) else each for each in flatten(loss))
 
     def _graph_for(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
@@ -163,6 +162,8 @@ class OwnCall:
         return traces[key]
 
     def _trace(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
+        from cnn_core.ops.tracing import trace  # which layers without a `call` never need
+
         inner = [Symbol(each.shape, f"{self.name}_input_{at}", each.dtype) for at, each in enumerate(symbols)]
         given = with_symbols(arguments, inner)
         asks = "training" in inspect.signature(self.call).parameters
@@ -179,7 +180,7 @@ class OwnCall:
         """Refuse variables that the layer does not keep: nobody would train or save them."""
         kept = set(map(id, self.variables))  # type: ignore[attr-defined]
         for layer in graph.layers:
-            what = "variable" if isinstance(layer, Operation) else f"layer {layer.name!r} with the variable"
+            what = "variable" if layer.is_operation else f"layer {layer.name!r} with the variable"
             for variable in layer.variables:  # type: ignore[attr-defined]
                 if id(variable) not in kept:
                     raise ValueError(

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer
 from cnn_core.models.model import Model
-from cnn_core.ops.operation import Operation
 
 Kind = TypeVar("Kind", bound=Model)
 
@@ -48,12 +47,12 @@ def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = N
         return clone
     config = model._settings()
     make = clone_function or _clone_of
-    layers = [layer.again() if isinstance(layer, Operation) else make(layer) for layer in config["layers"]]
+    layers = [layer.again() if layer.is_operation else make(layer) for layer in config["layers"]]
     return type(model).from_config({**config, "layers": layers})
 
 
 def _clone_of(layer: Any) -> Any:
-    if isinstance(layer, Operation):
+    if layer.is_operation:
         return layer.again()
     if isinstance(layer, Model):
         clone: Layer = clone_model(layer)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import flatten, sorted_keys
-from cnn_core.ops.reading import is_operation, static_arguments
+from cnn_core.ops.reading import static_arguments
 
 Reference = tuple[str, int, int]
 

@@ -13,18 +13,16 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.layers.own_call import with_symbols
 from cnn_core.models.own_model import OwnModel
-from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError
+from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
-from cnn_core.ops.fusion import enter_graph
-from cnn_core.ops.operation import Operation
-from cnn_core.ops.reading import is_operation, read_operation
 from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -186,7 +184,7 @@ class Model(Trainer, OwnModel):
     @property
     def layers(self) -> list[Layer]:
         """The layers in the order in which they compute, inputs first; of a custom model as they were set."""
-        return [layer for layer in self.operations if not isinstance(layer, Operation)]
+        return [layer for layer in self.operations if not layer.is_operation]
 
     @property
     def operations(self) -> list[Any]:
@@ -554,7 +552,11 @@ def layer_of(value: Any, custom_objects: Any) -> Any:
     """Return a layer, or a function of `ops`, from itself or its configuration."""
     if not isinstance(value, Mapping):
         return value
-    return read_operation(value) if is_operation(value) else registry.deserialize(value, custom_objects)
+    if not is_operation(value):
+        return registry.deserialize(value, custom_objects)
+    from cnn_core.ops.reading import read_operation  # few files have functions
+
+    return read_operation(value)
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

@@ -120,6 +120,10 @@ class LayerLike(Protocol):
     calls: list[ref[Node]]
 
     @property
+    def is_operation(self) -> bool:
+        """Whether it is a function of `cnn_core.ops`."""
+
+    @property
     def defines_call(self) -> bool:
         """Whether a user's `call` says what it computes."""
 
@@ -400,6 +404,18 @@ class CallGraph:
         ]
         inputs, outputs, losses = (map_structure(find, state[name]) for name in ("inputs", "outputs", "losses"))
         self._set(inputs, outputs, losses, nodes)
+
+
+def enter_graph(plan: NetworkPlan, graph: CallGraph, inputs: list[int]) -> list[int]:
+    """Enter the calls of a graph into a plan, given the inputs' buffers; return the outputs'."""
+    if any(node.layer.is_operation for node in graph.nodes):
+        outputs: list[int] = Operators.functions["enter_graph"](plan, graph, inputs)
+        return outputs
+    buffers = {id(symbol): buffer for symbol, buffer in zip(graph.inputs, inputs, strict=True)}
+    for node in graph.nodes:
+        made = node.add_to(plan, [buffers[id(symbol)] for symbol in node.inputs])
+        buffers.update({id(symbol): buffer for symbol, buffer in zip(node.outputs, made, strict=True)})
+    return [buffers[id(symbol)] for symbol in graph.outputs]
 
 
 def check_number_of_calls(graph: CallGraph | None) -> None:

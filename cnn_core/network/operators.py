@@ -1,10 +1,12 @@
 """Python's operators of what stands in expressions: symbols and variables.
 
-What an operator does, a function of the same name in `cnn_core.ops` does, two floors up; it enters itself here.
+What an operator does, a function of the same name in `cnn_core.ops` does, one floor up; it enters itself here. Few
+programs need it, so it is loaded when the first function is looked for.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,21 +14,45 @@ from typing import Any, ClassVar
 _UFUNCS = {"true_divide": "divide", "remainder": "mod", "conjugate": "identity", "invert": "logical_not"}
 
 
+class Functions(dict[str, Callable[..., Any]]):
+    """Functions by their names.
+
+    Attributes
+    ----------
+    home : str
+        The module that enters them when it is loaded, as the face of the package says.
+    """
+
+    home: str
+
+    def find(self, name: str) -> Callable[..., Any] | None:
+        """Return a function; None if none has this name."""
+        if not self:
+            importlib.import_module(self.home)
+        return self.get(name)
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        found = self.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+
 class Operators:
     """Give a class Python's operators and slices.
 
     Attributes
     ----------
-    functions : dict of str to callable
-        By their names: what `cnn_core.ops` computes with.
+    functions : Functions
+        What `cnn_core.ops` computes with.
     """
 
-    functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+    functions: ClassVar[Functions] = Functions()
     __hash__ = object.__hash__
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         """Answer for arrays on the left of an operator; other functions of NumPy compute with arrays alone."""
-        function = self.functions.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        function = self.functions.find(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if method != "__call__" or keywords or function is None or len(inputs) != 2:
             return self._refuse_ufunc(ufunc, method, inputs, keywords)
         return function(*inputs)

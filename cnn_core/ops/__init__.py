@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.network.operators import Operators
-from cnn_core.ops import activations, own_functions
+from cnn_core.ops import activations, fusion, own_functions
 from cnn_core.ops.elementwise import (
     absolute,
     add,
@@ -380,6 +380,7 @@ __all__ = [
 Operators.functions.update(
     {name: globals()[name] for name in __all__},
     activation=activations.of_symbol,
+    enter_graph=fusion.enter_fused,
     enter_activation=own_functions.enter_activation,
     gradient=own_functions.Gradient,
 )

@@ -11,10 +11,9 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
-from cnn_core.network.graph import CallGraph, Node, Symbol
+from cnn_core.network.graph import CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.ops.fusion import enter_graph
 from cnn_core.ops.operation import Operation
 
 _DTYPE = "float64"

@@ -31,8 +31,8 @@ class _Chain(NamedTuple):
     cheap: bool
 
 
-def enter_graph(plan: NetworkPlan, graph: CallGraph, inputs: list[int]) -> list[int]:
-    """Enter the calls of a graph into a plan, given the inputs' buffers; return the outputs'."""
+def enter_fused(plan: NetworkPlan, graph: CallGraph, inputs: list[int]) -> list[int]:
+    """Do what `network.graph.enter_graph` does, for a graph with functions of `ops` in it."""
     return _Entry(plan, graph, inputs).outputs()
 
 

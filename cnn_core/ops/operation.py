@@ -10,7 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.numbering import unique_name
-from cnn_core.foundation.serialization import serialize, snake_case
+from cnn_core.foundation.serialization import OPERATIONS, serialize, snake_case
 from cnn_core.network.graph import Node, Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.tracing import current_scope
@@ -44,7 +44,7 @@ class Function:
     def __init__(self, name: str, class_name: str, module: str = "numpy", static: Sequence[str] = ()) -> None:
         self.name = name
         self.class_name = class_name
-        self.module = f"keras.src.ops.{module}"
+        self.module = OPERATIONS + module
         self.static = tuple(static)
         FUNCTIONS[name] = self
 
@@ -107,6 +107,7 @@ class Operation:
     n_inputs: int | None = None
     n_draws = 0
     index_limit: int | None = None
+    is_operation = True
     defines_call = False
     built = trainable = True
 

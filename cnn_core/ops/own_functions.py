@@ -10,10 +10,9 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
-from cnn_core.network.graph import CallGraph, Symbol
+from cnn_core.network.graph import CallGraph, Symbol, enter_graph
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.ops.fusion import enter_graph
 from cnn_core.ops.tracing import trace
 
 Shape = tuple[int, ...]

@@ -16,7 +16,6 @@ from cnn_core.foundation.suggestions import did_you_mean
 from cnn_core.network.graph import Symbol, nodes_between
 from cnn_core.ops.operation import FUNCTIONS, Operation, read_value
 
-_MODULES = "keras.src.ops."
 _OF_LISTS = ("Stack", "Hstack", "Vstack")
 # Names of Keras's classes that do not follow from those of the functions.
 _OTHERWISE: dict[str, Callable[..., Any]] = {
@@ -55,11 +54,6 @@ class _Composed:
         if nodes:
             nodes[-1].layer.name = self.name
         return made
-
-
-def is_operation(config: Mapping[str, Any]) -> bool:
-    """Tell whether a configuration is that of a function."""
-    return str(config.get("module")).startswith(_MODULES)
 
 
 def read_operation(config: Mapping[str, Any]) -> Any:

@@ -10,10 +10,8 @@ import numpy as np
 
 from cnn_core.losses import Loss
 from cnn_core.network.custom import CustomLossCalls
-from cnn_core.network.graph import Symbol
+from cnn_core.network.graph import Symbol, enter_graph
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.ops.fusion import enter_graph
-from cnn_core.ops.tracing import trace
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription, TracedLossDescription
@@ -78,6 +76,8 @@ def _target_shape(shape: Shape, columns: int) -> Shape:
 
 
 def _traced(loss: Loss, shape: Shape, target_shape: Shape, dtype: str) -> NetworkPlan:
+    from cnn_core.ops.tracing import trace  # which built-in losses never need
+
     y_true, y_pred = Symbol((None, *target_shape), "y_true", dtype), Symbol((None, *shape), "y_pred", dtype)
     try:
         graph = trace(lambda _: loss.value(y_true, y_pred), [y_true, y_pred], asks_for_training=False, name=loss.name)

@@ -130,10 +130,28 @@ def test_import_leaves_late_what_a_plain_script_does_not_use():
         "pathlib", "copy", "numpy.typing", "cnn_core.saving", "cnn_core.utils",
         "cnn_core.models.clone", "cnn_core.models.predictor", "cnn_core.models.summary",
         "cnn_core.optimizers.lbfgs", "cnn_core.foundation.model_header", "cnn_core.network.model_plot",
+        "cnn_core.ops", "cnn_core.random",
     }  # fmt: skip
     printed = run_python("import numpy, sys; before = {*sys.modules}; import cnn_core; print({*sys.modules} - before)")
     assert "cnn_core.training.trainer" in printed
     assert {name for name in late if f"'{name}'" in printed} == set()
+
+
+def test_a_plain_script_needs_no_functions_of_symbols():
+    printed = run_python(
+        """
+import sys
+import numpy as np
+import cnn_core
+x = cnn_core.Input((3,))
+hidden = cnn_core.layers.Dense(2, activation="gelu")(x)
+model = cnn_core.Model(x, cnn_core.layers.add([hidden, cnn_core.layers.Dense(2)(x)]))
+model.compile("adam", "mse", metrics=["mae"])
+model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+print("cnn_core.ops" in sys.modules, (x * 2).shape, "cnn_core.ops" in sys.modules)
+"""
+    )
+    assert printed.strip() == "False (None, 3) True"
 
 
 def test_late_names_are_found_and_listed():
