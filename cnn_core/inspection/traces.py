@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import Any
 
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.drawing import Picture
+from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.inspection.diagram import Diagram
 from cnn_core.inspection.graphs import Graph, build_graph
 from cnn_core.inspection.records import BatchRecord
 
@@ -32,6 +38,88 @@ class Trace(BatchRecord):
     def graph(self) -> Graph:
         """Return the traced network as a computation graph: values on nodes, gradients on edges."""
         return build_graph(self)
+
+    @knows_its_arguments
+    def plot(
+        self,
+        kind: str = "network",
+        sample: int | None = None,
+        numbers: bool | None = None,
+        path: str | os.PathLike[str] | None = None,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the batch with matplotlib: the network as a graph, or each layer as the block of the derivation.
+
+        Blue is positive and orange negative. "network" has a circle for every unit, `a` in its upper half and `delta`
+        in its lower one, and a line for every weight, as wide as it is large and dashed if negative; `delta` and the
+        weights have one scale in the whole picture, `a` one in each layer. Layers of more than 12 units are folded to
+        columns of tiles, and their weights to a matrix of tiles; other operations are arrows. "blocks" has for every
+        layer what it reads, its weights, the cached `z` and `a` above, and below each its derivative, which has the
+        same shape; arrays of more than 80 elements show colours only.
+
+        Parameters
+        ----------
+        kind : {"network", "blocks"}, default "network"
+        sample : int, default None
+            Whose values to draw, and whose share of dJ/dW; None: the mean of the batch in "network", all of it in
+            "blocks".
+        numbers : bool, default None
+            True writes every number: in "network" also z, b, the weights and dJ/dW. False writes none.
+        path : path, optional
+            Where to save the picture; the suffix chooses the format.
+        ax : matplotlib.axes.Axes, default None
+            Where to draw; None makes a figure of the size that the picture needs.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shown by a notebook at the end of a cell.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed; `to_svg` needs nothing.
+        TypeError, ValueError
+            If the kind is unknown, or there is no such sample.
+
+        Examples
+        --------
+        >>> seen.plot("blocks", sample=0, path="blocks.pdf")  # doctest: +SKIP
+        """
+        from cnn_core.foundation.figures import draw
+
+        return draw(self._picture(kind, sample, numbers), "Trace.plot", ax, path)
+
+    @knows_its_arguments
+    def to_svg(self, kind: str = "network", sample: int | None = None, numbers: bool | None = None) -> str:
+        """Return the picture that `plot` draws as SVG, which needs no other package."""
+        return self._picture(kind, sample, numbers).to_svg()
+
+    @knows_its_arguments
+    def to_dot(self, sample: int | None = None) -> str:
+        """Return the network as a graph in Graphviz's language dot, with a and delta on nodes and weights on edges."""
+        from cnn_core.inspection.graph_texts import to_dot
+
+        return to_dot(Diagram.of(self, sample))
+
+    @knows_its_arguments
+    def to_mermaid(self, sample: int | None = None) -> str:
+        """Return the same graph in Mermaid's language, which GitHub and JupyterLab show."""
+        from cnn_core.inspection.graph_texts import to_mermaid
+
+        return to_mermaid(Diagram.of(self, sample))
+
+    def _picture(self, kind: str, sample: int | None, numbers: bool | None) -> Picture:
+        validation.choice(kind, "kind", ("network", "blocks"))
+        if numbers is not None:
+            numbers = validation.boolean(numbers, "numbers")
+        if kind == "blocks":
+            from cnn_core.inspection.block_pictures import block_picture
+
+            return block_picture(self, sample, numbers, "The blocks of a traced network")
+        from cnn_core.inspection.network_picture import network_picture
+
+        return network_picture(Diagram.of(self, sample), numbers, "A traced network")
 
     def __str__(self) -> str:
         return str(self.graph())

@@ -252,7 +252,7 @@ def _activity_penalties(run: BatchRun, names: dict[int, str]) -> dict[str, Array
     """For each trace with a penalty on its activities, or that is added to the loss: dJ/da of that alone."""
     found: dict[str, Array] = {}
     for operation in run.plan.operations:
-        if not operation.adds_to_loss or run.data.n == 0:
+        if not operation.adds_to_loss:
             continue
         rows = run.native.value(operation.output)
         if operation.kind == "added_loss":

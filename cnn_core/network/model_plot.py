@@ -7,7 +7,7 @@ and one that leads back to a shared layer goes around, so that no arrow crosses 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import cnn_core.foundation.validation as validation
@@ -181,8 +181,10 @@ class Layout(NamedTuple):
     corners: tuple[Point, Point]
 
 
-def lay_out(boxes: list[Box], extent: Point) -> Layout:
+def lay_out(boxes: list[Box], extent: Point, widths: Sequence[float] | None = None) -> Layout:
     """Find a place for every box, of this extent, and a way for every arrow that crosses no box.
+
+    With `widths` every box has one of its own, across.
 
     Examples
     --------
@@ -191,11 +193,17 @@ def lay_out(boxes: list[Box], extent: Point) -> Layout:
     ([(0.0, 0.0), (0.0, 1.0)], [[(0.0, 0.25), (0.0, 0.75)]])
     """
     levels, (across, along) = levels_of(boxes), extent
+    widths = [across] * len(boxes) if widths is None else widths
     step, half = along + GAP_ALONG, along / 2
     connections = [(source, target) for target, box in enumerate(boxes) for source in box.inputs]
-    places = _places(levels, [each for each in connections if levels[each[0]] < levels[each[1]]], across)
+    places = _places(levels, [each for each in connections if levels[each[0]] < levels[each[1]]], widths)
     centres = [(places[level][place], level * step) for place, level in enumerate(levels)]
-    outside = max(abs(place) for row in places for place in row.values()) + across / 2
+    ends = [
+        abs(place) + (LANE if isinstance(key, tuple) else widths[key]) / 2
+        for row in places
+        for key, place in row.items()
+    ]
+    outside = max(ends)
     arrows = []
     for source, target in connections:
         begin, end = (centres[source][0], centres[source][1] + half), (centres[target][0], centres[target][1] - half)
@@ -209,13 +217,13 @@ def lay_out(boxes: list[Box], extent: Point) -> Layout:
             way = [(begin[0], turns[0]), (outside, turns[0]), (outside, turns[1]), (end[0], turns[1])]
         arrows.append([begin, *way, end])
     reach = outside + MARGIN
-    ends = [along for way in arrows for _, along in way]
-    first, last = min(ends, default=0.0), max(ends, default=0.0)
+    reached = [along for way in arrows for _, along in way]
+    first, last = min(reached, default=0.0), max(reached, default=0.0)
     first, last = min(first, -half) - MARGIN, max(last, max(levels) * step + half) + MARGIN
     return Layout(centres, arrows, ((-reach, first), (reach, last)))
 
 
-def _places(levels: list[int], passing: list[tuple[int, int]], across: float) -> list[dict[Any, float]]:
+def _places(levels: list[int], passing: list[tuple[int, int]], across: Sequence[float]) -> list[dict[Any, float]]:
     """Return for each level where its boxes stand, and where arrows pass it, each near what it comes from."""
     rows: list[dict[Any, float]] = []
     for level in range(max(levels) + 1):
@@ -225,7 +233,7 @@ def _places(levels: list[int], passing: list[tuple[int, int]], across: float) ->
                 above = rows[level - 1][source if levels[source] == level - 1 else (source, target)]
                 wishes.setdefault(target if levels[target] == level else (source, target), []).append(above)
         ordered = sorted(wishes, key=lambda key: sum(wishes[key]) / len(wishes[key]) if wishes[key] else 0.0)
-        widths = [LANE if isinstance(key, tuple) else across + GAP_ACROSS for key in ordered]
+        widths = [LANE if isinstance(key, tuple) else across[key] + GAP_ACROSS for key in ordered]
         edge, row = -sum(widths) / 2, {}
         for key, width in zip(ordered, widths, strict=True):
             row[key] = edge + width / 2
