@@ -23,4 +23,7 @@ include "door/epochs.pxi"
 include "door/kernels.pxi"
 include "door/draws.pxi"
 
-select_instruction_set(__import__("os").environ.get("CNN_CORE_ISA") or None)
+_environment = __import__("os").environ
+select_instruction_set(_environment.get("CNN_CORE_ISA") or None)
+if _environment.get("CNN_CORE_BFLOAT16"):
+    select_bfloat16(_environment["CNN_CORE_BFLOAT16"])

@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from bfloat16 cimport round_factors, rounded_size
 from loss cimport LABELS, SMOOTHED, Loss, Targets, compares_labels
 from losses cimport loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
@@ -18,8 +19,21 @@ cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noe
     multiply(p, y)
 
 
-def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None):
-    """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given."""
+cdef int multiply_rounded(Product *p, object y, object x, object w) except -1:
+    x_room = np.empty(rounded_size(x.shape[0], x.shape[1]), np.float32)
+    w_room = np.empty(rounded_size(w.shape[0], w.shape[1]), np.float32)
+    p.x, p.w = cnp.PyArray_DATA(x), cnp.PyArray_DATA(w)
+    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room))
+    multiply(p, <float *> cnp.PyArray_DATA(y))
+    return 0
+
+
+def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None,
+            bint in_bfloat16=False):
+    """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given.
+
+    In bfloat16 x and w are rounded to it first.
+    """
     cdef Product p
     begin_plain(&p)
     if not x.ndim == w.ndim == 2:
@@ -36,7 +50,11 @@ def product(object x, object w, bint transposed_x=False, bint transposed_w=False
     data_of(x, y.dtype, p.n_rows * p.n_k)
     data_of(w, y.dtype, p.n_k * p.n_cols)
     data_of(y, y.dtype, p.n_rows * p.n_cols, True)
-    if y.dtype == np.float32:
+    if in_bfloat16:
+        if y.dtype != np.float32:
+            raise TypeError(f"x must be float32. Received: {y.dtype}")
+        multiply_rounded(&p, y, x, w)
+    elif y.dtype == np.float32:
         multiply_arrays(&p, <float *> cnp.PyArray_DATA(y), <float *> cnp.PyArray_DATA(x), <float *> cnp.PyArray_DATA(w))
     elif y.dtype == np.float64:
         multiply_arrays(&p, <double *> cnp.PyArray_DATA(y), <double *> cnp.PyArray_DATA(x),

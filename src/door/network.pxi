@@ -8,12 +8,13 @@ from activation cimport derivative_needs_z
 from compile cimport mark_gates, only_dense_reads, share_memory
 from embedding cimport index_limit
 from gathering cimport Source
+from matmul cimport padded_width
 from normalization cimport moves_tensor
 from plan cimport *
 from prediction cimport Prediction, predict_range
 from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
 from threads cimport pool_width
-from workspace cimport padded_width, workspace_allocate, workspace_free
+from workspace cimport workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19

@@ -1,5 +1,6 @@
 # The instruction set and the number of threads. Floor 2.
 
+from pairs cimport simd_available_pairs, simd_multiplies_pairs, simd_pairs, simd_select_pairs
 from simd cimport simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
@@ -22,6 +23,25 @@ def instruction_sets():
     """Those that can run here, best first."""
     cdef const char *names[8]
     return [names[i].decode() for i in range(simd_available(names, 8))]
+
+
+def select_bfloat16(str name not None):
+    """Chooses by name what multiplies numbers in bfloat16."""
+    cdef const char *chosen = simd_select_pairs(NULL) if name == "floats" else simd_select_pairs(name.encode())
+    if chosen == NULL:
+        raise ValueError(f"CNN_CORE_BFLOAT16 must be one of {bfloat16_ways()}. Received: {name!r}")
+
+
+def bfloat16():
+    """What multiplies numbers in bfloat16: an instruction for pairs of them, or "floats", the kernels of floats."""
+    return simd_pairs.instruction_set.decode() if simd_multiplies_pairs else "floats"
+
+
+def bfloat16_ways():
+    """Those that can run beside the instruction set in use."""
+    cdef const char *tables[8]
+    cdef int n = simd_available_pairs(tables, 8)
+    return [tables[i].decode() for i in range(n)] + ["floats"]
 
 
 def set_num_threads(int n):

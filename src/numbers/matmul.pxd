@@ -6,6 +6,7 @@
 
 from libc.math cimport INFINITY
 
+from pairs cimport simd_pairs
 from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_width, real, row_product,
                    transpose)
 from threads cimport pool_run, pool_width, thread_scratch
@@ -48,6 +49,7 @@ ctypedef struct Product:
     Py_ssize_t spare_cols        # padding of y's rows, which may be overwritten
     int accumulate
     int clamp                    # whether the result is max(y, 0)
+    int pairs                    # whether the elements of x and w are pairs of bfloat16
     # how it is shared: a grid of row chunks by column chunks
     Py_ssize_t rows_per_task
     Py_ssize_t cols_per_task
@@ -73,7 +75,13 @@ cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
     p.bias, p.gate = NULL, NULL
     p.gate_row, p.spare_cols = 0, 0
-    p.accumulate, p.clamp = False, False
+    p.accumulate, p.clamp, p.pairs = False, False, False
+
+
+cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
+    """Rows start on vector boundaries; large powers of two are avoided, because they fall into few cache sets."""
+    cdef Py_ssize_t stride = 8 if width <= 8 else (width + 15) // 16 * 16
+    return stride + 16 if stride % 256 == 0 else stride
 
 
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
@@ -135,8 +143,13 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
         bias = <const real *> p.bias + b.col
     if p.gate != NULL and last:
         gate = <const real *> p.gate + b.row * p.gate_row + b.col
-    panel_product(y + b.row * p.y_row + b.col, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols,
-                  b.n_k, p.y_row, x.row, x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
+    y += b.row * p.y_row + b.col
+    if real is float and p.pairs:
+        simd_pairs.panel_product(y, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols, b.n_k,
+                                 p.y_row, x.row, x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
+        return
+    panel_product(y, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols, b.n_k, p.y_row, x.row,
+                  x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
 
 
 cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, block_ahead *ahead) noexcept nogil:
@@ -254,8 +267,12 @@ cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssiz
         n_k = min(block, p.n_k - k)
         if p.clamp and k + n_k >= p.n_k:
             floor = 0
-        row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k, add,
-                    floor)
+        if real is float and p.pairs:
+            simd_pairs.row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k,
+                                   add, floor)
+        else:
+            row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k, add,
+                        floor)
         add = True
         k += n_k
         if k >= p.n_k:

@@ -1,8 +1,9 @@
 # The dense layer: forward pass, delta recursion and gradients. Floor 1.
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
+from bfloat16 cimport round_factors, rounded_size
 from matmul cimport Product, begin_plain, multiply
-from plan cimport Operation, Sizes, SparseRows, Step, is_plain_relu
+from plan cimport Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
 from scale cimport scale_kernel, scaled_kernel_gradients
 from simd cimport column_sums, real
 from sparse cimport SparseProduct, sparse_gradient, sparse_product
@@ -15,17 +16,29 @@ cdef enum:
     BIAS
     SCALE  # a factor for every input
 
+cdef enum:
+    IN_BFLOAT16 = 0  # integers: whether products round their factors
+
 
 cdef inline bint dense_fits(const Sizes *s) noexcept nogil:
     return (s.input.rows == s.output.rows and has_shape(s, KERNEL, s.input.width, s.output.width)
-            and may_have_size(s, BIAS, s.output.width) and may_have_size(s, SCALE, s.input.width))
+            and may_have_size(s, BIAS, s.output.width) and may_have_size(s, SCALE, s.input.width)
+            and (not s.operation.integers[IN_BFLOAT16] or s.element_size == sizeof(float)))
+
+
+cdef inline Py_ssize_t rounded_room(const Buffer *buffer) noexcept nogil:
+    """Of a sample."""
+    return buffer.rows * rounded_size(1, buffer.width)
 
 
 cdef inline void dense_needs(const Sizes *s, Operation *operation) noexcept nogil:
-    """z, and where inputs have factors the kernel with the factors in it and its gradient"""
+    """z; where inputs have factors the kernel with the factors in it and its gradient; what is rounded"""
     activation_needs(s, operation)
     if has_tensor(operation, SCALE):
         operation.fixed_scratch = 2 * s.tensor_sizes[operation.tensors[KERNEL]]
+    if operation.integers[IN_BFLOAT16]:
+        operation.scratch += rounded_room(s.input) + rounded_room(s.output)
+        operation.fixed_scratch += rounded_size(s.input.width, s.output.width)
 
 
 cdef inline real *scaled_kernel(const Step *s, real **typed) noexcept nogil:
@@ -37,6 +50,28 @@ cdef inline const real *kernel_in_use(const Step *s, real **tensors) noexcept no
     return scaled_kernel(s, tensors) if has_tensor(s.operation, SCALE) else tensor_of(s, tensors, KERNEL)
 
 
+# Where the rounded x, delta and w stand.
+
+cdef inline real *room_of_delta(const Step *s, real **typed) noexcept nogil:
+    return <real *> s.scratch + s.workspace.capacity * (s.operation.scratch - rounded_room(s.output))
+
+
+cdef inline real *room_of_x(const Step *s, real **typed) noexcept nogil:
+    return room_of_delta(s, typed) - s.workspace.capacity * rounded_room(s.input)
+
+
+cdef inline real *room_of_w(const Step *s, real **typed) noexcept nogil:
+    return (<real *> s.scratch + s.workspace.capacity * s.operation.scratch + s.operation.fixed_scratch
+            - rounded_size(s.input.width, s.output.width))
+
+
+cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room) noexcept nogil:
+    """The product, of factors rounded where the operation says so."""
+    if real is float and s.operation.integers[IN_BFLOAT16]:
+        round_factors(p, x_room, w_room)
+    multiply(p, y)
+
+
 cdef inline void multiply_sparse(const Step *s, real *z, const real *w, const real *bias) noexcept nogil:
     """z = x . w + b over what x stores"""
     cdef SparseProduct product
@@ -45,7 +80,8 @@ cdef inline void multiply_sparse(const Step *s, real *z, const real *w, const re
     sparse_product(&product, z)
 
 
-cdef inline bint multiply_dense(const Step *s, real *z, const real *w, const real *bias, bint in_place) noexcept nogil:
+cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const real *w, const real *bias,
+                                bint in_place) noexcept nogil:
     """z = x . w + b; returns whether it is max(z, 0) already, which a product in place can be"""
     cdef Product product
     begin_plain(&product)
@@ -55,7 +91,7 @@ cdef inline bint multiply_dense(const Step *s, real *z, const real *w, const rea
     product.w_k, product.w_c = s.output.width, 1
     product.spare_cols = s.y_row - s.output.width
     product.clamp = in_place and is_plain_relu(s.operation)
-    multiply(&product, z)
+    multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors))
     return product.clamp
 
 
@@ -72,7 +108,7 @@ cdef inline void dense_forward(const Step *s, real **tensors) noexcept nogil:
     if reads_sparse_rows(s):
         multiply_sparse(s, z, w, bias)
     else:
-        activated = multiply_dense(s, z, w, bias, a == z)
+        activated = multiply_dense(s, tensors, z, w, bias, a == z)
     if not (activated or leaves_activation(s)):
         activate(s, a, z)
 
@@ -88,10 +124,10 @@ cdef inline void input_gradient(const Step *s, real **tensors) noexcept nogil:
     product.n_rows, product.n_cols, product.n_k = s.n_rows, s.input.width, s.output.width
     product.spare_cols = s.x_row - s.input.width
     product.accumulate = s.adds_dx
-    multiply(&product, <real *> s.dx)
+    multiply_factors(s, &product, <real *> s.dx, room_of_delta(s, tensors), room_of_w(s, tensors))
 
 
-cdef inline void kernel_gradient(const Step *s, real *dw, bint accumulate) noexcept nogil:
+cdef inline void kernel_gradient(const Step *s, real **tensors, real *dw, bint accumulate) noexcept nogil:
     """dw (n_in, n_out) (+)= x^T . delta"""
     cdef Product product
     cdef SparseProduct sparse
@@ -105,7 +141,7 @@ cdef inline void kernel_gradient(const Step *s, real *dw, bint accumulate) noexc
     product.w, product.w_k, product.w_c = s.dy, s.y_row, 1
     product.n_rows, product.n_cols, product.n_k = s.input.width, s.output.width, s.n_rows
     product.y_row, product.accumulate = s.output.width, accumulate
-    multiply(&product, dw)
+    multiply_factors(s, &product, dw, room_of_x(s, tensors), room_of_delta(s, tensors))
 
 
 cdef inline void scaled_gradients(const Step *s, real **tensors, real **gradients) noexcept nogil:
@@ -115,7 +151,7 @@ cdef inline void scaled_gradients(const Step *s, real **tensors, real **gradient
     cdef real *d_scaled = scaled_kernel(s, tensors) + s.input.width * s.output.width
     if dw == NULL and ds == NULL:
         return
-    kernel_gradient(s, d_scaled, False)
+    kernel_gradient(s, tensors, d_scaled, False)
     scaled_kernel_gradients(dw, ds, <const real *> d_scaled, <const real *> tensor_of(s, tensors, KERNEL),
                             <const real *> tensor_of(s, tensors, SCALE), s.input.width, s.output.width,
                             adds_gradient(s, KERNEL), adds_gradient(s, SCALE))
@@ -134,7 +170,7 @@ cdef inline void dense_backward(const Step *s, real **tensors, real **gradients)
     if has_tensor(s.operation, SCALE):
         scaled_gradients(s, tensors, gradients)
     elif dw != NULL:
-        kernel_gradient(s, dw, adds_gradient(s, KERNEL))
+        kernel_gradient(s, tensors, dw, adds_gradient(s, KERNEL))
         gradient_is_written(s, KERNEL)
     if db != NULL:
         column_sums(db, <const real *> delta, s.n_rows, s.output.width, s.y_row, adds_gradient(s, BIAS))

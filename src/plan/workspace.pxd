@@ -13,12 +13,6 @@ cdef enum:
     VALUE_ALIGNMENT = 64
 
 
-cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
-    """Rows start on vector boundaries; large powers of two are avoided, because they fall into few cache sets."""
-    cdef Py_ssize_t stride = 8 if width <= 8 else (width + 15) // 16 * 16
-    return stride + 16 if stride % 256 == 0 else stride
-
-
 cdef inline void workspace_free(Workspace *workspace) noexcept nogil:
     free(workspace.memory)
     free(workspace.values)

@@ -1,6 +1,6 @@
-/* What the portable instruction set does without intrinsics, for one REAL; included twice by portable.c. Floor 0. */
+/* What the portable instruction set does without intrinsics, for one REAL; included twice by portable.h. Floor 0. */
 #ifndef REAL
-#error "to be included by portable.c, for one REAL"
+#error "to be included by portable.h, for one REAL"
 #endif
 
 enum { TRANSPOSE_WIDTH = LANES };

@@ -22,10 +22,12 @@ FLOOR_OF = {".c": 0, ".h": 0, ".pxd": 1, ".pxi": 2, ".pyx": 2}
 HOMES = ("native", "network", "layers", "training", "losses", "metrics", "optimizers", ".")
 # Files without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
+    "avx512.h": "native/test_kernels.py",
     "by_sign.h": "native/test_parametric_activation.py",
     "constants.h": "activations/test_activations.py",
     "kernels.template.h": "native/test_kernels.py",
     "kinds.h": "activations/test_activations.py",
+    "portable.h": "native/test_kernels.py",
     "portable.template.h": "activations/test_activations.py",
     "quotients.h": "network/test_expression.py",
     "random_x86.h": "native/test_random.py",

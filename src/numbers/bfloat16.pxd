@@ -1,0 +1,104 @@
+# The factors of a product rounded to bfloat16: what is left of mixed precision once sums, weights and results stay
+# float. Floor 1.
+#
+# Where the processor multiplies pairs of bfloat16, factors become matrices of pairs along k, with half as many k;
+# elsewhere they stay floats, rounded: the same mathematics by the float kernels.
+
+from libc.stdint cimport uint32_t
+
+from matmul cimport Product, padded_width
+from pairs cimport simd_multiplies_pairs, simd_pairs
+from simd cimport real
+from threads cimport pool_run, pool_width
+
+cdef enum:
+    ELEMENTS_PER_TASK = 1 << 16   # some 10 us: waking a thread for less costs more than it saves
+
+ctypedef struct Rounding:
+    # n_lines lines of n contiguous floats each, and where they go.
+    const float *begin
+    float *to
+    Py_ssize_t n_lines
+    Py_ssize_t n
+    Py_ssize_t line
+    Py_ssize_t to_line
+    bint across                   # pairs of two lines, and not of two neighbours in a line
+    Py_ssize_t lines_per_task
+
+
+cdef inline Py_ssize_t rounded_size(Py_ssize_t n_lines, Py_ssize_t n) noexcept nogil:
+    """Elements of room for a matrix, whatever becomes of it."""
+    return n_lines * padded_width(n)
+
+
+cdef inline void round_lines(const Rounding *r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef const float *line = r.begin + first * r.line
+    cdef const float *none = NULL
+    cdef Py_ssize_t i
+    if not simd_multiplies_pairs:
+        for i in range(first, last):
+            simd_pairs.round_values(r.to + i * r.to_line, r.begin + i * r.line, r.n)
+    elif r.across:
+        for i in range(first, last, 2):
+            line = r.begin + i * r.line
+            simd_pairs.interleave(<uint32_t *> (r.to + i // 2 * r.to_line), line,
+                                  line + r.line if i + 1 < r.n_lines else none, r.n)
+    else:
+        for i in range(first, last):
+            simd_pairs.pair_up(<uint32_t *> (r.to + i * r.to_line), r.begin + i * r.line, r.n)
+
+
+cdef inline void round_task(void *context, Py_ssize_t index) noexcept nogil:
+    cdef Rounding *r = <Rounding *> context
+    cdef Py_ssize_t first = index * r.lines_per_task
+    round_lines(r, first, min(first + r.lines_per_task, r.n_lines))
+
+
+cdef inline void round_matrix(Rounding *r) noexcept nogil:
+    """Sets where its lines go, and fills them."""
+    cdef Py_ssize_t tasks
+    r.to_line = padded_width((r.n + 1) // 2 if simd_multiplies_pairs and not r.across else r.n)
+    tasks = min(<Py_ssize_t> pool_width(), r.n_lines * r.n // ELEMENTS_PER_TASK)
+    if tasks < 2:
+        round_lines(r, 0, r.n_lines)
+        return
+    r.lines_per_task = ((r.n_lines + tasks - 1) // tasks + 1) // 2 * 2
+    pool_run(round_task, r, (r.n_lines + r.lines_per_task - 1) // r.lines_per_task)
+
+
+cdef inline void round_x(Product *p, real *room) noexcept nogil:
+    """x of floats becomes a rounded copy in `room`; its rows or its columns are contiguous."""
+    cdef bint across = p.x_k != 1
+    cdef Rounding r
+    r.begin, r.to, r.across = <const float *> p.x, <float *> room, across
+    r.n_lines, r.n = (p.n_k, p.n_rows) if across else (p.n_rows, p.n_k)
+    r.line = p.x_k if across else p.x_row
+    round_matrix(&r)
+    p.x = room
+    if across:
+        p.x_k = r.to_line
+    else:
+        p.x_row = r.to_line
+
+
+cdef inline void round_w(Product *p, real *room) noexcept nogil:
+    """The same for w."""
+    cdef bint across = p.w_c == 1
+    cdef Rounding r
+    r.begin, r.to, r.across = <const float *> p.w, <float *> room, across
+    r.n_lines, r.n = (p.n_k, p.n_cols) if across else (p.n_cols, p.n_k)
+    r.line = p.w_k if across else p.w_c
+    round_matrix(&r)
+    p.w = room
+    if across:
+        p.w_k = r.to_line
+    else:
+        p.w_c = r.to_line
+
+
+cdef inline void round_factors(Product *p, real *x_room, real *w_room) noexcept nogil:
+    """Has a product of floats computed from their values in bfloat16; the rooms hold `rounded_size` elements."""
+    round_x(p, x_room)
+    round_w(p, w_room)
+    if simd_multiplies_pairs:
+        p.n_k, p.pairs = (p.n_k + 1) // 2, True

@@ -1,0 +1,24 @@
+# Products of pairs of bfloat16 as seen from Cython: src/simd/pairs.h has the contracts. Floor 1.
+
+from libc.stdint cimport uint32_t
+
+from simd cimport block_ahead
+
+cdef extern from "simd/pairs.h" nogil:
+    ctypedef struct pair_kernels:
+        const char *instruction_set
+        void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias,
+                              const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
+                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
+                              Py_ssize_t spare_cols, int accumulate, float floor,
+                              const block_ahead *ahead) noexcept nogil
+        void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
+                            Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
+        void (*interleave)(uint32_t *pairs, const float *even, const float *odd, Py_ssize_t n) noexcept nogil
+        void (*pair_up)(uint32_t *pairs, const float *x, Py_ssize_t n) noexcept nogil
+        void (*round_values)(float *y, const float *x, Py_ssize_t n) noexcept nogil
+
+    const pair_kernels *simd_pairs
+    int simd_multiplies_pairs
+    const char *simd_select_pairs(const char *wanted)
+    int simd_available_pairs(const char **names, int capacity)

@@ -1,0 +1,44 @@
+/* Products of numbers rounded to bfloat16, two of them in 32 bits: a pair, the one with the lower index in the low
+   half. A matrix of pairs along k looks like one of floats with half as many k, and is multiplied by the same tiles.
+   Floor 0. */
+#ifndef CNN_CORE_PAIRS_H
+#define CNN_CORE_PAIRS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+/* Rounding is to nearest, ties to even; a denormal counts as zero of its sign; a NaN stays one. */
+typedef struct {
+    const char *instruction_set;
+
+    /* As panel_product and row_product of kernels.template.h, x and w pairs: a step of the sum adds the product of the
+       odd elements to a float, and then that of the even ones. */
+    void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
+                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
+                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
+                          float floor, const block_ahead *ahead);
+    void (*row_product)(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
+                        ptrdiff_t w_k, int accumulate, float floor);
+
+    /* pairs[i] = (even[i], odd[i]), or (even[i], 0) where odd is NULL. */
+    void (*interleave)(uint32_t *pairs, const float *even, const float *odd, ptrdiff_t n);
+    /* pairs[i] = (x[2i], x[2i+1]), the last one filled up with 0. */
+    void (*pair_up)(uint32_t *pairs, const float *x, ptrdiff_t n);
+    /* y[i] = x[i] rounded; y may be x. */
+    void (*round_values)(float *y, const float *x, ptrdiff_t n);
+} pair_kernels;
+
+/* The table in use, and whether its products are worth using; valid after simd_select, which chooses the best one. */
+extern const pair_kernels *simd_pairs;
+extern int simd_multiplies_pairs;
+
+/* Chooses by name a table that runs beside the instruction set in use, or the roundings alone (NULL). Returns the name
+   of the table in use, or NULL if `wanted` is unknown or cannot run here. */
+const char *simd_select_pairs(const char *wanted);
+
+/* Writes up to `capacity` names of tables that can run beside the instruction set in use; returns how many. */
+int simd_available_pairs(const char **names, int capacity);
+
+#endif
