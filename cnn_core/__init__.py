@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
+    "DTypePolicy",
     "Initializer",
     "Input",
     "Layer",
@@ -63,6 +64,7 @@ __all__ = [
     "load_predictor",
     "losses",
     "metrics",
+    "mixed_precision",
     "model_from_json",
     "models",
     "ops",
@@ -83,8 +85,10 @@ def version() -> str:
 
 
 # Where what many programs never need is found: it would double the time of an import.
+_LATE = ("datasets", "inspection", "interop", "mixed_precision", "ops", "random", "saving", "utils")
 _HOMES = {
-    **{name: f"cnn_core.{name}" for name in ("datasets", "inspection", "interop", "ops", "random", "saving", "utils")},
+    **{name: f"cnn_core.{name}" for name in _LATE},
+    "DTypePolicy": "cnn_core.foundation.dtype_policy",
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",

@@ -19,12 +19,23 @@ import cnn_core._core as _core
 import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import EPSILON
+from cnn_core.foundation.dtype_policy import DTypePolicy, policy_of
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.version import __version__
 
-__all__ = ["epsilon", "floatx", "get_num_threads", "set_floatx", "set_num_threads", "show_config"]
+__all__ = [
+    "dtype_policy",
+    "epsilon",
+    "floatx",
+    "get_num_threads",
+    "set_dtype_policy",
+    "set_floatx",
+    "set_num_threads",
+    "show_config",
+]
 
 _floatx = "float32"
+_dtype_policy: DTypePolicy | None = None
 _threads_from = "set_num_threads"
 
 
@@ -48,7 +59,7 @@ def floatx() -> str:
 def set_floatx(value: object) -> None:
     """Choose the floating-point type of layers and models that are given none.
 
-    Those that exist already keep theirs.
+    Those that exist already keep theirs. It takes the place of a policy that was set before.
 
     Parameters
     ----------
@@ -67,8 +78,44 @@ def set_floatx(value: object) -> None:
     'float64'
     >>> set_floatx("float32")
     """
-    global _floatx
-    _floatx = validation.float_dtype(value, "value").name
+    global _floatx, _dtype_policy
+    _floatx, _dtype_policy = validation.float_dtype(value, "value").name, None
+
+
+def dtype_policy() -> DTypePolicy:
+    """Return the policy of layers that are given no `dtype`: the one that was set, or that of `floatx`.
+
+    Examples
+    --------
+    >>> dtype_policy()
+    <DTypePolicy "float32">
+    """
+    return DTypePolicy(_floatx) if _dtype_policy is None else _dtype_policy
+
+
+@knows_its_arguments
+def set_dtype_policy(policy: object) -> None:
+    """Choose the policy of layers that are given no `dtype`; those that exist already keep theirs.
+
+    Parameters
+    ----------
+    policy : DTypePolicy, {"float32", "float64", "mixed_bfloat16"}, or a dtype of NumPy
+        See `DTypePolicy`.
+
+    Raises
+    ------
+    ValueError
+        If it is another one.
+
+    Examples
+    --------
+    >>> set_dtype_policy("mixed_bfloat16")
+    >>> dtype_policy().compute_dtype
+    'bfloat16'
+    >>> set_dtype_policy("float32")
+    """
+    global _dtype_policy
+    _dtype_policy = policy_of(policy, "policy")
 
 
 def epsilon() -> float:
@@ -135,18 +182,22 @@ def show_config() -> None:
     NumPy            ...
     Python           ...
     instruction set  ...
+    bfloat16         ...
     threads          ...
     CPUs             ...
     floatx           float32
+    dtype policy     float32
     """
     rows = {
         "cnn_core": __version__,
         "NumPy": np.__version__,
         "Python": f"{sys.version.split()[0]} on {sys.platform}",
         "instruction set": f"{_core.instruction_set()} (available: {', '.join(_core.instruction_sets())})",
+        "bfloat16": f"multiplied by {_core.bfloat16()} (available: {', '.join(_core.bfloat16_ways())})",
         "threads": f"{get_num_threads()} (from {_threads_from}); {_core.threads_started()} started",
         "CPUs": str(os.cpu_count()),
         "floatx": floatx(),
+        "dtype policy": dtype_policy().name,
     }
     for name, value in rows.items():
         print(f"{name:<16} {value}")

@@ -29,8 +29,8 @@ class Row(NamedTuple):
 ROWS = (
     Row(
         "keras",
-        "DTypePolicy FloatDTypePolicy dtype_policies mixed_precision Quantizer quantizers RematScope remat",
-        "one dtype per model; no quantisation",
+        "FloatDTypePolicy dtype_policies Quantizer quantizers RematScope remat",
+        "one dtype of variables per model; no quantisation",
     ),
     Row(
         "keras",
@@ -131,7 +131,7 @@ ROWS = (
     Row(
         "config",
         "backend set_backend *flash_attention* *_interactive_logging *_traceback_filtering is_*_enabled "
-        "enable_unsafe_deserialization *dtype_policy *image_data_format *max_* set_epsilon",
+        "enable_unsafe_deserialization *image_data_format *max_* set_epsilon",
         "backends and images; loading is never unsafe; epsilon is part of the numbers",
     ),
     Row(
@@ -150,14 +150,14 @@ ROWS = (
         "Model Sequential layers.Layer",
         "add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
-        "*_compile_config compile_from_config path input_spec input_dtype variable_dtype "
-        "dtype_policy supports_masking quantiz* get_quantization_layer_structure",
+        "*_compile_config compile_from_config path input_spec input_dtype "
+        "supports_masking quantiz* get_quantization_layer_structure",
         "inner workings of Keras",
     ),
     Row(
         "layers.Layer",
-        "compute_dtype metrics",
-        "one dtype, `dtype`; metrics belong to models",
+        "metrics",
+        "metrics belong to models",
     ),
     Row(
         "optimizers.Optimizer",

@@ -97,10 +97,10 @@ def gradient_check(
     True
     """
     model._build_for(x)
-    if model.compute_dtype != np.float64:
+    if model.array_dtype != np.float64:
         raise ValueError(
             'gradient_check needs a model of float64: build its layers with dtype="float64", or after '
-            f'config.set_floatx("float64"). Received: {model.compute_dtype}'
+            f'config.set_floatx("float64"). Received: {model.array_dtype}'
         )
 
     def loss() -> float:

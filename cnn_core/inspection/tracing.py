@@ -57,7 +57,7 @@ def run_batch(
         objectives = model._objectives_for(y, purpose)
         data = model._reader(objectives).read(x, y, sample_weight).dense()
         parameters = model._bind()
-        targets = objectives.lay_out(data.targets, model.compute_dtype)  # type: ignore[arg-type]
+        targets = objectives.lay_out(data.targets, model.array_dtype)  # type: ignore[arg-type]
         native = native_pass(
             model._network(),
             inputs=data.inputs,
@@ -287,7 +287,7 @@ def _forward_trace(model: Trainer, x: Any) -> Trace:
     model._build_for(x)
     data = model._reader().read(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
-    block = _core.Block(bound_network(plan, model.compute_dtype), data.n, False)
+    block = _core.Block(bound_network(plan, model.array_dtype), data.n, False)
     block.forward(data.inputs)
     _, found = _layer_traces(model, plan, block, data.n)
     return Trace([replace(layer, delta=None) for layer, _ in found], _input_values(model, plan, block, data.n))

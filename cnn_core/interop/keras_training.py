@@ -113,7 +113,7 @@ def restore(model: Any, order: Sequence[Slot], arrays: Sequence[Array]) -> None:
             "the optimizer begins again from nothing: its state in the file is not that of what the model trains"
         )
         return
-    dtype = model.compute_dtype
+    dtype = model.array_dtype
     trained = model.trainable_variables
     offsets, size = laid_out([variable.size for variable in trained], dtype.itemsize)
     begins = {id(variable): offset for variable, offset in zip(trained, offsets, strict=True)}

@@ -163,6 +163,6 @@ def _state(model: Any, parts: tuple[Part, ...]) -> Iterator[Array]:
         if name in found:
             yield found[name][places[id(variable)]]
         else:
-            yield np.full(variable.shape, initial[name], model.compute_dtype)
+            yield np.full(variable.shape, initial[name], model.array_dtype)
     if hasattr(optimizer, "momentum_product"):
-        yield np.array(optimizer.momentum_product(optimizer.batches_seen), model.compute_dtype)
+        yield np.array(optimizer.momentum_product(optimizer.batches_seen), model.array_dtype)

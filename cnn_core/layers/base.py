@@ -19,6 +19,7 @@ import cnn_core.network.block as block
 import cnn_core.regularizers as regularizers
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.dtype_policy import policy_of
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.numbering import unique_name
@@ -70,8 +71,8 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     ----------
     name : str, default None
         None: the class's name in snake case, numbered.
-    dtype : {"float32", "float64"}, default None
-        None: `config.floatx()`.
+    dtype : {"float32", "float64", "mixed_bfloat16"} or DTypePolicy, default None
+        None: `config.dtype_policy()`.
     trainable : bool, default True
         Whether training changes the variables.
     activity_regularizer : regularizer, default None
@@ -109,7 +110,8 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     ) -> None:
         no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
-        self.dtype = config.floatx() if dtype is None else validation.float_dtype(dtype).name
+        self.dtype_policy = config.dtype_policy() if dtype is None else policy_of(dtype)
+        self.dtype = self.dtype_policy.variable_dtype
         self._trainable = validation.boolean(trainable, "trainable")
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
@@ -129,6 +131,16 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
                     f"`{name}` must be {default!r}: {cls.__name__} has no other way. Received: {name}={given[name]!r}"
                 )
         return {name: value for name, value in given.items() if name not in only_default}
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type to which factors of products are rounded: "bfloat16" under mixed precision, else `dtype`."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The same as `dtype`."""
+        return self.dtype
 
     # Variables
 
@@ -303,7 +315,8 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer into a plan as `emit` does, with the penalty on its output."""
-        outputs = self.emit(plan, inputs)
+        with plan.computing_in(self.compute_dtype):
+            outputs = self.emit(plan, inputs)
         if self.activity_regularizer is not None:
             for output in outputs:
                 plan.add_activity_penalty(output, self.activity_regularizer, self.name)
@@ -453,7 +466,11 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def _settings(self) -> dict[str, Any]:
         """Return the constructor's arguments with the objects that they have become."""
-        config: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "trainable": self.trainable}
+        config: dict[str, Any] = {
+            "name": self.name,
+            "dtype": self.dtype_policy.as_setting(),
+            "trainable": self.trainable,
+        }
         own = self._own_arguments()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = self.activity_regularizer

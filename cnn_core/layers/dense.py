@@ -137,8 +137,8 @@ class Dense(Layer):
         variables = [self.kernel, self.bias]
         activation = on_rows(self.activation, (None, *shape))
         if axes_of_rows(activation, (None, *shape), self.name) is None:
-            return [plan.add("dense", inputs, shape, layer=self.name, variables=variables, activation=activation)]
-        sums = plan.add("dense", inputs, shape, layer=self.name, variables=variables)
+            return [plan.add_dense(inputs[0], shape, variables, activation, layer=self.name)]
+        sums = plan.add_dense(inputs[0], shape, variables, layer=self.name)
         return [activated(plan, sums, activation, self.name)]
 
 

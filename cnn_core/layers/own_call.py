@@ -192,7 +192,8 @@ class OwnCall:
         self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
     ) -> list[int]:
         """Enter what a call of the layer computes into a plan, with the penalty on its outputs."""
-        outputs = enter_graph(plan, self._graph_for(symbols, _PLAIN if arguments is None else arguments), inputs)
+        with plan.computing_in(self.compute_dtype):  # type: ignore[attr-defined]
+            outputs = enter_graph(plan, self._graph_for(symbols, _PLAIN if arguments is None else arguments), inputs)
         if self.activity_regularizer is not None:
             for output in outputs:
                 plan.add_activity_penalty(output, self.activity_regularizer, self.name)

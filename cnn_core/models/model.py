@@ -12,6 +12,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
+from cnn_core.foundation.dtype_policy import DTypePolicy
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import filled, flatten, map_structure
@@ -105,6 +106,8 @@ class Model(Trainer, OwnModel):
         self._layers = self.attribute_layers() if self.defines_call else layers
         self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None
         self.dtype = self._interface.dtype.name
+        if self.dtype_policy.variable_dtype != self.dtype:
+            self.dtype_policy = DTypePolicy(self.dtype)
         self._forget_network()
         self.built = True
 
@@ -177,8 +180,8 @@ class Model(Trainer, OwnModel):
         return self._interface
 
     @property
-    def compute_dtype(self) -> np.dtype[Any]:
-        """The dtype in which the model computes, that of all its layers."""
+    def array_dtype(self) -> np.dtype[Any]:
+        """The dtype of what the model takes and gives, and of the variables of all its layers."""
         return self.interface.dtype
 
     @property

@@ -156,7 +156,7 @@ def _calls(model: BuiltModel) -> tuple[dict[str, str], dict[str, list[str]]]:
 def _counts(model: BuiltModel) -> list[str]:
     total = model.count_params()
     trained = sum(variable.size for variable in model.trainable_variables)
-    size = model.compute_dtype.itemsize if model.built else 4
+    size = model.array_dtype.itemsize if model.built else 4
     lines = [
         _count("Trainable", trained, trained * size),
         _count("Non-trainable", total - trained, (total - trained) * size),

@@ -49,6 +49,10 @@ class ArrayOperations(ABC):
         """Add an operation."""
 
     @abstractmethod
+    def add_dense(self, source: int, shape: Sequence[int], variables: Sequence[Variable | None], *, layer: str) -> int:
+        """Add a product with a kernel, plus a bias where there is one."""
+
+    @abstractmethod
     def add_reshaping(self, source: int, shape: Sequence[int], layer: str) -> int:
         """Cut the elements of a sample into another shape."""
 
@@ -80,7 +84,7 @@ class ArrayOperations(ABC):
     def add_product(self, source: int, variable: Variable, *, layer: str) -> int:
         """Add the product of the last axis, k, with a parameter (k, n)."""
         shape = (*self.shapes[source][:-1], variable.array.shape[1])
-        return self.add("dense", [source], shape, layer=layer, variables=[variable, None])
+        return self.add_dense(source, shape, [variable, None], layer=layer)
 
     def add_matmul(self, first: int, second: int, *, layer: str) -> int:
         """Add products of matrices, (..., m, k) @ (..., k, n); the axes before the last two broadcast.

@@ -47,7 +47,7 @@ class BuiltModel(Protocol):
         """What it gives."""
 
     @property
-    def compute_dtype(self) -> np.dtype[Any]:
+    def array_dtype(self) -> np.dtype[Any]:
         """The dtype in which it computes."""
 
     @property

@@ -83,6 +83,7 @@ class NetworkPlan(ArrayOperations):
         self.variables: list[Variable] = []
         self.inputs: list[int] = []
         self.outputs: list[int] = []
+        self.compute_dtype = ""  # of the layers that are entered now; what is no bfloat16 is the network's own
         self.training: bool | None = None  # what a call on symbols said to the layers that are entered now
         self.next_seed: Callable[[], int] | None = None  # for every run, where inference draws random numbers
 
@@ -141,6 +142,31 @@ class NetworkPlan(ArrayOperations):
             yield
         finally:
             self.training = before
+
+    @contextmanager
+    def computing_in(self, compute_dtype: str) -> Iterator[None]:
+        """Enter operations whose products round their factors to this type, if it is bfloat16."""
+        before = self.compute_dtype
+        self.compute_dtype = compute_dtype
+        try:
+            yield
+        finally:
+            self.compute_dtype = before
+
+    def add_dense(
+        self,
+        source: int,
+        shape: Sequence[int],
+        variables: Sequence[Variable | None],
+        activation: Activation | None = None,
+        *,
+        layer: str,
+    ) -> int:
+        """Add a product with a kernel, plus a bias where there is one: `variables` names them in this order."""
+        rounds = self.compute_dtype == "bfloat16"
+        return self.add(
+            "dense", [source], shape, layer=layer, variables=variables, activation=activation, integers=[rounds]
+        )
 
     def add_noise(
         self,

@@ -27,8 +27,7 @@ class Dense(NamedTuple):
     def add_to(self, plan: NetworkPlan, source: int) -> int:
         """Enter it into a plan as one operation."""
         variables = [self.kernel, self.bias]
-        shape = self.output.sample_shape
-        return plan.add("dense", [source], shape, layer=self.layer, variables=variables, activation=self.activation)
+        return plan.add_dense(source, self.output.sample_shape, variables, self.activation, layer=self.layer)
 
 
 def dense_layers(graph: CallGraph, nodes: Sequence[Node]) -> dict[int, Dense]:

@@ -237,7 +237,7 @@ class Compiled:
         raise NotImplementedError
 
     @property
-    def compute_dtype(self) -> np.dtype[Any]:
+    def array_dtype(self) -> np.dtype[Any]:
         """The dtype in which the model computes."""
         raise NotImplementedError
 
@@ -270,7 +270,7 @@ class Compiled:
                 if self._native is None:
                     self._plan = self.plan()
                     self._bound_moves = -1
-                    self._native = _core.Network(self.compute_dtype.name, self._plan)
+                    self._native = _core.Network(self.array_dtype.name, self._plan)
         return self._native
 
     def _ready_network(self) -> _core.Network:
@@ -291,7 +291,7 @@ class Compiled:
         if self._collected != Variable.changes and (self._fits == 0 or self._parameters is None):
             changes, variables = Variable.changes, self.trainable_variables
             if self._parameters is None or not self._parameters.is_of(variables):
-                self._parameters = ParameterVector(variables, self.compute_dtype)
+                self._parameters = ParameterVector(variables, self.array_dtype)
                 self._bound_moves = self._held_moves = -1
                 self._on_batch.clear()
             self._collected = changes

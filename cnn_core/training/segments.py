@@ -53,7 +53,7 @@ class Segment:
         self.batch_size = batch_size
         self.order: Array | None = None
         self._shapes = model.output_shapes
-        self._dtype = model.compute_dtype
+        self._dtype = model.array_dtype
         self._measured = {each.output for each in objectives.python_metrics}
         self._weights: list[Array | None] = []
         self._observed: list[Array] = []

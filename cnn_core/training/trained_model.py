@@ -55,7 +55,7 @@ class TrainedModel(Protocol):
     _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
 
     @property
-    def compute_dtype(self) -> np.dtype[Any]:
+    def array_dtype(self) -> np.dtype[Any]:
         """The dtype in which the model computes."""
 
     @property

@@ -98,7 +98,7 @@ def test_page_and_messages_have_one_table() -> None:
     ("module", "name", "reason"),
     [
         ("", "distribution", "not there yet"),
-        ("", "mixed_precision", "one dtype per model"),
+        ("", "quantizers", "one dtype of variables per model"),
         ("layers", "Conv2D", "convolution"),
         ("callbacks", "RemoteMonitor", "need other packages"),
         ("optimizers", "Muon", "not asked for so far"),
