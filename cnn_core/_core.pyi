@@ -101,6 +101,7 @@ class Optimizer:
         average: _Array | None,
         accumulator: _Array | None,
     ) -> None: ...
+    def step(self, learning_rate: float, step: int) -> bool: ...
 
 class Interruption:
     error: BaseException | None

@@ -161,14 +161,13 @@ ROWS = (
     ),
     Row(
         "optimizers.Optimizer",
-        "apply apply_gradients build update_step assign assign_add assign_sub stateless_apply scale_loss "
-        "finalize_variable_values",
+        "update_step assign assign_add assign_sub stateless_apply finalize_variable_values",
         "steps are made by native code",
         called=True,
     ),
     Row(
         "optimizers.Optimizer",
-        "set_weights variables add_* load_own_variables save_own_variables",
+        "add_* load_own_variables save_own_variables",
         "the state is `optimizer.state`",
     ),
     Row(

@@ -27,6 +27,7 @@ from cnn_core.interop.hdf5 import Group
 from cnn_core.interop.keras_weights import Part, Place, parts_of, places, places_before_keras_3, trainable_variables
 from cnn_core.layers.base import registry
 from cnn_core.network.graph import check_number_of_calls
+from cnn_core.optimizers.applying import state_order
 from cnn_core.training.compile_arguments import compile_as_in_keras
 from cnn_core.training.trainer import Trainer
 
@@ -219,7 +220,7 @@ def _restore(model: Any, source: _Source, parts: tuple[Part, ...]) -> None:
     if state is None:
         return
     slot_by_slot = bool(paths) and paths[0].endswith("/iter:0")
-    order = keras_training.state_order(model.optimizer, trainable_variables(parts), slot_by_slot=slot_by_slot)
+    order = state_order(model.optimizer, trainable_variables(parts), slot_by_slot=slot_by_slot)
     keras_training.restore(model, order, [state.array(path) for path in paths])
 
 

@@ -15,10 +15,6 @@ from cnn_core.network.variables import Variable
 
 # Arguments of optimizers before Keras 3 that mean nothing here.
 _OF_ITS_BACKEND = ("jit_compile", "is_legacy_optimizer")
-# Slots that Keras keeps side by side for each variable; all others come slot by slot.
-_PAIRS = (("momentum", "velocity"), ("momentum", "norm"), ("accumulated_grad", "accumulated_delta_var"))
-
-Slot = tuple[str, Variable]
 
 
 def modern(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,27 +65,7 @@ def _modern_optimizer(optimizer: Mapping[str, Any]) -> dict[str, Any]:
     return {**optimizer, "class_name": str(optimizer["class_name"]).rpartition(">")[2], "config": config}
 
 
-def state_order(optimizer: Any, variables: Sequence[Variable], *, slot_by_slot: bool = False) -> list[Slot]:
-    """Return which array of an optimizer's state is of which slot and variable.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-    variables : sequence of Variable
-        In Keras's order.
-    slot_by_slot : bool, default False
-        Whether it is that of tf.keras up to 2.10, which has no pairs.
-    """
-    own = [name for name, _ in optimizer.slots()]
-    tail = [name for name, _ in optimizer.tail_slots()]
-    groups = [(name,) for name in ("average", "gradient_accumulator") if name in tail]
-    pair = tuple(own[:2]) if tuple(own[:2]) in _PAIRS and not slot_by_slot else ()
-    groups += [pair] if pair else []
-    groups += [(name,) for name in own[len(pair) :]]
-    return [(name, variable) for group in groups for variable in variables for name in group]
-
-
-def restore(model: Any, order: Sequence[Slot], arrays: Sequence[Array]) -> None:
+def restore(model: Any, order: Sequence[tuple[str, Variable]], arrays: Sequence[Array]) -> None:
     """Let the optimizer of a compiled model go on where Keras left it; as Keras, warn if the state is another's.
 
     Parameters

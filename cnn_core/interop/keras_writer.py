@@ -17,7 +17,6 @@ import numpy as np
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5_writer as hdf5_writer
-import cnn_core.interop.keras_training as keras_training
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -33,6 +32,7 @@ from cnn_core.interop.keras_weights import (
     parts_of,
     trainable_variables,
 )
+from cnn_core.optimizers.applying import state_order
 
 _VERSION = "3.5.0"  # of Keras, whose layout the files have
 
@@ -159,7 +159,7 @@ def _state(model: Any, parts: tuple[Part, ...]) -> Iterator[Array]:
     initial = dict((*optimizer.slots(), *optimizer.tail_slots()))
     found = model.optimizer_state()
     places = {id(variable): place for place, variable in enumerate(model.trainable_variables)}
-    for name, variable in keras_training.state_order(optimizer, trainable_variables(parts)):
+    for name, variable in state_order(optimizer, trainable_variables(parts)):
         if name in found:
             yield found[name][places[id(variable)]]
         else:

@@ -253,13 +253,13 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             value = initializers.initial_value(make, sizes, self.dtype, random_state.next_seed())
         variable = Variable(
             value,
-            name,
-            f"{self.name}/{name}",
-            trainable,
-            regularizers.get(regularizer),
-            constraints.get(constraint),
-            learning_rate_multiplier,
-            epsilon_multiplier,
+            trainable=trainable,
+            name=name,
+            path=f"{self.name}/{name}",
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+            learning_rate_multiplier=learning_rate_multiplier,
+            epsilon_multiplier=epsilon_multiplier,
         )
         self._variables.append(variable)
         return variable

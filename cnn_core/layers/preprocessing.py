@@ -194,7 +194,7 @@ def _spread(value: Array, sizes: tuple[int, ...], name: str) -> Array:
 
 def _fixed(value: Array, name: str, layer: Layer) -> Variable:
     """A constant in the form in which plans take numbers by the row."""
-    return Variable(np.array(value, layer.dtype, order="C"), name, f"{layer.name}/{name}", trainable=False)
+    return Variable(np.array(value, layer.dtype, order="C"), trainable=False, name=name, path=f"{layer.name}/{name}")
 
 
 @registry.register()

@@ -20,6 +20,7 @@ from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.layers.own_call import with_symbols
 from cnn_core.models.own_model import OwnModel
+from cnn_core.network.applying import recognise
 from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
@@ -537,10 +538,12 @@ class Model(Trainer, OwnModel):
     def __setstate__(self, state: dict[str, Any]) -> None:
         Trainer.__init__(self)
         Layer.__setstate__(self, state)
-        if self._graph is not None:
-            self._use(self._graph)
-        else:
+        if self._graph is None:
             self.hold(self._layers)
+            return
+        self._use(self._graph)
+        if self.optimizer is not None:
+            recognise(self.optimizer, self.trainable_variables)
 
 
 def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
@@ -67,7 +67,7 @@ class ParameterVector:
         """Take back, with their values, the variables that another model's vector has taken over meanwhile."""
         for variable, view in zip(self.variables, self._views, strict=True):
             if variable.array is not view:
-                variable.move_to(view)
+                variable.move_to(view, ref(self))
 
     def is_of(self, variables: Sequence[Variable | None]) -> bool:
         """Whether these are the variables that it collects, in this order."""
@@ -100,30 +100,38 @@ class ParameterVector:
         self._nadam_reached = iterations, product
         return product
 
-    def groups(self, optimizer: Optimizer) -> list[ParameterGroup]:
-        """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one."""
+    def groups(self, optimizer: Optimizer, chosen: Collection[int] | None = None) -> list[ParameterGroup]:
+        """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one.
+
+        `chosen` are the places of the variables that are wanted; None: all.
+        """
         groups: list[ParameterGroup] = []
-        for variable, offset in zip(self.variables, self.offsets, strict=True):
+        before = -1
+        for place, (variable, offset) in enumerate(zip(self.variables, self.offsets, strict=True)):
+            if chosen is not None and place not in chosen:
+                continue
             decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
             decay = variable.decay_multiplier if decays else 0.0
             settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
-            if groups and groups[-1][2:] == settings:
+            if groups and before == place - 1 and groups[-1][2:] == settings:
                 first = groups[-1][0]
                 groups[-1] = ParameterGroup(first, offset + variable.size - first, *settings)
             else:
                 groups.append(ParameterGroup(offset, variable.size, *settings))
+            before = place
         return groups
 
     def regulated(self) -> list[tuple[object, object]]:
         """Return the penalty and the constraint of every variable."""
         return [(variable.regularizer, variable.constraint) for variable in self.variables]
 
-    def rules(self) -> list[TensorRule]:
-        """Return what only some variables have: penalties and constraints."""
+    def rules(self, chosen: Collection[int] | None = None) -> list[TensorRule]:
+        """Return what only some variables have: penalties and constraints. For `chosen` see `groups`."""
         return [
             tensor_rule(variable, offset)
-            for variable, offset in zip(self.variables, self.offsets, strict=True)
-            if variable.regularizer is not None or variable.constraint is not None
+            for place, (variable, offset) in enumerate(zip(self.variables, self.offsets, strict=True))
+            if (variable.regularizer is not None or variable.constraint is not None)
+            and (chosen is None or place in chosen)
         ]
 
 
@@ -140,11 +148,18 @@ def _layout_of(optimizer: Optimizer) -> _Layout | None:
     return layout if owner is not None and owner() is optimizer else None
 
 
-def _keep_layout(optimizer: Optimizer, layout: _Layout) -> None:
+def keep_layout(optimizer: Optimizer, variables: Sequence[Variable]) -> None:
+    """Remember for which variables an optimizer's state is laid out."""
     for number, (owner, _) in list(_LAYOUTS.items()):
         if owner() is None:
             _LAYOUTS.pop(number, None)
-    _LAYOUTS[id(optimizer)] = ref(optimizer), layout
+    _LAYOUTS[id(optimizer)] = ref(optimizer), [(ref(variable), variable.size) for variable in variables]
+
+
+def variables_of(optimizer: Optimizer) -> list[Variable] | None:
+    """Return the variables for which an optimizer's state is laid out, if they are there."""
+    variables = [owner() for owner, _ in _layout_of(optimizer) or ()]
+    return None if not variables or None in variables else variables  # type: ignore[return-value]
 
 
 def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
@@ -174,7 +189,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
         elif vector.ctypes.data % ALIGNMENT:
             optimizer.state[slot] = aligned_copy(vector)
     if not stays:
-        _keep_layout(optimizer, [(ref(variable), variable.size) for variable in parameters.variables])
+        keep_layout(optimizer, parameters.variables)
 
 
 def _move_state(
@@ -231,8 +246,7 @@ def native_optimizer(
         parameters.seen_by_native = (*seen[:3], *map(id, state.values()))
     assert parameters.kept_native is not None
     native = parameters.kept_native[1]
-    if optimizer.native == "nadam":
-        native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], optimizer.iterations)
+    _prepare(native, parameters, optimizer)
     return native
 
 
@@ -250,24 +264,48 @@ def _resting(
 def _stepping(parameters: ParameterVector, optimizer: Optimizer) -> tuple[object, _core.Optimizer]:
     """Return what a native optimizer depends on, and itself: the one that is kept, if that is all the same."""
     adopt_state(optimizer, parameters)
-    name, hyperparameters = optimizer.rule()
-    tail, state, groups = _tail(optimizer), optimizer.state, parameters.groups(optimizer)
-    depends_on = (optimizer, name, hyperparameters, tail, groups, parameters.regulated(), list(map(id, state.values())))
+    groups, state = parameters.groups(optimizer), optimizer.state
+    depends_on = (
+        *(optimizer, *optimizer.rule(), _tail(optimizer), groups, parameters.regulated()),
+        list(map(id, state.values())),
+    )
     if parameters.kept_native is not None and parameters.kept_native[0] == depends_on:
         return parameters.kept_native
-    return depends_on, optimizer_over(
+    return depends_on, _made(parameters, optimizer, groups, parameters.rules())
+
+
+def optimizer_of_some(parameters: ParameterVector, optimizer: Optimizer, chosen: Collection[int]) -> _core.Optimizer:
+    """Return a native optimizer that moves some of the variables, given by their places, and leaves the others."""
+    adopt_state(optimizer, parameters)
+    native = _made(parameters, optimizer, parameters.groups(optimizer, chosen), parameters.rules(chosen))
+    _prepare(native, parameters, optimizer)
+    return native
+
+
+def _made(
+    parameters: ParameterVector, optimizer: Optimizer, groups: list[ParameterGroup], rules: list[TensorRule]
+) -> _core.Optimizer:
+    name, hyperparameters = optimizer.rule()
+    state = optimizer.state
+    return optimizer_over(
         parameters.values,
         parameters.gradients,
         rule=name,
         numbers=hyperparameters,
         slots=[state[slot] for slot, _ in optimizer.slots()],
         groups=groups,
-        rules=parameters.rules(),
+        rules=rules,
         tensors=parameters.ranges(),
         average=state["average"] if optimizer.use_ema else None,
         accumulator=state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
-        **tail,
+        **_tail(optimizer),
     )
+
+
+def _prepare(native: _core.Optimizer, parameters: ParameterVector, optimizer: Optimizer) -> None:
+    """Tell a native optimizer what it goes on from besides its vectors."""
+    if optimizer.native == "nadam":
+        native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], optimizer.iterations)
 
 
 def _tail(optimizer: Optimizer) -> OptimizerTail:

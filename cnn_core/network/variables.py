@@ -7,13 +7,17 @@ then is a view. Code that keeps addresses asks `Variable.moves` whether any vari
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, aligned_copy
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.numbering import unique_name
+from cnn_core.initializers.first_value import exact, first_value
 from cnn_core.network.operators import Operators
 from cnn_core.network.tracing import current_scope
 
@@ -41,16 +45,27 @@ _numbers = itertools.count(1)
 
 
 class Variable(Operators, CopiedWhole):
-    """Hold one parameter.
+    """Hold an array that may change: a parameter of a layer, or what else a program keeps from one step to the next.
+
+    Outside of a layer's `call` it computes as its value does. Two variables are equal if they are the same one.
 
     Parameters
     ----------
-    value : numpy.ndarray of float32 or float64
-    name : str
-        Such as "kernel".
-    path : str
-        The layer's name and the variable's: "dense/kernel".
+    initializer : array-like, str, Initializer or callable
+        The value, or what makes one of a shape: ``initializer(shape, dtype=dtype)``, or the name of one.
+    shape : tuple of int, default None
+        Only an initializer needs it. (): a single number.
+    dtype : default None
+        Floating, integer or bool; layers compute with their own. None: that of an array; `config.floatx()` for numbers
+        and for initializers, int32 for whole numbers, bool for truth values.
     trainable : bool, default True
+        Whole numbers and truth values are never trained.
+    autocast, aggregation, synchronization, layout
+        Accepted because Keras has them; they change nothing here.
+    name : str, default None
+        Such as "kernel". None: "variable", numbered.
+    path : str, default None
+        The layer's name and the variable's: "dense/kernel". None: the name.
     regularizer, constraint : default None
     learning_rate_multiplier : float, default 1
         The optimizer's learning rate is multiplied by it for this variable.
@@ -59,18 +74,28 @@ class Variable(Operators, CopiedWhole):
     decay_multiplier : float, default 1
         And its weight decay, where that applies to the variable.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If an initializer has no shape, the value not the one given, or the value is no array of numbers.
+
     Examples
     --------
-    >>> variable = Variable(np.zeros(2, "float32"), "bias", "dense/bias")
-    >>> variable.assign([1, 2])
-    >>> variable.numpy()
-    array([1., 2.], dtype=float32)
+    >>> variable = Variable([1.0, 2.0], name="scale")
+    >>> variable.assign_add([0.5, 0.5])
+    array([1.5, 2.5], dtype=float32)
+    >>> 2 * variable
+    array([3., 5.], dtype=float32)
+    >>> Variable("ones", shape=(2,), dtype="float64").numpy()
+    array([1., 1.])
     """
 
     moves: ClassVar[int] = 0
     # Another number whenever a variable or a layer begins or ceases to be trained, or is trained in another way: lists
     # and native objects that depend on it are kept as long as it stays.
     changes: ClassVar[int] = 0
+
+    _holder: ref[Any] | None = None
 
     regularizer = _Setting()
     constraint = _Setting()
@@ -80,20 +105,29 @@ class Variable(Operators, CopiedWhole):
 
     def __init__(
         self,
-        value: Array,
-        name: str,
-        path: str,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        *,
+        path: str | None = None,
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
         learning_rate_multiplier: float = 1.0,
         epsilon_multiplier: float = 1.0,
         decay_multiplier: float = 1.0,
     ) -> None:
-        self._array = aligned_copy(value)
-        self.name = name
-        self.path = path
-        self._trainable = trainable
+        self.name = unique_name("variable") if name is None else _checked_name(name)
+        self.path = self.name if path is None else path
+        self._array = aligned_copy(first_value(initializer, shape, dtype, self.path))
+        self._trainable = validation.boolean(trainable, "trainable") and self.dtype.kind == "f"
+        validation.one_of(aggregation, "aggregation", ("none", "mean", "sum", "only_first_replica", None))
+        validation.one_of(synchronization, "synchronization", ("none", "on_read", "on_write", "auto", None))
         vars(self).update(
             regularizer=regularizer,
             constraint=constraint,
@@ -128,7 +162,7 @@ class Variable(Operators, CopiedWhole):
         """The array, read-only to the eye: use `assign` to change it. In a layer's `call` the variable itself."""
         if current_scope() is not None:
             return self
-        view = self._array.view()
+        view = self.array.view()
         view.flags.writeable = False
         return view
 
@@ -142,6 +176,10 @@ class Variable(Operators, CopiedWhole):
         return self._array.dtype
 
     @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
     def size(self) -> int:
         return int(self._array.size)
 
@@ -151,10 +189,10 @@ class Variable(Operators, CopiedWhole):
 
     def numpy(self) -> Array:
         """Return a copy of the value."""
-        return self._array.copy()
+        return self.array.copy()
 
-    def assign(self, value: object) -> None:
-        """Set the value.
+    def assign(self, value: object) -> Any:
+        """Set the value, and return it.
 
         Parameters
         ----------
@@ -163,22 +201,49 @@ class Variable(Operators, CopiedWhole):
         Raises
         ------
         ValueError
-            If the shape is another one, or a number is not finite.
+            If the shape is another one, or a number is not finite or none that the dtype can hold.
+        TypeError
+            If `call` is being traced, which happens once and not at every batch.
         """
-        self._array[...] = self.check(value)
+        if current_scope() is not None:
+            raise TypeError(
+                f"{self!r} cannot be set in `call`, which runs once and not at every batch: set it in a callback or a "
+                "training loop"
+            )
+        self._set(self.check(value))
+        return self.value
+
+    def assign_add(self, value: object) -> Any:
+        """Add to the value, and return it: see `assign`."""
+        return self.assign(self.array + validation.as_array(value, self.path))
+
+    def assign_sub(self, value: object) -> Any:
+        """Subtract from the value, and return it: see `assign`."""
+        return self.assign(self.array - validation.as_array(value, self.path))
+
+    def _set(self, array: Array) -> None:
+        self._array[...] = array
 
     def check(self, value: object) -> Array:
         """Return a new value as an array of this variable's shape and type, or say what is wrong with it."""
         array = validation.as_array(value, self.path)
         if array.shape != self.shape:
             raise ValueError(f"{self.path} must have the shape {self.shape}. Received: shape={array.shape}")
-        return validation.finite(validation.convert(array, self.path, self.dtype), self.path)
+        return validation.finite(exact(array, self.path, self.dtype), self.path)
 
-    def move_to(self, array: Array) -> None:
-        """Copy the value to `array`, which is the variable's own from now on."""
+    def move_to(self, array: Array, holder: ref[Any] | None = None) -> None:
+        """Copy the value to `array`, which is the variable's own from now on; `holder` is what the array is part of."""
         array[...] = self._array
-        self._array = array
+        self._array, self._holder = array, holder
         Variable.moves = next(_numbers)
+
+    @property
+    def holder(self) -> Any:
+        """What has collected the variable last, among others; None if nothing has."""
+        return None if self._holder is None else self._holder()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_holder"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -186,7 +251,7 @@ class Variable(Operators, CopiedWhole):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         self._refuse_while_traced()
-        return np.array(self._array, dtype=dtype or self.dtype)
+        return np.array(self.array, dtype=dtype or self.dtype)
 
     def _refuse_while_traced(self) -> None:
         if current_scope() is not None:
@@ -212,10 +277,59 @@ class Variable(Operators, CopiedWhole):
     __hash__ = object.__hash__
 
     def __len__(self) -> int:
-        return len(self._array)
+        return len(self.array)
+
+    def __float__(self) -> float:
+        return float(self._number())
+
+    def __int__(self) -> int:
+        return int(self._number())
+
+    def __bool__(self) -> bool:
+        self._refuse_while_traced()
+        return bool(self.array)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._number(), spec) if spec else str(self)
+
+    def _number(self) -> Any:
+        self._refuse_while_traced()
+        if self.shape:
+            raise TypeError(f"{self.path} is no single number. Received: shape={self.shape}")
+        return self.array[()]
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+class View(Variable):
+    """Show an array of something else as a variable that is not trained; assigning to it writes to the array.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+    name, path : str
+    """
+
+    def __init__(self, array: Array, name: str, path: str) -> None:
+        vars(self).update(
+            name=name,
+            path=path,
+            _array=array,
+            _trainable=False,
+            regularizer=None,
+            constraint=None,
+            learning_rate_multiplier=1.0,
+            epsilon_multiplier=1.0,
+            decay_multiplier=1.0,
+        )
+
+
+def _checked_name(name: object) -> str:
+    checked = validation.text(name, "name")
+    if "/" in checked:
+        raise ValueError(f"`name` must have no '/', which stands between the parts of a path. Received: name={name!r}")
+    return checked
 
 
 class Constant(Variable):
@@ -228,7 +342,7 @@ class Constant(Variable):
     """
 
     def __init__(self, value: Array, path: str) -> None:
-        super().__init__(aligned_copy(np.asarray(value, np.float64)), "constant", path, trainable=False)
+        super().__init__(np.asarray(value, np.float64), trainable=False, name="constant", path=path)
         self._cast: dict[str, Array] = {"float64": self._array}
 
     def in_dtype(self, dtype: object) -> Array:

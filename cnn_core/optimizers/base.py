@@ -19,6 +19,7 @@ from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.keywords import KnowsItsArguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
+from cnn_core.optimizers.applying import AppliesGradients
 from cnn_core.optimizers.schedules import LearningRateSchedule
 from cnn_core.optimizers.schedules.base import FloatArray
 
@@ -67,7 +68,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::
@@ -125,6 +126,7 @@ class Optimizer(CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             *("_apply_weight_decay", "_clip_gradients", "_filter_empty_gradients", "_get_current_learning_rate"),
             *("_backend_apply_gradients", "_backend_update_step", "_update_model_variables_moving_average"),
             *("_overwrite_model_variables_with_average_value", "_use_weight_decay"),
+            *("apply", "apply_gradients", "build", "scale_loss"),
         ),
         "steps are made by native code",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.foundation.validation as validation
@@ -346,6 +347,10 @@ class LBFGS(Optimizer):
         self.history_size = validation.positive_integer(history_size, "history_size")
         self.gradient_tolerance = validation.number(gradient_tolerance, "gradient_tolerance", minimum=0)
         self.function_tolerance = validation.number(function_tolerance, "function_tolerance", minimum=0)
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Refuse to be built: there is no step without the loss of all rows."""
+        raise TypeError("LBFGS needs the loss of all rows at once: use fit. Received: variables for single steps")
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

@@ -19,6 +19,7 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.data.rows import ROWS_AT_A_TIME
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.network.applying import recognise
 from cnn_core.network.parameters import adopt_state
 from cnn_core.training.arguments import (
     checked_batch_size,
@@ -439,6 +440,8 @@ class Trainer(Compiled):
         if self.optimizer is not None and "optimizer" in state:
             self.optimizer.restore_training_state(state["optimizer"])
             self._check_vectors()
+            if self.built:
+                recognise(self.optimizer, self.trainable_variables)
         if "epoch" in state:
             epoch = validation.non_negative_integer(state["epoch"], "epoch")
             batch = validation.non_negative_integer(state.get("batch", 0), "batch")

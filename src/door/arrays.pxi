@@ -56,3 +56,13 @@ cdef void *allocate(Py_ssize_t count, size_t size) except NULL:
     if memory == NULL:
         raise MemoryError
     return memory
+
+
+cdef int raise_kept_error(list custom_objects) except -1:
+    """Raises what a custom object raised while native code was calling it."""
+    for custom in custom_objects:
+        error = getattr(custom, "error", None)
+        if error is not None:
+            custom.error = None
+            raise error
+    raise RuntimeError("a custom object failed without leaving an error")

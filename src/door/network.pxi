@@ -377,12 +377,7 @@ cdef class Network:
         if out_of_range > 0:
             raise ValueError(f"{self.names[out_of_range - 1]!r} takes whole numbers from 0 to "
                              f"{index_limit(&self.plan, out_of_range - 1) - 1}. Received: one outside")
-        for custom in self.python_objects + (python_objects or []):
-            error = getattr(custom, "error", None)
-            if error is not None:
-                custom.error = None
-                raise error
-        raise RuntimeError("a custom object failed without leaving an error")
+        raise_kept_error(self.python_objects + (python_objects or []))
 
 
 cdef class Scratch:

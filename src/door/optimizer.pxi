@@ -4,7 +4,7 @@ from libc.stdlib cimport free
 
 from constraints cimport MOST_CONSTRAINT_PARAMETERS, Constraint
 from optimizers cimport Optimizer as OptimizerStruct
-from optimizers cimport ParameterGroup, TensorRange, TensorRule
+from optimizers cimport ParameterGroup, TensorRange, TensorRule, take_bounded_step
 from regularizers cimport Penalty
 from simd cimport MAX_SLOTS, hyperparameter_named, rule_hyperparameters, rule_slots
 
@@ -132,6 +132,25 @@ cdef class Optimizer:
         if offset < 0 or size < 0 or size > self.optimizer.n_parameters - offset:
             raise ValueError(f"range ({offset}, {size}) lies outside {self.optimizer.n_parameters} parameters")
         return 0
+
+    def step(self, double learning_rate, int64_t step):
+        """One update from the gradients, which are consumed; `step` counts from 0 those that came before.
+
+        Returns whether it was made: not so if it would leave the finite numbers.
+        """
+        cdef OptimizerStruct *o = &self.optimizer
+        cdef void *w = cnp.PyArray_DATA(self.parameters)
+        cdef void *g = cnp.PyArray_DATA(self.gradients)
+        cdef bint narrow = self.dtype.itemsize == 4, made
+        with nogil:
+            if narrow:
+                made = take_bounded_step(o, <float *> w, <float *> g, learning_rate, step)
+            else:
+                made = take_bounded_step(o, <double *> w, <double *> g, learning_rate, step)
+        if o.failed:
+            o.failed = False
+            raise_kept_error(self.python_objects)
+        return made
 
     @property
     def nadam_product(self):

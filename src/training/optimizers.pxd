@@ -253,3 +253,12 @@ cdef inline void take_step(Optimizer *optimizer, real *w, real *g, double learni
             custom_constraint(rule.constraint.custom, &optimizer.failed, w + rule.offset, rule.n_rows, rule.n_cols)
         elif rule.constraint.traits != NULL:
             constrain(w + rule.offset, rule.n_rows, rule.n_cols, &rule.constraint)
+
+
+cdef inline bint take_bounded_step(Optimizer *optimizer, real *w, real *g, double learning_rate,
+                                   int64_t step) noexcept nogil:
+    """A step from gradients that anybody may have computed, unless it would leave the finite numbers."""
+    if not (gradients_are_finite(optimizer, g) and step_is_bounded(optimizer, g, learning_rate)):
+        return False
+    take_step(optimizer, w, g, learning_rate, step)
+    return True

@@ -72,6 +72,7 @@ TESTED_IN = {
     "cnn_core.interop.torch_layers": "interop/test_torch.py",
     "cnn_core.interop.torch_reader": "interop/test_torch.py",
     "cnn_core.interop.torch_writer": "interop/test_torch.py",
+    "cnn_core.network.applying": "optimizers/test_applying.py",
     "cnn_core.network.block": "inspection/test_inspection.py",
     "cnn_core.network.built_model": "models/test_summary.py",
     "cnn_core.network.custom": "whole/test_robustness.py",
@@ -81,7 +82,6 @@ TESTED_IN = {
     "cnn_core.network.plan": "layers/test_layers.py",
     "cnn_core.network.tensor_rules": "training/test_penalties_in_training.py",
     "cnn_core.network.tracing": "ops/test_tracing.py",
-    "cnn_core.network.variables": "layers/test_layers.py",
     "cnn_core.sklearn.fit_tasks": "sklearn/perceptron/test_callbacks.py",
 }
 

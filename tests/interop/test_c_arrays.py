@@ -79,7 +79,7 @@ def test_operands_are_repeated_along_any_axes(tmp_path):
     x = plan.add_input((2, 3, 4))
     parts = [plan.add_selection(x, np.arange(size), shape, layer="part") for size, shape in
              ((3, (3, 1)), (8, (2, 1, 4)), (1, (1,)), (4, (4,)))]  # fmt: skip
-    variable = Variable(RANDOM.normal(size=(2, 1, 1)), "w", "layer/w")
+    variable = Variable(RANDOM.normal(size=(2, 1, 1)), name="w", path="layer/w")
     operands = [
         Operand(x, (2, 3, 4)),
         *(Operand(part, plan.shapes[part]) for part in parts),

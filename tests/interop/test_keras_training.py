@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cnn_core import Input, Sequential, layers, losses, metrics, optimizers
-from cnn_core.interop.keras_training import modern, restore, state_order
+from cnn_core.interop.keras_training import modern, restore
+from cnn_core.optimizers.applying import state_order
 from cnn_core.training.compile_arguments import compile_as_in_keras
 
 

@@ -19,7 +19,7 @@ def block_of(alpha: np.ndarray, name: str, n: int) -> tuple[Any, np.ndarray]:
     """Return a block of this operation alone, and where the gradient of alpha goes."""
     width, dtype = len(alpha), str(alpha.dtype)
     plan = NetworkPlan()
-    source, factor = plan.add_input((width,)), Variable(alpha, "alpha", "alpha")
+    source, factor = plan.add_input((width,)), Variable(alpha, name="alpha")
     activation = activations.get(name)
     plan.outputs = [
         plan.add("parametric_activation", [source], (width,), layer="", variables=[factor], activation=activation)

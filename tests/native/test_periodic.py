@@ -24,7 +24,7 @@ class Embedding:
         shapes = [(n_features, n_waves)] * 2 + [(n_features, n_waves, n_out), (n_features, n_out)]
         self.tensors = [generator.normal(size=shape).astype(dtype) for shape in shapes]
         self.gradients = [np.full(shape, np.nan, dtype) for shape in shapes]
-        variables = [Variable(tensor, "part", f"part_{number}") for number, tensor in enumerate(self.tensors)]
+        variables = [Variable(tensor, name="part", path=f"part_{number}") for number, tensor in enumerate(self.tensors)]
         plan = NetworkPlan()
         source = plan.add_input((n_features,))
         plan.outputs = [
@@ -124,7 +124,7 @@ def test_numbers_that_are_none_stay_so():
 @pytest.mark.parametrize(("width", "n_waves"), [(5, 4), (3, 4), (6, 0), (6, 3), (6, -1)])
 def test_sizes_that_do_not_fit_are_refused(width: int, n_waves: int):
     shapes = [(3, 4), (3, 4), (3, 4, 1), (3, 1)]
-    variables = [Variable(np.zeros(shape), "part", f"part_{number}") for number, shape in enumerate(shapes)]
+    variables = [Variable(np.zeros(shape), name="part", path=f"part_{number}") for number, shape in enumerate(shapes)]
     plan = NetworkPlan()
     source = plan.add_input((3,))
     plan.outputs = [plan.add("periodic", [source], (width,), layer="", variables=variables, integers=[n_waves])]

@@ -24,7 +24,7 @@ class ScaledDense:
         shapes = {"w": (n_in, n_out), "b": (n_out,), "s": (n_in,)}
         self.tensors = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
         self.gradients = {name: np.full(shape, np.nan, dtype) for name, shape in shapes.items()}
-        variables = [Variable(tensor, name, name) for name, tensor in self.tensors.items()]
+        variables = [Variable(tensor, name=name) for name, tensor in self.tensors.items()]
         plan = NetworkPlan()
         source, tanh = plan.add_input((n_in,)), activations.get("tanh")
         plan.outputs = [
@@ -129,7 +129,7 @@ def test_sparse_rows():
 
 def test_factors_of_another_number_are_refused():
     plan = NetworkPlan()
-    variables = [Variable(np.zeros(shape), name, name) for name, shape in (("w", (3, 2)), ("b", (2,)), ("s", (2,)))]
+    variables = [Variable(np.zeros(shape), name=name) for name, shape in (("w", (3, 2)), ("b", (2,)), ("s", (2,)))]
     plan.outputs = [plan.add("dense", [plan.add_input((3,))], (2,), layer="", variables=variables)]
     with pytest.raises(ValueError, match="do not fit"):
         _core.Network("float64", plan)

@@ -215,7 +215,7 @@ def test_one_buffer_may_be_read_as_several_operands():
 def test_an_expression_of_parameters_alone_is_the_same_for_every_sample():
     plan = NetworkPlan()
     plan.add_input((1,))
-    variable = Variable(np.array([1.0, 2.0]), "p", "p")
+    variable = Variable(np.array([1.0, 2.0]), name="p")
     expression = Expression((Operand(variable, (2,)),), (), (Instruction("square", (0,)),))
     plan.outputs = [plan.add_expression(expression, (2,), layer="square")]
     network, gradient = _core.Network("float64", plan), np.full(2, np.nan)
@@ -229,7 +229,7 @@ def test_an_expression_of_parameters_alone_is_the_same_for_every_sample():
 def test_a_parameter_without_gradient_and_a_value_that_passes_none_on():
     """stop_gradient(x) p: the delta of x is 0, and p, which is not trained, has no gradient to fill."""
     plan = NetworkPlan()
-    source, variable = plan.add_input((2,)), Variable(np.array([3.0, 5.0]), "p", "p")
+    source, variable = plan.add_input((2,)), Variable(np.array([3.0, 5.0]), name="p")
     operands = (Operand(source, (2,)), Operand(variable, (2,)))
     instructions = (Instruction("stop_gradient", (0,)), Instruction("multiply", (2, 1)))
     plan.outputs = [plan.add_expression(Expression(operands, (), instructions), (2,), layer="")]
@@ -319,7 +319,7 @@ def test_what_cannot_be_run_is_refused(expression: Expression, words: str):
 
 
 def test_more_parameters_than_an_operation_has_are_refused():
-    variables = [Variable(np.zeros(3), "p", f"p_{i}") for i in range(7)]
+    variables = [Variable(np.zeros(3), name="p", path=f"p_{i}") for i in range(7)]
     operands = tuple(Operand(variable, (3,)) for variable in variables)
     with pytest.raises(ValueError, match="6 parameters at most"):
         encode(Expression(operands, (), (Instruction("square", (0,)),)), [], (3,))

@@ -20,7 +20,11 @@ from cnn_core.network.variables import Variable
 
 def variables(*shapes: tuple[int, ...], dtype: str = "float32") -> list[Variable]:
     return [
-        Variable(np.arange(np.prod(shape, dtype=int), dtype=dtype).reshape(shape) + 10 * number, "w", f"v{number}/w")
+        Variable(
+            np.arange(np.prod(shape, dtype=int), dtype=dtype).reshape(shape) + 10 * number,
+            name="w",
+            path=f"v{number}/w",
+        )
         for number, shape in enumerate(shapes)
     ]
 
@@ -187,6 +191,6 @@ def test_aligned_zeros_of_nothing() -> None:
 
 def test_variables_start_on_a_boundary_wherever_they_come_from() -> None:
     for size in range(1, 40):
-        variable = Variable(np.zeros(size + 1, "float32")[1:], "bias", "dense/bias")
+        variable = Variable(np.zeros(size + 1, "float32")[1:], name="bias", path="dense/bias")
         for each in (variable, copy.deepcopy(variable), pickle.loads(pickle.dumps(variable))):
             assert each.array.ctypes.data % ALIGNMENT == 0

@@ -285,7 +285,7 @@ def test_a_variable_is_no_constant() -> None:
 
 def test_operators_of_symbols_and_variables_outside_of_call() -> None:
     x = Input((6,))
-    variable = cnn_core.Variable(np.arange(6.0, dtype=np.float32), "scale", "scale")
+    variable = cnn_core.Variable(np.arange(6.0, dtype=np.float32), name="scale")
     np.testing.assert_array_equal(variable + 1, np.arange(1.0, 7.0))
     model = Model(x, np.ones((6,), np.float32) - x * variable)
     np.testing.assert_allclose(model.predict(X), 1 - X * np.arange(6.0), rtol=1e-6)

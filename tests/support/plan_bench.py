@@ -33,7 +33,7 @@ class PlanBench:
     ) -> None:
         plan = NetworkPlan()
         sources = [plan.add_input(each) for each in shapes]
-        variables = [Variable(array.astype(dtype), "p", f"p_{i}") for i, array in enumerate(parameters)]
+        variables = [Variable(array.astype(dtype), name="p", path=f"p_{i}") for i, array in enumerate(parameters)]
         plan.outputs = [build(plan, sources, variables)]
         self.shape = plan.shapes[plan.outputs[0]]
         self.network = _core.Network(dtype, plan)

@@ -56,7 +56,7 @@ class Model:
     def __init__(self, rows: int = 1, n_in: int = 4, n_out: int = 3, dtype: str = "float64") -> None:
         generator = np.random.default_rng(0)
         self.plan = NetworkPlan()
-        self.kernel = Variable(generator.normal(size=(n_in, n_out)).astype(dtype), "kernel", "kernel")
+        self.kernel = Variable(generator.normal(size=(n_in, n_out)).astype(dtype), name="kernel")
         source = self.plan.add_input((rows, n_in))
         self.output = self.plan.add_product(source, self.kernel, layer="dense")
         self.plan.outputs = [self.output]

@@ -73,8 +73,8 @@ class Member:
         value = waiting_weight(shape, _TYPE.name, f"{self.name}/{name}")
         return Variable(
             np.asarray(draw(shape) if value is None else value, _TYPE),
-            name.rpartition("/")[2],
-            f"{self.name}/{name}",
+            name=name.rpartition("/")[2],
+            path=f"{self.name}/{name}",
             learning_rate_multiplier=rate / gain,
             epsilon_multiplier=gain,
             decay_multiplier=rate * gain if decays else 0.0,

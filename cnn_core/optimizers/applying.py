@@ -1,0 +1,200 @@
+"""Steps from gradients that a custom loop has computed, and the state as variables, as Keras has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.caller import warn_caller
+
+# Slots that Keras keeps side by side for each variable; all others come slot by slot.
+_PAIRS = (("momentum", "velocity"), ("momentum", "norm"), ("accumulated_grad", "accumulated_delta_var"))
+_Variable = TypeVar("_Variable")
+
+
+def state_order(
+    optimizer: Any, variables: Sequence[_Variable], *, slot_by_slot: bool = False
+) -> list[tuple[str, _Variable]]:
+    """Return which array of an optimizer's state is of which slot and variable, in Keras's order.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    variables : sequence of Variable
+        In Keras's order.
+    slot_by_slot : bool, default False
+        Whether it is that of tf.keras up to 2.10, which has no pairs.
+    """
+    own = [name for name, _ in optimizer.slots()]
+    tail = [name for name, _ in optimizer.tail_slots()]
+    groups = [(name,) for name in ("average", "gradient_accumulator") if name in tail]
+    pair = tuple(own[:2]) if tuple(own[:2]) in _PAIRS and not slot_by_slot else ()
+    groups += [pair] if pair else []
+    groups += [(name,) for name in own[len(pair) :]]
+    return [(name, variable) for group in groups for variable in variables for name in group]
+
+
+class Stepping(Protocol):
+    """What knows how variables are laid out in memory: two floors up, in `cnn_core.network.applying`."""
+
+    def build(self, optimizer: Any, variables: Sequence[Any]) -> None:
+        """Lay an optimizer's state out for variables."""
+
+    def known(self, optimizer: Any) -> list[Any] | None:
+        """Return the variables that the state is laid out for; None if there are none yet."""
+
+    def step(self, optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Move some of them."""
+
+    def state(self, optimizer: Any) -> list[Any]:
+        """Return the counts and the state as variables, in Keras's order."""
+
+
+class AppliesGradients:
+    """The part of an optimizer that a custom loop calls.
+
+    Attributes
+    ----------
+    stepping : Stepping
+        Enters itself here.
+    """
+
+    stepping: ClassVar[Stepping]
+    loss_scale_factor: float | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy and a pickle carry: all but the memory of variables, which are others there."""
+        return {name: value for name, value in vars(self).items() if name != "_vector"}
+
+    @property
+    def built(self) -> bool:
+        """Whether the state is laid out for variables, by `build`, `apply` or `fit`."""
+        return self.stepping.known(self) is not None
+
+    def build(self, variables: Iterable[Any]) -> None:
+        """Lay the state out for variables; without effect on an optimizer that knows them.
+
+        Parameters
+        ----------
+        variables : iterable of Variable
+            Such as ``model.trainable_variables``.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer is built for others.
+        """
+        given = list(variables)
+        if self.stepping.known(self) is None:
+            self.stepping.build(self, given)
+        self._known(given)
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
+        """Make one step, with the gradients of a loss; constraints follow, penalties are the loss's affair.
+
+        Parameters
+        ----------
+        grads : sequence of array-like
+            One for each variable, in its shape; None for one that stays where it is. They are divided by
+            `loss_scale_factor`.
+        trainable_variables : iterable of Variable, default None
+            None: those that the optimizer is built for, which the first call with variables does.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many gradients as variables, a shape is another one, a number is not finite, there is no
+            gradient at all, or the optimizer is built for other variables. Nothing has moved then.
+
+        Examples
+        --------
+        >>> from cnn_core import Variable
+        >>> from cnn_core.optimizers import SGD
+        >>> weight, optimizer = Variable([1.0, 2.0], name="weight"), SGD(0.5)
+        >>> optimizer.apply([[2.0, -2.0]], [weight])
+        >>> weight.numpy(), int(optimizer.iterations)
+        (array([0., 3.], dtype=float32), 1)
+        """
+        gradients = list(grads)
+        if not gradients:
+            return
+        if trainable_variables is None:
+            variables = self._known(None)
+        else:
+            variables = list(trainable_variables)
+            self.build(variables)
+        if len(gradients) != len(variables):
+            raise ValueError(
+                f"`grads` must have one gradient for each of {len(variables)} variables. Received: {len(gradients)}"
+            )
+        self.stepping.step(self, *_without_missing(gradients, variables))
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
+        """Make one step with pairs of a gradient and its variable: see `apply`.
+
+        Returns
+        -------
+        int
+            The number of steps made, as `iterations`.
+        """
+        pairs = list(grads_and_vars)
+        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+        return self.iterations  # type: ignore[attr-defined]
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Multiply a loss by `loss_scale_factor`, by which `apply` divides its gradients."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    @property
+    def variables(self) -> list[Any]:
+        """The count of batches, the learning rate unless a schedule gives it, and the state of every variable.
+
+        They are views: to assign to one changes the optimizer. The state follows when the optimizer is built.
+        """
+        return self.stepping.state(self)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all of `variables`.
+
+        Raises
+        ------
+        ValueError
+            If there are too many or too few, or one does not fit. Nothing has changed then.
+        """
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"`weights` must have {len(variables)} arrays, one for each of `variables`. Received: {len(weights)}"
+            )
+        checked = [variable.check(weight) for variable, weight in zip(variables, weights, strict=True)]
+        for variable, weight in zip(variables, checked, strict=True):
+            variable.assign(weight)
+
+    def _known(self, variables: list[Any] | None) -> list[Any]:
+        """Return the variables that the optimizer is built for, and refuse others."""
+        known = self.stepping.known(self)
+        if known is None:
+            raise ValueError(
+                "`trainable_variables` must be given to the first `apply` of an optimizer, or to `build` before it. "
+                "Received: trainable_variables=None"
+            )
+        ids = set(map(id, known))
+        for variable in variables or ():
+            if id(variable) not in ids:
+                raise ValueError(
+                    "`trainable_variables` must be among those that the optimizer was built for: give other variables "
+                    f"an optimizer of their own. Received: {validation.show(variable)}"
+                )
+        return known
+
+
+def _without_missing(gradients: list[Any], variables: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Leave variables without a gradient out, with a warning."""
+    pairs = [pair for pair in zip(gradients, variables, strict=True) if pair[0] is not None]
+    if len(pairs) < len(variables):
+        lacking = [variable.path for gradient, variable in zip(gradients, variables, strict=True) if gradient is None]
+        if not pairs:
+            raise ValueError(f"`grads` must have a gradient. Received: None for each of {', '.join(lacking)}")
+        warn_caller(f"there is no gradient for {', '.join(lacking)}, which stays where it is")
+    return [gradient for gradient, _ in pairs], [variable for _, variable in pairs]

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnn_core
+from cnn_core import Input, Layer, Model, Sequential, Variable, initializers, layers, load_model
+
+
+class TestMade:
+    def test_of_a_value(self) -> None:
+        variable = Variable([[1.0, 2.0]], name="scale")
+        assert (variable.shape, variable.ndim, variable.size, len(variable)) == ((1, 2), 2, 2, 1)
+        assert (str(variable.dtype), variable.name, variable.path, variable.trainable) == (
+            "float32",
+            "scale",
+            "scale",
+            True,
+        )
+        assert repr(variable) == "<Variable path=scale, shape=(1, 2), dtype=float32>"
+
+    def test_of_an_initializer(self) -> None:
+        np.testing.assert_array_equal(Variable("ones", (2, 2)), np.ones((2, 2)))
+        np.testing.assert_array_equal(Variable(initializers.Constant(0.5), shape=(3,)), np.full(3, 0.5))
+        np.testing.assert_array_equal(Variable(lambda shape, dtype: np.arange(2.0), (2,)), [0.0, 1.0])
+        assert Variable("glorot_uniform", (2, 3), "float64").dtype == "float64"
+
+    def test_names_are_numbered(self) -> None:
+        first, second = Variable(0.0), Variable(0.0)
+        number = int(first.name.rpartition("_")[2]) if "_" in first.name else 0
+        assert second.name == f"variable_{number + 1}"
+
+    def test_in_the_order_of_keras(self) -> None:
+        variable = Variable("zeros", (2,), "float64", False, True, "mean", "on_read", "count", None)
+        assert (variable.name, variable.trainable, str(variable.dtype)) == ("count", False, "float64")
+
+    def test_whole_numbers_are_never_trained(self) -> None:
+        assert not Variable(3).trainable
+        assert not Variable(True).trainable
+
+    @pytest.mark.parametrize(
+        ("arguments", "kind", "message"),
+        [
+            ((1.0, None, None, True, True, "none", "auto", "a/b"), ValueError, "`name` must have no '/'"),
+            ((1.0, None, None, True, True, "none", "auto", 3), TypeError, "`name` must be"),
+            ((1.0, None, None, "yes"), TypeError, "`trainable` must be"),
+            ((1.0, None, None, True, True, "most"), ValueError, "`aggregation` must be"),
+            ((1.0, None, None, True, True, "none", "always"), ValueError, "`synchronization` must be"),
+        ],
+    )
+    def test_refused(self, arguments: tuple[Any, ...], kind: type[Exception], message: str) -> None:
+        with pytest.raises(kind, match=message):
+            Variable(*arguments)
+
+
+class TestValues:
+    def test_assigning_returns_the_value(self) -> None:
+        variable = Variable([1.0, 2.0])
+        assert variable.assign([3.0, 4.0]).tolist() == [3.0, 4.0]
+        assert variable.assign_add([1.0, 1.0]).tolist() == [4.0, 5.0]
+        assert variable.assign_sub([0.5, 0.5]).tolist() == [3.5, 4.5]
+        assert variable.assign_sub(0.5 * variable).tolist() == [1.75, 2.25]
+        assert variable.value.tolist() == [1.75, 2.25]
+
+    def test_what_is_returned_is_not_written_to(self) -> None:
+        variable = Variable([1.0, 2.0])
+        variable.numpy()[:] = 0.0
+        np.asarray(variable)[:] = 0.0
+        with pytest.raises(ValueError, match="read-only"):
+            variable.value[:] = 0.0
+        assert variable.numpy().tolist() == [1.0, 2.0]
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ([1.0], r"scale must have the shape \(2,\). Received: shape=\(1,\)"),
+            ([1.0, np.nan], "scale has .* NaN"),
+            ([1.0, 1e300], "that float32 cannot hold"),
+        ],
+    )
+    def test_refused(self, value: Any, message: str) -> None:
+        variable = Variable([1.0, 2.0], name="scale")
+        with pytest.raises(ValueError, match=message):
+            variable.assign(value)
+        assert variable.numpy().tolist() == [1.0, 2.0]
+
+    def test_what_is_added_must_not_make_it_larger(self) -> None:
+        with pytest.raises(ValueError, match=r"must have the shape \(\). Received: shape=\(2,\)"):
+            Variable(1.0).assign_add([1.0, 2.0])
+
+    def test_whole_numbers_stay_whole(self) -> None:
+        counter = Variable(0, dtype="int64")
+        counter.assign_add(2)
+        with pytest.raises(ValueError, match="must hold numbers that int64 can"):
+            counter.assign_add(0.5)
+        assert (int(counter), counter.dtype) == (2, np.int64)
+
+    def test_single_numbers_are_read_as_such(self) -> None:
+        half = Variable(0.5)
+        assert (float(half), int(Variable(3)), bool(Variable(0.0)), bool(half)) == (0.5, 3, False, True)
+        assert f"{half:.3f}" == "0.500"
+        with pytest.raises(TypeError, match=r"is no single number. Received: shape=\(2,\)"):
+            float(Variable([1.0, 2.0]))
+
+    def test_arithmetic_is_that_of_the_value(self) -> None:
+        variable = Variable([1.0, 4.0])
+        for computed, expected in (
+            (variable + 1, [2.0, 5.0]),
+            (1 - variable, [0.0, -3.0]),
+            (variable * variable, [1.0, 16.0]),
+            (variable / 2, [0.5, 2.0]),
+            (2**variable, [2.0, 16.0]),
+            (-variable, [-1.0, -4.0]),
+            (np.sqrt(variable), [1.0, 2.0]),
+            (np.ones(2, "float32") + variable, [2.0, 5.0]),
+            (variable > 2, [False, True]),
+            (variable[1:], [4.0]),
+        ):
+            assert isinstance(computed, np.ndarray)
+            assert computed.tolist() == expected
+            assert computed.dtype in ("float32", "bool")
+
+    def test_variables_are_found_in_lists(self) -> None:
+        first, second = Variable([1.0, 2.0]), Variable([1.0, 2.0])
+        assert second in [first, second]
+        assert first not in [second]
+        assert len({first, second, first}) == 2
+
+
+class TestKept:
+    @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+    def test_a_copy_is_another(self, again: Any) -> None:
+        variable = Variable([1.0, 2.0], name="scale", trainable=False)
+        twin = again(variable)
+        twin.assign([5.0, 6.0])
+        assert (variable.numpy().tolist(), twin.name, twin.trainable) == ([1.0, 2.0], "scale", False)
+
+    def test_a_layer_trains_and_saves_what_it_keeps(self, tmp_path: Any) -> None:
+        class Scaled(Layer):
+            def __init__(self, **keywords: Any) -> None:
+                super().__init__(**keywords)
+                self.scale = Variable([1.0, 1.0], name="scale")
+                self.seen = Variable(0, name="seen")
+
+            def build(self, input_shape: Any) -> None:
+                self.shift = self.add_weight((2,), "zeros", name="shift")
+
+            def call(self, x: Any) -> Any:
+                return x * self.scale + self.shift
+
+        x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+        model = Sequential([Input((2,)), Scaled()])
+        assert {each.name for each in model.trainable_variables} == {"scale", "shift"}
+        model.compile("adam", "mse")
+        model.fit(x, 3 * x + 1, epochs=2, verbose=0)
+        scaled: Any = model.layers[0]
+        assert float(np.min(scaled.scale)) > 1.0
+        scaled.seen.assign(7)
+        model.save(tmp_path / "model.safetensors")
+        again: Any = load_model(tmp_path / "model.safetensors", custom_objects={"Scaled": Scaled})
+        for one, other in zip(model.variables, again.variables, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+
+    def test_assigning_in_call_is_refused(self) -> None:
+        class Counts(Layer):
+            def __init__(self, **keywords: Any) -> None:
+                super().__init__(**keywords)
+                self.seen = Variable(0.0, name="seen", trainable=False)
+
+            def call(self, x: Any) -> Any:
+                self.seen.assign_add(1.0)
+                return x
+
+        with pytest.raises(TypeError, match=r"path=seen.* cannot be set in `call`, which runs once"):
+            Counts()(np.ones((1, 2)))
+
+    def test_models_know_their_variables(self) -> None:
+        inputs = Input((2,))
+        model = Model(inputs, layers.Dense(1)(layers.BatchNormalization()(inputs)))
+        assert [each.name for each in model.weights] == [
+            "gamma",
+            "beta",
+            "moving_mean",
+            "moving_variance",
+            "kernel",
+            "bias",
+        ]
+        assert all(isinstance(each, cnn_core.Variable) for each in model.variables)
+        assert [each.name for each in model.non_trainable_variables] == ["moving_mean", "moving_variance"]
