@@ -157,7 +157,9 @@ static int comes_before(const real *x, size_t i, size_t j, int descending)
 static void numbers_in_order(real *y, const real *x, size_t n_rows, size_t width, size_t k, int descending)
 {
     size_t i, j;
-    for (; n_rows > 0; n_rows--, x += width, y += k)
+    for (; n_rows > 0; n_rows--, x += width, y += k) {
+        for (i = 0; i < k; i++)
+            y[i] = 0; /* compilers do not see that every place is filled */
         for (i = 0; i < width; i++) {
             size_t place = 0;
             for (j = 0; j < width; j++)
@@ -165,6 +167,7 @@ static void numbers_in_order(real *y, const real *x, size_t n_rows, size_t width
             if (place < k)
                 y[place] = (real)i;
         }
+    }
 }
 """,
     }

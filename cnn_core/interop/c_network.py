@@ -45,7 +45,9 @@ class Network:
                 size = s.size(buffer)
                 s.call("place_rows", f"y{number}", found, 1, size, size)
         slots = [f"real slot_{number}[{size}];" for number, size in enumerate(buffers.sizes)]
-        lines = [*slots, *s.lines]
+        read = {source for operation in needed for source in operation.inputs} | set(plan.outputs)
+        unread = [f"(void)x{number};" for number, buffer in enumerate(plan.inputs) if buffer not in read]
+        lines = [*slots, *unread, *s.lines]
         self.looks_up = any(line.startswith("outside") for line in s.lines)
         if self.looks_up:
             lines = ["int outside = 0;", *lines]

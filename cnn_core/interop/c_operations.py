@@ -9,6 +9,7 @@ import numpy as np
 from cnn_core.foundation.arrays import Array
 from cnn_core.interop.c_arrays import ARRAY_OPERATIONS
 from cnn_core.interop.c_statements import Row, Statements, literal, refuse
+from cnn_core.interop.calls import DRAWS
 from cnn_core.network.plan import Operation
 
 _SMALLEST_DEVIATION = 1e-7  # of standardizing; src/operations/preprocessing.pxd has it, too
@@ -154,7 +155,7 @@ _OPERATIONS: dict[str, Row] = {
 _PASSES = frozenset({"reshape", "dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"})
 _REFUSED = {
     "batch_reduction": "it looks across the samples of a batch",
-    "random": "it draws random numbers in prediction",
+    "random": DRAWS,
 }
 _DRAWS_ALWAYS = 2  # the integer of a noise's operation that says so
 
@@ -172,7 +173,7 @@ def passed_on(operation: Operation) -> int | None:
     if operation.kind not in _PASSES:
         return None
     if operation.kind != "reshape" and operation.integers[_DRAWS_ALWAYS : _DRAWS_ALWAYS + 1] == (1,):
-        raise refuse(operation, "it draws random numbers in prediction")
+        raise refuse(operation, DRAWS)
     return operation.inputs[0]
 
 

@@ -7,13 +7,20 @@ from typing import Any, NamedTuple
 
 import cnn_core.foundation.validation as validation
 from cnn_core.layers.base import Layer, registry
-from cnn_core.network.graph import CallGraph, Shape, Symbol
+from cnn_core.layers.function import Lambda
+from cnn_core.network.graph import CallGraph, Node, Shape, Symbol
+from cnn_core.ops.modes import is_choice, needed_calls, read_by
+from cnn_core.ops.operation import Operation
+
+# Why no door carries a part.
+DRAWS = "it draws random numbers in prediction"
+NUMPY = "its function computes with NumPy; one of operators and functions of cnn_core.ops can be carried"
 
 
 class Call(NamedTuple):
-    """One call of a layer that is no model; values are known by numbers."""
+    """One call of a layer that is no model, or one use of a function of `ops`; values are known by numbers."""
 
-    layer: Layer
+    layer: Layer | Operation
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -74,23 +81,28 @@ def calls_of(model: Any) -> Calls:
 
 def _walk(graph: CallGraph, inputs: Sequence[int], found: Calls) -> tuple[int, ...]:
     numbers = {id(symbol): number for symbol, number in zip(graph.inputs, inputs, strict=True)}
-    for node in graph.nodes:
-        read = tuple(numbers[id(symbol)] for symbol in node.inputs)
+    for node in needed_calls(graph, graph.outputs, training=False):
+        read = tuple(numbers[id(symbol)] for symbol in read_by(node, training=False))
         if node.training:
             raise ValueError(f"layer {node.layer.name!r} is called with training=True, which no other package knows")
-        inner = node.inner_graph
+        inner = _graph_inside(node)
         if inner is not None:
             made = _walk(inner, read, found)
+        elif is_choice(node):
+            made = read
         else:
             made = tuple(len(found.shapes) + place for place in range(len(node.outputs)))
             found.shapes.update({n: tuple(symbol.shape) for n, symbol in zip(made, node.outputs, strict=True)})
-            if not isinstance(node.layer, Layer):
-                raise ValueError(
-                    f"{node.layer.name!r} is a function of cnn_core.ops, which no other package is told yet"
-                )
+            assert isinstance(node.layer, (Layer, Operation))
             found.calls.append(Call(node.layer, read, made))
         numbers.update({id(symbol): number for symbol, number in zip(node.outputs, made, strict=True)})
     return tuple(numbers[id(symbol)] for symbol in graph.outputs)
+
+
+def _graph_inside(node: Node) -> CallGraph | None:
+    """Return the calls that a call is made of, if it is; a function that computes with NumPy is not."""
+    layer: Any = node.layer
+    return layer.graph_of(node.inputs) if isinstance(layer, Lambda) else node.inner_graph
 
 
 def model_between(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str | None = None) -> Any:
@@ -116,6 +128,20 @@ def model_between(inputs: Sequence[Symbol], outputs: Sequence[Symbol], name: str
     return registry.find("Sequential")([inputs[0], *graph.layers], name)
 
 
+def described(part: Layer | Operation) -> str:
+    """Return what a part of a model is called in messages.
+
+    Examples
+    --------
+    >>> from cnn_core import layers
+    >>> described(layers.Dense(3, name="hidden"))
+    "layer 'hidden' (Dense)"
+    """
+    what = "operation" if isinstance(part, Operation) else "layer"
+    kind = part.function.class_name if isinstance(part, Operation) else type(part).__name__
+    return f"{what} {part.name!r} ({kind})"
+
+
 def left_out(layer: Layer, reason: str) -> str:
     """Return the sentence in which a door says what it leaves out.
 
@@ -125,11 +151,11 @@ def left_out(layer: Layer, reason: str) -> str:
     >>> left_out(layers.GaussianNoise(0.1, name="noise"), "it acts in training only")
     "layer 'noise' (GaussianNoise) is left out because it acts in training only"
     """
-    return f"layer {layer.name!r} ({type(layer).__name__}) is left out because {reason}"
+    return f"{described(layer)} is left out because {reason}"
 
 
-def not_carried(layer: Layer, door: str, reason: str = "it has no counterpart there") -> ValueError:
-    """Return the error for a layer that a door cannot carry.
+def not_carried(layer: Layer | Operation, door: str, reason: str = "it has no counterpart there") -> ValueError:
+    """Return the error for a layer, or a function of `ops`, that a door cannot carry.
 
     Examples
     --------
@@ -139,4 +165,4 @@ def not_carried(layer: Layer, door: str, reason: str = "it has no counterpart th
     ...
     ValueError: layer 'slopes' (PReLU) cannot be carried to scikit-learn: it has no counterpart there
     """
-    return ValueError(f"layer {layer.name!r} ({type(layer).__name__}) cannot be carried to {door}: {reason}")
+    return ValueError(f"{described(layer)} cannot be carried to {door}: {reason}")

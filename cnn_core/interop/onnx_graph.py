@@ -12,10 +12,11 @@ import cnn_core.foundation.version as version
 from cnn_core.foundation.arrays import Array
 from cnn_core.interop.onnx_format import NUMBERS, encode, tensor
 from cnn_core.layers.base import Layer
+from cnn_core.network.variables import Variable
 
 OPSET, IR_VERSION = 17, 8
 ML, ML_OPSET = "ai.onnx.ml", 2
-INT64 = 7
+INT64, BOOL = 7, 9
 TABLES = "cnn_core.tabular"  # in the metadata of an estimator for tables: what it has learnt, but for weights
 
 # A type of attributes by Python's: the field that holds one, its number, and the same for a list.
@@ -24,6 +25,10 @@ _ATTRIBUTES: dict[type, tuple[str, int, str, int]] = {
     int: ("i", 2, "ints", 7),
     bytes: ("s", 3, "strings", 8),
 }
+# Operators whose results are truth values.
+_TRUTHS = frozenset(
+    {"And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"}
+)
 
 
 class Nodes:
@@ -34,7 +39,7 @@ class Nodes:
     dtype : str
         Of the numbers that `add` and `number` make constants of.
     inputs : iterable of str
-        The graph's inputs and outputs, whose names nothing else may have.
+        The graph's inputs and outputs, whose names nothing else may have; the first has an axis of samples.
 
     Examples
     --------
@@ -48,8 +53,13 @@ class Nodes:
         self.nodes: list[dict[str, Any]] = []
         self.constants: dict[str, dict[str, Any]] = {}
         self.prefix = ""
-        self._names = set(inputs)
+        names = list(inputs)
+        self.batch_of = names[0] if names else ""
+        self._names = set(names)
         self._numbers: dict[tuple[float, np.dtype[Any]], str] = {}
+        self._variables: dict[tuple[int, tuple[int, ...]], str] = {}
+        self._truths: set[str] = set()
+        self._casts: dict[tuple[str, int], str] = {}
 
     @contextlib.contextmanager
     def counting_in(self, dtype: str) -> Iterator[None]:
@@ -85,6 +95,8 @@ class Nodes:
             "attribute": [_attribute(name, value) for name, value in attributes.items()],
         }
         self.nodes.append(node | {"domain": domain} if domain else node)
+        if operator in _TRUTHS or (operator == "Cast" and attributes["to"] == BOOL):
+            self._truths.update(outputs)
 
     def _own(self, name: str) -> str:
         """Return a name that nothing has yet, and take it."""
@@ -96,6 +108,19 @@ class Nodes:
 
     def cast(self, x: str, kind: int, output: str | None = None) -> str:
         return self.add("Cast", x, output=output, to=kind)
+
+    def as_number(self, x: str) -> str:
+        """Return a value as numbers of the dtype in which is counted: truth values as 1 and 0."""
+        return self._cast_once(x, type_number(self.dtype)) if x in self._truths else x
+
+    def as_truth(self, x: str) -> str:
+        """Return whether a value is not 0."""
+        return x if x in self._truths else self._cast_once(x, BOOL)
+
+    def _cast_once(self, x: str, kind: int) -> str:
+        if (x, kind) not in self._casts:
+            self._casts[x, kind] = self.cast(x, kind)
+        return self._casts[x, kind]
 
     def number(self, value: float) -> str:
         key = (value, self.dtype)
@@ -115,8 +140,35 @@ class Nodes:
 
     def of(self, layer: Layer, name: str, shape: Sequence[int] | None = None) -> str:
         """Add a variable of a layer."""
-        value = getattr(layer, name).numpy()
-        return self.constant(value if shape is None else value.reshape(shape), f"{layer.name}.{name}")
+        return self.variable(getattr(layer, name), f"{layer.name}.{name}", shape)
+
+    def variable(self, variable: Variable, name: str, shape: Sequence[int] | None = None) -> str:
+        """Add a variable, once for each shape in which it is read."""
+        value = variable.numpy().astype(self.dtype, copy=False)
+        value = value if shape is None else value.reshape(shape)
+        key = (id(variable), value.shape)
+        if key not in self._variables:
+            self._variables[key] = self.constant(value, name)
+        return self._variables[key]
+
+    def counted(self, places: str) -> str:
+        """Return places, which operators give as integers, as numbers of the dtype in which is counted."""
+        return self.cast(places, type_number(self.dtype))
+
+    def reshape(self, x: str, shape: Sequence[int | None]) -> str:
+        """Cut a value into another shape, which begins with None if the axis of the samples stays."""
+        return self.add("Reshape", x, self.sizes(*(0 if size is None else size for size in shape)))
+
+    def cut(self, x: str, axis: int, start: int, end: int, step: int = 1) -> str:
+        """Take a slice along an axis; an end of -1 lies before the first element."""
+        end = end if end >= 0 else -(2**31)
+        bounds = [self.sizes(each) for each in (start, end, axis)]
+        return self.add("Slice", x, *bounds, *([] if step == 1 else [self.sizes(step)]))
+
+    def over_batch(self, x: str, shape: Sequence[int]) -> str:
+        """Repeat a value of shape (1, *shape) for every sample."""
+        samples = self.add("Shape", self.batch_of, start=0, end=1)
+        return self.add("Expand", x, self.add("Concat", samples, self.sizes(*shape), axis=0) if shape else samples)
 
     def sizes(self, *values: int) -> str:
         return self.constant(np.array(values, np.int64), "sizes")

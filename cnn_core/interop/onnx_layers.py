@@ -1,4 +1,4 @@
-"""What each layer and activation is in ONNX: one row for a kind, of operators that opset 17 has."""
+"""What each layer is in ONNX: one row for a kind, of operators that opset 17 has."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
-from cnn_core.activations import Activation
-from cnn_core.interop.calls import not_carried
+from cnn_core.activations.custom import FunctionActivation
+from cnn_core.interop.calls import NUMPY, not_carried
+from cnn_core.interop.onnx_activations import write_activation
+from cnn_core.interop.onnx_functions import write_functions
 from cnn_core.interop.onnx_graph import INT64, Nodes
 from cnn_core.layers.activation import ActivationLayer, PReLU, Softmax
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.function import Lambda
 from cnn_core.layers.normalization import (
     SHORTEST,
     BatchNormalization,
@@ -36,143 +38,20 @@ from cnn_core.layers.regularization import (
 from cnn_core.layers.reshaping import Flatten, Identity, Reshape
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
 from cnn_core.network.graph import Shape
+from cnn_core.ops.own_functions import graph_of_activation
 
-# Activations: by the nodes, x, and the activation.
-
-
-def _relu(g: Nodes, x: str, a: Any) -> str:
-    if (a.negative_slope, a.max_value, a.threshold) == (0, None, 0):
-        return g.add("Relu", x)
-    kept = x if a.max_value is None else g.add("Min", x, float(a.max_value))
-    below = g.add("Mul", g.add("Sub", x, float(a.threshold)), float(a.negative_slope))
-    return g.add("Where", g.add("Greater", x, float(a.threshold)), kept, below)
+# By the nodes, the layer, the names of its inputs, and their shapes.
+Row = Callable[[Nodes, Any, list[str], list[Shape]], str]
 
 
-def _exponential_below(g: Nodes, x: str, alpha: float, inner: float = 1.0, scale: float = 1.0) -> str:
-    """``scale * (max(x, 0) + alpha * (exp(min(x, 0) / inner) - 1))``."""
-    low = g.add("Min", x, 0.0)
-    grown = g.add("Sub", g.add("Exp", low if inner == 1 else g.add("Div", low, inner)), 1.0)
-    total = g.add("Add", g.add("Max", x, 0.0), g.add("Mul", grown, alpha))
-    return total if scale == 1 else g.add("Mul", total, scale)
-
-
-def _softplus(g: Nodes, x: str) -> str:
-    tail = g.add("Log", g.add("Add", g.add("Exp", g.add("Neg", g.add("Abs", x))), 1.0))
-    return g.add("Add", g.add("Max", x, 0.0), tail)
-
-
-def _clip(g: Nodes, x: str, low: float, high: float) -> str:
-    return g.add("Clip", x, low, high)
-
-
-def _hard_sigmoid(g: Nodes, x: str) -> str:
-    return _clip(g, g.add("Add", g.add("Div", x, 6.0), 0.5), 0.0, 1.0)
-
-
-def _gelu(g: Nodes, x: str, a: Any) -> str:
-    if a.approximate:
-        cube = g.add("Mul", g.add("Mul", g.add("Mul", x, x), x), 0.044715)
-        inner = g.add("Tanh", g.add("Mul", g.add("Add", x, cube), math.sqrt(2 / math.pi)))
-    else:
-        inner = g.add("Erf", g.add("Div", x, math.sqrt(2.0)))
-    return g.add("Mul", g.add("Mul", x, 0.5), g.add("Add", inner, 1.0))
-
-
-def _soft_shrink(g: Nodes, x: str, a: Any) -> str:
-    return g.add("Sub", x, _clip(g, x, -float(a.threshold), float(a.threshold)))
-
-
-def _hard_shrink(g: Nodes, x: str, a: Any) -> str:
-    return g.add("Where", g.add("Greater", g.add("Abs", x), float(a.threshold)), x, 0.0)
-
-
-def _glu(g: Nodes, x: str, a: Any) -> str:
-    first, second = g.split("Split", x, names=("first", "second"), axis=-1)
-    return g.add("Mul", first, g.add("Sigmoid", second))
-
-
-def _sparse_plus(g: Nodes, x: str, a: Any) -> str:
-    raised = g.add("Max", g.add("Add", x, 1.0), 0.0)
-    curve = g.add("Div", g.add("Mul", raised, raised), 4.0)
-    return g.add("Where", g.add("Less", x, 1.0), curve, x)
-
-
-def _squareplus(g: Nodes, x: str, a: Any) -> str:
-    root = g.add("Sqrt", g.add("Add", g.add("Mul", x, x), float(a.b)))
-    return g.add("Div", g.add("Add", x, root), 2.0)
-
-
-_SELU = (1.6732632423543772, 1.0507009873554805)
-
-ACTIVATIONS: dict[type[Activation], Callable[[Nodes, str, Any], str]] = {
-    activations.Linear: lambda g, x, a: x,
-    activations.ReLU: _relu,
-    activations.ReLU6: lambda g, x, a: _clip(g, x, 0.0, 6.0),
-    activations.LeakyReLU: lambda g, x, a: g.add(
-        "Where", g.add("Greater", x, 0.0), x, g.add("Mul", x, float(a.negative_slope))
-    ),
-    activations.Sigmoid: lambda g, x, a: g.add("Sigmoid", x),
-    activations.Tanh: lambda g, x, a: g.add("Tanh", x),
-    activations.ELU: lambda g, x, a: _exponential_below(g, x, float(a.alpha)),
-    activations.SELU: lambda g, x, a: _exponential_below(g, x, _SELU[0], scale=_SELU[1]),
-    activations.CELU: lambda g, x, a: _exponential_below(g, x, float(a.alpha), float(a.alpha)),
-    activations.Softplus: lambda g, x, a: _softplus(g, x),
-    activations.Softsign: lambda g, x, a: g.add("Div", x, g.add("Add", g.add("Abs", x), 1.0)),
-    activations.SiLU: lambda g, x, a: g.add("Mul", x, g.add("Sigmoid", x)),
-    activations.GELU: _gelu,
-    activations.Mish: lambda g, x, a: g.add("Mul", x, g.add("Tanh", _softplus(g, x))),
-    activations.Exponential: lambda g, x, a: g.add("Exp", x),
-    activations.LogSigmoid: lambda g, x, a: g.add("Neg", _softplus(g, g.add("Neg", x))),
-    activations.HardSigmoid: lambda g, x, a: _hard_sigmoid(g, x),
-    activations.HardSiLU: lambda g, x, a: g.add("Mul", x, _hard_sigmoid(g, x)),
-    activations.HardTanh: lambda g, x, a: _clip(g, x, -1.0, 1.0),
-    activations.Squareplus: _squareplus,
-    activations.SoftShrink: _soft_shrink,
-    activations.HardShrink: _hard_shrink,
-    activations.TanhShrink: lambda g, x, a: g.add("Sub", x, g.add("Tanh", x)),
-    activations.Threshold: lambda g, x, a: g.add(
-        "Where", g.add("Greater", x, float(a.threshold)), x, float(a.default_value)
-    ),
-    activations.SparsePlus: _sparse_plus,
-    activations.SparseSigmoid: lambda g, x, a: _clip(g, g.add("Div", g.add("Add", x, 1.0), 2.0), 0.0, 1.0),
-    activations.Softmax: lambda g, x, a: g.add("Softmax", x, axis=-1),
-    activations.LogSoftmax: lambda g, x, a: g.add("LogSoftmax", x, axis=-1),
-    activations.GLU: _glu,
-}
-
-
-# Operators of their own, which ONNX Runtime has in float32 only.
-NAMED: dict[type[Activation], Callable[[Any], tuple[str, dict[str, Any]]]] = {
-    activations.LeakyReLU: lambda a: ("LeakyRelu", {"alpha": float(a.negative_slope)}),
-    activations.ELU: lambda a: ("Elu", {"alpha": float(a.alpha)}),
-    activations.SELU: lambda a: ("Selu", {}),
-    activations.CELU: lambda a: ("Celu", {"alpha": float(a.alpha)}),
-    activations.Softplus: lambda a: ("Softplus", {}),
-    activations.Softsign: lambda a: ("Softsign", {}),
-    activations.HardSigmoid: lambda a: ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
-    activations.SparseSigmoid: lambda a: ("HardSigmoid", {"alpha": 0.5, "beta": 0.5}),
-    activations.HardSiLU: lambda a: ("HardSwish", {}),
-}
-
-
-def write_activation(g: Nodes, x: str, activation: Activation) -> str | None:
-    """Add the nodes of an activation; return the name of its output, None if ONNX cannot express it."""
-    if g.dtype == np.float32 and type(activation) in NAMED:
-        operator, attributes = NAMED[type(activation)](activation)
-        return g.add(operator, x, **attributes)
-    if type(activation) not in ACTIVATIONS or activation.native is None:
-        return None
-    return ACTIVATIONS[type(activation)](g, x, activation)
-
-
-def _activated(g: Nodes, x: str, activation: Activation, layer: Layer) -> str:
+def _activated(g: Nodes, x: str, layer: Any, shape: Shape) -> str:
+    activation = layer.activation
+    if isinstance(activation, FunctionActivation):
+        return write_functions(g, graph_of_activation(activation, shape[1:]), [x])  # type: ignore[arg-type]
     made = write_activation(g, x, activation)
     if made is None:
         raise not_carried(layer, "ONNX", f"the activation {activation.name or activation!r} has no counterpart there")
     return made
-
-
-# Layers: by the nodes, the layer, the names of its inputs, and their shapes.
 
 
 def _dense(g: Nodes, layer: Dense, x: list[str], shapes: list[Shape]) -> str:
@@ -183,7 +62,7 @@ def _dense(g: Nodes, layer: Dense, x: list[str], shapes: list[Shape]) -> str:
     else:
         z = g.add("MatMul", x[0], kernel)
         z = g.add("Add", z, *bias) if bias else z
-    return _activated(g, z, layer.activation, layer)
+    return _activated(g, z, layer, (*shapes[0][:-1], layer.units))
 
 
 def _batch_normalization(g: Nodes, layer: BatchNormalization, x: list[str], shapes: list[Shape]) -> str:
@@ -276,7 +155,7 @@ def _reshape(g: Nodes, layer: Reshape, x: list[str], shapes: list[Shape]) -> str
 
 
 def _parametric(g: Nodes, layer: ParametricActivation, x: list[str], shapes: list[Shape]) -> str:
-    change = g.add("Sub", _activated(g, x[0], layer.activation, layer), x[0])
+    change = g.add("Sub", _activated(g, x[0], layer, shapes[0]), x[0])
     return g.add("Add", x[0], g.add("Mul", change, g.of(layer, "alpha")))
 
 
@@ -302,7 +181,7 @@ def _same(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> str:
     return x[0]
 
 
-def _merged(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
+def _merged(operator: str) -> Row:
     def write(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> str:
         rank, result = max(map(len, shapes)), ""
         for name, shape in zip(x, shapes, strict=True):
@@ -325,7 +204,7 @@ def _dot(g: Nodes, layer: merging.Dot, x: list[str], shapes: list[Shape]) -> str
     return g.add("ReduceSum", g.add("Mul", first, second), g.sizes(1), keepdims=1)
 
 
-LAYERS: dict[type[Layer], Callable[[Nodes, Any, list[str], list[Shape]], str]] = {
+LAYERS: dict[type[Layer], Row] = {
     Dense: _dense,
     BatchNormalization: _batch_normalization,
     LayerNormalization: _layer_normalization,
@@ -370,7 +249,9 @@ def write_layer(g: Nodes, layer: Layer, x: list[str], shapes: list[Shape]) -> st
         If ONNX cannot express it.
     """
     if isinstance(layer, ActivationLayer):
-        return _activated(g, x[0], layer.activation, layer)
+        return _activated(g, x[0], layer, shapes[0])
+    if isinstance(layer, Lambda):
+        raise not_carried(layer, "ONNX", NUMPY)
     if type(layer) not in LAYERS:
         raise not_carried(layer, "ONNX")
     return LAYERS[type(layer)](g, layer, x, shapes)

@@ -12,9 +12,13 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Calls, calls_of
 from cnn_core.interop.onnx_format import TEXT
+from cnn_core.interop.onnx_functions import write_function
 from cnn_core.interop.onnx_graph import INT64, Nodes, file_of, type_number, value_info
 from cnn_core.interop.onnx_layers import write_layer
 from cnn_core.interop.sklearn_perceptrons import CLASSES, from_sklearn
+from cnn_core.network.graph import Shape
+from cnn_core.ops.broadcasting import is_batched
+from cnn_core.ops.operation import Operation
 
 
 @knows_its_arguments
@@ -37,11 +41,15 @@ def to_onnx(model: Any, path: Any = None) -> bytes:
     Raises
     ------
     ValueError
-        If ONNX cannot express a layer, by its name.
+        If ONNX cannot express a layer, or a function of `ops`, by its name.
 
     Notes
     -----
-    Runtimes compute most operators in float64, too, but ONNX Runtime lacks Erf there, which exact GELU needs.
+    Functions of `ops`, in custom layers and models, too, are written as what prediction makes of them; what only losses
+    or training read is left out. Whole numbers and booleans come out as numbers of the model's dtype.
+
+    Runtimes compute most operators in float64, too, but ONNX Runtime lacks some there: Erf, which exact GELU needs,
+    Tan, Sinh, Cosh, and the inverse functions of angles.
 
     Examples
     --------
@@ -66,9 +74,22 @@ def write_network(g: Nodes, found: Calls, sources: Sequence[str]) -> list[str]:
     names = dict(zip(found.inputs, sources, strict=True))
     for call in found.calls:
         g.prefix = call.layer.name
-        shapes = [found.shapes[number] for number in call.inputs]
-        names[call.outputs[0]] = write_layer(g, call.layer, [names[number] for number in call.inputs], shapes)
-    return [names[number] for number in found.outputs]
+        read = [names[number] for number in call.inputs]
+        if isinstance(call.layer, Operation):
+            made = write_function(g, call.layer, read, [found.shapes[number] for number in call.outputs])
+        else:
+            shapes = [found.shapes[number] for number in call.inputs]
+            made = [write_layer(g, call.layer, list(map(g.as_number, read)), shapes)]
+        names.update(zip(call.outputs, made, strict=True))
+    return [_of_samples(g, names[number], found.shapes[number]) for number in found.outputs]
+
+
+def _of_samples(g: Nodes, result: str, shape: Shape) -> str:
+    """Return a result as numbers, one that all samples share once for each."""
+    number = g.as_number(result)
+    if is_batched(shape):
+        return number
+    return g.over_batch(g.reshape(number, (1, *shape)), shape)  # type: ignore[arg-type]  # its sizes are known
 
 
 def _model(model: Any) -> bytes:

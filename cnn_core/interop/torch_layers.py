@@ -11,7 +11,7 @@ from typing import Any
 
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
-from cnn_core.interop.calls import not_carried
+from cnn_core.interop.calls import NUMPY, not_carried
 from cnn_core.interop.torch_expressions import FORMULAS, LAYERS, expression
 from cnn_core.layers.activation import ActivationLayer as AnyActivation
 from cnn_core.layers.activation import PReLU, Softmax
@@ -19,6 +19,7 @@ from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.function import Lambda
 from cnn_core.layers.normalization import (
     BatchNormalization,
     LayerNormalization,
@@ -308,6 +309,8 @@ def module_of(layer: Layer, shape: Shape, torch: Any) -> Any:
         return expression(torch, lambda x, alpha: x + alpha * (inner(x) - x), {"alpha": layer.alpha.numpy()}, True)
     if type(layer) in LAYERS:
         return LAYERS[type(layer)](layer, shape, torch)
+    if isinstance(layer, Lambda):
+        raise not_carried(layer, "PyTorch", NUMPY)
     if type(layer) not in LAYERS_OUT:
         raise not_carried(layer, "PyTorch")
     return LAYERS_OUT[type(layer)](layer, shape, torch)

@@ -10,13 +10,14 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.interop.calls import calls_of
+from cnn_core.interop.calls import calls_of, described
 from cnn_core.layers.activation import PReLU
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.normalization import BatchNormalization, LayerNormalization, RMSNormalization
 from cnn_core.network.variables import Variable
+from cnn_core.ops.operation import Operation
 
 # Of each kind of layer: the attribute that holds a variable, and the name of the tensor.
 TENSORS: dict[type[Layer], dict[str, str]] = {
@@ -134,10 +135,11 @@ def load_torch_state_dict(model: Any, state_dict: Mapping[str, Any]) -> None:
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"`state_dict` must map names to tensors. Received: state_dict={validation.show(state_dict)}")
-    layers = {id(call.layer): call.layer for call in calls_of(model).calls if call.layer.variables}
-    for layer in layers.values():
-        if type(layer) not in TENSORS:
-            raise ValueError(f"layer {layer.name!r} ({type(layer).__name__}) has weights that no module of PyTorch has")
+    layers: dict[int, Layer] = {}
+    for part in (call.layer for call in calls_of(model).calls if call.layer.variables):
+        if isinstance(part, Operation) or type(part) not in TENSORS:
+            raise ValueError(f"{described(part)} has weights that no module of PyTorch has")
+        layers[id(part)] = part
     groups = _by_module(state_dict)
     if len(groups) != len(layers):
         raise ValueError(

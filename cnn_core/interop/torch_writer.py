@@ -18,6 +18,7 @@ from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.network.graph import Shape
+from cnn_core.ops.operation import Operation
 
 
 @knows_its_arguments
@@ -66,11 +67,14 @@ class _Modules:
         self.names: dict[int, list[str]] = {}
 
     def each_once(self) -> bool:
-        layers = [id(call.layer) for call in self.found.calls]
-        return len(set(layers)) == len(layers) and not any(isinstance(c.layer, merging.Merge) for c in self.found.calls)
+        parts = [call.layer for call in self.found.calls]
+        no_modules = any(isinstance(part, (merging.Merge, Operation)) for part in parts)
+        return len(set(map(id, parts))) == len(parts) and not no_modules
 
-    def of(self, layer: Layer, shape: Shape) -> list[str]:
+    def of(self, layer: Layer | Operation, shape: Shape) -> list[str]:
         """Return the names of the modules that do what a layer does, one after the other."""
+        if isinstance(layer, Operation):
+            raise not_carried(layer, "PyTorch")
         if id(layer) in self.names:
             return self.names[id(layer)]
         names = self.names[id(layer)] = []
@@ -128,7 +132,8 @@ class _Modules:
         return self.torch.fx.GraphModule(self.torch.nn.ModuleDict(self.made), graph)
 
     def _merged(self, tracer: Any, call: Call, values: dict[int, Any]) -> Any:
-        if type(call.layer) not in _MERGED:
+        merge: Any = _MERGED.get(type(call.layer))  # type: ignore[arg-type]
+        if merge is None:
             raise not_carried(call.layer, "PyTorch")
         shapes = [self.found.shapes[number] for number in call.inputs]
         rank = max(map(len, shapes))
@@ -138,7 +143,7 @@ class _Modules:
             for _ in range(rank - len(shape)):
                 proxy = self.torch.unsqueeze(proxy, 1)  # a missing axis counts as one of size 1 after the batch's
             proxies.append(proxy)
-        return _MERGED[type(call.layer)](self.torch, call.layer, proxies, shapes).node
+        return merge(self.torch, call.layer, proxies, shapes).node
 
 
 def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, list[Any], list[Shape]], Any]:

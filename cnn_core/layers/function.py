@@ -14,7 +14,9 @@ from cnn_core.foundation.serialization import Registry, function_name
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.custom import CustomCalls
+from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.ops.tracing import trace
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
@@ -127,6 +129,17 @@ class Lambda(Layer):
         """Call the function."""
         call: Callable[..., Any] = getattr(self.function, "forward", self.function)
         return call(inputs, **self.arguments)
+
+    def graph_of(self, symbols: Sequence[Symbol]) -> CallGraph | None:
+        """Return what the function makes of symbols as a graph; None if it computes with NumPy."""
+        inputs = [Symbol(each.shape, each.name, each.dtype) for each in symbols]
+        try:
+            given = inputs if len(inputs) > 1 else inputs[0]
+            graph = trace(lambda _: self.evaluate(given), inputs, asks_for_training=False, name=self.name)
+        except (AttributeError, TypeError, ValueError):
+            return None
+        wanted = tuple(self.compute_output_shape([each.shape for each in symbols]))
+        return graph if [tuple(each.shape) for each in graph.outputs] == [wanted] else None
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_shape is not None:

@@ -40,7 +40,7 @@ class Activated(Elementwise):
         return draft.apply(str(activation.native), *values, parameters=activation.parameters)
 
 
-class _RowWise(Function):
+class RowWise(Function):
     """An activation of whole rows, or one that only Python knows."""
 
     def __init__(self, name: str, class_name: str, known: type[Activation] | None = None) -> None:
@@ -74,10 +74,10 @@ class _RowWise(Function):
         return [plan.add_activation(buffers[0], self.activation(operation.settings), operation.name)]
 
 
-_custom = _RowWise("custom_activation", "CustomActivation")
+_custom = RowWise("custom_activation", "CustomActivation")
 for _activation in defaults.values():
     if _activation.row_wise:
-        _RowWise(_activation.name, _class_name(_activation), type(_activation))
+        RowWise(_activation.name, _class_name(_activation), type(_activation))
     else:
         Activated(_activation)
 

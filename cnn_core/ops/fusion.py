@@ -13,7 +13,7 @@ from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.broadcasting import of_a_sample
 from cnn_core.ops.dense import dense_layers
 from cnn_core.ops.elementwise import Draft, Elementwise, number_of
-from cnn_core.ops.modes import is_choice
+from cnn_core.ops.modes import is_choice, needed_calls, read_by
 from cnn_core.ops.operation import Operation, shape_of
 
 MOST_OPERANDS = 8  # of an expression
@@ -46,7 +46,7 @@ class _Entry:
         self._plan = plan
         self._graph = graph
         self._buffers = {id(symbol): buffer for symbol, buffer in zip(graph.inputs, inputs, strict=True)}
-        self._nodes = _needed(plan, graph)
+        self._nodes = needed_calls(graph, [*graph.outputs, *graph.losses], plan.training)
         self._chains: dict[int, _Chain] = {}
         self._ends, self._shared = self._readers()
         self._dense = dense_layers(graph, self._nodes)
@@ -65,7 +65,7 @@ class _Entry:
         return [self._buffer(symbol) for symbol in self._graph.outputs]
 
     def _enter(self, node: Node) -> None:
-        read = _read(self._plan, node)
+        read = read_by(node, self._plan.training)
         if is_choice(node) and len(read) == 1:
             outputs = [self._buffer(read[0])]
         else:
@@ -80,7 +80,7 @@ class _Entry:
             made = node.outputs[0]
             if id(made) in ends:
                 reached[id(made)] = {id(made)}
-            for source in _read(self._plan, node):
+            for source in read_by(node, self._plan.training):
                 if is_elementwise(node):
                     reached[id(source)] |= reached[id(made)]
                 else:
@@ -165,22 +165,3 @@ def _write_constant(draft: Draft, operation: Operation, position: int, root: Sym
     if number is not None:
         return draft.constant(number)
     return draft.operand(operation.variable(position), of_a_sample(shape_of(operand), root.shape))
-
-
-def _needed(plan: NetworkPlan, graph: CallGraph) -> list[Node]:
-    """Return the calls that the outputs and losses need: not those for another mode than the call's."""
-    nodes: set[int] = set()
-    waiting = [*graph.outputs, *graph.losses]
-    inputs = {id(symbol) for symbol in graph.inputs}
-    while waiting:
-        symbol = waiting.pop()
-        if id(symbol) in inputs or symbol.node is None or id(symbol.node) in nodes:
-            continue
-        nodes.add(id(symbol.node))
-        waiting.extend(_read(plan, symbol.node))
-    return [node for node in graph.nodes if id(node) in nodes]
-
-
-def _read(plan: NetworkPlan, node: Node) -> tuple[Symbol, ...]:
-    """Return the symbols that a call reads when it is entered now."""
-    return node.inputs if plan.training is None or not is_choice(node) else (node.inputs[0 if plan.training else 1],)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnn_core.network.array_operations import BATCH
-from cnn_core.network.graph import Node, Symbol
+from cnn_core.network.graph import CallGraph, Node, Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.operation import Function, Operation, Spec
 
@@ -59,6 +59,25 @@ def by_mode(in_training: Symbol, otherwise: Symbol) -> Symbol:
 def is_choice(node: Node) -> bool:
     """Tell whether a call chooses by the run's mode."""
     return isinstance(node.layer, Operation) and node.layer.function is _choice
+
+
+def read_by(node: Node, training: bool | None) -> tuple[Symbol, ...]:
+    """Return the symbols that a call reads in a mode; None: whatever the mode."""
+    return node.inputs if training is None or not is_choice(node) else (node.inputs[0 if training else 1],)
+
+
+def needed_calls(graph: CallGraph, ends: Sequence[Symbol], training: bool | None) -> list[Node]:
+    """Return the calls of a graph that some symbols need in a mode, in their order."""
+    needed: set[int] = set()
+    waiting = list(ends)
+    inputs = {id(symbol) for symbol in graph.inputs}
+    while waiting:
+        symbol = waiting.pop()
+        if id(symbol) in inputs or symbol.node is None or id(symbol.node) in needed:
+            continue
+        needed.add(id(symbol.node))
+        waiting.extend(read_by(symbol.node, training))
+    return [node for node in graph.nodes if id(node) in needed]
 
 
 def added_loss(value: Symbol) -> Symbol:

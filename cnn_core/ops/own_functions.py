@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from cnn_core.ops.tracing import trace
 Shape = tuple[int, ...]
 
 
-def enter_activation(plan: NetworkPlan, source: int, activation: Activation, layer: str) -> int:
-    """Enter a function that is an activation into a plan, and return the buffer of its output.
+def graph_of_activation(activation: Activation, shape: Sequence[int]) -> CallGraph:
+    """Return a function that is an activation as a graph, for samples of a shape.
 
     Raises
     ------
@@ -28,7 +28,6 @@ def enter_activation(plan: NetworkPlan, source: int, activation: Activation, lay
     ValueError
         If its output has another shape than its input.
     """
-    shape = plan.shapes[source]
     symbol = Symbol((None, *shape), "z", "float32")
     graph = _traced(activation.function, symbol, activation.name, "an object with forward(z) and derivative(z, a)")
     if tuple(graph.outputs[0].shape) != (None, *shape):
@@ -36,7 +35,12 @@ def enter_activation(plan: NetworkPlan, source: int, activation: Activation, lay
             f"The activation {activation.name!r} must keep the shape of what it is given. "
             f"Received: {graph.outputs[0].shape[1:]} for {shape}"
         )
-    return enter_graph(plan, graph, [source])[0]
+    return graph
+
+
+def enter_activation(plan: NetworkPlan, source: int, activation: Activation, layer: str) -> int:
+    """Enter what `graph_of_activation` returns into a plan; return the buffer of its output."""
+    return enter_graph(plan, graph_of_activation(activation, plan.shapes[source]), [source])[0]
 
 
 class Gradient:

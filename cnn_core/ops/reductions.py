@@ -52,13 +52,13 @@ class Reduction(Function):
 
     def infer(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Spec]:
         shape = shape_of(operands[0])
-        axes = self._axes(shape, settings["axis"])
+        axes = self.axes_of(shape, settings["axis"])
         kept = 1 if settings["keepdims"] else None
         sizes = [kept if axis in axes else size for axis, size in enumerate(shape)]
         result = tuple(size for axis, size in enumerate(sizes) if axis not in axes or settings["keepdims"])
         return [Spec(result, self._result(promoted(operands)))]
 
-    def _axes(self, shape: Sequence[Any], axis: Any) -> list[int]:
+    def axes_of(self, shape: Sequence[Any], axis: Any) -> list[int]:
         """Return the axes, that of the samples included, counted from 0."""
         rank = len(shape)
         given = list(range(rank)) if axis is None else (axis if isinstance(axis, list) else [axis])
@@ -69,7 +69,7 @@ class Reduction(Function):
     def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
         shape, settings = operation.shapes[0], operation.settings
         batched = shape[:1] == (None,)
-        axes = [axis - batched for axis in self._axes(shape, settings["axis"])]
+        axes = [axis - batched for axis in self.axes_of(shape, settings["axis"])]
         kind, name = self.name, operation.name
         return [plan.add_reduction(kind, buffers[0], axes, layer=name, keepdims=settings["keepdims"])]
 

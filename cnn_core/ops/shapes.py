@@ -67,7 +67,7 @@ class Selection(Function):
             return self.on([as_value(x)], **settings)
         return self._select(as_array(x), **settings)
 
-    def _elements(self, shape: Shape, settings: Mapping[str, Any]) -> list[Array]:
+    def elements(self, shape: Shape, settings: Mapping[str, Any]) -> list[Array]:
         """Return the numbers of the elements of a sample that each result holds."""
         batched = bool(shape) and shape[0] is None
         sizes = shape[1:] if batched else shape
@@ -100,10 +100,10 @@ class Selection(Function):
         shape = shape_of(operands[0])
         leading: Shape = (None,) if shape and shape[0] is None else ()
         dtype = str(operands[0].dtype)
-        return [Spec((*leading, *found.shape), dtype) for found in self._elements(shape, settings)]
+        return [Spec((*leading, *found.shape), dtype) for found in self.elements(shape, settings)]
 
     def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
-        results = self._elements(operation.shapes[0], operation.settings)
+        results = self.elements(operation.shapes[0], operation.settings)
         return [_select(plan, buffers[0], found, operation.name) for found in results]
 
 

@@ -65,6 +65,7 @@ TESTED_IN = {
     "cnn_core.foundation.suggestions": "foundation/test_serialization.py",
     "cnn_core.foundation.version": "architecture/test_packaging.py",
     "cnn_core.interop.keras_weights": "interop/test_keras_files.py",
+    "cnn_core.interop.onnx_activations": "interop/test_onnx_writer.py",
     "cnn_core.interop.onnx_formulas": "interop/test_onnx_known.py",
     "cnn_core.interop.onnx_layers": "interop/test_onnx_writer.py",
     "cnn_core.interop.onnx_operators": "interop/test_onnx_reader.py",

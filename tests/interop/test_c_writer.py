@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from c_compiler import call_rows, compile_library, pointer
-from cnn_core import Input, Model, Sequential, interop, layers
+from cnn_core import Input, Model, Sequential, interop, layers, ops
 from cnn_core.interop.c_texts import identifier
 
 RANDOM = np.random.default_rng(5)
@@ -174,6 +174,15 @@ def test_buffers_that_are_read_no_more_lend_their_memory(tmp_path):
     model = Sequential([Input((8,)), *(layers.Dense(16, "relu") for _ in range(10)), layers.Dense(1)])
     interop.to_c(model, tmp_path / "deep.c")
     assert "Buffers on the stack: 128 bytes" in (tmp_path / "deep.c").read_text()
+
+
+def test_functions_of_ops_and_an_input_that_nothing_reads(tmp_path):
+    x, unread = Input((3,)), Input((2,))
+    made = ops.where(x > 0, ops.sqrt(ops.absolute(x)), x[:, ::-1]) + ops.top_k(x, 1)[0]
+    model = Model([x, unread], made)
+    rows = [RANDOM.normal(size=(20, 3)).astype("float32"), np.zeros((20, 2))]
+    _, (found,) = call_rows(compiled(model, tmp_path), "net", model, rows)
+    np.testing.assert_allclose(found, model.predict(rows, verbose=0), rtol=1e-6)
 
 
 def test_names_and_metadata(tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 
 import cnn_core.activations as activations
 from cnn_core.foundation.arrays import Array
+from cnn_core.interop.onnx_activations import write_activation
 from cnn_core.interop.onnx_graph import INT64, Nodes, type_number
-from cnn_core.interop.onnx_layers import write_activation
 from cnn_core.sklearn.tabular.network import TabularNetwork
 
 DOUBLE = type_number(np.float64)
