@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 import cnn_core.network.block as block
+from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.network.graph import CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.operators import Operators
@@ -88,7 +89,8 @@ class OwnCall:
 
     def _call_own_on_arrays(self, given: Any, training: bool) -> Any:
         cache, graph = self._cache_of(given, training)
-        outputs = [_as_symbol(array, symbol) for array, symbol in zip(flatten(cache.a), graph.outputs, strict=True)]
+        arrays = zip(flatten(cache.a), graph.outputs, strict=True)
+        outputs = [eager(_as_symbol(array, symbol)) for array, symbol in arrays]
         return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
 
     def forward_own(self, x: Any, training: bool) -> tuple[Any, block.Cache]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -11,6 +12,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, as_rows, same_rank
+from cnn_core.foundation.eager import EagerFloat, eager
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
@@ -132,6 +134,7 @@ class Loss(KnowsItsArguments):
         Returns
         -------
         float, or numpy.ndarray of shape (n,) without reduction
+            As Keras's tensors it has `numpy()`.
 
         Raises
         ------
@@ -143,8 +146,8 @@ class Loss(KnowsItsArguments):
         coefficients = self.coefficients(values.shape, y_true, sample_weight)
         weighted = values * coefficients
         if self.reduction in ("none", None):
-            return weighted.astype(values.dtype)
-        return float(weighted.sum())
+            return eager(weighted.astype(values.dtype))
+        return EagerFloat(weighted.sum())
 
     def coefficients(self, shape: tuple[int, ...], y_true: Any = None, sample_weight: Any = None) -> Array:
         """Return the factors c with which the reduction adds up the values of rows: `loss = sum(c * values)`.
@@ -411,8 +414,12 @@ def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
 
 def function_form(cls: type[Loss]) -> Callable[[RowValues], RowValues]:
     def enter(function: RowValues) -> RowValues:
-        function.__doc__ = f"Compute the value of every row: see `{cls.__name__}`. Returns an array (n,)."
-        class_of[function], function_of[cls] = cls, function
-        return function
+        @wraps(function)
+        def values(*arguments: Any, **keywords: Any) -> Any:
+            return eager(function(*arguments, **keywords))
+
+        values.__doc__ = f"Compute the value of every row: see `{cls.__name__}`. Returns an array (n,)."
+        class_of[values], function_of[cls] = cls, values
+        return cast("RowValues", values)
 
     return enter

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, same_rank
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.eager import eager
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
@@ -138,6 +140,8 @@ class Metric(CopiedWhole, KnowsItsArguments):
         if "update_state" in vars(cls) and "native" not in vars(cls):
             cls.native = None
             cls.domain = vars(cls).get("domain")
+        if "result" in vars(cls):
+            setattr(cls, "result", _eager(cls.result))  # noqa: B010  (mypy takes an assignment for a redefinition)
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
@@ -199,7 +203,7 @@ class Metric(CopiedWhole, KnowsItsArguments):
         raise NotImplementedError(f"{type(self).__name__} must define update_state(y_true, y_pred, sample_weight)")
 
     def result(self) -> Any:
-        """Return the value over all batches since the last reset, a float or an array."""
+        """Return the value over all batches since the last reset, a float or an array with Keras's `numpy()`."""
         raise NotImplementedError(f"{type(self).__name__} must define result()")
 
     def reset_state(self) -> None:
@@ -228,6 +232,16 @@ class Metric(CopiedWhole, KnowsItsArguments):
         """Read targets and predictions in one type and rank."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         return same_rank(as_float(y_true, "y_true", y_pred.dtype), y_pred)
+
+
+def _eager(result: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let what a metric's `result` returns be as Keras has it."""
+
+    @wraps(result)
+    def eager_result(self: Any) -> Any:
+        return eager(result(self))
+
+    return eager_result
 
 
 def _totals_in(value: Any) -> Iterator[Accumulator]:

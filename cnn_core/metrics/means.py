@@ -130,8 +130,8 @@ class Mean(Metric):
 
     def result(self) -> float:
         """Return the mean."""
-        count = float(self.count)
-        return float(self.total) / count if count else 0.0
+        count = self.count.value.item()
+        return self.total.value.item() / count if count else 0.0
 
 
 class MeanMetricWrapper(Mean):

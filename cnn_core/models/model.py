@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
 from cnn_core.foundation.dtype_policy import DTypePolicy
+from cnn_core.foundation.eager import EagerArray
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import filled, flatten, map_structure
@@ -290,7 +291,7 @@ class Model(Trainer, OwnModel):
         """Take the shape of the input from a symbol, where it is not known yet."""
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
-        structure = self.graph.output_structure
+        structure = self._graph.output_structure  # type: ignore[union-attr]  # what has outputs has a graph
         return arrays[0] if isinstance(structure, Symbol) else filled(structure, arrays)
 
     # Calling
@@ -314,6 +315,8 @@ class Model(Trainer, OwnModel):
         """
         if self.defines_call:
             return self.call_own(arguments, keywords)
+        if len(arguments) == 1 and not keywords:  # as nearly all calls are
+            return self._apply(arguments[0])
         return self._apply(*arguments, **keywords)
 
     def _apply(self, inputs: Any, training: bool | None = None) -> Any:
@@ -322,10 +325,11 @@ class Model(Trainer, OwnModel):
             leaves = self._in_order(inputs)
             if any(isinstance(leaf, Symbol) for leaf in leaves):
                 return self._call_model_on_symbols(leaves, training)
-        self._build_for(inputs)
+        if not self.built:
+            self._build_for(inputs)
         if training:
             return self._pack_outputs(flatten(super()._apply(self._batch_of(inputs), training=True)))
-        return self._pack_outputs(self._predict_arrays(inputs))
+        return self._pack_outputs(self._predict_arrays(inputs, EagerArray))
 
     def _in_order(self, inputs: Any) -> list[Any]:
         if self.built:

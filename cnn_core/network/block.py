@@ -11,7 +11,8 @@ import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.structures import flatten
+from cnn_core.foundation.eager import eager
+from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.network.graph import LayerLike
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
@@ -110,4 +111,5 @@ def backward(layer: LayerLike, da: Any, cache: Any) -> tuple[Any, ...]:
 
 def call_layer(layer: LayerLike, inputs: Any, training: bool) -> Any:
     """Apply a layer to arrays."""
-    return forward(layer, inputs, training)[0]
+    outputs = forward(layer, inputs, training)[0]
+    return eager(outputs) if isinstance(outputs, np.ndarray) else map_structure(eager, outputs)

@@ -275,8 +275,9 @@ class Compiled:
 
     def _ready_network(self) -> _core.Network:
         """The native network, bound to where its variables live now."""
-        network = self._network()
-        if self._bound_moves != Variable.moves:
+        network = self._native
+        if network is None or self._bound_moves != Variable.moves:
+            network = self._network()
             with self._binding:
                 moves = Variable.moves
                 plan, parameters = self._plan, self._parameters

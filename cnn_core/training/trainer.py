@@ -6,7 +6,7 @@ is one native call, cut into slices of 50 ms after which it checks for signals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -314,18 +314,19 @@ class Trainer(Compiled):
         reader = self._reader()
         return x if reader.in_place(x) else reader.read(x)
 
-    def _predict_arrays(self, x: Any) -> list[Array]:
-        interface, network, reader = self.interface, self._ready_network(), self._reader()
-        if not reader.in_place(x) or len(interface.output_shapes) > 1:
-            return self._predict_dataset(x if isinstance(x, Dataset) else reader.read(x))
+    def _predict_arrays(self, x: Any, make: Callable[..., Array] = np.empty) -> list[Array]:
+        network, reader, interface = self._ready_network(), self._reader(), self.interface
+        shapes = interface.output_shapes
+        if not reader.in_place(x) or len(shapes) > 1:
+            return self._predict_dataset(x if isinstance(x, Dataset) else reader.read(x), make)
         # Calls on few rows would spend most of their time in looking what x might be.
-        output = np.empty((len(x), *interface.output_shapes[0][1:]), interface.dtype)
+        output = make((len(x), *shapes[0][1:]), interface.dtype)
         network.predict([x], [output])
         return [output]
 
-    def _predict_dataset(self, data: Dataset) -> list[Array]:
+    def _predict_dataset(self, data: Dataset, make: Callable[..., Array] = np.empty) -> list[Array]:
         interface, network = self.interface, self._ready_network()
-        outputs = [np.empty((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
+        outputs = [make((data.n, *shape[1:]), interface.dtype) for shape in interface.output_shapes]
         if data.in_memory:
             network.predict(data.inputs, outputs)
             return outputs

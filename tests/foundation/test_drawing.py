@@ -72,7 +72,15 @@ def test_folding_keeps_the_element_of_most_weight() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (-0.0, "0"), (1.0, "1"), (-1234567.0, "−1.23e6"), (np.nan, "nan"), (np.inf, "inf"), (1e-300, "1e−300")],
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1.0, "1"),
+        (-1234567.0, "−1.23e6"),
+        (np.nan, "nan"),
+        (np.inf, "inf"),
+        (1e-300, "1e−300"),
+    ],
 )
 def test_numbers_in_a_few_characters(value: float, text: str) -> None:
     assert drawing.brief_number(value) == text
