@@ -305,7 +305,7 @@ def _made(
 def _prepare(native: _core.Optimizer, parameters: ParameterVector, optimizer: Optimizer) -> None:
     """Tell a native optimizer what it goes on from besides its vectors."""
     if optimizer.native == "nadam":
-        native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], optimizer.iterations)
+        native.nadam_product = parameters.nadam_product(optimizer.rule()[1][0], int(optimizer.iterations))
 
 
 def _tail(optimizer: Optimizer) -> OptimizerTail:

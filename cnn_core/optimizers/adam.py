@@ -8,7 +8,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.exports import own_names
-from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, TailWithoutDecay, registry
+from cnn_core.optimizers.base import LearningRateLike, Optimizer, Slots, Tail, TailWithoutDecay, registry
 
 
 @registry.register()
@@ -62,7 +62,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -117,7 +117,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -173,7 +173,7 @@ class Nadam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -239,7 +239,7 @@ class Adamax(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

@@ -20,10 +20,11 @@ from cnn_core.foundation.keywords import KnowsItsArguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
 from cnn_core.optimizers.applying import AppliesGradients
+from cnn_core.optimizers.assignable import Iterations, LearningRate
 from cnn_core.optimizers.schedules import LearningRateSchedule
 from cnn_core.optimizers.schedules.base import FloatArray
 
-LearningRate: TypeAlias = float | LearningRateSchedule | Callable[[], float] | Mapping[str, Any]
+LearningRateLike: TypeAlias = float | LearningRateSchedule | Callable[[], float] | Mapping[str, Any]
 Slots: TypeAlias = tuple[tuple[str, float], ...]
 Rule: TypeAlias = tuple[str, tuple[float, ...]]
 registry = Registry("optimizer")
@@ -137,7 +138,7 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
 
     def __init__(
         self,
-        learning_rate: LearningRate,
+        learning_rate: LearningRateLike,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -192,17 +193,15 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
     # The learning rate and the count of steps
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next batch; assign a number or a schedule to change it.
+    def learning_rate(self) -> LearningRate:
+        """The learning rate of the next batch; assign a number or a schedule to change it, or call its `assign`.
 
         As in Keras, the number of an optimizer that has a schedule cannot be set: TypeError.
         """
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return float(self._learning_rate.rates(self.batches_seen, 1)[0])
-        return self._learning_rate if isinstance(self._learning_rate, float) else _called_rate(self._learning_rate)
+        return LearningRate.of(self, float(self.learning_rates(self.batches_seen, 1)[0]))
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate: LearningRate) -> None:
+    def learning_rate(self, learning_rate: LearningRateLike) -> None:
         rate = _checked_rate(learning_rate)
         if isinstance(rate, float) and isinstance(self._learning_rate, LearningRateSchedule):
             raise TypeError(
@@ -242,12 +241,12 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         return np.array([_called_rate(self._learning_rate) for _ in range(n)], dtype=np.float64)
 
     @property
-    def iterations(self) -> int:
+    def iterations(self) -> Iterations:
         """The number of updates made: `batches_seen`, divided by `gradient_accumulation_steps` and rounded down.
 
         Assigning it sets `batches_seen` to match, so that the next update has the number iterations + 1.
         """
-        return self.batches_seen // (self.gradient_accumulation_steps or 1)
+        return Iterations.of(self, self.batches_seen // (self.gradient_accumulation_steps or 1))
 
     @iterations.setter
     def iterations(self, iterations: int) -> None:
@@ -352,7 +351,7 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
             "name": self.name,
             "learning_rate": schedules.serialize(rate)
             if isinstance(rate, LearningRateSchedule)
-            else self.learning_rate,
+            else float(self.learning_rate),
         }
         tail = (name for name in Tail.__annotations__ if name != "name")
         config.update((name, getattr(self, name)) for name in (*tail, *self._arguments()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.exports import own_names
-from cnn_core.optimizers.base import LearningRate, Optimizer, Slots, Tail, registry
+from cnn_core.optimizers.base import LearningRateLike, Optimizer, Slots, Tail, registry
 
 
 @registry.register()
@@ -45,7 +45,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.01,
+        learning_rate: LearningRateLike = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         **tail: Unpack[Tail],
@@ -103,7 +103,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
@@ -162,7 +162,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
         **tail: Unpack[Tail],
@@ -221,7 +221,7 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         rho: float = 0.95,
         epsilon: float = 1e-7,
         **tail: Unpack[Tail],
@@ -273,7 +273,7 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: LearningRate = 0.001,
+        learning_rate: LearningRateLike = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         **tail: Unpack[Tail],

@@ -58,6 +58,18 @@ cdef void *allocate(Py_ssize_t count, size_t size) except NULL:
     return memory
 
 
+cdef extern from "Python.h":
+    ctypedef struct PyFloatObject:
+        double ob_fval
+
+
+def set_float(object number, double value):
+    """Gives a float of a subclass another value, as NumPy does with its own; a plain float may be shared by anybody."""
+    if type(number) is float or not isinstance(number, float):
+        raise TypeError(f"expected a float of a subclass. Received: {number!r}")
+    (<PyFloatObject *> number).ob_fval = value
+
+
 cdef int raise_kept_error(list custom_objects) except -1:
     """Raises what a custom object raised while native code was calling it."""
     for custom in custom_objects:

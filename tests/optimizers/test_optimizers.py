@@ -78,7 +78,7 @@ class TestArguments:
 
     def test_integers_pass_for_floats(self):
         assert SGD(1, momentum=0).rule() == ("sgd", (0.0, 0.0))
-        assert type(SGD(1).learning_rate) is float
+        assert isinstance(SGD(1).learning_rate, float)
 
     @pytest.mark.parametrize(
         ("make", "message"),
