@@ -15,7 +15,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.interop.calls import DRAWS, not_carried
 from cnn_core.interop.onnx_activations import write_activation
 from cnn_core.interop.onnx_graph import INT64, Nodes
-from cnn_core.interop.onnx_selections import write_selection
+from cnn_core.interop.selections import Cut, Picked, Step, Transposed, steps_to
 from cnn_core.network.graph import CallGraph, Shape
 from cnn_core.network.variables import Variable
 from cnn_core.ops.activations import Activated, RowWise
@@ -302,7 +302,7 @@ def write_function(g: Nodes, operation: Operation, sources: Sequence[str], resul
         return [g.reshape(x[0], results[0])]
     if isinstance(function, Selection):
         shape = operation.shapes[0]
-        return [write_selection(g, x[0], shape, each) for each in function.elements(shape, operation.settings)]
+        return [_selected(g, x[0], steps_to(shape, each)) for each in function.elements(shape, operation.settings)]
     if isinstance(function, (Activated, RowWise)):
         return [_activated(g, operation, x[0])]
     if function.name == "random":
@@ -311,6 +311,19 @@ def write_function(g: Nodes, operation: Operation, sources: Sequence[str], resul
         raise not_carried(operation, "ONNX")
     made = FUNCTIONS[function.name](g, operation, x)
     return made if isinstance(made, list) else [made]
+
+
+def _selected(g: Nodes, x: str, steps: Sequence[Step]) -> str:
+    for step in steps:
+        if isinstance(step, Cut):
+            x = g.cut(x, *step)
+        elif isinstance(step, Picked):
+            x = g.add("Gather", x, g.sizes(*step.places), axis=step.axis)
+        elif isinstance(step, Transposed):
+            x = g.add("Transpose", x, perm=step.order)
+        else:
+            x = g.reshape(x, step.shape)
+    return x
 
 
 def _activated(g: Nodes, operation: Operation, x: str) -> str:

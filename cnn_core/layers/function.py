@@ -16,7 +16,6 @@ from cnn_core.layers.base import Layer, registry
 from cnn_core.network.custom import CustomCalls
 from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.ops.tracing import trace
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
@@ -132,6 +131,8 @@ class Lambda(Layer):
 
     def graph_of(self, symbols: Sequence[Symbol]) -> CallGraph | None:
         """Return what the function makes of symbols as a graph; None if it computes with NumPy."""
+        from cnn_core.ops.tracing import trace  # which predictions and training never need
+
         inputs = [Symbol(each.shape, each.name, each.dtype) for each in symbols]
         try:
             given = inputs if len(inputs) > 1 else inputs[0]

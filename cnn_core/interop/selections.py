@@ -1,55 +1,83 @@
-"""Elements of a sample that are picked by their numbers, as the plainest operators of ONNX that do so."""
+"""Elements of a sample that are picked by their numbers, as the plainest steps that array libraries have."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
-from cnn_core.interop.onnx_graph import Nodes
 from cnn_core.ops.broadcasting import Shape, is_batched
 
 
-def write_selection(g: Nodes, x: str, shape: Shape, numbers: Array) -> str:
-    """Add the nodes of a selection; return the name of its result.
+class Cut(NamedTuple):
+    """A slice along an axis; an end of -1 lies before the first element."""
+
+    axis: int
+    start: int
+    end: int
+    step: int
+
+
+class Picked(NamedTuple):
+    """Places along an axis, in any order."""
+
+    axis: int
+    places: list[int]
+
+
+class Transposed(NamedTuple):
+    """Axes in another order."""
+
+    order: list[int]
+
+
+class Reshaped(NamedTuple):
+    """The elements cut into another shape; None stands for the axis of the samples."""
+
+    shape: Shape
+
+
+Step: TypeAlias = Cut | Picked | Transposed | Reshaped
+
+
+def steps_to(shape: Shape, numbers: Array) -> list[Step]:
+    """Return the steps that pick elements of a value.
 
     Parameters
     ----------
-    g : Nodes
-    x : str
-        What is picked from.
     shape : tuple
-        Its own, the batch dimension, if there is one, first.
+        Of the value, the axis of the samples, None, included if there is one.
     numbers : numpy.ndarray
         Of the elements of a sample, where they go.
 
     Examples
     --------
-    >>> g = Nodes("float32", ["x"])
-    >>> _ = write_selection(g, "x", (None, 4), np.array([1, 3]))
-    >>> [node["op_type"] for node in g.nodes]
-    ['Slice']
+    >>> steps_to((None, 4), np.array([1, 3]))
+    [Cut(axis=1, start=1, end=4, step=2)]
     """
     first = int(is_batched(shape))
     sizes: list[int] = [int(size or 0) for size in shape[first:]]
     result = (*shape[:first], *numbers.shape)
     flat, size = numbers.reshape(-1), math.prod(sizes)
     if flat.size == size and np.array_equal(flat, np.arange(size)):
-        return x if result == shape else g.reshape(x, result)
+        return _reshaped(shape, result)
     order = _order(sizes, numbers)
     if order is not None:
-        return g.add("Transpose", x, perm=[*range(first), *(axis + first for axis in order)])
+        return [Transposed([*range(first), *(axis + first for axis in order)])]
     for axis in range(len(sizes)):
         places = _places_along(sizes, axis, flat)
         if places is not None:
-            made = _picked(g, x, axis + first, places)
-            picked = (*shape[: axis + first], len(places), *shape[axis + first + 1 :])
-            return made if picked == result else g.reshape(made, result)
-    rows = x if len(sizes) == 1 else g.reshape(x, (*shape[:first], size))
-    made = g.add("Gather", rows, g.sizes(*flat.tolist()), axis=first)
-    return made if numbers.ndim == 1 else g.reshape(made, result)
+            at = axis + first
+            return [_along(at, places), *_reshaped((*shape[:at], len(places), *shape[at + 1 :]), result)]
+    row = (*shape[:first], size)
+    return [*_reshaped(shape, row), Picked(first, flat.tolist()), *_reshaped((*row[:-1], flat.size), result)]
+
+
+def _reshaped(shape: Shape, result: Shape) -> list[Step]:
+    return [] if result == shape else [Reshaped(result)]
 
 
 def _order(sizes: Sequence[int], numbers: Array) -> list[int] | None:
@@ -76,10 +104,10 @@ def _places_along(sizes: Sequence[int], axis: int, flat: Array) -> Array | None:
     return places if np.array_equal(every[:, places % sizes[axis]], cube) else None
 
 
-def _picked(g: Nodes, x: str, axis: int, places: Array) -> str:
-    """Pick places along an axis: by a slice if they lie at equal distances."""
-    steps = set(np.diff(places).tolist())
-    step = steps.pop() if len(steps) == 1 else 1
-    if steps or step == 0:
-        return g.add("Gather", x, g.sizes(*places.tolist()), axis=axis)
-    return g.cut(x, axis, int(places[0]), int(places[-1]) + (1 if step > 0 else -1), step)
+def _along(axis: int, places: Array) -> Step:
+    """Places along an axis: a slice if they lie at equal distances."""
+    distances = set(np.diff(places).tolist())
+    step = distances.pop() if len(distances) == 1 else 1
+    if distances or step == 0:
+        return Picked(axis, places.tolist())
+    return Cut(axis, int(places[0]), int(places[-1]) + (1 if step > 0 else -1), step)
