@@ -49,7 +49,8 @@ ROWS = (
     ),
     Row(
         "layers",
-        "*Conv* *Pool* Cropping* UpSampling* ZeroPadding* SpatialDropout*",
+        "*Conv* Adaptive* Average*Pooling* AvgPool* MaxPool* Global*2D Global*3D Cropping* UpSampling* ZeroPadding* "
+        "SpatialDropout*",
         "convolution",
     ),
     Row(
@@ -71,7 +72,7 @@ ROWS = (
     ),
     Row(
         "layers",
-        "EinsumDense GroupNormalization SpectralNormalization Permute RepeatVector InputSpec",
+        "SpectralNormalization InputSpec",
         "not among the layers of dense networks yet",
     ),
     Row(

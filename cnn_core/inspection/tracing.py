@@ -218,7 +218,7 @@ def _with_gradients(layer: LayerTrace, operation: Operation, run: BatchRun, grad
 def _passed_back(operation: Operation, run: BatchRun) -> tuple[Array | None, ...]:
     """What one operation, given its delta, passes back to each of its inputs."""
     delta = run.native.delta(operation.output)
-    if delta is None:
+    if delta is None or not operation.inputs:
         return (None,) * len(operation.inputs)
     plan = NetworkPlan()
     plan.variables = run.plan.variables

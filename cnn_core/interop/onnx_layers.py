@@ -18,15 +18,18 @@ from cnn_core.layers.activation import ActivationLayer, PReLU, Softmax
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
+from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.normalization import (
     SHORTEST,
     BatchNormalization,
+    GroupNormalization,
     LayerNormalization,
     RMSNormalization,
     UnitNormalization,
 )
+from cnn_core.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
 from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
 from cnn_core.layers.regularization import (
     ActivityRegularization,
@@ -35,7 +38,7 @@ from cnn_core.layers.regularization import (
     GaussianDropout,
     GaussianNoise,
 )
-from cnn_core.layers.reshaping import Flatten, Identity, Reshape
+from cnn_core.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
 from cnn_core.network.graph import Shape
 from cnn_core.ops.own_functions import graph_of_activation
@@ -91,19 +94,19 @@ def _layer_normalization(g: Nodes, layer: LayerNormalization, x: list[str], shap
     axes = _trailing(layer, shapes[0])
     sizes = [shapes[0][axis + 1] for axis in axes]
     if g.dtype == np.float64:  # the operator's epsilon is a float32
-        return _normalized_exactly(g, layer, x[0], [axis + 1 for axis in axes])
+        result = _normalized_exactly(g, x[0], [axis + 1 for axis in axes], layer.epsilon)
+        result = result if layer.gamma is None else g.add("Mul", result, g.of(layer, "gamma"))
+        return result if layer.beta is None else g.add("Add", result, g.of(layer, "beta"))
     ones = np.ones(sizes, g.dtype)  # type: ignore[arg-type]  # sizes of normalized axes are known
     gamma = g.of(layer, "gamma") if layer.gamma is not None else g.constant(ones, f"{layer.name}.gamma")
     beta = [g.of(layer, "beta")] if layer.beta is not None else []
     return g.add("LayerNormalization", x[0], gamma, *beta, axis=axes[0] + 1, epsilon=float(layer.epsilon))
 
 
-def _normalized_exactly(g: Nodes, layer: LayerNormalization, x: str, axes: list[int]) -> str:
+def _normalized_exactly(g: Nodes, x: str, axes: list[int], epsilon: float) -> str:
     centred = g.add("Sub", x, g.add("ReduceMean", x, axes=axes, keepdims=1))
     variance = g.add("ReduceMean", g.add("Mul", centred, centred), axes=axes, keepdims=1)
-    result = g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, float(layer.epsilon))))
-    result = result if layer.gamma is None else g.add("Mul", result, g.of(layer, "gamma"))
-    return result if layer.beta is None else g.add("Add", result, g.of(layer, "beta"))
+    return g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, float(epsilon))))
 
 
 def _rms_normalization(g: Nodes, layer: RMSNormalization, x: list[str], shapes: list[Shape]) -> str:
@@ -204,6 +207,46 @@ def _dot(g: Nodes, layer: merging.Dot, x: list[str], shapes: list[Shape]) -> str
     return g.add("ReduceSum", g.add("Mul", first, second), g.sizes(1), keepdims=1)
 
 
+def _group_normalization(g: Nodes, layer: GroupNormalization, x: list[str], shapes: list[Shape]) -> str:
+    (axis,) = sample_axes(layer.axis, shapes[0], layer.name)
+    sizes: list[Any] = list(shapes[0][1:])
+    n_groups = sizes[axis] if layer.groups == -1 else layer.groups
+    order = [axis, *(other for other in range(len(sizes)) if other != axis)]
+    moved = _permuted(g, x[0], order)
+    rows = g.add("Reshape", moved, g.sizes(0, n_groups, math.prod(sizes) // n_groups))
+    rows = _normalized_exactly(g, rows, [2], layer.epsilon)
+    back = g.add("Reshape", rows, g.sizes(0, *(sizes[each] for each in order)))
+    result = _permuted(g, back, [order.index(place) for place in range(len(sizes))])
+    features = (sizes[axis], *(1,) * (len(sizes) - 1 - axis))
+    result = result if layer.gamma is None else g.add("Mul", result, g.of(layer, "gamma", features))
+    return result if layer.beta is None else g.add("Add", result, g.of(layer, "beta", features))
+
+
+def _permuted(g: Nodes, x: str, order: list[int]) -> str:
+    """Put the axes of a sample in another order."""
+    return x if order == sorted(order) else g.add("Transpose", x, perm=[0, *(axis + 1 for axis in order)])
+
+
+def _einsum_dense(g: Nodes, layer: EinsumDense, x: list[str], shapes: list[Shape]) -> str:
+    sized = layer.sized(shapes[0])
+    alone = [place + 1 for place in sized.alone]
+    source = g.add("ReduceSum", x[0], g.sizes(*alone), keepdims=0) if alone else x[0]
+    along = sized.shape(sized.along)
+    rows, inner, columns = (math.prod(sized.shape(each)) for each in (sized.rows, sized.summed, sized.columns))
+    source = g.add("Reshape", _permuted(g, source, sized.source_order), g.sizes(0, *along, rows, inner))
+    kernel = layer.kernel.numpy().transpose(sized.kernel_order).reshape(*along, inner, columns)
+    z = g.add("MatMul", source, g.constant(kernel, f"{layer.name}.kernel"))
+    z = _permuted(g, g.add("Reshape", z, g.sizes(0, *sized.shape(sized.product))), sized.output_order)
+    z = z if layer.bias is None else g.add("Add", z, g.of(layer, "bias"))
+    return _activated(g, z, layer, sized.batch_shape)
+
+
+def _pooled(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
+    return lambda g, layer, x, shapes: g.add(
+        operator, x[0], axes=[layer.axis_of_steps + 1], keepdims=int(layer.keepdims)
+    )
+
+
 LAYERS: dict[type[Layer], Row] = {
     Dense: _dense,
     BatchNormalization: _batch_normalization,
@@ -219,6 +262,14 @@ LAYERS: dict[type[Layer], Row] = {
     PReLU: _prelu,
     Flatten: lambda g, layer, x, shapes: g.add("Flatten", x[0], axis=1),
     Reshape: _reshape,
+    Permute: lambda g, layer, x, shapes: _permuted(g, x[0], [axis - 1 for axis in layer.dims]),
+    RepeatVector: lambda g, layer, x, shapes: g.add(
+        "Tile", g.add("Unsqueeze", x[0], g.sizes(1)), g.sizes(1, layer.n, 1)
+    ),
+    GlobalAveragePooling1D: _pooled("ReduceMean"),
+    GlobalMaxPooling1D: _pooled("ReduceMax"),
+    EinsumDense: _einsum_dense,
+    GroupNormalization: _group_normalization,
     ParametricActivation: _parametric,
     PeriodicEmbedding: _periodic,
     Discretization: _discretization,

@@ -7,6 +7,7 @@ from cnn_core.foundation.exports import own_names
 from cnn_core.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from cnn_core.layers.base import Layer, deserialize, get, serialize
 from cnn_core.layers.dense import Dense
+from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.input import Input, InputLayer
@@ -29,6 +30,7 @@ from cnn_core.layers.merging import (
     subtract,
 )
 from cnn_core.layers.normalization import *
+from cnn_core.layers.pooling import *
 from cnn_core.layers.preprocessing import *
 from cnn_core.layers.regularization import *
 from cnn_core.layers.reshaping import *
@@ -42,6 +44,7 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Dot",
+    "EinsumDense",
     "Embedding",
     "Input",
     "InputLayer",
@@ -67,6 +70,7 @@ __all__ = [
     "serialize",
     "subtract",
     *own_names("cnn_core.layers.normalization"),
+    *own_names("cnn_core.layers.pooling"),
     *own_names("cnn_core.layers.preprocessing"),
     *own_names("cnn_core.layers.regularization"),
     *own_names("cnn_core.layers.reshaping"),

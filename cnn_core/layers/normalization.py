@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,6 +13,7 @@ import cnn_core.regularizers as regularizers
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.network.expression import Expression, Instruction, Operand
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 
@@ -269,6 +271,117 @@ class LayerNormalization(_ScaleAndCentre):
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return self._emit(plan, inputs, "layer_normalization", [self.gamma, self.beta], reals=[self.epsilon])
+
+
+@registry.register()
+class GroupNormalization(_ScaleAndCentre):
+    """Normalize every sample over groups of features: ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``.
+
+    Mean and variance are those of a group of neighbouring features of the sample, over all other axes, too, in training
+    and otherwise. One group is nearly layer normalization, but that gamma and beta have the size of one axis.
+
+    Parameters
+    ----------
+    groups : int >= 1 or -1, default 32
+        How many; the number of features must be a multiple. -1: every feature is a group, which is instance
+        normalization.
+    axis : int, default -1
+        The axis of the features, whose size gamma and beta have.
+    epsilon : float > 0, default 0.001
+    center, scale : bool, default True
+        Whether there is a beta, a gamma.
+    beta_initializer : default "zeros"
+    gamma_initializer : default "ones"
+    beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint : default None
+
+    Attributes
+    ----------
+    gamma, beta : Variable of shape (features,), or None
+
+    Notes
+    -----
+    With ``n = (x - mean) / s`` and ``g = dy * gamma``, ``dx = (g - mean(g) - n * mean(g * n)) / s``, all means over a
+    group. Wu and He, Group normalization (2018).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GroupNormalization(groups=2, epsilon=1e-9)(np.array([[1.0, 3.0, 5.0, 9.0]]))
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike = None,
+        gamma_regularizer: RegularizerLike = None,
+        beta_constraint: ConstraintLike = None,
+        gamma_constraint: ConstraintLike = None,
+        **common: Unpack[Common],
+    ) -> None:
+        super().__init__(
+            checked_axis(axis, several=False),
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            common,
+        )
+        self.groups = validation.integer(groups, "groups", minimum=-1)
+        if self.groups == 0:
+            raise ValueError("`groups` must be a positive integer, or -1 for one of every feature. Received: groups=0")
+
+    def check_inputs(self, shapes: Any) -> None:
+        super().check_inputs(shapes)
+        (features,) = self._sizes(shapes)
+        if features % self.groups:
+            raise ValueError(
+                f"`groups` of {self.name!r} must divide the number of features, {features}. "
+                f"Received: groups={self.groups} for an input of shape {tuple(shapes)}"
+            )
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        source = inputs[0]
+        shape = plan.shapes[source]
+        (axis,) = sample_axes(self.axis, (None, *shape), self.name)
+        n_groups = shape[axis] if self.groups == -1 else self.groups
+        order = [axis, *(other for other in range(len(shape)) if other != axis)]
+        moved = plan.add_permutation(source, order, self.name)
+        rows = plan.add_reshaping(moved, (n_groups, math.prod(shape) // n_groups), self.name)
+        rows = plan.add(
+            "layer_normalization",
+            [rows],
+            plan.shapes[rows],
+            layer=self.name,
+            variables=[None, None],
+            reals=[self.epsilon],
+        )
+        back = plan.add_reshaping(rows, plan.shapes[moved], self.name)
+        normalized = plan.add_permutation(back, [order.index(place) for place in range(len(shape))], self.name)
+        return [self._scaled(plan, normalized, (shape[axis], *(1,) * (len(shape) - 1 - axis)))]
+
+    def _scaled(self, plan: NetworkPlan, source: int, features: tuple[int, ...]) -> int:
+        """Enter the product with gamma and the sum with beta, as far as they are there; they are read in a shape."""
+        shape = plan.shapes[source]
+        known = [("multiply", self.gamma), ("add", self.beta)]
+        present = [(name, variable) for name, variable in known if variable is not None]
+        if not present:
+            return source
+        operands = (Operand(source, shape), *(Operand(variable, features) for _, variable in present))
+        steps = [Instruction(present[0][0], (0, 1))]
+        steps += [Instruction(name, (len(operands), 2)) for name, _ in present[1:]]
+        return plan.add_expression(Expression(operands, (), tuple(steps)), shape, layer=self.name)
 
 
 @registry.register()

@@ -1,10 +1,12 @@
-"""Layers that change the shape of a sample, not its numbers."""
+"""Layers that put the numbers of a sample in other places or another shape, and compute none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.exports import own_names
@@ -79,6 +81,78 @@ class Reshape(Layer):
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shape = self.compute_output_shape((None, *plan.shapes[inputs[0]]))[1:]
         return [plan.add("reshape", inputs, shape, layer=self.name)]
+
+
+@registry.register()
+class Permute(Layer):
+    """Put the axes of every sample in another order: ``y[n, i, j] = x[n, j, i]`` for `dims` (2, 1).
+
+    Parameters
+    ----------
+    dims : tuple of int
+        Axis i of the output is axis ``dims[i - 1]`` of the input; the batch is axis 0 and stays where it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Permute((2, 1))(np.array([[[1.0, 2.0, 3.0]]]))
+    array([[[1.],
+            [2.],
+            [3.]]], dtype=float32)
+    """
+
+    def __init__(self, dims: Sequence[int], **common: Unpack[Common]) -> None:
+        super().__init__(**common)
+        self.dims = tuple(validation.integers(dims, "dims"))
+        if not self.dims or sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"`dims` must have each of the numbers from 1 to the number of axes of a sample. Received: dims={dims}"
+            )
+
+    def check_inputs(self, shapes: Any) -> None:
+        if len(shapes) != len(self.dims) + 1:
+            raise ValueError(
+                f"{self.name!r} takes inputs with {len(self.dims)} axes after the samples. Received: shape={shapes}"
+            )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return [plan.add_permutation(inputs[0], [axis - 1 for axis in self.dims], self.name)]
+
+
+@registry.register()
+class RepeatVector(Layer):
+    """Repeat every row: ``y[n, i] = x[n]`` for i below `n`, with ``dx = sum of dy over i``.
+
+    Parameters
+    ----------
+    n : int >= 1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> RepeatVector(2)(np.array([[1.0, 2.0]]))
+    array([[[1., 2.],
+            [1., 2.]]], dtype=float32)
+    """
+
+    def __init__(self, n: int, **common: Unpack[Common]) -> None:
+        super().__init__(**common)
+        self.n = validation.positive_integer(n, "n")
+
+    def check_inputs(self, shapes: Any) -> None:
+        if len(shapes) != 2:
+            raise ValueError(f"{self.name!r} takes inputs of shape (n, features). Received: shape={shapes}")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], self.n, input_shape[1])
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        (width,) = plan.shapes[inputs[0]]
+        elements = np.tile(np.arange(width), self.n)
+        return [plan.add_selection(inputs[0], elements, (self.n, width), layer=self.name)]
 
 
 @registry.register()

@@ -12,13 +12,15 @@ import tolerances
 from golden import DTYPES, build, load
 
 CASES = load("layers").cases
-DIFFERENTIABLE = [name for name, case in CASES.items() if "layer" in case]
+DIFFERENTIABLE = [
+    (family, name) for family in ("layers", "grids") for name, case in load(family).cases.items() if "layer" in case
+]
 PREPROCESSING = [name for name, case in CASES.items() if "preprocessing" in case]
 
 
-def prepared(name: str, description: dict[str, Any], dtype: str) -> tuple[Any, Any]:
+def prepared(name: str, description: dict[str, Any], dtype: str, family: str = "layers") -> tuple[Any, Any]:
     """Make the layer with its recorded weights and its input, an array or a list of them."""
-    vectors = load("layers")
+    vectors = load(family)
     inputs = [x if x.dtype.kind == "i" else x.astype(dtype) for x in vectors.numbered(name, "x")]
     layer = build(cnn_core, description)
     x = inputs if len(inputs) > 1 else inputs[0]
@@ -32,10 +34,10 @@ def prepared(name: str, description: dict[str, Any], dtype: str) -> tuple[Any, A
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_layer_is_keras(name: str, dtype: str, floatx: None) -> None:
-    vectors, case = load("layers"), CASES[name]
-    layer, x = prepared(name, case["layer"], dtype)
+@pytest.mark.parametrize(("family", "name"), DIFFERENTIABLE)
+def test_layer_is_keras(family: str, name: str, dtype: str, floatx: None) -> None:
+    vectors, case = load(family), load(family).cases[name]
+    layer, x = prepared(name, case["layer"], dtype, family)
     a, cache = layer.forward(x, training=case.get("training", False))
     tolerances.close(a, vectors(name, dtype, "a"), tolerances.golden(dtype), "a")
     dx, *gradients = layer.backward(vectors(name, "da").astype(dtype), cache)

@@ -11,7 +11,7 @@ import cnn_core
 import tolerances
 from golden import DTYPES, SNAPSHOTS, Vectors, batches, compiled, flat, load, network, split, train
 
-CASES = [(family, name) for family in ("optimizers", "training") for name in load(family).cases]
+CASES = [(family, name) for family in ("optimizers", "training", "grid_training") for name in load(family).cases]
 
 
 def prepared(family: str, name: str, dtype: str) -> tuple[Vectors, Any, dict[str, Any]]:

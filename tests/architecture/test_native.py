@@ -58,7 +58,6 @@ TESTED_IN = {
     "origins.pxd": "network/test_array_operations.py",
     "prelu.pxd": "layers/test_layers.py",
     "reductions.pxd": "network/test_array_operations.py",
-    "reshaping.pxd": "layers/test_layers.py",
     "row_activations.pxd": "activations/test_activations.py",
     "rows.pxd": "layers/test_merging.py",
     "selection.pxd": "network/test_array_operations.py",

@@ -34,6 +34,9 @@ CALLED = {
 }
 # Bases, and measures of one argument, of which a model makes no use.
 LEFT_OUT = {"InputLayer", "KnowsItsArguments", "Mean", "RandomInitializer", "Sum"}
+# Arguments for four features, and the shapes of inputs of other layers.
+FITTING = {"GroupNormalization": {"groups": 2}, "Reshape": {"target_shape": (2, 2)}}
+GRIDS = {"GlobalAveragePooling1D", "GlobalMaxPooling1D", "Permute"}
 
 
 def cases() -> Iterator[Any]:
@@ -57,7 +60,8 @@ def with_a_log(cls: Any, method: str, log: list[str]) -> Any:
 
 def inputs_of(layer: Any) -> Any:
     one = layer.n_inputs == 1 or isinstance(layer, layers.Lambda)
-    return cnn_core.Input((4,)) if one else [cnn_core.Input((4,)) for _ in range(2)]
+    shape = (2, 4) if any(cls.__name__ in GRIDS for cls in type(layer).__mro__) else (4,)
+    return cnn_core.Input(shape) if one else [cnn_core.Input((4,)) for _ in range(2)]
 
 
 def use(kind: str, made: Any, folder: Path) -> None:
@@ -112,8 +116,7 @@ def test_what_a_subclass_defines_is_called_or_refused(
     needed = {**NEEDED.get(cls.__name__, {})}
     if cls.__name__ == "MeanMetricWrapper":
         needed["name"] = "wrapped"
-    if cls.__name__ == "Reshape":
-        needed["target_shape"] = (2, 2)
+    needed |= FITTING.get(cls.__name__, {})
     try:
         use(kind, own(**needed), tmp_path)
         said = ""

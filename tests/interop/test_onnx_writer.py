@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import cnn_core.sklearn
 from cnn_core import Input, Model, Sequential, activations, layers
-from cnn_core.interop import to_onnx
+from cnn_core.interop import from_onnx, to_onnx
 from cnn_core.interop.onnx_format import decode
 from onnx_checks import check, run
 from random_models import random_model, random_rows, randomize
@@ -53,6 +53,33 @@ def test_more_axes_inputs_and_outputs():
     randomize(model, np.random.default_rng(3))
     draw = np.random.default_rng(2)
     check(model, draw.normal(size=(4, 3)).astype("float32"), draw.normal(size=(4, 2, 3)).astype("float32"))
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_of_grids(dtype: str):
+    x = Input((4, 6))
+    cnn_core.config.set_floatx(dtype)
+    try:
+        shaped = [
+            layers.Permute((2, 1))(x),
+            layers.RepeatVector(3)(layers.GlobalMaxPooling1D()(x)),
+            layers.GlobalAveragePooling1D("channels_first", keepdims=True)(x),
+            layers.EinsumDense("abc,cde->aebd", (2, None, 3), "relu", "ed")(x),
+            layers.EinsumDense("abc,db->ad", 5, "softmax", "d")(x),
+            layers.EinsumDense("abc,dbc->abd", (None, 5), "tanh", "b")(x),
+            layers.GroupNormalization(3, beta_initializer="normal")(x),
+            layers.GroupNormalization(2, axis=1, center=False, gamma_initializer="normal")(x),
+        ]
+    finally:
+        cnn_core.config.set_floatx("float32")
+    model = Model(x, shaped)
+    randomize(model, np.random.default_rng(3))
+    rows = np.random.default_rng(2).normal(size=(5, 4, 6)).astype(dtype)
+    check(model, rows)
+    again = from_onnx(to_onnx(model))
+    for one, other in zip(again(rows), model(rows), strict=True):
+        np.testing.assert_allclose(one, other, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
 
 
 @pytest.mark.doors

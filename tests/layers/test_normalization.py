@@ -289,3 +289,36 @@ def test_other_widths_are_refused() -> None:
     layer(np.ones((2, 3)))
     with pytest.raises(ValueError, match="was built for"):
         layer(np.ones((2, 4)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(
+    n=st.integers(1, 5),
+    groups=st.integers(1, 4),
+    size=st.integers(1, 5),
+    steps=st.integers(1, 4),
+    axis=st.integers(1, 2),
+)
+def test_group_normalization_is_layer_normalization_of_groups(
+    dtype: str, n: int, groups: int, size: int, steps: int, axis: int
+) -> None:
+    x = np.random.default_rng(n).normal(size=(n, groups * size, steps)).astype(dtype)
+    layer = layers.GroupNormalization(groups, axis, gamma_initializer="normal", beta_initializer="normal", dtype=dtype)
+    y = layer(x if axis == 1 else x.transpose(0, 2, 1))
+    gamma, beta = (weight.astype("float64")[:, None] for weight in layer.get_weights())
+    parts = x.astype("float64").reshape(n, groups, -1)
+    normal = (parts - parts.mean(2, keepdims=True)) / np.sqrt(parts.var(2, keepdims=True) + 0.001)
+    desired = gamma * normal.reshape(x.shape) + beta
+    scale = max(np.abs(desired).max(), 1.0)  # groups of one element are beta
+    np.testing.assert_allclose(
+        y if axis == 1 else y.transpose(0, 2, 1), desired, rtol=0, atol=tolerances.golden(dtype) * scale
+    )
+
+
+def test_groups_must_divide_the_features() -> None:
+    with pytest.raises(
+        ValueError, match=r"^`groups` of 'groups' must divide the number of features, 6\. Received: groups=4"
+    ):
+        layers.GroupNormalization(4, name="groups")(np.ones((2, 6)))
+    with pytest.raises(ValueError, match=r"^`groups` must be a positive integer, or -1 .*\. Received: groups=0$"):
+        layers.GroupNormalization(0)

@@ -789,8 +789,78 @@ def layer_cases() -> list[dict[str, Any]]:
     return cases
 
 
+def grid_cases() -> list[dict[str, Any]]:
+    """List layers that work on samples of several axes, or make them."""
+    einsum, groups = "layers.EinsumDense", "layers.GroupNormalization"
+    average, highest = "layers.GlobalAveragePooling1D", "layers.GlobalMaxPooling1D"
+    heads = {"equation": "abc,cde->abde", "output_shape": [4, 2, 3]}
+    grids = {
+        "einsum_dense": describe(einsum, **heads, bias_axes="de", activation="tanh"),
+        "einsum_dense_part_of_bias": describe(einsum, **heads, bias_axes="e"),
+        "einsum_dense_softmax": describe(
+            einsum, equation="abc,bcd->ad", output_shape=3, activation="softmax", bias_axes="d"
+        ),
+        "einsum_dense_along": describe(einsum, equation="abc,bcd->abd", output_shape=[4, 5], bias_axes="b"),
+        "einsum_dense_transposed": describe(einsum, equation="abc,db->acd", output_shape=[6, 5], bias_axes="d"),
+        "einsum_dense_dots": describe(einsum, equation="...x,xy->...y", output_shape=3, bias_axes="y"),
+        "einsum_dense_dots_behind": describe(einsum, equation="ab...,bc->ac...", output_shape=3, bias_axes="c"),
+        "group_normalization": describe(groups, groups=3),
+        "group_normalization_axis": describe(groups, groups=2, axis=1, epsilon=0.1, center=False),
+        "group_normalization_instances": describe(groups, groups=-1, scale=False),
+        "average": describe(average),
+        "average_first": describe(average, data_format="channels_first", keepdims=True),
+        "maximum": describe(highest, keepdims=True),
+        "maximum_first": describe(highest, data_format="channels_first"),
+        "permute": describe("layers.Permute", dims=[2, 1]),
+    }
+    rows = {
+        "repeat_vector": describe("layers.RepeatVector", n=3),
+        "group_normalization_rows": describe(groups, groups=2),
+        "einsum_dense_rows": describe(einsum, equation="ab,bcd->adc", output_shape=[2, 3], activation="relu"),
+    }
+    cases: list[dict[str, Any]] = [{"name": n, "layer": layer, "inputs": ["grid"]} for n, layer in grids.items()]
+    return cases + [{"name": n, "layer": layer, "inputs": ["real"]} for n, layer in rows.items()]
+
+
+def record_grids() -> None:
+    """Record what `record_layers` does for layers on grids, and steps of a network that is made of them."""
+    cases = grid_cases()
+    arrays: Arrays = {}
+    for dtype in each_dtype():
+        for case in cases:
+            record_layer(case, dtype, arrays)
+    save("grids", SOURCE, cases, arrays)
+
+
+def grid_training_cases() -> list[dict[str, Any]]:
+    """List networks of layers that work on grids, made of a row by RepeatVector or by EinsumDense."""
+    heads = describe("layers.EinsumDense", equation="ab,bcd->acd", output_shape=[3, 4], bias_axes="cd")
+    along = describe(
+        "layers.EinsumDense", equation="abc,bcd->abd", output_shape=[4, 6], bias_axes="d", activation="tanh"
+    )
+    norm, top = describe("layers.GroupNormalization", groups=2), dense(3, "softmax")
+    networks = {
+        "average_of_steps": [heads, norm, dense(6, "tanh"), describe("layers.GlobalAveragePooling1D"), top],
+        "repeated": [
+            describe("layers.RepeatVector", n=4),
+            along,
+            describe("layers.Permute", dims=[2, 1]),
+            norm,
+            describe("layers.GlobalMaxPooling1D"),
+            top,
+        ],
+    }
+    optimizer = describe("optimizers.SGD", learning_rate=0.1, momentum=0.9)
+    return [{"name": name, "layers": layers, "optimizer": optimizer} for name, layers in networks.items()]
+
+
+def record_grid_training() -> None:
+    record_trajectories("grid_training", grid_training_cases())
+
+
 def layer_inputs(kinds: list[str]) -> list[np.ndarray]:
-    return [draw((6, 8 if kind == "wide" else 6), 61 + i) + 1 / 512 for i, kind in enumerate(kinds)]
+    shapes = {"wide": (6, 8), "real": (6, 6), "grid": (6, 4, 6)}
+    return [draw(shapes[kind], 61 + i) + 1 / 512 for i, kind in enumerate(kinds)]
 
 
 def layer_weights(shapes: list[tuple[int, ...]], names: list[str]) -> list[np.ndarray]:
@@ -956,8 +1026,10 @@ def record_preprocessing(case: dict[str, Any], dtype: str, arrays: Arrays) -> No
 SURFACE: dict[str, str] = {
     "layers": "Dense Input Activation Identity Flatten Reshape Lambda ReLU LeakyReLU ELU PReLU Softmax Dropout "
     "AlphaDropout GaussianNoise GaussianDropout ActivityRegularization BatchNormalization LayerNormalization "
-    "RMSNormalization UnitNormalization Embedding Normalization Rescaling CategoryEncoding Discretization Add Subtract "
-    "Multiply Average Maximum Minimum Concatenate Dot add subtract multiply average maximum minimum concatenate dot",
+    "RMSNormalization UnitNormalization GroupNormalization EinsumDense GlobalAveragePooling1D GlobalMaxPooling1D "
+    "GlobalAvgPool1D GlobalMaxPool1D Permute RepeatVector Embedding Normalization Rescaling CategoryEncoding "
+    "Discretization Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply average "
+    "maximum minimum concatenate dot",
     "activations": "relu leaky_relu relu6 softmax log_softmax elu selu celu softplus softsign silu gelu glu tanh "
     "sigmoid log_sigmoid hard_sigmoid hard_silu hard_tanh exponential linear mish squareplus soft_shrink hard_shrink "
     "tanh_shrink threshold sparsemax sparse_plus sparse_sigmoid swish hard_swish get serialize deserialize",
@@ -1046,6 +1118,8 @@ FAMILIES: dict[str, Callable[[], None]] = {
     "penalties": record_penalties,
     "metrics": record_metrics,
     "layers": record_layers,
+    "grids": record_grids,
+    "grid_training": record_grid_training,
     "surface": record_surface,
 }
 

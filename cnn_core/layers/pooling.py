@@ -1,0 +1,97 @@
+"""Layers that sum up the steps of every sample in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+
+import cnn_core.foundation.validation as validation
+from cnn_core.foundation.exports import own_names
+from cnn_core.layers.base import Layer, registry
+from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
+
+_LAST, _FIRST = "channels_last", "channels_first"
+
+
+class _GlobalPooling1D(Layer):
+    """A layer that takes samples of shape (steps, features), and gives what they have in common over the steps."""
+
+    _kind: ClassVar[str]
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Unpack[Common]) -> None:
+        super().__init__(**common)
+        self.data_format = validation.one_of(data_format, "data_format", (None, _LAST, _FIRST)) or _LAST
+        self.keepdims = validation.boolean(keepdims, "keepdims")
+
+    @property
+    def axis_of_steps(self) -> int:
+        """The axis of a sample along which its steps lie."""
+        return 0 if self.data_format == _LAST else 1
+
+    def check_inputs(self, shapes: Any) -> None:
+        if len(shapes) != 3:
+            axes = "steps, features" if self.data_format == _LAST else "features, steps"
+            raise ValueError(f"{self.name!r} takes inputs of shape (n, {axes}). Received: shape={shapes}")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *sample = input_shape
+        features = sample[1 - self.axis_of_steps]
+        if not self.keepdims:
+            return (batch, features)
+        return (batch, 1, features) if self.data_format == _LAST else (batch, features, 1)
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return [
+            plan.add_reduction(self._kind, inputs[0], [self.axis_of_steps], layer=self.name, keepdims=self.keepdims)
+        ]
+
+
+@registry.register()
+class GlobalAveragePooling1D(_GlobalPooling1D):
+    """Average over the T steps of every sample: ``y[n] = sum over t of x[n, t] / T``, with ``dx[n, t] = dy[n] / T``.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, steps, features), which None means, too, or (n, features, steps).
+    keepdims : bool, default False
+        Whether the output keeps the axis of the steps, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalAveragePooling1D()(np.array([[[1.0, 2.0], [3.0, 6.0]]]))
+    array([[2., 4.]], dtype=float32)
+    """
+
+    _kind = "mean"
+
+
+@registry.register()
+class GlobalMaxPooling1D(_GlobalPooling1D):
+    """Take the largest of every feature over the steps: ``y[n] = max over t of x[n, t]``; equals share dy.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, steps, features), which None means, too, or (n, features, steps).
+    keepdims : bool, default False
+        Whether the output keeps the axis of the steps, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalMaxPooling1D()(np.array([[[1.0, 6.0], [3.0, 2.0]]]))
+    array([[3., 6.]], dtype=float32)
+    """
+
+    _kind = "max"
+
+
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalMaxPool1D = GlobalMaxPooling1D
+
+if not TYPE_CHECKING:  # a checker finds them by itself
+    __all__ = own_names(__name__)
