@@ -12,7 +12,7 @@ import cnn_core.sklearn
 from cnn_core import Input, Model, Sequential, activations, layers
 from cnn_core.interop import from_onnx, to_onnx
 from cnn_core.interop.onnx_format import decode
-from onnx_checks import check, run
+from onnx_checks import TOLERANCES, check, run
 from random_models import random_model, random_rows, randomize
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
