@@ -1,4 +1,4 @@
-"""Pictures as data: shapes in pixels, y downwards, written as SVG without any package; `figures` draws the same ones.
+"""Pictures as data: shapes in pixels, y downwards, written as SVG without any package; `painting` draws the same ones.
 
 Blue is positive, orange negative, near white nothing: the eye that sees no red or green tells them apart, and so does
 a printer without colours where negative lines are dashed.

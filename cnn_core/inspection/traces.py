@@ -86,7 +86,7 @@ class Trace(BatchRecord):
         --------
         >>> seen.plot("blocks", sample=0, path="blocks.pdf")  # doctest: +SKIP
         """
-        from cnn_core.foundation.figures import draw
+        from cnn_core.foundation.painting import draw
 
         return draw(self._picture(kind, sample, numbers), "Trace.plot", ax, path)
 
