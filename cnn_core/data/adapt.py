@@ -13,6 +13,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import Dataset, InputSpec, TargetSpec
 from cnn_core.data.form import Form
 from cnn_core.data.rows import ROWS_AT_A_TIME, LazyRows, Rows, SparseRows, is_memory_map
+from cnn_core.data.translation import Translation, in_memory
 from cnn_core.foundation.suggestions import alphabetical
 from cnn_core.foundation.validation.contents import check_rows
 from cnn_core.foundation.validation.messages import Array, Shape
@@ -81,6 +82,8 @@ class Reader:
         The structures in which the model's inputs and outputs come; None: lists of them.
     takes_sparse : sequence of bool, default None
         Whether native code takes sparse rows for each input; None: whatever the specs allow.
+    translation : Translation, default None
+        What is made of the inputs before native code reads them; None: nothing.
     """
 
     def __init__(
@@ -91,14 +94,16 @@ class Reader:
         input_form: Form | None = None,
         output_form: Form | None = None,
         takes_sparse: Sequence[bool] | None = None,
+        translation: Translation | None = None,
     ) -> None:
         self._inputs, self._targets, self._dtype = input_specs, target_specs, dtype
         self._input_form = input_form or Form([spec.name for spec in input_specs])
         self._output_form = output_form or Form([spec.name for spec in target_specs])
         self._kept = [spec.name for spec in target_specs]
         self._takes_sparse = takes_sparse
+        self._translation = translation
         first = input_specs[0]
-        plain = len(input_specs) == 1 and first.kind == "float" and len(first.shape) == 1
+        plain = translation is None and len(input_specs) == 1 and first.kind == "float" and len(first.shape) == 1
         self._width = -1 if not plain or first.shape[0] is None else first.shape[0]
 
     def in_place(self, x: object) -> bool:
@@ -132,7 +137,26 @@ class Reader:
         if self.in_place(x):
             return {"x": x}
         matched = _match(self._input_form.by_name(x, "x"), self._inputs, "x")
+        if self._translation is not None:
+            return self._translated(self._translation, matched)
         return {name: _read_input(value, name, spec, self._dtype) for name, value, spec in matched}
+
+    def _translated(self, translation: Translation, matched: Sequence[tuple[str, Any, InputSpec]]) -> dict[str, Rows]:
+        """Read inputs, and what is made of them, as native code reads them."""
+        looked_at = {
+            name: _read_input(value, name, spec, self._dtype)
+            for name, value, spec in map(matched.__getitem__, translation.read)
+        }
+        validation.same_length(looked_at)
+        made = iter(translation.numbers(list(map(in_memory, looked_at.values()))))
+        rows = {}
+        for source, spec in zip(translation.sources, translation.specs, strict=True):
+            if source is None:
+                name, value = f"what {spec.name!r} finds", next(made)
+            else:
+                name, value, _ = matched[source]
+            rows[name] = _read_input(value, name, spec, self._dtype)
+        return rows
 
     def _read_targets(self, x: Any, y: Any) -> dict[str, Array | LazyRows]:
         if y is None:
@@ -199,8 +223,23 @@ def feature_shape(x: object, name: str = "x") -> tuple[int, ...]:
     """
     if _wraps_one(x, 1):
         x = x[0]  # type: ignore[index]
-    array: Any = x if validation.is_sparse(x) else check_rows(validation.as_array(x, name), name)
+    read = validation.as_texts if validation.holds_texts(x) else validation.as_array
+    array: Any = x if validation.is_sparse(x) else check_rows(read(x, name), name)
     return tuple(array.shape[1:])
+
+
+def feature_dtype(x: object) -> str | None:
+    """Return the dtype of the symbol that stands for data, if it is one of whole numbers or texts; None for floats.
+
+    Examples
+    --------
+    >>> feature_dtype(np.zeros(2, "int32")), feature_dtype([1, 2]), feature_dtype(["a"])
+    ('int32', None, 'string')
+    """
+    if validation.holds_texts(x):
+        return "string"
+    found = str(getattr(x, "dtype", ""))
+    return found if found.startswith(("int", "uint")) else None
 
 
 # The parts of reading
@@ -280,6 +319,9 @@ def _read_input(x: object, name: str, spec: InputSpec, dtype: np.dtype[Any]) -> 
     shape = spec.shape or (1,)
     if spec.sparse and validation.is_sparse(x):
         return SparseRows.read(x, name, dtype, shape[0])
+    if spec.kind in ("text", "whole"):
+        tokens = validation.as_texts(x, name) if spec.kind == "text" else validation.as_whole_numbers(x, name)
+        return check_rows(tokens, name, shape)
     if spec.kind == "int":
         indices = validation.as_indices(x, name, spec.limit)
         validation.check_width(indices, shape, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ import cnn_core.foundation.validation as validation
 from cnn_core.data.rows import DensifiedRows, LazyRows, Rows, SparseRows
 from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.validation.messages import Array, Shape
+
+Kind: TypeAlias = Literal["float", "int", "text", "whole"]
 
 
 class InputSpec(NamedTuple):
@@ -23,8 +25,9 @@ class InputSpec(NamedTuple):
         Key of the input where x is a dict.
     shape : tuple of int or None
         Features per sample, without the batch dimension; None fits any size. () counts as (1,).
-    kind : {"float", "int"}, default "float"
-        Whether the rows reach native code in the model's dtype or, for an Embedding, as int32.
+    kind : {"float", "int", "text", "whole"}, default "float"
+        Whether the rows reach native code in the model's dtype or, for an Embedding, as int32; or are texts or whole
+        numbers of any size, of which something else is made before.
     limit : int, default None
         With kind "int": indices must be 0..limit - 1.
     sparse : bool, default False
@@ -33,7 +36,7 @@ class InputSpec(NamedTuple):
 
     name: str
     shape: Shape
-    kind: Literal["float", "int"] = "float"
+    kind: Kind = "float"
     limit: int | None = None
     sparse: bool = False
 

@@ -67,8 +67,8 @@ ROWS = (
     ),
     Row(
         "layers",
-        "Hashing HashedCrossing IntegerLookup StringLookup TextVectorization",
-        "strings and vocabularies; tables with strings: `cnn_core.sklearn.TabularClassifier`",
+        "TextVectorization",
+        "sequences of words; whole texts: `StringLookup`, `Hashing`",
     ),
     Row(
         "layers",

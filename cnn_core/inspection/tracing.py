@@ -140,7 +140,7 @@ def _layer_traces(
     model: Trainer, plan: NetworkPlan, native: _core.Workbench, n: int
 ) -> tuple[dict[int, str], list[tuple[LayerTrace, Operation]]]:
     """Read z, a and delta of every layer; return also the name of what writes each buffer."""
-    names = dict(zip(plan.inputs, [each.name for each in model.interface.inputs], strict=True))
+    names = dict(zip(plan.inputs, [each.name for each in model.interface.rows], strict=True))
     uses: dict[str, int] = {}
     found: list[tuple[LayerTrace, Operation]] = []
     for number, operation in enumerate(plan.operations):
@@ -204,7 +204,7 @@ def _continues(before: Operation, operation: Operation) -> bool:
 def _input_values(model: Trainer, plan: NetworkPlan, native: _core.Workbench, n: int) -> dict[str, Array]:
     return {
         name: native.value(buffer).reshape(n, *plan.shapes[buffer])
-        for name, buffer in zip([each.name for each in model.interface.inputs], plan.inputs, strict=True)
+        for name, buffer in zip([each.name for each in model.interface.rows], plan.inputs, strict=True)
     }
 
 

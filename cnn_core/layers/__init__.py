@@ -9,8 +9,11 @@ from cnn_core.layers.base import Layer, deserialize, get, serialize
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.encoding import CategoryEncoding
 from cnn_core.layers.function import Lambda
+from cnn_core.layers.hashing import HashedCrossing, Hashing
 from cnn_core.layers.input import Input, InputLayer
+from cnn_core.layers.lookup import IntegerLookup, StringLookup
 from cnn_core.layers.merging import (
     Add,
     Average,
@@ -41,13 +44,17 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
     "Dot",
     "EinsumDense",
     "Embedding",
+    "HashedCrossing",
+    "Hashing",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LeakyReLU",
@@ -57,6 +64,7 @@ __all__ = [
     "PReLU",
     "ReLU",
     "Softmax",
+    "StringLookup",
     "Subtract",
     "add",
     "average",

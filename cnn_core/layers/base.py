@@ -28,7 +28,7 @@ from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
 from cnn_core.layers.own_call import OwnCall
-from cnn_core.network.graph import CallGraph, Node, Shape, Symbol, UndefinedError
+from cnn_core.network.graph import TEXT, CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 
@@ -89,6 +89,7 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     builds_once: ClassVar[bool] = True  # whether a second `build` would make the variables a second time
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     _is_building = False
+    reads_values: ClassVar[bool] = False  # whether it looks at data while it is read: texts, whole numbers of any size
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -379,6 +380,11 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             if not isinstance(leaf, Symbol):
                 raise TypeError(
                     f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}"
+                )
+            if leaf.dtype == TEXT and not self.reads_values:
+                raise TypeError(
+                    f"{self.name!r} cannot compute with texts: let StringLookup, Hashing or HashedCrossing read them "
+                    f"first. Received: {leaf!r}"
                 )
         if self.n_inputs is not None and len(leaves) != self.n_inputs:
             raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)} inputs")

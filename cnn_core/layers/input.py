@@ -99,7 +99,8 @@ def Input(
     batch_size : int, default None
         Accepted because Keras has it; any number of samples fits.
     dtype : str, default None
-        None: `config.floatx()`.
+        None: `config.floatx()`. "string" stands for texts, which `layers.StringLookup`, `Hashing` and `HashedCrossing`
+        read.
     sparse : bool, default None
         Accepted because Keras has it; SciPy's matrices fit wherever a Dense layer reads the input.
     ragged, tensor, optional : default None, None, False
@@ -142,8 +143,9 @@ def Input(
     if shape is None:
         raise ValueError("`shape` must be given, such as (4,). Received: shape=None")
     checked = validation.shape(shape, "shape", unknown=True)
-    if dtype is None or str(dtype).startswith(("int", "uint")):
-        kind = config.floatx() if dtype is None else str(dtype)
+    named = str(getattr(dtype, "name", dtype))  # also of TensorFlow's
+    if dtype is None or named == "string" or named.startswith(("int", "uint")):
+        kind = config.floatx() if dtype is None else named
     else:
         kind = validation.float_dtype(dtype).name
     return Symbol((None, *checked), unique_name("input_layer") if name is None else validation.text(name, "name"), kind)

@@ -12,7 +12,8 @@ import cnn_core.foundation.validation as validation
 import cnn_core.network.block as block
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, map_structure
-from cnn_core.network.graph import CallGraph, Node, Symbol, enter_graph
+from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
+from cnn_core.network.intake import Intake
 from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.tracing import current_scope
@@ -106,8 +107,13 @@ class OwnCall:
         self._build_own(given)
         symbols, arguments = [inputs[id(array)] for array in arrays], _without_symbols(given)
         graph = self._graph_for(symbols, arguments)
+        intake = Intake.of(graph)
+        if intake is not None:
+            arrays = intake.rows(arrays)
 
         def enter(plan: NetworkPlan, buffers: list[int]) -> list[int]:
+            if intake is not None:
+                return enter_graph(plan, intake.graph, buffers)
             return self.add_call_to(plan, buffers, symbols, arguments)
 
         return block.Cache(self, arrays, len(arrays) > 1, training, enter), graph  # type: ignore[arg-type]
@@ -250,7 +256,7 @@ def _as_arrays(value: Any, dtype: str) -> Any:
         return type(value)(_as_arrays(part, dtype) for part in value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    return validation.as_array(value, "x")
+    return validation.as_texts(value, "x") if validation.holds_texts(value) else validation.as_array(value, "x")
 
 
 def _as_symbol(array: Any, symbol: Symbol) -> Any:
@@ -260,4 +266,4 @@ def _as_symbol(array: Any, symbol: Symbol) -> Any:
 
 
 def _kind(array: Any, dtype: str) -> str:
-    return dtype if array.dtype.kind == "f" else str(array.dtype)
+    return {"f": dtype, "O": TEXT}.get(array.dtype.kind, str(array.dtype))

@@ -14,6 +14,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.encoding import Encoder, not_sparse
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -245,84 +246,8 @@ def _number_or_list(value: Any, name: str) -> float | list[float]:
     return result
 
 
-class _Encoder(Layer):
-    """A layer whose output may count or mark whole numbers."""
-
-    output_mode: str
-
-    def _encoded_shape(self, shape: Sequence[Any], n_tokens: int) -> tuple[Any, ...]:
-        """Without the batch: one row of tokens for every number, or for all numbers of a row."""
-        if self.output_mode == "one_hot" and shape[-1] != 1:
-            return (*shape, n_tokens)
-        return (*shape[:-1], n_tokens)
-
-    def _encode(self, plan: NetworkPlan, source: int, n_tokens: int) -> int:
-        shape = plan.shapes[source]
-        together = 1 if self.output_mode == "one_hot" else shape[-1]
-        return plan.add(
-            "encode",
-            [source],
-            self._encoded_shape(shape, n_tokens),
-            layer=self.name,
-            integers=[self.output_mode == "count", together],
-        )
-
-
 @registry.register()
-class CategoryEncoding(_Encoder):
-    """Turn whole numbers into rows of indicators or counts.
-
-    Parameters
-    ----------
-    num_tokens : int >= 1
-        Numbers range from 0 to num_tokens - 1.
-    output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
-        For a row of numbers: one row with 1 where a number occurs; a row for every number (of which a single one needs
-        no axis of its own); or one row with how often each number occurs.
-
-    Notes
-    -----
-    No gradient passes. As an input of a model the numbers may be integers or whole floats, and are checked.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> CategoryEncoding(4, "count")(np.array([[0, 3, 3]]))
-    array([[1., 0., 0., 2.]], dtype=float32)
-    """
-
-    def __init__(
-        self,
-        num_tokens: int | None = None,
-        output_mode: str = "multi_hot",
-        sparse: bool = False,
-        **common: Unpack[Common],
-    ) -> None:
-        super().__init__(**common)
-        self.num_tokens = validation.positive_integer(num_tokens, "num_tokens")
-        self.output_mode = validation.choice(output_mode, "output_mode", ("multi_hot", "one_hot", "count"))
-        self.sparse = _not_sparse(sparse)
-
-    @property
-    def index_limit(self) -> int:  # type: ignore[override]
-        """The smallest whole number that is no token."""
-        return self.num_tokens
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return (input_shape[0], *self._encoded_shape(input_shape[1:], self.num_tokens))
-
-    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        return [self._encode(plan, inputs[0], self.num_tokens)]
-
-
-def _not_sparse(sparse: Any) -> bool:
-    if validation.boolean(sparse, "sparse"):
-        raise ValueError("`sparse` must be False: activations are dense. Received: sparse=True")
-    return False
-
-
-@registry.register()
-class Discretization(_Encoder):
+class Discretization(Encoder):
     """Turn numbers into the numbers of their bins: how many boundaries are not above x.
 
     Parameters
@@ -367,7 +292,7 @@ class Discretization(_Encoder):
         self.epsilon = validation.fraction(epsilon, "epsilon", include_zero=False, include_one=False)
         modes = ("int", "one_hot", "multi_hot", "count")
         self.output_mode = validation.choice(output_mode, "output_mode", modes)
-        self.sparse = _not_sparse(sparse)
+        self.sparse = not_sparse(sparse)
         self.bin_boundaries: list[float] | None = None if bin_boundaries is None else _ascending(bin_boundaries)
 
     @property
@@ -411,14 +336,14 @@ class Discretization(_Encoder):
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode == "int":
             return input_shape
-        return (input_shape[0], *self._encoded_shape(input_shape[1:], self._n_bins))
+        return (input_shape[0], *self.encoded_shape(input_shape[1:], self._n_bins))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         if self.bin_boundaries is None:
             raise ValueError(f"{self.name!r} has no boundaries yet: call adapt(data) first")
         shape, count = plan.shapes[inputs[0]], [self._boundaries.size]
         bins = plan.add("discretize", inputs, shape, layer=self.name, variables=[self._boundaries], integers=count)
-        return [bins if self.output_mode == "int" else self._encode(plan, bins, self._n_bins)]
+        return [bins if self.output_mode == "int" else self.encode(plan, bins, self._n_bins)]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+import cnn_core.network.block as block
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
 from cnn_core.foundation.dtype_policy import DTypePolicy
@@ -22,7 +23,7 @@ from cnn_core.layers.input import Input, InputLayer
 from cnn_core.layers.own_call import with_symbols
 from cnn_core.models.own_model import OwnModel
 from cnn_core.network.applying import recognise
-from cnn_core.network.graph import CallGraph, Node, Symbol, UndefinedError, enter_graph
+from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -250,7 +251,7 @@ class Model(Trainer, OwnModel):
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the operations of all layers into a plan."""
-        return enter_graph(plan, self.graph, inputs)
+        return enter_graph(plan, self.interface.graph, inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output, which the model's own inputs fix."""
@@ -266,7 +267,7 @@ class Model(Trainer, OwnModel):
         """
         plan = NetworkPlan()
         inputs = []
-        for symbol in self.graph.inputs:
+        for symbol in self.interface.graph.inputs:
             sizes = [size for size in symbol.shape[1:] if size is not None]
             if len(sizes) < len(symbol.shape) - 1:
                 raise ValueError(
@@ -287,7 +288,7 @@ class Model(Trainer, OwnModel):
             raise ValueError(f"{self.name!r} is built of its inputs and outputs. Received: input_shape={input_shape}")
         self.build_own(input_shape)
 
-    def _build_for_shapes(self, shapes: list[Any]) -> None:
+    def _build_for_symbols(self, symbols: list[Any]) -> None:
         """Take the shape of the input from a symbol, where it is not known yet."""
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:
@@ -328,7 +329,8 @@ class Model(Trainer, OwnModel):
         if not self.built:
             self._build_for(inputs)
         if training:
-            return self._pack_outputs(flatten(super()._apply(self._batch_of(inputs), training=True)))
+            arrays = self._batch_of(inputs)
+            return self._pack_outputs(flatten(block.Cache(self, arrays, len(arrays) > 1, True).a))
         return self._pack_outputs(self._predict_arrays(inputs, EagerArray))
 
     def _in_order(self, inputs: Any) -> list[Any]:
@@ -338,14 +340,13 @@ class Model(Trainer, OwnModel):
             return [inputs[name] for name in self.input_names]
         return flatten(inputs)
 
-    def _batch_of(self, inputs: Any) -> Any:
-        """Return arrays of the model's dtype in the inputs' full shapes."""
+    def _batch_of(self, inputs: Any) -> list[Array]:
+        """Return what native code reads as arrays of the model's dtype in their full shapes."""
         data = self._reader().read(inputs).dense()
-        arrays = [
-            np.asarray(rows).reshape(data.n, *symbol.shape[1:])
-            for rows, symbol in zip(data.inputs, self.graph.inputs, strict=True)
+        return [
+            np.asarray(rows).reshape(data.n, *(symbol.shape[1:] or (1,)))
+            for rows, symbol in zip(data.inputs, self.interface.graph.inputs, strict=True)
         ]
-        return arrays[0] if self.n_inputs == 1 else arrays
 
     def _call_model_on_symbols(self, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
@@ -353,7 +354,7 @@ class Model(Trainer, OwnModel):
                 raise TypeError(
                     f"{self.name!r} must be called on symbols or on arrays, not on both. Received: {leaf!r}"
                 )
-        self._build_for_shapes([leaf.shape for leaf in leaves])
+        self._build_for_symbols(leaves)
         if len(leaves) != len(self.graph.inputs):
             raise ValueError(f"{self.name!r} takes {len(self.graph.inputs)} inputs. Received: {len(leaves)}")
         for symbol, leaf in zip(self.graph.inputs, leaves, strict=True):
@@ -361,6 +362,8 @@ class Model(Trainer, OwnModel):
                 raise ValueError(
                     f"{self.name!r} expects an input of shape {symbol.shape}. Received: shape={leaf.shape}"
                 )
+            if (symbol.dtype == TEXT) != (leaf.dtype == TEXT):
+                raise TypeError(f"{self.name!r} expects an input of dtype {symbol.dtype}. Received: {leaf!r}")
         outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
         Node.of(self, leaves, outputs, self.mode_of_call(training))
         return filled(self.graph.output_structure, outputs)

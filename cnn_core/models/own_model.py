@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
-from cnn_core.data.adapt import feature_shape
+from cnn_core.data.adapt import feature_dtype, feature_shape
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.models.nesting import Nested
@@ -31,7 +31,16 @@ class OwnModel(Nested):
     def build_own_for(self, x: Any) -> None:
         """Trace `call` for data."""
         if self._graph is None:
-            self._trace_for(_map_data(lambda part: _symbol((None, *feature_shape(part)), _kind(part)), x))
+            self._trace_for(
+                _map_data(lambda part: _symbol((None, *feature_shape(part)), feature_dtype(part) or config.floatx()), x)
+            )
+
+    def _build_own(self, given: Any) -> None:
+        """Trace `call` for the symbols that it is given alone, of their dtypes."""
+        arguments = given["args"]
+        if self._graph is None and len(arguments) == 1 and not given["kwargs"] and _all_symbols(arguments[0]):
+            self._trace_for(map_structure(lambda symbol: _symbol(symbol.shape, symbol.dtype), arguments[0]))
+        super()._build_own(given)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -82,6 +91,10 @@ def _symbol(shape: Any, dtype: str, name: str | None = None) -> Symbol:
     return Symbol((None, *checked), name or unique_name("input_layer"), dtype)
 
 
+def _all_symbols(structure: Any) -> bool:
+    return all(isinstance(leaf, Symbol) for leaf in flatten(structure))
+
+
 def _is_shape(structure: Any) -> bool:
     return isinstance(structure, (tuple, list)) and all(isinstance(size, int) or size is None for size in structure)
 
@@ -115,9 +128,3 @@ def _map_described(description: Any) -> Any:
     if isinstance(description, (tuple, list)):
         return [_map_described(part) for part in description]
     raise ValueError(f"A description of inputs must hold shapes and dtypes. Received: {validation.show(description)}")
-
-
-def _kind(part: Any) -> str:
-    """Return the dtype of the symbol that stands for data: whole numbers stay so."""
-    found = str(getattr(part, "dtype", ""))
-    return found if found.startswith(("int", "uint")) else config.floatx()

@@ -6,13 +6,13 @@ import gc
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
-from cnn_core.data.adapt import feature_shape
+from cnn_core.data.adapt import feature_dtype, feature_shape
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.model import Model, layer_of
 from cnn_core.models.nesting import unchanged_by_failure
-from cnn_core.network.graph import CallGraph, Symbol
+from cnn_core.network.graph import TEXT, CallGraph, Symbol
 from cnn_core.training.trainer import Trainer
 
 
@@ -136,18 +136,21 @@ class Sequential(Model):
                 f"`input_shape` must be {self.input_shape}, for which {self.name!r} is built. "
                 f"Received: input_shape={input_shape}"
             )
-        self._build_for_shapes([tuple(input_shape)])
+        self._build_for_input(tuple(input_shape[1:]) or (1,))
 
     def _build_for(self, x: Any) -> None:
         if not self.built:
-            self._build_for_shapes([(None, *feature_shape(x))])
+            self._build_for_input(feature_shape(x), feature_dtype(x))
 
-    def _build_for_shapes(self, shapes: list[Any]) -> None:
+    def _build_for_symbols(self, symbols: list[Symbol]) -> None:
+        self._build_for_input(symbols[0].shape[1:], symbols[0].dtype)
+
+    def _build_for_input(self, shape: tuple[int | None, ...], dtype: str | None = None) -> None:
         if self.built:
             return
         if not self._layers:
             raise ValueError("A model needs layers: add some. Received: a Sequential without layers")
-        self._connect(self._layers, Input(tuple(shapes[0][1:]) or (1,)))
+        self._connect(self._layers, Input(shape, dtype=TEXT if dtype == TEXT else None))
 
     @property
     def layers(self) -> list[Layer]:
@@ -155,11 +158,13 @@ class Sequential(Model):
         return list(self._layers)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the layers and the shape of the input."""
+        """Return the layers and the shape of the input, with its dtype if it is text."""
         if self.has_own_constructor():
             return self._constructor_settings()
-        shape = None if self._first is None else [None, *self._first.shape[1:]]
-        return {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
+        first = self._first
+        shape = None if first is None else [None, *first.shape[1:]]
+        config = {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
+        return config if first is None or first.dtype != TEXT else {**config, "build_input_dtype": TEXT}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
@@ -169,7 +174,7 @@ class Sequential(Model):
         layers = _with_repetitions([layer_of(each, custom_objects) for each in config["layers"]])
         model = cls(layers, config.get("name"), config.get("trainable", True))
         if config.get("build_input_shape") and layers:
-            model.build(tuple(config["build_input_shape"]))
+            model._build_for_input(tuple(config["build_input_shape"][1:]), config.get("build_input_dtype"))
         return model
 
 

@@ -11,6 +11,7 @@ from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 
 Shape = tuple[int | None, ...]
+TEXT = "string"  # the dtype of symbols that stand for texts
 BAND = 16  # how many calls deep a pickle follows them at once
 
 MAX_CALLS = 100_000  # of layers, in a model from a file: more would take minutes to compile
@@ -120,6 +121,10 @@ class LayerLike(Protocol):
     calls: list[ref[Node]]
 
     @property
+    def reads_values(self) -> bool:
+        """Whether it looks at data while it is read: texts, whole numbers of any size."""
+
+    @property
     def is_operation(self) -> bool:
         """Whether it is a function of `cnn_core.ops`."""
 
@@ -176,11 +181,15 @@ class Node:
     ) -> Node:
         """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
         node = cls(layer, inputs, training, arguments)
-        node.outputs = tuple(outputs)
-        for symbol in outputs:
-            symbol.node = node
+        node.make(outputs)
         layer.calls.append(ref(node))
         return node
+
+    def make(self, outputs: Sequence[Symbol]) -> None:
+        """Let symbols be what the call makes."""
+        self.outputs = tuple(outputs)
+        for symbol in outputs:
+            symbol.node = self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -191,7 +200,12 @@ class Node:
         with plan.called_with(self.training):
             if self.layer.defines_call:
                 return self.layer.add_call_to(plan, inputs, self.inputs, self.arguments)
-            return self.layer.add_to(plan, inputs)
+            made = self.layer.add_to(plan, inputs)
+        if any(symbol.shape == (None,) for symbol in self.inputs):
+            # A buffer has no shape (): what is made of one may have an axis of size 1 too many.
+            shapes = [symbol.sample_shape or (1,) for symbol in self.outputs]
+            made = [plan.add_reshaping(each, shape, self.layer.name) for each, shape in zip(made, shapes, strict=True)]
+        return made
 
     @property
     def inner_graph(self) -> CallGraph | None:

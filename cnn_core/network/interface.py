@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import cnn_core.config as config
-from cnn_core.data.dataset import InputSpec
+from cnn_core.data.dataset import InputSpec, Kind
 from cnn_core.data.form import Form
+from cnn_core.data.translation import Translation
 from cnn_core.foundation.structures import flatten, map_structure, sorted_keys
-from cnn_core.network.graph import CallGraph, LayerLike, Symbol
+from cnn_core.network.graph import TEXT, CallGraph, LayerLike, Symbol
+from cnn_core.network.intake import Intake
 
 
 class Interface(NamedTuple):
@@ -30,6 +32,12 @@ class Interface(NamedTuple):
         Features of a sample, if there is one input and it takes a row of numbers.
     input_form, output_form : Form
         The structures in which inputs and outputs were given, and come and go.
+    graph : CallGraph
+        What native code computes: the graph, or what is left of it when an intake has read the data.
+    rows : sequence of InputSpec
+        What native code reads: the inputs, or what is made of them while they are read.
+    translation : Translation or None
+        How that is made.
     """
 
     inputs: list[InputSpec]
@@ -39,19 +47,20 @@ class Interface(NamedTuple):
     width: int | None
     input_form: Form
     output_form: Form
+    graph: CallGraph
+    rows: Sequence[InputSpec]
+    translation: Translation | None
 
     @classmethod
     def of(cls, graph: CallGraph) -> Interface:
         """Work it out for a graph."""
         input_names, names = _names(graph.input_structure, "input"), _names(graph.output_structure, "output")
-        inputs = [
-            InputSpec(name, symbol.shape[1:], sparse=True)
-            if limit is None
-            else InputSpec(name, symbol.shape[1:], "int", limit)
-            for name, symbol, limit in zip(input_names, graph.inputs, index_limits(graph), strict=True)
-        ]
+        intake = Intake.of(graph)
+        behind = graph if intake is None else intake.graph
+        rows = _specs(behind, input_names if intake is None else _names(behind.inputs, "input"))
+        inputs = rows if intake is None else _specs_before(intake, graph, input_names, rows)
         shapes = [tuple(symbol.shape) if symbol.batched else (None, *symbol.shape) for symbol in graph.outputs]
-        plain = len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
+        plain = intake is None and len(inputs) == 1 and inputs[0].kind == "float" and len(inputs[0].shape) == 1
         return cls(
             inputs,
             names,
@@ -60,7 +69,41 @@ class Interface(NamedTuple):
             inputs[0].shape[0] if plain else None,
             _form(graph.input_structure, input_names),
             _form(graph.output_structure, names),
+            behind,
+            rows,
+            None if intake is None else _translation(intake, graph, rows),
         )
+
+
+def _specs(graph: CallGraph, names: Sequence[str]) -> list[InputSpec]:
+    return [
+        InputSpec(name, symbol.shape[1:], sparse=True)
+        if limit is None
+        else InputSpec(name, symbol.shape[1:], "int", limit)
+        for name, symbol, limit in zip(names, graph.inputs, index_limits(graph), strict=True)
+    ]
+
+
+def _specs_before(intake: Intake, graph: CallGraph, names: Sequence[str], rows: Sequence[InputSpec]) -> list[InputSpec]:
+    """Describe what a model takes that looks at data while it is read."""
+    native = {id(source): spec for source, spec in zip(intake.sources, rows, strict=True)}
+    read = set(map(id, intake.read))
+    specs = []
+    for name, symbol in zip(names, graph.inputs, strict=True):
+        whole = symbol.dtype.startswith(("int", "uint")) or intake.is_read_at_once(symbol)
+        kind: Kind = "text" if symbol.dtype == TEXT else "whole" if whole else "float"
+        own = native.get(id(symbol))
+        if id(symbol) in read or own is None:
+            specs.append(InputSpec(name, symbol.shape[1:], kind))
+        else:
+            specs.append(own._replace(name=name))
+    return specs
+
+
+def _translation(intake: Intake, graph: CallGraph, rows: Sequence[InputSpec]) -> Translation:
+    place = {id(symbol): number for number, symbol in enumerate(graph.inputs)}
+    sources = [place.get(id(source)) for source in intake.sources]
+    return Translation(rows, sources, [place[id(symbol)] for symbol in intake.read], intake.numbers)
 
 
 def index_limits(graph: CallGraph) -> list[int | None]:
@@ -100,7 +143,7 @@ def _names(structure: Any, kind: str) -> list[str]:
 
 
 def _common_dtype(layers: Sequence[LayerLike]) -> np.dtype[Any]:
-    dtypes = sorted({layer.dtype for layer in layers if layer.dtype}) or [config.floatx()]
+    dtypes = sorted({layer.dtype for layer in layers if layer.dtype.startswith("float")}) or [config.floatx()]
     if len(dtypes) > 1:
         raise ValueError(f"All layers of a model must have the same dtype. Received: {' and '.join(dtypes)}")
     return np.dtype(dtypes[0])

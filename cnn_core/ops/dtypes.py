@@ -10,6 +10,7 @@ import numpy as np
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.network.graph import TEXT
 from cnn_core.network.operators import Operators
 
 _SIZES = {"float16": 2, "float32": 4, "float64": 8}
@@ -56,6 +57,13 @@ def promoted(values: Sequence[Any]) -> str:
     ('float32', 'int32', 'bool')
     """
     strong = [dtype for value in values if (dtype := dtype_of(value)) is not None]
+    if TEXT in strong:
+        if set(strong) != {TEXT} or len(strong) < len(values):
+            raise TypeError(
+                "A function of `ops` computes with numbers: let StringLookup, Hashing or HashedCrossing read texts "
+                f"first. Received: {', '.join(map(validation.show, values))}"
+            )
+        return TEXT
     floats = [dtype for dtype in strong if is_float(dtype)]
     if floats:
         return str(max(floats, key=_SIZES.__getitem__))

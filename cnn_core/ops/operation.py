@@ -67,6 +67,13 @@ class Function:
         """Enter the function of whole buffers, one for each operand, into a plan."""
         raise NotImplementedError
 
+    def moved(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
+        """Return the results for arrays of texts, which a function can only put elsewhere."""
+        raise TypeError(
+            f"`{self.name}` computes with numbers, not with texts: let StringLookup, Hashing or HashedCrossing read "
+            "them first"
+        )
+
     def on(self, operands: Sequence[Any], **settings: Any) -> Any:
         """Apply the function to symbols: one symbol, or a list of them."""
         made = Operation(self, operands, settings).on([each for each in operands if isinstance(each, Symbol)])
@@ -108,7 +115,7 @@ class Operation:
     n_draws = 0
     index_limit: int | None = None
     is_operation = True
-    defines_call = False
+    defines_call = reads_values = False
     built = trainable = True
 
     def __init__(
@@ -177,6 +184,11 @@ class Operation:
     def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the operation into a plan."""
         return self.function.add_to(plan, self, inputs)
+
+    def moved(self, arrays: Sequence[Any]) -> list[Any]:
+        """Return the results for arrays of texts in the places of symbols."""
+        following = iter(arrays)
+        return self.function.moved([next(following) if each is None else each for each in self.operands], self.settings)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("calls", "_constants")}

@@ -102,6 +102,9 @@ class Selection(Function):
         dtype = str(operands[0].dtype)
         return [Spec((*leading, *found.shape), dtype) for found in self.elements(shape, settings)]
 
+    def moved(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
+        return self._selected(operands[0], settings, operands[0].shape)
+
     def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
         results = self.elements(operation.shapes[0], operation.settings)
         return [_select(plan, buffers[0], found, operation.name) for found in results]
@@ -162,6 +165,9 @@ class _Reshape(Function):
             )
         return [Spec((None, *(size // known if part == -1 else part for part in sizes)), dtype)]
 
+    def moved(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
+        return [np.reshape(operands[0], settings["newshape"])]
+
     def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
         (spec,) = self.infer([_Shaped(operation.shapes[0])], operation.settings)
         shape = spec.shape[1:] if spec.shape[:1] == (None,) else spec.shape
@@ -190,6 +196,9 @@ class _Concatenate(Function):
             )
         total = sum(shape[joined] for shape in shapes)  # type: ignore[misc]
         return [Spec((*shapes[0][:joined], total, *shapes[0][joined + 1 :]), promoted(operands))]
+
+    def moved(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Any]:
+        return [np.concatenate(operands, axis=settings["axis"])]
 
     def enter(self, plan: NetworkPlan, operation: Operation, buffers: list[int]) -> list[int]:
         shapes = operation.shapes

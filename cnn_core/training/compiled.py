@@ -216,7 +216,9 @@ class Compiled:
             specs = [] if objectives is None else objectives.target_specs
             forms = interface.input_form, interface.output_form
             sparse = self._network().takes_sparse
-            reader = self._readers[objectives] = Reader(interface.inputs, specs, interface.dtype, *forms, sparse)
+            reader = self._readers[objectives] = Reader(
+                interface.inputs, specs, interface.dtype, *forms, sparse, interface.translation
+            )
         return reader
 
     # What the model adds

@@ -72,7 +72,7 @@ NUMBERS = [
     ("layers.ActivityRegularization", "l1", [-1, float("nan")]),
     ("layers.Rescaling", "scale", ["large", float("nan")]),
     ("layers.Concatenate", "axis", ["last", 1.5]),
-    ("layers.CategoryEncoding", "output_mode", ["binary", 3]),
+    ("layers.CategoryEncoding", "output_mode", ["tf_idf", 3]),
     ("losses.Huber", "delta", [0, -1, float("nan"), "1"]),
     ("losses.BinaryCrossentropy", "label_smoothing", [-0.1, 1.1, float("nan"), True]),
     ("losses.CategoricalCrossentropy", "from_logits", ["yes", 2]),

@@ -60,6 +60,10 @@ def with_a_log(cls: Any, method: str, log: list[str]) -> Any:
 
 def inputs_of(layer: Any) -> Any:
     one = layer.n_inputs == 1 or isinstance(layer, layers.Lambda)
+    if layer.reads_values:
+        dtype = "string" if "string" in layer.wants else "int64"
+        sources = [cnn_core.Input((1,), dtype=dtype) for _ in range(1 if one else 2)]
+        return sources[0] if one else sources
     shape = (2, 4) if any(cls.__name__ in GRIDS for cls in type(layer).__mro__) else (4,)
     return cnn_core.Input(shape) if one else [cnn_core.Input((4,)) for _ in range(2)]
 

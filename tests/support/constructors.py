@@ -41,6 +41,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "FlatCosine": {"initial_learning_rate": 0.1, "decay_steps": 3},
     "GaussianDropout": {"rate": 0.5},
     "GaussianNoise": {"stddev": 0.5},
+    "HashedCrossing": {"num_bins": 3},
+    "Hashing": {"num_bins": 3},
     "InputLayer": {"shape": (2,)},
     "InverseTimeDecay": {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.5},
     "Lambda": {"function": abs},

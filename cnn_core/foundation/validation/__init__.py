@@ -35,12 +35,16 @@ from cnn_core.foundation.validation.scalars import (
     shape,
     text,
 )
+from cnn_core.foundation.validation.texts import as_texts, as_tokens, as_whole_numbers, holds_texts
 
 __all__ = [
     "MOST_NUMBERS",
     "as_array",
     "as_indices",
     "as_matrix",
+    "as_texts",
+    "as_tokens",
+    "as_whole_numbers",
     "boolean",
     "check_width",
     "choice",
@@ -50,6 +54,7 @@ __all__ = [
     "float_dtype",
     "fraction",
     "gives_batches",
+    "holds_texts",
     "integer",
     "integers",
     "is_frame",

@@ -1,0 +1,116 @@
+"""Layers whose output counts or marks whole numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+import cnn_core.foundation.validation as validation
+from cnn_core.layers.base import Layer, registry
+from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Common
+
+ENCODINGS = ("multi_hot", "one_hot", "count")
+_OLDER_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+
+
+class Encoder(Layer):
+    """A layer whose output may count or mark whole numbers.
+
+    Attributes
+    ----------
+    output_mode : str
+        One of `ENCODINGS`, or of what else the class has.
+    """
+
+    output_mode: str
+
+    def encoded_shape(self, shape: Sequence[Any], n_tokens: int) -> tuple[Any, ...]:
+        """Without the batch: one row of tokens for every number, or for all numbers of a row."""
+        if self.output_mode == "one_hot" and tuple(shape[-1:]) not in ((), (1,)):
+            return (*shape, n_tokens)
+        return (*shape[:-1], n_tokens)
+
+    def encode(self, plan: NetworkPlan, source: int, n_tokens: int, *, drops_last: bool = False) -> int:
+        """Enter the encoding of a buffer into a plan; with `drops_last`, the number `n_tokens` leaves no trace."""
+        shape = plan.shapes[source]
+        together = 1 if self.output_mode == "one_hot" else shape[-1]
+        encoded = self.encoded_shape(shape, n_tokens + drops_last)
+        made = plan.add(
+            "encode", [source], encoded, layer=self.name, integers=[self.output_mode in ("count", "tf_idf"), together]
+        )
+        if not drops_last:
+            return made
+        kept = np.arange(math.prod(encoded)).reshape(encoded)[..., :n_tokens]
+        return plan.add_selection(made, kept, kept.shape, layer=self.name)
+
+
+def output_mode_among(output_mode: Any, modes: Sequence[str]) -> str:
+    """Check an output mode; older names are taken, too.
+
+    Examples
+    --------
+    >>> output_mode_among("binary", ENCODINGS)
+    'multi_hot'
+    """
+    known = _OLDER_NAMES.get(output_mode, output_mode) if isinstance(output_mode, str) else output_mode
+    return validation.choice(known, "output_mode", modes)
+
+
+def not_sparse(sparse: Any) -> bool:
+    """Refuse to give sparse rows."""
+    if validation.boolean(sparse, "sparse"):
+        raise ValueError("`sparse` must be False: activations are dense. Received: sparse=True")
+    return False
+
+
+@registry.register()
+class CategoryEncoding(Encoder):
+    """Turn whole numbers into rows of indicators or counts.
+
+    Parameters
+    ----------
+    num_tokens : int >= 1
+        Numbers range from 0 to num_tokens - 1.
+    output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
+        For a row of numbers: one row with 1 where a number occurs; a row for every number (of which a single one needs
+        no axis of its own); or one row with how often each number occurs. "binary" is an older name of "multi_hot".
+
+    Notes
+    -----
+    No gradient passes. As an input of a model the numbers may be integers or whole floats, and are checked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> CategoryEncoding(4, "count")(np.array([[0, 3, 3]]))
+    array([[1., 0., 0., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        num_tokens: int | None = None,
+        output_mode: str = "multi_hot",
+        sparse: bool = False,
+        **common: Unpack[Common],
+    ) -> None:
+        super().__init__(**common)
+        self.num_tokens = validation.positive_integer(num_tokens, "num_tokens")
+        self.output_mode = output_mode_among(output_mode, ENCODINGS)
+        self.sparse = not_sparse(sparse)
+
+    @property
+    def index_limit(self) -> int:  # type: ignore[override]
+        """The smallest whole number that is no token."""
+        return self.num_tokens
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], *self.encoded_shape(input_shape[1:], self.num_tokens))
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return [self.encode(plan, inputs[0], self.num_tokens)]
