@@ -16,6 +16,7 @@ import cnn_core.config as config
 import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.eager import returns_arrays
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.tracing import current_scope
@@ -91,6 +92,7 @@ class _Random(Function):
 _random = _Random("random", "Random", "core")
 
 
+@returns_arrays
 def _drawn(kind: str, shape: Any, reals: Sequence[float], dtype: Any, seed: Any) -> Any:
     """Return numbers, or a symbol for those of every sample."""
     batched, sizes = of_samples(shape)
@@ -181,21 +183,25 @@ def _generator(seed: Any) -> np.random.Generator:
     return random_state.generator(random_state.next_seed() if number is None else number)
 
 
+@returns_arrays
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Return numbers of a beta distribution, at once."""
     return _generator(seed).beta(alpha, beta, shape).astype(dtype or config.floatx())
 
 
+@returns_arrays
 def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Return how many of so many trials succeed, at once."""
     return _generator(seed).binomial(counts, probabilities, shape).astype(dtype or config.floatx())
 
 
+@returns_arrays
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Return numbers of a gamma distribution of scale 1, at once."""
     return _generator(seed).gamma(alpha, 1.0, shape).astype(dtype or config.floatx())
 
 
+@returns_arrays
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     """Return an array with its slices along an axis in random order."""
     if is_symbolic(x):

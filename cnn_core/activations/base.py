@@ -10,6 +10,7 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
+from cnn_core.foundation.eager import EagerArray
 from cnn_core.foundation.keywords import KnowsItsArguments, refuse_others
 from cnn_core.foundation.serialization import Registry
 
@@ -113,7 +114,7 @@ class Activation(KnowsItsArguments):
             return self._with(values, settings)(x)
         if hasattr(x, "activated"):  # it stands for a value that a model will compute
             return x.activated(self)  # type: ignore[no-any-return]
-        return self.forward(as_float(x, "x"))
+        return self.forward(as_float(x, "x")).view(EagerArray)
 
     def _with(self, values: tuple[Any, ...], settings: dict[str, Any]) -> Activation:
         named = dict(zip(self._settings, values, strict=False))

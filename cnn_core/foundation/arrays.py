@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -106,7 +107,7 @@ def as_rows(x: Array) -> Array:
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
     """Return a vector of zeros that starts on a 64-byte boundary."""
     memory = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -memory.__array_interface__["data"][0] % ALIGNMENT
+    start = -_core.address_of(memory) % ALIGNMENT
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 

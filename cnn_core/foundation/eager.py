@@ -5,11 +5,15 @@ What scripts for Keras do with an eager tensor (`numpy()`, `item()`, `shape`, ar
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+
+_Arguments = ParamSpec("_Arguments")
 
 
 class EagerArray(np.ndarray[Any, np.dtype[Any]]):
@@ -132,3 +136,20 @@ def eager(value: Any) -> Any:
     if kind is np.ndarray and value.ndim:
         return value.view(EagerArray)
     return EagerFloat(value) if isinstance(value, (np.floating, np.ndarray)) and not np.ndim(value) else value
+
+
+def returns_arrays(function: Callable[_Arguments, Any]) -> Callable[_Arguments, Any]:
+    """Let a function that computes arrays, or lists of them, return them as Keras has them."""
+
+    @wraps(function)
+    def computed(*arguments: _Arguments.args, **keywords: _Arguments.kwargs) -> Any:
+        return _viewed(function(*arguments, **keywords))
+
+    return computed
+
+
+def _viewed(result: Any) -> Any:
+    kind = type(result)
+    if kind is np.ndarray or isinstance(result, np.generic):
+        return np.asarray(result).view(EagerArray)
+    return kind(map(_viewed, result)) if kind in (list, tuple) else result

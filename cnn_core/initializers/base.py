@@ -12,6 +12,7 @@ import cnn_core.config as config
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
+from cnn_core.foundation.eager import returns_arrays
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.foundation.serialization import Registry
 
@@ -35,6 +36,11 @@ class Initializer(KnowsItsArguments):
     """
 
     _options: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__call__" in vars(cls):
+            setattr(cls, "__call__", returns_arrays(cls.__call__))  # noqa: B010  (mypy takes it for a redefinition)
 
     def __call__(
         self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None

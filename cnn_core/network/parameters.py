@@ -186,7 +186,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
                 f"{parameters.values.size} numbers of {parameters.values.dtype} to train. Received: {vector.size} of "
                 f"{vector.dtype}"
             )
-        elif vector.ctypes.data % ALIGNMENT:
+        elif _core.address_of(vector) % ALIGNMENT:
             optimizer.state[slot] = aligned_copy(vector)
     if not stays:
         keep_layout(optimizer, parameters.variables)

@@ -16,6 +16,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, aligned_copy
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.eager import EagerArray
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.initializers.first_value import exact, first_value
 from cnn_core.network.operators import Operators
@@ -125,9 +126,10 @@ class Variable(Operators, CopiedWhole):
         self.name = unique_name("variable") if name is None else _checked_name(name)
         self.path = self.name if path is None else path
         self._array = aligned_copy(first_value(initializer, shape, dtype, self.path))
-        self._trainable = validation.boolean(trainable, "trainable") and self.dtype.kind == "f"
-        validation.one_of(aggregation, "aggregation", ("none", "mean", "sum", "only_first_replica", None))
-        validation.one_of(synchronization, "synchronization", ("none", "on_read", "on_write", "auto", None))
+        self._trainable = validation.boolean(trainable, "trainable") and self._array.dtype.kind == "f"
+        if aggregation != "none" or synchronization != "auto":
+            validation.one_of(aggregation, "aggregation", ("none", "mean", "sum", "only_first_replica", None))
+            validation.one_of(synchronization, "synchronization", ("none", "on_read", "on_write", "auto", None))
         vars(self).update(
             regularizer=regularizer,
             constraint=constraint,
@@ -162,7 +164,7 @@ class Variable(Operators, CopiedWhole):
         """The array, read-only to the eye: use `assign` to change it. In a layer's `call` the variable itself."""
         if current_scope() is not None:
             return self
-        view = self.array.view()
+        view = self.array.view(EagerArray)
         view.flags.writeable = False
         return view
 

@@ -13,6 +13,7 @@ import cnn_core.ops.elementwise as elementwise
 import cnn_core.ops.reductions as reductions
 import cnn_core.ops.shapes as shapes
 from cnn_core.foundation.arrays import EPSILON
+from cnn_core.foundation.eager import returns_arrays
 from cnn_core.ops.dtypes import as_array, as_floats, as_value, dtype_of, promoted, standardized
 from cnn_core.ops.elementwise import absolute, add, divide, equal, multiply, sqrt, square, subtract
 from cnn_core.ops.operation import is_symbolic, shape_of
@@ -20,6 +21,7 @@ from cnn_core.ops.products import matrix_product
 from cnn_core.ops.reductions import max_function, mean_function, sum_function
 
 
+@returns_arrays
 def cast(x: Any, dtype: Any) -> Any:
     """Return `x` in another dtype: to integers by cutting off what follows the point, to bool by ``x != 0``."""
     wanted = standardized(dtype)
@@ -28,6 +30,7 @@ def cast(x: Any, dtype: Any) -> Any:
     return as_array(x).astype(wanted)
 
 
+@returns_arrays
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
     """Return `x` as an array, or the symbol that it is, in a dtype if one is given."""
     if dtype is None:
@@ -297,6 +300,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
     return full(shape, 1, config.floatx() if dtype is None else dtype)
 
 
+@returns_arrays
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Return a value in every place of a shape, which may begin with the number of samples."""
     batched, sizes = shapes.of_samples(shape)
@@ -306,6 +310,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return shapes.filled_function.on([], shape=list(sizes), value=float(fill_value), dtype=wanted)
 
 
+@returns_arrays
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     """Return numbers at equal distances, without the last."""
     given = [value for value in (start, stop, step) if value is not None]
@@ -313,12 +318,14 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return np.arange(*given, dtype=wanted)
 
 
+@returns_arrays
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return `num` numbers at equal distances."""
     wanted = config.floatx() if dtype is None else standardized(dtype)
     return np.linspace(start, stop, num, endpoint, axis=axis).astype(wanted)
 
 
+@returns_arrays
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return a matrix with ones on a diagonal."""
     return np.eye(N, M, k, dtype=config.floatx() if dtype is None else standardized(dtype))
@@ -349,6 +356,7 @@ def matmul(x1: Any, x2: Any) -> Any:
     return matrix_product(first, second)
 
 
+@returns_arrays
 def dot(x1: Any, x2: Any) -> Any:
     """Return ``x1 @ x2`` for matrices and vectors, and the product with a number."""
     if not shape_of(x1) or not shape_of(x2):

@@ -9,6 +9,7 @@ from weakref import ref
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.eager import returns_arrays
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.serialization import OPERATIONS, serialize, snake_case
 from cnn_core.network.graph import Node, Symbol
@@ -47,6 +48,11 @@ class Function:
         self.module = OPERATIONS + module
         self.static = tuple(static)
         FUNCTIONS[name] = self
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__call__" in vars(cls):
+            setattr(cls, "__call__", returns_arrays(cls.__call__))  # noqa: B010  (mypy takes it for a redefinition)
 
     def infer(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Spec]:
         """Return shape and dtype of each result, or say what does not fit."""

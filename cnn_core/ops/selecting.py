@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnn_core.foundation.eager import returns_arrays
 from cnn_core.ops.dtypes import as_array
 from cnn_core.ops.elementwise import add, equal, less, multiply, sqrt, square
 from cnn_core.ops.functions import (
@@ -38,16 +39,19 @@ def _in_order(x: Any, axis: int, k: int | None = None, descending: bool = False)
     return found if last else [swapaxes(each, axis, -1) for each in found]
 
 
+@returns_arrays
 def sort(x: Any, axis: int = -1) -> Any:
     """Return the elements along an axis in rising order."""
     return _in_order(x, axis)[0] if is_symbolic(x) else np.sort(as_array(x), axis)
 
 
+@returns_arrays
 def argsort(x: Any, axis: int = -1) -> Any:
     """Return the numbers that put the elements along an axis in rising order."""
     return _in_order(x, axis)[1] if is_symbolic(x) else np.argsort(as_array(x), axis, kind="stable").astype("int32")
 
 
+@returns_arrays
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """Return the k largest elements along the last axis, largest first, and their numbers."""
     if is_symbolic(x):
@@ -64,6 +68,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     return less(sum_function(cast(less(own, predictions), "int32"), -1), k)
 
 
+@returns_arrays
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return elements along an axis, each picked by a number of its own."""
     if is_symbolic(x, indices):
@@ -92,6 +97,7 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     return concatenate([x1, x2] if axis is not None else [ravel(x1), ravel(x2)], axis or 0)
 
 
+@returns_arrays
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
     """Return `x` with so many elements before and behind along each axis; symbols with a constant.
 
@@ -182,6 +188,7 @@ def vdot(x1: Any, x2: Any) -> Any:
     return sum_function(multiply(x1, x2))
 
 
+@returns_arrays
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Return the sum of products along axes of both; the second has no samples, unless all axes are summed over."""
     if not is_symbolic(x1, x2):
@@ -204,6 +211,7 @@ def _listed(axes: Any) -> list[int]:
     return [axes] if isinstance(axes, int) else list(axes)
 
 
+@returns_arrays
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Return sums of products by Einstein's notation, of one or two operands.
 

@@ -20,6 +20,11 @@ cdef void *data_of(object array, object dtype, Py_ssize_t size, bint written=Fal
     return cnp.PyArray_DATA(array)
 
 
+def address_of(cnp.ndarray array not None):
+    """Where an array begins in memory: NumPy's own ways to ask take as long as making the array."""
+    return <size_t> cnp.PyArray_DATA(array)
+
+
 cdef bint is_sparse(object rows):
     """Whether an input is cnn_core.data.rows.SparseRows."""
     return not isinstance(rows, np.ndarray) and hasattr(rows, "indptr")

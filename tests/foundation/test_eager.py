@@ -10,7 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnn_core import Input, Layer, Model, Sequential, layers, losses, metrics, ops
+from cnn_core import (
+    Input,
+    Layer,
+    Model,
+    Sequential,
+    Variable,
+    activations,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    ops,
+    random,
+)
 from cnn_core.foundation.eager import EagerArray, EagerFloat, EagerInteger, eager
 
 ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
@@ -181,6 +194,32 @@ class TestResults:
         assert precision([1, 0], [0.9, 0.5]).numpy().tolist() == [0.5, 1.0]
         assert Own().result().numpy() == 0.25
         assert metrics.RootMeanSquaredError()([[0.0]], [[2.0]]).numpy() == 2.0
+
+    @pytest.mark.parametrize(
+        "compute",
+        [
+            lambda x: ops.exp(x),
+            lambda x: ops.mean(x),
+            lambda x: ops.matmul(x, ops.transpose(x)),
+            lambda x: ops.split(x, 3, axis=1)[0],
+            lambda x: ops.top_k(x, 2)[1],
+            lambda x: ops.cast(x, "int32"),
+            lambda x: ops.convert_to_tensor(x),
+            lambda x: ops.zeros((2,)),
+            lambda x: activations.softmax(x),
+            lambda x: activations.get("leaky_relu")(x, negative_slope=0.5),
+            lambda x: initializers.GlorotUniform()((2, 3)),
+            lambda x: random.normal((2,)),
+            lambda x: 2 * Variable(x),
+            lambda x: Variable(x).value,
+            lambda x: Variable(x).assign_add(x),
+        ],
+    )
+    def test_of_functions(self, compute: Any) -> None:
+        result = compute(self.X)
+        assert type(result) is EagerArray
+        assert type(result.numpy()) is np.ndarray
+        assert type(ops.convert_to_numpy(result)) is np.ndarray
 
     def test_measures_of_a_training_are_plain_floats(self) -> None:
         model = Sequential([Input((3,)), layers.Dense(1)])
