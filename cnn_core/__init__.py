@@ -85,13 +85,14 @@ def version() -> str:
 
 
 # Where what many programs never need is found: it would double the time of an import.
-_LATE = ("datasets", "inspection", "interop", "mixed_precision", "ops", "random", "saving", "utils")
+_LATE = ("datasets", "inspection", "interop", "ops", "random", "saving", "utils")
 _HOMES = {
     **{name: f"cnn_core.{name}" for name in _LATE},
     "DTypePolicy": "cnn_core.foundation.dtype_policy",
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",
+    "mixed_precision": "cnn_core.config",
     "model_from_json": "cnn_core.models.loading",
 }
 Operators.functions.home = _HOMES["ops"]

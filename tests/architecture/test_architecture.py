@@ -27,7 +27,7 @@ FLOORS = (
     {"ops"},
     {"layers", "random", "training"},
     {"interop"},
-    {"inspection", "mixed_precision", "saving", "utils"},
+    {"inspection", "saving", "utils"},
     {"models"},
     {"sklearn"},
     {"cnn_core"},  # the public names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnn_core.config import dtype_policy, set_dtype_policy
+from cnn_core.config.precision import dtype_policy, set_dtype_policy
 from cnn_core.foundation.dtype_policy import DTypePolicy
 
 __all__ = ["DTypePolicy", "Policy", "dtype_policy", "global_policy", "set_dtype_policy", "set_global_policy"]

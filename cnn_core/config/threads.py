@@ -1,7 +1,7 @@
-"""Settings of the whole process: the floating-point type, the number of threads, and what the CPU offers.
+"""How many threads a call to the native core may use, and how many it begins with.
 
-Knows neither layers nor models. Importing it sets the width of the native pool, which costs some tens of
-microseconds and starts no thread: threads start with the first work that is worth sharing.
+Importing it sets the width of the native pool, which costs some tens of microseconds and starts no thread: threads
+start with the first work that is worth sharing.
 """
 
 from __future__ import annotations
@@ -9,124 +9,13 @@ from __future__ import annotations
 import math
 import os
 import posixpath
-import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 import cnn_core._core as _core
-import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.validation as validation
-from cnn_core.foundation.arrays import EPSILON
-from cnn_core.foundation.dtype_policy import DTypePolicy, policy_of
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.foundation.version import __version__
 
-__all__ = [
-    "dtype_policy",
-    "epsilon",
-    "floatx",
-    "get_num_threads",
-    "set_dtype_policy",
-    "set_floatx",
-    "set_num_threads",
-    "show_config",
-]
-
-_floatx = "float32"
-_dtype_policy: DTypePolicy | None = None
-_threads_from = "set_num_threads"
-
-
-def floatx() -> str:
-    """Return the floating-point type of layers and models that are given none.
-
-    Returns
-    -------
-    str
-        ``"float32"``, the default, or ``"float64"``.
-
-    Examples
-    --------
-    >>> floatx()
-    'float32'
-    """
-    return _floatx
-
-
-@knows_its_arguments
-def set_floatx(value: object) -> None:
-    """Choose the floating-point type of layers and models that are given none.
-
-    Those that exist already keep theirs. It takes the place of a policy that was set before.
-
-    Parameters
-    ----------
-    value : "float32" or "float64"
-        NumPy's types and dtypes are accepted too.
-
-    Raises
-    ------
-    ValueError
-        If it is another type.
-
-    Examples
-    --------
-    >>> set_floatx("float64")
-    >>> floatx()
-    'float64'
-    >>> set_floatx("float32")
-    """
-    global _floatx, _dtype_policy
-    _floatx, _dtype_policy = validation.float_dtype(value, "value").name, None
-
-
-def dtype_policy() -> DTypePolicy:
-    """Return the policy of layers that are given no `dtype`: the one that was set, or that of `floatx`.
-
-    Examples
-    --------
-    >>> dtype_policy()
-    <DTypePolicy "float32">
-    """
-    return DTypePolicy(_floatx) if _dtype_policy is None else _dtype_policy
-
-
-@knows_its_arguments
-def set_dtype_policy(policy: object) -> None:
-    """Choose the policy of layers that are given no `dtype`; those that exist already keep theirs.
-
-    Parameters
-    ----------
-    policy : DTypePolicy, {"float32", "float64", "mixed_bfloat16"}, or a dtype of NumPy
-        See `DTypePolicy`.
-
-    Raises
-    ------
-    ValueError
-        If it is another one.
-
-    Examples
-    --------
-    >>> set_dtype_policy("mixed_bfloat16")
-    >>> dtype_policy().compute_dtype
-    'bfloat16'
-    >>> set_dtype_policy("float32")
-    """
-    global _dtype_policy
-    _dtype_policy = policy_of(policy, "policy")
-
-
-def epsilon() -> float:
-    """Return the small number that guards quotients and clips probabilities, as in Keras.
-
-    Examples
-    --------
-    >>> epsilon()
-    1e-07
-    """
-    return EPSILON
+_origin = "set_num_threads"
 
 
 @knows_its_arguments
@@ -172,44 +61,18 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
-def show_config() -> None:
-    """Print the versions, the instruction sets, and the number of threads with its origin: what a bug report needs.
-
-    Examples
-    --------
-    >>> show_config()  # doctest: +ELLIPSIS
-    cnn_core         ...
-    NumPy            ...
-    Python           ...
-    instruction set  ...
-    bfloat16         ...
-    threads          ...
-    CPUs             ...
-    floatx           float32
-    dtype policy     float32
-    """
-    rows = {
-        "cnn_core": __version__,
-        "NumPy": np.__version__,
-        "Python": f"{sys.version.split()[0]} on {sys.platform}",
-        "instruction set": f"{_core.instruction_set()} (available: {', '.join(_core.instruction_sets())})",
-        "bfloat16": f"multiplied by {_core.bfloat16()} (available: {', '.join(_core.bfloat16_ways())})",
-        "threads": f"{get_num_threads()} (from {_threads_from}); {_core.threads_started()} started",
-        "CPUs": str(os.cpu_count()),
-        "floatx": floatx(),
-        "dtype policy": dtype_policy().name,
-    }
-    for name, value in rows.items():
-        print(f"{name:<16} {value}")
+def origin() -> str:
+    """Return where the number of threads comes from."""
+    return _origin
 
 
-# The default number of threads
+# The default
 
 
-def _set_width(n: int, origin: str) -> None:
-    global _threads_from
+def _set_width(n: int, told_by: str) -> None:
+    global _origin
     _core.set_num_threads(n)
-    _threads_from = origin
+    _origin = told_by
 
 
 def _default_threads(environment: Mapping[str, str], root: str) -> tuple[int, str]:
@@ -320,7 +183,3 @@ def _read(path: str) -> str:
 
 
 _set_width(*_default_threads(os.environ, "/"))
-
-
-if not TYPE_CHECKING:  # a checker must not take every name for known
-    __getattr__ = left_out.answer_for(__name__)

@@ -10,6 +10,7 @@ import pytest
 
 import cnn_core
 import cnn_core._core as _core
+import cnn_core.config.threads as number_of_threads
 from cnn_core import config
 
 MOST = _core.max_threads()
@@ -18,16 +19,9 @@ MOST = _core.max_threads()
 @pytest.fixture
 def threads():
     """Give the width back that the test found, with its origin."""
-    before, origin = config.get_num_threads(), config._threads_from
+    before, origin = config.get_num_threads(), number_of_threads._origin
     yield
-    config._set_width(before, origin)
-
-
-@pytest.fixture
-def floatx():
-    before = config.floatx()
-    yield
-    config.set_floatx(before)
+    number_of_threads._set_width(before, origin)
 
 
 def write(path: Path, text: str) -> None:
@@ -39,43 +33,10 @@ def quota(root: Path, membership: str, files: dict[str, str]) -> float | None:
     write(root / "proc/self/cgroup", membership)
     for name, text in files.items():
         write(root / "sys/fs/cgroup" / name, text)
-    return config._cgroup_quota(str(root))
+    return number_of_threads._cgroup_quota(str(root))
 
 
 # The floating-point type
-
-
-def test_floatx_is_float32_at_first():
-    assert config.floatx() == "float32"
-
-
-@pytest.mark.parametrize("value", ["float64", np.float64, np.dtype("float64")])
-def test_set_floatx_changes_what_new_layers_compute_in(floatx, value):
-    config.set_floatx(value)
-    assert config.floatx() == "float64"
-    assert cnn_core.layers.Dense(2).dtype == "float64"
-    assert cnn_core.layers.Dense(2, dtype="float32").dtype == "float32"
-
-
-def test_the_last_of_policy_and_floatx_counts(floatx):
-    config.set_dtype_policy("mixed_bfloat16")
-    assert cnn_core.layers.Dense(2).compute_dtype == "bfloat16"
-    assert cnn_core.layers.Dense(2, dtype="float32").compute_dtype == "float32"
-    config.set_floatx("float64")
-    assert config.dtype_policy().name == cnn_core.layers.Dense(2).compute_dtype == "float64"
-    config.set_dtype_policy("float32")
-    assert cnn_core.layers.Dense(2).dtype == "float32"
-
-
-@pytest.mark.parametrize("value", ["float16", "int32", "no type", None, 32])
-def test_set_floatx_refuses_other_types_and_keeps_the_old_one(floatx, value):
-    with pytest.raises(ValueError, match=r"`value` must be 'float32' or 'float64'. Received: value="):
-        config.set_floatx(value)
-    assert config.floatx() == "float32"
-
-
-def test_epsilon_is_that_of_keras():
-    assert config.epsilon() == 1e-7
 
 
 # The number of threads
@@ -103,8 +64,8 @@ def test_set_num_threads_refuses_what_is_no_integer(threads, n):
 
 
 def default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int, **environment: str) -> tuple[int, str]:
-    monkeypatch.setattr(config, "_usable_cpus", lambda: (cpus, "CPU affinity"))
-    return config._default_threads(environment, str(tmp_path))
+    monkeypatch.setattr(number_of_threads, "_usable_cpus", lambda: (cpus, "CPU affinity"))
+    return number_of_threads._default_threads(environment, str(tmp_path))
 
 
 def test_default_is_the_affinity_when_nothing_else_limits(tmp_path, monkeypatch):
@@ -170,7 +131,7 @@ def test_import_heeds_the_affinity():
 
 
 def test_no_groups_no_quota(tmp_path):
-    assert config._cgroup_quota(str(tmp_path)) is None
+    assert number_of_threads._cgroup_quota(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -224,29 +185,6 @@ def test_damaged_membership_is_passed_over(tmp_path):
 
 
 # What is shown
-
-
-def test_show_config_names_what_a_report_needs(capsys, threads):
-    cnn_core.set_num_threads(3)
-    cnn_core.show_config()
-    shown = capsys.readouterr().out
-    rows = {line[:16].strip(): line[17:] for line in shown.splitlines()}
-    assert rows["cnn_core"] == cnn_core.__version__
-    assert rows["NumPy"] == np.__version__
-    assert rows["instruction set"].startswith(_core.instruction_set())
-    assert all(name in rows["instruction set"] for name in _core.instruction_sets())
-    assert rows["threads"].startswith("3 (from set_num_threads)")
-    assert rows["CPUs"] == str(os.cpu_count())
-    assert rows["floatx"] == "float32"
-
-
-def test_show_config_tells_a_default_from_a_choice(capsys, threads):
-    config._set_width(2, "cgroup quota")
-    cnn_core.show_config()
-    assert "2 (from cgroup quota)" in capsys.readouterr().out
-
-
-# The instruction set
 
 
 def test_every_available_instruction_set_can_be_selected():

@@ -1,4 +1,4 @@
-"""cnn_core/mixed_precision.py: what a layer under "mixed_bfloat16" computes, and that models train, save and load."""
+"""cnn_core/config/mixed_precision.py: what a layer under "mixed_bfloat16" computes; models train and are saved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cnn_core
-import cnn_core.mixed_precision as mixed_precision
+import cnn_core.config.mixed_precision as mixed_precision
 from cnn_core import Sequential, layers, ops
 from tests.native.test_pairs import WAYS, chosen
 
