@@ -96,7 +96,7 @@ class Optimizer:
         tail: OptimizerTail,
         groups: Sequence[_ParameterGroup],
         rules: Sequence[TensorRule],
-        tensors: Sequence[tuple[int, int]],
+        tensors: Sequence[tuple[int, int, int, int]],
         parameters: _Array,
         gradients: _Array,
         slots: list[_Array],

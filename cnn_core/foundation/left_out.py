@@ -98,8 +98,8 @@ ROWS = (
     ),
     Row(
         "optimizers",
-        "Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon OptimizerMap ScheduleFreeAdamW legacy",
-        "not asked for so far; `loss_scale_factor` is taken",
+        "LossScaleOptimizer MultiOptimizer OptimizerMap legacy",
+        "no scaled loss is needed: give the inner optimizer; one optimizer a model, with multipliers per layer",
     ),
     Row(
         "callbacks",

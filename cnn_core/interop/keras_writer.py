@@ -33,6 +33,7 @@ from cnn_core.interop.keras_weights import (
     trainable_variables,
 )
 from cnn_core.optimizers.applying import state_order
+from cnn_core.optimizers.base import first_state
 
 _VERSION = "3.5.0"  # of Keras, whose layout the files have
 
@@ -163,6 +164,6 @@ def _state(model: Any, parts: tuple[Part, ...]) -> Iterator[Array]:
         if name in found:
             yield found[name][places[id(variable)]]
         else:
-            yield np.full(variable.shape, initial[name], model.array_dtype)
+            yield np.full(variable.shape, first_state(initial[name], variable.array), model.array_dtype)
     if hasattr(optimizer, "momentum_product"):
         yield np.array(optimizer.momentum_product(optimizer.batches_seen), model.array_dtype)

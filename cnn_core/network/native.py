@@ -38,6 +38,15 @@ class ParameterGroup(NamedTuple):
     decay_multiplier: float = 0.0
 
 
+class TensorRange(NamedTuple):
+    """A tensor in the flat vector of parameters, and the matrices that a rule of tensors sees in it, one or several."""
+
+    offset: int
+    size: int
+    n_rows: int = 0
+    n_cols: int = 0
+
+
 def bound_network(
     plan: NetworkPlan,
     dtype: np.dtype[Any] | str,
@@ -135,7 +144,7 @@ def optimizer_over(
     slots: Sequence[Array] = (),
     groups: Sequence[ParameterGroup] = (),
     rules: Sequence[TensorRule] = (),
-    tensors: Sequence[tuple[int, int]] = (),
+    tensors: Sequence[TensorRange] = (),
     average: Array | None = None,
     accumulator: Array | None = None,
     **tail: Unpack[OptimizerTail],
@@ -153,8 +162,8 @@ def optimizer_over(
     groups : sequence of ParameterGroup
         What moves.
     rules : sequence of TensorRule
-    tensors : sequence of (offset, size)
-        What is clipped by its own norm.
+    tensors : sequence of TensorRange
+        What is clipped by its own norm, and what rules of tensors step.
     average, accumulator : numpy.ndarray of shape (size,), default None
     **tail
         See `OptimizerTail`.

@@ -16,10 +16,11 @@ import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_copy, aligned_zeros
-from cnn_core.network.native import ParameterGroup, optimizer_over
+from cnn_core.network.native import ParameterGroup, TensorRange, optimizer_over
 from cnn_core.network.tensor_rules import tensor_rule
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
+from cnn_core.optimizers.base import first_state
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import OptimizerTail, TensorRule
@@ -86,9 +87,12 @@ class ParameterVector:
 
     # What the native optimizer is told
 
-    def ranges(self) -> list[tuple[int, int]]:
-        """Return (offset, size) of every variable."""
-        return [(offset, variable.size) for variable, offset in zip(self.variables, self.offsets, strict=True)]
+    def ranges(self, optimizer: Optimizer) -> list[TensorRange]:
+        """Return where every variable stands, and as what the optimizer's rule sees it."""
+        return [
+            TensorRange(offset, variable.size, *optimizer.matrix_shape(variable))
+            for variable, offset in zip(self.variables, self.offsets, strict=True)
+        ]
 
     def nadam_product(self, beta_1: float, iterations: int) -> float:
         """Return Nadam's product of the momenta of all updates so far; mostly few have come since it was asked last."""
@@ -101,7 +105,7 @@ class ParameterVector:
         return product
 
     def groups(self, optimizer: Optimizer, chosen: Collection[int] | None = None) -> list[ParameterGroup]:
-        """Return (offset, size and multipliers of learning rate, epsilon and decay); equal neighbours are one.
+        """Return (offset, size, multipliers of learning rate and epsilon, decay); equal neighbours are one.
 
         `chosen` are the places of the variables that are wanted; None: all.
         """
@@ -110,8 +114,7 @@ class ParameterVector:
         for place, (variable, offset) in enumerate(zip(self.variables, self.offsets, strict=True)):
             if chosen is not None and place not in chosen:
                 continue
-            decays = bool(optimizer.weight_decay) and optimizer.decays(variable)
-            decay = variable.decay_multiplier if decays else 0.0
+            decay = variable.decay_multiplier * optimizer.decay_of(variable)
             settings = (variable.learning_rate_multiplier, variable.epsilon_multiplier, decay)
             if groups and before == place - 1 and groups[-1][2:] == settings:
                 first = groups[-1][0]
@@ -179,7 +182,7 @@ def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:
         vector = optimizer.state.get(slot)
         if vector is None:
             vector = optimizer.state[slot] = aligned_zeros(parameters.values.size, parameters.values.dtype)
-            vector[...] = initial
+            vector[...] = first_state(initial, parameters.values)
         elif vector.size != parameters.values.size or vector.dtype != parameters.values.dtype:
             raise ValueError(
                 f"The optimizer's state {slot!r} belongs to another model or to other trainable layers: this model has "
@@ -213,7 +216,7 @@ def _move_state(
             if owner is not None
         }
         new = aligned_zeros(parameters.values.size, parameters.values.dtype)
-        new[...] = initial.get(slot, 0.0)
+        new[...] = first_state(initial.get(slot, 0.0), parameters.values)
         for variable, view in zip(parameters.variables, parameters.split(new), strict=True):
             if id(variable) in parts:
                 view.reshape(-1)[...] = parts[id(variable)]
@@ -295,7 +298,7 @@ def _made(
         slots=[state[slot] for slot, _ in optimizer.slots()],
         groups=groups,
         rules=rules,
-        tensors=parameters.ranges(),
+        tensors=parameters.ranges(optimizer),
         average=state["average"] if optimizer.use_ema else None,
         accumulator=state["gradient_accumulator"] if optimizer.gradient_accumulation_steps else None,
         **_tail(optimizer),
@@ -311,7 +314,7 @@ def _prepare(native: _core.Optimizer, parameters: ParameterVector, optimizer: Op
 def _tail(optimizer: Optimizer) -> OptimizerTail:
     """The common arguments in native terms: see `cnn_core.network.native.TAIL`."""
     return {
-        "weight_decay": optimizer.weight_decay or 0,
+        "weight_decay": 1,  # each group has its own
         "clip_value": optimizer.clipvalue or 0,
         "clip_norm": optimizer.clipnorm or 0,
         "global_clip_norm": optimizer.global_clipnorm or 0,

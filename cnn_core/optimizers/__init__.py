@@ -14,6 +14,7 @@ from cnn_core.optimizers.adam import *
 from cnn_core.optimizers.base import Optimizer
 from cnn_core.optimizers.lookup import deserialize, get, serialize
 from cnn_core.optimizers.rules import *
+from cnn_core.optimizers.whole_tensors import *
 
 __all__ = [
     "Optimizer",
@@ -23,6 +24,7 @@ __all__ = [
     "serialize",
     *own_names("cnn_core.optimizers.adam"),
     *own_names("cnn_core.optimizers.rules"),
+    *own_names("cnn_core.optimizers.whole_tensors"),
 ]
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

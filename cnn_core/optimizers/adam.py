@@ -1,4 +1,4 @@
-"""Adam and those derived from it: AdamW, Nadam, Adamax."""
+"""Adam and those derived from it: AdamW, Nadam, Adamax, schedule-free AdamW."""
 
 from __future__ import annotations
 
@@ -253,6 +253,71 @@ class Adamax(Optimizer):
     def slots(self) -> Slots:
         """Return "momentum" and "norm"."""
         return (("momentum", 0.0), ("norm", 0.0))
+
+
+@registry.register()
+class ScheduleFreeAdamW(Optimizer):
+    """Take Adam's step without momentum, and the mean of all steps instead of a schedule.
+
+    ::
+
+        x = (w - (1 - beta_1) * z) / beta_1                     # z = w at first, so that x = w
+        v = v + (1 - beta_2) * (g**2 - v)                       # v = 0 at first
+        z = z - lr * min(t / warmup_steps, 1) * g / (sqrt(v / (1 - beta_2**t)) + epsilon)
+        x = x + (z - x) / t
+        w = (1 - beta_1) * z + beta_1 * x
+
+    The gradient is taken at w, which lies between the newest z and the mean x. As in Keras, w is what the model
+    predicts with after training, too, where the paper takes x. Weight decay shrinks w. Keras 3.15 with PyTorch computes
+    x from the new z instead of the old one, and is not followed there; with JAX and TensorFlow it does as here.
+
+    Parameters
+    ----------
+    learning_rate : float >= 0, LearningRateSchedule or callable, default 0.0025
+    beta_1 : float in (0, 1], default 0.9
+    beta_2 : float in [0, 1), default 0.999
+    epsilon : float >= 0, default 1e-8
+    warmup_steps : int >= 0, default 0
+        Updates in which the learning rate rises from 0.
+    **tail
+        The common arguments: see `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of its range or of a wrong type.
+
+    Examples
+    --------
+    >>> ScheduleFreeAdamW(warmup_steps=100).rule()
+    ('schedule_free_adamw', (0.9, 0.999, 1e-08, 100.0))
+
+    References
+    ----------
+    A. Defazio et al., "The Road Less Scheduled", NeurIPS 2024.
+    """
+
+    native = "schedule_free_adamw"
+    _hyperparameters = ("beta_1", "beta_2", "epsilon", "warmup_steps")
+
+    def __init__(
+        self,
+        learning_rate: LearningRateLike = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        **tail: Unpack[Tail],
+    ) -> None:
+        super().__init__(learning_rate, **tail)
+        self.beta_1 = validation.fraction(beta_1, "beta_1", include_zero=False)
+        self.beta_2 = validation.fraction(beta_2, "beta_2", include_one=False)
+        self.epsilon = validation.number(epsilon, "epsilon", minimum=0)
+        self.warmup_steps = validation.non_negative_integer(warmup_steps, "warmup_steps")
+
+    def slots(self) -> Slots:
+        """Return "momentum", which is z and begins at the weights, and "velocity"."""
+        return (("momentum", None), ("velocity", 0.0))
 
 
 if not TYPE_CHECKING:  # a checker finds them by itself

@@ -25,7 +25,8 @@ from cnn_core.optimizers.schedules import LearningRateSchedule
 from cnn_core.optimizers.schedules.base import FloatArray
 
 LearningRateLike: TypeAlias = float | LearningRateSchedule | Callable[[], float] | Mapping[str, Any]
-Slots: TypeAlias = tuple[tuple[str, float], ...]
+# None: the weights as they are then.
+Slots: TypeAlias = tuple[tuple[str, float | None], ...]
 Rule: TypeAlias = tuple[str, tuple[float, ...]]
 registry = Registry("optimizer")
 # What `changes` is set to, and the attributes whose changes it leaves alone: native code is given them with every run.
@@ -273,6 +274,13 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         average = (("average", 0.0),) if self.use_ema else ()
         return accumulator + average
 
+    def matrix_shape(self, variable: Any) -> tuple[int, int]:
+        """Return the rows and columns of the matrix that the rule sees in a variable, or of each of several.
+
+        (0, 0), which is the default, where it sees none: most rules step every number by itself.
+        """
+        return (0, 0)
+
     # Weight decay
 
     def exclude_from_weight_decay(
@@ -301,26 +309,28 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         >>> optimizer.decays("dense/kernel"), optimizer.decays("dense/bias")
         (True, False)
         """
-        if isinstance(var_names, str):
-            raise TypeError(f"`var_names` must be a list of strings. Received: var_names={var_names!r}")
-        patterns = tuple(var_names or ())
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(
-                    f"`var_names` must hold regular expressions. Received: {pattern!r} ({error})"
-                ) from None
-        self._undecayed_paths = tuple(_path(variable) for variable in var_list or ())
-        self._undecayed_patterns = patterns
+        patterns = validation.patterns(var_names or (), "var_names")
+        self._undecayed_paths = tuple(path_of(variable) for variable in var_list or ())
+        self._undecayed_patterns = tuple(patterns)
 
     def decays(self, variable: Any) -> bool:
         """Return whether weight decay applies to a variable, given itself or its path such as "dense/bias"."""
-        path = _path(variable)
+        path = path_of(variable)
         if path in self._undecayed_paths:
             return False
         last = path.rpartition("/")[2]
         return not any(re.search(pattern, path if "/" in pattern else last) for pattern in self._undecayed_patterns)
+
+    def decay_of(self, variable: Any) -> float:
+        """Return the weight decay of a variable: `weight_decay`, 0 for one that is exempt.
+
+        Examples
+        --------
+        >>> from cnn_core.optimizers import AdamW
+        >>> AdamW(weight_decay=0.1).decay_of("dense/kernel")
+        0.1
+        """
+        return self.weight_decay if self.weight_decay and self.decays(variable) else 0.0
 
     # State and configuration
 
@@ -383,6 +393,11 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         return f"{type(self).__name__}(learning_rate={rate!r}{arguments})"
 
 
+def first_state(initial: float | None, weights: Array) -> float | Array:
+    """Return the first values of a state vector, given what `Optimizer.slots` says of it and the weights."""
+    return weights if initial is None else initial
+
+
 def _checked_rate(learning_rate: Any) -> float | LearningRateSchedule | Callable[[], float]:
     if isinstance(learning_rate, Mapping):
         return schedules.deserialize(learning_rate)
@@ -410,7 +425,8 @@ def _optional(value: float | None, name: str) -> float | None:
     return None if value is None else validation.number(value, name, minimum=0)
 
 
-def _path(variable: Any) -> str:
+def path_of(variable: Any) -> str:
+    """Return the path of a variable, given itself or its path."""
     if isinstance(variable, str):
         return variable
     path = getattr(variable, "path", None) or getattr(variable, "name", None)

@@ -1,4 +1,4 @@
-"""The rules of one or two lines: SGD, RMSprop, Adagrad, Adadelta, Lion, and L-BFGS for whole data."""
+"""The rules of a few lines: SGD, RMSprop, Adagrad, Adadelta, Lion, FTRL, and L-BFGS for whole data."""
 
 from __future__ import annotations
 
@@ -285,6 +285,99 @@ class Lion(Optimizer):
     def slots(self) -> Slots:
         """Return "momentum"."""
         return (("momentum", 0.0),)
+
+
+@registry.register()
+class Ftrl(Optimizer):
+    """Follow the regularized leader: the weights that would have been best for all gradients so far, mostly zeros.
+
+    ::
+
+        pull = g + 2 * l2_shrinkage_regularization_strength * w
+        n_new = n + g**2                                        # n = initial_accumulator_value at first
+        z = z + pull - (n_new**p - n**p) / lr * w               # z = 0 at first; p = -learning_rate_power
+        l2 = l2_regularization_strength + beta / (2 * lr)
+        excess = z - clip(z, -l1_regularization_strength, l1_regularization_strength)
+        w = -excess / (n_new**p / lr + 2 * l2)
+        n = n_new
+
+    For shallow models with many sparse features. The weights that a model begins with count in the first step only. A
+    batch whose learning rate is 0, and a weight that has had no gradient while n is 0, leave everything as it is.
+
+    Parameters
+    ----------
+    learning_rate : float >= 0, LearningRateSchedule or callable, default 0.001
+    learning_rate_power : float <= 0, default -0.5
+        0 for a rate that the gradients do not lower.
+    initial_accumulator_value : float >= 0, default 0.1
+    l1_regularization_strength : float >= 0, default 0
+        Weights whose z lies within it are 0.
+    l2_regularization_strength : float >= 0, default 0
+        Stabilizes the step.
+    l2_shrinkage_regularization_strength : float >= 0, default 0
+        A penalty on the size of the weights.
+    beta : float >= 0, default 0
+        The paper's beta.
+    **tail
+        The common arguments: see `Optimizer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of its range or of a wrong type.
+
+    Examples
+    --------
+    >>> Ftrl(l1_regularization_strength=0.01).rule()
+    ('ftrl', (-0.5, 0.01, 0.0, 0.0, 0.0))
+
+    References
+    ----------
+    H. B. McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013.
+    """
+
+    native = "ftrl"
+    _hyperparameters = (
+        "learning_rate_power",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    )
+
+    def __init__(
+        self,
+        learning_rate: LearningRateLike = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        **tail: Unpack[Tail],
+    ) -> None:
+        super().__init__(learning_rate, **tail)
+        self.learning_rate_power = validation.number(learning_rate_power, "learning_rate_power", maximum=0)
+        self.initial_accumulator_value = validation.number(
+            initial_accumulator_value, "initial_accumulator_value", minimum=0
+        )
+        self.l1_regularization_strength = validation.number(
+            l1_regularization_strength, "l1_regularization_strength", minimum=0
+        )
+        self.l2_regularization_strength = validation.number(
+            l2_regularization_strength, "l2_regularization_strength", minimum=0
+        )
+        self.l2_shrinkage_regularization_strength = validation.number(
+            l2_shrinkage_regularization_strength, "l2_shrinkage_regularization_strength", minimum=0
+        )
+        self.beta = validation.number(beta, "beta", minimum=0)
+
+    def slots(self) -> Slots:
+        """Return "accumulator", which begins at `initial_accumulator_value`, and "linear"."""
+        return (("accumulator", self.initial_accumulator_value), ("linear", 0.0))
+
+    def _arguments(self) -> tuple[str, ...]:
+        return ("initial_accumulator_value", *self._hyperparameters)
 
 
 @registry.register()

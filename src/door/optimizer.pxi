@@ -6,7 +6,8 @@ from constraints cimport MOST_CONSTRAINT_PARAMETERS, Constraint
 from optimizers cimport Optimizer as OptimizerStruct
 from optimizers cimport ParameterGroup, TensorRange, TensorRule, take_bounded_step
 from regularizers cimport Penalty
-from simd cimport MAX_SLOTS, hyperparameter_named, rule_hyperparameters, rule_slots
+from simd cimport MAX_SLOTS, RULE_ADAFACTOR, hyperparameter_named, rule_hyperparameters, rule_slots
+from tensor_steps cimport scratch_length
 
 cdef int fill_hyperparameters(OptimizerStruct *o, tuple numbers) except -1:
     """By the names of the rule's row, in whose order Python gives them; a number that is left out is 0."""
@@ -29,7 +30,7 @@ cdef class Optimizer:
     groups : sequence of (offset, size, multiplier, epsilon_factor, decay)
     rules : sequence of dicts with offset, n_rows, n_cols and, where there are such, penalty, l1, l2, custom_penalty,
         constraint, axis, parameters, custom_constraint
-    tensors : sequence of (offset, size)
+    tensors : sequence of (offset, size, n_rows, n_cols)
     parameters, gradients : flat arrays
     slots : list of flat arrays
     average, accumulator : flat arrays or None
@@ -65,9 +66,10 @@ cdef class Optimizer:
         for i, (offset, size, multiplier, epsilon_factor, decay) in enumerate(groups):
             self.check_range(offset, size)
             o.groups[i] = ParameterGroup(offset, size, multiplier, epsilon_factor, decay)
-        for i, (offset, size) in enumerate(tensors):
+        for i, (offset, size, n_rows, n_cols) in enumerate(tensors):
             self.check_range(offset, size)
-            o.tensors[i] = TensorRange(offset, size)
+            o.tensors[i] = TensorRange(offset, size, n_rows, n_cols)
+            self.check_matrices(&o.tensors[i])
         for i, description in enumerate(rules):
             self.fill_rule(&o.rules[i], description)
         for i, slot in enumerate(slots):
@@ -80,6 +82,8 @@ cdef class Optimizer:
             o.accumulator = data_of(accumulator, dtype, o.n_parameters, True)
         elif o.accumulation > 1:
             raise ValueError("accumulation needs an accumulator")
+
+        o.scratch = allocate(scratch_length(o), dtype.itemsize)
 
     cdef int fill_rule(self, TensorRule *rule, dict description) except -1:
         cdef int i
@@ -127,10 +131,22 @@ cdef class Optimizer:
         free(self.optimizer.groups)
         free(self.optimizer.rules)
         free(self.optimizer.tensors)
+        free(self.optimizer.scratch)
 
     cdef int check_range(self, Py_ssize_t offset, Py_ssize_t size) except -1:
         if offset < 0 or size < 0 or size > self.optimizer.n_parameters - offset:
             raise ValueError(f"range ({offset}, {size}) lies outside {self.optimizer.n_parameters} parameters")
+        return 0
+
+    cdef int check_matrices(self, const TensorRange *tensor) except -1:
+        """What a rule of tensors reads and writes of its state and of the scratch memory."""
+        cdef Py_ssize_t n_rows = tensor.n_rows, n_cols = tensor.n_cols, whole = max(tensor.size, <Py_ssize_t> 1)
+        cdef bint several = self.optimizer.rule == RULE_ADAFACTOR
+        if n_rows == 0 and n_cols == 0 and not several:
+            return 0
+        if not 0 < n_cols <= whole or not 0 < n_rows <= whole or tensor.size % (n_rows * n_cols) != 0 or (
+                tensor.size > n_rows * n_cols and not several):
+            raise ValueError(f"matrices of shape ({n_rows}, {n_cols}) do not make up {tensor.size} parameters")
         return 0
 
     def step(self, double learning_rate, int64_t step):

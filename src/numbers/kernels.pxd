@@ -47,7 +47,7 @@ cdef extern from "simd/kernels.h" nogil:
                                   const float *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(float *w, float **slots, const float *g, Py_ssize_t n, int rule,
+        void (*optimizer_step)(float *w, float **slots, float *g, Py_ssize_t n, int rule,
                                const hyperparameters *h, const step_scalars *s) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
@@ -109,7 +109,7 @@ cdef extern from "simd/kernels.h" nogil:
                                   const double *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(double *w, double **slots, const double *g, Py_ssize_t n, int rule,
+        void (*optimizer_step)(double *w, double **slots, double *g, Py_ssize_t n, int rule,
                                const hyperparameters *h, const step_scalars *s) noexcept nogil
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
@@ -266,7 +266,7 @@ cdef inline void softmax_rows(real *a, real *log_sum, const real *z, Py_ssize_t 
         simd_f64.softmax(a, log_sum, z, n_rows, n_cols, a_row, z_row)
 
 
-cdef inline void optimizer_step(real *w, real **slots, const real *g, Py_ssize_t n, int rule, const hyperparameters *h,
+cdef inline void optimizer_step(real *w, real **slots, real *g, Py_ssize_t n, int rule, const hyperparameters *h,
                                 const step_scalars *s) noexcept nogil:
     if real is float:
         simd_f32.optimizer_step(w, slots, g, n, rule, h, s)

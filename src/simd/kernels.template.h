@@ -70,8 +70,8 @@ typedef struct {
                     ptrdiff_t z_row);
 
     /* One step of a rule (rules.h) over n parameters w with gradients g, and as many vectors of state as rule_slots
-       says. The formulas stand with the rules in optimizers.template.c. */
-    void (*optimizer_step)(REAL *w, REAL *const *slots, const REAL *g, ptrdiff_t n, int rule, const hyperparameters *h,
+       says. The formulas stand with the rules in optimizers.template.c. A rule of tensors leaves its direction in g. */
+    void (*optimizer_step)(REAL *w, REAL *const *slots, REAL *g, ptrdiff_t n, int rule, const hyperparameters *h,
                            const step_scalars *s);
 
     /* y[i] += scale * x[i];  y[i] = scale * x[i], y may be x;  sum_i x[i]^2 in a fixed order, accumulated in double. */

@@ -50,6 +50,7 @@ const char *rule_name(int rule) {
 #define NAME(RULE, name, hyperparameters, slots) \
     case RULE_##RULE: return #name;
         EACH_RULE(NAME)
+        EACH_RULE_OF_TENSORS(NAME)
 #undef NAME
     default: return NULL;
     }
@@ -60,6 +61,7 @@ const char *rule_hyperparameters(int rule) {
 #define HYPERPARAMETERS(RULE, name, hyperparameters, slots) \
     case RULE_##RULE: return hyperparameters;
         EACH_RULE(HYPERPARAMETERS)
+        EACH_RULE_OF_TENSORS(HYPERPARAMETERS)
 #undef HYPERPARAMETERS
     default: return NULL;
     }
@@ -70,6 +72,7 @@ int rule_slots(int rule, const hyperparameters *h) {
 #define SLOTS(RULE, name, hyperparameters, slots) \
     case RULE_##RULE: return slots;
         EACH_RULE(SLOTS)
+        EACH_RULE_OF_TENSORS(SLOTS)
 #undef SLOTS
     default: return 0;
     }

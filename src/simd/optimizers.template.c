@@ -1,18 +1,20 @@
 /* One step of each optimizer: a sweep over parameters, gradients and up to three vectors of state. Floor 0. It
    knows no schedule. A rule works on one vector; `sweep` leads it over the arrays; a step says with which of its
-   forms. */
+   forms. A rule of tensors moves no parameter: it leaves in place of the gradient the direction of a step, whose length
+   src/training/tensor_steps.pxd knows. */
 #ifndef REAL
 #error "to be included by kernels_of_real.template.c, for one REAL"
 #endif
 
 /* The parameters w and the state of a rule at one place; each rule says what its state means. */
 typedef struct {
-    vector w, s0, s1, s2;
+    vector w, s0, s1, s2, direction;
 } NAMED(weights);
 
 /* The scalars of a step; `rest` means 1 - the named one, rounded once from double. */
 typedef struct {
-    REAL lr, shrink, momentum, rho, rho_rest, beta_1, beta_1_rest, beta_2, beta_2_rest, epsilon, m_next, g_now, v_scale;
+    REAL lr, shrink, momentum, rho, rho_rest, beta_1, beta_1_rest, beta_2, beta_2_rest, epsilon, m_next, g_now, m_scale,
+        v_scale, share, share_rest, l1, curvature, pull, row_scale;
 } NAMED(rates);
 
 INLINE NAMED(rates) NAMED(rates_of)(const hyperparameters *h, const step_scalars *s) {
@@ -30,16 +32,15 @@ INLINE NAMED(rates) NAMED(rates_of)(const hyperparameters *h, const step_scalars
 
 /* The arrays of a step; the pointers stand in it, for stores may change any that memory holds. */
 typedef struct {
-    REAL *w, *slots[MAX_SLOTS];
-    const REAL *g;
+    REAL *w, *slots[MAX_SLOTS], *g;
     ptrdiff_t n;
 } NAMED(arrays);
 
 typedef NAMED(weights) NAMED(rule)(NAMED(weights) t, vector g, NAMED(rates) r);
 
 /* Applies the rule to the next vector of parameters from i on, or to what is `left` of it. */
-INLINE void NAMED(sweep_next)(const int n_slots, NAMED(arrays) a, ptrdiff_t i, ptrdiff_t left, NAMED(rates) r,
-                              NAMED(rule) *rule) {
+INLINE void NAMED(sweep_next)(const int n_slots, const int directs, NAMED(arrays) a, ptrdiff_t i, ptrdiff_t left,
+                              NAMED(rates) r, NAMED(rule) *rule) {
     NAMED(weights) t = {0};
     t.w = NAMED(load_next)(a.w + i, left) * r.shrink;
     if (n_slots > 0) t.s0 = NAMED(load_next)(a.slots[0] + i, left);
@@ -50,20 +51,22 @@ INLINE void NAMED(sweep_next)(const int n_slots, NAMED(arrays) a, ptrdiff_t i, p
     if (n_slots > 0) NAMED(store_next)(a.slots[0] + i, t.s0, left);
     if (n_slots > 1) NAMED(store_next)(a.slots[1] + i, t.s1, left);
     if (n_slots > 2) NAMED(store_next)(a.slots[2] + i, t.s2, left);
+    if (directs) NAMED(store_next)(a.g + i, t.direction, left);
 }
 
 /* Applies the rule to all parameters. */
-INLINE void NAMED(sweep)(const int n_slots, NAMED(arrays) a, NAMED(rates) r, NAMED(rule) *rule) {
+INLINE void NAMED(sweep)(const int n_slots, const int directs, NAMED(arrays) a, NAMED(rates) r, NAMED(rule) *rule) {
     ptrdiff_t i = 0;
-    for (; i + LANES <= a.n; i += LANES) NAMED(sweep_next)(n_slots, a, i, LANES, r, rule);
-    if (i < a.n) NAMED(sweep_next)(n_slots, a, i, a.n - i, r, rule);
+    for (; i + LANES <= a.n; i += LANES) NAMED(sweep_next)(n_slots, directs, a, i, LANES, r, rule);
+    if (i < a.n) NAMED(sweep_next)(n_slots, directs, a, i, a.n - i, r, rule);
 }
 
 #define RULE(name) INLINE NAMED(weights) NAMED(name##_rule)(NAMED(weights) t, vector g, NAMED(rates) r)
 #define STEP(name) \
     INLINE void NAMED(name##_step)(const int n_slots, NAMED(arrays) a, NAMED(rates) r, const hyperparameters *h, \
                                    const step_scalars *s)
-#define SWEEP(n_slots, name) NAMED(sweep)(n_slots, a, r, NAMED(name##_rule))
+#define SWEEP(n_slots, name) NAMED(sweep)(n_slots, 0, a, r, NAMED(name##_rule))
+#define SWEEP_FOR_DIRECTION(n_slots, name) NAMED(sweep)(n_slots, 1, a, r, NAMED(name##_rule))
 
 /* w -= lr g */
 RULE(sgd) {
@@ -226,17 +229,112 @@ STEP(lion) {
     (void)h, (void)s;
     SWEEP(n_slots, lion);
 }
+
+/* s0 = n += g^2;  s1 = z += g + 2 shrinkage w - (n^p - (n before)^p) / lr w, p = -learning_rate_power, root = n^p;
+   w = (clip(z, -l1, l1) - z) / (root / lr + curvature), curvature = 2 l2 + beta / lr; where no gradient has come yet, w
+   stays */
+INLINE NAMED(weights) NAMED(follow_leader)(NAMED(weights) t, vector g, vector root_before, vector root, NAMED(rates) r) {
+    t.s1 += (g + r.pull * t.w) - (root - root_before) / r.lr * t.w;
+    const vector zero = {0}, l1 = broadcast(r.l1), curvature = root / r.lr + r.curvature;
+    t.w = select(greater(curvature, zero), (at_most(at_least(t.s1, -l1), l1) - t.s1) / curvature, t.w);
+    return t;
+}
+RULE(ftrl) {
+    const vector before = t.s0;
+    t.s0 += g * g;
+    return NAMED(follow_leader)(t, g, square_root(before), square_root(t.s0), r);
+}
+/* with a power other than -1/2, in `rho` */
+RULE(ftrl_power) {
+    const vector before = t.s0, power = broadcast(r.rho);
+    t.s0 += g * g;
+    return NAMED(follow_leader)(t, g, NAMED(by_pair)(before, power, pow), NAMED(by_pair)(t.s0, power, pow), r);
+}
+/* Without a learning rate there is no step. */
+STEP(ftrl) {
+    if (s->lr == 0) return;
+    r.l1 = (REAL)h->l1;
+    r.curvature = (REAL)(2 * h->l2 + h->beta / s->lr);
+    r.pull = (REAL)(2 * h->shrinkage);
+    r.rho = (REAL)-h->learning_rate_power;
+    if (h->learning_rate_power == -0.5)
+        SWEEP(n_slots, ftrl);
+    else
+        SWEEP(n_slots, ftrl_power);
+}
+
+/* s1 = v as Adam;  s0 = z -= lr g / (sqrt(v / (1 - beta_2^t)) + epsilon);  w = beta_1 x + (1 - beta_1) z, where x is the
+   mean of all z:  x += (z - x) / t, the x before being (w - (1 - beta_1) z) / beta_1 */
+RULE(schedule_free_adamw) {
+    const vector x = (t.w - r.beta_1_rest * t.s0) / r.beta_1;
+    t.s1 += (g * g - t.s1) * r.beta_2_rest;
+    t.s0 -= r.lr * g / (square_root(t.s1 * r.v_scale) + r.epsilon);
+    t.w = r.beta_1_rest * t.s0 + r.beta_1 * (r.share_rest * x + r.share * t.s0);
+    return t;
+}
+STEP(schedule_free_adamw) {
+    const double t = (double)s->t;
+    r.lr = (REAL)(s->lr * (t < h->warmup_steps ? t / h->warmup_steps : 1));
+    r.v_scale = (REAL)(1 / (1 - pow(h->beta_2, t)));
+    r.share = (REAL)(1 / t);
+    r.share_rest = (REAL)(1 - 1 / t);
+    SWEEP(n_slots, schedule_free_adamw);
+}
+
+/* m, v as Adam;  direction = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon) */
+RULE(lamb) {
+    t = NAMED(moments)(t, g, r);
+    t.direction = t.s0 * r.m_scale / (square_root(t.s1 * r.v_scale) + r.epsilon);
+    return t;
+}
+STEP(lamb) {
+    r.m_scale = (REAL)(1 / (1 - pow(h->beta_1, (double)s->t)));
+    r.v_scale = (REAL)(1 / (1 - pow(h->beta_2, (double)s->t)));
+    SWEEP_FOR_DIRECTION(n_slots, lamb);
+}
+
+/* Of one row:  direction = g / sqrt(row_scale s0), s0 the mean squares of the columns; 0 where there were none */
+RULE(adafactor) {
+    const vector zero = {0}, v = r.row_scale * t.s0;
+    t.direction = select(greater(v, zero), g / square_root(v), zero);
+    return t;
+}
+STEP(adafactor) {
+    (void)n_slots, (void)h;
+    r.row_scale = (REAL)s->row_scale;
+    SWEEP_FOR_DIRECTION(1, adafactor);
+}
+
+/* s0 = m = momentum m + g;  direction = m */
+RULE(muon) {
+    t.direction = t.s0 = r.momentum * t.s0 + g;
+    return t;
+}
+/* direction = g + momentum m */
+RULE(muon_nesterov) {
+    t.s0 = r.momentum * t.s0 + g;
+    t.direction = g + r.momentum * t.s0;
+    return t;
+}
+STEP(muon) {
+    (void)n_slots, (void)s;
+    if (h->nesterov != 0)
+        SWEEP_FOR_DIRECTION(1, muon_nesterov);
+    else
+        SWEEP_FOR_DIRECTION(1, muon);
+}
 #undef RULE
 #undef STEP
 #undef SWEEP
+#undef SWEEP_FOR_DIRECTION
 
 /* One step of the rule, in place. */
-static void NAMED(optimizer_step)(REAL *w, REAL *const *slots, const REAL *g, ptrdiff_t n, int rule,
+static void NAMED(optimizer_step)(REAL *w, REAL *const *slots, REAL *g, ptrdiff_t n, int rule,
                                   const hyperparameters *h, const step_scalars *s) {
     const NAMED(arrays) a = {w, {slots[0], slots[1], slots[2]}, g, n};
     const NAMED(rates) r = NAMED(rates_of)(h, s);
 #define STEP(RULE, name, hyperparameters, slots) \
     case RULE_##RULE: NAMED(name##_step)(slots, a, r, h, s); return;
-    switch (rule) { EACH_RULE(STEP) }
+    switch (rule) { EACH_RULE(STEP) EACH_RULE_OF_TENSORS(STEP) }
 #undef STEP
 }

@@ -16,15 +16,27 @@
     DO(ADAMAX, adamax, "beta_1 beta_2 epsilon", 2) \
     DO(ADAGRAD, adagrad, "epsilon", 1) \
     DO(ADADELTA, adadelta, "rho epsilon", 2) \
-    DO(LION, lion, "beta_1 beta_2", 1)
+    DO(LION, lion, "beta_1 beta_2", 1) \
+    DO(FTRL, ftrl, "learning_rate_power l1 l2 shrinkage beta", 2) \
+    DO(SCHEDULE_FREE_ADAMW, schedule_free_adamw, "beta_1 beta_2 epsilon warmup_steps", 2)
+
+/* Those whose step depends on a whole tensor, too: a sweep leaves a direction for src/training/tensor_steps.pxd. */
+#define EACH_RULE_OF_TENSORS(DO) \
+    DO(LAMB, lamb, "beta_1 beta_2 epsilon", 2) \
+    DO(ADAFACTOR, adafactor, "beta_2_decay epsilon_1 epsilon_2 clip_threshold", 2) \
+    DO(MUON, muon, "beta_1 beta_2 epsilon muon_a muon_b muon_c adam_lr_ratio momentum ns_steps nesterov rms_rate", 2)
 
 #define EACH_HYPERPARAMETER(DO) \
-    DO(momentum) DO(nesterov) DO(rho) DO(centered) DO(beta_1) DO(beta_2) DO(epsilon) DO(amsgrad)
+    DO(momentum) DO(nesterov) DO(rho) DO(centered) DO(beta_1) DO(beta_2) DO(epsilon) DO(amsgrad) \
+    DO(learning_rate_power) DO(l1) DO(l2) DO(shrinkage) DO(beta) DO(warmup_steps) \
+    DO(beta_2_decay) DO(epsilon_1) DO(epsilon_2) DO(clip_threshold) \
+    DO(muon_a) DO(muon_b) DO(muon_c) DO(adam_lr_ratio) DO(ns_steps) DO(rms_rate)
 /* clang-format on */
 
 enum optimizer_rule {
 #define NUMBER(RULE, name, hyperparameters, slots) RULE_##RULE,
     EACH_RULE(NUMBER)
+    EACH_RULE_OF_TENSORS(NUMBER)
 #undef NUMBER
         RULE_COUNT
 };
@@ -44,8 +56,11 @@ typedef struct {
     double shrink;         /* what w is multiplied by first: decoupled weight decay, 1 - lr * decay; 1 for none */
     double epsilon_factor; /* of the hyperparameter epsilon */
     double nadam_product;  /* of Nadam's momenta up to this step */
+    double row_scale;      /* of a row's mean squares, in Adafactor */
     int64_t t;             /* the number of the step, from 1 */
 } step_scalars;
+
+static inline int rule_is_of_tensors(int rule) { return rule >= RULE_LAMB; }
 
 const char *rule_name(int rule);
 

@@ -5,59 +5,17 @@
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
-from constraints cimport Constraint, constrain
+from constraints cimport constrain
 from custom cimport custom_constraint, custom_penalty
-from regularizers cimport Penalty, penalty_of
-from simd cimport (MAX_SLOTS, RULE_NADAM, add_scaled, all_finite, hyperparameters, nadam_momentum, optimizer_step, real,
-                   scale_by, step_scalars, sum_of_squares)
+from optimizer cimport *
+from regularizers cimport penalty_of
+from simd cimport (RULE_NADAM, add_scaled, all_finite, nadam_momentum, real, rule_is_of_tensors, scale_by,
+                   sum_of_squares)
+from tensor_steps cimport step_tensors
 from threads cimport pool_run
 
 cdef enum:
     SWEEP_CHUNK = 1 << 15  # parameters that are worth waking a thread for
-
-cdef struct ParameterGroup:
-    Py_ssize_t offset      # in the flat vectors
-    Py_ssize_t size
-    double multiplier      # of the learning rate
-    double epsilon_factor  # of the rule's epsilon
-    double decay           # a factor of weight decay; 0 for none
-
-cdef struct TensorRule:
-    # What only some tensors have; a tensor without any of it is not listed.
-    Py_ssize_t offset
-    Py_ssize_t n_rows
-    Py_ssize_t n_cols
-    Penalty penalty
-    Constraint constraint
-
-cdef struct TensorRange:
-    Py_ssize_t offset
-    Py_ssize_t size
-
-cdef struct Optimizer:
-    int rule
-    hyperparameters numbers
-    double weight_decay
-    double clip_value          # 0 for none, as all below
-    double clip_norm
-    double global_clip_norm
-    double average_momentum    # of the moving average of the weights
-    Py_ssize_t average_period  # steps after which the average overwrites the weights
-    Py_ssize_t accumulation    # steps whose gradients are averaged into one update (1: every step)
-    bint penalties_over_batch  # penalties are divided by the batch's number (or weight) of samples
-    Py_ssize_t n_parameters    # length of the flat vectors
-    Py_ssize_t n_groups
-    ParameterGroup *groups
-    Py_ssize_t n_rules
-    TensorRule *rules
-    Py_ssize_t n_tensors       # for clipping by each tensor's norm
-    TensorRange *tensors
-    void *slots[MAX_SLOTS]     # flat vectors of the rule's state
-    void *average
-    void *accumulator
-    double nadam_product       # Nadam's running product of momenta
-    bint failed                # a penalty or constraint in Python raised
-
 
 cdef inline double rule_penalty(Optimizer *optimizer, const TensorRule *rule, real *g, const real *w,
                                 double scale) noexcept nogil:
@@ -108,22 +66,6 @@ cdef inline void clip_gradients(const Optimizer *optimizer, real *g) noexcept no
             g[i] = min(max(g[i], -limit), limit)
 
 
-cdef inline void step_group(const Optimizer *optimizer, const ParameterGroup *group, real *w, const real *g,
-                            double learning_rate, int64_t t) noexcept nogil:
-    """The rule's update of one group; t counts updates from 1."""
-    cdef step_scalars s
-    cdef real *slots[MAX_SLOTS]
-    cdef int i
-    s.lr, s.t = learning_rate * group.multiplier, t
-    s.shrink = 1 - optimizer.weight_decay * group.decay * s.lr
-    s.epsilon_factor, s.nadam_product = group.epsilon_factor, optimizer.nadam_product
-    for i in range(MAX_SLOTS):
-        slots[i] = NULL
-        if optimizer.slots[i] != NULL:
-            slots[i] = <real *> optimizer.slots[i] + group.offset
-    optimizer_step(w + group.offset, slots, g + group.offset, group.size, optimizer.rule, &optimizer.numbers, &s)
-
-
 ctypedef struct Sweep:
     # One pass over the flat vectors, cut into chunks that threads share.
     const Optimizer *optimizer
@@ -146,7 +88,7 @@ cdef inline void update_chunk(Sweep *sweep, real *w, Py_ssize_t index) noexcept 
         part.size = min(part.offset + part.size, last)
         part.offset = max(part.offset, first)
         part.size -= part.offset
-        step_group(optimizer, &part, w, <const real *> sweep.g, sweep.learning_rate, sweep.t)
+        step_group(optimizer, &part, w, <real *> sweep.g, sweep.learning_rate, sweep.t)
 
 
 cdef inline void check_chunk(Sweep *sweep, real *g, Py_ssize_t index) noexcept nogil:
@@ -187,6 +129,9 @@ cdef inline void update_parameters(const Optimizer *optimizer, real *w, real *g,
                                    int64_t t) noexcept nogil:
     cdef Sweep sweep
     cdef Py_ssize_t n_chunks = (optimizer.n_parameters + SWEEP_CHUNK - 1) // SWEEP_CHUNK
+    if rule_is_of_tensors(optimizer.rule):
+        step_tensors(optimizer, w, g, learning_rate, t)
+        return
     sweep.optimizer, sweep.w, sweep.g, sweep.learning_rate, sweep.t = optimizer, w, g, learning_rate, t
     pool_run(update_task_f32 if real is float else update_task_f64, &sweep, n_chunks)
 

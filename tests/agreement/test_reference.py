@@ -348,8 +348,11 @@ def oracle_optimizer(description: dict[str, Any]) -> reference.Optimizer:
     tail = {f.name for f in dataclasses.fields(reference.Optimizer)} - {"options"}
     options = {key: arguments.pop(key) for key in list(arguments) if key not in tail}
     rule = description["object"].rsplit(".", 1)[-1].lower()
-    if rule == "adamw":
+    if rule in ("adamw", "muon"):
         arguments.setdefault("weight_decay", 0.004)
+    if rule == "muon":
+        excluded = options.pop("exclude_layers", None)
+        options["is_matrix"] = lambda w: w.shape == (5, 7) or (w.ndim == 2 and not excluded)
     return reference.Optimizer(rule, options=options, **arguments)
 
 
@@ -362,10 +365,11 @@ def optimizer_names() -> list[str]:
 def test_optimizer_is_keras(name: str) -> None:
     vectors = load("optimizers")
     case = vectors.cases[name]
-    weights = split(vectors(name, "initial"), [np.empty(shape) for shape in ((5, 7), (7,), (7, 3), (3,))])
+    weights = split(vectors(name, "initial").copy(), [np.empty(shape) for shape in ((5, 7), (7,), (7, 3), (3,))])
     layers = [reference.Layer(weights[0], weights[1], "tanh"), reference.Layer(weights[2], weights[3], "softmax")]
     optimizer = oracle_optimizer(case["optimizer"])
     decayed = [w.ndim == 2 for w in weights] if "exclude_from_weight_decay" in case else None
+    decayed = [is_matrix(w) for w in weights] if (is_matrix := optimizer.options.get("is_matrix")) else decayed
     x, y = vectors("inputs", "x"), vectors("inputs", "y")
     slices = batches(len(x), int(vectors.source["batch_size"]))
     losses, snapshots = [], []

@@ -101,7 +101,7 @@ def test_page_and_messages_have_one_table() -> None:
         ("", "quantizers", "one dtype of variables per model"),
         ("layers", "Conv2D", "convolution"),
         ("callbacks", "RemoteMonitor", "need other packages"),
-        ("optimizers", "Muon", "not asked for so far"),
+        ("optimizers", "MultiOptimizer", "no scaled loss is needed"),
         ("metrics", "MeanIoU", "images"),
         ("datasets", "mnist", "downloads"),
         ("saving", "KerasFileEditor", "every module has its own"),

@@ -65,6 +65,7 @@ TESTED_IN = {
     "gathering.pxd": "training/test_kinds_of_data.py",
     "loss.pxd": "losses/test_losses.py",
     "loss_rows.pxd": "losses/test_losses.py",
+    "optimizer.pxd": "optimizers/test_optimizers.py",
     "prediction.pxd": "models/test_predictor.py",
     "run.pxd": "training/test_epochs.py",
 }

@@ -178,11 +178,11 @@ def test_equal_neighbours_are_one_group() -> None:
     held[2].learning_rate_multiplier = 0.5
     vector = ParameterVector(held, np.dtype("float32"))
     assert vector.groups(optimizers.SGD()) == [
-        (0, 18, 1.0, 1.0, False), (32, 4, 0.5, 1.0, False), (48, 5, 1.0, 1.0, False)
+        (0, 18, 1.0, 1.0, 0), (32, 4, 0.5, 1.0, 0), (48, 5, 1.0, 1.0, 0)
     ]  # fmt: skip
     optimizer = optimizers.SGD(weight_decay=0.1)
     optimizer.exclude_from_weight_decay(var_names=["v1/"])
-    assert [group[-1] for group in vector.groups(optimizer)] == [True, False, True, True]
+    assert [group[-1] for group in vector.groups(optimizer)] == [0.1, 0, 0.1, 0.1]
 
 
 def test_aligned_zeros_of_nothing() -> None:

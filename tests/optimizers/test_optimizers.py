@@ -18,11 +18,30 @@ import pytest
 
 import tolerances
 from cnn_core import optimizers
-from cnn_core.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, Optimizer, RMSprop
+from cnn_core.optimizers import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lamb,
+    Lion,
+    Muon,
+    Nadam,
+    Optimizer,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
 from cnn_core.optimizers.schedules import CosineDecay, FlatCosine, LearningRateSchedule
 from reference import Optimizer as ReferenceOptimizer
 
-RULES = [SGD, RMSprop, Adam, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion]
+RULES = [
+    SGD, RMSprop, Adam, AdamW, Nadam, Adamax, Adagrad, Adadelta, Lion, Ftrl, ScheduleFreeAdamW, Lamb, Adafactor, Muon,
+]  # fmt: skip
 TAIL: dict[str, Any] = {
     "weight_decay": None,
     "clipnorm": None,
@@ -49,6 +68,24 @@ DEFAULTS: dict[type[Optimizer], dict[str, Any]] = {
     Adagrad: {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
     Adadelta: {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7},
     Lion: {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.99},
+    Ftrl: {
+        "learning_rate": 0.001, "learning_rate_power": -0.5, "initial_accumulator_value": 0.1,
+        "l1_regularization_strength": 0.0, "l2_regularization_strength": 0.0,
+        "l2_shrinkage_regularization_strength": 0.0, "beta": 0.0,
+    },
+    ScheduleFreeAdamW: {
+        "learning_rate": 0.0025, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "warmup_steps": 0,
+    },
+    Lamb: {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+    Adafactor: {
+        "learning_rate": 0.001, "beta_2_decay": -0.8, "epsilon_1": 1e-30, "epsilon_2": 1e-3, "clip_threshold": 1.0,
+        "relative_step": True,
+    },
+    Muon: {
+        "learning_rate": 0.001, "adam_beta_1": 0.9, "adam_beta_2": 0.999, "adam_weight_decay": 0.004, "epsilon": 1e-7,
+        "weight_decay": 0.004, "exclude_layers": None, "exclude_embeddings": True, "muon_a": 3.4445, "muon_b": -4.775,
+        "muon_c": 2.0315, "adam_lr_ratio": 1, "momentum": 0.95, "ns_steps": 5, "nesterov": True, "rms_rate": 0.2,
+    },
 }  # fmt: skip
 
 
@@ -65,7 +102,9 @@ class TestArguments:
         assert shown == {**TAIL, **DEFAULTS[rule]}
         optimizer = rule()
         for name, default in {**TAIL, **DEFAULTS[rule]}.items():
-            if name != "name":
+            if name == "exclude_layers":
+                assert optimizer.exclude_layers == []
+            elif name != "name":
                 assert getattr(optimizer, name) == default
 
     @pytest.mark.parametrize(
@@ -98,6 +137,15 @@ class TestArguments:
             (lambda: Adagrad(initial_accumulator_value=-1), "`initial_accumulator_value` must be"),
             (lambda: Adadelta(rho=1.1), "`rho` must be"),
             (lambda: Lion(beta_1=0.0), "`beta_1` must be"),
+            (lambda: Ftrl(learning_rate_power=0.5), "`learning_rate_power` must be"),
+            (lambda: Ftrl(beta=-1), "`beta` must be"),
+            (lambda: ScheduleFreeAdamW(beta_1=0.0), "`beta_1` must be"),
+            (lambda: ScheduleFreeAdamW(warmup_steps=-1), "`warmup_steps` must be"),
+            (lambda: Lamb(beta_2=1.0), "`beta_2` must be"),
+            (lambda: Adafactor(clip_threshold=0), "`clip_threshold` must be"),
+            (lambda: Adafactor(beta_2_decay=0.8), "`beta_2_decay` must be"),
+            (lambda: Muon(rms_rate=0), "`rms_rate` must be"),
+            (lambda: Muon(exclude_layers=["("]), "`exclude_layers` must hold regular expressions"),
             (lambda: LBFGS(history_size=0), "`history_size` must be"),
             (lambda: LBFGS(max_iter=-1), "`max_iter` must be"),
             (lambda: Adam(weight_decay=-0.1), "`weight_decay` must be"),
@@ -125,6 +173,8 @@ class TestArguments:
             (lambda: Adam(gradient_accumulation_steps=2.0), "`gradient_accumulation_steps` must be"),
             (lambda: AdamW(weight_decay=None), "`weight_decay` must be"),
             (lambda: Adam(momentum=0.9), "momentum"),
+            (lambda: Muon(exclude_layers="output"), "`exclude_layers` must be a list of strings"),
+            (lambda: Muon(ns_steps=2.5), "`ns_steps` must be"),
         ],
     )
     def test_types(self, make, message: str):
@@ -154,6 +204,19 @@ class TestNativeDescription:
             (Adagrad(epsilon=0.5), ("adagrad", (0.5,)), ["accumulator"]),
             (Adadelta(), ("adadelta", (0.95, 1e-7)), ["accumulated_grad", "accumulated_delta_var"]),
             (Lion(), ("lion", (0.9, 0.99)), ["momentum"]),
+            (Ftrl(beta=0.5), ("ftrl", (-0.5, 0.0, 0.0, 0.0, 0.5)), ["accumulator", "linear"]),
+            (
+                ScheduleFreeAdamW(warmup_steps=3),
+                ("schedule_free_adamw", (0.9, 0.999, 1e-8, 3.0)),
+                ["momentum", "velocity"],
+            ),
+            (Lamb(), ("lamb", (0.9, 0.999, 1e-7)), ["momentum", "velocity"]),
+            (Adafactor(), ("adafactor", (-0.8, 1e-30, 1e-3, 1.0)), ["rows", "columns"]),
+            (
+                Muon(rms_rate=None),
+                ("muon", (0.9, 0.999, 1e-7, 3.4445, -4.775, 2.0315, 1.0, 0.95, 5.0, 1.0, 0.0)),
+                ["momentum", "velocity"],
+            ),
         ],
         ids=repr,
     )
@@ -162,10 +225,10 @@ class TestNativeDescription:
         assert all(type(number) is float for number in optimizer.rule()[1])
         assert [name for name, _ in optimizer.slots()] == slots
 
-    def test_only_adagrad_begins_with_a_value(self):
+    def test_what_the_state_begins_with(self):
+        first = {Adagrad: [0.1], Ftrl: [0.1, 0.0], ScheduleFreeAdamW: [None, 0.0]}
         for rule in RULES:
-            initial = 0.1 if rule is Adagrad else 0.0
-            assert all(value == initial for _, value in rule().slots())
+            assert [value for _, value in rule().slots()] == first.get(rule, [0.0] * len(rule().slots()))
         assert Adagrad(initial_accumulator_value=0.7).slots() == (("accumulator", 0.7),)
 
     def test_slots_of_the_tail(self):
@@ -373,6 +436,11 @@ class TestConfiguration:
             Adagrad(initial_accumulator_value=0.7, weight_decay=0.01),
             Adadelta(),
             Lion(),
+            Ftrl(learning_rate_power=-1, l1_regularization_strength=0.1, initial_accumulator_value=0.2),
+            ScheduleFreeAdamW(warmup_steps=5),
+            Lamb(weight_decay=0.1),
+            Adafactor(relative_step=False, epsilon_2=0.1),
+            Muon(exclude_layers=["output"], rms_rate=None, adam_weight_decay=None),
             LBFGS(max_iter=7, history_size=3, name="mine"),
         ],
         ids=lambda optimizer: type(optimizer).__name__,
@@ -453,7 +521,8 @@ class TestGet:
         [
             ("sgd", SGD), ("SGD", SGD), ("adam", Adam), ("Adam", Adam), ("adamw", AdamW), ("adam_w", AdamW),
             ("rmsprop", RMSprop), ("nadam", Nadam), ("adamax", Adamax), ("adagrad", Adagrad), ("adadelta", Adadelta),
-            ("lion", Lion), ("lbfgs", LBFGS),
+            ("lion", Lion), ("lbfgs", LBFGS), ("ftrl", Ftrl), ("lamb", Lamb), ("adafactor", Adafactor), ("muon", Muon),
+            ("schedulefreeadamw", ScheduleFreeAdamW), ("schedule_free_adam_w", ScheduleFreeAdamW),
         ],
     )  # fmt: skip
     def test_names(self, name: str, rule: type[Optimizer]):

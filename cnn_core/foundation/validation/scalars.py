@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -391,6 +392,27 @@ def rows_at_once(value: object, name: str) -> None:
         f"`{name}` must hold all rows at once: an array, a list of rows or a table. "
         f"Received: {name} of type {type(value).__name__}{remedy}"
     )
+
+
+def patterns(value: Iterable[str], name: str) -> list[str]:
+    """Check that a value is a list of regular expressions.
+
+    Examples
+    --------
+    >>> patterns(["*"], "var_names")
+    Traceback (most recent call last):
+        ...
+    ValueError: `var_names` must hold regular expressions. Received: '*' (nothing to repeat at position 0)
+    """
+    checked = None if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    if checked is None or not all(isinstance(each, str) for each in checked):
+        raise TypeError(f"`{name}` must be a list of strings. Received: {name}={value!r}")
+    for pattern in checked:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"`{name}` must hold regular expressions. Received: {pattern!r} ({error})") from None
+    return checked
 
 
 # The parts of checks

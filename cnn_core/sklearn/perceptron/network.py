@@ -16,7 +16,7 @@ import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.data.rows import SparseRows
 from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_zeros
-from cnn_core.network.native import ParameterGroup, bound_network, optimizer_over
+from cnn_core.network.native import ParameterGroup, TensorRange, bound_network, optimizer_over
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class DenseNetwork:
             ranges.append((ends[-1], array.size))
             ends.append(ends[-1] + -(-array.size // unit) * unit)
         self.coefs_end = ends[len(weights.coefs)]
-        self.trained_ranges = ranges[: weights.n_trained]
+        self.trained_ranges = [TensorRange(*each) for each in ranges[: weights.n_trained]]
         self.values = aligned_zeros(ends[-1], dtype)
         self.trained = self.values[: ends[weights.n_trained]]
         self.gradients = aligned_zeros(self.trained.size, dtype)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import os
 import sys
 import warnings
@@ -52,6 +53,23 @@ def use(dtype: str) -> None:
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = dtype
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
+
+
+def correct_optimizers() -> None:
+    """Let two optimizers compute what their source says, which they do with other backends or in float32.
+
+    With PyTorch, ScheduleFreeAdamW overwrites in place the old momentum that it goes on to read; Muon takes the root of
+    a whole number in 32 bits.
+    """
+
+    def replace(self: Any, variable: Any, value: Any) -> None:
+        variable._value = (variable.value - value).detach()
+
+    def scaled(self: Any, x: Any) -> Any:
+        return x if self.rms_rate is None else x * (math.sqrt(max(x.shape)) * self.rms_rate)
+
+    keras.optimizers.ScheduleFreeAdamW.assign_sub = replace
+    keras.optimizers.Muon.lr_adjust = scaled
 
 
 def each_dtype() -> Iterator[str]:
@@ -342,6 +360,39 @@ RULES: list[tuple[str, float, list[tuple[str, dict[str, Any]]]]] = [
     ("Adagrad", 0.05, [("initial", {"initial_accumulator_value": 0.5, "epsilon": 1e-3})]),
     ("Adadelta", 1.0, [("options", {"rho": 0.8, "epsilon": 1e-3})]),
     ("Lion", 0.004, [("betas", {"beta_1": 0.8, "beta_2": 0.9})]),
+    (
+        "Ftrl",
+        0.1,
+        [
+            (
+                "options",
+                {
+                    "learning_rate_power": -0.25,
+                    "initial_accumulator_value": 0.5,
+                    "l1_regularization_strength": 0.05,
+                    "l2_regularization_strength": 0.1,
+                    "l2_shrinkage_regularization_strength": 0.05,
+                    "beta": 0.5,
+                },
+            ),
+        ],
+    ),
+    (
+        "ScheduleFreeAdamW",
+        0.01,
+        [("options", {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3, "warmup_steps": 20})],
+    ),
+    ("Lamb", 0.01, [("betas", {"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3})]),
+    (
+        "Adafactor",
+        0.1,
+        [("options", {"beta_2_decay": -0.5, "epsilon_1": 1e-3, "epsilon_2": 0.1, "clip_threshold": 0.5})],
+    ),
+    (
+        "Muon",
+        0.01,
+        [("plain", {"momentum": 0.5, "ns_steps": 2, "nesterov": False, "rms_rate": None, "adam_lr_ratio": 0.5})],
+    ),
 ]
 
 TAIL: list[tuple[str, dict[str, Any]]] = [
@@ -435,6 +486,16 @@ def optimizer_cases() -> list[dict[str, Any]]:
     }
     cases += [{"name": n, "layers": PLAIN_NETWORK, "optimizer": o} for n, o in extra.items()]
     excluded = describe("optimizers.AdamW", learning_rate=0.01, weight_decay=0.5)
+    output_excluded = describe(
+        "optimizers.Muon",
+        learning_rate=0.01,
+        exclude_layers=["out.*/kernel"],
+        adam_beta_1=0.8,
+        adam_beta_2=0.9,
+        epsilon=1e-3,
+    )
+    named = [dense(7, "tanh"), dense(3, "softmax", name="output")]
+    cases.append({"name": "Muon_excluded", "layers": named, "optimizer": output_excluded})
     cases.append(
         {
             "name": "AdamW_exclude_bias",
@@ -448,6 +509,7 @@ def optimizer_cases() -> list[dict[str, Any]]:
 
 def record_optimizers() -> None:
     """Record what every rule and every option of the common tail does to the plain network."""
+    correct_optimizers()
     record_trajectories("optimizers", optimizer_cases())
 
 

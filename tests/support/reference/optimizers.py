@@ -56,7 +56,7 @@ class Optimizer:
     ) -> None:
         """Make one step, changing `weights` in place."""
         if not self.states:
-            self.states = [{} for _ in weights]
+            self.states = [{"start": w.copy()} for w in weights]
             self.averages = [np.zeros_like(w) for w in weights]
             self.accumulated = [np.zeros_like(w) for w in weights]
         steps = self.gradient_accumulation_steps or 1
@@ -220,6 +220,129 @@ def lion_step(w: Array, g: Array, state: State, rate: float, t: int, beta_1: flo
     m[...] = beta_2 * m + (1 - beta_2) * g
 
 
+def ftrl_step(
+    w: Array,
+    g: Array,
+    state: State,
+    rate: float,
+    t: int,
+    learning_rate_power: float = -0.5,
+    initial_accumulator_value: float = 0.1,
+    l1_regularization_strength: float = 0.0,
+    l2_regularization_strength: float = 0.0,
+    l2_shrinkage_regularization_strength: float = 0.0,
+    beta: float = 0.0,
+) -> None:
+    n, z = _slot(state, "n", w, initial_accumulator_value), _slot(state, "z", w)
+    before = n**-learning_rate_power
+    n += g**2
+    z += g + 2 * l2_shrinkage_regularization_strength * w - (n**-learning_rate_power - before) / rate * w
+    limit = l1_regularization_strength
+    curvature = n**-learning_rate_power / rate + 2 * (l2_regularization_strength + beta / (2 * rate))
+    w[...] = (np.clip(z, -limit, limit) - z) / curvature
+
+
+def schedule_free_adamw_step(
+    w: Array,
+    g: Array,
+    state: State,
+    rate: float,
+    t: int,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    warmup_steps: int = 0,
+) -> None:
+    """Step with the mean x of all z kept beside them: the formula of the paper, in which x need not be recovered.
+
+    Weight decay moves w, and so x = (w - (1 - beta_1) z) / beta_1, between two steps.
+    """
+    z, v = state.setdefault("z", state["start"].copy()), _slot(state, "v", w)
+    x = (w - (1 - beta_1) * z) / beta_1
+    v[...] = beta_2 * v + (1 - beta_2) * g**2
+    z -= rate * min(t / max(warmup_steps, 1), 1) * g / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    x += (z - x) / t
+    w[...] = (1 - beta_1) * z + beta_1 * x
+
+
+def lamb_step(
+    w: Array,
+    g: Array,
+    state: State,
+    rate: float,
+    t: int,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+) -> None:
+    m, v = _slot(state, "m", w), _slot(state, "v", w)
+    m[...] = beta_1 * m + (1 - beta_1) * g
+    v[...] = beta_2 * v + (1 - beta_2) * g**2
+    direction = m / (1 - beta_1**t) / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    size, length = np.linalg.norm(w), np.linalg.norm(direction)
+    w -= rate * (size / length if size and length else 1.0) * direction
+
+
+def adafactor_step(
+    w: Array,
+    g: Array,
+    state: State,
+    rate: float,
+    t: int,
+    beta_2_decay: float = -0.8,
+    epsilon_1: float = 1e-30,
+    epsilon_2: float = 1e-3,
+    clip_threshold: float = 1.0,
+) -> None:
+    beta_2 = 1 - t**beta_2_decay
+    squares = g**2 + epsilon_1
+    if w.ndim < 2:
+        v = _slot(state, "v", w)
+        v[...] = beta_2 * v + (1 - beta_2) * squares
+    else:
+        rows, columns = _slot(state, "rows", w[..., 0]), _slot(state, "columns", w[..., 0, :])
+        rows[...] = beta_2 * rows + (1 - beta_2) * squares.mean(axis=-1)
+        columns[...] = beta_2 * columns + (1 - beta_2) * squares.mean(axis=-2)
+        v = (rows / rows.mean(axis=-1, keepdims=True))[..., None] * columns[..., None, :]
+    direction = g / np.sqrt(v)
+    direction /= max(1.0, math.sqrt((direction**2).mean()) / clip_threshold)
+    w -= max(epsilon_2, math.sqrt((w**2).mean())) * min(rate, 1 / math.sqrt(t)) * direction
+
+
+def muon_step(
+    w: Array,
+    g: Array,
+    state: State,
+    rate: float,
+    t: int,
+    momentum: float = 0.95,
+    ns_steps: int = 5,
+    nesterov: bool = True,
+    rms_rate: float | None = 0.2,
+    adam_lr_ratio: float = 1.0,
+    adam_beta_1: float = 0.9,
+    adam_beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    adam_weight_decay: float = 0.004,
+    is_matrix: Callable[[Array], bool] = lambda w: w.ndim == 2,
+) -> None:
+    """Step by the singular vectors of the direction, whose singular values the polynomial takes near 1.
+
+    What is no matrix decays here, and not with the rest.
+    """
+    if not is_matrix(w):
+        w -= w * adam_weight_decay * rate
+        adam_step(w, g, state, rate * adam_lr_ratio, t, adam_beta_1, adam_beta_2, epsilon)
+        return
+    m = _slot(state, "m", w)
+    m[...] = momentum * m + g
+    left, values, right = np.linalg.svd(g + momentum * m if nesterov else m, full_matrices=False)
+    values = values / (np.linalg.norm(values) + 1e-7)
+    for _ in range(ns_steps):
+        values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
+    w -= rate * (rms_rate * math.sqrt(max(w.shape)) if rms_rate else 1.0) * (left * values) @ right
+
+
 RULES: dict[str, Callable[..., None]] = {
     "sgd": sgd_step,
     "rmsprop": rmsprop_step,
@@ -230,4 +353,9 @@ RULES: dict[str, Callable[..., None]] = {
     "adagrad": adagrad_step,
     "adadelta": adadelta_step,
     "lion": lion_step,
+    "ftrl": ftrl_step,
+    "schedulefreeadamw": schedule_free_adamw_step,
+    "lamb": lamb_step,
+    "adafactor": adafactor_step,
+    "muon": muon_step,
 }
