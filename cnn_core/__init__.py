@@ -25,6 +25,7 @@ from cnn_core.metrics import Metric
 from cnn_core.models import Model, Sequential
 from cnn_core.network.graph import Symbol
 from cnn_core.network.operators import Operators
+from cnn_core.network.tensors import Tensor
 from cnn_core.network.variables import Variable
 from cnn_core.optimizers import Optimizer
 from cnn_core.regularizers import Regularizer
@@ -33,10 +34,12 @@ from cnn_core.training.epochs import NonFiniteLossError
 if TYPE_CHECKING:
     from cnn_core import datasets, inspection, interop, ops, random, saving, utils
     from cnn_core.models import clone_model, load_model, model_from_json
+    from cnn_core.network.gradient_tape import GradientTape
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
 __all__ = [
     "DTypePolicy",
+    "GradientTape",
     "Initializer",
     "Input",
     "Layer",
@@ -48,6 +51,7 @@ __all__ = [
     "Regularizer",
     "Sequential",
     "Symbol",
+    "Tensor",
     "Variable",
     "activations",
     "callbacks",
@@ -89,6 +93,7 @@ _LATE = ("datasets", "inspection", "interop", "ops", "random", "saving", "utils"
 _HOMES = {
     **{name: f"cnn_core.{name}" for name in _LATE},
     "DTypePolicy": "cnn_core.foundation.dtype_policy",
+    "GradientTape": "cnn_core.network.gradient_tape",
     "clone_model": "cnn_core.models.clone",
     "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",

@@ -149,7 +149,7 @@ ROWS = (
     ),
     Row(
         "Model Sequential layers.Layer",
-        "add_metric add_variable losses metrics_variables get_metrics_result get_state_tree "
+        "add_metric add_variable metrics_variables get_metrics_result get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
         "*_compile_config compile_from_config path input_spec input_dtype "
         "supports_masking quantiz* get_quantization_layer_structure",

@@ -373,7 +373,9 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
             return self._call_on_symbols(inputs, leaves, training)
-        return block.call_layer(self, inputs, training=bool(training))
+        output, losses = block.call_layer(self, inputs, training=bool(training))
+        self.keep_losses(losses)
+        return output
 
     def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
@@ -450,7 +452,9 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the calls, which belong to the models that hold them."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("calls", "_traces")}
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("calls", "_traces", "_losses_of_call")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -10,21 +10,25 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 import cnn_core.network.block as block
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, map_structure
+from cnn_core.layers.added_losses import AddsLosses
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.intake import Intake
-from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.tensors import Tensor
 from cnn_core.network.tracing import current_scope
 from cnn_core.network.variables import Variable
 
 # Attributes of the package's own, which say again what others say.
-_BOOKS = frozenset({"_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "calls"})
+_BOOKS = frozenset(
+    {"_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "_losses_of_call", "calls"}
+)
 _PLACE = "symbol"  # the only key of what stands in a call's arguments in the place of a symbol
 
 
-class OwnCall:
+class OwnCall(AddsLosses):
     """The part of a layer that a user's `call` gives it: its graph, its inner layers, its calls.
 
     Attributes
@@ -89,9 +93,10 @@ class OwnCall:
         return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
 
     def _call_own_on_arrays(self, given: Any, training: bool) -> Any:
-        cache, graph = self._cache_of(given, training)
-        arrays = zip(flatten(cache.a), graph.outputs, strict=True)
-        outputs = [eager(_as_symbol(array, symbol)) for array, symbol in arrays]
+        cache, graph = self._cache_of(given, training, losses_apart=True)
+        results, losses = cache.results()
+        self.keep_losses(losses)
+        outputs = [eager(_as_symbol(result, symbol)) for result, symbol in zip(results, graph.outputs, strict=True)]
         return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
 
     def forward_own(self, x: Any, training: bool) -> tuple[Any, block.Cache]:
@@ -99,9 +104,9 @@ class OwnCall:
         cache, _ = self._cache_of({"args": [x], "kwargs": {}}, training)
         return cache.a, cache
 
-    def _cache_of(self, given: Any, training: bool) -> tuple[block.Cache, CallGraph]:
+    def _cache_of(self, given: Any, training: bool, losses_apart: bool = False) -> tuple[block.Cache, CallGraph]:
         given = {**given, "args": [_as_arrays(each, self.dtype) for each in given["args"]]}
-        arrays = [leaf for leaf in flatten(given) if isinstance(leaf, np.ndarray)]
+        arrays: list[Any] = [leaf for leaf in flatten(given) if isinstance(leaf, (np.ndarray, Tensor))]
         inputs = {id(array): Symbol((None, *array.shape[1:]), "input", _kind(array, self.dtype)) for array in arrays}
         given = map_structure(lambda leaf: inputs.get(id(leaf), leaf), given)
         self._build_own(given)
@@ -116,7 +121,8 @@ class OwnCall:
                 return enter_graph(plan, intake.graph, buffers)
             return self.add_call_to(plan, buffers, symbols, arguments)
 
-        return block.Cache(self, arrays, len(arrays) > 1, training, enter), graph  # type: ignore[arg-type]
+        cache = block.Cache(self, arrays, len(arrays) > 1, training, enter, losses_apart)  # type: ignore[arg-type]
+        return cache, graph
 
     def _build_own(self, given: Any) -> None:
         """Call the user's `build` with the shapes of what `call` is given."""
@@ -141,25 +147,6 @@ class OwnCall:
         """Return what `call` computes of one argument, a structure of symbols."""
         given = {"args": [argument], "kwargs": {}}
         return self._graph_for(flatten(argument), _without_symbols(given))
-
-    def add_loss(self, loss: Any) -> None:
-        """Add a value to the loss, in `call`: its sum over all elements, samples included.
-
-        Parameters
-        ----------
-        loss : symbol, or list of them
-            Such as ``ops.mean(ops.square(x))``.
-
-        Raises
-        ------
-        RuntimeError
-            If `call` is not being traced.
-        """
-        scope = current_scope()
-        if scope is None:
-            raise RuntimeError("`add_loss` must be called in the `call` of a custom layer or model")
-        copy = Operators.functions["copy"]
-        scope.losses.extend(copy(each) if isinstance(each, Variable) else each for each in flatten(loss))
 
     def _graph_for(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
         """Return what `call` computes of inputs like these, traced once."""
@@ -254,15 +241,31 @@ def _as_arrays(value: Any, dtype: str) -> Any:
         return {key: _as_arrays(part, dtype) for key, part in value.items()}
     if isinstance(value, (list, tuple)) and any(hasattr(part, "shape") for part in flatten(value)):
         return type(value)(_as_arrays(part, dtype) for part in value)
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, float, str, Tensor)):
         return value
     return validation.as_texts(value, "x") if validation.holds_texts(value) else validation.as_array(value, "x")
 
 
 def _as_symbol(array: Any, symbol: Symbol) -> Any:
-    """Return what native code has computed in the shape and dtype of its symbol."""
+    """Return what native code has computed, an array or a tensor, in the shape and dtype of its symbol."""
     wanted = (len(array), *symbol.shape[1:]) if symbol.batched else symbol.shape
+    if isinstance(array, Tensor):
+        given = array.value
+        return array if given.shape == wanted else array.derived(_as_symbol(given, symbol), _from_symbol(given, symbol))
     return (array if symbol.batched else array[0]).reshape(wanted).astype(symbol.dtype, copy=False)
+
+
+def _from_symbol(given: Array, symbol: Symbol) -> Callable[[Array], Array]:
+    """Return what brings a derivative from a symbol's shape back to that of native code."""
+
+    def backward(delta: Array) -> Array:
+        if symbol.batched:
+            return delta.reshape(given.shape)
+        back = np.zeros_like(given)
+        back[0] = delta.reshape(given.shape[1:])
+        return back
+
+    return backward
 
 
 def _kind(array: Any, dtype: str) -> str:

@@ -141,6 +141,8 @@ class Loss(KnowsItsArguments):
         ValueError
             If shapes do not fit each other, or labels are out of range.
         """
+        if _is_recorded(y_true) or _is_recorded(y_pred):
+            return self._reduced(self._recorded_values(y_true, y_pred), y_true, sample_weight)
         values = self.call(*self._read(y_true, y_pred))
         values = np.asarray(values)
         coefficients = self.coefficients(values.shape, y_true, sample_weight)
@@ -148,6 +150,35 @@ class Loss(KnowsItsArguments):
         if self.reduction in ("none", None):
             return eager(weighted.astype(values.dtype))
         return EagerFloat(weighted.sum())
+
+    # Tensors, which remember how they were computed, while a GradientTape records
+
+    def _recorded_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Compute the value of every row as a tensor."""
+        if self.is_traced:
+            return self.call(*same_rank(y_true, y_pred))
+        values = self.call(*self._read(y_true, y_pred))
+        return values if _is_recorded(values) else self._recorded(values, y_true, y_pred)
+
+    def _recorded(self, values: Array, y_true: Any, y_pred: Any) -> Any:
+        """Return values that were computed of tensors as a tensor; of arrays as they are."""
+        if not _is_recorded(y_pred):
+            return values if not _is_recorded(y_true) else y_true.derived(values, lambda delta: None)
+
+        def backward(delta: Array) -> Array:
+            gradient = self.gradient(y_true, y_pred)
+            axis = self.axis if self.axis < 0 else self.axis - gradient.ndim
+            return (np.expand_dims(delta, axis) * gradient).reshape(y_pred.shape).astype(y_pred.dtype)
+
+        return y_pred.derived(values, backward, beside=[y_true])
+
+    def _reduced(self, values: Any, y_true: Any, sample_weight: Any) -> Any:
+        array = np.asarray(values)
+        coefficients = self.coefficients(array.shape, y_true, sample_weight).astype(array.dtype)
+        weighted = np.asarray(array * coefficients, array.dtype)
+        if self.reduction in ("none", None):
+            return values.derived(weighted, lambda delta: delta * coefficients)
+        return values.derived(weighted.sum(dtype=np.float64).astype(array.dtype), lambda delta: delta * coefficients)
 
     def coefficients(self, shape: tuple[int, ...], y_true: Any = None, sample_weight: Any = None) -> Array:
         """Return the factors c with which the reduction adds up the values of rows: `loss = sum(c * values)`.
@@ -195,7 +226,8 @@ class Loss(KnowsItsArguments):
         """
         if self._formula is None:
             raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
-        return self._native(_core.loss_values, y_true, y_pred)[0]
+        values: Array = self._recorded(self._native(_core.loss_values, y_true, y_pred)[0], y_true, y_pred)
+        return values
 
     def value(self, y_true: Any, y_pred: Any) -> Array:
         """Compute the value of every row, under the name by which a plan calls a loss that only Python knows."""
@@ -407,6 +439,11 @@ def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
             f"sample_weight must have one weight per row; there are rows of shape {shape}. "
             f"Received: sample_weight.shape={given}"
         ) from None
+
+
+def _is_recorded(value: Any) -> bool:
+    """Tell whether a value remembers how it was computed, as tensors do."""
+    return hasattr(value, "derived")
 
 
 # The function forms: one value per row

@@ -14,7 +14,7 @@ import cnn_core.network.block as block
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import show
 from cnn_core.foundation.dtype_policy import DTypePolicy
-from cnn_core.foundation.eager import EagerArray
+from cnn_core.foundation.eager import EagerArray, eager
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import filled, flatten, map_structure
@@ -26,6 +26,8 @@ from cnn_core.network.applying import recognise
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.tensors import Tensor
+from cnn_core.network.tracing import is_recording
 from cnn_core.network.variables import Variable
 from cnn_core.training.trainer import Trainer
 
@@ -328,9 +330,11 @@ class Model(Trainer, OwnModel):
                 return self._call_model_on_symbols(leaves, training)
         if not self.built:
             self._build_for(inputs)
-        if training:
+        if training or is_recording():
             arrays = self._batch_of(inputs)
-            return self._pack_outputs(flatten(block.Cache(self, arrays, len(arrays) > 1, True).a))
+            outputs, losses = block.Cache(self, arrays, len(arrays) > 1, bool(training), losses_apart=True).results()
+            self.keep_losses(losses)
+            return self._pack_outputs(list(map(eager, outputs)))
         return self._pack_outputs(self._predict_arrays(inputs, EagerArray))
 
     def _in_order(self, inputs: Any) -> list[Any]:
@@ -340,8 +344,12 @@ class Model(Trainer, OwnModel):
             return [inputs[name] for name in self.input_names]
         return flatten(inputs)
 
-    def _batch_of(self, inputs: Any) -> list[Array]:
-        """Return what native code reads as arrays of the model's dtype in their full shapes."""
+    def _batch_of(self, inputs: Any) -> list[Any]:
+        """Return what native code reads as arrays of the model's dtype in their full shapes; tensors as they are."""
+        if is_recording() and not validation.is_sparse(inputs):
+            leaves = self._in_order(inputs)
+            if any(isinstance(leaf, Tensor) for leaf in leaves):
+                return leaves
         data = self._reader().read(inputs).dense()
         return [
             np.asarray(rows).reshape(data.n, *(symbol.shape[1:] or (1,)))

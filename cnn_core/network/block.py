@@ -12,10 +12,14 @@ import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
-from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.foundation.structures import flatten
+from cnn_core.network.custom import TensorCalls
 from cnn_core.network.graph import LayerLike
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.tensors import Step, Tensor
+from cnn_core.network.tracing import is_recording
+from cnn_core.network.variables import Variable
 
 
 class Cache:
@@ -29,6 +33,19 @@ class Cache:
         What the activation was applied to; None for a layer without one.
     a : numpy.ndarray
         The output.
+
+    Parameters
+    ----------
+    layer : LayerLike
+    inputs : list of array-like
+    several : bool
+        Whether they were given as a list.
+    training : bool
+    enter : callable, default None
+        Enters the layer into a plan; None: its `add_to`.
+    losses_apart : bool, default False
+        Whether what the layer adds to the loss is computed apart, as `results` gives it; else `backward` has the
+        derivatives of that in it, too.
     """
 
     def __init__(
@@ -38,10 +55,13 @@ class Cache:
         several: bool,
         training: bool,
         enter: Callable[[NetworkPlan, list[int]], list[int]] | None = None,
+        losses_apart: bool = False,
     ) -> None:
         self.layer = layer
         self._plan = NetworkPlan()
+        self._plan.losses_apart = [] if losses_apart else None
         self._several = several
+        self._given = inputs
         inputs = [_as_batch(x, "x", layer.dtype) for x in inputs]
         if len(set(map(len, inputs))) > 1:
             raise ValueError(f"All inputs must have the same number of rows. Received: {[len(x) for x in inputs]}")
@@ -50,6 +70,9 @@ class Cache:
             self._plan.outputs = layer.add_to(self._plan, buffers)
         else:
             self._plan.set_outputs(enter(self._plan, buffers), layer.name)
+        n_outputs = len(self._plan.outputs)
+        if self._plan.losses_apart:
+            self._plan.set_outputs([buffer for buffer, _ in self._plan.losses_apart], layer.name)
         self._gradients = [
             np.zeros(variable.shape, layer.dtype) if variable.trainable else None for variable in self._plan.variables
         ]
@@ -64,10 +87,12 @@ class Cache:
         shapes = [self._plan.shapes[buffer] for buffer in self._plan.outputs]
         shaped = [output.reshape(len(inputs[0]), *shape) for output, shape in zip(outputs, shapes, strict=True)]
         self.x: Any = inputs if several else inputs[0]
-        self.a: Any = shaped if len(shaped) > 1 else shaped[0]
-        writers = [n for n, operation in enumerate(self._plan.operations) if not operation.adds_to_loss]
+        self.a: Any = shaped[:n_outputs] if n_outputs > 1 else shaped[0]
+        self._results, self._n_outputs = shaped, n_outputs
+        last = self._plan.outputs[n_outputs - 1]
+        writers = [n for n, each in enumerate(self._plan.operations) if each.output == last and not each.adds_to_loss]
         z = self._block.pre_activation(writers[-1]) if writers else None
-        self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[-1])
+        self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[n_outputs - 1])
 
     def backward(self, da: Any) -> tuple[Any, ...]:
         """Return dx and the gradient of every variable that can be trained."""
@@ -76,13 +101,68 @@ class Cache:
         for part, output in zip(given, wanted, strict=True):
             if part.shape != output.shape:
                 raise ValueError(f"da must have the shape of a, {output.shape}. Received: da.shape={part.shape}")
+        dx, gradients = self._back(given)
+        return (dx if self._several else dx[0], *gradients)
+
+    def results(self) -> tuple[list[Any], list[Any]]:
+        """Return the outputs, and what the layer adds to the loss: tensors while a tape records, else arrays."""
+        found: list[Any] = self._results
+        if not is_recording() and not self._plan.losses_apart:
+            return found, []
+        if is_recording():
+            trained = [variable for variable in self._plan.variables if variable.trainable]
+            found = Step.results([*self._given, *trained], found, self._back_through_results)
+        apart = zip(found[self._n_outputs :], self._plan.losses_apart or (), strict=True)
+        losses = [_added(value) if penalty is None else penalized(penalty, value) for value, (_, penalty) in apart]
+        return found[: self._n_outputs], losses
+
+    def _back_through_results(self, deltas: list[Array]) -> list[Array]:
+        dx, gradients = self._back(deltas)
+        return [*dx, *gradients]
+
+    def _back(self, given: list[Array]) -> tuple[list[Array], list[Array]]:
+        """Return the derivatives by all inputs, and by all variables that can be trained."""
         gradients = [gradient for gradient in self._gradients if gradient is not None]
         for gradient in gradients:
             gradient[...] = 0
         deltas = self._block.backward(given)
         inputs = self.x if self._several else [self.x]
         dx = [delta.reshape(x.shape) for delta, x in zip(deltas, inputs, strict=True)]
-        return (dx if self._several else dx[0], *(gradient.copy() for gradient in gradients))
+        return dx, [gradient.copy() for gradient in gradients]
+
+
+def penalized(regularizer: Any, source: Any) -> Any:
+    """Return the penalty on an array, divided by its samples; on a variable, as it is.
+
+    A tensor, of a tensor or variable while a tape records; else a number of NumPy's.
+    """
+    array = np.asarray(source)
+    whole = isinstance(source, Variable)
+    calls = TensorCalls(regularizer, array.shape if whole else (-1, *array.shape[1:]))
+    rows, n = array.reshape(1, -1) if whole else array, 1 if whole else max(len(array), 1)
+    value = np.asarray(calls.penalty(rows) / n, array.dtype)
+    if not is_recording():
+        return value[()]
+
+    def backward(deltas: list[Array]) -> list[Array]:
+        return [deltas[0] / n * calls.gradient(rows).reshape(array.shape)]
+
+    return Step.results([source], [value], backward)[0]
+
+
+def _added(value: Any) -> Any:
+    """Return a loss that all samples share, as a plan computes it: once for each of them."""
+    array = np.asarray(value)
+    total = array[0].sum(dtype=array.dtype)
+    if not isinstance(value, Tensor):
+        return total
+
+    def backward(delta: Array) -> Array:
+        back = np.zeros_like(array)
+        back[0] = delta
+        return back
+
+    return value.derived(np.asarray(total), backward)
 
 
 def _as_batch(x: Any, name: str, dtype: str) -> Array:
@@ -94,12 +174,17 @@ def _as_batch(x: Any, name: str, dtype: str) -> Array:
 
 def forward(layer: LayerLike, x: Any, training: bool = False) -> tuple[Any, Cache]:
     """See `Layer.forward`."""
+    cache = _cache_of(layer, x, training)
+    return cache.a, cache
+
+
+def _cache_of(layer: LayerLike, x: Any, training: bool, losses_apart: bool = False) -> Cache:
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
-    inputs = [_as_batch(part, "x", layer.dtype) for part in (flatten(x) if several else [x])]
+    given = flatten(x) if several else [x]
+    inputs = [part if isinstance(part, Tensor) else _as_batch(part, "x", layer.dtype) for part in given]
     shapes = [(None, *part.shape[1:]) for part in inputs]
     layer.ensure_built(shapes if layer.n_inputs is None else shapes[0])
-    cache = Cache(layer, inputs, several, training)
-    return cache.a, cache
+    return Cache(layer, inputs, several, training, losses_apart=losses_apart)
 
 
 def backward(layer: LayerLike, da: Any, cache: Any) -> tuple[Any, ...]:
@@ -109,7 +194,8 @@ def backward(layer: LayerLike, da: Any, cache: Any) -> tuple[Any, ...]:
     return cache.backward(da)
 
 
-def call_layer(layer: LayerLike, inputs: Any, training: bool) -> Any:
-    """Apply a layer to arrays."""
-    outputs = forward(layer, inputs, training)[0]
-    return eager(outputs) if isinstance(outputs, np.ndarray) else map_structure(eager, outputs)
+def call_layer(layer: LayerLike, inputs: Any, training: bool) -> tuple[Any, list[Any]]:
+    """Apply a layer to arrays or tensors; return also what it adds to the loss."""
+    outputs, losses = _cache_of(layer, inputs, training, losses_apart=True).results()
+    outputs = list(map(eager, outputs))
+    return outputs if len(outputs) > 1 else outputs[0], losses

@@ -86,6 +86,8 @@ class NetworkPlan(ArrayOperations):
         self.compute_dtype = ""  # of the layers that are entered now; what is no bfloat16 is the network's own
         self.training: bool | None = None  # what a call on symbols said to the layers that are entered now
         self.next_seed: Callable[[], int] | None = None  # for every run, where inference draws random numbers
+        # What would be added to the loss, if that is wanted apart: buffers, and the penalties on what they hold.
+        self.losses_apart: list[tuple[int, Any]] | None = None
 
     @property
     def buffers(self) -> list[tuple[int, int]]:
@@ -193,6 +195,9 @@ class NetworkPlan(ArrayOperations):
 
     def add_activity_penalty(self, buffer: int, regularizer: Any, layer: str) -> None:
         """Add a penalty on what a buffer holds to the loss, divided by the batch size."""
+        if self.losses_apart is not None:
+            self.losses_apart.append((buffer, regularizer))
+            return
         native = getattr(regularizer, "native", None) == "l1_l2"
         reals = (float(regularizer.l1), float(regularizer.l2)) if native else ()
         custom = None if native else TensorCalls(regularizer, (-1, *self.shapes[buffer]))
@@ -202,6 +207,9 @@ class NetworkPlan(ArrayOperations):
 
     def add_loss(self, buffer: int, factor: float = 1.0, *, layer: str) -> None:
         """Add `factor` times the mean over samples of the sum of a sample's elements to the loss."""
+        if self.losses_apart is not None:
+            self.losses_apart.append((buffer, None))
+            return
         self.operations.append(Operation("added_loss", (buffer,), buffer, reals=(float(factor),), layer=layer))
 
     def add_permutation(self, source: int, order: Sequence[int], layer: str) -> int:

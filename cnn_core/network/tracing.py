@@ -1,9 +1,9 @@
-"""The scope in which a user's function runs with symbols, so that what it computes becomes a graph."""
+"""The scopes in which what is computed is remembered: a function that runs with symbols, and a tape that records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -24,12 +24,27 @@ class Scope:
         self.losses: list[Any] = []
 
 
-_scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+class Recording:
+    """The block of a tape, in which tensors remember how they were computed."""
+
+
+_scope: ContextVar[Scope | Recording | None] = ContextVar("scope", default=None)
 
 
 def current_scope() -> Scope | None:
     """Return the innermost scope; None if no function is being traced."""
-    return _scope.get()
+    scope = _scope.get()
+    return scope if isinstance(scope, Scope) else None
+
+
+def is_recording() -> bool:
+    """Tell whether a tape records what is computed now."""
+    return isinstance(_scope.get(), Recording)
+
+
+def follows_variables() -> bool:
+    """Tell whether functions of variables are remembered now: a function is being traced, or a tape records."""
+    return _scope.get() is not None
 
 
 @contextmanager
@@ -45,8 +60,31 @@ def traced_as(training: bool | None) -> Iterator[Scope]:
     None
     """
     scope = Scope(training)
+    with _within(scope):
+        yield scope
+
+
+def recorded() -> AbstractContextManager[None]:
+    """Let what is computed inside be recorded.
+
+    Examples
+    --------
+    >>> with recorded():
+    ...     print(is_recording(), current_scope())
+    True None
+    """
+    return _within(Recording())
+
+
+def unrecorded() -> AbstractContextManager[None]:
+    """Let what is computed inside be plain arrays."""
+    return _within(None)
+
+
+@contextmanager
+def _within(scope: Scope | Recording | None) -> Iterator[None]:
     token = _scope.set(scope)
     try:
-        yield scope
+        yield
     finally:
         _scope.reset(token)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.network.operators import Operators
-from cnn_core.ops import activations, fusion, own_functions
+from cnn_core.ops import activations, fusion, own_functions, recording
 from cnn_core.ops.elementwise import (
     absolute,
     add,
@@ -383,6 +383,7 @@ Operators.functions.update(
     enter_graph=fusion.enter_fused,
     enter_activation=own_functions.enter_activation,
     gradient=own_functions.Gradient,
+    recorded=recording.recorded,
 )
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

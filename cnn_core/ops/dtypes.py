@@ -83,9 +83,11 @@ def as_floats(dtype: str) -> str:
 
 
 def as_value(value: Any) -> Any:
-    """Return an array, or a number of Python's as it is; lists of floats get the usual float."""
+    """Return an array, or a number of Python's as it is; lists of floats get the usual float, symbols are stacked."""
     if isinstance(value, (bool, int, float, Operators)):
         return value
+    if isinstance(value, (list, tuple)) and any(isinstance(each, Operators) for each in value):
+        return Operators.functions["stack"]([as_value(each) for each in value])
     if isinstance(value, (np.ndarray, np.generic)):
         return np.asarray(value)
     array = np.asarray(value)

@@ -13,8 +13,10 @@ from cnn_core.foundation.eager import returns_arrays
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.serialization import OPERATIONS, serialize, snake_case
 from cnn_core.network.graph import Node, Symbol
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.network.tracing import current_scope
+from cnn_core.network.tensors import Tensor
+from cnn_core.network.tracing import follows_variables, is_recording
 from cnn_core.network.variables import Constant, Variable
 from cnn_core.ops.broadcasting import Shape
 from cnn_core.ops.dtypes import is_float
@@ -81,8 +83,13 @@ class Function:
         )
 
     def on(self, operands: Sequence[Any], **settings: Any) -> Any:
-        """Apply the function to symbols: one symbol, or a list of them."""
-        made = Operation(self, operands, settings).on([each for each in operands if isinstance(each, Symbol)])
+        """Apply the function to symbols, or to tensors while a tape records: one result, or a list of them."""
+        symbols = [each for each in operands if isinstance(each, Symbol)]
+        if is_recording() and not symbols:
+            made: list[Any] = Operators.functions["recorded"](self, operands, settings)
+        else:
+            _refuse_tensors(operands, self.name)
+            made = Operation(self, operands, settings).on(symbols)
         return made[0] if len(made) == 1 else made
 
     def __reduce__(self) -> Any:
@@ -93,14 +100,29 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def is_symbolic(*values: Any) -> bool:
-    """Tell whether a function of these values belongs into a graph: one is a symbol, or a variable while tracing."""
-    tracing = current_scope() is not None
-    return any(isinstance(value, Symbol) or (tracing and isinstance(value, Variable)) for value in values)
+    """Tell whether a function of these values, or lists of them, is remembered.
+
+    Then one is a symbol; or a variable or tensor, while a function is traced or a tape records.
+    """
+    followed = (Symbol, Variable, Tensor) if follows_variables() else Symbol
+    for value in values:
+        if isinstance(value, followed) or (isinstance(value, (list, tuple)) and is_symbolic(*value)):
+            return True
+    return False
 
 
 def shape_of(value: Any) -> Shape:
     """Return the shape of an operand, batch axis included."""
-    return value.shape if isinstance(value, (Symbol, Variable, np.ndarray)) else np.shape(value)
+    return value.shape if isinstance(value, (Symbol, Variable, Tensor, np.ndarray)) else np.shape(value)
+
+
+def _refuse_tensors(operands: Sequence[Any], name: str) -> None:
+    for each in operands:
+        if isinstance(each, Tensor):
+            raise TypeError(
+                f"`{name}` would take the present value of a tensor for a constant of the graph: hand it to the layer, "
+                f"model or function as an argument. Received: {each!r}"
+            )
 
 
 class Operation:

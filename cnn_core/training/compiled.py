@@ -62,8 +62,8 @@ class Compiled:
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
             "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_collected", "_trained", "_on_batch",
-            "_readers", "_interface", "_traces", "calls", "_holders", "_training", "_binding", "_depth", "_fits",
-            "_totals", "_resumption",
+            "_readers", "_interface", "_traces", "_losses_of_call", "calls", "_holders", "_training", "_binding",
+            "_depth", "_fits", "_totals", "_resumption",
         }
     )  # fmt: skip
 
