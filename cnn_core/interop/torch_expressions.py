@@ -17,8 +17,46 @@ from cnn_core.layers.normalization import SHORTEST, UnitNormalization
 from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
 from cnn_core.layers.tabular import PeriodicEmbedding
 from cnn_core.network.graph import Shape
+from cnn_core.network.variables import Variable
 
 SMALLEST_DEVIATION = 1e-7  # what a Normalization divides by at least
+
+
+class Kept:
+    """Modules, parameters and buffers of a graph to come, by names of their own."""
+
+    def __init__(self, torch: Any) -> None:
+        self.torch = torch
+        self.made: dict[str, Any] = {}
+        self._variables: dict[int, str] = {}
+
+    def keep(self, name: str, value: Any) -> str:
+        """Keep a module, a parameter or a tensor; return the name that it gets."""
+        plain = "".join(sign if sign.isalnum() else "_" for sign in name)
+        plain = f"layer_{plain}" if not plain[:1].isalpha() else plain
+        number, chosen = 1, plain
+        while chosen in self.made or hasattr(self.torch.nn.Module, chosen):
+            number, chosen = number + 1, f"{plain}_{number}"
+        self.made[chosen] = value
+        return chosen
+
+    def keep_variable(self, variable: Variable) -> str:
+        """Keep a variable as a parameter, once however often it is read; return its name."""
+        if id(variable) not in self._variables:
+            value = self.torch.from_numpy(variable.numpy())
+            parameter = self.torch.nn.Parameter(value, requires_grad=variable.trainable)
+            self._variables[id(variable)] = self.keep(variable.path, parameter)
+        return self._variables[id(variable)]
+
+    def around(self, graph: Any) -> Any:
+        """Return the module of a graph that reads what is kept."""
+        root = self.torch.nn.Module()
+        for name, value in self.made.items():
+            if isinstance(value, (self.torch.nn.Module, self.torch.nn.Parameter)):
+                setattr(root, name, value)
+            else:
+                root.register_buffer(name, value)
+        return self.torch.fx.GraphModule(root, graph)
 
 
 def expression(
@@ -35,19 +73,16 @@ def expression(
     trained : bool, default False
         Whether the tensors are parameters rather than buffers.
     """
-    root, graph = torch.nn.Module(), torch.fx.Graph()
+    kept, graph = Kept(torch), torch.fx.Graph()
     tracer = torch.fx.proxy.GraphAppendingTracer(graph)
     x = torch.fx.Proxy(graph.placeholder("x"), tracer)
     given = {}
     for name, value in (tensors or {}).items():
         tensor = torch.from_numpy(np.array(value))
-        if trained:
-            root.register_parameter(name, torch.nn.Parameter(tensor))
-        else:
-            root.register_buffer(name, tensor)
-        given[name] = torch.fx.Proxy(graph.get_attr(name), tracer)
+        own = kept.keep(name, torch.nn.Parameter(tensor) if trained else tensor)
+        given[name] = torch.fx.Proxy(graph.get_attr(own), tracer)
     graph.output(function(x, **given).node)
-    return torch.fx.GraphModule(root, graph)
+    return kept.around(graph)
 
 
 def _relu(t: Any, x: Any, a: Any) -> Any:

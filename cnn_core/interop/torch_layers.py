@@ -11,8 +11,10 @@ from typing import Any
 
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
+from cnn_core.activations.custom import FunctionActivation
 from cnn_core.interop.calls import NUMPY, not_carried
-from cnn_core.interop.torch_expressions import FORMULAS, LAYERS, expression
+from cnn_core.interop.torch_expressions import FORMULAS, LAYERS, Kept, expression
+from cnn_core.interop.torch_functions import Functions, write_graph
 from cnn_core.layers.activation import ActivationLayer as AnyActivation
 from cnn_core.layers.activation import PReLU, Softmax
 from cnn_core.layers.axes import sample_axes
@@ -36,6 +38,8 @@ from cnn_core.layers.regularization import (
 from cnn_core.layers.reshaping import Flatten, Identity, Reshape
 from cnn_core.layers.tabular import ParametricActivation
 from cnn_core.network.graph import Shape
+from cnn_core.ops.operation import Operation
+from cnn_core.ops.own_functions import graph_of_activation
 
 LEFT_OUT: dict[type[Layer], str] = {
     GaussianNoise: "PyTorch has no such module, and it acts in training only",
@@ -128,18 +132,34 @@ def _relu_out(a: Any, nn: Any) -> Any:
 ACTIVATIONS_OUT[activations.ReLU] = _relu_out
 
 
-def activation_module(activation: Activation, layer: Layer, torch: Any) -> Any:
-    """Return the module of an activation: PyTorch's own, or an expression of its functions."""
+def activation_module(activation: Activation, part: Layer | Operation, shape: Shape, torch: Any) -> Any:
+    """Return the module of an activation: PyTorch's own, or an expression of its functions.
+
+    Parameters
+    ----------
+    activation : Activation
+    part : Layer or Operation
+        What applies it.
+    shape : tuple
+        Of what it is applied to.
+    torch : module
+    """
+    if isinstance(activation, FunctionActivation):
+        return _function_module(activation, part, shape, torch)
     write = ACTIVATIONS_OUT.get(type(activation))
     module = None if write is None else write(activation, torch.nn)
     if module is None and type(activation) in FORMULAS:
         formula = FORMULAS[type(activation)]
         module = expression(torch, lambda x: formula(torch, x, activation))
     if module is None:
-        raise not_carried(
-            layer, "PyTorch", f"the activation {activation.name or activation!r} has no counterpart there"
-        )
+        raise not_carried(part, "PyTorch", f"the activation {activation.name or activation!r} has no counterpart there")
     return module
+
+
+def _function_module(activation: FunctionActivation, part: Layer | Operation, shape: Shape, torch: Any) -> Any:
+    graph = graph_of_activation(activation, shape[1:])  # type: ignore[arg-type]  # sizes of a sample are known
+    functions = Functions(Kept(torch), torch.fx.Graph(), part.dtype, activation_module)
+    return functions.finished(write_graph(functions, graph, [functions.input("x")]), [shape])
 
 
 # Modules in
@@ -303,9 +323,9 @@ def module_of(layer: Layer, shape: Shape, torch: Any) -> Any:
         If PyTorch has no such module.
     """
     if isinstance(layer, AnyActivation):
-        return activation_module(layer.activation, layer, torch)
+        return activation_module(layer.activation, layer, shape, torch)
     if isinstance(layer, ParametricActivation):
-        inner = activation_module(layer.activation, layer, torch)
+        inner = activation_module(layer.activation, layer, shape, torch)
         return expression(torch, lambda x, alpha: x + alpha * (inner(x) - x), {"alpha": layer.alpha.numpy()}, True)
     if type(layer) in LAYERS:
         return LAYERS[type(layer)](layer, shape, torch)

@@ -17,6 +17,7 @@ from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import model_between
 from cnn_core.interop.torch_layers import layers_of
+from cnn_core.interop.torch_operations import OF_DTYPE, OPERATIONS, operation
 from cnn_core.interop.torch_weights import as_numpy, from_tensor, named_variables
 from cnn_core.layers.activation import Activation as ActivationLayer
 from cnn_core.layers.base import Layer
@@ -26,6 +27,7 @@ from cnn_core.layers.preprocessing import Rescaling
 from cnn_core.layers.regularization import Dropout
 from cnn_core.layers.reshaping import Flatten, Reshape
 from cnn_core.network.graph import Symbol
+from cnn_core.ops.shapes import BATCH
 
 
 @knows_its_arguments
@@ -36,7 +38,8 @@ def from_torch(module: Any, input_shape: Any = None) -> Any:
     ----------
     module : torch.nn.Module
         `Sequential`, or any module that `torch.fx` can trace: of modules that this package has layers for, of their
-        functions, and of sums, products, concatenations and reshapings between them.
+        functions, and of what becomes functions of `ops`: slices, comparisons, reductions, products and the like.
+        Parameters that such functions read are constants here.
     input_shape : tuple of int, or list of them for several inputs, default None
         Of one sample. None: taken from the module that reads the input, if that tells it.
 
@@ -81,10 +84,6 @@ def _dtype(module: Any) -> str:
             f"Received: {', '.join(sorted(names))}"
         )
     return names.pop() if names else "float32"
-
-
-class _Batch:
-    """The size of the batch, wherever a module asks for it."""
 
 
 class _Reader:
@@ -213,17 +212,30 @@ class _Reader:
         keywords = {
             key: value for key, value in keywords.items() if key not in ("inplace", "_stacklevel") and value is not None
         }
-        try:
-            if name in _OPERATIONS:
-                return _OPERATIONS[name](self, *arguments, **keywords)
-            if name in _MODULES and isinstance(arguments[0], Symbol):
-                return self._by_module(node, _MODULES[name], arguments, keywords)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{node.name!r} ({name}) cannot be carried over: {error}") from error
-        raise ValueError(f"{node.name!r} ({name}) has no counterpart here")
+        error: Exception | None = None
+        for known, read in (
+            (name in _OPERATIONS, self._by_layer),
+            (name in _MODULES and isinstance(arguments[0], Symbol), self._by_module),
+            (name in OPERATIONS or name in OF_DTYPE, self._by_operation),
+        ):
+            try:
+                if known:
+                    return read(node, name, arguments, keywords)
+            except (TypeError, ValueError, AttributeError, IndexError) as found:
+                error = error or found
+        if error is None:
+            raise ValueError(f"{node.name!r} ({name}) has no counterpart here")
+        raise ValueError(f"{node.name!r} ({name}) cannot be carried over: {error}") from error
 
-    def _by_module(self, node: Any, kind: str, arguments: list[Any], keywords: dict[str, Any]) -> Symbol:
+    def _by_layer(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        return _OPERATIONS[name](self, *arguments, **keywords)
+
+    def _by_operation(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        return operation(name, arguments, keywords, self.dtype)
+
+    def _by_module(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Symbol:
         """Read a function as the module of the same settings."""
+        kind = _MODULES[name]
         cls = getattr(self.torch.nn, kind)
         allowed = inspect.signature(cls.__init__).parameters
         settings = {key: value for key, value in keywords.items() if key not in ("input", "training")}
@@ -318,22 +330,23 @@ def _flatten(reader: _Reader, x: Any, start_dim: int = 0, end_dim: int = -1) -> 
 
 def _reshape(reader: _Reader, x: Any, *shape: Any) -> Any:
     batch, *sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (list, tuple)) else shape
-    if not (batch is _Batch or (batch == -1 and math.prod(sizes) == math.prod(x.shape[1:]))):
+    if not (batch is BATCH or (batch == -1 and math.prod(sizes) == math.prod(x.shape[1:]))):
         raise ValueError(f"the first axis must stay that of the batch. Received: shape={tuple(shape)}")
     return reader.layer(Flatten() if len(sizes) == 1 else Reshape(sizes), x)
 
 
 def _size(reader: _Reader, x: Any, dim: int | None = None) -> Any:
-    sizes = (_Batch, *x.shape[1:])
+    sizes = (BATCH, *x.shape[1:])
     return sizes if dim is None else sizes[dim]
 
 
 def _attribute(reader: _Reader, x: Any, name: str) -> Any:
     if name == "T" and not isinstance(x, Symbol):
         return x.T
-    if name != "shape":
-        raise ValueError(f"only shapes are known. Received: {name!r}")
-    return _size(reader, x)
+    known = {"shape": _size(reader, x), "ndim": x.ndim, "dtype": f"torch.{reader.dtype}", "device": "cpu"}
+    if name not in known:
+        raise ValueError(f"of a tensor {', '.join(known)} are known. Received: {name!r}")
+    return known[name]
 
 
 def _item(reader: _Reader, value: Any, index: Any) -> Any:

@@ -12,6 +12,8 @@ from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Call, Calls, calls_of, left_out, not_carried
+from cnn_core.interop.torch_expressions import Kept
+from cnn_core.interop.torch_functions import Functions
 from cnn_core.interop.torch_layers import LEFT_OUT, activation_module, module_of
 from cnn_core.interop.torch_weights import as_tensor, named_variables
 from cnn_core.layers.axes import sample_axes
@@ -54,7 +56,7 @@ def to_torch(model: Any) -> Any:
     torch = need("torch", "torch", "to_torch")
     need("torch.fx", "torch", "to_torch")
     modules = _Modules(torch, found)
-    module = modules.chain() if found.is_chain and modules.each_once() else modules.graph()
+    module = modules.chain() if found.is_chain and modules.each_once() else modules.graph(model.dtype)
     return module.eval()
 
 
@@ -63,7 +65,7 @@ class _Modules:
 
     def __init__(self, torch: Any, found: Calls) -> None:
         self.torch, self.found = torch, found
-        self.made: dict[str, Any] = {}
+        self.kept = Kept(torch)
         self.names: dict[int, list[str]] = {}
 
     def each_once(self) -> bool:
@@ -71,10 +73,8 @@ class _Modules:
         no_modules = any(isinstance(part, (merging.Merge, Operation)) for part in parts)
         return len(set(map(id, parts))) == len(parts) and not no_modules
 
-    def of(self, layer: Layer | Operation, shape: Shape) -> list[str]:
+    def of(self, layer: Layer, shape: Shape) -> list[str]:
         """Return the names of the modules that do what a layer does, one after the other."""
-        if isinstance(layer, Operation):
-            raise not_carried(layer, "PyTorch")
         if id(layer) in self.names:
             return self.names[id(layer)]
         names = self.names[id(layer)] = []
@@ -84,20 +84,11 @@ class _Modules:
         module = module_of(layer, shape, self.torch)
         if module is None:
             raise not_carried(layer, "PyTorch", "its settings have no counterpart there")
-        names.append(self._keep(layer.name, self._filled(module, layer)))
+        names.append(self.kept.keep(layer.name, self._filled(module, layer)))
         if isinstance(layer, Dense) and layer.activation != activations.linear:
-            inner = activation_module(layer.activation, layer, self.torch)
-            names.append(self._keep(f"{layer.name}_activation", inner))
+            inner = activation_module(layer.activation, layer, (*shape[:-1], layer.units), self.torch)
+            names.append(self.kept.keep(f"{layer.name}_activation", inner))
         return names
-
-    def _keep(self, name: str, module: Any) -> str:
-        plain = "".join(sign if sign.isalnum() else "_" for sign in name)
-        plain = f"layer_{plain}" if not plain[:1].isalpha() else plain
-        number, chosen = 1, plain
-        while chosen in self.made or hasattr(self.torch.nn.Module, chosen):
-            number, chosen = number + 1, f"{plain}_{number}"
-        self.made[chosen] = module
-        return chosen
 
     def _filled(self, module: Any, layer: Layer) -> Any:
         module = module.to(getattr(self.torch, layer.dtype))
@@ -112,38 +103,38 @@ class _Modules:
 
     def chain(self) -> Any:
         for call in self.found.calls:
+            assert isinstance(call.layer, Layer)
             self.of(call.layer, self.found.shapes[call.inputs[0]])
-        return self.torch.nn.Sequential(OrderedDict(self.made))
+        return self.torch.nn.Sequential(OrderedDict(self.kept.made))
 
-    def graph(self) -> Any:
-        graph = self.torch.fx.Graph()
-        tracer = self.torch.fx.proxy.GraphAppendingTracer(graph)
-        values = {number: graph.placeholder(f"x_{number}" if number else "x") for number in self.found.inputs}
+    def graph(self, dtype: str) -> Any:
+        functions = Functions(self.kept, self.torch.fx.Graph(), dtype, activation_module)
+        values = {number: functions.input(f"x_{number}" if number else "x") for number in self.found.inputs}
+        shapes = self.found.shapes
         for call in self.found.calls:
-            if isinstance(call.layer, merging.Merge):
-                values[call.outputs[0]] = self._merged(tracer, call, values)
-                continue
-            value = values[call.inputs[0]]
-            for name in self.of(call.layer, self.found.shapes[call.inputs[0]]):
-                value = graph.call_module(name, (value,))
-            values[call.outputs[0]] = value
-        outputs = tuple(values[number] for number in self.found.outputs)
-        graph.output(outputs[0] if len(outputs) == 1 else outputs)
-        return self.torch.fx.GraphModule(self.torch.nn.ModuleDict(self.made), graph)
+            read = [values[number] for number in call.inputs]
+            if isinstance(call.layer, Operation):
+                made = functions.write(call.layer, read, [shapes[number] for number in call.outputs])
+            elif isinstance(call.layer, merging.Merge):
+                made = [self._merged(call, list(map(functions.as_number, read)))]
+            else:
+                made = read
+                for name in self.of(call.layer, shapes[call.inputs[0]]):
+                    made = [functions.through(name, made[0])]
+            values.update(zip(call.outputs, made, strict=True))
+        outputs = self.found.outputs
+        return functions.finished([values[number] for number in outputs], [shapes[number] for number in outputs])
 
-    def _merged(self, tracer: Any, call: Call, values: dict[int, Any]) -> Any:
+    def _merged(self, call: Call, x: list[Any]) -> Any:
         merge: Any = _MERGED.get(type(call.layer))  # type: ignore[arg-type]
         if merge is None:
             raise not_carried(call.layer, "PyTorch")
         shapes = [self.found.shapes[number] for number in call.inputs]
         rank = max(map(len, shapes))
-        proxies = []
-        for number, shape in zip(call.inputs, shapes, strict=True):
-            proxy = self.torch.fx.Proxy(values[number], tracer)
+        for place, shape in enumerate(shapes):
             for _ in range(rank - len(shape)):
-                proxy = self.torch.unsqueeze(proxy, 1)  # a missing axis counts as one of size 1 after the batch's
-            proxies.append(proxy)
-        return merge(self.torch, call.layer, proxies, shapes).node
+                x[place] = self.torch.unsqueeze(x[place], 1)  # a missing axis counts as one of size 1 after the batch's
+        return merge(self.torch, call.layer, x, shapes)
 
 
 def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, list[Any], list[Shape]], Any]:

@@ -230,9 +230,14 @@ class Branching(nn.Module):
         return x if x.sum() > 0 else -x
 
 
-class Squared(nn.Module):
+class Transformed(nn.Module):
     def forward(self, x: Any) -> Any:
-        return torch.einsum("ij,ij->ij", x, x)
+        return torch.fft.fft(x)
+
+
+class Mixed(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.sort(dim=0)[0]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +250,8 @@ class Squared(nn.Module):
         (nn.BatchNorm1d(3, momentum=None), "must have a momentum"),
         (nn.Linear(2, 2).half(), "must have one dtype, float32 or float64.*Received: float16"),
         (Branching(), "`module` must be one that torch.fx can trace"),
-        (Squared(), r"\(einsum\) has no counterpart here"),
+        (Transformed(), r"'fft_fft' \(fft_fft\) has no counterpart here"),
+        (Mixed(), r"'sort' \(sort\) cannot be carried over: `sort` goes along an axis of the features"),
     ],
 )
 def test_what_cannot_come_in_is_named(module: Any, message: str):
