@@ -79,7 +79,8 @@ def restore(model: Any, order: Sequence[tuple[str, Variable]], arrays: Sequence[
         return
     count, *others = arrays
     # Single numbers are what Keras keeps besides: the learning rate, which is among the arguments, and products.
-    wanted = [variable.shape for _, variable in order]
+    optimizer = model.optimizer
+    wanted = [optimizer.slot_shape(name, variable) for name, variable in order]
     slots = [array for array in others if array.shape != () or () in wanted]
     slots = slots[max(len(slots) - len(wanted), 0) :]
     if not slots and count.shape == () and count == 0:
@@ -93,11 +94,12 @@ def restore(model: Any, order: Sequence[tuple[str, Variable]], arrays: Sequence[
     trained = model.trainable_variables
     offsets, size = laid_out([variable.size for variable in trained], dtype.itemsize)
     begins = {id(variable): offset for variable, offset in zip(trained, offsets, strict=True)}
-    vectors = {name: np.zeros(size, dtype) for name, _ in order}
+    vectors = {name: np.zeros(size, dtype) for name, _ in (*optimizer.slots(), *optimizer.tail_slots())}
     for array, (name, variable) in zip(slots, order, strict=True):
         offset = begins[id(variable)]
         value = validation.finite(array.astype(dtype), f"{name} of {variable.path}")
-        vectors[name][offset : offset + variable.size] = value.ravel()
+        if name in vectors:  # Keras keeps more than there is need for
+            vectors[name][offset : offset + value.size] = value.ravel()
     state = model.training_state()
     state["optimizer"] = {"batches_seen": int(count), "learning_rate": None, "slots": vectors}
     model.restore_training_state(state)

@@ -157,13 +157,16 @@ def _state(model: Any, parts: tuple[Part, ...]) -> Iterator[Array]:
     yield np.array(optimizer.batches_seen, np.int32)
     if optimizer.schedule is None:
         yield np.array(optimizer.learning_rate, np.float32)
-    initial = dict((*optimizer.slots(), *optimizer.tail_slots()))
     found = model.optimizer_state()
     places = {id(variable): place for place, variable in enumerate(model.trainable_variables)}
     for name, variable in state_order(optimizer, trainable_variables(parts)):
-        if name in found:
-            yield found[name][places[id(variable)]]
-        else:
-            yield np.full(variable.shape, first_state(initial[name], variable.array), model.array_dtype)
+        place = places[id(variable)]
+        kept = {
+            slot: found[slot][place]
+            if slot in found
+            else np.full(variable.shape, first_state(initial, variable.array), model.array_dtype)
+            for slot, initial in (*optimizer.slots(), *optimizer.tail_slots())
+        }
+        yield optimizer.slot_value(name, variable, kept)
     if hasattr(optimizer, "momentum_product"):
         yield np.array(optimizer.momentum_product(optimizer.batches_seen), model.array_dtype)

@@ -5,6 +5,7 @@ What `cnn_core.optimizers.applying` offers to custom loops and cannot know: wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -115,10 +116,13 @@ def _state_views(optimizer: Optimizer, variables: Sequence[Variable]) -> list[Va
     views: list[Variable] = []
     places = {id(variable): place for place, variable in enumerate(variables)}
     for slot, variable in state_order(optimizer, variables):
-        vector = optimizer.state[slot]
+        vector = optimizer.state.get(slot)
+        if vector is None:  # what Keras keeps besides can be computed
+            continue
         offset = laid_out([each.size for each in variables], vector.itemsize)[0][places[id(variable)]]
         name = f"{variable.path.replace('/', '_')}_{slot}"
-        part = vector[offset : offset + variable.size].reshape(variable.shape)
+        shape = optimizer.slot_shape(slot, variable)
+        part = vector[offset : offset + math.prod(shape)].reshape(shape)
         views.append(View(part, name, f"{optimizer.name}/{name}"))
     return views
 

@@ -9,7 +9,10 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.caller import warn_caller
 
 # Slots that Keras keeps side by side for each variable; all others come slot by slot.
-_PAIRS = (("momentum", "velocity"), ("momentum", "norm"), ("accumulated_grad", "accumulated_delta_var"))
+_PAIRS = (
+    *(("momentum", "velocity"), ("momentum", "norm"), ("accumulated_grad", "accumulated_delta_var")),
+    *(("accumulator", "linear"), ("rows", "columns")),
+)
 _Variable = TypeVar("_Variable")
 
 
@@ -28,11 +31,12 @@ def state_order(
     """
     own = [name for name, _ in optimizer.slots()]
     tail = [name for name, _ in optimizer.tail_slots()]
-    groups = [(name,) for name in ("average", "gradient_accumulator") if name in tail]
+    order = [(name, each) for name in ("average", "gradient_accumulator") if name in tail for each in variables]
     pair = tuple(own[:2]) if tuple(own[:2]) in _PAIRS and not slot_by_slot else ()
-    groups += [pair] if pair else []
-    groups += [(name,) for name in own[len(pair) :]]
-    return [(name, variable) for group in groups for variable in variables for name in group]
+    others = own[len(pair) :]
+    if pair:
+        order += [(name, each) for each in variables for name in optimizer.slots_of(each) if name not in others]
+    return order + [(name, each) for name in others for each in variables]
 
 
 class Stepping(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -273,6 +274,21 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         accumulator = (("gradient_accumulator", 0.0),) if self.gradient_accumulation_steps else ()
         average = (("average", 0.0),) if self.use_ema else ()
         return accumulator + average
+
+    # What Keras keeps for each variable
+
+    def slots_of(self, variable: Any) -> tuple[str, ...]:
+        """Return the names of what Keras keeps for a variable, in its order: mostly those of `slots`."""
+        return tuple(name for name, _ in self.slots())
+
+    def slot_shape(self, name: str, variable: Any) -> tuple[int, ...]:
+        """Return the shape of what Keras keeps under one of these names, or one of `tail_slots`."""
+        return tuple(variable.shape)
+
+    def slot_value(self, name: str, variable: Any, parts: Mapping[str, Array]) -> Array:
+        """Return what Keras keeps under a name, given what the state vectors hold for the variable."""
+        shape = self.slot_shape(name, variable)
+        return parts[name].reshape(-1)[: math.prod(shape)].reshape(shape)
 
     def matrix_shape(self, variable: Any) -> tuple[int, int]:
         """Return the rows and columns of the matrix that the rule sees in a variable, or of each of several.

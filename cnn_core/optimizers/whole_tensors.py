@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.exports import own_names
 from cnn_core.optimizers.base import LearningRateLike, Optimizer, Rule, Slots, Tail, TailWithoutDecay, path_of, registry
 
@@ -143,6 +146,27 @@ class Adafactor(Optimizer):
         shape = tuple(variable.shape)
         return (1, variable.size) if len(shape) < 2 else shape[-2:]
 
+    def slots_of(self, variable: Any) -> tuple[str, ...]:
+        """Return what Keras keeps: of a matrix its mean squares too, of a vector first two numbers without use."""
+        return ("rows", "columns", "velocity") if len(variable.shape) > 1 else ("unused", "unused", "columns")
+
+    def slot_shape(self, name: str, variable: Any) -> tuple[int, ...]:
+        """Return the shape of what Keras keeps under one of these names."""
+        shape = tuple(variable.shape)
+        factors = {"unused": (), "rows": shape[:-1], "columns": (*shape[:-2], *shape[-1:])}
+        return factors.get(name, shape)
+
+    def slot_value(self, name: str, variable: Any, parts: Mapping[str, Array]) -> Array:
+        """Return what Keras keeps under a name; "velocity" is v of the rule."""
+        if name == "unused":
+            return np.zeros((), parts["rows"].dtype)
+        if name != "velocity":
+            return super().slot_value(name, variable, parts)
+        rows, columns = (super(Adafactor, self).slot_value(each, variable, parts) for each in ("rows", "columns"))
+        means = rows.mean(axis=-1, keepdims=True)
+        shares = np.divide(rows, means, out=np.zeros_like(rows), where=means > 0)
+        return np.asarray(shares[..., None] * columns[..., None, :])
+
     def _arguments(self) -> tuple[str, ...]:
         return (*self._hyperparameters, "relative_step")
 
@@ -276,6 +300,10 @@ class Muon(Optimizer):
         excluded = self.exclude_embeddings and "embedding" in path.lower()
         excluded |= any(re.search(pattern, path) for pattern in self.exclude_layers)
         return (0, 0) if len(shape) != 2 or excluded else shape
+
+    def slots_of(self, variable: Any) -> tuple[str, ...]:
+        """Return "momentum", and "velocity" for what takes AdamW's step."""
+        return ("momentum", "velocity") if self.matrix_shape(variable) == (0, 0) else ("momentum",)
 
     def decay_of(self, variable: Any) -> float:
         """Return `weight_decay` for a matrix, `adam_weight_decay` for other variables, 0 for one that is exempt."""

@@ -52,6 +52,10 @@ def test_several_outputs_keep_their_lists():
         (optimizers.Adam(use_ema=True), False, "average average momentum velocity momentum velocity"),
         (optimizers.SGD(momentum=0.9), False, "momentum momentum"),
         (optimizers.SGD(), False, ""),
+        (optimizers.Ftrl(), False, "accumulator linear accumulator linear"),
+        (optimizers.Adafactor(), False, "rows columns velocity unused unused columns"),
+        (optimizers.Muon(), False, "momentum momentum velocity"),
+        (optimizers.Muon(exclude_layers=["dense"]), False, "momentum velocity momentum velocity"),
     ],
 )
 def test_the_order_of_an_optimizers_state(optimizer: Any, slot_by_slot: bool, slots: str):

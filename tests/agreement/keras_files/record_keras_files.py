@@ -53,6 +53,10 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 if MAJOR == 3:
     OPTIMIZERS["nadam"] = lambda: optimizers.Nadam(0.01)  # Keras 2 multiplies its schedule once for every variable
     OPTIMIZERS["accumulated"] = lambda: optimizers.Adam(0.01, gradient_accumulation_steps=2)
+    OPTIMIZERS["ftrl"] = lambda: optimizers.Ftrl(0.1, l1_regularization_strength=0.01)
+    OPTIMIZERS["lamb"] = lambda: optimizers.Lamb(0.01)
+    OPTIMIZERS["adafactor"] = lambda: optimizers.Adafactor(0.1)
+    OPTIMIZERS["muon"] = lambda: optimizers.Muon(0.01, exclude_layers=["first"])
 else:
     OPTIMIZERS["old adam"] = lambda: optimizers.legacy.Adam(0.01, decay=0.1)
     OPTIMIZERS["old sgd"] = lambda: optimizers.legacy.SGD(0.05, momentum=0.9)
