@@ -15,23 +15,48 @@ import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import InputSpec
 from cnn_core.foundation.arrays import Array, aligned_copy
+from cnn_core.foundation.validation.messages import must
 from cnn_core.network.interface import Interface
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
 
 
-def compile_predictor(interface: Interface, plan: NetworkPlan) -> _core.Predictor:
+def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = None) -> _core.Predictor:
     """See `Model.predictor`."""
+    if dtype is not None:
+        compute_in(plan, _compute_dtype(dtype, interface.dtype))
     if len(interface.inputs) != 1 or len(interface.output_shapes) != 1:
         raise ValueError(
             f"A predictor needs one input and one output. "
             f"Received: {len(interface.inputs)} and {len(interface.output_shapes)}"
         )
     network = bound_network(plan, interface.dtype, values=[aligned_copy(each.array) for each in plan.variables])
+    network.keep_rounded()
     spec = interface.inputs[0]
     read = partial(read_rows, spec=spec, dtype=interface.dtype)
     shapes = tuple(plan.shapes[plan.inputs[0]]), tuple(interface.output_shapes[0][1:])
     return _core.Predictor(network, *shapes, read, spec.limit or 0)
+
+
+def compute_in(plan: NetworkPlan, dtype: str) -> None:
+    """Let all products of a plan's dense operations be computed in bfloat16, or none of them."""
+    rounds = (int(dtype == "bfloat16"),)
+    plan.operations = [
+        operation._replace(integers=rounds) if operation.kind == "dense" else operation for operation in plan.operations
+    ]
+
+
+def _compute_dtype(dtype: object, own: np.dtype[Any]) -> str:
+    if str(dtype) == "bfloat16":
+        if own != np.float32:
+            raise ValueError(f"`dtype` 'bfloat16' is for models of float32. Received: a model of {own}")
+        return "bfloat16"
+    try:
+        if validation.float_dtype(dtype) == own:
+            return own.name
+    except ValueError:
+        pass
+    raise ValueError(must("dtype", f"None, {own.name!r}, the model's own, or 'bfloat16'", dtype))
 
 
 def read_rows(x: object, spec: InputSpec, dtype: np.dtype[Any]) -> tuple[Array, bool]:

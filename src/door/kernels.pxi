@@ -23,7 +23,7 @@ cdef int multiply_rounded(Product *p, object y, object x, object w) except -1:
     x_room = np.empty(rounded_size(x.shape[0], x.shape[1]), np.float32)
     w_room = np.empty(rounded_size(w.shape[0], w.shape[1]), np.float32)
     p.x, p.w = cnp.PyArray_DATA(x), cnp.PyArray_DATA(w)
-    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room))
+    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room), NULL)
     multiply(p, <float *> cnp.PyArray_DATA(y))
     return 0
 

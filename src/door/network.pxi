@@ -5,7 +5,9 @@ from libc.string cimport memcpy
 from cpython.exc cimport PyErr_CheckSignals
 
 from activation cimport derivative_needs_z
+from bfloat16 cimport rounded_size
 from compile cimport mark_gates, only_dense_reads, share_memory
+from dense cimport can_keep_rounded, keep_rounded
 from embedding cimport index_limit
 from gathering cimport Source
 from matmul cimport padded_width
@@ -14,7 +16,7 @@ from plan cimport *
 from prediction cimport Prediction, predict_range
 from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
 from threads cimport pool_width
-from workspace cimport workspace_allocate, workspace_free
+from workspace cimport VALUE_ALIGNMENT, workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
@@ -248,6 +250,25 @@ cdef class Network:
             self.tensors[i] = cnp.PyArray_DATA(kept[i])
             self.gradients[i] = NULL if kept[n + i] is None else cnp.PyArray_DATA(kept[n + i])
         self.kept_alive, self.bound = kept, True
+
+    def keep_rounded(self):
+        """Rounds the kernels of operations in bfloat16 once and for all: the bound arrays stay as they are."""
+        cdef Operation *operation
+        cdef Py_ssize_t n_in, n_out
+        cdef size_t address
+        cdef int i
+        if not self.bound:
+            raise ValueError("the network has no parameters: bind them first")
+        for i in range(self.plan.n_operations):
+            operation = &self.plan.operations[i]
+            if can_keep_rounded(operation):
+                n_in = self.plan.buffers[operation.inputs[0]].width
+                n_out = self.plan.buffers[operation.output].width
+                room = np.empty(rounded_size(n_in, n_out) + VALUE_ALIGNMENT // sizeof(float), np.float32)
+                self.kept_alive += (room,)
+                address = (address_of(room) + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
+                keep_rounded(operation, n_in, n_out, <const float *> self.tensors[operation.tensors[0]],
+                             <float *> address)
 
     cdef bint is_moved(self, int tensor):
         """Whether the forward pass of training writes it: a moving mean or variance."""

@@ -96,9 +96,15 @@ cdef inline void round_w(Product *p, real *room) noexcept nogil:
         p.w_c = r.to_line
 
 
-cdef inline void round_factors(Product *p, real *x_room, real *w_room) noexcept nogil:
-    """Has a product of floats computed from their values in bfloat16; the rooms hold `rounded_size` elements."""
+cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *rounded_w) noexcept nogil:
+    """Has a product of floats computed from their values in bfloat16.
+
+    The rooms hold `rounded_size` elements. `rounded_w` is what `round_w` has left of w before, or NULL.
+    """
     round_x(p, x_room)
-    round_w(p, w_room)
+    if rounded_w == NULL:
+        round_w(p, w_room)
+    else:
+        p.w, p.w_k = rounded_w, padded_width(p.n_cols)
     if simd_multiplies_pairs:
         p.n_k, p.pairs = (p.n_k + 1) // 2, True

@@ -1,9 +1,10 @@
 # The dense layer: forward pass, delta recursion and gradients. Floor 1.
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
-from bfloat16 cimport round_factors, rounded_size
+from bfloat16 cimport round_factors, round_w, rounded_size
 from matmul cimport Product, begin_plain, multiply
-from plan cimport Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
+from pairs cimport simd_multiplies_pairs
+from plan cimport DENSE, Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
 from scale cimport scale_kernel, scaled_kernel_gradients
 from simd cimport column_sums, real
 from sparse cimport SparseProduct, sparse_gradient, sparse_product
@@ -65,11 +66,31 @@ cdef inline real *room_of_w(const Step *s, real **typed) noexcept nogil:
             - rounded_size(s.input.width, s.output.width))
 
 
-cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room) noexcept nogil:
-    """The product, of factors rounded where the operation says so."""
+cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room,
+                                  const void *rounded_w) noexcept nogil:
+    """The product, of factors rounded where the operation says so; `rounded_w` is NULL or w so rounded."""
     if real is float and s.operation.integers[IN_BFLOAT16]:
-        round_factors(p, x_room, w_room)
+        round_factors(p, x_room, w_room, rounded_w)
     multiply(p, y)
+
+
+cdef inline bint can_keep_rounded(const Operation *operation) noexcept nogil:
+    return operation.traits.kind == DENSE and operation.integers[IN_BFLOAT16] and not has_tensor(operation, SCALE)
+
+
+cdef inline void keep_rounded(Operation *operation, Py_ssize_t n_in, Py_ssize_t n_out, const float *w,
+                              float *room) noexcept nogil:
+    """Rounds the kernel for all runs to come, into a room of `rounded_size` elements."""
+    cdef Product p
+    begin_plain(&p)
+    p.w, p.w_k, p.w_c, p.n_k, p.n_cols = w, n_out, 1, n_in, n_out
+    round_w(&p, room)
+    operation.rounded, operation.rounded_as_pairs = room, simd_multiplies_pairs
+
+
+cdef inline const void *kept_kernel(const Step *s) noexcept nogil:
+    """The kernel rounded before, in the form in which it is multiplied now, or NULL."""
+    return s.operation.rounded if s.operation.rounded_as_pairs == simd_multiplies_pairs else NULL
 
 
 cdef inline void multiply_sparse(const Step *s, real *z, const real *w, const real *bias) noexcept nogil:
@@ -91,7 +112,7 @@ cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const re
     product.w_k, product.w_c = s.output.width, 1
     product.spare_cols = s.y_row - s.output.width
     product.clamp = in_place and is_plain_relu(s.operation)
-    multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors))
+    multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), kept_kernel(s))
     return product.clamp
 
 
@@ -124,7 +145,7 @@ cdef inline void input_gradient(const Step *s, real **tensors) noexcept nogil:
     product.n_rows, product.n_cols, product.n_k = s.n_rows, s.input.width, s.output.width
     product.spare_cols = s.x_row - s.input.width
     product.accumulate = s.adds_dx
-    multiply_factors(s, &product, <real *> s.dx, room_of_delta(s, tensors), room_of_w(s, tensors))
+    multiply_factors(s, &product, <real *> s.dx, room_of_delta(s, tensors), room_of_w(s, tensors), NULL)
 
 
 cdef inline void kernel_gradient(const Step *s, real **tensors, real *dw, bint accumulate) noexcept nogil:
@@ -141,7 +162,7 @@ cdef inline void kernel_gradient(const Step *s, real **tensors, real *dw, bint a
     product.w, product.w_k, product.w_c = s.dy, s.y_row, 1
     product.n_rows, product.n_cols, product.n_k = s.input.width, s.output.width, s.n_rows
     product.y_row, product.accumulate = s.output.width, accumulate
-    multiply_factors(s, &product, dw, room_of_x(s, tensors), room_of_delta(s, tensors))
+    multiply_factors(s, &product, dw, room_of_x(s, tensors), room_of_delta(s, tensors), NULL)
 
 
 cdef inline void scaled_gradients(const Step *s, real **tensors, real **gradients) noexcept nogil:

@@ -162,6 +162,8 @@ cdef struct Operation:
     bint whole_batch              # it looks across samples, and must see all of a batch
     bint frozen                   # it keeps to what it has learned even in training
     void *custom                  # the Python object of a CUSTOM operation or activation
+    const void *rounded           # a dense operation's kernel in bfloat16, kept where parameters never change, or NULL
+    bint rounded_as_pairs         # whether that is a matrix of pairs
 
 cdef struct Plan:
     int n_buffers

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cnn_core
+import cnn_core._core as _core
 from cnn_core import layers
 from input_zoo import EXPECTED, READABLE
 
@@ -126,3 +127,58 @@ def test_a_predictor_is_not_carried_elsewhere(carry):
     predict = cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(2)]).predictor()
     with pytest.raises(TypeError, match=r"Copy or pickle the model, and call its predictor\(\) again"):
         carry(predict)
+
+
+# In bfloat16
+
+
+def dense_model(dtype: str = "float32") -> cnn_core.Sequential:
+    return cnn_core.Sequential(
+        [
+            cnn_core.Input((7,)),
+            layers.Dense(33, activation="tanh", dtype=dtype, bias_initializer="normal"),
+            layers.Dense(5, activation="softmax", dtype=dtype),
+        ]
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9, 700])
+def test_a_predictor_in_bfloat16_computes_as_the_policy_does(rows: int):
+    model, mixed = dense_model(), dense_model("mixed_bfloat16")
+    mixed.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(rows, 7)).astype("float32")
+    expected = mixed.predict(x, verbose=0)
+    np.testing.assert_array_equal(model.predictor("bfloat16")(x), expected)
+    np.testing.assert_array_equal(mixed.predictor()(x), expected)
+    np.testing.assert_array_equal(mixed.predictor("float32")(x), model.predict(x, verbose=0))
+    assert 0 < np.abs(expected - model.predict(x, verbose=0)).max() < 0.01
+
+
+def test_a_predictor_in_bfloat16_keeps_its_weights():
+    model, x = dense_model(), np.ones((3, 7), "float32")
+    predict = model.predictor(dtype="bfloat16")
+    before = predict(x)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    np.testing.assert_array_equal(predict(x), before)
+
+
+@pytest.mark.parametrize("way", _core.bfloat16_ways())
+def test_a_predictor_in_bfloat16_survives_another_way_to_multiply(way: str):
+    predict, x = dense_model().predictor("bfloat16"), np.ones((3, 7), "float32")
+    before, expected = _core.bfloat16(), predict(x)
+    _core.select_bfloat16(way)
+    try:
+        np.testing.assert_allclose(predict(x), expected, rtol=1e-5)
+    finally:
+        _core.select_bfloat16(before)
+
+
+def test_bfloat16_is_for_models_of_float32():
+    with pytest.raises(ValueError, match=r"`dtype` 'bfloat16' is for models of float32\. Received: a model of float64"):
+        dense_model("float64").predictor("bfloat16")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int4", 3])
+def test_another_type_of_a_predictor_is_refused(dtype: object):
+    with pytest.raises(ValueError, match=r"`dtype` must be None, 'float32', the model's own, or 'bfloat16'"):
+        dense_model().predictor(dtype)
