@@ -27,6 +27,11 @@ class ActivationLayer(Layer):
 
     activation: activations.Activation
 
+    @property
+    def takes_vectors_whole(self) -> bool:  # type: ignore[override]
+        """Whether an array of one axis is a sample."""
+        return self.activation.row_wise
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.activation.output_shape(input_shape)
 
@@ -154,6 +159,8 @@ class Softmax(Layer):
            [1. , 0. ]], dtype=float32)
     """
 
+    takes_vectors_whole = True
+
     def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
@@ -239,6 +246,7 @@ class PReLU(Layer):
         self.built = True
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        integers = [math.prod(self.alpha.shape[:-1]), self.alpha.shape[-1]]
+        slopes = self.alpha.shape or (1,)
+        integers = [math.prod(slopes[:-1]), slopes[-1]]
         shape = plan.shapes[inputs[0]]
         return [plan.add("prelu", inputs, shape, layer=self.name, variables=[self.alpha], integers=integers)]

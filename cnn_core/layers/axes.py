@@ -54,6 +54,8 @@ def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "ax
     """
     given = axis if isinstance(axis, tuple) else (axis,)
     rank = len(shape)
+    if rank < 2:
+        raise ValueError(f"{layer!r} needs an input with an axis of features. Received: shape={tuple(shape)}")
     found = sorted({each % rank for each in given if -rank <= each < rank})
     if len(found) != len(given) or found[0] == 0:
         raise ValueError(
@@ -88,6 +90,10 @@ def axes_of_rows(activation: Activation, shape: Sequence[Any], layer: str) -> tu
     ((0,), None)
     >>> axes_of_rows(relu, (None, 4, 3), "relu")
     """
+    if activation.row_wise and len(shape) < 2:
+        raise ValueError(
+            f"{layer!r} needs an axis of features, along which {activation.name} goes. Received: shape={tuple(shape)}"
+        )
     if not activation.row_wise or on_rows(activation, shape).native is not None:
         return None
     return sample_axes(activation.axis, shape, layer)

@@ -90,6 +90,7 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     n_draws = 0  # calls on arrays that drew random numbers, each from a step of its own
     _is_building = False
     reads_values: ClassVar[bool] = False  # whether it looks at data while it is read: texts, whole numbers of any size
+    takes_vectors_whole = False  # whether an array of one axis is a sample: what depends on all its numbers
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:

@@ -62,7 +62,7 @@ class Equation(NamedTuple):
         read = cls(match[2], match[4], match[6], side)
         read._check(text)
         wanted = "" if bias_axes is None else bias_axes
-        if not set(wanted) <= set(read.output) or read._batch in tuple(wanted):
+        if not set(wanted) <= set(read.output) or read.batch in tuple(wanted):
             raise ValueError(
                 f"`bias_axes` must name axes of the output in the equation {text!r}, but not that of the samples. "
                 f"Received: bias_axes={bias_axes!r}"
@@ -70,7 +70,7 @@ class Equation(NamedTuple):
         return read
 
     @property
-    def _batch(self) -> str | None:
+    def batch(self) -> str | None:
         """The letter of the axis of the samples; None where it is among those that dots stand for."""
         return None if self.dots == "left" else self.source[0]
 
@@ -82,7 +82,7 @@ class Equation(NamedTuple):
             rule = "have every axis of the kernel in the input or in the output"
         elif not set(self.output) <= {*self.source, *self.kernel}:
             rule = "have every axis of the output in the input or in the kernel"
-        elif self._batch is not None and (self.output[0] != self._batch or self._batch in self.kernel):
+        elif self.batch is not None and (self.output[0] != self.batch or self.batch in self.kernel):
             rule = "begin input and output with the axis of the samples, which the kernel has not"
         else:
             return
@@ -323,7 +323,8 @@ class EinsumDense(Layer):
         return self.activation.output_shape((input_shape[0], *sized.shape(sized.output)))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        sized = self.sized((None, *plan.shapes[inputs[0]]))
+        has_axes = self._equation.source != self._equation.batch  # or its samples are numbers, which a plan gives one
+        sized = self.sized((None, *plan.shapes[inputs[0]]) if has_axes else (None,))
         source = self._ordered(plan, inputs[0], sized)
         if sized.is_matrix and sized.output == sized.rows + sized.columns and self._can_be_fused(sized):
             dense = self._product(plan, source, sized, self.bias, on_rows(self.activation, sized.batch_shape))

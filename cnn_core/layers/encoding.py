@@ -30,6 +30,11 @@ class Encoder(Layer):
 
     output_mode: str
 
+    @property
+    def takes_vectors_whole(self) -> bool:  # type: ignore[override]
+        """Whether an array of one axis is a sample: numbers that are encoded together."""
+        return self.output_mode not in ("int", "one_hot")
+
     def encoded_shape(self, shape: Sequence[Any], n_tokens: int) -> tuple[Any, ...]:
         """Without the batch: one row of tokens for every number, or for all numbers of a row."""
         if self.output_mode == "one_hot" and tuple(shape[-1:]) not in ((), (1,)):

@@ -151,7 +151,8 @@ class Lambda(Layer):
             )
         arrays = [np.ones((2, *shape[1:]), self.dtype) for shape in input_shape]
         result = np.asarray(self.evaluate(arrays if len(arrays) > 1 else arrays[0]))
-        if result.ndim < 2 or len(result) != 2:
+        fewest = min(2, *map(len, input_shape))  # axes: a number a sample only where one came in
+        if result.ndim < fewest or len(result) != 2:
             raise ValueError(
                 f"The function of {self.name!r} must return an array of shape (n, features). Received: for n = 2 the "
                 f"shape {result.shape}"

@@ -239,6 +239,8 @@ class LayerNormalization(_ScaleAndCentre):
            [-1.,  1.]], dtype=float32)
     """
 
+    takes_vectors_whole = True
+
     only_default = MappingProxyType({"rms_scaling": False})
 
     def __init__(
@@ -410,6 +412,8 @@ class RMSNormalization(_Normalization):
     array([[1.2, 1.6, 0. , 0. ]], dtype=float32)
     """
 
+    takes_vectors_whole = True
+
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
@@ -442,6 +446,8 @@ class UnitNormalization(_Normalization):
     >>> UnitNormalization()(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]], dtype=float32)
     """
+
+    takes_vectors_whole = True
 
     def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)

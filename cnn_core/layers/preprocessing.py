@@ -87,6 +87,11 @@ class Normalization(Layer):
         self._given = None if mean is None else (_constant(mean, "mean"), _constant(variance, "variance", 0.0))
         self._constants: list[Variable] = []
 
+    @property
+    def takes_vectors_whole(self) -> bool:  # type: ignore[override]
+        """Whether an array of one axis is a sample."""
+        return self.axis is not None
+
     def _sizes(self, input_shape: Any) -> tuple[int, ...]:
         axes = () if self.axis is None else sample_axes(self.axis, input_shape, self.name)
         sizes = tuple(input_shape[1:][axis] for axis in axes)

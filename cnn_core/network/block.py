@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,17 @@ from cnn_core.network.tracing import is_recording
 from cnn_core.network.variables import Variable
 
 
+class BlockLayer(LayerLike, Protocol):
+    """What a single block needs of a layer; `cnn_core.layers.Layer` has it."""
+
+    @property
+    def takes_vectors_whole(self) -> bool:
+        """Whether an array of one axis is a sample, and not samples of a number."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output, the axis of the samples included."""
+
+
 class Cache:
     """What the forward step of a layer keeps for its backward step.
 
@@ -36,7 +47,7 @@ class Cache:
 
     Parameters
     ----------
-    layer : LayerLike
+    layer : BlockLayer
     inputs : list of array-like
     several : bool
         Whether they were given as a list.
@@ -50,7 +61,7 @@ class Cache:
 
     def __init__(
         self,
-        layer: LayerLike,
+        layer: BlockLayer,
         inputs: list[Any],
         several: bool,
         training: bool,
@@ -65,7 +76,10 @@ class Cache:
         inputs = [_as_batch(x, "x", layer.dtype) for x in inputs]
         if len(set(map(len, inputs))) > 1:
             raise ValueError(f"All inputs must have the same number of rows. Received: {[len(x) for x in inputs]}")
-        buffers = [self._plan.add_input(x.shape[1:]) for x in inputs]
+        seen = _shapes_seen(layer, inputs)
+        is_sample = len(seen[0]) > inputs[0].ndim
+        n = 1 if is_sample else len(inputs[0])
+        buffers = [self._plan.add_input(shape[1:]) for shape in seen]
         if enter is None:
             self._plan.outputs = layer.add_to(self._plan, buffers)
         else:
@@ -80,19 +94,25 @@ class Cache:
         draws = training or self._plan.next_seed is not None
         seed, first_draw = (random_state.next_seed(), layer.n_draws) if draws else (0, 0)
         layer.n_draws += draws
-        self._block = _core.Block(network, len(inputs[0]), training, seed, first_draw=first_draw)
-        outputs = self._block.forward(inputs)
+        self._block = _core.Block(network, n, training, seed, first_draw=first_draw)
+        outputs = self._block.forward(self._in_rows(inputs, self._plan.inputs, n))
         if training:
             self._block.move_statistics()
-        shapes = [self._plan.shapes[buffer] for buffer in self._plan.outputs]
-        shaped = [output.reshape(len(inputs[0]), *shape) for output, shape in zip(outputs, shapes, strict=True)]
+        shapes = [(n, *self._plan.shapes[buffer]) for buffer in self._plan.outputs]
+        if is_sample or (enter is None and any(x.ndim == 1 for x in inputs)):
+            shapes[:n_outputs] = [shape if is_sample else (n, *shape) for shape in _declared(layer, seen)]
+        shaped = [output.reshape(shape) for output, shape in zip(outputs, shapes, strict=True)]
         self.x: Any = inputs if several else inputs[0]
         self.a: Any = shaped[:n_outputs] if n_outputs > 1 else shaped[0]
-        self._results, self._n_outputs = shaped, n_outputs
+        self._results, self._n_outputs, self._n = shaped, n_outputs, n
         last = self._plan.outputs[n_outputs - 1]
         writers = [n for n, each in enumerate(self._plan.operations) if each.output == last and not each.adds_to_loss]
         z = self._block.pre_activation(writers[-1]) if writers else None
-        self.z = None if z is None else z.reshape(len(inputs[0]), *shapes[n_outputs - 1])
+        self.z = None if z is None else z.reshape(shapes[n_outputs - 1])
+
+    def _in_rows(self, arrays: list[Array], buffers: list[int], n: int) -> list[Array]:
+        """Return arrays as the plan holds them, a sample of one number with an axis of its own."""
+        return [each.reshape(n, *self._plan.shapes[at]) for each, at in zip(arrays, buffers, strict=True)]
 
     def backward(self, da: Any) -> tuple[Any, ...]:
         """Return dx and the gradient of every variable that can be trained."""
@@ -125,7 +145,7 @@ class Cache:
         gradients = [gradient for gradient in self._gradients if gradient is not None]
         for gradient in gradients:
             gradient[...] = 0
-        deltas = self._block.backward(given)
+        deltas = self._block.backward(self._in_rows(given, self._plan.outputs, self._n))
         inputs = self.x if self._several else [self.x]
         dx = [delta.reshape(x.shape) for delta, x in zip(deltas, inputs, strict=True)]
         return dx, [gradient.copy() for gradient in gradients]
@@ -165,36 +185,48 @@ def _added(value: Any) -> Any:
     return value.derived(np.asarray(total), backward)
 
 
+def _shapes_seen(layer: BlockLayer, inputs: list[Any]) -> list[Any]:
+    """Return the shapes of inputs as the layer sees them: an array of one axis is a sample, or samples of a number."""
+    whole = layer.takes_vectors_whole and all(each.ndim == 1 for each in inputs)
+    return [(None, *(each.shape if whole else each.shape[1:])) for each in inputs]
+
+
+def _declared(layer: BlockLayer, seen: list[Any]) -> list[Any]:
+    """Return the shapes of a sample of each output, as the layer tells them."""
+    told = layer.compute_output_shape(seen if layer.n_inputs is None else seen[0])
+    return [shape[1:] for shape in (told if isinstance(told, list) else [told])]
+
+
 def _as_batch(x: Any, name: str, dtype: str) -> Array:
     array = validation.convert(validation.as_array(x, name), name, np.dtype(dtype))
-    if array.ndim < 2:
-        raise ValueError(f"{name} must have the shape (n, features). Received: {name}.shape={array.shape}")
+    if array.ndim == 0:
+        raise ValueError(f"{name} must have an axis of samples. Received: {name}.shape={array.shape}")
     return validation.finite(np.ascontiguousarray(array), name)
 
 
-def forward(layer: LayerLike, x: Any, training: bool = False) -> tuple[Any, Cache]:
+def forward(layer: BlockLayer, x: Any, training: bool = False) -> tuple[Any, Cache]:
     """See `Layer.forward`."""
     cache = _cache_of(layer, x, training)
     return cache.a, cache
 
 
-def _cache_of(layer: LayerLike, x: Any, training: bool, losses_apart: bool = False) -> Cache:
+def _cache_of(layer: BlockLayer, x: Any, training: bool, losses_apart: bool = False) -> Cache:
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     given = flatten(x) if several else [x]
     inputs = [part if isinstance(part, Tensor) else _as_batch(part, "x", layer.dtype) for part in given]
-    shapes = [(None, *part.shape[1:]) for part in inputs]
+    shapes = _shapes_seen(layer, inputs)
     layer.ensure_built(shapes if layer.n_inputs is None else shapes[0])
     return Cache(layer, inputs, several, training, losses_apart=losses_apart)
 
 
-def backward(layer: LayerLike, da: Any, cache: Any) -> tuple[Any, ...]:
+def backward(layer: BlockLayer, da: Any, cache: Any) -> tuple[Any, ...]:
     """See `Layer.backward`."""
     if not isinstance(cache, Cache) or cache.layer is not layer:
         raise ValueError(f"`cache` must be what {layer.name!r}.forward(x) returned. Received: {validation.show(cache)}")
     return cache.backward(da)
 
 
-def call_layer(layer: LayerLike, inputs: Any, training: bool) -> tuple[Any, list[Any]]:
+def call_layer(layer: BlockLayer, inputs: Any, training: bool) -> tuple[Any, list[Any]]:
     """Apply a layer to arrays or tensors; return also what it adds to the loss."""
     outputs, losses = _cache_of(layer, inputs, training, losses_apart=True).results()
     outputs = list(map(eager, outputs))

@@ -111,7 +111,7 @@ class Symbol(Operators):
 
 
 class LayerLike(Protocol):
-    """What a graph and a single block need of a layer; `cnn_core.layers.Layer` has it."""
+    """What a graph needs of a layer; `cnn_core.layers.Layer` has it."""
 
     name: str
     dtype: str
@@ -199,13 +199,12 @@ class Node:
         """Enter the call into a plan, given the buffers of what it reads; return those of its outputs."""
         with plan.called_with(self.training):
             if self.layer.defines_call:
-                return self.layer.add_call_to(plan, inputs, self.inputs, self.arguments)
-            made = self.layer.add_to(plan, inputs)
-        if any(symbol.shape == (None,) for symbol in self.inputs):
-            # A buffer has no shape (): what is made of one may have an axis of size 1 too many.
-            shapes = [symbol.sample_shape or (1,) for symbol in self.outputs]
-            made = [plan.add_reshaping(each, shape, self.layer.name) for each, shape in zip(made, shapes, strict=True)]
-        return made
+                made = self.layer.add_call_to(plan, inputs, self.inputs, self.arguments)
+            else:
+                made = self.layer.add_to(plan, inputs)
+        return [
+            plan.in_shape(buffer, each.shape[each.batched :]) for buffer, each in zip(made, self.outputs, strict=True)
+        ]
 
     @property
     def inner_graph(self) -> CallGraph | None:

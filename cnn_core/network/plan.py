@@ -220,6 +220,17 @@ class NetworkPlan(ArrayOperations):
         integers = (len(shape), *shape, *order)
         return self.add("permute", [source], [shape[axis] for axis in order], layer=layer, integers=integers)
 
+    def in_shape(self, buffer: int, shape: Sequence[int | None]) -> int:
+        """Return a buffer in the shape of a symbol's sample: a single number has no axis there, and one here."""
+        held, wanted = self.shapes[buffer], tuple(shape) or (1,)
+        if wanted == held or None in wanted:
+            return buffer
+        made = self.operations[-1]
+        if made.output == buffer and not made.adds_to_loss and wanted[-1] == held[-1]:
+            self.shapes[buffer] = wanted  # type: ignore[assignment]
+            return buffer
+        return self.add_reshaping(buffer, wanted, made.layer)  # type: ignore[arg-type]
+
     def add_reshaping(self, source: int, shape: Sequence[int], layer: str) -> int:
         """Add an operation that cuts the elements of a sample into another shape."""
         if tuple(shape) == self.shapes[source]:

@@ -156,6 +156,11 @@ class OutputMetric(NamedTuple):
     native: bool
 
 
+def in_columns(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the shape in which losses and metrics see an output: a single number is a row of one."""
+    return shape if len(shape) > 1 else (*shape, 1)
+
+
 class Objectives:
     """Losses and metrics of a model, by output.
 
@@ -197,7 +202,7 @@ class Objectives:
         form: Form | None = None,
     ) -> None:
         self._names = list(output_names)
-        self._shapes = list(output_shapes)
+        self._shapes = list(map(in_columns, output_shapes))
         self._form = form or Form(self._names)
         given = self._by_output(arguments.loss, "loss")
         weights = self._by_output(arguments.loss_weights, "loss_weights")

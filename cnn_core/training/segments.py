@@ -13,7 +13,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
-from cnn_core.training.objectives import Objectives
+from cnn_core.training.objectives import Objectives, in_columns
 from cnn_core.training.trained_model import TrainedModel
 
 # Rows of a batch that a model may keep, with the memory to run them, when nobody has asked for single batches.
@@ -52,7 +52,7 @@ class Segment:
         self.objectives = objectives
         self.batch_size = batch_size
         self.order: Array | None = None
-        self._shapes = model.output_shapes
+        self._shapes = list(map(in_columns, model.output_shapes))
         self._dtype = model.array_dtype
         self._measured = {each.output for each in objectives.python_metrics}
         self._weights: list[Array | None] = []

@@ -434,7 +434,7 @@ def test_what_a_block_does_not_take() -> None:
         (lambda: layer.backward(np.ones((9, 3)), cache), r"da must have the shape of a, \(9, 2\)"),
         (lambda: other.backward(np.ones((9, 2)), cache), r"`cache` must be what .*forward\(x\) returned"),
         (lambda: layer.backward(np.ones((9, 2)), None), r"`cache` must be what"),
-        (lambda: layer.forward(X[0]), r"x must have the shape \(n, features\)"),
+        (lambda: layer.forward(X[0]), r"needs an input of shape \(n, features\)"),
         (lambda: layer.forward([[np.nan] * 4]), "NaN or infinite"),
         (lambda: layer.forward(X[:, :3]), "has a kernel of shape"),
     ):
