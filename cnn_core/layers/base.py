@@ -240,8 +240,6 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         """
         if dtype is not None and str(np.dtype(dtype)) != self.dtype:
             raise ValueError(f"`dtype` must be that of the layer, {self.dtype!r}. Received: dtype={dtype!r}")
-        if overwrite_with_gradient:
-            raise ValueError("`overwrite_with_gradient` must be False. Received: overwrite_with_gradient=True")
         if self.built and not self._is_building:
             raise ValueError(
                 f"`add_weight` must be called in `build` or before, and {self.name!r} is built. Received: name={name!r}"
@@ -263,6 +261,7 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
             learning_rate_multiplier=learning_rate_multiplier,
             epsilon_multiplier=epsilon_multiplier,
         )
+        variable.overwrite_with_gradient = overwrite_with_gradient
         self._variables.append(variable)
         return variable
 

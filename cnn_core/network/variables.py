@@ -7,7 +7,7 @@ then is a view. Code that keeps addresses asks `Variable.moves` whether any vari
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
@@ -30,15 +30,32 @@ if TYPE_CHECKING:
 class _Setting:
     """An attribute of a variable on which native optimizers depend: setting it counts as a change."""
 
+    def __init__(self, check: Callable[[Any, str], Any], usual: Any) -> None:
+        self._check = check
+        self._usual = usual
+
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, variable: Variable | None, owner: type | None = None) -> Any:
-        return self if variable is None else vars(variable)[self._name]
+        return self if variable is None else vars(variable).get(self._name, self._usual)
 
     def __set__(self, variable: Variable, value: Any) -> None:
-        vars(variable)[self._name] = value
+        vars(variable)[self._name] = self._check(value, self._name)
         Variable.note_change()
+
+
+def _function(value: Any, name: str) -> Any:
+    if value is not None and not callable(value):
+        raise TypeError(
+            f"`{name}` must be a function of an array, such as an object of cnn_core.{name}s, or None. "
+            f"Received: {name}={validation.show(value)}"
+        )
+    return value
+
+
+def _factor(value: Any, name: str) -> float:
+    return validation.number(value, name, minimum=0)
 
 
 # What `moves` and `changes` are set to: drawn in one step, so that two threads never draw the same number.
@@ -48,7 +65,8 @@ _numbers = itertools.count(1)
 class Variable(Operators, CopiedWhole):
     """Hold an array that may change: a parameter of a layer, or what else a program keeps from one step to the next.
 
-    Outside of a layer's `call` it computes as its value does. Two variables are equal if they are the same one.
+    Outside of a layer's `call` it computes as its value does, and is compared so with numbers and arrays; two variables
+    are equal if they are the same one.
 
     Parameters
     ----------
@@ -98,11 +116,11 @@ class Variable(Operators, CopiedWhole):
 
     _holder: ref[Any] | None = None
 
-    regularizer = _Setting()
-    constraint = _Setting()
-    learning_rate_multiplier = _Setting()
-    epsilon_multiplier = _Setting()
-    decay_multiplier = _Setting()
+    regularizer = _Setting(_function, None)
+    constraint = _Setting(_function, None)
+    learning_rate_multiplier = _Setting(_factor, 1.0)
+    epsilon_multiplier = _Setting(validation.positive_number, 1.0)
+    decay_multiplier = _Setting(_factor, 1.0)
 
     def __init__(
         self,
@@ -130,13 +148,16 @@ class Variable(Operators, CopiedWhole):
         if aggregation != "none" or synchronization != "auto":
             validation.one_of(aggregation, "aggregation", ("none", "mean", "sum", "only_first_replica", None))
             validation.one_of(synchronization, "synchronization", ("none", "on_read", "on_write", "auto", None))
-        vars(self).update(
-            regularizer=regularizer,
-            constraint=constraint,
-            learning_rate_multiplier=validation.number(learning_rate_multiplier, "learning_rate_multiplier", minimum=0),
-            epsilon_multiplier=validation.positive_number(epsilon_multiplier, "epsilon_multiplier"),
-            decay_multiplier=validation.number(decay_multiplier, "decay_multiplier", minimum=0),
-        )
+        if regularizer is not None:
+            self.regularizer = regularizer
+        if constraint is not None:
+            self.constraint = constraint
+        if learning_rate_multiplier != 1:
+            self.learning_rate_multiplier = learning_rate_multiplier
+        if epsilon_multiplier != 1:
+            self.epsilon_multiplier = epsilon_multiplier
+        if decay_multiplier != 1:
+            self.decay_multiplier = decay_multiplier
         Variable.note_change()
 
     @staticmethod
@@ -153,6 +174,16 @@ class Variable(Operators, CopiedWhole):
     def trainable(self, trainable: bool) -> None:
         self._trainable = validation.boolean(trainable, "trainable")
         Variable.note_change()
+
+    @property
+    def overwrite_with_gradient(self) -> bool:
+        """Whether optimizers replace the value by its gradient: never here, and setting it to True is refused."""
+        return False
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, overwrite_with_gradient: bool) -> None:
+        if overwrite_with_gradient:
+            raise ValueError("`overwrite_with_gradient` must be False. Received: overwrite_with_gradient=True")
 
     @property
     def array(self) -> Array:
@@ -269,12 +300,10 @@ class Variable(Operators, CopiedWhole):
         return getattr(ufunc, method)(*arrays, **keywords)
 
     def __eq__(self, other: object) -> Any:
-        tracing = current_scope() is not None or (isinstance(other, Operators) and not isinstance(other, Variable))
-        return super().__eq__(other) if tracing else self is other
+        return super().__eq__(other) if _is_compared_by_value(other) else self is other
 
     def __ne__(self, other: object) -> Any:
-        tracing = current_scope() is not None or (isinstance(other, Operators) and not isinstance(other, Variable))
-        return super().__ne__(other) if tracing else self is not other
+        return super().__ne__(other) if _is_compared_by_value(other) else self is not other
 
     __hash__ = object.__hash__
 
@@ -288,8 +317,7 @@ class Variable(Operators, CopiedWhole):
         return int(self._number())
 
     def __bool__(self) -> bool:
-        self._refuse_while_traced()
-        return bool(self.array)
+        return bool(self._number())
 
     def __format__(self, spec: str) -> str:
         return format(self._number(), spec) if spec else str(self)
@@ -301,7 +329,15 @@ class Variable(Operators, CopiedWhole):
         return self.array[()]
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+        value = f", value={self.array}" if current_scope() is None else ""
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}{value}>"
+
+
+def _is_compared_by_value(other: object) -> bool:
+    """Tell whether `==` compares elements: with another variable only in `call`, for lists look for variables by it."""
+    if isinstance(other, Variable):
+        return current_scope() is not None
+    return isinstance(other, (Operators, np.ndarray, np.generic, int, float, list, tuple))
 
 
 class View(Variable):
@@ -314,17 +350,7 @@ class View(Variable):
     """
 
     def __init__(self, array: Array, name: str, path: str) -> None:
-        vars(self).update(
-            name=name,
-            path=path,
-            _array=array,
-            _trainable=False,
-            regularizer=None,
-            constraint=None,
-            learning_rate_multiplier=1.0,
-            epsilon_multiplier=1.0,
-            decay_multiplier=1.0,
-        )
+        self.name, self.path, self._array, self._trainable = name, path, array, False
 
 
 def _checked_name(name: object) -> str:

@@ -31,7 +31,8 @@ class Draft:
     def operand(self, source: int | Variable, shape: tuple[int, ...]) -> int:
         """Return the value of a buffer or a variable, read once however often it is used."""
         for number, known in enumerate(self.operands):
-            same = known.source is source or (isinstance(source, int) and known.source == source)
+            is_buffer = isinstance(source, int) and isinstance(known.source, int)
+            same = known.source == source if is_buffer else known.source is source
             if same and known.shape == shape:
                 return number
         self.operands.append(Operand(source, shape))

@@ -90,9 +90,10 @@ class AppliesGradients:
             If the optimizer is built for others.
         """
         given = list(variables)
-        if self.stepping.known(self) is None:
-            self.stepping.build(self, given)
-        self._known(given)
+        if given:
+            if self.stepping.known(self) is None:
+                self.stepping.build(self, given)
+            self._known(given)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """Make one step, with the gradients of a loss; constraints follow, penalties are the loss's affair.

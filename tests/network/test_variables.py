@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import Input, Layer, Model, Sequential, Variable, initializers, layers, load_model
+from cnn_core import Input, Layer, Model, Sequential, Variable, initializers, layers, load_model, optimizers
 
 
 class TestMade:
@@ -21,7 +21,7 @@ class TestMade:
             "scale",
             True,
         )
-        assert repr(variable) == "<Variable path=scale, shape=(1, 2), dtype=float32>"
+        assert repr(variable) == "<Variable path=scale, shape=(1, 2), dtype=float32, value=[[1. 2.]]>"
 
     def test_of_an_initializer(self) -> None:
         np.testing.assert_array_equal(Variable("ones", (2, 2)), np.ones((2, 2)))
@@ -124,11 +124,58 @@ class TestValues:
             assert computed.tolist() == expected
             assert computed.dtype in ("float32", "bool")
 
+    def test_it_is_compared_by_value_with_all_but_variables(self) -> None:
+        variable = Variable([1.0, 2.0])
+        assert (variable == [1.0, 3.0]).tolist() == [True, False]
+        assert (variable != np.array([1.0, 3.0])).tolist() == [False, True]
+        assert Variable(2.0) == 2
+        assert Variable(2.0) != np.float32(3)
+        assert (variable == None) is False  # noqa: E711
+        assert (variable == "scale") is False
+
     def test_variables_are_found_in_lists(self) -> None:
         first, second = Variable([1.0, 2.0]), Variable([1.0, 2.0])
         assert second in [first, second]
         assert first not in [second]
         assert len({first, second, first}) == 2
+
+
+class TestSettings:
+    def test_functions_are_taken_as_penalties_and_constraints(self) -> None:
+        variable = Variable([1.0, 2.0])
+
+        def half(w: Any) -> Any:
+            return 0.5 * w
+
+        variable.constraint = half
+        assert variable.constraint is half
+        optimizers.SGD(0.5).apply([[0.0, 2.0]], [variable])
+        assert variable.numpy().tolist() == [0.5, 0.5]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "kind"),
+        [
+            ("constraint", "nonneg", TypeError),
+            ("regularizer", 0.1, TypeError),
+            ("learning_rate_multiplier", -1.0, ValueError),
+            ("epsilon_multiplier", 0.0, ValueError),
+            ("decay_multiplier", "none", TypeError),
+            ("overwrite_with_gradient", True, ValueError),
+            ("trainable", "no", TypeError),
+        ],
+    )
+    def test_others_are_refused(self, name: str, value: Any, kind: type[Exception]) -> None:
+        variable = Variable([1.0, 2.0])
+        before = getattr(variable, name)
+        with pytest.raises(kind, match=f"`{name}` must be"):
+            setattr(variable, name, value)
+        assert getattr(variable, name) == before
+
+    def test_they_count_from_the_beginning(self) -> None:
+        with pytest.raises(TypeError, match="`constraint` must be a function of an array"):
+            Variable([1.0], constraint="nonneg")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="`decay_multiplier` must be"):
+            Variable([1.0], decay_multiplier=float("nan"))
 
 
 class TestKept:

@@ -211,6 +211,12 @@ def test_no_gradients_are_no_step() -> None:
     assert (optimizer.iterations, optimizer.built) == (0, False)
 
 
+def test_without_variables_nothing_is_built() -> None:
+    optimizer = optimizers.Nadam()
+    optimizer.build([])
+    assert not optimizer.built
+
+
 def test_a_loss_is_scaled() -> None:
     assert optimizers.SGD().scale_loss(3.0) == 3.0
     assert optimizers.SGD(loss_scale_factor=4.0).scale_loss(3.0) == 12.0
