@@ -109,6 +109,44 @@ class Trace(BatchRecord):
 
         return to_mermaid(Diagram.of(self, sample))
 
+    @knows_its_arguments
+    def to_html(self, path: str | os.PathLike[str] | None = None, title: str = "One training step") -> str:
+        """Write a page that walks through the batch operation by operation, forward and backward.
+
+        It is one file that needs neither a network nor another file. Buttons or the arrow keys go from step to step;
+        each shows its formula, the same with this batch's numbers put in, shapes, arrays and where each comes from. For
+        a chosen weight the page writes out the whole chain of partial derivatives as products. The texts are in
+        English and Chinese. All numbers are exactly those of the trace, as many as its arrays have: the page of a large
+        batch or network is large.
+
+        Parameters
+        ----------
+        path : path, default None
+            Where to write the page; None: nowhere.
+        title : str, default "One training step"
+
+        Returns
+        -------
+        str
+            The page.
+
+        Examples
+        --------
+        >>> from cnn_core import Input, Sequential, layers
+        >>> model = Sequential([Input((2,)), layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> page = model.trace([[0.5, 1.0]], [[2.0]]).to_html(title="y from x")
+        >>> page[:15], "<title>y from x</title>" in page
+        ('<!doctype html>', True)
+        """
+        from cnn_core.inspection.page.writing import step_page
+
+        page = step_page(self, str(title))
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
+                file.write(page)
+        return page
+
     def _picture(self, kind: str, sample: int | None, numbers: bool | None) -> Picture:
         validation.choice(kind, "kind", ("network", "blocks"))
         if numbers is not None:

@@ -19,7 +19,7 @@ import cnn_core
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-SHIPPED = (".py", ".pyi", "py.typed", ".npz", ".txt")
+SHIPPED = (".py", ".pyi", "py.typed", ".npz", ".txt", ".css", ".html", ".js")
 LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv"}
 
 

@@ -11,7 +11,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = "CONTRIBUTING.md"
 LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-TEXTS = {".py", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".md", ".toml", ".yml", ".in", ".txt", ""}
+TEXTS = {
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".pxd",
+    ".pxi",
+    ".c",
+    ".h",
+    ".md",
+    ".toml",
+    ".yml",
+    ".in",
+    ".txt",
+    ".css",
+    ".html",
+    ".js",
+    "",
+}
 GENERATED = {"src/_core.c"}
 
 

@@ -1,0 +1,300 @@
+"""The page in a real browser: all controls and numbers, the keyboard, both languages, light and dark, a telephone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import picture_cases
+import tolerances
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Page:
+    """A page that is open, and what the browser has said of it."""
+
+    def __init__(self, browser: Any, path: Path, seen: Any, **options: Any) -> None:
+        seen.to_html(path, title=options.pop("title", "One training step"))
+        self.seen = seen
+        self.context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1300, "height": 900}, **options})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+        assert [url for url in self.requests if not url.startswith("file:")] == []
+        assert len(self.requests) == 1
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def number(self, selector: str) -> float:
+        return float(self.page.get_attribute(selector, "value"))
+
+    def step(self) -> int:
+        return int(self.page.get_attribute("#steps [aria-current]", "data-step"))
+
+    def chosen(self) -> tuple[str, str]:
+        """Return which weight's chain is shown."""
+        return self.page.input_value("#chain-row"), self.page.input_value("#chain-column")
+
+    def table(self, figure: str = "figure.result") -> dict[tuple[int, int], float]:
+        """Read all cells that an array shows, with all their digits."""
+        cells = self.page.eval_on_selector_all(
+            f"{figure} td[data-row]",
+            "all => all.map(c => [c.dataset.row, c.dataset.column, c.querySelector('data').value])",
+        )
+        return {(int(row), int(column)): float(value) for row, column, value in cells}
+
+    def shows(self, values: Any) -> None:
+        """Compare the array that the step computes with one of the trace, to the last bit."""
+        matrix = values.reshape(-1, values.shape[-1])
+        table = self.table()
+        assert len(table) == min(8, matrix.shape[0]) * min(10, matrix.shape[1])
+        for at, value in table.items():
+            assert value == float(matrix[at])
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    opened: list[Page] = []
+
+    def open_one(seen: Any, **options: Any) -> Page:
+        opened.append(Page(browser, tmp_path / f"{len(opened)}.html", seen, **options))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()
+
+
+def test_forward_and_backward_walk_through_the_worked_example(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    hidden, output = page.seen.layers
+    for values in (hidden.z, hidden.a, output.z, output.a):
+        assert page.page.is_disabled("#backward")
+        page.page.click("#forward")
+        page.shows(values)
+    page.page.click("#forward")
+    assert page.number("#value") == page.seen.loss == pytest.approx(0.234375)
+    assert page.page.is_disabled("#forward")
+    back = (output.da, output.delta, output.dW, output.db, output.d_inputs[0], hidden.delta, hidden.dW, hidden.db)
+    for values in back:
+        page.page.click("#backward")
+        page.shows(values)
+    assert page.page.is_disabled("#backward")
+    page.page.click("#undo")
+    page.shows(hidden.dW)
+    page.page.click("#restart")
+    assert page.step() == 0
+    assert page.page.is_disabled("#undo")
+
+
+def test_formulas_have_this_steps_numbers(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    page.page.click("#forward")
+    assert page.text("#formula").replace("\n", "") == "zhidden = ax · Whidden + bhidden"
+    page.page.click('figure.result td[data-row="0"][data-column="2"]')
+    assert page.text("#numbers").endswith("[0, 2] = 1 · 1.0986 + 2 · (−1.0986) + (−1) · 1.0986 + 0 = −2.19722")
+    lit = page.page.eval_on_selector_all("td.lit", "all => all.map(c => c.innerText)")
+    assert lit == ["1", "2", "−1", "1.099", "−1.099", "1.099", "0"]  # a row of x, a column of W, an element of b
+    page.page.click('#steps [data-step="8"]')
+    page.page.click('figure.result td[data-row="3"][data-column="1"]')
+    assert page.text("#numbers").endswith("[3, 1] = 0.5 · 0.023438 + 0.75 · (−0.070313) = −0.0410156")
+    assert "dW has the shape of W: (4, 2) ✓" in page.text(".shapes")
+
+
+def test_the_chain_of_every_weight(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    for layer in page.seen:
+        page.page.select_option("#chain-layer", label=layer.name)
+        for (j, k), gradient in np.ndenumerate(layer.dW):
+            page.page.fill("#chain-row", str(j))
+            page.page.fill("#chain-column", str(k))
+            assert page.number("#chain-sum") == gradient
+            a = page.seen.inputs["x"] if layer.name == "hidden" else picture_cases.HIDDEN_A
+            share = a[0, j] * layer.delta[0, k]
+            tolerances.close(page.number("#chain-share"), share, 10 * tolerances.BY_HAND)
+            paths = page.page.eval_on_selector_all(
+                "#chain li", "all => all.map(li => [...li.querySelectorAll('data')].map(each => Number(each.value)))"
+            )
+            assert len(paths) == (2 if layer.name == "hidden" else 1)
+            assert all(len(path) == (6 if layer.name == "hidden" else 4) for path in paths)
+            for *factors, product in paths:
+                assert np.prod(factors) == pytest.approx(product, rel=1e-12, abs=1e-300)
+            tolerances.close(sum(path[-1] for path in paths), share, 10 * tolerances.BY_HAND)
+
+
+def test_a_weight_is_chosen_in_the_picture_and_a_sample_by_its_number(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    lines = page.page.query_selector_all("#network .touch")
+    assert len(lines) == 12 + 8
+    lines[12 + 2 * 2 + 1].dispatch_event("click")
+    assert page.chosen() == ("2", "1")
+    assert page.number("#chain-sum") == page.seen["output"].dW[2, 1]
+    page.page.fill("#sample", "1")
+    share = page.seen["hidden"].a[1, 2] * page.seen["output"].delta[1, 1]
+    tolerances.close(page.number("#chain-share"), share, 10 * tolerances.BY_HAND)
+    page.page.click("#steps [data-step='13']")
+    values = page.page.eval_on_selector_all(
+        "[data-unit='output|1'] [data-value]", "all => all.map(each => Number(each.dataset.value))"
+    )
+    assert values == [page.seen["output"].a[1, 1], page.seen["output"].delta[1, 1]]
+
+
+def test_the_keyboard_alone_is_enough(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    keyboard = page.page.keyboard
+    for step in range(1, 14):
+        keyboard.press("ArrowRight")
+        assert page.step() == step
+    keyboard.press("ArrowRight")
+    assert page.step() == 13
+    keyboard.press("ArrowLeft")
+    assert page.step() == 12
+    keyboard.press("Home")
+    assert page.step() == 0
+    keyboard.press("End")
+    assert page.step() == 13
+    page.page.focus("#undo")
+    keyboard.press("Enter")
+    assert page.step() == 12
+    page.page.focus("figure.result td[tabindex='0']")
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowRight")
+    focus = page.page.evaluate("[document.activeElement.dataset.row, document.activeElement.dataset.column]")
+    assert focus == ["1", "1"]
+    assert page.step() == 12
+    assert page.chosen() == ("1", "1")
+
+
+def test_every_control_has_a_name(open_page: Any) -> None:
+    page = open_page(picture_cases.worked())
+    unnamed = page.page.eval_on_selector_all(
+        "button, input, select",
+        "all => all.filter(e => !(e.getAttribute('aria-label') || e.innerText || e.labels?.[0]?.innerText).trim())",
+    )
+    assert unnamed == []
+    assert page.page.get_attribute("#step", "aria-live") == "polite"
+
+
+@pytest.mark.parametrize("build", [picture_cases.worked, picture_cases.branches, picture_cases.large])
+def test_every_step_in_both_languages(open_page: Any, build: Any) -> None:
+    page = open_page(build())
+    assert page.page.get_attribute("html", "lang") == "en"
+    count = page.page.locator("#steps li").count()
+    english = []
+    for step in range(count):
+        page.page.click(f'#steps [data-step="{step}"]')
+        english.append(page.text("#heading"))
+    page.page.click("#language")
+    assert page.page.get_attribute("html", "lang") == "zh"
+    for step in range(count):
+        page.page.click(f'#steps [data-step="{step}"]')
+        assert page.text("#heading") != english[step]
+        assert "undefined" not in page.text("body")
+        assert "{" not in page.text("body")
+    page.page.click("#language")
+    assert page.text("#heading") == english[-1]
+
+
+def test_operations_and_branches_show_the_traces_arrays(open_page: Any) -> None:
+    page = open_page(picture_cases.branches())
+    seen = page.seen
+    steps = page.page.eval_on_selector_all("#steps button", "all => all.map(each => each.innerText)")
+    wanted = {
+        "add: sum": seen["sum"].a,
+        "concatenate: joined": seen["joined"].a,
+        "dJ/dgamma of norm": seen["norm"].gradients["gamma"],
+        "Back from joined to norm": seen["joined"].d_inputs[0],
+        "Back from sum to right": seen["sum"].d_inputs[1],
+        "δ = dJ/dz of left": seen["left"].delta,
+        "δ = dJ/dz of out": seen["out"].delta,
+        "dJ/dW of right": seen["right"].dW,
+    }
+    for title, values in wanted.items():
+        page.page.click(f'#steps [data-step="{steps.index(title)}"]')
+        page.shows(values)
+
+
+def test_a_large_array_is_shown_around_the_chosen_element(open_page: Any) -> None:
+    page = open_page(picture_cases.large())
+    page.page.click("#forward")
+    page.page.click("figure.result canvas", position={"x": 158, "y": 100})
+    (row, column) = page.page.eval_on_selector(
+        "td.chosen", "each => [Number(each.dataset.row), Number(each.dataset.column)]"
+    )
+    assert row > 8
+    assert column == 39
+    layer = page.seen.layers[0]
+    assert page.number("#value") == float(layer.z[row, column])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_follow_the_system_and_the_button(open_page: Any, scheme: str) -> None:
+    page = open_page(picture_cases.worked(), color_scheme=scheme)
+
+    def paper() -> str:
+        return str(page.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    before = paper()
+    assert before == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(15, 20, 25)")
+    page.page.click("#theme")
+    assert paper() != before
+    page.page.click("#theme")
+    assert paper() == before
+
+
+def test_a_telephone_scrolls_in_one_direction_only(open_page: Any) -> None:
+    page = open_page(picture_cases.branches(), viewport={"width": 390, "height": 800})
+    for step in (0, 1, 7, 12, 20):
+        page.page.click(f'#steps [data-step="{step}"]')
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_chinese_browser_is_met_in_chinese(open_page: Any) -> None:
+    page = open_page(picture_cases.worked(), locale="zh-CN")
+    assert page.text("#forward") == "前向"
+
+
+def test_names_are_text(open_page: Any) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    page = open_page(picture_cases.worked((name, f"{name}</script>", "output")), title=name)
+    page.page.keyboard.press("End")
+    assert page.text("h1") == name
+    assert f"{name}</script>" in page.text("#heading")
+    assert page.page.locator("img").count() == 0
+
+
+def test_a_forward_trace_has_no_way_back(open_page: Any) -> None:
+    page = open_page(picture_cases.worked_model().trace(picture_cases.X))
+    page.page.keyboard.press("End")
+    assert page.step() == 4
+    assert page.page.is_disabled("#backward")
+    assert page.page.is_hidden("#chain-choice")
