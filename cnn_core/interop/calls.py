@@ -62,7 +62,7 @@ def calls_of(model: Any) -> Calls:
     TypeError
         If it is no model.
     ValueError
-        If it has not been built yet, or calls a layer as in training.
+        If it has not been built yet, calls a layer as in training, or looks at data while it is read.
 
     Examples
     --------
@@ -85,6 +85,11 @@ def _walk(graph: CallGraph, inputs: Sequence[int], found: Calls) -> tuple[int, .
         read = tuple(numbers[id(symbol)] for symbol in read_by(node, training=False))
         if node.training:
             raise ValueError(f"layer {node.layer.name!r} is called with training=True, which no other package knows")
+        if node.layer.reads_values:
+            raise ValueError(
+                f"layer {node.layer.name!r} ({type(node.layer).__name__}) looks at data while it is read, in Python: "
+                "take the model from its output on, Model(layer.output, model.output), and call the layer before it"
+            )
         inner = _graph_inside(node)
         if inner is not None:
             made = _walk(inner, read, found)

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import cnn_core.foundation.model_file as model_file
@@ -24,6 +25,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.interop.hdf5 import Group
+from cnn_core.interop.keras_vocabularies import FILE, FOLDER, with_vocabularies
 from cnn_core.interop.keras_weights import Part, Place, parts_of, places, places_before_keras_3, trainable_variables
 from cnn_core.layers.base import registry
 from cnn_core.network.graph import check_number_of_calls
@@ -54,6 +56,8 @@ class _Source(NamedTuple):
         The model and the arguments of `compile`, as JSON; in an archive the former includes the latter.
     metadata : str or None
         Of an archive, as JSON.
+    vocabularies : mapping of str to str
+        Of an archive: its members that hold vocabularies.
     """
 
     group: Group
@@ -62,6 +66,7 @@ class _Source(NamedTuple):
     config: str | None
     training: str | None
     metadata: str | None = None
+    vocabularies: Mapping[str, str] = MappingProxyType({})
 
 
 @knows_its_arguments
@@ -115,6 +120,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
             raise ValueError("it holds weights, not a model: use load_weights")
         stored = source.weights.stored()
         config = model_header.parse(source.config, len(stored))
+        config = with_vocabularies(config, source.vocabularies, source.weights)
         with room_for(stored):
             model = _built(registry.deserialize(config, custom_objects), config)
         check_number_of_calls(model.inner_graph)
@@ -243,17 +249,22 @@ def _from_hdf5(group: Group) -> _Source:
 
 
 def _from_archive(data: bytes) -> _Source:
-    """Take three members of an archive; whatever else is in it stays there."""
+    """Take three members of an archive, and vocabularies; whatever else is in it stays there."""
     most = _EXPANSION * len(data) + _ROOM
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             config = _member(archive, "config.json", min(model_file.MAX_HEADER, most)).decode()
             metadata = _member(archive, "metadata.json", min(model_file.MAX_HEADER, most)).decode()
             weights = _member(archive, "model.weights.h5", most)
+            vocabularies = {
+                name: _member(archive, name, most).decode()
+                for name in archive.namelist()
+                if name.startswith(FOLDER) and name.endswith(f"/{FILE}")
+            }
     except _DAMAGES as error:
         raise ValueError(f"its archive is damaged: {error}") from None
     group = hdf5.root_of(weights)
-    return _Source(group, group, False, config, None, metadata)
+    return _Source(group, group, False, config, None, metadata, vocabularies)
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:

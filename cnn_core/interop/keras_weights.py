@@ -158,6 +158,8 @@ def layers_held_by(layer: Layer) -> Iterator[tuple[tuple[str, ...], Layer]]:
 
 
 def _own_places(group: Group | None, layer: Layer, variables: list[Variable]) -> list[Place]:
+    if layer.reads_values:  # what such a layer knows is in its configuration
+        return []
     own = None if group is None else group.group("vars")
     known = [] if own is None else own.names()
     if own is not None and len(known) > len(variables):

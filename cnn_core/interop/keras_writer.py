@@ -138,6 +138,8 @@ def _branch(part: Part, known: set[int]) -> Branch:
     if part.parts is not None:
         return Branch({"vars": Branch({}, name), "layers": _layers(part.parts)})
     arrays = {str(number): variable.array for number, variable in enumerate(own_variables(part.layer))}
+    if (idf := getattr(part.layer, "idf_weights", None)) is not None:  # not a variable here
+        arrays["idf_weights"] = idf
     members: dict[str, Branch | Array] = {"vars": Branch(arrays, name)}
     for (first, *others), inner in layers_held_by(part.layer):
         if id(inner) in known:

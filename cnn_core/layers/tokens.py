@@ -81,8 +81,7 @@ class TokenReader(Encoder):
         if self.output_mode == "int":
             return found
         self.built = True
-        rows = found if found.ndim > 1 else found.reshape(-1, 1)
-        return block.Cache(self, [rows], False, False, self.emit).a  # type: ignore[arg-type]
+        return block.Cache(self, [found], False, False, self.emit).a  # type: ignore[arg-type]
 
     def _values(self, inputs: Any) -> list[Array]:
         return [validation.as_tokens(inputs, "x")]

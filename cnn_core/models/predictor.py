@@ -23,6 +23,10 @@ from cnn_core.network.plan import NetworkPlan
 
 def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = None) -> _core.Predictor:
     """See `Model.predictor`."""
+    if interface.translation is not None:
+        raise ValueError(
+            "A predictor reads numbers, and this model looks at texts or large numbers while it reads: use `predict`"
+        )
     if dtype is not None:
         compute_in(plan, _compute_dtype(dtype, interface.dtype))
     if len(interface.inputs) != 1 or len(interface.output_shapes) != 1:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cnn_core
+import cnn_core.interop
 from cnn_core import layers, ops
 from cnn_core.network.graph import CallGraph
 from cnn_core.network.intake import Intake
@@ -221,3 +222,16 @@ def test_models_expect_the_kind_of_their_inputs() -> None:
 def test_a_graph_without_readers_has_no_intake() -> None:
     x = cnn_core.Input((2,))
     assert Intake.of(CallGraph(x, layers.Dense(1)(x))) is None
+
+
+def test_other_packages_get_what_is_behind_the_lookup() -> None:
+    model = chain()
+    for export, path in ((cnn_core.interop.to_c, "never.c"), (cnn_core.interop.to_onnx, "never.onnx")):
+        with pytest.raises(ValueError, match="looks at data while it is read, in Python: take the model"):
+            export(model, path)
+    with pytest.raises(ValueError, match="use `predict`"):
+        model.predictor()
+    lookup = model.layers[0]
+    behind = cnn_core.Model(lookup.output, model.output)
+    np.testing.assert_array_equal(behind.predict(lookup(SEEN)), model.predict(SEEN))
+    assert behind.predictor()(np.array([[1.0]], "float32")).shape == (1, 1)

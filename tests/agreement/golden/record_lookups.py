@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -120,7 +121,42 @@ def recorded(case: Case) -> Case:
     return result
 
 
+def model() -> tuple[Any, list[np.ndarray]]:
+    """Return a model with every kind of such layer, adapted or given a vocabulary, one inside another model."""
+    layers = keras.layers
+    words, number = keras.Input((2,), dtype="string", name="words"), keras.Input((1,), dtype="int64", name="number")
+    encoded = []
+    for arguments in ({"output_mode": "tf_idf"}, {"output_mode": "multi_hot", "mask_token": "fig"}):
+        lookup = layers.StringLookup(**arguments)
+        lookup.adapt(np.array(FRUIT))
+        encoded.append(lookup(words))
+    known = layers.StringLookup(vocabulary=["plum", "fig"])
+    learned = layers.StringLookup()
+    learned.adapt(np.array(FRUIT))
+    inside = keras.Sequential([keras.Input((2,), dtype="string"), learned, layers.Embedding(5, 2), layers.Flatten()])
+    encoded += [inside(words), layers.Flatten()(layers.Embedding(3, 2)(known(words)))]
+    numbers = layers.IntegerLookup(output_mode="one_hot")
+    numbers.adapt(np.array(COUNTED))
+    crossed = layers.HashedCrossing(7, output_mode="one_hot")([layers.Hashing(5)(number), number])
+    joined = layers.Concatenate()([*encoded, numbers(number), layers.Hashing(6, output_mode="count")(words), crossed])
+    x = [np.array([*FRUIT, ["?", ""]]), np.array([[7], [3], [900], [-5], [2**40]])]
+    return keras.Model([words, number], layers.Dense(2)(joined)), x
+
+
+def record_model() -> None:
+    """Write a model's file with what it predicts."""
+    made, x = model()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        made.save(path)
+        file = np.frombuffer(path.read_bytes(), np.uint8)
+    y = made.predict(list(map(keras.ops.convert_to_tensor, x)), verbose=0)
+    np.savez_compressed(Path(__file__).with_name("lookups_model.npz"), archive=file, words=x[0], number=x[1], y=y)
+
+
 if __name__ == "__main__":
+    keras.utils.set_random_seed(3)
+    record_model()
     source = {"package": "keras", "version": keras.__version__, "backend": keras.backend.backend()}
     text = json.dumps({"source": source, "cases": list(map(recorded, CASES))}, ensure_ascii=False, indent=1)
     Path(__file__).with_name("lookups.json").write_text(text + "\n")
