@@ -27,7 +27,7 @@ from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.tensors import Tensor
-from cnn_core.network.tracing import is_recording
+from cnn_core.network.tracing import innermost_scope, is_recording
 from cnn_core.network.variables import Variable
 from cnn_core.training.trainer import Trainer
 
@@ -330,7 +330,7 @@ class Model(Trainer, OwnModel):
                 return self._call_model_on_symbols(leaves, training)
         if not self.built:
             self._build_for(inputs)
-        if training or is_recording():
+        if training or (innermost_scope() is not None and is_recording()):
             arrays = self._batch_of(inputs)
             outputs, losses = block.Cache(self, arrays, len(arrays) > 1, bool(training), losses_apart=True).results()
             self.keep_losses(losses)

@@ -29,6 +29,8 @@ class Recording:
 
 
 _scope: ContextVar[Scope | Recording | None] = ContextVar("scope", default=None)
+# The innermost scope of either kind, if there is one: for calls so short that a function of ours would be felt.
+innermost_scope = _scope.get
 
 
 def current_scope() -> Scope | None:
