@@ -87,9 +87,8 @@ ROWS = (
     ),
     Row(
         "losses",
-        "CTC ctc Circle circle Dice dice Tversky tversky CategoricalGeneralizedCrossEntropy "
-        "categorical_generalized_cross_entropy",
-        "sequences, embeddings, images",
+        "CTC ctc Circle circle",
+        "sequences; distances between the samples of a batch",
     ),
     Row(
         "metrics",

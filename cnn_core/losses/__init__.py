@@ -12,6 +12,7 @@ from cnn_core.losses.base import REDUCTIONS, Loss
 from cnn_core.losses.custom import CustomLoss
 from cnn_core.losses.lookup import as_loss, deserialize, get, resolve, serialize
 from cnn_core.losses.margins import *
+from cnn_core.losses.overlap import *
 from cnn_core.losses.probabilities import *
 from cnn_core.losses.regression import *
 
@@ -25,6 +26,7 @@ __all__ = [
     "resolve",
     "serialize",
     *own_names("cnn_core.losses.margins"),
+    *own_names("cnn_core.losses.overlap"),
     *own_names("cnn_core.losses.probabilities"),
     *own_names("cnn_core.losses.regression"),
 ]

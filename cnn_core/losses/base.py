@@ -429,6 +429,8 @@ def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
         return np.ones(shape)
     weights = as_float(sample_weight, "sample_weight", np.float64)
     given = weights.shape
+    if shape == ():  # one value of a whole batch
+        return np.asarray(weights.mean())
     if weights.ndim > len(shape) and weights.shape[-1] == 1:
         weights = weights[..., 0]
     weights = weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))

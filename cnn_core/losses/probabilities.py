@@ -433,5 +433,56 @@ class CrossentropyByTarget(Loss):
         return self.for_shapes(shape[-1], np.shape(y_true))
 
 
+@registry.register()
+class CategoricalGeneralizedCrossEntropy(Loss):
+    """Let wrong labels count for less than crossentropy does: `v = (1 - p_y^q) / q`, p_y the label's probability.
+
+    Near q = 0 it is the crossentropy, near 1 the absolute error. A probability below 0 counts as 0; at 0 the slope,
+    which would be infinite, is that at 1e-7.
+
+    Parameters
+    ----------
+    q : float, default 0.5
+        Above 0 and below 1.
+    reduction, name, dtype
+        See `Loss`.
+
+    Examples
+    --------
+    >>> CategoricalGeneralizedCrossEntropy()([1], [[0.75, 0.25]])
+    1.0
+
+    References
+    ----------
+    Z. Zhang, M. Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels", NeurIPS
+    2018.
+    """
+
+    native = "categorical_generalized_cross_entropy"
+    expects_labels = True
+    _options = ("q",)
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+        self.q = validation.fraction(q, "q", include_zero=False, include_one=False)
+
+    @property
+    def native_parameters(self) -> tuple[float, ...]:
+        """No logits, no class that is ignored, q."""
+        return 0.0, np.nan, self.q
+
+
+@function_form(CategoricalGeneralizedCrossEntropy)
+@knows_its_arguments
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Array:
+    return CategoricalGeneralizedCrossEntropy(q).call(y_true, y_pred)
+
+
 if not TYPE_CHECKING:  # a checker finds them by itself
     __all__ = own_names(__name__)

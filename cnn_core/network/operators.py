@@ -165,3 +165,7 @@ class Operators:
 
     def __getitem__(self, key: Any) -> Any:
         return self.functions["get_item"](self, key)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Add up along axes, as arrays do: None for all."""
+        return self.functions["sum"](self, axis=axis, keepdims=keepdims)

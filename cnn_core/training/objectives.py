@@ -259,7 +259,7 @@ class Objectives:
         shape = tuple(self._shapes[output][1:])
         loss = losses.resolve(given, int(shape[-1]), target_shape)
         assert loss is not None
-        if loss.axis not in (-1, len(shape)):
+        if not loss.is_traced and loss.axis not in (-1, len(shape)):
             raise ValueError(
                 f"`axis` of the loss {loss.name!r} must be -1 or {len(shape)} in a model, for the rows of "
                 f"{self._names[output]!r} are its last axis. Received: axis={loss.axis}, shape {self._shapes[output]}"

@@ -288,6 +288,19 @@ cdef inline double sparse_crossentropy_row(const Loss *loss, real *g, const real
     return label_crossentropy_row(g, (<const int32_t *> <const void *> y)[0], a, n)
 
 
+cdef inline double generalized_crossentropy_row(const Loss *loss, real *g, const real *y, const real *a,
+                                                Py_ssize_t n) noexcept nogil:
+    """(1 - p^q) / q, p = a[label], from 0 on; its slope is that of 1e-7 below; y points at the label, an int32"""
+    cdef int32_t label = (<const int32_t *> <const void *> y)[0]
+    cdef double q = loss.parameters[0], p = max(<double> a[label], 0.0)
+    cdef Py_ssize_t c
+    if g != NULL:
+        for c in range(n):
+            g[c] = 0
+        g[label] = <real> -pow(max(p, CLIP), q - 1)
+    return (1 - pow(p, q)) / q
+
+
 cdef inline double binary_focal_row(const Loss *loss, real *g, const real *y, const real *a,
                                     Py_ssize_t n) noexcept nogil:
     """mean of alpha_t (1 - p_t)^gamma times the binary cross-entropy, p_t = y p + (1 - y)(1 - p)"""

@@ -66,6 +66,8 @@ cdef inline int list_losses(LossTraits *rows) noexcept nogil:
         categorical_crossentropy_row, categorical_crossentropy_row, 0, SMOOTHED, AS_MANY, ROW_SOFTMAX)
     add(rows, &n, "sparse_categorical_crossentropy",
         sparse_crossentropy_row, sparse_crossentropy_row, 0, LABELS, ONE_LABEL, ROW_SOFTMAX)
+    add(rows, &n, "categorical_generalized_cross_entropy",
+        generalized_crossentropy_row, generalized_crossentropy_row, 1, LABELS, ONE_LABEL)
     add(rows, &n, "binary_focal_crossentropy", binary_focal_row, binary_focal_row, 3, SMOOTHED)
     add(rows, &n, "categorical_focal_crossentropy", categorical_focal_row, categorical_focal_row, 2, SMOOTHED)
     add(rows, &n, "custom", NULL, NULL, 0, NUMBERS, ANY_NUMBER)
@@ -243,7 +245,7 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
             label = (<const int32_t *> targets.values)[target]
             if label == loss.ignored:
                 weight, label = 0, 0
-            value = label_crossentropy_row(delta + r * row, label, a + r * row, n)
+            value = loss_row(loss, delta + r * row, <const real *> <const void *> &label, a + r * row, n)
         else:
             value = loss_row(loss, delta + r * row, <const real *> targets.values + target * loss.target_width,
                              a + r * row, n)

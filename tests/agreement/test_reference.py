@@ -87,6 +87,11 @@ LOSS_CASES = [
     ("binary_focal_crossentropy", {"from_logits": True, "label_smoothing": 0.1}),
     ("categorical_focal_crossentropy", {}),
     ("categorical_focal_crossentropy", {"from_logits": True, "gamma": 1.0, "label_smoothing": 0.1}),
+    ("categorical_generalized_cross_entropy", {}),
+    ("categorical_generalized_cross_entropy", {"q": 0.9}),
+    ("dice", {}),
+    ("tversky", {}),
+    ("tversky", {"alpha": 0.3, "beta": 1.5}),
     ("half_squared_error", {}),
     ("quantile", {"quantile": 0.8}),
     ("gaussian_nll", {}),
@@ -98,7 +103,7 @@ def loss_data(name: str, options: dict[str, object], rows: int = 6, width: int =
     generator = np.random.default_rng(GENERATOR_SEED)
     y = generator.uniform(0.1, 0.9, (rows, width))
     p = generator.uniform(0.1, 0.9, (rows, width))
-    if name.startswith("sparse"):
+    if name.startswith(("sparse", "categorical_generalized")):
         y = generator.integers(0, width, rows).astype(np.float64)
     elif "crossentropy" in name or "hinge" in name:
         y = (generator.uniform(size=(rows, width)) < 0.5).astype(np.float64)

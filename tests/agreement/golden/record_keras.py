@@ -201,6 +201,11 @@ LOSS_CASES: list[tuple[str, str, dict[str, Any], str]] = [
         {"from_logits": True, "label_smoothing": 0.2},
         "binary_real",
     ),
+    ("dice", "Dice", {"axis": -1}, "binary_probability"),
+    ("tversky", "Tversky", {"axis": -1}, "binary_probability"),
+    ("tversky_options", "Tversky", {"alpha": 0.25, "beta": 1.5, "axis": 1}, "binary_probability"),
+    ("generalized_crossentropy", "CategoricalGeneralizedCrossEntropy", {}, "label_probability"),
+    ("generalized_crossentropy_q", "CategoricalGeneralizedCrossEntropy", {"q": 0.9}, "label_distribution"),
     ("categorical_focal", "CategoricalFocalCrossentropy", {}, "one_hot_distribution"),
     ("categorical_focal_options", "CategoricalFocalCrossentropy", {"alpha": 0.5, "gamma": 1.5}, "one_hot_distribution"),
     (

@@ -305,6 +305,40 @@ def _categorical_focal_gradient(
     return softmax_vector_jacobian(logits, dp) if from_logits else dp
 
 
+def _tversky_parts(y: Array, p: Array, alpha: float, beta: float) -> tuple[Array, Array]:
+    shared = (y * p).sum(axis=-1, keepdims=True)
+    lacking, false = (y * (1 - p)).sum(axis=-1, keepdims=True), ((1 - y) * p).sum(axis=-1, keepdims=True)
+    return shared, shared + alpha * lacking + beta * false + EPSILON
+
+
+def _tversky(y: Array, p: Array, alpha: float = 0.5, beta: float = 0.5, axis: int = -1) -> Array:
+    shared, size = _tversky_parts(y, p, alpha, beta)
+    return 1 - (shared / size)[:, 0]
+
+
+def _tversky_gradient(y: Array, p: Array, alpha: float = 0.5, beta: float = 0.5, axis: int = -1) -> Array:
+    shared, size = _tversky_parts(y, p, alpha, beta)
+    return -(y * size - shared * (y - alpha * y + beta * (1 - y))) / size**2
+
+
+def _dice(y: Array, p: Array, axis: int = -1) -> Array:
+    return 1 - 2 * (y * p).sum(axis=-1) / (y.sum(axis=-1) + p.sum(axis=-1) + EPSILON)
+
+
+def _dice_gradient(y: Array, p: Array, axis: int = -1) -> Array:
+    size = (y + p).sum(axis=-1, keepdims=True) + EPSILON
+    return -2 * (y * size - (y * p).sum(axis=-1, keepdims=True)) / size**2
+
+
+def _generalized_crossentropy(y: Array, p: Array, q: float = 0.5) -> Array:
+    return (1 - (one_hot(y, p.shape[1]) * p).sum(axis=-1) ** q) / q
+
+
+def _generalized_crossentropy_gradient(y: Array, p: Array, q: float = 0.5) -> Array:
+    of_label = one_hot(y, p.shape[1])
+    return -of_label * (of_label * p).sum(axis=-1, keepdims=True) ** (q - 1)
+
+
 LOSSES: dict[str, LossFunction] = {
     "mean_squared_error": _mean_over_outputs(lambda y, p: (p - y) ** 2, lambda y, p: 2 * (p - y)),
     "mean_absolute_error": _mean_over_outputs(lambda y, p: np.abs(p - y), lambda y, p: np.sign(p - y)),
@@ -325,6 +359,11 @@ LOSSES: dict[str, LossFunction] = {
     "sparse_categorical_crossentropy": LossFunction(_sparse_crossentropy, _sparse_crossentropy_gradient),
     "binary_focal_crossentropy": _mean_over_outputs(_binary_focal, _binary_focal_derivative),
     "categorical_focal_crossentropy": LossFunction(_categorical_focal, _categorical_focal_gradient),
+    "categorical_generalized_cross_entropy": LossFunction(
+        _generalized_crossentropy, _generalized_crossentropy_gradient
+    ),
+    "dice": LossFunction(_dice, _dice_gradient),
+    "tversky": LossFunction(_tversky, _tversky_gradient),
     "half_squared_error": LossFunction(_half_squared_error, lambda y, p: p - y),
     "gaussian_nll": LossFunction(_gaussian_nll, _gaussian_nll_gradient),
     "quantile": _mean_over_outputs(_pinball, _pinball_derivative),
