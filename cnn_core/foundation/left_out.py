@@ -161,7 +161,7 @@ ROWS = (
     ),
     Row(
         "optimizers.Optimizer",
-        "update_step assign assign_add assign_sub stateless_apply finalize_variable_values",
+        "update_step assign assign_add assign_sub stateless_apply",
         "steps are made by native code",
         called=True,
     ),

@@ -27,27 +27,34 @@ class Accumulator(NDArrayOperatorsMixin):
     --------
     >>> total = Accumulator("total")
     >>> total.assign_add(2.5)
+    array(2.5)
     >>> float(total), float(total / 2)
     (2.5, 1.25)
     """
 
-    def __init__(self, name: str = "variable", shape: int | Sequence[int] = (), value: float = 0.0) -> None:
+    trainable: ClassVar[bool] = False
+
+    def __init__(
+        self, name: str = "variable", shape: int | Sequence[int] = (), value: float = 0.0, path: str | None = None
+    ) -> None:
         self.name = name
+        self.path = path or name
         self._initial = value
         self.value: Array = np.full(tuple(shape) if isinstance(shape, (tuple, list)) else shape, value, np.float64)
 
-    def assign(self, value: Any) -> None:
-        """Replace the value by one that can be broadcast to its shape."""
+    def assign(self, value: Any) -> Array:
+        """Replace the value by one that can be broadcast to its shape, and return it."""
         given = np.array(value, np.float64)
         self.value = given if given.shape == self.value.shape else np.broadcast_to(given, self.value.shape).copy()
+        return self.value
 
-    def assign_add(self, value: Any) -> None:
-        """Add to the value."""
-        self.assign(self.value + np.asarray(value))
+    def assign_add(self, value: Any) -> Array:
+        """Add to the value, and return it."""
+        return self.assign(self.value + np.asarray(value))
 
-    def assign_sub(self, value: Any) -> None:
-        """Subtract from the value."""
-        self.assign(self.value - np.asarray(value))
+    def assign_sub(self, value: Any) -> Array:
+        """Subtract from the value, and return it."""
+        return self.assign(self.value - np.asarray(value))
 
     def reset(self) -> None:
         """Go back to the value of the beginning."""
@@ -57,6 +64,11 @@ class Accumulator(NDArrayOperatorsMixin):
     def shape(self) -> tuple[int, ...]:
         """The shape of the value."""
         return tuple(self.value.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -76,6 +88,9 @@ class Accumulator(NDArrayOperatorsMixin):
 
     def __float__(self) -> float:
         return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
 
     def __getitem__(self, index: Any) -> Any:
         return self.value[index]
@@ -178,7 +193,7 @@ class Metric(CopiedWhole, KnowsItsArguments):
         if not isinstance(start, str):
             start = snake_case(type(start).__name__)
         value = validation.choice(start.lower(), "initializer", ("zeros", "ones")) == "ones"
-        return Accumulator(name, shape, float(value))
+        return Accumulator(name, shape, float(value), f"{self.name}/{name}")
 
     def add_weight(
         self, shape: int | Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str = "variable"

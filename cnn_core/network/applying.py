@@ -60,10 +60,10 @@ class _Stepping:
     def build(self, optimizer: Optimizer, variables: Sequence[Variable]) -> None:
         adopt_state(optimizer, _vector(optimizer, _checked_variables(variables)))
 
-    def step(self, optimizer: Optimizer, gradients: Sequence[Any], variables: Sequence[Variable]) -> None:
-        known = variables_of(optimizer)
-        assert known is not None
-        arrays = [_checked_gradient(*pair) for pair in zip(gradients, _checked_variables(variables), strict=True)]
+    def step(
+        self, optimizer: Optimizer, known: Sequence[Variable], gradients: Sequence[Any], variables: Sequence[Variable]
+    ) -> None:
+        arrays = [_checked_gradient(*pair) for pair in zip(gradients, _each_once(variables), strict=True)]
         parameters = _vector(optimizer, known)
         if len(variables) == len(known):
             native = native_optimizer(parameters, optimizer)
@@ -89,6 +89,12 @@ class _Stepping:
                 "A step with these gradients would leave the finite numbers: a smaller learning rate, or `clipnorm`, "
                 f"helps. Received: learning_rate={rate}"
             )
+
+    def finalize(self, optimizer: Optimizer, known: Sequence[Variable], variables: Sequence[Variable]) -> None:
+        averages = _vector(optimizer, known).split(optimizer.state["average"])
+        by_variable = {id(variable): average for variable, average in zip(known, averages, strict=True)}
+        for variable in variables:
+            variable.assign(by_variable[id(variable)])
 
     def state(self, optimizer: Optimizer) -> list[Variable]:
         found: list[Variable] = [
@@ -156,6 +162,10 @@ def _checked_variables(variables: Sequence[Any]) -> Sequence[Variable]:
             raise TypeError(
                 f"`trainable_variables` must be variables of one floating dtype. Received: {validation.show(variable)}"
             )
+    return _each_once(variables)
+
+
+def _each_once(variables: Sequence[Variable]) -> Sequence[Variable]:
     if len(set(map(id, variables))) < len(variables):
         raise ValueError("`trainable_variables` must have every variable once. Received: one of them twice")
     return variables

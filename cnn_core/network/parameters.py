@@ -162,7 +162,8 @@ def keep_layout(optimizer: Optimizer, variables: Sequence[Variable]) -> None:
 def variables_of(optimizer: Optimizer) -> list[Variable] | None:
     """Return the variables for which an optimizer's state is laid out, if they are there."""
     variables = [owner() for owner, _ in _layout_of(optimizer) or ()]
-    return None if not variables or None in variables else variables  # type: ignore[return-value]
+    there = [variable for variable in variables if variable is not None]
+    return there if there and len(there) == len(variables) else None
 
 
 def adopt_state(optimizer: Optimizer, parameters: ParameterVector) -> None:

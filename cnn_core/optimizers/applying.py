@@ -48,8 +48,11 @@ class Stepping(Protocol):
     def known(self, optimizer: Any) -> list[Any] | None:
         """Return the variables that the state is laid out for; None if there are none yet."""
 
-    def step(self, optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        """Move some of them."""
+    def step(self, optimizer: Any, known: Sequence[Any], gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Move some of the known variables."""
+
+    def finalize(self, optimizer: Any, known: Sequence[Any], variables: Sequence[Any]) -> None:
+        """Let the averages of some of them become their values."""
 
     def state(self, optimizer: Any) -> list[Any]:
         """Return the counts and the state as variables, in Keras's order."""
@@ -66,6 +69,7 @@ class AppliesGradients:
 
     stepping: ClassVar[Stepping]
     loss_scale_factor: float | None
+    use_ema: bool
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the memory of variables, which are others there."""
@@ -91,9 +95,7 @@ class AppliesGradients:
         """
         given = list(variables)
         if given:
-            if self.stepping.known(self) is None:
-                self.stepping.build(self, given)
-            self._known(given)
+            self._built_for(given)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """Make one step, with the gradients of a loss; constraints follow, penalties are the loss's affair.
@@ -124,16 +126,14 @@ class AppliesGradients:
         gradients = list(grads)
         if not gradients:
             return
-        if trainable_variables is None:
-            variables = self._known(None)
-        else:
-            variables = list(trainable_variables)
-            self.build(variables)
+        given = None if trainable_variables is None else list(trainable_variables)
+        known = self._built_for(given)
+        variables = known if given is None else given
         if len(gradients) != len(variables):
             raise ValueError(
                 f"`grads` must have one gradient for each of {len(variables)} variables. Received: {len(gradients)}"
             )
-        self.stepping.step(self, *_without_missing(gradients, variables))
+        self.stepping.step(self, known, *_without_missing(gradients, variables))
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
         """Make one step with pairs of a gradient and its variable: see `apply`.
@@ -150,6 +150,12 @@ class AppliesGradients:
     def scale_loss(self, loss: Any) -> Any:
         """Multiply a loss by `loss_scale_factor`, by which `apply` divides its gradients."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Let the moving averages of variables become their values; `fit` ends with it where `use_ema` is set."""
+        if self.use_ema:
+            variables = list(var_list)
+            self.stepping.finalize(self, self._built_for(variables), variables)
 
     @property
     def variables(self) -> list[Any]:
@@ -176,14 +182,17 @@ class AppliesGradients:
         for variable, weight in zip(variables, checked, strict=True):
             variable.assign(weight)
 
-    def _known(self, variables: list[Any] | None) -> list[Any]:
-        """Return the variables that the optimizer is built for, and refuse others."""
+    def _built_for(self, variables: list[Any] | None) -> list[Any]:
+        """Return the variables that the optimizer is built for: these, if it is not yet; others are refused."""
         known = self.stepping.known(self)
-        if known is None:
+        if known is None and variables is None:
             raise ValueError(
                 "`trainable_variables` must be given to the first `apply` of an optimizer, or to `build` before it. "
                 "Received: trainable_variables=None"
             )
+        if known is None:
+            self.stepping.build(self, variables or ())
+            return variables or []
         ids = set(map(id, known))
         for variable in variables or ():
             if id(variable) not in ids:

@@ -129,7 +129,7 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
             *("_apply_weight_decay", "_clip_gradients", "_filter_empty_gradients", "_get_current_learning_rate"),
             *("_backend_apply_gradients", "_backend_update_step", "_update_model_variables_moving_average"),
             *("_overwrite_model_variables_with_average_value", "_use_weight_decay"),
-            *("apply", "apply_gradients", "build", "scale_loss"),
+            *("apply", "apply_gradients", "build", "finalize_variable_values", "scale_loss"),
         ),
         "steps are made by native code",
     )

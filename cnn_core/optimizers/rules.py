@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.foundation.validation as validation
@@ -441,8 +440,7 @@ class LBFGS(Optimizer):
         self.gradient_tolerance = validation.number(gradient_tolerance, "gradient_tolerance", minimum=0)
         self.function_tolerance = validation.number(function_tolerance, "function_tolerance", minimum=0)
 
-    def build(self, variables: Iterable[Any]) -> None:
-        """Refuse to be built: there is no step without the loss of all rows."""
+    def _built_for(self, variables: list[Any] | None) -> list[Any]:
         raise TypeError("LBFGS needs the loss of all rows at once: use fit. Received: variables for single steps")
 
     def get_config(self) -> dict[str, Any]:

@@ -232,12 +232,15 @@ def test_metrics_in_keras_s_manner_work():
 
 def test_totals_behave_as_arrays():
     total = Accumulator("total", (2,))
-    total.assign_add([1.0, 2.0])
-    total.assign_sub(1.0)
+    assert total.assign_add([1.0, 2.0]).tolist() == [1.0, 2.0]
+    assert total.assign_sub(1.0).tolist() == [0.0, 1.0]
     np.testing.assert_array_equal(total, [0, 1])
     np.testing.assert_array_equal(np.sqrt(total + 3), np.sqrt([3, 4]))
     np.testing.assert_array_equal(2 - total, [2, 1])
     assert (total.shape, len(total), total.dtype) == ((2,), 2, np.float64)
+    assert (total.ndim, total.trainable, total.path) == (1, False, "total")
+    assert [each.path for each in metrics.Mean(name="own").variables] == ["own/total", "own/count"]
+    assert int(metrics.Mean().variables[0]) == 0
     with pytest.raises(ValueError, match="broadcast"):
         total.assign([1.0, 2.0, 3.0])
 

@@ -222,6 +222,20 @@ def test_a_loss_is_scaled() -> None:
     assert optimizers.SGD(loss_scale_factor=4.0).scale_loss(3.0) == 12.0
 
 
+def test_averages_become_the_values() -> None:
+    moved, resting = variables_of((2,), (2,))
+    optimizer = optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5)
+    moved.assign([2.0, 4.0])
+    resting.assign([1.0, 1.0])
+    for _ in range(2):
+        optimizer.apply([[1.0, 1.0], [0.0, 0.0]], [moved, resting])  # w = 1, 3, then 0, 2; the average at first w
+    optimizer.finalize_variable_values([moved])
+    assert (moved.numpy().tolist(), resting.numpy().tolist()) == ([0.5, 2.5], [1.0, 1.0])
+    plain = optimizers.SGD(1.0)
+    plain.finalize_variable_values([moved])
+    assert (moved.numpy().tolist(), plain.built) == ([0.5, 2.5], False)
+
+
 class TestVariables:
     def test_names_and_order_are_those_of_keras(self) -> None:
         # Recorded from Keras 3.15.
