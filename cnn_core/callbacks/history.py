@@ -104,6 +104,19 @@ class History(Callback):
             figure.savefig(path)
         return figure
 
+    def _repr_html_(self) -> str | None:
+        """Show the curves in a notebook, without matplotlib; None, so that text is shown, before the first epoch."""
+        from cnn_core.foundation.charts import Curve, Panel, panels
+
+        if not self.history:
+            return None
+        shown = []
+        for name in self._plotted(None):
+            named = ((f"{name}", "training"), (f"val_{name}", "validation"))
+            curves = [Curve(label, self._epochs[key], self.history[key]) for key, label in named if key in self.history]
+            shown.append(Panel(name, curves))
+        return panels(shown, "History of a training").to_svg()
+
     @staticmethod
     def _panels(count: int) -> list[Any]:
         n_cols = min(count, PLOTS_ABREAST)

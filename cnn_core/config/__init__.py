@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.config.precision import dtype_policy, epsilon, floatx, set_dtype_policy, set_floatx
+from cnn_core.config.report import config_html as _repr_html_  # noqa: F401 - notebooks ask modules, too
 from cnn_core.config.report import show_config
 from cnn_core.config.threads import get_num_threads, set_num_threads
 

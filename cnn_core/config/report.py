@@ -29,7 +29,12 @@ def show_config() -> None:
     floatx           float32
     dtype policy     float32
     """
-    rows = {
+    for name, value in _report().items():
+        print(f"{name:<16} {value}")
+
+
+def _report() -> dict[str, str]:
+    return {
         "cnn_core": __version__,
         "NumPy": np.__version__,
         "Python": f"{sys.version.split()[0]} on {sys.platform}",
@@ -40,5 +45,10 @@ def show_config() -> None:
         "floatx": precision.floatx(),
         "dtype policy": precision.dtype_policy().name,
     }
-    for name, value in rows.items():
-        print(f"{name:<16} {value}")
+
+
+def config_html() -> str:
+    """Return the same as a table, which a notebook shows of `cnn_core.config`."""
+    import cnn_core.foundation.notebook as notebook
+
+    return notebook.definitions(_report())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import cnn_core.foundation.validation as validation
-from cnn_core.foundation.drawing import Picture
+from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.drawing import Picture, short_number
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.inspection.diagram import Diagram
 from cnn_core.inspection.graphs import Graph, build_graph
@@ -158,6 +159,22 @@ class Trace(BatchRecord):
         from cnn_core.inspection.network_picture import network_picture
 
         return network_picture(Diagram.of(self, sample), numbers, "A traced network")
+
+    def _repr_html_(self) -> str:
+        """Show the network and a line for each layer in a notebook."""
+        import cnn_core.foundation.notebook as notebook
+
+        def spread(values: Array | None) -> str:
+            return "" if values is None else f"{short_number(values.min())} … {short_number(values.max())}"
+
+        rows = [
+            (layer.name, layer.kind, "" if layer.activation == "linear" else layer.activation, layer.a.shape,
+             spread(layer.a), spread(layer.delta), spread(layer.dW))
+            for layer in self.layers
+        ]  # fmt: skip
+        loss = "" if self.loss is None else f"J = {short_number(self.loss, 6)}"
+        headings = ["Layer", "Operation", "Activation", "Shape", "a", "δ", "dW"]
+        return notebook.heading("Trace", loss) + notebook.table(headings, rows) + self.to_svg()
 
     def __str__(self) -> str:
         return str(self.graph())

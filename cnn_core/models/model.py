@@ -449,6 +449,11 @@ class Model(Trainer, OwnModel):
         text = format_summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or show)(text)
 
+    def _repr_html_(self) -> str | None:
+        import cnn_core.models.summary as summary
+
+        return summary.summary_html(self)
+
     # Configuration and files
 
     @classmethod

@@ -21,6 +21,26 @@ from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan
 
 
+class Predictor(_core.Predictor):
+    """The native predictor, which says what it takes and gives."""
+
+    __slots__ = ("_described",)
+
+    def __init__(
+        self, network: _core.Network, in_shape: tuple[int, ...], out_shape: tuple[int, ...], read: Any, index_limit: int
+    ) -> None:
+        takes = f"indices below {index_limit}" if index_limit else network.dtype
+        self._described = {"takes": f"{in_shape} of {takes}", "gives": f"{out_shape} of {network.dtype}"}
+
+    def __repr__(self) -> str:
+        return f"<Predictor: {self._described['takes']} -> {self._described['gives']}>"
+
+    def _repr_html_(self) -> str:
+        import cnn_core.foundation.notebook as notebook
+
+        return notebook.heading("Predictor") + notebook.definitions(self._described)
+
+
 def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = None) -> _core.Predictor:
     """See `Model.predictor`."""
     if interface.translation is not None:
@@ -39,7 +59,7 @@ def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = N
     spec = interface.inputs[0]
     read = partial(read_rows, spec=spec, dtype=interface.dtype)
     shapes = tuple(plan.shapes[plan.inputs[0]]), tuple(interface.output_shapes[0][1:])
-    return _core.Predictor(network, *shapes, read, spec.limit or 0)
+    return Predictor(network, *shapes, read, spec.limit or 0)
 
 
 def compute_in(plan: NetworkPlan, dtype: str) -> None:

@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cnn_core.foundation.notebook as notebook
 import cnn_core.foundation.validation as validation
+import cnn_core.network.model_plot as model_plot
 from cnn_core.foundation.serialization import class_name_of
 from cnn_core.layers.base import Layer
 from cnn_core.network.built_model import BuiltModel
 
 # Headings with Keras's shares of the line at which their columns end.
 _CHAIN = (88, (0.45, 0.80, 1.0))
+HIGHEST_OPEN = 640.0  # pixels: a higher diagram is opened by a click
 _NETWORK = (108, (0.3, 0.56, 0.74, 1.0))
 
 
@@ -69,6 +72,23 @@ def format_summary(
         lines += [] if number == 0 else [_rule("├┼┤", "─", widths)]
         lines += _cells(row, widths, alignments, "│")
     return "\n".join([*lines, _rule("└┴┘", "─", widths), *_counts(model)])
+
+
+def summary_html(model: BuiltModel) -> str | None:
+    """Return the same table as HTML, with a diagram of the layers; None for a model without layers."""
+    if not _selected(model, None):
+        return None
+    connected = not is_chain(model) and not model.defines_call
+    headings = ["Layer (type)", "Output Shape", "Param #"] + (["Connected to"] if connected else [])
+    rows = _rows(model, connected, False, False, _selected(model, None))
+    picture = model_plot.model_picture(model)
+    parts = [
+        notebook.heading(model.name, type(model).__name__),
+        notebook.table(headings, rows, "llr"),
+        *(notebook.paragraph(line) for line in _counts(model)[:1]),
+        notebook.folded("Diagram", picture.to_svg(), picture.size[1] <= HIGHEST_OPEN),
+    ]
+    return "".join(parts)
 
 
 def is_chain(model: BuiltModel) -> bool:

@@ -10,14 +10,17 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import cnn_core.foundation.drawing as drawing
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.drawing import Picture
 from cnn_core.foundation.figures import axes_for, new_figure
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import Symbol, nodes_between
 
-__all__ = ["plot_model"]
+__all__ = ["model_picture", "plot_model"]
 
+PIXELS = 96.0  # of an inch, where a picture has pixels
 # Inches.
 MARGIN = 0.1
 GAP_ALONG, GAP_ACROSS = 0.5, 0.3  # between levels, and between neighbours on a level
@@ -113,6 +116,27 @@ def plot_model(
     if to_file is not None:
         figure.savefig(to_file, bbox_inches="tight", dpi=dpi)
     return figure
+
+
+def model_picture(model: BuiltModel, shown: Iterable[str] = ("name", "output_shape")) -> Picture:
+    """Return the picture that `plot_model` draws, without matplotlib."""
+    boxes = boxes_of(model, shown)
+    width = 0.085 * max(len(line) for box in boxes for line in box.lines) + 0.3
+    height = 0.19 * max(len(box.lines) for box in boxes) + 0.14
+    layout = lay_out(boxes, (width, height))
+    (left, top), (right, bottom) = layout.corners
+
+    def at(point: Point) -> Point:
+        return (point[0] - left) * PIXELS, (point[1] - top) * PIXELS
+
+    shapes: list[drawing.Shape] = [drawing.Line([at(point) for point in way], arrow=True) for way in layout.arrows]
+    for box, (x, y) in zip(boxes, map(at, layout.centres), strict=True):
+        corner = x - width * PIXELS / 2, y - height * PIXELS / 2
+        shapes.append(drawing.Box(corner, (width * PIXELS, height * PIXELS), "#eef3fa", drawing.INK, 6))
+        for line, text in enumerate(box.lines):
+            below = (line - (len(box.lines) - 1) / 2) * 0.19 * PIXELS
+            shapes.append(drawing.Text((x, y + below), text, 12, bold=line == 0))
+    return drawing.Picture(at((right, bottom)), shapes, "The layers of a model")
 
 
 def boxes_of(model: BuiltModel, shown: Iterable[str] = ()) -> list[Box]:

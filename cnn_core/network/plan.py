@@ -94,6 +94,31 @@ class NetworkPlan(ArrayOperations):
         """(rows per sample, width) of every buffer."""
         return [(math.prod(shape[:-1]), shape[-1]) for shape in self.shapes]
 
+    def _table(self) -> list[list[str]]:
+        """Describe every operation: its kind and activation, what it reads and writes, its layer."""
+        return [
+            [
+                each.kind + ("" if each.activation == "linear" else f" + {each.activation}"),
+                ", ".join(f"#{buffer} {self.shapes[buffer]}" for buffer in each.inputs),
+                "J" if each.adds_to_loss else f"#{each.output} {self.shapes[each.output]}",
+                ", ".join(str(self.variables[tensor].shape) for tensor in each.tensors if tensor is not None),
+                each.layer,
+            ]
+            for each in self.operations
+        ]
+
+    def __str__(self) -> str:
+        """Write a line for each operation."""
+        return "\n".join(
+            f"{layer}: {kind}({', '.join(filter(None, (reads, parameters)))}) -> {writes}"
+            for kind, reads, writes, parameters, layer in self._table()
+        )
+
+    def _repr_html_(self) -> str:
+        import cnn_core.foundation.notebook as notebook
+
+        return notebook.table(["Operation", "Reads", "Writes", "Parameters", "Layer"], self._table())
+
     @property
     def tensor_sizes(self) -> list[int]:
         return [variable.size for variable in self.variables]

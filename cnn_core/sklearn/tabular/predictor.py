@@ -128,6 +128,13 @@ class TablePredictor:
     def _target_state(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def _repr_html_(self) -> str:
+        """Show the columns in a notebook, each with its kind."""
+        import cnn_core.foundation.notebook as notebook
+
+        columns = zip(self.preprocessor.names, self.preprocessor.kinds, strict=True)
+        return notebook.heading(type(self).__name__, self.task) + notebook.table(["Column", "Kind"], columns)
+
     def to_onnx(self, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
         """Return an ONNX file, preprocessing included, and write it if a path is given.
 
