@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -165,10 +166,16 @@ def set_random_seed(seed: int) -> None:
     np.random.seed(checked)  # noqa: NPY002
 
 
-def clear_session() -> None:
+@knows_its_arguments
+def clear_session(free_memory: bool = True) -> None:
     """Number the names of new layers from the start again: the next `Dense` is called "dense".
 
     Keras also lets go of a state common to all models here; there is none in this package.
+
+    Parameters
+    ----------
+    free_memory : bool, default True
+        Whether to collect garbage, such as models that nothing refers to.
 
     Examples
     --------
@@ -178,6 +185,8 @@ def clear_session() -> None:
     ('dense', 'dense_1')
     """
     reset_names()
+    if validation.boolean(free_memory, "free_memory"):
+        gc.collect()
 
 
 if not TYPE_CHECKING:  # a checker must not take every name for known

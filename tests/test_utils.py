@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import pickle
 import random
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +283,19 @@ class TestPlotModel:
 
 def test_batches_by_number_have_their_names_here():
     assert utils.PyDataset is utils.Sequence is PyDataset
+
+
+def test_a_new_session_lets_go_of_models_that_nothing_refers_to() -> None:
+    class Ring:
+        pass
+
+    for free_memory in (False, True):
+        ring = Ring()
+        ring.itself, gone = ring, weakref.ref(ring)
+        gc.disable()
+        try:
+            del ring
+            utils.clear_session(free_memory)
+            assert (gone() is None) == free_memory
+        finally:
+            gc.enable()

@@ -172,8 +172,8 @@ class Metric(CopiedWhole, KnowsItsArguments):
         shape: int | Sequence[int] = (),
         initializer: Any = "zeros",
         dtype: Any = None,
-        aggregation: Any = None,
-        name: str = "variable",
+        aggregation: Any = "sum",
+        name: str | None = None,
     ) -> Accumulator:
         """Make a total that `reset_state` sets back.
 
@@ -183,7 +183,8 @@ class Metric(CopiedWhole, KnowsItsArguments):
         initializer : "zeros" or "ones", default "zeros"
         dtype, aggregation
             Accepted because Keras has them; totals are float64.
-        name : str, default "variable"
+        name : str, default None
+            None: "variable".
 
         Returns
         -------
@@ -193,10 +194,11 @@ class Metric(CopiedWhole, KnowsItsArguments):
         if not isinstance(start, str):
             start = snake_case(type(start).__name__)
         value = validation.choice(start.lower(), "initializer", ("zeros", "ones")) == "ones"
+        name = name or "variable"
         return Accumulator(name, shape, float(value), f"{self.name}/{name}")
 
     def add_weight(
-        self, shape: int | Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str = "variable"
+        self, shape: int | Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Accumulator:
         """Make a total that `reset_state` sets back: see `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name=name)

@@ -13,12 +13,16 @@ Kind = TypeVar("Kind", bound=Model)
 
 
 @knows_its_arguments
-def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = None) -> Kind:
+def clone_model(
+    model: Kind, input_tensors: None = None, clone_function: Callable[[Layer], Layer] | None = None
+) -> Kind:
     """Build a model of the same layers, under the same names, with new weights.
 
     Parameters
     ----------
     model : Model
+    input_tensors : default None
+        Has no other value: call the clone on symbols instead.
     clone_function : callable, default None
         Makes each layer of the clone from that of the model. None: a layer of the same configuration.
 
@@ -30,7 +34,8 @@ def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = N
     Raises
     ------
     ValueError
-        If `clone_function` is given for a model that makes its layers itself, or layers are shared with such a model.
+        If `input_tensors` are given, `clone_function` is given for a model that makes its layers itself, or layers are
+        shared with such a model.
 
     Examples
     --------
@@ -40,6 +45,8 @@ def clone_model(model: Kind, clone_function: Callable[[Layer], Layer] | None = N
     >>> clone_model(model).count_params()
     3
     """
+    if input_tensors is not None:
+        raise ValueError("`input_tensors` must be None: call the clone on them instead. Received: others")
     if clone_function is not None and _makes_itself(model):
         raise ValueError(
             f"`clone_function` must be None: {type(model).__name__} makes its layers itself. "

@@ -176,7 +176,10 @@ def test_the_page_lists_nothing_that_keras_has_not() -> None:
 
 
 def differences(path: str, theirs: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Tell how the signature of an object differs: pairs of the argument and what is different about it."""
+    """Tell what an object takes otherwise than Keras's: pairs of the argument and what is different about it.
+
+    What it takes besides, such as a default where Keras has none, is no difference to a script.
+    """
     ours = {parameter.name: parameter for parameter in inspect.signature(resolve(path)).parameters.values()}
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in ours.values())
     plain = [each for each in theirs if not each["kind"].startswith("VAR_")]
@@ -186,11 +189,15 @@ def differences(path: str, theirs: list[dict[str, Any]]) -> Iterator[tuple[str, 
             # Arguments that every layer has are taken by its base class.
             if not (takes_any and each["name"] in ("name", "dtype", "trainable", "activity_regularizer")):
                 yield each["name"], "missing"
-        elif default_of(parameter) != plain_default(each):
+        elif default_of(parameter) != plain_default(each) and "default" in each:
             yield each["name"], "default"
-        elif parameter.kind.name != each["kind"]:
+        elif parameter.kind is parameter.KEYWORD_ONLY and each["kind"] != "KEYWORD_ONLY":
             yield each["name"], "keyword only"
-    common = [each["name"] for each in plain if each["name"] in ours and ours[each["name"]].kind.name == each["kind"]]
+    common = [
+        each["name"]
+        for each in plain
+        if each["kind"] != "KEYWORD_ONLY" and each["name"] in ours and ours[each["name"]].kind.name == each["kind"]
+    ]
     if sorted(common, key=list(ours).index) != common:
         yield "*", "order"
 

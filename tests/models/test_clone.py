@@ -74,3 +74,10 @@ def test_a_clone_function_makes_each_layer_once() -> None:
     clone = cnn_core.clone_model(model, clone_function=wider)
     assert len(made) == 1
     assert len(clone.variables) == 2
+
+
+def test_tensors_are_no_argument_of_a_clone() -> None:
+    model = cnn_core.Sequential([cnn_core.Input((2,)), cnn_core.layers.Dense(1)])
+    with pytest.raises(ValueError, match="`input_tensors` must be None: call the clone on them instead"):
+        cnn_core.clone_model(model, [cnn_core.Input((2,))])
+    assert cnn_core.clone_model(model, None, lambda layer: layer).layers[0].units == 1

@@ -1090,40 +1090,12 @@ def record_preprocessing(case: dict[str, Any], dtype: str, arrays: Arrays) -> No
 # Names, signatures and defaults
 # --------------------------------------------------------------------------------------------------------------------
 
-SURFACE: dict[str, str] = {
-    "layers": "Dense Input Activation Identity Flatten Reshape Lambda ReLU LeakyReLU ELU PReLU Softmax Dropout "
-    "AlphaDropout GaussianNoise GaussianDropout ActivityRegularization BatchNormalization LayerNormalization "
-    "RMSNormalization UnitNormalization GroupNormalization EinsumDense GlobalAveragePooling1D GlobalMaxPooling1D "
-    "GlobalAvgPool1D GlobalMaxPool1D Permute RepeatVector Embedding Normalization Rescaling CategoryEncoding "
-    "Discretization Add Subtract Multiply Average Maximum Minimum Concatenate Dot add subtract multiply average "
-    "maximum minimum concatenate dot",
-    "activations": "relu leaky_relu relu6 softmax log_softmax elu selu celu softplus softsign silu gelu glu tanh "
-    "sigmoid log_sigmoid hard_sigmoid hard_silu hard_tanh exponential linear mish squareplus soft_shrink hard_shrink "
-    "tanh_shrink threshold sparsemax sparse_plus sparse_sigmoid swish hard_swish get serialize deserialize",
-    "initializers": "RandomNormal TruncatedNormal RandomUniform VarianceScaling GlorotUniform GlorotNormal HeUniform "
-    "HeNormal LecunUniform LecunNormal Orthogonal Constant Zeros Ones Identity get serialize deserialize",
-    "regularizers": "L1 L2 L1L2 OrthogonalRegularizer get serialize deserialize",
-    "constraints": "MaxNorm UnitNorm MinMaxNorm NonNeg get serialize deserialize",
-    "losses": "MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredLogarithmicError "
-    "CosineSimilarity Huber LogCosh Poisson KLDivergence Hinge SquaredHinge CategoricalHinge BinaryCrossentropy "
-    "CategoricalCrossentropy SparseCategoricalCrossentropy BinaryFocalCrossentropy CategoricalFocalCrossentropy get "
-    "serialize deserialize",
-    "metrics": "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy TopKCategoricalAccuracy "
-    "SparseTopKCategoricalAccuracy Precision Recall TruePositives TrueNegatives FalsePositives FalseNegatives AUC "
-    "F1Score FBetaScore MeanSquaredError MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredLogarithmicError "
-    "RootMeanSquaredError CosineSimilarity LogCoshError R2Score PearsonCorrelation Mean Sum MeanMetricWrapper get "
-    "serialize deserialize",
-    "optimizers": "SGD RMSprop Adam AdamW Nadam Adamax Adagrad Adadelta Lion get serialize deserialize",
-    "optimizers.schedules": "ExponentialDecay InverseTimeDecay PiecewiseConstantDecay PolynomialDecay CosineDecay "
-    "CosineDecayRestarts serialize deserialize",
-    "callbacks": "EarlyStopping ModelCheckpoint ReduceLROnPlateau LearningRateScheduler CSVLogger TerminateOnNaN "
-    "LambdaCallback SwapEMAWeights BackupAndRestore History Callback CallbackList",
-    "utils": "to_categorical normalize set_random_seed plot_model PyDataset",
-    "models": "clone_model load_model model_from_json",
-    "Model": "compile fit evaluate predict train_on_batch test_on_batch predict_on_batch summary save save_weights "
-    "load_weights get_weights set_weights get_layer to_json get_config from_config count_params",
-    "Sequential": "add pop",
-}
+# Whose functions and classes are recorded with their parameters, and methods of which classes.
+WITH_SIGNATURES = (
+    *("layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"),
+    *("optimizers.schedules", "callbacks", "utils", "models", "saving", "config", "random"),
+    *("Model", "Sequential", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback", "metrics.Metric"),
+)
 
 
 def default_of(parameter: inspect.Parameter) -> dict[str, Any]:
@@ -1164,15 +1136,23 @@ COMPLETE = (
 def record_surface() -> None:
     """Write the names, parameters and defaults of the dense surface as JSON."""
     surface: dict[str, Any] = {"source": SOURCE, "names": {path: public_names(at(path)) for path in COMPLETE}}
-    for module, names in SURFACE.items():
-        owner = at(module)
-        surface[module] = {
+    for path in WITH_SIGNATURES:
+        owner = at(path)
+        surface[path] = {
             name: [
-                default_of(p) for p in inspect.signature(getattr(owner, name)).parameters.values() if p.name != "self"
+                default_of(p)
+                for p in inspect.signature(getattr(owner, name)).parameters.values()
+                if p.name not in ("self", "cls")
             ]
-            for name in names.split()
+            for name in public_names(owner)
+            if callable(getattr(owner, name))
         }
-    text = json.dumps(surface, indent=1, sort_keys=True)
+    # A line for each object, so that a difference can be read.
+    parts = {
+        path: ",\n".join(f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in sorted(members.items()))
+        for path, members in sorted(surface.items())
+    }
+    text = "{\n" + ",\n".join(f" {json.dumps(path)}: {{\n{lines}\n }}" for path, lines in parts.items()) + "\n}"
     (FOLDER / "keras_surface.json").write_text(text + "\n", encoding="utf-8")
 
 
