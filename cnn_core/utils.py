@@ -17,8 +17,12 @@ from cnn_core.foundation.numbering import reset_names
 from cnn_core.foundation.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
 from cnn_core.network.model_plot import plot_model
 
+if TYPE_CHECKING:
+    FeatureSpace: type[Any]
+
 __all__ = [
     "CustomObjectScope",
+    "FeatureSpace",
     "PyDataset",
     "Sequence",
     "clear_session",
@@ -190,4 +194,5 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 if not TYPE_CHECKING:  # a checker must not take every name for known
-    __getattr__ = left_out.answer_for(__name__)
+    # A feature space is a model, and lies where models are.
+    __getattr__ = left_out.answer_for(__name__, {"FeatureSpace": "cnn_core.models.feature_space"})

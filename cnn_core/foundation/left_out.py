@@ -108,7 +108,7 @@ ROWS = (
     Row(
         "utils",
         "*_from_directory *_from_array array_to_img img_to_array load_img save_img bounding_boxes "
-        "pad_sequences FeatureSpace get_file split_dataset",
+        "pad_sequences get_file split_dataset",
         "images, text, downloads, tf.data",
     ),
     Row(

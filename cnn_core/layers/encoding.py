@@ -31,6 +31,11 @@ class Encoder(Layer):
     output_mode: str
 
     @property
+    def depth(self) -> int:
+        """How many numbers there are, which is how wide encoded rows are."""
+        raise NotImplementedError
+
+    @property
     def takes_vectors_whole(self) -> bool:  # type: ignore[override]
         """Whether an array of one axis is a sample: numbers that are encoded together."""
         return self.output_mode not in ("int", "one_hot")
@@ -108,6 +113,10 @@ class CategoryEncoding(Encoder):
         self.num_tokens = validation.positive_integer(num_tokens, "num_tokens")
         self.output_mode = output_mode_among(output_mode, ENCODINGS)
         self.sparse = not_sparse(sparse)
+
+    @property
+    def depth(self) -> int:
+        return self.num_tokens
 
     @property
     def index_limit(self) -> int:  # type: ignore[override]

@@ -104,6 +104,11 @@ class IndexLookup(TokenReader):
     # The vocabulary
 
     @property
+    def learns(self) -> bool:
+        """Whether `adapt` finds a vocabulary: none was given to the constructor."""
+        return not self._is_static
+
+    @property
     def _first_oov(self) -> int:
         return int(self.mask_token is not None and self.output_mode == "int")
 

@@ -100,6 +100,11 @@ class Normalization(Layer):
         return sizes
 
     @property
+    def learns(self) -> bool:
+        """Whether `adapt` finds mean and variance: they were not given."""
+        return self._given is None
+
+    @property
     def mean(self) -> Variable:
         return self._moments()[0]
 
@@ -301,7 +306,12 @@ class Discretization(Encoder):
         self.bin_boundaries: list[float] | None = None if bin_boundaries is None else _ascending(bin_boundaries)
 
     @property
-    def _n_bins(self) -> int:
+    def learns(self) -> bool:
+        """Whether `adapt` finds boundaries: none were given."""
+        return self.num_bins is not None
+
+    @property
+    def depth(self) -> int:
         return self.num_bins or len(self.bin_boundaries or ()) + 1
 
     def adapt(self, data: Any) -> None:
@@ -329,7 +339,7 @@ class Discretization(Encoder):
 
     def _padded(self) -> Array:
         """The boundaries, as many as bins need: infinite ones leave the bins above them empty."""
-        padded = np.full(self._n_bins - 1, np.inf, self.dtype)
+        padded = np.full(self.depth - 1, np.inf, self.dtype)
         found = self.bin_boundaries or []
         padded[: len(found)] = found
         return padded
@@ -341,14 +351,14 @@ class Discretization(Encoder):
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self.output_mode == "int":
             return input_shape
-        return (input_shape[0], *self.encoded_shape(input_shape[1:], self._n_bins))
+        return (input_shape[0], *self.encoded_shape(input_shape[1:], self.depth))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         if self.bin_boundaries is None:
             raise ValueError(f"{self.name!r} has no boundaries yet: call adapt(data) first")
         shape, count = plan.shapes[inputs[0]], [self._boundaries.size]
         bins = plan.add("discretize", inputs, shape, layer=self.name, variables=[self._boundaries], integers=count)
-        return [bins if self.output_mode == "int" else self.encode(plan, bins, self._n_bins)]
+        return [bins if self.output_mode == "int" else self.encode(plan, bins, self.depth)]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

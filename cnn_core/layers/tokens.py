@@ -44,11 +44,6 @@ class TokenReader(Encoder):
             self.dtype = "int64"
 
     @property
-    def depth(self) -> int:
-        """How many numbers there are, which is how wide encoded rows are."""
-        raise NotImplementedError
-
-    @property
     def drops(self) -> bool:
         """Whether the number `depth` stands for values that leave no trace in encoded rows."""
         return False

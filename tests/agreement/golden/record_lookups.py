@@ -154,8 +154,56 @@ def record_model() -> None:
     np.savez_compressed(Path(__file__).with_name("lookups_model.npz"), archive=file, words=x[0], number=x[1], y=y)
 
 
+COLUMNS = {
+    "age": np.array([20, 31, 44, 52, 67, 70, 23, 38], "float32"),
+    "chol": np.array([200.5, 180.25, 240.0, 310.75, 220.0, 199.0, 205.5, 260.0], "float32"),
+    "slope": np.array([0.5, 1.5, 2.0, 0.0, 1.0, 3.0, 2.5, 1.0], "float32"),
+    "pulse": np.array([60, 72, 81, 90, 64, 77, 85, 69], "float32"),
+    "sex": np.array([0, 1, 1, 0, 1, 0, 1, 1]),
+    "ca": np.array([0, 3, 2, 2, 1, 0, 0, 3]),
+    "thal": np.array(["fixed", "normal", "normal", "reversible", "fixed", "normal", "fixed", "normal"]),
+    "city": np.array(["Rome", "Oslo", "Rome", "Bern", "Oslo", "Lima", "Rome", "Bern"]),
+}
+UNSEEN = {
+    **{name: values[:3] for name, values in COLUMNS.items()},
+    "age": np.array([5, 44.5, 99], "float32"),
+    "sex": np.array([1, 7, 0]),
+    "thal": np.array(["?", "normal", "fixed"]),
+}
+
+
+def feature_space(output_mode: str) -> Any:
+    """Return a feature space with every kind of column."""
+    space, mode = keras.utils.FeatureSpace, "int" if output_mode == "dict" else "one_hot"
+    features = {
+        "age": space.float_discretized(4),
+        "chol": "float_normalized",
+        "slope": space.float_rescaled(2.0, -1.0),
+        "pulse": "float",
+        "sex": space.integer_categorical(),
+        "ca": space.integer_hashed(5, output_mode=mode),
+        "thal": space.string_categorical(max_tokens=3, output_mode=mode),
+        "city": "string_hashed",
+    }
+    crosses = [("sex", "age"), space.cross(("thal", "city"), 9, mode)]
+    made = space(features, output_mode, crosses, crossing_dim=6, hashing_dim=7)
+    made.adapt(COLUMNS)
+    return made
+
+
+def record_feature_space() -> None:
+    """Write columns, and what a feature space makes of others."""
+    arrays = {f"columns/{name}": values for name, values in COLUMNS.items()}
+    arrays |= {f"unseen/{name}": values for name, values in UNSEEN.items()}
+    arrays["concat"] = keras.ops.convert_to_numpy(feature_space("concat")(UNSEEN))
+    made = feature_space("dict")(UNSEEN)
+    arrays |= {f"dict/{name}": keras.ops.convert_to_numpy(values) for name, values in made.items()}
+    np.savez_compressed(Path(__file__).with_name("feature_space.npz"), **arrays)
+
+
 if __name__ == "__main__":
     keras.utils.set_random_seed(3)
+    record_feature_space()
     record_model()
     source = {"package": "keras", "version": keras.__version__, "backend": keras.backend.backend()}
     text = json.dumps({"source": source, "cases": list(map(recorded, CASES))}, ensure_ascii=False, indent=1)
