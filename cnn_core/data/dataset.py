@@ -233,14 +233,7 @@ class Dataset:
         >>> [part.n for part in data.split(0.25)]
         [7, 3]
         """
-        share = validation.fraction(validation_split, "validation_split", include_zero=False, include_one=False)
-        kept = math.floor(self.n * (1 - share))
-        if kept in (0, self.n):
-            empty = "training" if kept == 0 else "validation"
-            raise ValueError(
-                f"`validation_split` leaves no row for {empty}. "
-                f"Received: validation_split={validation.show(validation_split)} with x of {self.n} rows"
-            )
+        kept = rows_kept(self.n, validation_split)
         return self.slice(0, kept), self.slice(kept, self.n)
 
     def weigh_classes(self, class_weight: Mapping[int, float] | None) -> Dataset:
@@ -269,18 +262,36 @@ class Dataset:
         """
         if class_weight is None:
             return self
-        known = _class_weights(class_weight)
         if len(self.targets) != 1:
             raise ValueError(
                 f"`class_weight` can be used with one output only. Received: a model of {len(self.targets)} outputs"
             )
-        classes, positions = np.unique(_classes(self.targets[0]), return_inverse=True)
-        table = np.array([known.get(int(label), 1.0) for label in classes])
-        weight = validation.convert(table, "class_weight", self.dtype)[positions.reshape(-1)]
+        weight = weights_by_class(self.targets[0], class_weight, self.dtype)
         given = self.weights[0]
         if given is not None:
             weight = weight.reshape(-1, *[1] * (given.ndim - 1)) * given
         return Dataset(self.inputs, self.targets, [weight], self.n, self.dtype)
+
+
+def rows_kept(n: int, validation_split: float) -> int:
+    """Return how many of n rows are left for training: see `Dataset.split`."""
+    share = validation.fraction(validation_split, "validation_split", include_zero=False, include_one=False)
+    kept = math.floor(n * (1 - share))
+    if kept in (0, n):
+        empty = "training" if kept == 0 else "validation"
+        raise ValueError(
+            f"`validation_split` leaves no row for {empty}. "
+            f"Received: validation_split={validation.show(validation_split)} with x of {n} rows"
+        )
+    return kept
+
+
+def weights_by_class(target: Array | LazyRows, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> Array:
+    """Return the weight of each sample's class: see `Dataset.weigh_classes`."""
+    known = _class_weights(class_weight)
+    classes, positions = np.unique(_classes(target), return_inverse=True)
+    table = np.array([known.get(int(label), 1.0) for label in classes])
+    return validation.convert(table, "class_weight", dtype)[positions.reshape(-1)]
 
 
 def _class_weights(class_weight: object) -> dict[int, float]:

@@ -141,14 +141,14 @@ ROWS = (
     ),
     Row(
         "Model Sequential layers.Layer",
-        "call train_step test_step predict_step make_*_function compute_loss compute_mask compute_metrics "
+        "call make_*_function compute_mask "
         "compute_output_spec stateless_* symbolic_call rematerialized_call jit_compile run_eagerly",
         "there is no Python code inside the loop that could be replaced",
         called=True,
     ),
     Row(
         "Model Sequential layers.Layer",
-        "add_metric add_variable metrics_variables get_metrics_result get_state_tree "
+        "add_metric add_variable metrics_variables get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
         "*_compile_config compile_from_config path input_spec input_dtype "
         "supports_masking quantiz* get_quantization_layer_structure",
@@ -268,11 +268,12 @@ class RefusesPassedOver:
     kept: ClassVar[Set[str]] = frozenset()
     _refusal: ClassVar[str | None] = None
     defines_call: ClassVar[bool] = False  # then `call` is what a layer computes
+    honours: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if not cls.__module__.startswith("cnn_core."):
-            honoured = ("call", "build") if cls.defines_call else ()
+            honoured = (*cls.honours, *(("call", "build") if cls.defines_call else ()))
             never_called = overridden(cls, cls.owner, cls.passed_over, honoured)
             cls._refusal = _taken_over(cls, cls.kept) if never_called is None else f"{never_called}. {cls.instead}"
 

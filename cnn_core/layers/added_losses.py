@@ -16,6 +16,7 @@ class AddsLosses:
     """The part of a layer that knows what it adds to the loss."""
 
     _losses_of_call: Sequence[Any] = ()  # of the last call on arrays
+    _unmeasured: Any = None  # what it was called on, if its losses are computed only when they are asked for
 
     def add_loss(self, loss: Any) -> None:
         """Add a value to the loss, in `call`: its sum over all elements, samples included.
@@ -42,18 +43,27 @@ class AddsLosses:
 
         Numbers; tensors while a `GradientTape` records, by which the variables' derivatives are found.
         """
+        for layer in self._layers_inside():
+            if layer._unmeasured is not None:
+                layer.keep_losses(layer.losses_on(layer._unmeasured))
         added = [loss for layer in self._layers_inside() for loss in layer._losses_of_call]
         variables: list[Variable] = self.trainable_variables  # type: ignore[attr-defined]
         return [*added, *(penalized(each.regularizer, each) for each in variables if each.regularizer is not None)]
 
     def keep_losses(self, losses: Sequence[Any]) -> None:
         """Keep what a call on arrays has added to the loss, in the place of what was there before."""
+        if self._unmeasured is not None:
+            self._unmeasured = None
         if self._inner_layers():  # type: ignore[attr-defined]
             for layer in self._layers_inside():
-                if layer._losses_of_call:
-                    layer._losses_of_call = ()
+                if layer._losses_of_call or layer._unmeasured is not None:
+                    layer._losses_of_call, layer._unmeasured = (), None
         if losses or self._losses_of_call:
             self._losses_of_call = losses
+
+    def losses_on(self, inputs: Any) -> Sequence[Any]:
+        """Return what a call on arrays adds to the loss."""
+        raise NotImplementedError
 
     def _layers_inside(self) -> Iterator[AddsLosses]:
         """Yield the layer and all layers inside of it, each once."""

@@ -453,7 +453,9 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the calls, which belong to the models that hold them."""
         return {
-            name: value for name, value in self.__dict__.items() if name not in ("calls", "_traces", "_losses_of_call")
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("calls", "_traces", "_losses_of_call", "_unmeasured")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.added_losses import AddsLosses
+from cnn_core.metrics import Metric
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.intake import Intake
 from cnn_core.network.plan import NetworkPlan
@@ -23,8 +24,11 @@ from cnn_core.network.variables import Variable
 
 # Attributes of the package's own, which say again what others say.
 _BOOKS = frozenset(
-    {"_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "_losses_of_call", "calls"}
-)
+    {
+        "_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "_losses_of_call", "calls",
+        "_arguments", "_trackers", "_unmeasured",
+    }
+)  # fmt: skip
 _PLACE = "symbol"  # the only key of what stands in a call's arguments in the place of a symbol
 
 
@@ -54,6 +58,11 @@ class OwnCall(AddsLosses):
     def attribute_variables(self) -> list[Variable]:
         """Return the variables among the attributes."""
         return self._attributes_of(Variable)
+
+    def attribute_metrics(self) -> list[Any]:
+        """Return the metrics among the attributes, then those of inner layers."""
+        inner = [metric for layer in self._inner_layers() for metric in layer.attribute_metrics()]  # type: ignore[attr-defined]
+        return list({id(each): each for each in (*self._attributes_of(Metric), *inner)}.values())
 
     def _attributes_of(self, kind: type) -> list[Any]:
         values = [value for name, value in vars(self).items() if name not in _BOOKS]

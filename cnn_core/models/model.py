@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
@@ -88,6 +87,8 @@ class Model(Trainer, OwnModel):
         self._graph: CallGraph | None = None
         self._layers: list[Layer] = []
         given = inputs is not None or outputs is not None
+        if not given and self.trains_by_steps and not self.defines_call:
+            self.lets_steps_compute()
         if given == self.defines_call:
             raise TypeError(
                 f"{type(self).__name__} must have inputs and outputs, or define `call`, and not both. "
@@ -331,11 +332,21 @@ class Model(Trainer, OwnModel):
         if not self.built:
             self._build_for(inputs)
         if training or (innermost_scope() is not None and is_recording()):
-            arrays = self._batch_of(inputs)
-            outputs, losses = block.Cache(self, arrays, len(arrays) > 1, bool(training), losses_apart=True).results()
+            outputs, losses = self._results_on(inputs, bool(training))
             self.keep_losses(losses)
             return self._pack_outputs(list(map(eager, outputs)))
-        return self._pack_outputs(self._predict_arrays(inputs, EagerArray))
+        outputs = self._predict_arrays(inputs, EagerArray)
+        if self._adds_losses:
+            self._unmeasured = inputs
+        return self._pack_outputs(outputs)
+
+    def _results_on(self, inputs: Any, training: bool) -> tuple[list[Any], list[Any]]:
+        arrays = self._batch_of(inputs)
+        return block.Cache(self, arrays, len(arrays) > 1, training, losses_apart=True).results()
+
+    def losses_on(self, inputs: Any) -> list[Any]:
+        """Return what a call on arrays adds to the loss."""
+        return self._results_on(inputs, False)[1]
 
     def _in_order(self, inputs: Any) -> list[Any]:
         if self.built:
@@ -456,30 +467,10 @@ class Model(Trainer, OwnModel):
 
     # Configuration and files
 
-    @classmethod
-    def has_own_constructor(cls) -> bool:
-        """Whether a subclass of a user's makes its layers itself, from arguments of its own."""
-        ours = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
-        return cls.__init__ is not ours.__init__  # type: ignore[misc]
-
-    def _constructor_settings(self) -> dict[str, Any]:
-        """Return the arguments with which a subclass's own constructor makes an equal model."""
-        parameters = inspect.signature(type(self).__init__).parameters
-        own = self._own_arguments()
-        lost = [name for name in own if not hasattr(self, name)]
-        if lost:
-            raise ValueError(
-                f"A model is made again from its constructor's arguments, and {type(self).__name__} does not keep "
-                f"`{lost[0]}`. Set self.{lost[0]} in `__init__`, or define `get_config`"
-            )
-        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
-        common = [name for name in ("name", "trainable") if takes_all or name in parameters]
-        return {name: getattr(self, name) for name in (*common, *own)}
-
     def _settings(self) -> dict[str, Any]:
         """Return the layers and the calls that connect them."""
         if self.has_own_constructor() or self.defines_call:
-            return self._constructor_settings()
+            return self.constructor_settings()
         graph = self.graph
         return {
             "name": self.name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ClassVar
 
 import cnn_core.config as config
@@ -22,6 +23,11 @@ class OwnModel(Nested):
     _graph: CallGraph | None
     _has_run_build = False  # a user's own, which may make variables
     _use: Callable[[CallGraph], None]
+
+    def lets_steps_compute(self) -> None:
+        """Be made of the layers among the attributes, of which a custom `train_step` computes what it likes."""
+        self.defines_call = True  # type: ignore[misc]  # the class may also be given inputs and outputs
+        self.call = partial(_refuse_call, type(self).__name__)
 
     def build_own(self, input_shape: Any) -> None:
         """Trace `call` for inputs of shapes, in a structure of tuples that begin with the batch dimension."""
@@ -46,6 +52,26 @@ class OwnModel(Nested):
         super().__init_subclass__(**keywords)
         if "build" in vars(cls) and not cls.__module__.startswith("cnn_core."):
             setattr(cls, "build", _and_trace(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
+
+    @classmethod
+    def has_own_constructor(cls) -> bool:
+        """Whether a subclass of a user's makes its layers itself, from arguments of its own."""
+        ours = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
+        return cls.__init__ is not ours.__init__  # type: ignore[misc]
+
+    def constructor_settings(self) -> dict[str, Any]:
+        """Return the arguments with which a subclass's own constructor makes an equal model."""
+        parameters = inspect.signature(type(self).__init__).parameters
+        own = self._own_arguments()
+        lost = [name for name in own if not hasattr(self, name)]
+        if lost:
+            raise ValueError(
+                f"A model is made again from its constructor's arguments, and {type(self).__name__} does not keep "
+                f"`{lost[0]}`. Set self.{lost[0]} in `__init__`, or define `get_config`"
+            )
+        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+        common = [name for name in ("name", "trainable") if takes_all or name in parameters]
+        return {name: getattr(self, name) for name in (*common, *own)}
 
     def _trace_for(self, structure: Any) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))
@@ -72,6 +98,10 @@ class OwnModel(Nested):
     def build_described(self, description: Any) -> None:
         """Build the model for inputs that `input_description` has described."""
         self._trace_for(_map_described(description))
+
+
+def _refuse_call(name: str, *_: Any, **__: Any) -> None:
+    raise NotImplementedError(f"{name} must define call(self, x) to be called: its train_step says what it trains")
 
 
 def _and_trace(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:

@@ -160,7 +160,7 @@ class Sequential(Model):
     def _settings(self) -> dict[str, Any]:
         """Return the layers and the shape of the input, with its dtype if it is text."""
         if self.has_own_constructor():
-            return self._constructor_settings()
+            return self.constructor_settings()
         first = self._first
         shape = None if first is None else [None, *first.shape[1:]]
         config = {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}

@@ -54,6 +54,17 @@ def warn_of_batch_size(batch_size: Any) -> None:
         )
 
 
+def unpacked_validation(validation_data: Any) -> tuple[Any, Any, Any]:
+    """Return x, y and sample weights of `validation_data` that is arrays."""
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise ValueError(
+            "`validation_data` must be (x, y), (x, y, sample_weight), a generator or a PyDataset. "
+            f"Received: {validation.show(validation_data)}"
+        )
+    x, y, sample_weight = (*validation_data, None)[:3]
+    return x, y, sample_weight
+
+
 def refuse_beside_batches(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:

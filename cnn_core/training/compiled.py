@@ -56,18 +56,28 @@ class _Exclusive:
 
 
 class Compiled:
-    """A model as `compile` leaves it: losses, metrics, an optimizer, the native network."""
+    """A model as `compile` leaves it: losses, metrics, an optimizer, the native network.
+
+    Attributes
+    ----------
+    trains_by_steps, tests_by_steps, predicts_by_steps : bool
+        Whether the class overrides a step, or what the step calls; then Python is handed every batch.
+    """
 
     # Attributes that neither copies nor pickles carry: native memory, locks, and what follows from the rest.
     _transient: ClassVar[frozenset[str]] = frozenset(
         {
             "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_collected", "_trained", "_on_batch",
-            "_readers", "_interface", "_traces", "_losses_of_call", "calls", "_holders", "_training", "_binding",
-            "_depth", "_fits", "_totals", "_resumption",
+            "_readers", "_interface", "_traces", "_losses_of_call", "_unmeasured", "_adds_losses", "calls",
+            "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption", "_trackers",
         }
     )  # fmt: skip
 
+    trains_by_steps: ClassVar[bool] = False
+    tests_by_steps: ClassVar[bool] = False
+    predicts_by_steps: ClassVar[bool] = False
     name: str
+    dtype: str
     built: bool
 
     def __init__(self) -> None:
@@ -76,6 +86,8 @@ class Compiled:
         self.history: History | None = None
         self._arguments: CompileArguments | None = None
         self._objectives: Objectives | None = None
+        self._trackers: dict[str, Any] = {}  # means of losses, where steps are overridden
+        self._fits_by_steps = False
         self._seed: int | None = None
         self._epochs_begun = 0
         # What copies and pickles do not carry
@@ -92,6 +104,7 @@ class Compiled:
         """Drop what was compiled from the layers, because they have changed."""
         self._native: _core.Network | None = None
         self._plan: NetworkPlan | None = None
+        self._adds_losses = False  # whether the plan does
         self._bound_moves = self._held_moves = self._collected = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
         self._on_batch: dict[bool, SingleBatches] = {}
@@ -144,6 +157,8 @@ class Compiled:
         arguments.check()
         self.optimizer = found
         self._arguments = arguments
+        self._trackers = {}
+        self._fits_by_steps = self.trains_by_steps or getattr(found, "steps_itself", False)
         self._forget_objectives()
 
     @property
@@ -168,10 +183,11 @@ class Compiled:
         objectives = self._expected_objectives()
         return ["loss"] if objectives is None else objectives.labels
 
-    def _require_compiled(self, purpose: str) -> CompileArguments:
+    def _require_compiled(self, purpose: str, by_steps: bool = False) -> CompileArguments:
+        """Return what `compile` was given, which needs no loss for custom steps."""
         if self._arguments is None:
             raise ValueError(f"`{purpose}` needs a compiled model: call compile(optimizer, loss) first")
-        if self._arguments.loss is None:
+        if self._arguments.loss is None and not by_steps:
             raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...)")
         return self._arguments
 
@@ -271,6 +287,7 @@ class Compiled:
             with self._binding:
                 if self._native is None:
                     self._plan = self.plan()
+                    self._adds_losses = any(operation.adds_to_loss for operation in self._plan.operations)
                     self._bound_moves = -1
                     self._native = _core.Network(self.array_dtype.name, self._plan)
         return self._native

@@ -69,22 +69,20 @@ def run_epoch(
                 return
 
 
-def measure_batch(model: TrainedModel, segment: Segment, training: bool) -> Totals:
-    """Run the only batch of a segment without a step, and return what it measures.
+def measure_batch(model: TrainedModel, segment: Segment, training: bool, totals: Totals) -> None:
+    """Run the only batch of a segment without a step, and add up what it measures.
 
     Raises
     ------
     NonFiniteLossError
         If a loss or gradient is not finite.
     """
-    totals = Totals(segment.objectives)
     model._hold_variables()
     status, *_ = segment.native(0, 1, None, model.optimizer.batches_seen if training else 0, segment.order, False)
     totals.add(segment.native.take_totals())
     segment.measure(0, 1)
     if status == Status.DIVERGED:
         _diverged(model, segment.native.last_loss, totals, Epoch(), None, training)
-    return totals
 
 
 def step_on_batch(model: TrainedModel, segment: Segment, totals: Totals) -> None:

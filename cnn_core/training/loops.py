@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.callbacks.base import plain_logs
-from cnn_core.data.batches import Batches
-from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.structures import filled, flatten
 from cnn_core.network.native import run_whole
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.epochs import run_epoch, run_epochs
-from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import Segment
-from cnn_core.training.sources import BatchSource, Epoch, source_of
+from cnn_core.training.sources import BatchSource, Epoch
+from cnn_core.training.step_loops import StepSource, run_steps
 from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption, TrainedModel
 
@@ -40,19 +39,13 @@ class FitPlan(NamedTuple):
 
 def fit(
     model: TrainedModel,
-    objectives: Objectives,
-    source: Dataset | Batches,
-    held_out: Dataset | Batches | None,
-    class_weight: Mapping[int, float] | None,
+    batches: BatchSource | StepSource,
+    measured: BatchSource | StepSource | None,
     plan: FitPlan,
     callbacks: Any,
 ) -> History:
-    """Train for the epochs of the plan; see `Trainer.fit`."""
+    """Train for the epochs of the plan, and measure held-out data in between; see `Trainer.fit`."""
     model.stop_training = False
-    batches = source_of(model, objectives, source, plan.batch_size, True, plan.steps_per_epoch, class_weight)
-    measured = None
-    if held_out is not None:
-        measured = source_of(model, objectives, held_out, plan.validation_batch_size, False, plan.validation_steps)
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
     callback_list = _callback_list(model, callbacks)
     batches.undisturbed = callback_list.only_records and not model.optimizer.asks_every_batch
@@ -71,9 +64,7 @@ def fit(
             for number in epochs:
                 if batches.has_ended(number):
                     break
-                logs = _fit_epoch(
-                    model, objectives, batches, measured, plan, callback_list, progress, number, resumption
-                )
+                logs = _fit_epoch(model, batches, measured, plan, callback_list, progress, number, resumption)
                 resumption = None
                 if model.stop_training:
                     break
@@ -113,9 +104,8 @@ def _fit_unwatched(
 
 def _fit_epoch(
     model: TrainedModel,
-    objectives: Objectives,
-    batches: BatchSource,
-    measured: BatchSource | None,
+    batches: BatchSource | StepSource,
+    measured: BatchSource | StepSource | None,
     plan: FitPlan,
     callbacks: CallbackList,
     progress: Progress,
@@ -124,25 +114,39 @@ def _fit_epoch(
 ) -> dict[str, Any]:
     callbacks.on_epoch_begin(number)
     progress.epoch_begin(number)
-    totals = Totals(objectives)
+    totals = batches.totals()
     epoch = _begin_epoch(model, totals, plan, number, resumption)
-    if isinstance(model.optimizer, LBFGS):
-        _minimize(model, objectives, batches, totals)
+    if isinstance(totals, Totals) and isinstance(batches, BatchSource) and isinstance(model.optimizer, LBFGS):
+        _minimize(model, batches, totals)
     else:
-        run_epoch(model, batches, totals, True, callbacks, progress, epoch)
+        _run(model, batches, totals, True, callbacks, progress, epoch)
     logs = dict(sorted(totals.logs().items()))
     done = totals.batches
     if measured is not None and plan.validation_freq(number + 1):
-        results = evaluate(model, objectives, measured, 0, callbacks)
+        results = evaluate(model, measured, 0, callbacks)
         logs |= {f"val_{name}": value for name, value in sorted(results.items())}
     logs = callbacks.on_epoch_end(number, logs)
     progress.epoch_end(logs, done)
     return logs
 
 
-def _begin_epoch(
-    model: TrainedModel, totals: Totals, plan: FitPlan, number: int, resumption: Resumption | None
-) -> Epoch:
+def _run(
+    model: TrainedModel,
+    source: BatchSource | StepSource,
+    totals: Any,
+    training: bool,
+    callbacks: CallbackList,
+    progress: Progress,
+    epoch: Epoch | None = None,
+) -> None:
+    """Run an epoch natively, or step by step."""
+    if isinstance(source, StepSource):
+        run_steps(source, totals, callbacks, progress, epoch)
+    else:
+        run_epoch(model, source, totals, training, callbacks, progress, epoch)
+
+
+def _begin_epoch(model: TrainedModel, totals: Any, plan: FitPlan, number: int, resumption: Resumption | None) -> Epoch:
     """Count the epoch, unless it was begun before the interruption, and say which batches it has."""
     first = 0
     if resumption is not None and resumption.batch:
@@ -158,13 +162,7 @@ def _begin_epoch(
     return Epoch(number, first, number - plan.initial_epoch, model._epochs_begun if plan.shuffle else None)
 
 
-def evaluate(
-    model: TrainedModel,
-    objectives: Objectives,
-    batches: BatchSource,
-    verbose: Any,
-    callbacks: Any,
-) -> dict[str, Any]:
+def evaluate(model: TrainedModel, batches: BatchSource | StepSource, verbose: Any, callbacks: Any) -> dict[str, Any]:
     """Measure loss and metrics over a source for evaluation; see `Trainer.evaluate`."""
     progress = Progress(verbose, 1, batches.n_batches)
     nested = isinstance(callbacks, CallbackList)  # in the callbacks of `fit`
@@ -174,8 +172,8 @@ def evaluate(
     model.stop_evaluating = False
     callbacks.on_test_begin()
     progress.epoch_begin(0)
-    totals = Totals(objectives)
-    run_epoch(model, batches, totals, False, callbacks, progress)
+    totals = batches.totals()
+    _run(model, batches, totals, False, callbacks, progress)
     batches.rewind()
     logs = totals.logs()
     progress.epoch_end(dict(sorted(logs.items())), totals.batches)
@@ -184,9 +182,17 @@ def evaluate(
 
 
 def predict(
-    model: TrainedModel, parts: Iterable[Any], n_batches: int | None, verbose: Any, callbacks: Any
-) -> list[Array]:
-    """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`."""
+    model: TrainedModel,
+    parts: Iterable[Any],
+    n_batches: int | None,
+    verbose: Any,
+    callbacks: Any,
+    step: Callable[[Any], Any],
+) -> list[Any]:
+    """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`.
+
+    `step` takes a part to its outputs, all of which are returned.
+    """
     model.stop_predicting = False
     progress = Progress(verbose, 1, n_batches)
     callbacks = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, model=model)
@@ -198,18 +204,24 @@ def predict(
     for batch, part in enumerate(parts):
         if followed:
             callbacks.on_predict_batch_begin(batch)
-        outputs.append(model._predict_arrays(part))
+        outputs.append(step(part))
         if followed:
-            callbacks.on_predict_batch_end(batch, {"outputs": model._pack_outputs(outputs[-1])})
+            callbacks.on_predict_batch_end(batch, {"outputs": outputs[-1]})
         progress.update(batch + 1)
         if model.stop_predicting:
             break
     progress.epoch_end(batches_done=len(outputs))
     callbacks.on_predict_end()
-    return [np.concatenate(column) for column in zip(*outputs, strict=True)]
+    return outputs
 
 
-def _minimize(model: TrainedModel, objectives: Objectives, source: BatchSource, totals: Totals) -> None:
+def concatenated(outputs: Sequence[Any]) -> Any:
+    """Return what was predicted for batches as one structure of arrays."""
+    columns = zip(*map(flatten, outputs), strict=True)
+    return filled(outputs[0], [np.concatenate(list(map(np.asarray, column))) for column in columns])
+
+
+def _minimize(model: TrainedModel, source: BatchSource, totals: Totals) -> None:
     """One epoch of L-BFGS: all rows are one batch, of which as many steps are made as the optimizer allows."""
     import cnn_core.optimizers.lbfgs as lbfgs  # few programs need it
 
@@ -218,7 +230,7 @@ def _minimize(model: TrainedModel, objectives: Objectives, source: BatchSource, 
     if any(variable.constraint is not None for variable in parameters.variables):
         raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
     whole = source.whole()
-    native = Segment(model, objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
+    native = Segment(model, source.objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
 
     def value_and_gradient(x: Array) -> tuple[float, Array]:
         parameters.values[...] = x

@@ -133,7 +133,7 @@ class PassKept:
 
     def __init__(self, model: TrainedModel, objectives: Objectives, training: bool) -> None:
         self._model = model
-        self._objectives = objectives
+        self.objectives = objectives
         self._training = training
         self._optimizer: _core.Optimizer | None = None
         self._segment: Segment | None = None
@@ -149,7 +149,7 @@ class PassKept:
     def _segment_with(self, data: Dataset, batch_size: int) -> Segment:
         """A segment with this data; the memory of the one before is used again where it fits."""
         if self._segment is None or not self._segment.feed(data):
-            self._segment = Segment(self._model, self._objectives, data, batch_size, self._training, self._optimizer)
+            self._segment = Segment(self._model, self.objectives, data, batch_size, self._training, self._optimizer)
         return self._segment
 
 
@@ -170,7 +170,7 @@ class SingleBatches(PassKept):
         segment = self._segment
         if segment is not None and sample_weight is None and class_weight is None and segment.feed_plain(x, y):
             return segment
-        data = self._model._reader(self._objectives).read(x, y, sample_weight, class_weight).take(slice(None))
+        data = self._model._reader(self.objectives).read(x, y, sample_weight, class_weight).take(slice(None))
         return self._segment_with(data, data.n)
 
     def holding(self, data: Dataset) -> Segment:

@@ -21,6 +21,7 @@ from cnn_core.foundation.caller import warn_caller
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.segments import KEPT_ROWS, PassKept, Segment, SingleBatches
+from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import TrainedModel
 
 
@@ -45,6 +46,56 @@ class Epoch(NamedTuple):
     first_batch: int = 0
     place: int = 0
     stream: int | None = None
+
+    def shuffling(self, model: TrainedModel) -> np.random.Generator | None:
+        """Return what draws the order of batches that are had by number."""
+        if self.stream is None:
+            return None
+        return random_state.generator((model._seed_for_training() + self.stream) % 2**63)
+
+
+class Share(NamedTuple):
+    """Which batches of a pass over rows an epoch has: all, or as many as `steps_per_epoch` says.
+
+    Attributes
+    ----------
+    first, end : int
+    stream : int or None
+        Names the order of the samples; None: their own.
+    """
+
+    first: int
+    end: int
+    stream: int | None
+
+    @classmethod
+    def of(cls, epoch: Epoch, n_all: int, n_batches: int) -> Share:
+        """Return the share of an epoch of so many batches, of all that a pass has."""
+        passed, place = divmod(epoch.place, -(-n_all // n_batches))
+        stream = None if epoch.stream is None else epoch.stream - epoch.place + passed
+        return cls(place * n_batches, min((place + 1) * n_batches, n_all), stream)
+
+    def order(self, model: TrainedModel, n: int) -> Array | None:
+        """Return a permutation of n samples, which depends on the model's seed and the stream alone."""
+        if self.stream is None:
+            return None
+        return np.asarray(_core.shuffled(n, model._seed_for_training(), self.stream))
+
+    def warn_if_shorter_than(self, steps: int | None) -> None:
+        """Warn of an epoch of training that has fewer batches than were asked for."""
+        if steps is not None and self.end - self.first < steps:
+            warn_of_shortage("x", self.end - self.first, "steps_per_epoch")
+
+
+def have_ended(batches: Batches, number: int) -> bool:
+    """Tell, with a warning, whether batches cannot be walked again, so that epoch `number` has none."""
+    if not batches.has_ended():
+        return False
+    warn_caller(
+        f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
+        f"`steps_per_epoch`."
+    )
+    return True
 
 
 class BatchSource(PassKept):
@@ -80,6 +131,10 @@ class BatchSource(PassKept):
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
         raise NotImplementedError
+
+    def totals(self) -> Totals:
+        """Begin to add up what an epoch measures."""
+        return Totals(self.objectives)
 
     def whole(self) -> Dataset:
         """Return all samples in memory, as one batch.
@@ -159,17 +214,17 @@ class RowSource(BatchSource):
     def sole_segment(self) -> Segment | None:
         """Return the native pass over all samples if an epoch is nothing else: in memory, and no code but our own."""
         optimizer = self._model.optimizer
-        asked = [optimizer, optimizer.schedule, *(each.metric for each in self._objectives.metrics)]
+        asked = [optimizer, optimizer.schedule, *(each.metric for each in self.objectives.metrics)]
         if (
             not self._data.in_memory
             or self._steps is not None
             or isinstance(optimizer, LBFGS)
-            or self._objectives.python_metrics
+            or self.objectives.python_metrics
             or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
         ):
             return None
         if self._data.n <= min(self._batch_size, KEPT_ROWS):
-            segment = SingleBatches.of(self._model, self._objectives, True).holding(self._data)
+            segment = SingleBatches.of(self._model, self.objectives, True).holding(self._data)
         else:
             self._look_at_optimizer()
             segment = self._all_rows()
@@ -177,15 +232,13 @@ class RowSource(BatchSource):
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
-        return RowSource(self._model, self._objectives, self._data, self._batch_size, False, self._steps)
+        return RowSource(self._model, self.objectives, self._data, self._batch_size, False, self._steps)
 
     def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
-        passed, place = divmod(epoch.place, -(-self._n_all // self.n_batches))
-        first, end = place * self.n_batches, min((place + 1) * self.n_batches, self._n_all)
-        order = None if epoch.stream is None else self._order(epoch.stream - epoch.place + passed)
-        yield from self._of_rows(order, first + epoch.first_batch, end)
-        if self._training and self._steps is not None and end - first < self._steps:
-            warn_of_shortage("x", end - first, "steps_per_epoch")
+        share = Share.of(epoch, self._n_all, self.n_batches)
+        yield from self._of_rows(share.order(self._model, self._data.n), share.first + epoch.first_batch, share.end)
+        if self._training:
+            share.warn_if_shorter_than(self._steps)
 
     def _of_rows(self, order: Array | None, first: int, last: int) -> Iterator[tuple[Segment, int, int]]:
         """Batches first..last - 1 of the samples in some order."""
@@ -205,10 +258,6 @@ class RowSource(BatchSource):
     def _all_rows(self) -> Segment:
         """The segment of all rows, the only one that this source then has."""
         return self._segment or self._segment_with(self._data, self._batch_size)
-
-    def _order(self, stream: int) -> Array:
-        """A permutation that depends on the model's seed and the stream alone."""
-        return np.asarray(_core.shuffled(self._data.n, self._model._seed_for_training(), stream))
 
 
 class GivenBatches(BatchSource):
@@ -237,17 +286,11 @@ class GivenBatches(BatchSource):
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
-        return GivenBatches(self._model, self._objectives, self._batches, False, self._steps, None)
+        return GivenBatches(self._model, self.objectives, self._batches, False, self._steps, None)
 
     def has_ended(self, number: int) -> bool:
         """Tell, with a warning, whether the data cannot be walked again, so that epoch `number` has no batch."""
-        if not self._batches.has_ended():
-            return False
-        warn_caller(
-            f"x ran out of batches: training ends after epoch {number}. Use a PyDataset, or an endless generator and "
-            f"`steps_per_epoch`."
-        )
-        return True
+        return have_ended(self._batches, number)
 
     def rewind(self) -> None:
         """Let the next epoch begin with the first batch, if it can be had again."""
@@ -258,10 +301,8 @@ class GivenBatches(BatchSource):
         self._batches.close()
 
     def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
-        shuffle = None
-        if epoch.stream is not None:
-            shuffle = random_state.generator((self._model._seed_for_training() + epoch.stream) % 2**63)
-        read = partial(self._model._reader(self._objectives).read, class_weight=self._class_weight)
+        shuffle = epoch.shuffling(self._model)
+        read = partial(self._model._reader(self.objectives).read, class_weight=self._class_weight)
         for batch, data in enumerate(self._batches.epoch(read, self._steps, shuffle)):
             if batch >= epoch.first_batch:
                 yield self._one_batch(data), 0, 1

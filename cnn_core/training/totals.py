@@ -15,6 +15,12 @@ Taken: TypeAlias = tuple[float, float, list[float], list[tuple[float, float]]]
 class Totals:
     """What passes have added up: losses here, metrics in their own objects.
 
+    Parameters
+    ----------
+    objectives : Objectives
+    resets : bool, default True
+        Whether the metrics begin again.
+
     Attributes
     ----------
     batches : int
@@ -26,13 +32,14 @@ class Totals:
         The same of each loss, unweighted.
     """
 
-    def __init__(self, objectives: Objectives) -> None:
+    def __init__(self, objectives: Objectives, resets: bool = True) -> None:
         self.objectives = objectives
         self.batches = 0
         self.samples = 0.0
         self.penalties = 0.0
         self.losses = [0.0] * len(objectives.losses)
-        objectives.reset()
+        if resets:
+            objectives.reset()
 
     def add(self, taken: Taken) -> None:
         """Add what a native pass has counted, as its `take_totals` returns it."""
@@ -47,13 +54,17 @@ class Totals:
         """Return the loss, each output's loss if there are several, and the metrics; nothing if no batch was seen."""
         if self.samples == 0 and self.penalties == 0:
             return {}
+        return self.loss_logs() | self.objectives.results()
+
+    def loss_logs(self) -> dict[str, float]:
+        """Return the loss, and each output's loss if there are several."""
         n = self.samples or 1.0
         losses = self.objectives.losses
         weighted = sum(each.weight * total for each, total in zip(losses, self.losses, strict=True))
-        logs: dict[str, Any] = {"loss": (weighted + self.penalties) / n}
+        logs = {"loss": (weighted + self.penalties) / n}
         if len(losses) > 1:
             logs |= {each.label: total / n for each, total in zip(losses, self.losses, strict=True)}
-        return logs | self.objectives.results()
+        return logs
 
     def state(self) -> dict[str, Any]:
         """Return it all as plain data, for a training that will go on elsewhere."""

@@ -27,12 +27,13 @@ from cnn_core.training.arguments import (
     is_one_batch,
     refuse_beside_batches,
     results,
+    unpacked_validation,
     validation_due,
     warn_of_batch_size,
 )
-from cnn_core.training.compiled import Compiled
+from cnn_core.training.by_steps import BySteps
 from cnn_core.training.epochs import measure_batch, step_on_batch
-from cnn_core.training.loops import FitPlan, evaluate, fit, predict
+from cnn_core.training.loops import FitPlan, concatenated, evaluate, fit, predict
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import checked_verbose
 from cnn_core.training.segments import SingleBatches
@@ -43,7 +44,7 @@ from cnn_core.training.trained_model import Resumption
 Verbosity: TypeAlias = Literal["auto", 0, 1, 2] | bool
 
 
-class Trainer(Compiled):
+class Trainer(BySteps):
     """The part of a model that trains, evaluates and predicts. `Model` adds layers and the plan."""
 
     # fit
@@ -113,7 +114,7 @@ class Trainer(Compiled):
         RuntimeError
             If another thread is training this model.
         """
-        self._require_compiled("fit")
+        self._require_compiled("fit", self._fits_by_steps)
         plan = FitPlan(
             epochs=validation.non_negative_integer(epochs, "epochs"),
             initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
@@ -126,6 +127,11 @@ class Trainer(Compiled):
             verbose=verbose,
         )
         with self._exclusive("fit"):
+            if self._fits_by_steps or self.tests_by_steps:
+                if validation_data is not None or validation_split:
+                    self._refuse_evaluation_of_its_own()
+                data = (x, y, sample_weight)
+                return self._fit_by_steps(data, validation_data, validation_split, class_weight, plan, callbacks)
             beside = {"validation_split": validation_split or None}
             source, objectives = self._source("fit", x, y, sample_weight, "steps_per_epoch", **beside)
             held_out: Dataset | Batches | None = None
@@ -141,9 +147,14 @@ class Trainer(Compiled):
             if held_out is not None:
                 self._refuse_evaluation_of_its_own()
             self._bind()
+            steps = plan.steps_per_epoch, plan.validation_steps
+            batches = source_of(self, objectives, source, plan.batch_size, True, steps[0], class_weight)
+            measured = None
+            if held_out is not None:
+                measured = source_of(self, objectives, held_out, plan.validation_batch_size, False, steps[1])
             self._fits += 1
             try:
-                return fit(self, objectives, source, held_out, class_weight, plan, callbacks)
+                return fit(self, batches, measured, plan, callbacks)
             finally:
                 self._fits -= 1
                 self._totals = None
@@ -165,13 +176,7 @@ class Trainer(Compiled):
     def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
         if is_batches(validation_data):
             return Batches(validation_data, "validation_data", "validation_steps")
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            raise ValueError(
-                "`validation_data` must be (x, y), (x, y, sample_weight), a generator or a PyDataset. "
-                f"Received: {validation.show(validation_data)}"
-            )
-        x, y, sample_weight = (*validation_data, None)[:3]
-        return self._reader(objectives).read(x, y, sample_weight)
+        return self._reader(objectives).read(*unpacked_validation(validation_data))
 
     def _refuse_evaluation_of_its_own(self) -> None:
         if type(self).evaluate is not Trainer.evaluate:
@@ -245,10 +250,13 @@ class Trainer(Compiled):
         float, list of float, or dict
             The loss alone if there is nothing else; else a list in the order of `metrics_names`, or a dict.
         """
-        self._require_compiled("evaluate")
+        self._require_compiled("evaluate", self.tests_by_steps)
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
         silent = callbacks is None and checked_verbose(verbose) == 0
         with self._exclusive("evaluate"):
+            if self.tests_by_steps:
+                data = (x, y, sample_weight)
+                return self._evaluate_by_steps(data, size, verbose, count, callbacks, return_dict)
             if silent and count is None and is_one_batch(x, size):
                 self.stop_evaluating = False
                 objectives = self._objectives_of(x, y, "evaluate")
@@ -257,7 +265,7 @@ class Trainer(Compiled):
             if isinstance(source, Batches):
                 warn_of_batch_size(batch_size)
             batches = source_of(self, objectives, source, size, False, count)
-            logs = evaluate(self, objectives, batches, verbose, callbacks)
+            logs = evaluate(self, batches, verbose, callbacks)
         return results(logs, objectives, return_dict)
 
     @knows_its_arguments
@@ -291,6 +299,8 @@ class Trainer(Compiled):
         numpy.ndarray, or a list of them for several outputs
         """
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
+        if self.predicts_by_steps:
+            return self._predict_by_steps(x, size, verbose, count, callbacks)
         parts: Iterable[Any]
         if is_batches(x):
             warn_of_batch_size(batch_size)
@@ -307,7 +317,10 @@ class Trainer(Compiled):
                 return self._pack_outputs(self._predict_dataset(data.slice(0, min(data.n, n_batches * size))))
             starts = range(0, n_batches * size, size)
             parts = (data.slice(start, min(start + size, data.n)) for start in starts)
-        return self._pack_outputs(predict(self, parts, n_batches, verbose, callbacks))
+        return concatenated(predict(self, parts, n_batches, verbose, callbacks, self._predict_part))
+
+    def _predict_part(self, part: Any) -> Any:
+        return self._pack_outputs(self._predict_arrays(part))
 
     def _unlabelled(self, x: Any, *_: Any) -> Any:
         """A batch as `_predict_arrays` takes it, checked."""
@@ -369,6 +382,8 @@ class Trainer(Compiled):
     ) -> Any:
         """Make one step on one batch; return its loss and metrics, before the step, as `evaluate` does."""
         with self._exclusive("train_on_batch"):
+            if self._fits_by_steps:
+                return self._batch_by_steps(self.train_step, (x, y, sample_weight), class_weight, return_dict)
             objectives = self._objectives_of(x, y, "train_on_batch")
             if isinstance(self.optimizer, optimizers.LBFGS):
                 raise ValueError("LBFGS needs all rows at once: use fit. Received: train_on_batch")
@@ -386,12 +401,15 @@ class Trainer(Compiled):
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):
+            if self.tests_by_steps:
+                return self._batch_by_steps(self.test_step, (x, y, sample_weight), None, return_dict)
             objectives = self._objectives_of(x, y, "test_on_batch")
             return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
 
     def _one_batch(self, objectives: Objectives, training: bool, batch: tuple[Any, ...], return_dict: bool) -> Any:
         segment = SingleBatches.of(self, objectives, training).segment(*batch)
-        totals = measure_batch(self, segment, training)
+        totals = Totals(objectives)
+        measure_batch(self, segment, training, totals)
         answer = results(totals.logs(), objectives, return_dict)
         if training:
             step_on_batch(self, segment, totals)
@@ -399,13 +417,10 @@ class Trainer(Compiled):
 
     def predict_on_batch(self, x: Any) -> Array | Any:
         """Compute the outputs for one batch."""
+        if self.predicts_by_steps:
+            return self._predict_batch_by_steps(x)
         self._build_for(x)
         return self._pack_outputs(self._predict_arrays(x))
-
-    def reset_metrics(self) -> None:
-        """Reset every metric; `fit`, `evaluate` and the calls for one batch do so by themselves."""
-        if self._objectives is not None:
-            self._objectives.reset()
 
     # State, for callbacks that save and restore
 
