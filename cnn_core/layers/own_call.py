@@ -69,10 +69,10 @@ class OwnCall(AddsLosses):
         return list({id(each): each for each in _found(values, kind)}.values())
 
     def own_variables(self) -> list[Variable]:
-        """Return the variables that it has made, then those of inner layers."""
+        """Return the variables that it keeps, the trained ones first as in Keras, then those of inner layers."""
         inner = [variable for layer in self.attribute_layers() for variable in layer.variables]
-        own = self._variables
-        return list({id(each): each for each in (*own, *self.attribute_variables(), *inner)}.values())
+        own = sorted((*self._variables, *self.attribute_variables()), key=lambda variable: variable.rank)
+        return list({id(each): each for each in (*own, *inner)}.values())
 
     def own_trainable_variables(self) -> list[Variable]:
         """Return those of them that training changes."""

@@ -58,7 +58,8 @@ def _factor(value: Any, name: str) -> float:
     return validation.number(value, name, minimum=0)
 
 
-# What `moves` and `changes` are set to: drawn in one step, so that two threads never draw the same number.
+# What `moves` and `changes` are set to, and where variables stand in the order of making: drawn in one step, so that
+# two threads never draw the same number.
 _numbers = itertools.count(1)
 
 
@@ -115,6 +116,8 @@ class Variable(Operators, CopiedWhole):
     changes: ClassVar[int] = 0
 
     _holder: ref[Any] | None = None
+    # By which the variables of a custom layer are listed as in Keras: the trained ones first, each kind as it was made.
+    rank: tuple[bool, int] = (True, 0)
 
     regularizer = _Setting(_function, None)
     constraint = _Setting(_function, None)
@@ -148,6 +151,7 @@ class Variable(Operators, CopiedWhole):
         if aggregation != "none" or synchronization != "auto":
             validation.one_of(aggregation, "aggregation", ("none", "mean", "sum", "only_first_replica", None))
             validation.one_of(synchronization, "synchronization", ("none", "on_read", "on_write", "auto", None))
+        self.rank = not self._trainable, next(_numbers)
         if regularizer is not None:
             self.regularizer = regularizer
         if constraint is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnn_core
-from cnn_core import Input, Layer, Model, Sequential, Variable, initializers, layers, load_model, optimizers
+from cnn_core import Input, Layer, Model, Sequential, Variable, initializers, layers, load_model, ops, optimizers
 
 
 class TestMade:
@@ -212,6 +212,32 @@ class TestKept:
         for one, other in zip(model.variables, again.variables, strict=True):
             np.testing.assert_array_equal(one, other)
             assert one.dtype == other.dtype
+
+    def test_they_are_listed_in_the_order_of_keras(self) -> None:
+        class Mixed(Layer):
+            def __init__(self) -> None:
+                super().__init__()
+                self.z = Variable(1.0, trainable=False, name="z")
+                self.inner = layers.Dense(2)
+                self.y = Variable([1.0], name="y")
+
+            def build(self, input_shape: Any) -> None:
+                self.b = self.add_weight((2,), "zeros", trainable=False, name="b")
+                self.w = self.add_weight((3, 2), name="w")
+                self.q = Variable(1.5, name="q")
+
+            def call(self, x: Any) -> Any:
+                return ops.matmul(x, self.w) * self.q * self.z * self.y + self.b + self.inner(x)
+
+        mixed = Mixed()
+        mixed(np.ones((1, 3)))
+        names = ["y", "w", "q", "z", "b", "kernel", "bias"]  # as Keras 3.15 lists them
+        assert [each.name for each in mixed.weights] == names
+        assert [each.name for each in copy.copy(mixed).weights] == names
+        mixed.w.trainable = False
+        assert [each.name for each in mixed.weights] == names
+        assert [each.name for each in mixed.trainable_weights] == ["y", "q", "kernel", "bias"]
+        assert [each.name for each in mixed.non_trainable_weights] == ["w", "z", "b"]
 
     def test_assigning_in_call_is_refused(self) -> None:
         class Counts(Layer):
