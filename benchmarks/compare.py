@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "(with one core only)",
     )
     result.add_argument("--isa", choices=("avx2", "avx512"), help="force cnn_core's instruction set, and the peak's")
+    result.add_argument("--mixed", action="store_true", help="in mixed precision, bfloat16 with weights in float32")
     result.add_argument("--quick", action="store_true", help="short turns; without XL and the largest predictions")
     result.add_argument("--python", default=sys.executable, help="the interpreter that has cnn_core")
     result.add_argument("--rival-python", default=sys.executable, help="the interpreter that has the rivals")
@@ -95,6 +96,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         n_cores=len(cores),
         clock=options.clock,
         instruction_set=options.isa,
+        mixed=options.mixed,
     )
 
 
@@ -104,6 +106,7 @@ def description_of(settings: Settings) -> dict[str, object]:
         "seconds per turn": settings.seconds,
         "clock": settings.clock,
         "instruction set": settings.instruction_set or "as found",
+        "precision": "mixed bfloat16" if settings.mixed else "float32",
     }
 
 
@@ -114,13 +117,17 @@ def core_counts(threads: str, settings: Settings) -> list[int]:
 
 def chosen_entries(options: argparse.Namespace) -> list[Entry]:
     if options.rivals is None:
-        return list(ENTRIES)
+        return [
+            entry
+            for entry in ENTRIES
+            if (entry.mixes or entry.only_when_mixed if options.mixed else not entry.only_when_mixed)
+        ]
     return [entry_named(name) for name in dict.fromkeys([OURS, *options.rivals])]
 
 
 def is_installed(entry: Entry, settings: Settings) -> bool:
     """Ask the interpreter in question, without importing the library here."""
-    python = settings.python if entry.name == OURS else settings.rival_python
+    python = settings.python if entry.name.startswith(OURS) else settings.rival_python
     modules = [entry.import_line.split()[1].partition(".")[0]]
     modules += [entry.environment[name] for name in ("KERAS_BACKEND",) if name in entry.environment]
     script = f"import importlib.util as u, sys; sys.exit(not all(u.find_spec(m) for m in {modules!r}))"

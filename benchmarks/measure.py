@@ -24,6 +24,7 @@ from rivals import OURS, Entry
 
 TOLERANCE_LOSS = 1e-3  # relative, after one epoch in float32 against the reference in float64
 TOLERANCE_OUTPUTS = 1e-4  # of the largest output
+LOOSER_IN_BFLOAT16 = 100  # its numbers have 8 bits
 TOLERANCE_SHUFFLED = 0.5  # of the progress made: another order of the rows gives a slightly different loss
 PAUSE = 0.005  # seconds between turns, in which a rival's spinning threads fall asleep
 PATIENCE = 900.0  # seconds that a request may take; compiling XL needs some
@@ -44,6 +45,7 @@ class Settings:
     n_cores: int
     clock: str
     instruction_set: str | None
+    mixed: bool = False
 
 
 @dataclass
@@ -82,8 +84,10 @@ class Worker:
     ) -> None:
         self.name = name
         self.threads = threads
-        python = settings.python if name in (OURS, "peak") else settings.rival_python
+        python = settings.python if name == "peak" or name.startswith(OURS) else settings.rival_python
         command = [python, str(WORKER), "--rival", name, "--threads", str(threads)]
+        if settings.mixed:
+            command.append("--mixed")
         if n_cores == 1:
             command += ["--core", str(settings.core)]
         self.log = folder / f"{name}-{n_cores}-{threads}.log"
@@ -190,6 +194,7 @@ class Comparison:
         self.peak = peak
         self.settings = settings
         self.n_cores = n_cores
+        self.looser = LOOSER_IN_BFLOAT16 if settings.mixed else 1
 
     def training(self, case: Training, optimizer: int, folder: Path) -> list[Result]:
         """Check that all train to the same loss, then time epochs in turn."""
@@ -208,7 +213,7 @@ class Comparison:
             )
             try:
                 worker.ask("build_training", case=case.name, optimizer=optimizer, folder=str(folder))
-                check_training(worker, case, expected, result, folder)
+                check_training(worker, case, expected, result, folder, self.looser)
             except RefusalError as refusal:
                 result.status = f"refused: {refusal}"
             turns.append(Turn(result, worker, {"do": "train", "shuffle": case.shuffle}, "epochs"))
@@ -223,7 +228,7 @@ class Comparison:
             routes = [""]
             try:
                 routes = built_routes(worker, case, folder)
-                result.difference = check_outputs(worker, expected, folder)
+                result.difference = check_outputs(worker, expected, folder, self.looser)
             except RefusalError as refusal:
                 result.status = f"refused: {refusal}"
             turns += [prediction_turn(result, worker, route) for route in routes]
@@ -269,16 +274,18 @@ def grouped(turns: list[Turn]) -> list[list[Turn]]:
     return list(groups.values())
 
 
-def check_training(worker: Worker, case: Training, expected: ExpectedTraining, result: Result, folder: Path) -> None:
+def check_training(
+    worker: Worker, case: Training, expected: ExpectedTraining, result: Result, folder: Path, looser: float
+) -> None:
     """Train one epoch in the natural order and one shuffled; raise RefusalError if the numbers are not as expected."""
     file = folder / "outputs.npy"
     start, after_one, after_two = expected.losses
     worker.ask("train", epochs=1, shuffle=False)
     result.loss = float(worker.ask("results", rows=ROWS_COMPARED, file=str(file))["loss"])
     result.difference = float(np.max(np.abs(np.load(file) - expected.outputs)))
-    if not abs(result.loss - after_one) <= TOLERANCE_LOSS * after_one:
+    if not abs(result.loss - after_one) <= looser * TOLERANCE_LOSS * after_one:
         raise RefusalError(f"its loss is {result.loss:.6g}, the reference's {after_one:.6g}")
-    if not result.difference <= TOLERANCE_OUTPUTS * float(np.max(np.abs(expected.outputs))):
+    if not result.difference <= looser * TOLERANCE_OUTPUTS * float(np.max(np.abs(expected.outputs))):
         raise RefusalError(f"its outputs differ from the reference's by {result.difference:.2g}")
     worker.ask("train", epochs=1, shuffle=case.shuffle)
     loss = worker.ask("results", rows=1, file=str(file))["loss"]
@@ -302,7 +309,7 @@ def prediction_turn(result: Result, worker: Worker, route: str) -> Turn:
     return Turn(own, worker, {"do": "predict", "route": route}, "calls")
 
 
-def check_outputs(worker: Worker, expected: Array, folder: Path) -> float:
+def check_outputs(worker: Worker, expected: Array, folder: Path, looser: float) -> float:
     """Return the largest difference of any route's outputs; raise RefusalError if it is too large."""
     file = folder / "outputs.npz"
     worker.ask("outputs", file=str(file))
@@ -310,7 +317,7 @@ def check_outputs(worker: Worker, expected: Array, folder: Path) -> float:
     with np.load(file) as archive:
         for route in archive.files:
             difference = float(np.max(np.abs(archive[route] - expected)))
-            if not difference <= TOLERANCE_OUTPUTS * float(np.max(np.abs(expected))):
+            if not difference <= looser * TOLERANCE_OUTPUTS * float(np.max(np.abs(expected))):
                 raise RefusalError(f"the outputs of {route!r} differ from the reference's by {difference:.2g}")
             largest = max(largest, difference)
     return largest

@@ -58,7 +58,7 @@ def groups_of(results: Iterable[Result], kind: str, cores: int) -> dict[tuple[st
 
 
 def is_ours(result: Result) -> bool:
-    return result.rival.split()[0] == OURS
+    return result.rival.startswith(OURS)
 
 
 def best(group: Iterable[Result]) -> Result | None:

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--core", type=int, default=-1)
     parser.add_argument("--small-job", action="store_true")
+    parser.add_argument("--mixed", action="store_true")
     arguments = parser.parse_args()
     if arguments.core >= 0 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {arguments.core})
@@ -30,7 +31,7 @@ def main() -> None:
     if arguments.small_job:
         answer(answers, do_small_job(arguments.rival, arguments.threads))
     else:
-        serve(answers, Session(arguments.rival, arguments.threads))
+        serve(answers, Session(arguments.rival, arguments.threads, arguments.mixed))
 
 
 def serve(answers: TextIO, session: Session) -> None:
@@ -53,10 +54,10 @@ def answer(answers: TextIO, content: dict[str, Any]) -> None:
 class Session:
     """Hold the rival between requests. Each public method answers one kind of request."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, mixed: bool) -> None:
         from rivals import entry_named
 
-        self.rival: Any = None if name == "peak" else entry_named(name).create(threads)
+        self.rival: Any = None if name == "peak" else entry_named(name).create(threads, mixed)
         self.threads = threads
 
     def hello(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Entry:
     import_line: str
     trains: bool = True
     predicts: bool = True
+    mixes: bool = False  # whether it also works in mixed precision, bfloat16 with weights in float32
+    only_when_mixed: bool = False  # a comparison for runs in mixed precision
     environment: dict[str, str] = field(default_factory=dict)
 
     def environment_for(self, threads: int) -> dict[str, str]:
@@ -34,14 +36,25 @@ class Entry:
             settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
         return {**settings, **self.environment}
 
-    def create(self, threads: int) -> Any:
+    def create(self, threads: int, mixed: bool = False) -> Any:
         """Import the library and return the rival. Only a worker calls this."""
         module = importlib.import_module(f"rivals.{self.module}")
-        return getattr(module, self.class_name)(threads)
+        rival = getattr(module, self.class_name)(threads)
+        rival.mixed = mixed and self.mixes
+        return rival
 
 
 ENTRIES = (
-    Entry(OURS, "cnn_core", "ours", "CnnCore", ("cnn_core",), "import cnn_core"),
+    Entry(OURS, "cnn_core", "ours", "CnnCore", ("cnn_core",), "import cnn_core", mixes=True),
+    Entry(
+        f"{OURS}_float32",
+        "cnn_core in float32",
+        "ours",
+        "CnnCore",
+        ("cnn_core",),
+        "import cnn_core",
+        only_when_mixed=True,
+    ),
     Entry(
         "scikit_learn",
         "scikit-learn",
@@ -50,8 +63,16 @@ ENTRIES = (
         ("scikit-learn",),
         "import sklearn.neural_network",
     ),
-    Entry("pytorch", "PyTorch", "pytorch", "PyTorch", ("torch",), "import torch"),
-    Entry("pytorch_compiled", "PyTorch compiled", "pytorch_compiled", "PyTorchCompiled", ("torch",), "import torch"),
+    Entry("pytorch", "PyTorch", "pytorch", "PyTorch", ("torch",), "import torch", mixes=True),
+    Entry(
+        "pytorch_compiled",
+        "PyTorch compiled",
+        "pytorch_compiled",
+        "PyTorchCompiled",
+        ("torch",),
+        "import torch",
+        mixes=True,
+    ),
     Entry("jax", "JAX", "jax_scan", "Jax", ("jax",), "import jax"),
     Entry(
         "keras_jax",

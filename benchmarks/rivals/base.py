@@ -24,6 +24,8 @@ class Rival(ABC):
     `set_inputs`, which are not timed.
     """
 
+    mixed = False  # whether products are computed in bfloat16, of weights in float32
+
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.case: Training | None = None

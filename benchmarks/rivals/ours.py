@@ -22,7 +22,10 @@ class CnnCore(Rival):
 
     def build(self, network: Network, weights: Weights, case: Training | None, optimizer: Optimizer | None) -> None:
         self.case = case
-        layers = [cnn_core.layers.Dense(units, activation=activation) for _, units, activation in network.layers]
+        dtype = "mixed_bfloat16" if self.mixed else "float32"
+        layers = [
+            cnn_core.layers.Dense(units, activation=activation, dtype=dtype) for _, units, activation in network.layers
+        ]
         self.model = cnn_core.Sequential([cnn_core.Input((network.sizes[0],)), *layers])
         self.model.set_weights(weights)
         if case is not None and optimizer is not None:

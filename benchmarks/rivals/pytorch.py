@@ -53,13 +53,18 @@ class PyTorch(Rival):
     def step(self, chosen: torch.Tensor) -> torch.Tensor:
         """Do one step of training on the chosen rows; return the batch's loss."""
         x, y = self.x_tensor.index_select(0, chosen), self.y_tensor.index_select(0, chosen)
-        loss = self.loss_function(self.model(x), y)
+        with self.precision():
+            loss = self.loss_function(self.model(x), y)
         self.optimizer.zero_grad()
         loss.backward()
         if self.rule.name == "adam":
             self.move_epsilon()
         self.optimizer.step()
         return loss.detach()
+
+    def precision(self) -> torch.autocast:
+        """Return the context of everything forward."""
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed)
 
     def move_epsilon(self) -> None:
         """Set the epsilon that means the same at this step: PyTorch adds it after correcting the second moment."""
@@ -71,8 +76,8 @@ class PyTorch(Rival):
         return with_output(self.model, self.output)
 
     def predict(self, x: NDArray[np.float32]) -> Values:
-        with torch.inference_mode():
-            outputs: Values = self.inference_model()(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+        with torch.inference_mode(), self.precision():
+            outputs: Values = self.inference_model()(torch.from_numpy(np.ascontiguousarray(x))).float().numpy()
         return outputs
 
     def set_inputs(self, x: NDArray[np.float32]) -> None:
@@ -88,12 +93,14 @@ class PyTorch(Rival):
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def predict_whole(self) -> torch.Tensor:
-        outputs: torch.Tensor = self.inference(self.x_tensor)
-        return outputs
+        with self.precision():
+            outputs: torch.Tensor = self.inference(self.x_tensor)
+        return outputs.float()
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def predict_blocks(self) -> torch.Tensor:
-        return torch.cat([self.inference(block) for block in self.x_tensor.split(ROWS_OF_A_BLOCK)])
+        with self.precision():
+            return torch.cat([self.inference(block) for block in self.x_tensor.split(ROWS_OF_A_BLOCK)]).float()
 
 
 def model_of(network: Network, weights: Weights) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,7 +22,9 @@ class PyTorchCompiled(PyTorch):
             self.first = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
             self.second = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
             self.step_number = torch.zeros(())
-            self.compiled = torch.compile(step_of(case, optimizer, self.model), fullgraph=True, dynamic=False)
+            self.compiled = torch.compile(
+                step_of(case, optimizer, self.model, self.precision), fullgraph=True, dynamic=False
+            )
 
     def step(self, chosen: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -34,12 +37,13 @@ class PyTorchCompiled(PyTorch):
         return torch.compile(super().inference_model(), dynamic=False)
 
 
-def step_of(case: Training, rule: Optimizer, model: torch.nn.Module) -> Any:
+def step_of(case: Training, rule: Optimizer, model: torch.nn.Module, precision: Callable[[], torch.autocast]) -> Any:
     """Return the function of one step; it updates parameters and state in place and returns the loss."""
     loss_function = loss_of(case)
 
     def loss_at(parameters: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        loss: torch.Tensor = loss_function(torch.func.functional_call(model, parameters, (x,)), y)
+        with precision():
+            loss: torch.Tensor = loss_function(torch.func.functional_call(model, parameters, (x,)), y)
         return loss
 
     def step(parameters: Any, first: Any, second: Any, number: Any, x: Any, y: Any, chosen: Any) -> torch.Tensor:
