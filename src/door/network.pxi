@@ -7,7 +7,7 @@ from cpython.exc cimport PyErr_CheckSignals
 from activation cimport derivative_needs_z
 from bfloat16 cimport rounded_size
 from compile cimport mark_gates, only_dense_reads, share_memory
-from dense cimport can_keep_rounded, keep_rounded
+from dense cimport can_keep_rounded, keep_rounded, rounds_factors
 from embedding cimport index_limit
 from gathering cimport Source
 from matmul cimport padded_width
@@ -208,6 +208,8 @@ cdef class Network:
                              f"input ({s.input.rows}, {s.input.width}), output ({s.output.rows}, {s.output.width})")
         if operation.traits.needs != NULL:
             operation.traits.needs(&s, operation)
+        if rounds_factors(operation):
+            simd_prepare_pairs()
         return 0
 
     cdef list fill_sources(self, Source *sources, list inputs, Py_ssize_t n):

@@ -1,6 +1,7 @@
 # The instruction set and the number of threads. Floor 2.
 
-from pairs cimport simd_available_pairs, simd_multiplies_pairs, simd_pairs, simd_select_pairs
+from pairs cimport (simd_available_pairs, simd_multiplies_pairs, simd_pairs, simd_prepare_pairs,
+                    simd_select_pairs)
 from simd cimport simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
@@ -34,6 +35,7 @@ def select_bfloat16(str name not None):
 
 def bfloat16():
     """What multiplies numbers in bfloat16: an instruction for pairs of them, or "floats", the kernels of floats."""
+    simd_prepare_pairs()
     return simd_pairs.instruction_set.decode() if simd_multiplies_pairs else "floats"
 
 

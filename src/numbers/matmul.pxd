@@ -90,14 +90,21 @@ cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
     return ((n_k + n_blocks - 1) // n_blocks + 15) // 16 * 16 if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
 
 
+cdef inline bint wants_rows(const Product *p) noexcept nogil:
+    """Whether the kernel loads rows of x, and these are not contiguous: a copy pays always."""
+    return p.pairs and p.x_k != 1 and simd_pairs.reads_rows
+
+
 cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:
-    if p.w_c != 1:
+    if p.w_c != 1 or wants_rows(p):
         return False
     return n_rows < FEWEST_ROWS_TO_PACK or p.n_k * p.w_k * element_size <= IN_PLACE_BYTES
 
 
 cdef inline bint reads_by_lines(const Product *p, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
     """Whether x is transposed, too few panels share it for a copy, and all of a k block find room in the scratch."""
+    if wants_rows(p):
+        return False
     return (p.x_row == 1 and p.x_k != 1 and width < n_cols < FEWEST_PANELS_TO_TRANSPOSE * width
             and (n_cols + width - 1) // width * width * k_block_length(p.n_k) <= LINES_ELEMENTS)
 
@@ -111,6 +118,8 @@ cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_
 cdef inline bint copies_x(const Product *p, real *y, Py_ssize_t n_rows, Py_ssize_t n_cols) noexcept nogil:
     """Whether x is read from a copy: transposed, or because its rows would drive each other out of the cache."""
     cdef Py_ssize_t width = panel_width(y)
+    if wants_rows(p):
+        return True
     return (transposes_x(p, n_rows, n_cols, width)
             or (p.x_k == 1 and p.x_row * <Py_ssize_t> sizeof(real) % ALIASING_BYTES == 0
                 and n_cols >= FEWEST_PANELS_TO_COPY * width and n_rows >= FEWEST_ROWS_TO_PACK))

@@ -14,6 +14,7 @@ cdef extern from "simd/pairs.h" nogil:
                               const block_ahead *ahead) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
+        int reads_rows
         void (*interleave)(uint32_t *pairs, const float *even, const float *odd, Py_ssize_t n) noexcept nogil
         void (*pair_up)(uint32_t *pairs, const float *x, Py_ssize_t n) noexcept nogil
         void (*round_values)(float *y, const float *x, Py_ssize_t n) noexcept nogil
@@ -22,3 +23,4 @@ cdef extern from "simd/pairs.h" nogil:
     int simd_multiplies_pairs
     const char *simd_select_pairs(const char *wanted)
     int simd_available_pairs(const char **names, int capacity)
+    void simd_prepare_pairs()

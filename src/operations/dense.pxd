@@ -74,8 +74,12 @@ cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_ro
     multiply(p, y)
 
 
+cdef inline bint rounds_factors(const Operation *operation) noexcept nogil:
+    return operation.traits.kind == DENSE and operation.integers[IN_BFLOAT16]
+
+
 cdef inline bint can_keep_rounded(const Operation *operation) noexcept nogil:
-    return operation.traits.kind == DENSE and operation.integers[IN_BFLOAT16] and not has_tensor(operation, SCALE)
+    return rounds_factors(operation) and not has_tensor(operation, SCALE)
 
 
 cdef inline void keep_rounded(Operation *operation, Py_ssize_t n_in, Py_ssize_t n_out, const float *w,

@@ -1,4 +1,5 @@
 /* Chooses the tables of kernels that fit this processor. Floor 0. It knows no kernel, only where each table runs. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -13,8 +14,24 @@ typedef struct {
 
 static int everywhere(void) { return 1; }
 
+/* Whether two tables of pairs give the same bits for a product with rests in every direction. */
+static int computes_alike(const pair_kernels *one, const pair_kernels *other) {
+    enum { N_ROWS = 37, N_PAIRS = 21, N_COLS = 27 };
+    static float x[N_ROWS * N_PAIRS], w[N_PAIRS * N_COLS], y[2][N_ROWS * N_COLS];
+    for (int i = 0; i < N_ROWS * N_PAIRS; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
+    for (int i = 0; i < N_PAIRS * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
+    const pair_kernels *tables[] = {one, other};
+    for (int i = 0; i < 2; i++)
+        tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, N_ROWS, N_COLS, N_PAIRS, N_COLS, N_PAIRS, 1, N_COLS, 0, 0,
+                                 0, -INFINITY, NULL);
+    return memcmp(y[0], y[1], sizeof y[0]) == 0;
+}
+
 #if defined(__x86_64__)
 #include <cpuid.h>
+
+extern const pair_kernels pair_kernels_amx, pair_kernels_tiles;
+int amx_is_permitted(void);
 
 /* Which register states the operating system saves (XCR0); 0 where it does not say. */
 static unsigned saved_states(void) {
@@ -47,6 +64,18 @@ static int runs_avx512_bf16(void) {
     return runs_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx512_bf16);
 }
 
+/* Whether AMX is there, the system lets this process use it, and its products are those that tiles.c computes. */
+static int runs_amx(void) {
+    static int known = -1;
+    unsigned a, b, c, d;
+    const unsigned tiles_and_bf16 = 1u << 24 | 1u << 22, tile_states = 3u << 17;
+    if (known < 0)
+        known = runs_avx512_bf16() && (saved_states() & tile_states) == tile_states &&
+                __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles_and_bf16) == tiles_and_bf16 && amx_is_permitted() &&
+                computes_alike(&pair_kernels_amx, &pair_kernels_tiles);
+    return known;
+}
+
 /* AMD's processors do twice as many multiplications in pairs as in floats, Intel's half as many (both measured). */
 static int pays_avx512_bf16(void) {
     unsigned a, b, c, d;
@@ -72,14 +101,17 @@ static int nowhere(void) { return 0; }
     DO(portable, everywhere)
 #endif
 
-/* Products of pairs: DO(name, the instruction set beside which it runs, whether it does so here, whether it pays). */
+/* Products of pairs, whether chosen at once; amx waits for simd_prepare_pairs: DO(name, the instruction set beside which it runs, whether it does so here, whether it pays). */
 #if defined(__x86_64__)
 #define EACH_PAIR_TABLE(DO) \
+    DO(amx, avx512, runs_amx, nowhere) \
     DO(avx512_bf16, avx512, runs_avx512_bf16, pays_avx512_bf16) \
-    DO(plain, portable, everywhere, nowhere)
+    DO(plain, portable, everywhere, nowhere) \
+    DO(tiles, portable, everywhere, nowhere)
 #else
 #define EACH_PAIR_TABLE(DO) \
-    DO(plain, portable, everywhere, nowhere)
+    DO(plain, portable, everywhere, nowhere) \
+    DO(tiles, portable, everywhere, nowhere)
 #endif
 /* clang-format on */
 
@@ -116,12 +148,14 @@ const kernels_f32 *simd_f32 = &kernels_f32_portable;
 const kernels_f64 *simd_f64 = &kernels_f64_portable;
 const pair_kernels *simd_pairs = &pair_kernels_plain;
 int simd_multiplies_pairs = 0;
+static int pairs_are_chosen = 0; /* by name */
 
 static int runs_beside(const pair_table *table) {
     return strcmp(table->instruction_set, simd_f32->instruction_set) == 0 && table->runs_here();
 }
 
 const char *simd_select_pairs(const char *wanted) {
+    pairs_are_chosen = 1;
     if (wanted == NULL) {
         simd_multiplies_pairs = 0;
         return simd_pairs->instruction_set;
@@ -141,6 +175,11 @@ static void select_best_pairs(void) {
     simd_multiplies_pairs = 0;
     for (int i = N_PAIR_TABLES - 1; i >= 0; i--)
         if (pair_tables[i].pays() && runs_beside(&pair_tables[i])) simd_select_pairs(pair_tables[i].name);
+    pairs_are_chosen = 0;
+}
+
+void simd_prepare_pairs(void) {
+    if (!pairs_are_chosen) simd_select_pairs("amx");
 }
 
 const char *simd_select(const char *wanted) {

@@ -22,6 +22,9 @@ typedef struct {
     void (*row_product)(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, float floor);
 
+    /* Whether products load whole rows of x, and take long where x_k is not 1. */
+    int reads_rows;
+
     /* pairs[i] = (even[i], odd[i]), or (even[i], 0) where odd is NULL. */
     void (*interleave)(uint32_t *pairs, const float *even, const float *odd, ptrdiff_t n);
     /* pairs[i] = (x[2i], x[2i+1]), the last one filled up with 0. */
@@ -37,6 +40,10 @@ extern int simd_multiplies_pairs;
 /* Chooses by name a table that runs beside the instruction set in use, or the roundings alone (NULL). Returns the name
    of the table in use, or NULL if `wanted` is unknown or cannot run here. */
 const char *simd_select_pairs(const char *wanted);
+
+/* To be called before the first product of pairs. AMX needs the system's permission, which changes what a signal's
+   stack has to hold: a process that never computes in bfloat16 does not ask for it. */
+void simd_prepare_pairs(void);
 
 /* Writes up to `capacity` names of tables that can run beside the instruction set in use; returns how many. */
 int simd_available_pairs(const char **names, int capacity);

@@ -23,6 +23,7 @@ HOMES = ("native", "network", "layers", "training", "losses", "metrics", "optimi
 # Files without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
     "avx512.h": "native/test_kernels.py",
+    "avx512_bf16.h": "native/test_pairs.py",
     "by_sign.h": "native/test_parametric_activation.py",
     "constants.h": "activations/test_activations.py",
     "kernels.template.h": "native/test_kernels.py",

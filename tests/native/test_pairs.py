@@ -51,7 +51,7 @@ def rounded_by(way: tuple[str, str], x: np.ndarray) -> np.ndarray:
 
 
 def test_pairs_can_be_multiplied_on_every_machine():
-    assert {("portable", "plain"), ("portable", "floats")} <= set(every_way())
+    assert {("portable", "plain"), ("portable", "tiles"), ("portable", "floats")} <= set(every_way())
 
 
 @WAYS
@@ -78,6 +78,35 @@ def test_the_instruction_gives_the_bits_of_plain_c(sizes: tuple[int, int, int]):
     with chosen("avx512", "avx512_bf16"):
         here = _core.product(x, w, in_bfloat16=True)
     with chosen("portable", "plain"):
+        np.testing.assert_array_equal(_core.product(x, w, in_bfloat16=True), here)
+
+
+def test_tiles_sum_even_and_odd_elements_apart():
+    """Of every 16 pairs: c += E + O, chains of fused multiply-adds over even and over odd elements, each from zero."""
+    rng = np.random.default_rng(3)
+    x, w = (rng.normal(size=shape).astype(BFLOAT16).astype("float32") for shape in ((3, 72), (72, 5)))
+    with chosen("portable", "tiles"):
+        found = _core.product(x, w, in_bfloat16=True)
+    expected = np.zeros((3, 5), "float32")
+    for start in range(0, 72, 32):
+        parts = []
+        for first in (start, start + 1):
+            chain = np.zeros((3, 5), "float32")
+            for k in range(first, min(start + 32, 72), 2):
+                chain = (np.longdouble(1) * x[:, k, None] * w[k] + chain).astype("float32")
+            parts.append(chain)
+        expected += parts[0] + parts[1]
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(("avx512", "amx") not in every_way(), reason="needs AMX")
+@pytest.mark.parametrize("sizes", [(1, 7, 33), (5, 784, 40), (37, 1100, 129), (130, 65, 300)])
+def test_amx_gives_the_bits_of_tiles_in_plain_c(sizes: tuple[int, int, int]):
+    rng = np.random.default_rng(sizes)
+    x, w = (rng.normal(size=shape).astype("float32") for shape in (sizes[:2], sizes[1:]))
+    with chosen("avx512", "amx"):
+        here = _core.product(x, w, in_bfloat16=True)
+    with chosen("portable", "tiles"):
         np.testing.assert_array_equal(_core.product(x, w, in_bfloat16=True), here)
 
 
