@@ -55,7 +55,7 @@ ROWS = (
     ),
     Row(
         "layers",
-        "*LSTM* *GRU* *RNN* Bidirectional TimeDistributed *Attention Masking ReversibleEmbedding Wrapper",
+        "*LSTM* *GRU* *RNN* Bidirectional TimeDistributed *Attention ReversibleEmbedding Wrapper",
         "sequences",
     ),
     Row(
@@ -141,7 +141,7 @@ ROWS = (
     ),
     Row(
         "Model Sequential layers.Layer",
-        "call make_*_function compute_mask "
+        "call make_*_function "
         "compute_output_spec stateless_* symbolic_call rematerialized_call jit_compile run_eagerly",
         "there is no Python code inside the loop that could be replaced",
         called=True,
@@ -151,7 +151,7 @@ ROWS = (
         "add_metric add_variable metrics_variables get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
         "*_compile_config compile_from_config path input_spec input_dtype "
-        "supports_masking quantiz* get_quantization_layer_structure",
+        "quantiz* get_quantization_layer_structure",
         "inner workings of Keras",
     ),
     Row(

@@ -168,7 +168,10 @@ def _call(node: Node, tensors: list[Any]) -> dict[str, Any]:
         arguments = [filled(node.layer.inner_graph.input_structure, tensors)]
     else:
         arguments = [tensors if node.layer.n_inputs is None else tensors[0]]
-    return {"args": arguments, "kwargs": {} if node.training is None else {"training": node.training}}
+    named: dict[str, Any] = {} if node.training is None else {"training": node.training}
+    if isinstance(node.layer, Layer) and node.layer.reads_masks and len(tensors) > 1:
+        named["mask"] = tensors[1]
+    return {"args": arguments, "kwargs": named}
 
 
 def _as_output(symbol: Symbol, history: Mapping[int, list[Any]], functional: set[str]) -> list[Any]:

@@ -21,6 +21,7 @@ from cnn_core.layers.dense import Dense
 from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.function import Lambda
+from cnn_core.layers.masking import Masking
 from cnn_core.layers.normalization import (
     SHORTEST,
     BatchNormalization,
@@ -241,6 +242,22 @@ def _einsum_dense(g: Nodes, layer: EinsumDense, x: list[str], shapes: list[Shape
     return _activated(g, z, layer, sized.batch_shape)
 
 
+def _average(g: Nodes, layer: GlobalAveragePooling1D, x: list[str], shapes: list[Shape]) -> str:
+    axis, kept = layer.axis_of_steps + 1, int(layer.keepdims)
+    if len(x) == 1:
+        return g.add("ReduceMean", x[0], axes=[axis], keepdims=kept)
+    counts = g.add("Unsqueeze", x[1], g.sizes(3 - axis))
+    total = g.add("ReduceSum", g.add("Where", g.as_truth(counts), x[0], 0.0), g.sizes(axis), keepdims=kept)
+    count = g.add("ReduceSum", g.as_number(counts), g.sizes(axis), keepdims=kept)
+    return g.add("Div", total, g.add("Max", count, 1.0))
+
+
+def _masking(g: Nodes, layer: Masking, x: list[str], shapes: list[Shape]) -> str:
+    differs = g.as_number(g.add("Not", g.add("Equal", x[0], float(layer.mask_value))))
+    counts = g.add("Greater", g.add("ReduceMax", differs, axes=[-1], keepdims=1), 0.0)
+    return g.add("Where", counts, x[0], 0.0)
+
+
 def _pooled(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
     return lambda g, layer, x, shapes: g.add(
         operator, x[0], axes=[layer.axis_of_steps + 1], keepdims=int(layer.keepdims)
@@ -266,7 +283,8 @@ LAYERS: dict[type[Layer], Row] = {
     RepeatVector: lambda g, layer, x, shapes: g.add(
         "Tile", g.add("Unsqueeze", x[0], g.sizes(1)), g.sizes(1, layer.n, 1)
     ),
-    GlobalAveragePooling1D: _pooled("ReduceMean"),
+    GlobalAveragePooling1D: _average,
+    Masking: _masking,
     GlobalMaxPooling1D: _pooled("ReduceMax"),
     EinsumDense: _einsum_dense,
     GroupNormalization: _group_normalization,

@@ -14,6 +14,7 @@ from cnn_core.layers.function import Lambda
 from cnn_core.layers.hashing import HashedCrossing, Hashing
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.layers.lookup import IntegerLookup, StringLookup
+from cnn_core.layers.masking import Masking
 from cnn_core.layers.merging import (
     Add,
     Average,
@@ -58,6 +59,7 @@ __all__ = [
     "Lambda",
     "Layer",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",

@@ -12,6 +12,7 @@ import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 from cnn_core.layers.axes import activated, axes_of_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.masks import refuse_mask
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class ActivationLayer(Layer):
     """A layer that applies `self.activation` to its input and has no variables."""
 
+    supports_masking = True
     activation: activations.Activation
 
     @property
@@ -159,6 +161,7 @@ class Softmax(Layer):
            [1. , 0. ]], dtype=float32)
     """
 
+    supports_masking = True
     takes_vectors_whole = True
 
     def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
@@ -167,6 +170,10 @@ class Softmax(Layer):
 
     def check_inputs(self, shapes: Any) -> None:
         sample_axes(self.axis, shapes, self.name)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Refuse the mask of an input, whose steps alone would have a share."""
+        refuse_mask(self.name, previous_mask)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         axes = sample_axes(self.axis, (None, *plan.shapes[inputs[0]]), self.name)
@@ -203,6 +210,8 @@ class PReLU(Layer):
     >>> PReLU(alpha_initializer="ones")(np.array([[-1.0, 1.0]]))
     array([[-1.,  1.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ from cnn_core.foundation.serialization import CustomObjects, Registry, snake_cas
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
+from cnn_core.layers.masks import PassesMasks
 from cnn_core.layers.own_call import OwnCall
 from cnn_core.network.graph import TEXT, CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 registry: Registry = Registry("layer")
 
 
-class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, inner layers in `__init__` or `build`, and
@@ -388,13 +389,15 @@ class Layer(OwnCall, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
                     f"{self.name!r} cannot compute with texts: let StringLookup, Hashing or HashedCrossing read them "
                     f"first. Received: {leaf!r}"
                 )
-        if self.n_inputs is not None and len(leaves) != self.n_inputs:
+        leaves = self.with_mask_to_read(leaves)
+        if self.n_inputs is not None and not self.n_inputs <= len(leaves) <= self.n_inputs + self.reads_masks:
             raise ValueError(f"{self.name!r} takes {self.n_inputs} input. Received: {len(leaves)} inputs")
         shapes: Any = [leaf.shape for leaf in leaves] if self.n_inputs is None else leaves[0].shape
         self.ensure_built(shapes)
         shape: Shape = tuple(self.compute_output_shape(shapes))
         output = Symbol(shape, f"{self.name}_output", self.dtype)
         Node.of(self, leaves, [output], self.mode_of_call(training))
+        self.pass_mask_on(leaves if self.n_inputs is None else leaves[0], output)
         return output
 
     @property

@@ -63,6 +63,7 @@ class Dense(Layer):
     """
 
     only_default = ADAPTERS
+    supports_masking = True
 
     def __init__(
         self,

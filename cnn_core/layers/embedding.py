@@ -12,6 +12,7 @@ import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.dense import ADAPTERS
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Embedding(Layer):
     embeddings_initializer : default "uniform"
     embeddings_regularizer, embeddings_constraint : default None
     mask_zero : bool, default False
-        Only False: no layer here knows masks.
+        Whether the number 0 stands for a step that does not count, such as what fills up a short sentence: the output
+        has a mask then, which `GlobalAveragePooling1D` reads.
     weights : array of shape (input_dim, output_dim), or list of one, default None
         The vectors to begin with.
     input_length : int, default None
@@ -85,8 +87,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = validation.boolean(mask_zero, "mask_zero")
-        if self.mask_zero:
-            raise ValueError("`mask_zero` must be False: layers here know no masks. Received: mask_zero=True")
+        self.supports_masking = self.mask_zero
         if self.dtype == "float32" and self.input_dim > _LARGEST_IN_FLOAT32:
             raise ValueError(
                 f"`input_dim` must be at most {_LARGEST_IN_FLOAT32} in float32, which holds no larger whole numbers "
@@ -116,6 +117,10 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
         )
         self.built = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return where numbers are not 0, if those do not count; else None."""
+        return Operators.functions["not_equal"](inputs, 0) if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape, self.output_dim)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import cnn_core.foundation.validation as validation
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.masks import either, refuse_mask
 from cnn_core.layers.normalization import SHORTEST
 from cnn_core.network.graph import Symbol
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -21,12 +23,21 @@ class Merge(Layer):
     """A layer that combines a list of inputs."""
 
     n_inputs = None
+    supports_masking = True
     _exactly: ClassVar[int | None] = None
+    _computes_with_masks: ClassVar[bool] = False  # in Keras
 
     def check_inputs(self, shapes: Any) -> None:
         if self._exactly is not None and len(shapes) != self._exactly:
             raise ValueError(f"{self.name!r} takes a list of {self._exactly} inputs. Received: {len(shapes)}")
         self.compute_output_shape(shapes)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return a mask of what counts in one of the inputs at least; None if one has none."""
+        if self._computes_with_masks:
+            for mask in previous_mask or ():
+                refuse_mask(self.name, mask)
+        return None if previous_mask is None else either(previous_mask)
 
 
 class _Elementwise(Merge):
@@ -110,6 +121,7 @@ class Multiply(_Elementwise):
     """
 
     _kind = "multiply"
+    _computes_with_masks = True
 
 
 @registry.register()
@@ -138,6 +150,7 @@ class Maximum(_Elementwise):
     """
 
     _kind = "maximum"
+    _computes_with_masks = True
 
 
 @registry.register()
@@ -152,6 +165,7 @@ class Minimum(_Elementwise):
     """
 
     _kind = "minimum"
+    _computes_with_masks = True
 
 
 @registry.register()
@@ -186,6 +200,21 @@ class Concatenate(Merge):
         merged = list(input_shape[0][1:])
         merged[joined] = None if None in sizes else sum(sizes)
         return (None, *merged)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the masks side by side, where inputs are, or what counts in one of them; an input without counts."""
+        if previous_mask is None or all(mask is None for mask in previous_mask):
+            return None
+        call = Operators.functions
+        parts = []
+        for each, mask in zip(inputs, previous_mask, strict=True):
+            if mask is None:
+                parts.append(call["ones_like"](each, dtype="bool"))
+            elif len(mask.shape) < len(each.shape):
+                parts.append(call["logical_or"](call["expand_dims"](mask, -1), call["zeros_like"](each, dtype="bool")))
+            else:
+                parts.append(mask)
+        return call["any"](call["concatenate"](parts, axis=self.axis), axis=-1)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shapes = [plan.shapes[buffer] for buffer in inputs]
@@ -247,6 +276,9 @@ class Dot(Merge):
             if axis != summed
         ]
         return (None, *(kept or [1]))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Return None: what is summed over has no steps any more."""
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         shapes = [plan.shapes[buffer] for buffer in inputs]

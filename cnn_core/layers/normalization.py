@@ -13,6 +13,7 @@ import cnn_core.regularizers as regularizers
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.masks import refuse_mask
 from cnn_core.network.expression import Expression, Instruction, Operand
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -149,6 +150,7 @@ class BatchNormalization(_ScaleAndCentre):
     array([0.02, 0.05], dtype=float32)
     """
 
+    supports_masking = True
     only_default = MappingProxyType(
         {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False}
     )
@@ -195,6 +197,10 @@ class BatchNormalization(_ScaleAndCentre):
             sizes, self.moving_variance_initializer, name="moving_variance", trainable=False
         )
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Refuse the mask of an input, whose steps alone would count in the moments."""
+        refuse_mask(self.name, previous_mask)
+
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         variables = [self.gamma, self.beta, self.moving_mean, self.moving_variance]
         reals = [self.epsilon, self.momentum]
@@ -239,6 +245,7 @@ class LayerNormalization(_ScaleAndCentre):
            [-1.,  1.]], dtype=float32)
     """
 
+    supports_masking = True
     takes_vectors_whole = True
 
     only_default = MappingProxyType({"rms_scaling": False})
@@ -311,6 +318,8 @@ class GroupNormalization(_ScaleAndCentre):
     >>> GroupNormalization(groups=2, epsilon=1e-9)(np.array([[1.0, 3.0, 5.0, 9.0]]))
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -447,6 +456,7 @@ class UnitNormalization(_Normalization):
     array([[0.6, 0.8]], dtype=float32)
     """
 
+    supports_masking = True
     takes_vectors_whole = True
 
     def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:

@@ -14,6 +14,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.added_losses import AddsLosses
+from cnn_core.layers.masks import refuse_masks_across
 from cnn_core.metrics import Metric
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.intake import Intake
@@ -93,13 +94,25 @@ class OwnCall(AddsLosses):
 
     def _call_own_on_symbols(self, given: Any, training: bool | None) -> Any:
         training = self.mode_of_call(training)
+        first = next(iter((*given["args"], *given["kwargs"].values())))
+        given = self._with_mask(given, first)
         symbols = [leaf for leaf in flatten(given) if isinstance(leaf, Symbol)]
         self._build_own(given)
         arguments = _without_symbols(given)
         graph = self._graph_for(symbols, arguments)
         outputs = [Symbol(each.shape, f"{self.name}_output", each.dtype) for each in graph.outputs]
         Node.of(self, symbols, outputs, training, None if _is_plain(arguments) else arguments)  # type: ignore[arg-type]
-        return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
+        made = outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
+        refuse_masks_across(self.name, (), graph.outputs)
+        self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
+        return made
+
+    def _with_mask(self, given: Any, first: Any) -> Any:
+        """Add the mask of the first argument where `call` asks for one and is given none."""
+        mask = first.mask if isinstance(first, Symbol) else None
+        if mask is None or "mask" in given["kwargs"] or "mask" not in inspect.signature(self.call).parameters:
+            return given
+        return {**given, "kwargs": {**given["kwargs"], "mask": mask}}
 
     def _call_own_on_arrays(self, given: Any, training: bool) -> Any:
         cache, graph = self._cache_of(given, training, losses_apart=True)

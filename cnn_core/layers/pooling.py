@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import cnn_core.foundation.validation as validation
+import cnn_core.network.block as block
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, registry
+from cnn_core.network.expression import Expression, Instruction, Operand
+from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ class _GlobalPooling1D(Layer):
 class GlobalAveragePooling1D(_GlobalPooling1D):
     """Average over the T steps of every sample: ``y[n] = sum over t of x[n, t] / T``, with ``dx[n, t] = dy[n] / T``.
 
+    With a mask, sum and T are those of the steps that count: ``layer(x, mask=m)``, m of shape (n, steps), or the mask
+    that x has of `Embedding` or `Masking`. A sample of which no step counts gives 0, where Keras gives NaN.
+
     Parameters
     ----------
     data_format : {None, "channels_last", "channels_first"}, default None
@@ -67,6 +73,43 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     """
 
     _kind = "mean"
+    supports_masking = reads_masks = True
+
+    def _apply(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if mask is None:
+            return super()._apply(inputs, training)
+        if isinstance(inputs, Symbol):
+            return self._call_on_symbols(inputs, [inputs, mask], training)
+        output, losses = block.call_layer(self, inputs, bool(training), (mask,))
+        self.keep_losses(losses)
+        return output
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Return None: the output has no steps."""
+
+    def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
+        return super().emit(plan, inputs) if len(inputs) == 1 else [self._masked_mean(plan, *inputs)]
+
+    def _masked_mean(self, plan: NetworkPlan, source: int, mask: int) -> int:
+        """Enter the mean over the steps that count."""
+        shape, name = plan.shapes[source], self.name
+        n_steps = shape[self.axis_of_steps]
+        if plan.shapes[mask] != (n_steps,):
+            raise ValueError(
+                f"`mask` of {name!r} must have the shape (n, {n_steps}). Received: shape {(None, *plan.shapes[mask])}"
+            )
+        beside = (n_steps, 1) if self.axis_of_steps == 0 else (1, n_steps)
+        operands = (Operand(source, shape), Operand(plan.add_reshaping(mask, beside, name), beside))
+        chosen = Expression(operands, (0.0,), (Instruction("where", (1, 0, 2)),))
+        counted = plan.add_expression(chosen, shape, layer=name)
+        total = plan.add_reduction("sum", counted, [self.axis_of_steps], layer=name, keepdims=self.keepdims)
+        count = plan.add_reduction("sum", mask, [0], layer=name)
+        mean = Expression(
+            (Operand(total, plan.shapes[total]), Operand(count, (1,))),
+            (1.0,),
+            (Instruction("maximum", (1, 2)), Instruction("divide", (0, 3))),
+        )
+        return plan.add_expression(mean, plan.shapes[total], layer=name)
 
 
 @registry.register()

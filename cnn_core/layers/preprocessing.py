@@ -68,6 +68,8 @@ class Normalization(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: Any = -1,
@@ -223,6 +225,8 @@ class Rescaling(Layer):
     >>> Rescaling(0.5, offset=-0.5)(np.array([[0, 2]]))
     array([[-0.5,  0.5]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **common: Unpack[Common]) -> None:
         super().__init__(**common)

@@ -26,6 +26,7 @@ class _Noise(Layer):
     called on arrays or with `training=True` on symbols, runs count instead of steps.
     """
 
+    supports_masking = True
     _kind: ClassVar[str]
     seed: int | None
     noise_shape: tuple[int | None, ...] | None = None
@@ -227,6 +228,8 @@ class ActivityRegularization(Layer):
     >>> ActivityRegularization(l2=0.1)(np.array([[1.0, 2.0]]))
     array([[1., 2.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **common: Unpack[CommonWithoutPenalty]) -> None:
         penalty = regularizers.L1L2(l1=l1, l2=l2)

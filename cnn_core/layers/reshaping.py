@@ -166,6 +166,8 @@ class Identity(Layer):
     array([[1., 2.]], dtype=float32)
     """
 
+    supports_masking = True
+
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return list(inputs)
 

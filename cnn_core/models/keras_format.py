@@ -149,17 +149,24 @@ def _calls(layers: Sequence[Mapping[str, Any]]) -> Iterator[_Call]:
                 continue
             arguments = dict(node["kwargs"])
             training = _training(arguments, layer["name"])
-            sources = list(_symbols(_of_symbols(layer, node["args"]), layer["name"]))
+            sources = list(_symbols([*_of_symbols(layer, node["args"]), *_mask(node["kwargs"])], layer["name"]))
             yield _Call(place, layer["name"], number, sources, training)
 
 
 def _training(arguments: dict[str, Any], layer: str) -> bool | None:
     """Return the one argument of a call that is known here; others must be None, or None for each input."""
     training: bool | None = arguments.pop("training", None)
+    if _mask(arguments):
+        del arguments["mask"]  # the last of the symbols that the call reads
     others = {name: value for name, value in arguments.items() if any(part is not None for part in flatten(value))}
     if others:
         raise ValueError(f"A call of {layer!r} must have no argument but `training`. Received: {others}")
     return training
+
+
+def _mask(arguments: Mapping[str, Any]) -> list[Any]:
+    """Return the mask that a call reads, if it does."""
+    return [arguments["mask"]] if _is_symbol(arguments.get("mask")) else []
 
 
 def _call_of_keras_2(place: int, layer: Mapping[str, Any], number: int, node: Sequence[Any]) -> _Call:

@@ -19,6 +19,7 @@ from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import filled, flatten, map_structure
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
+from cnn_core.layers.masks import refuse_masks_across
 from cnn_core.layers.own_call import with_symbols
 from cnn_core.models.own_model import OwnModel
 from cnn_core.network.applying import recognise
@@ -72,6 +73,7 @@ class Model(Trainer, OwnModel):
     passed_over: ClassVar[Mapping[str, str]] = {
         "build": "models build themselves from the shape of their input",
         "reset_metrics": "every epoch and every evaluation begins with new metrics",
+        "compute_mask": "masks are made and read within a model",
     }
 
     def __init__(
@@ -383,6 +385,7 @@ class Model(Trainer, OwnModel):
                 )
             if (symbol.dtype == TEXT) != (leaf.dtype == TEXT):
                 raise TypeError(f"{self.name!r} expects an input of dtype {symbol.dtype}. Received: {leaf!r}")
+        refuse_masks_across(self.name, leaves, self.graph.outputs)
         outputs = [Symbol(symbol.shape, f"{self.name}_output", symbol.dtype) for symbol in self.graph.outputs]
         Node.of(self, leaves, outputs, self.mode_of_call(training))
         return filled(self.graph.output_structure, outputs)
@@ -571,6 +574,8 @@ def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) ->
     if call.get("arguments") is not None:
         given = with_symbols(call["arguments"], sources)
         return layer(*given["args"], **given["kwargs"], training=call.get("training"))
+    if layer.n_inputs == 1 and len(sources) == 2:
+        return layer(sources[0], mask=sources[1], training=call.get("training"))
     return layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
 
 

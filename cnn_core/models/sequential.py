@@ -124,7 +124,7 @@ class Sequential(Model):
 
     def _use(self, graph: CallGraph) -> None:
         super()._use(graph)
-        self._layers = [cast("Layer", node.layer) for node in graph.nodes]
+        self._layers = [cast("Layer", node.layer) for node in graph.nodes if not node.layer.is_operation]  # of masks
 
     @knows_its_arguments
     def build(self, input_shape: Any = None) -> None:

@@ -96,8 +96,10 @@ def is_chain(model: BuiltModel) -> bool:
     if not model.built:
         return True
     graph = model.graph
-    read = [id(source) for node in graph.nodes for source in node.inputs]
-    single = len(graph.inputs) == 1 and len(graph.layers) == len(graph.nodes) == len(read)
+    shown = {id(layer) for layer in model.operations}  # a Sequential shows nothing of masks
+    nodes = [node for node in graph.nodes if id(node.layer) in shown]
+    read = [id(source) for node in nodes for source in node.inputs[: node.layer.n_inputs]]
+    single = len(graph.inputs) == 1 and len({id(node.layer) for node in nodes}) == len(nodes) == len(read)
     return single and len(set(read)) == len(read)
 
 

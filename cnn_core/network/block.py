@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -210,9 +210,11 @@ def forward(layer: BlockLayer, x: Any, training: bool = False) -> tuple[Any, Cac
     return cache.a, cache
 
 
-def _cache_of(layer: BlockLayer, x: Any, training: bool, losses_apart: bool = False) -> Cache:
+def _cache_of(
+    layer: BlockLayer, x: Any, training: bool, more: Sequence[Any] = (), *, losses_apart: bool = False
+) -> Cache:
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
-    given = flatten(x) if several else [x]
+    given = [*(flatten(x) if several else [x]), *more]
     inputs = [part if isinstance(part, Tensor) else _as_batch(part, "x", layer.dtype) for part in given]
     shapes = _shapes_seen(layer, inputs)
     layer.ensure_built(shapes if layer.n_inputs is None else shapes[0])
@@ -226,8 +228,8 @@ def backward(layer: BlockLayer, da: Any, cache: Any) -> tuple[Any, ...]:
     return cache.backward(da)
 
 
-def call_layer(layer: BlockLayer, inputs: Any, training: bool) -> tuple[Any, list[Any]]:
-    """Apply a layer to arrays or tensors; return also what it adds to the loss."""
-    outputs, losses = _cache_of(layer, inputs, training, losses_apart=True).results()
+def call_layer(layer: BlockLayer, inputs: Any, training: bool, more: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
+    """Apply a layer to arrays or tensors, and to what else it reads; return also what it adds to the loss."""
+    outputs, losses = _cache_of(layer, inputs, training, more, losses_apart=True).results()
     outputs = list(map(eager, outputs))
     return outputs if len(outputs) > 1 else outputs[0], losses

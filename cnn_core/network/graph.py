@@ -35,7 +35,11 @@ class Symbol(Operators):
         None for an input.
     name : str
     dtype : str
+    mask : Symbol or None
+        Which steps of each sample count: see `cnn_core.layers.masks`. None: all.
     """
+
+    mask: Symbol | None = None
 
     def __init__(self, shape: Shape, name: str, dtype: str, node: Node | None = None) -> None:
         self.shape = shape
@@ -294,6 +298,8 @@ class CallGraph:
         As given.
     losses : list of Symbol
     nodes : list of Node
+    masked : list of bool
+        Of each output whether it has a mask.
 
     Raises
     ------
@@ -319,6 +325,7 @@ class CallGraph:
         self.inputs: list[Symbol] = flatten(inputs)
         self.outputs: list[Symbol] = flatten(outputs)
         self.losses = list(losses)
+        self.masked = [symbol.mask is not None for symbol in self.outputs]
 
     @property
     def layers(self) -> list[LayerLike]:
@@ -400,6 +407,7 @@ class CallGraph:
             "inputs": self.numbered(self.input_structure),
             "outputs": self.numbered(self.output_structure),
             "losses": self.numbered(self.losses),
+            "masked": self.masked,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -417,6 +425,7 @@ class CallGraph:
         ]
         inputs, outputs, losses = (map_structure(find, state[name]) for name in ("inputs", "outputs", "losses"))
         self._set(inputs, outputs, losses, nodes)
+        self.masked = state["masked"]
 
 
 def enter_graph(plan: NetworkPlan, graph: CallGraph, inputs: list[int]) -> list[int]:

@@ -13,7 +13,7 @@ from cnn_core.data.dataset import InputSpec, Kind
 from cnn_core.data.form import Form
 from cnn_core.data.translation import Translation
 from cnn_core.foundation.structures import flatten, map_structure, sorted_keys
-from cnn_core.network.graph import TEXT, CallGraph, LayerLike, Symbol
+from cnn_core.network.graph import TEXT, CallGraph, LayerLike, Node, Symbol
 from cnn_core.network.intake import Intake
 
 
@@ -32,6 +32,8 @@ class Interface(NamedTuple):
         Features of a sample, if there is one input and it takes a row of numbers.
     input_form, output_form : Form
         The structures in which inputs and outputs were given, and come and go.
+    masked : list of bool
+        Of each output whether it has a mask.
     graph : CallGraph
         What native code computes: the graph, or what is left of it when an intake has read the data.
     rows : sequence of InputSpec
@@ -47,6 +49,7 @@ class Interface(NamedTuple):
     width: int | None
     input_form: Form
     output_form: Form
+    masked: list[bool]
     graph: CallGraph
     rows: Sequence[InputSpec]
     translation: Translation | None
@@ -69,6 +72,7 @@ class Interface(NamedTuple):
             inputs[0].shape[0] if plain else None,
             _form(graph.input_structure, input_names),
             _form(graph.output_structure, names),
+            graph.masked,
             behind,
             rows,
             None if intake is None else _translation(intake, graph, rows),
@@ -115,9 +119,14 @@ def index_limits(graph: CallGraph) -> list[int | None]:
         if inner is not None and id(inner) not in of_models:
             of_models[id(inner)] = index_limits(inner)
         for position, source in enumerate(node.inputs):
-            if id(source) in limits:
+            if id(source) in limits and not _compares(node):
                 limits[id(source)].append(node.layer.index_limit if inner is None else of_models[id(inner)][position])
     return [_least(limits[id(symbol)]) for symbol in graph.inputs]
+
+
+def _compares(node: Node) -> bool:
+    """Whether a function tells something of its inputs, which any numbers may be, as a mask does."""
+    return node.layer.is_operation and node.outputs[0].dtype == "bool"
 
 
 def _least(limits: Sequence[int | None]) -> int | None:

@@ -93,10 +93,15 @@ class Function:
         return made[0] if len(made) == 1 else made
 
     def __reduce__(self) -> Any:
-        return FUNCTIONS.__getitem__, (self.name,)
+        return function_named, (self.name,)
 
 
 FUNCTIONS: dict[str, Function] = {}
+
+
+def function_named(name: str) -> Function:
+    """Return the function that a pickle names."""
+    return FUNCTIONS[name]
 
 
 def is_symbolic(*values: Any) -> bool:

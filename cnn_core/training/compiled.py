@@ -215,7 +215,8 @@ class Compiled:
         return self._objectives
 
     def _match(self, arguments: CompileArguments, y: Any = UNSEEN) -> Objectives:
-        return Objectives(arguments, self.output_names, self.output_shapes, y, form=self.interface.output_form)
+        form, masked = self.interface.output_form, self.interface.masked
+        return Objectives(arguments, self.output_names, self.output_shapes, y, form=form, masked=masked)
 
     def _objectives_of(self, x: Any, y: Any, purpose: str) -> Objectives:
         """Build the model for x, if it waits for data, and match losses and metrics to its outputs."""

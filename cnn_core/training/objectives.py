@@ -175,6 +175,8 @@ class Objectives:
         are those that the losses expect.
     form : Form, default None
         The structure of the outputs; None: a list of them.
+    masked : sequence of bool, default ()
+        Of each output whether it has a mask, with which no loss can be computed.
 
     Attributes
     ----------
@@ -200,6 +202,7 @@ class Objectives:
         output_shapes: Sequence[tuple[Any, ...]],
         y: Any = UNSEEN,
         form: Form | None = None,
+        masked: Sequence[bool] = (),
     ) -> None:
         self._names = list(output_names)
         self._shapes = list(map(in_columns, output_shapes))
@@ -207,6 +210,7 @@ class Objectives:
         given = self._by_output(arguments.loss, "loss")
         weights = self._by_output(arguments.loss_weights, "loss_weights")
         self._outputs = [output for output, loss in enumerate(given) if loss is not None]
+        self._refuse_masks(masked)
         self.settled = y is not UNSEEN or all(map(_says_targets, given))
         shapes = self._expected_shapes(given) if y is UNSEEN else self._target_shapes(y)
         self.losses = [self._match_loss(given[o], o, weights[o], shapes[o]) for o in self._outputs]
@@ -221,6 +225,16 @@ class Objectives:
         self.labels = ["loss", *each_loss, *(each.label for each in self.metrics)]
         self._looked_at_plan = False
         self.target_specs = [each.target_spec(self._meanings_of(number)) for number, each in enumerate(self.losses)]
+
+    def _refuse_masks(self, masked: Sequence[bool]) -> None:
+        """Refuse losses of outputs some of whose steps do not count: losses here count all."""
+        for output in self._outputs:
+            if output < len(masked) and masked[output]:
+                raise ValueError(
+                    f"The output {self._names[output]!r} must have no mask, because a loss counts every step: let "
+                    "GlobalAveragePooling1D read the mask, or a layer such as Flatten end it. "
+                    "Received: the mask of Embedding(mask_zero=True) or Masking"
+                )
 
     def _by_output(self, given: Any, argument: str) -> list[Any]:
         """Return one entry for each output, from one value, or a list or dict of the outputs' form."""

@@ -83,6 +83,22 @@ def test_layers_of_grids(dtype: str):
 
 
 @pytest.mark.doors
+def test_masks_and_single_numbers():
+    codes, rows, code = Input((5,)), Input((5, 3)), Input(())
+    masked = layers.Concatenate(axis=1)([layers.Embedding(7, 3, mask_zero=True)(codes), layers.Masking(0.5)(rows)])
+    hidden = layers.GlobalAveragePooling1D(keepdims=True)(layers.Dense(4, "tanh")(masked))
+    joined = layers.Concatenate()([layers.Flatten()(hidden), layers.Embedding(7, 2)(code)])
+    model = Model([codes, rows, code], layers.Dense(2)(joined))
+    randomize(model, np.random.default_rng(3))
+    draw = np.random.default_rng(2)
+    numbers = draw.integers(0, 7, (4, 5))
+    numbers[:, 3:] = 0
+    values = draw.normal(size=(4, 5, 3))
+    values[:, 2:] = 0.5
+    check(model, *(each.astype("float32") for each in (numbers, values, numbers[:, 0])))
+
+
+@pytest.mark.doors
 @pytest.mark.parametrize("make", [MLPClassifier, cnn_core.sklearn.MLPClassifier])
 @pytest.mark.parametrize("kind", ["texts", "numbers", "three", "labels"])
 def test_classifiers_with_their_labels(make: Any, kind: str):

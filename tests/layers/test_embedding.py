@@ -145,11 +145,6 @@ def test_weights_must_fit() -> None:
         layers.Embedding(4, 3, weights=np.zeros((3, 4)))
 
 
-def test_masks_are_refused() -> None:
-    with pytest.raises(ValueError, match="`mask_zero` must be False"):
-        layers.Embedding(4, 3, mask_zero=True)
-
-
 def test_penalties_reach_every_row() -> None:
     model = network(embeddings_regularizer="l2")
     assert cnn_core.inspection.gradient_check(model, IDS, np.ones((3, 1)))

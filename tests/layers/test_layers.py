@@ -15,6 +15,7 @@ import layer_checks
 import tolerances
 from cnn_core import layers
 
+pytestmark = pytest.mark.filterwarnings("ignore:'flatten.*' does not pass on the mask")
 GENERATOR = np.random.default_rng(7)
 
 
@@ -133,6 +134,7 @@ CASES: dict[str, tuple[type, dict[str, Any], Any, dict[str, Any]]] = {
     "dot_grids": (layers.Dot, {"axes": (1, 2)}, [GRID, normal(4, 2, 3)], {}),
     "dot_grid_and_vector": (layers.Dot, {"axes": (2, 1), "normalize": True}, [GRID, normal(4, 5)], {}),
     "dot_vector_and_grid": (layers.Dot, {"axes": (1, 2)}, [normal(4, 5), GRID], {}),
+    "masking": (layers.Masking, {}, GRID, {}),
     "embedding": (layers.Embedding, {"input_dim": 4, "output_dim": 3}, whole(4, 6, 2), STEPS),
     "rescaling": (layers.Rescaling, {"scale": [2.0, 1.0, -1.0, 0.5, 0.0], "offset": 0.5}, GRID, {}),
     "normalization": (layers.Normalization, {"mean": 0.5, "variance": [4.0, 1.0, 0.25, 2.0, 9.0]}, FLAT, {}),

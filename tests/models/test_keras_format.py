@@ -36,7 +36,7 @@ def test_a_model_of_keras_computes_what_it_computed_there(name: str) -> None:
 def test_names_shapes_and_settings_are_those_of_keras(name: str) -> None:
     model, written = read(name), RECORDED[name]["json"]["config"]
     assert model.name == written["name"]
-    layers = {layer.name: layer for layer in model.layers}
+    layers = {layer.name: layer for layer in model.operations}
     for each in written["layers"]:
         if each["class_name"] == "InputLayer":
             continue

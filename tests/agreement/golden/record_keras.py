@@ -886,6 +886,7 @@ def grid_cases() -> list[dict[str, Any]]:
         "einsum_dense_rows": describe(einsum, equation="ab,bcd->adc", output_shape=[2, 3], activation="relu"),
     }
     cases: list[dict[str, Any]] = [{"name": n, "layer": layer, "inputs": ["grid"]} for n, layer in grids.items()]
+    cases.append({"name": "masking", "layer": describe("layers.Masking", mask_value=0.25), "inputs": ["masked"]})
     return cases + [{"name": n, "layer": layer, "inputs": ["real"]} for n, layer in rows.items()]
 
 
@@ -917,6 +918,15 @@ def grid_training_cases() -> list[dict[str, Any]]:
             top,
         ],
     }
+    networks["masked"] = [  # where a unit gives 0; a bias keeps rows from having no others
+        dense(8, "relu", bias_initializer=describe("initializers.Constant", value=1.0)),
+        describe("layers.Reshape", target_shape=[8, 1]),
+        describe("layers.Masking"),
+        dense(4, "tanh"),
+        describe("layers.LayerNormalization"),
+        describe("layers.GlobalAveragePooling1D"),
+        top,
+    ]
     optimizer = describe("optimizers.SGD", learning_rate=0.1, momentum=0.9)
     return [{"name": name, "layers": layers, "optimizer": optimizer} for name, layers in networks.items()]
 
@@ -926,8 +936,12 @@ def record_grid_training() -> None:
 
 
 def layer_inputs(kinds: list[str]) -> list[np.ndarray]:
-    shapes = {"wide": (6, 8), "real": (6, 6), "grid": (6, 4, 6)}
-    return [draw(shapes[kind], 61 + i) + 1 / 512 for i, kind in enumerate(kinds)]
+    shapes = {"wide": (6, 8), "real": (6, 6), "grid": (6, 4, 6), "masked": (6, 4, 6)}
+    inputs = [draw(shapes[kind], 61 + i) + 1 / 512 for i, kind in enumerate(kinds)]
+    for kind, values in zip(kinds, inputs, strict=True):
+        if kind == "masked":
+            values[:, 2:], values[1, :2, 3] = 0.25, 0.25
+    return inputs
 
 
 def layer_weights(shapes: list[tuple[int, ...]], names: list[str]) -> list[np.ndarray]:

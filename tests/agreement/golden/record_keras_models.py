@@ -93,12 +93,47 @@ def categories() -> Any:
     return keras.Model(x, layers.Dense(1)(layers.Flatten()(layers.Embedding(7, 2, input_length=3)(x))))
 
 
+def masked_categories() -> Any:
+    x, rows = keras.Input((5,), dtype="int32", name="codes"), keras.Input((5, 2), name="rows")
+    joined = layers.Concatenate()([layers.Embedding(7, 3, mask_zero=True)(x), layers.Masking(0.5)(rows)])
+    hidden = layers.LayerNormalization()(layers.Dense(4, "tanh")(joined))
+    return keras.Model([x, rows], layers.Dense(1)(layers.GlobalAveragePooling1D()(hidden)))
+
+
+def masked_chain() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            layers.Embedding(7, 3, mask_zero=True),
+            layers.Dropout(0.5),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(1),
+        ]
+    )
+
+
+def grids() -> Any:
+    x = keras.Input((4, 6))
+    heads = layers.EinsumDense("abc,cde->abde", (4, 2, 3), "tanh", "de")(x)
+    rows = layers.GroupNormalization(3)(layers.Reshape((4, 6))(layers.Permute((1, 3, 2))(heads)))
+    highest = layers.RepeatVector(2)(layers.GlobalMaxPooling1D()(rows))
+    return keras.Model(x, [highest, layers.GlobalAveragePooling1D("channels_last", keepdims=True)(rows)])
+
+
+def single_numbers() -> Any:
+    code, row = keras.Input((), dtype="int32"), keras.Input((2,))
+    return keras.Model([code, row], layers.Dense(1)(layers.Concatenate()([layers.Embedding(7, 3)(code), row])))
+
+
 def preprocessing() -> Any:
     normalization = layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0])
     return keras.Sequential([keras.Input((3,)), normalization, layers.Dense(2)])
 
 
-MAKERS = (stack_of_dense, many_layers, branches, models_inside_models, categories, preprocessing)
+MAKERS = (
+    *(stack_of_dense, many_layers, branches, models_inside_models, categories, preprocessing),
+    *(masked_categories, masked_chain, grids, single_numbers),
+)
 
 
 def draw(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> list[Any]:
