@@ -95,7 +95,7 @@ class Activation(KnowsItsArguments):
         """The name, if that alone says everything: for an activation with its usual settings."""
         return self.name if defaults.get(type(self)) == self else None
 
-    def __call__(self, x: Any, *values: Any, **settings: Any) -> Array:
+    def __call__(self, x: Any, *values: Any, **settings: Any) -> EagerArray:
         """Compute `g(x)`.
 
         Parameters

@@ -131,6 +131,8 @@ def eager(value: Any) -> Any:
     (np.float64(1.5), array([1.]), {'precision': 0.5})
     """
     kind = type(value)
+    if kind is EagerFloat:
+        return value
     if kind is float:
         return EagerFloat(value)
     if kind is np.ndarray and value.ndim:

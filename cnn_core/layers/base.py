@@ -20,6 +20,7 @@ import cnn_core.regularizers as regularizers
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.dtype_policy import policy_of
+from cnn_core.foundation.eager import EagerArray
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.numbering import unique_name
@@ -346,7 +347,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
     def __call__(self, inputs: Sequence[Symbol] | Mapping[str, Symbol], training: bool | None = None) -> Symbol: ...
 
     @overload
-    def __call__(self, inputs: Any, training: bool | None = None) -> Array: ...
+    def __call__(self, inputs: Any, training: bool | None = None) -> EagerArray: ...
 
     @overload
     def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec
 
 import numpy as np
 
@@ -12,7 +12,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, as_rows, same_rank
-from cnn_core.foundation.eager import EagerFloat, eager
+from cnn_core.foundation.eager import EagerArray, EagerFloat, eager
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription
 
 registry = Registry("loss")
-RowValues = TypeVar("RowValues", bound=Callable[..., Array])
+_Arguments = ParamSpec("_Arguments")
 # The classes behind the functions of this module, so that `loss=losses.mean_squared_error` trains natively.
 class_of: dict[Any, type[Loss]] = {}
 
@@ -451,14 +451,15 @@ def _is_recorded(value: Any) -> bool:
 # The function forms: one value per row
 
 
-def function_form(cls: type[Loss]) -> Callable[[RowValues], RowValues]:
-    def enter(function: RowValues) -> RowValues:
+def function_form(cls: type[Loss]) -> Callable[[Callable[_Arguments, Array]], Callable[_Arguments, EagerArray]]:
+    def enter(function: Callable[_Arguments, Array]) -> Callable[_Arguments, EagerArray]:
         @wraps(function)
-        def values(*arguments: Any, **keywords: Any) -> Any:
-            return eager(function(*arguments, **keywords))
+        def values(*arguments: _Arguments.args, **keywords: _Arguments.kwargs) -> EagerArray:
+            found: EagerArray = eager(function(*arguments, **keywords))
+            return found
 
         values.__doc__ = f"Compute the value of every row: see `{cls.__name__}`. Returns an array (n,)."
         class_of[values], function_of[cls] = cls, values
-        return cast("RowValues", values)
+        return values
 
     return enter

@@ -11,6 +11,7 @@ import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.activations import sigmoid
 from cnn_core.foundation.arrays import EPSILON, Array, as_float, divide
+from cnn_core.foundation.eager import EagerFloat
 from cnn_core.foundation.exports import own_names
 from cnn_core.metrics.base import registry
 from cnn_core.metrics.constrained import grid
@@ -116,10 +117,10 @@ class AUC(ConfusionMetric):
             self._build(y_pred.shape[1])
         self._count(y_true, y_pred, sample_weight, self.multi_label, None if self.multi_label else self.label_weights)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the area."""
         if not self._built:
-            return 0.0
+            return EagerFloat(0.0)
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._mean_over_labels(self._interpolated_pr())
         x, y = self._points()
@@ -151,11 +152,11 @@ class AUC(ConfusionMetric):
         ratio = np.where((p[:-1] > 0) & (p[1:] > 0), divide(p[:-1], np.maximum(p[1:], 0)), 1.0)
         return divide(slope * (d_tp + intercept * np.log(ratio)), np.maximum(tp[1:] + fn[1:], 0))
 
-    def _mean_over_labels(self, terms: Array) -> float:
+    def _mean_over_labels(self, terms: Array) -> EagerFloat:
         areas = terms.sum(axis=0)
         if self.multi_label and self.label_weights is not None:
-            return float(divide((areas * self.label_weights).sum(), self.label_weights.sum()))
-        return float(areas.mean())
+            return EagerFloat(divide((areas * self.label_weights).sum(), self.label_weights.sum()))
+        return EagerFloat(areas.mean())
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal metric."""

@@ -8,6 +8,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, divide
+from cnn_core.foundation.eager import EagerFloat
 from cnn_core.metrics.base import registry
 from cnn_core.metrics.thresholds import MOST_THRESHOLDS, ConfusionMetric
 
@@ -47,8 +48,8 @@ class _BestUnderConstraint(ConfusionMetric):
     def _precision(self) -> Array:
         return divide(self.true_positives.value, self.true_positives.value + self.false_positives.value)
 
-    def _best(self, values: Array, bounded: Array) -> float:
-        return float(np.where(bounded >= getattr(self, self._bound), values, 0).max())
+    def _best(self, values: Array, bounded: Array) -> EagerFloat:
+        return EagerFloat(np.where(bounded >= getattr(self, self._bound), values, 0).max())
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal metric."""
@@ -91,7 +92,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the best sensitivity."""
         return self._best(self._sensitivity(), self._specificity())
 
@@ -125,7 +126,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the best specificity."""
         return self._best(self._specificity(), self._sensitivity())
 
@@ -159,7 +160,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
     ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the best precision."""
         return self._best(self._precision(), self._sensitivity())
 
@@ -193,6 +194,6 @@ class RecallAtPrecision(_BestUnderConstraint):
     ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the best recall."""
         return self._best(self._sensitivity(), self._precision())

@@ -10,6 +10,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import Array, as_float, same_rank
+from cnn_core.foundation.eager import EagerFloat
 from cnn_core.foundation.serialization import snake_case
 from cnn_core.metrics.base import Metric, registry
 
@@ -62,9 +63,9 @@ class Sum(Metric):
         """Add values of any shape; weights may lack trailing axes."""
         self.total.assign_add(_per_sample(as_float(values, "values", np.float64), sample_weight, np.sum)[0].sum())
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the sum."""
-        return float(self.total)
+        return EagerFloat(self.total)
 
 
 @registry.register()
@@ -128,10 +129,10 @@ class Mean(Metric):
         self.total.assign_add(total)
         self.count.assign_add(count)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the mean."""
         count = self.count.value.item()
-        return self.total.value.item() / count if count else 0.0
+        return EagerFloat(self.total.value.item() / count if count else 0.0)
 
 
 class MeanMetricWrapper(Mean):

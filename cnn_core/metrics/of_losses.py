@@ -10,6 +10,7 @@ import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import as_float, same_rank
+from cnn_core.foundation.eager import EagerFloat
 from cnn_core.metrics.base import check_same_shape, registry
 from cnn_core.metrics.means import Mean
 
@@ -91,9 +92,9 @@ class RootMeanSquaredError(_MeanLoss):
         check_same_shape(y_true, y_pred)
         Mean.update_state(self, np.square(y_pred - y_true), sample_weight)
 
-    def result(self) -> float:
+    def result(self) -> EagerFloat:
         """Return the root of the mean."""
-        return float(np.sqrt(super().result()))
+        return EagerFloat(np.sqrt(super().result()))
 
 
 @registry.register("mae", "MAE")

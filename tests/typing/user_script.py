@@ -75,7 +75,29 @@ functional = keras.Model(inputs, [layers.Dense(1, name="a")(joined), layers.Dens
 functional.compile("sgd", loss={"a": "mse", "b": "mae"}, loss_weights={"a": 1.0, "b": 0.5}, metrics={"a": ["mae"]})
 functional.compile("sgd", loss=["mse", "mae"], metrics=[["mae"], ["mse"]])
 of_a, of_b = functional.predict(x)
-assert_type(layers.Dense(2)(x), Array)
+of_layer: Array = layers.Dense(2)(x)
+
+# Variables and results
+
+optimizer = optimizers.Adam(0.1)
+optimizer.learning_rate = 0.05
+optimizer.learning_rate = ExponentialDecay(0.1, 10, 0.9)
+optimizer = optimizers.Adam(0.1)
+optimizer.learning_rate.assign(0.2)
+optimizer.learning_rate *= 0.5
+rate: float = optimizer.learning_rate
+optimizer.iterations = 3
+steps: int = optimizer.iterations.numpy().item()
+optimizer.apply(model.gradients(x, y), model.trainable_variables)
+optimizer.apply_gradients(zip(model.gradients(x, y), model.trainable_variables, strict=True))
+for each in optimizer.variables:
+    each.assign(each.numpy())
+scale = keras.Variable([1.0, 2.0], name="scale")
+scale.assign_add([1.0, 1.0])
+number: float = float(keras.Variable(1.0)) + scale.numpy().sum()
+print(model(x).numpy(), layers.Dense(2)(x).numpy(), activations.relu(x).numpy(), (2 * scale).numpy())
+print(losses.MeanSquaredError()(y, y).numpy(), losses.mean_squared_error(y, y).numpy())
+print(metrics.Mean()([1.0]).numpy(), metrics.Mean().result().numpy(), metrics.AUC().result().numpy())
 
 # Files and copies
 
