@@ -4,6 +4,7 @@
     python run.py autoencoder cnn_core    # the same text with only the import changed
     python run.py record                  # all of them under Keras, into recorded.npz
     python run.py record ../own_scripts   # those with custom layers and models, into its recorded.npz
+    KERAS_BACKEND=tensorflow python run.py record ../table_scripts    # those with texts, which need TensorFlow
 
 A script has `build_model()` and `train(model)`, which returns named numbers. Recorded are the initial weights, the
 names of the model's layers, and these numbers from a run in float32 and one in float64.
@@ -23,22 +24,22 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(__file__).parent
-OWN_FOLDER = FOLDER.parent / "own_scripts"
+OWN_FOLDER, TABLE_FOLDER = FOLDER.parent / "own_scripts", FOLDER.parent / "table_scripts"
 RECORD = "recorded.npz"
 DTYPES = ("float32", "float64")
 
 
 def scripts_in(folder: Path) -> list[str]:
     """Return the names of a folder's scripts."""
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data"))
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data", "tables"))
 
 
-SCRIPTS, OWN_SCRIPTS = scripts_in(FOLDER), scripts_in(OWN_FOLDER)
+SCRIPTS, OWN_SCRIPTS, TABLE_SCRIPTS = map(scripts_in, (FOLDER, OWN_FOLDER, TABLE_FOLDER))
 
 
 def home_of(name: str) -> Path:
     """Return the folder of a script."""
-    return FOLDER if name in SCRIPTS else OWN_FOLDER
+    return next(folder for folder in (FOLDER, OWN_FOLDER, TABLE_FOLDER) if name in scripts_in(folder))
 
 
 def load_script(name: str, package: str) -> tuple[Callable[[], Any], Callable[[Any], dict[str, float]]]:
@@ -82,15 +83,19 @@ def recorded(name: str) -> tuple[list[np.ndarray], list[str], dict[str, dict[str
 
 
 def record(folder: Path) -> None:
-    """Run all scripts under Keras from weights that float16 can hold, which halves the file; store the outcome."""
+    """Run all scripts under Keras from weights that float16 can hold, which halves the file; store the outcome.
+
+    What `adapt` has learned is among the weights of tables, and Keras goes on with its own copy: it stays as it is.
+    """
     import keras
 
+    kept = np.float32 if folder.samefile(TABLE_FOLDER) else np.float16
     arrays: dict[str, np.ndarray] = {}
     scripts: dict[str, dict[str, Any]] = {}
     for name in scripts_in(folder):
         keras.utils.clear_session()
         keras.utils.set_random_seed(1)
-        initial = [w.astype(np.float16) for w in load_script(name, "keras")[0]().get_weights()]
+        initial = [w.astype(kept) for w in load_script(name, "keras")[0]().get_weights()]
         results = {}
         for dtype in DTYPES:
             model, results[dtype] = run(name, "keras", initial, dtype)
