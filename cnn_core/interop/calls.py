@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.dtype_policy import policy_of
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.function import Lambda
 from cnn_core.network.graph import CallGraph, Node, Shape, Symbol
@@ -145,6 +146,13 @@ def described(part: Layer | Operation) -> str:
     what = "operation" if isinstance(part, Operation) else "layer"
     kind = part.function.class_name if isinstance(part, Operation) else type(part).__name__
     return f"{what} {part.name!r} ({kind})"
+
+
+def in_dtype(layer: Layer, dtype: str) -> Layer:
+    """Return a layer that has not been built yet, made one of a dtype."""
+    layer.dtype_policy = policy_of(dtype)
+    layer.dtype = dtype
+    return layer
 
 
 def left_out(layer: Layer, reason: str) -> str:

@@ -25,6 +25,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.interop.hdf5 import Group
+from cnn_core.interop.keras_tracing import has_unknown_classes, traced
 from cnn_core.interop.keras_vocabularies import FILE, FOLDER, with_vocabularies
 from cnn_core.interop.keras_weights import Part, Place, parts_of, places, places_before_keras_3, trainable_variables
 from cnn_core.layers.base import registry
@@ -76,12 +77,15 @@ def from_keras(model: Any) -> Any:
     Parameters
     ----------
     model : keras.Model, str, path-like or binary file
-        A file may be .keras of Keras 3 and of TensorFlow 2.12 and later, or .h5; it is read without Keras.
+        A file may be .keras of Keras 3 and of TensorFlow 2.12 and later, or .h5; it is read without Keras. A model, or
+        layers in it, with a `call` of a user's own, whose classes are not registered here, comes in as what it is made
+        of in prediction: that takes the object itself, called before on some rows.
 
     Returns
     -------
     Model
-        With the weights, compiled as it was; training goes on where Keras left it.
+        With the weights, compiled as it was; training goes on where Keras left it, but for what a user's `call` made:
+        there the optimizer's state stays behind.
 
     Raises
     ------
@@ -105,6 +109,13 @@ def from_keras(model: Any) -> Any:
         raise TypeError(
             f"`model` must be a model of Keras or the path of its file. Received: model={validation.show(model)}"
         )
+    if not has_unknown_classes(model):
+        return _through_file(model)
+    with traced(model) as functional:
+        return _through_file(functional)
+
+
+def _through_file(model: Any) -> Any:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.keras"
         model.save(path)

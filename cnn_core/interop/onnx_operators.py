@@ -13,6 +13,7 @@ import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.interop.calls import in_dtype
 from cnn_core.interop.onnx_arrays import ARRAYS, SELU, dtype_of
 from cnn_core.interop.onnx_formulas import Formula, Samples
 from cnn_core.interop.onnx_known import Known, as_product, recognize
@@ -59,8 +60,7 @@ class Reading:
         for source in sources:
             if not isinstance(source, Symbol):
                 raise ValueError("what it reads must depend on the inputs")
-        layer.dtype = self.dtype
-        result = layer(list(sources) if layer.n_inputs is None else sources[0])
+        result = in_dtype(layer, self.dtype)(list(sources) if layer.n_inputs is None else sources[0])
         if len(weights):
             layer.set_weights(weights)
         return result

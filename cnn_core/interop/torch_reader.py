@@ -15,7 +15,7 @@ from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.interop.calls import model_between
+from cnn_core.interop.calls import in_dtype, model_between
 from cnn_core.interop.torch_layers import layers_of
 from cnn_core.interop.torch_operations import OF_DTYPE, OPERATIONS, operation
 from cnn_core.interop.torch_weights import as_numpy, from_tensor, named_variables
@@ -190,7 +190,8 @@ class _Reader:
         while name in self.names:
             number, name = number + 1, f"{stem}_{number}"
         self.names.add(name)
-        layer.name, layer.dtype = name, self.dtype
+        layer.name = name
+        in_dtype(layer, self.dtype)
 
     def _tensors(self, module: Any, target: str) -> dict[str, Any]:
         found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
@@ -247,9 +248,8 @@ class _Reader:
 
     def layer(self, layer: Layer, *sources: Symbol) -> Any:
         """Call a new layer of the module's dtype."""
-        layer.dtype = self.dtype
         self.names.add(layer.name)
-        return layer(list(sources) if layer.n_inputs is None else sources[0])
+        return in_dtype(layer, self.dtype)(list(sources) if layer.n_inputs is None else sources[0])
 
     def scaled(self, source: Symbol, scale: Any, offset: Any) -> Any:
         """Apply constants: of one number, or of one for each feature of the last axis."""

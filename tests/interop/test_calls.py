@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnn_core import Input, Model, Sequential, layers
-from cnn_core.interop.calls import calls_of, model_between
+from cnn_core.interop.calls import calls_of, in_dtype, model_between
 
 
 def test_models_inside_models_are_walked_with_what_they_share():
@@ -44,3 +44,10 @@ def test_several_outputs_stay_in_order():
     x = Input((2,))
     outputs = [layers.Dense(3)(x), layers.Dense(1)(x)]
     assert model_between([x], outputs).output_shape == [(None, 3), (None, 1)]
+
+
+def test_a_layer_of_another_dtype_says_so_in_its_configuration():
+    layer = in_dtype(layers.Dense(2), "float64")
+    assert (layer.dtype, layer.get_config()["dtype"], layers.Dense.from_config(layer.get_config()).dtype) == (
+        "float64", "float64", "float64",
+    )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from cnn_core import Input, Sequential, activations, layers
 from cnn_core.interop import from_onnx, to_onnx
+from cnn_core.interop.calls import in_dtype
 from cnn_core.interop.onnx_formulas import LONGEST, Samples
 from cnn_core.interop.onnx_known import as_product, recognize
 from random_models import ELEMENTWISE, blocks, random_model, random_rows, randomize
@@ -42,8 +43,7 @@ def test_layers_come_back_as_they_are(dtype: str):
     draw = np.random.default_rng(0)
     silent = (layers.Dropout, layers.AlphaDropout, layers.Identity)
     for make in blocks(draw):
-        layer = make(4)
-        layer.dtype = dtype
+        layer = in_dtype(make(4), dtype)
         model = Sequential([Input((4,), dtype=dtype), layer])
         randomize(model, draw)
         if not isinstance(layer, silent):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core import Input, Model, activations, layers
+from cnn_core.interop.calls import in_dtype
 
 ELEMENTWISE: list[Any] = [
     "relu",
@@ -81,8 +82,7 @@ def random_model(seed: int, dtype: str = "float32") -> Model:
             value = _joined([value, *(_dense(value, draw, dtype, value.shape[-1]) for _ in range(2))], draw, dtype)
         known = blocks(draw)
         layer = known[draw.integers(len(known))](value.shape[-1])
-        layer.dtype = dtype
-        value = layer(value)
+        value = in_dtype(layer, dtype)(value)
     model = Model(first, _dense(value, draw, dtype))
     randomize(model, draw)
     return model
