@@ -1,6 +1,7 @@
 """Looking inside: every z, a, delta, dW and db of a batch, gradients, and a check of them by differences."""
 
 from cnn_core.inspection.checks import GradientCheck, gradient_check
+from cnn_core.inspection.film import Film, film
 from cnn_core.inspection.graphs import Edge, ExpressionGraph, Graph, build_graph, expression
 from cnn_core.inspection.records import LayerTrace, LossTrace
 from cnn_core.inspection.traces import Trace
@@ -9,6 +10,7 @@ from cnn_core.inspection.tracing import gradients, trace
 __all__ = [
     "Edge",
     "ExpressionGraph",
+    "Film",
     "GradientCheck",
     "Graph",
     "LayerTrace",
@@ -16,6 +18,7 @@ __all__ = [
     "Trace",
     "build_graph",
     "expression",
+    "film",
     "gradient_check",
     "gradients",
     "trace",

@@ -84,3 +84,18 @@ def large() -> Any:
     )
     model.compile("adam", "sparse_categorical_crossentropy")
     return model.trace(generator.normal(size=(32, 64)), generator.integers(0, 10, 32))
+
+
+def two_inputs() -> tuple[Any, Any, Any]:
+    """A model of two inputs, with samples of the exclusive or."""
+    cnn_core.utils.set_random_seed(4)
+    x = np.random.default_rng(1).normal(size=(60, 2))
+    y = (x[:, :1] * x[:, 1:] > 0).astype(float)
+    model = Sequential([Input((2,), name="x"), layers.Dense(5, "tanh", name="h"), layers.Dense(1, "sigmoid", name="o")])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model, x, y
+
+
+def film() -> Any:
+    model, x, y = two_inputs()
+    return cnn_core.inspection.film(model, x, y, epochs=4, samples=30)

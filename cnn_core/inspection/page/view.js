@@ -5,56 +5,12 @@ const MOST_SHOWN_PATHS = 12;
 const WINDOW = { rows: 8, columns: 10 }; // of a large array, around the chosen element
 
 const state = { position: 0, sample: 0, cell: [0, 0], weight: null };
-const $ = (id) => document.getElementById(id);
-
-function element(tag, attributes = {}, ...children) {
-  const made = tag.startsWith("svg:") ? document.createElementNS("http://www.w3.org/2000/svg", tag.slice(4)) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
-    else if (value !== null && value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-}
-
-function show(value, digits = 6) {
-  if (!Number.isFinite(value)) return String(value);
-  return String(Number(value.toPrecision(digits))).replace(/-/g, "−");
-}
-
-// A number with all its digits within reach.
-function number(value, digits = 6) {
-  return element("data", { value: String(value), title: String(value) }, show(value, digits));
-}
-
-// z with the layer below the line, and [row, column] behind.
-function symbol(name, layer = null, at = null) {
-  const made = element("span", { class: "symbol" }, element("var", {}, name));
-  if (layer) made.append(element("sub", {}, layer));
-  if (at) made.append(`[${at.join(", ")}]`);
-  return made;
-}
-
-function tint(value, largest) {
-  if (Number.isNaN(value)) return "background: var(--edge)";
-  const share = Math.sqrt(Math.min(Math.abs(value) / largest, 1));
-  return `background: color-mix(in srgb, var(${value < 0 ? "--orange" : "--blue"}) ${Math.round(62 * share)}%, transparent)`;
-}
-
-function fill(value, largest) {
-  const share = Math.sqrt(Math.min(Math.abs(value) / largest, 1)) || 0;
-  return { fill: `var(${value < 0 ? "--orange" : "--blue"})`, "fill-opacity": (0.66 * share).toFixed(3) };
-}
-
-// What a field says, from 0 to below `count`. Fields speak on "input": "change" comes with the click on something else.
-const wholeNumber = (id, count) => Math.max(0, Math.min(count - 1, Math.trunc(Number($(id).value)) || 0));
-const shapeOf = ({ shape }) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
 const rowsPerSample = (matrix) => Math.max(1, matrix.rows / TRACE.n);
 const sampleOf = (matrix, row) => Math.floor(row / rowsPerSample(matrix));
 
 // Arrays
 
-// An array as a table around a cell; { cells: which are lit, choose: what a click does }.
+// An array as a table around a cell; { lit: which cells have a frame, choose: what a click does }.
 function arrayFigure(name, matrix, origin, { around = [0, 0], lit = () => false, choose = null, chosen = null } = {}) {
   const caption = element("figcaption", {}, name, ` ${shapeOf(matrix)}`, element("small", {}, origin));
   const figure = element("figure", { class: "array" }, caption);
@@ -416,14 +372,10 @@ function drawControls() {
   $("backward").disabled = position < forwards || position >= STEPS.length;
   $("undo").disabled = $("restart").disabled = position === 0;
   for (const id of ["forward", "backward", "undo", "restart"]) $(id).textContent = say(id);
-  $("language").textContent = say("language");
-  $("language").setAttribute("aria-label", say("languageLabel"));
-  $("theme").setAttribute("aria-label", say("theme"));
-  $("theme").title = say("theme");
+  drawLook();
   $("sample-label").textContent = say("sample");
   $("sample").value = state.sample;
   $("sample").max = TRACE.n - 1;
-  document.documentElement.lang = language;
   $("steps-title").textContent = say("steps");
   $("steps").replaceChildren(
     ...[null, ...STEPS].map((step, at) =>
@@ -455,16 +407,7 @@ function start() {
   $("backward").addEventListener("click", () => jump(state.position + 1));
   $("undo").addEventListener("click", () => jump(state.position - 1));
   $("restart").addEventListener("click", () => jump(0));
-  $("language").addEventListener("click", () => {
-    language = language === "en" ? "zh" : "en";
-    draw();
-  });
-  $("theme").addEventListener("click", () => {
-    const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    draw();
-  });
+  listenToLook(draw);
   $("sample").addEventListener("input", () => {
     state.sample = wholeNumber("sample", TRACE.n);
     jump(state.position);

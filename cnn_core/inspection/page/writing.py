@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -14,48 +16,52 @@ from cnn_core.inspection.diagram import Diagram
 from cnn_core.inspection.network_layout import stand
 from cnn_core.inspection.records import BatchRecord, LayerTrace
 
-__all__ = ["step_page"]
+__all__ = ["FILM_SCRIPTS", "STEP_SCRIPTS", "array_data", "filled_in", "layout_data", "step_page"]
 
-SCRIPTS = ("texts.js", "steps.js", "network.js", "chain.js", "view.js")
+STEP_SCRIPTS = ("step_texts.js", "elements.js", "steps.js", "network.js", "chain.js", "view.js")
+FILM_SCRIPTS = ("film_texts.js", "elements.js", "film.js")
 
 
 def step_page(record: BatchRecord, title: str) -> str:
     """Return the page, one HTML file that asks for nothing else."""
+    return filled_in("step.html", STEP_SCRIPTS, _described(record), title)
+
+
+def filled_in(template: str, scripts: Sequence[str], data: Any, title: str) -> str:
+    """Put style, scripts, data and title into a page.
+
+    The data are JSON that is safe within a script of a page: no `<` begins a tag in it.
+    """
     parts = {
         "title": html.escape(title),
         "style": _text("page.css"),
-        "script": "\n".join(map(_text, SCRIPTS)),
-        "data": _data(record),
+        "script": "\n".join(map(_text, scripts)),
+        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    page = _text("page.html")
-    for name in ("title", "style", "script", "data"):  # what a user has named comes last but for the title
-        page = page.replace(f"{{{{{name}}}}}", parts[name])
-    return page
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _text(template))
 
 
 def _text(name: str) -> str:
     return (files("cnn_core.inspection.page") / name).read_text(encoding="utf-8").rstrip()
 
 
-def _data(record: BatchRecord) -> str:
-    """Return the trace as JSON that is safe within a script of a page: no `<` begins a tag in it."""
-    described = {
+def _described(record: BatchRecord) -> dict[str, Any]:
+    return {
         "n": len(next(iter(record.inputs.values()))),
         "inputs": _named(record.inputs),
         "layers": [_layer(layer) for layer in record.layers],
         "loss": record.loss,
         "losses": [
-            {"name": each.name, "output": each.output, "value": each.value, "target": _array(each.target)}
+            {"name": each.name, "output": each.output, "value": each.value, "target": array_data(each.target)}
             for each in record.losses
         ],
         "outputs": _named(record.outputs),
         "penalties": _named(record.penalties),
-        "layout": _layout(Diagram.of(record, 0)),
+        "layout": layout_data(Diagram.of(record, 0)),
     }
-    return json.dumps(described, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _array(values: Array | None) -> dict[str, Any] | None:
+def array_data(values: Array | None) -> dict[str, Any] | None:
     """Return shape and elements; JSON has no numbers that are not finite, so they become text."""
     if values is None:
         return None
@@ -67,12 +73,12 @@ def _array(values: Array | None) -> dict[str, Any] | None:
 
 
 def _named(arrays: dict[str, Array]) -> list[dict[str, Any]]:
-    return [{"name": name, "values": _array(values)} for name, values in arrays.items()]
+    return [{"name": name, "values": array_data(values)} for name, values in arrays.items()]
 
 
 def _layer(layer: LayerTrace) -> dict[str, Any]:
     # A z that is the same array as a is left out: the page takes a instead.
-    arrays = {name: _array(getattr(layer, name)) for name in ("a", "slope", "da", "delta", "W", "b", "dW", "db")}
+    arrays = {name: array_data(getattr(layer, name)) for name in ("a", "slope", "da", "delta", "W", "b", "dW", "db")}
     others = {} if layer.kind == "dense" else layer.parameters
     gradients = {} if layer.kind == "dense" else layer.gradients
     return {
@@ -80,15 +86,15 @@ def _layer(layer: LayerTrace) -> dict[str, Any]:
         "kind": layer.kind,
         "inputs": layer.inputs,
         "activation": layer.activation,
-        "z": None if layer.z is layer.a else _array(layer.z),
+        "z": None if layer.z is layer.a else array_data(layer.z),
         **arrays,
-        "dInputs": [_array(back) for back in layer.d_inputs],
-        "parameters": {name: _array(values) for name, values in others.items()},
-        "gradients": {name: _array(values) for name, values in gradients.items()},
+        "dInputs": [array_data(back) for back in layer.d_inputs],
+        "parameters": {name: array_data(values) for name, values in others.items()},
+        "gradients": {name: array_data(values) for name, values in gradients.items()},
     }
 
 
-def _layout(diagram: Diagram) -> dict[str, Any]:
+def layout_data(diagram: Diagram) -> dict[str, Any]:
     """Return where the columns of the picture stand, and how lines and arrows connect them."""
     layout = stand(diagram, wide=False)
     columns = [

@@ -298,3 +298,51 @@ def test_a_forward_trace_has_no_way_back(open_page: Any) -> None:
     assert page.step() == 4
     assert page.page.is_disabled("#backward")
     assert page.page.is_hidden("#chain-choice")
+
+
+# The film
+
+
+@pytest.fixture(scope="module")
+def filmed() -> Any:
+    return picture_cases.film()
+
+
+def test_the_slider_shows_every_epoch(open_page: Any, filmed: Any) -> None:
+    page = open_page(filmed)
+    for epoch, loss in enumerate(filmed.losses):
+        page.page.evaluate(
+            "value => { const field = document.getElementById('frame'); field.value = value;"
+            " field.dispatchEvent(new Event('input')); }",
+            epoch,
+        )
+        assert page.text("#frame-label") == f"Epoch {epoch}"
+        assert page.number("#loss-value") == loss
+        weights = page.page.eval_on_selector_all(
+            "#network line title", "all => all.map(each => Number(each.textContent.split(' = ')[1]))"
+        )
+        wanted = [each.W.ravel() for each in filmed.traces[epoch].layers if each.W is not None]
+        assert weights == np.concatenate(wanted).tolist()
+    assert page.page.locator("#surface rect").count() == 40 * 40
+    assert page.page.locator("#surface circle").count() == 30
+    assert page.page.locator(".histograms svg").count() == 3 * len(filmed.traces[0])
+
+
+def test_the_film_by_keyboard_button_and_in_chinese(open_page: Any, filmed: Any) -> None:
+    page = open_page(filmed, color_scheme="dark")
+    for key, epoch in (("ArrowRight", 1), ("End", 4), ("ArrowLeft", 3), ("Home", 0)):
+        page.page.keyboard.press(key)
+        assert page.number("#loss-value") == filmed.losses[epoch]
+    page.page.click("#play")
+    api.expect(page.page.locator("#frame-label")).to_have_text("Epoch 4")
+    api.expect(page.page.locator("#play")).to_have_text("Play")
+    page.page.click("#language")
+    assert page.text("#frame-label") == "轮次 4"
+    assert page.text("#play") == "播放"
+    page.page.click("#theme")
+    assert page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_film_fits_a_telephone(open_page: Any, filmed: Any) -> None:
+    page = open_page(filmed, viewport={"width": 390, "height": 800})
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 390

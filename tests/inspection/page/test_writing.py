@@ -12,7 +12,8 @@ import pytest
 
 import picture_cases
 from cnn_core import Input, Sequential, layers
-from cnn_core.inspection.page.writing import SCRIPTS
+from cnn_core.inspection.page.filming import film_page
+from cnn_core.inspection.page.writing import FILM_SCRIPTS, STEP_SCRIPTS
 
 PAGE = Path(__file__).resolve().parents[3] / "cnn_core" / "inspection" / "page"
 HOSTILE = "</script><img src=x onerror=alert(1)>{{script}}"
@@ -70,20 +71,31 @@ def test_the_file_is_self_contained_and_small(tmp_path: Path) -> None:
 
 
 def test_scripts_never_make_markup_from_text() -> None:
-    for name in SCRIPTS:
+    for name in {*STEP_SCRIPTS, *FILM_SCRIPTS}:
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", (PAGE / name).read_text()
         )
 
 
-def test_both_languages_say_the_same_things() -> None:
-    text = (PAGE / "texts.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("texts", "scripts"), [("step_texts.js", STEP_SCRIPTS), ("film_texts.js", FILM_SCRIPTS)])
+def test_both_languages_say_the_same_things(texts: str, scripts: tuple[str, ...]) -> None:
+    text = (PAGE / texts).read_text(encoding="utf-8")
     english, chinese = re.findall(r"^  (?:en|zh): \{\n(.*?)^  \},", text, re.DOTALL | re.MULTILINE)
     said = [dict(re.findall(r'^    (\w+): "(.*)",$', part, re.MULTILINE)) for part in (english, chinese)]
     assert list(said[0]) == list(said[1])
     for key, sentence in said[0].items():
         assert sorted(re.findall(r"\{\w+\}", sentence)) == sorted(re.findall(r"\{\w+\}", said[1][key])), key
-    scripts = "".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS if name != "texts.js")
-    used = set(re.findall(r"\"(\w+)\"", scripts)) | set(re.findall(r"\b(\w+)Why", scripts))
-    ops = {"z", "a", "J", "da", "dz", "dW", "db", "dp", "back", "operation"}
-    assert {key for key in said[0] if key not in used | ops and f'"{key}"' not in scripts} == set()
+    code = "".join((PAGE / name).read_text(encoding="utf-8") for name in scripts if name != texts)
+    used = set(re.findall(r"\"(\w+)\"", code)) | set(re.findall(r"^  (\w+)\(", code, re.MULTILINE))
+    assert set(said[0]) - used == set(), "texts that nothing says"
+    assert set(re.findall(r"""\bsay\("(\w+)\"""", code)) <= set(said[0])
+
+
+def test_what_is_not_finite_goes_into_a_film() -> None:
+    model = Sequential([Input((1,)), layers.Dense(1, "exponential", kernel_initializer="ones"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    seen = model.trace([[1.0], [2.0]], [[1.0], [1.0]])
+    seen.layers[0].a[0] = np.nan
+    text = film_page([seen, seen], [{}, {"loss": float("inf")}], None, "film")
+    assert '"logs":{"loss":"inf"}' in text
+    assert "NaN" not in re.sub(r"<script>.*", "", text, flags=re.DOTALL)

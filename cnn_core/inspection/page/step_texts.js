@@ -160,9 +160,3 @@ const TEXTS = {
     byReaders: "传回给 a 的量",
   },
 };
-
-let language = (navigator.language || "en").startsWith("zh") ? "zh" : "en";
-
-function say(key, values = {}) {
-  return TEXTS[language][key].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
-}
