@@ -20,6 +20,12 @@ import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
 import cnn_core.optimizers as known_optimizers
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.keras_objects import (
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    serialize_keras_object,
+)
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.serialization import (
     CustomObjects,
@@ -43,7 +49,10 @@ from cnn_core.training.trainer import Trainer
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "load_metadata",
     "load_model",
     "load_weights",
@@ -51,6 +60,7 @@ __all__ = [
     "register_keras_serializable",
     "save_model",
     "save_weights",
+    "serialize_keras_object",
     "to_json",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,14 @@ import cnn_core.foundation.left_out as left_out
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 from cnn_core.data.batches import PyDataset
+from cnn_core.data.splitting import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
+from cnn_core.data.windows import timeseries_dataset_from_array
+from cnn_core.foundation.keras_objects import (
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    serialize_keras_object,
+)
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.numbering import reset_names
 from cnn_core.foundation.serialization import custom_objects_in_use, get_custom_objects, register_keras_serializable
@@ -27,12 +36,21 @@ __all__ = [
     "Sequence",
     "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
     "plot_model",
     "register_keras_serializable",
+    "serialize_keras_object",
     "set_random_seed",
+    "split_dataset",
+    "timeseries_dataset_from_array",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -136,6 +154,64 @@ def normalize(x: npt.ArrayLike, axis: int = -1, order: float = 2) -> Array:
     norm = np.linalg.norm(array, ord=order, axis=axis, keepdims=True)
     quotient: Array = array / np.where(norm == 0, np.ones_like(norm), norm)
     return quotient
+
+
+@knows_its_arguments
+def pad_sequences(
+    sequences: Iterable[npt.ArrayLike],
+    maxlen: int | None = None,
+    dtype: npt.DTypeLike = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: float | str = 0.0,
+) -> Array:
+    """Bring sequences to one length, for an array of them.
+
+    Parameters
+    ----------
+    sequences : iterable of array-like
+        Each of any length, its steps all of one shape.
+    maxlen : int, default None
+        None: the length of the longest.
+    dtype : default "int32"
+    padding, truncating : {"pre", "post"}, default "pre"
+        At which end what is missing is filled up, and what is too much is left out.
+    value : float or str, default 0
+        What to fill up with.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, maxlen, ...)
+
+    Raises
+    ------
+    ValueError
+        If the steps of sequences differ in shape.
+
+    Examples
+    --------
+    >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2)
+    array([[0, 1],
+           [2, 3],
+           [5, 6]], dtype=int32)
+    """
+    arrays = [np.asarray(each) for each in sequences]
+    scalar = next((each for each in arrays if each.ndim == 0), None)
+    if scalar is not None:
+        raise ValueError(f"`sequences` must hold sequences. Received: {scalar} among them")
+    length = max(map(len, arrays), default=0) if maxlen is None else validation.non_negative_integer(maxlen, "maxlen")
+    at_front = validation.choice(padding, "padding", ("pre", "post")) == "pre"
+    keeps_end = validation.choice(truncating, "truncating", ("pre", "post")) == "pre"
+    shapes = {each.shape[1:] for each in arrays if len(each)}
+    if len(shapes) > 1:
+        raise ValueError(f"`sequences` must hold steps of one shape. Received: {', '.join(map(str, sorted(shapes)))}")
+    kind = object if isinstance(value, str) and np.dtype(dtype).kind != "U" else dtype
+    padded = np.full((len(arrays), length, *next(iter(shapes), ())), value, kind)
+    for row, given in zip(padded, arrays, strict=True):
+        kept = given[max(len(given) - length, 0) :] if keeps_end else given[:length]
+        if len(kept):
+            row[length - len(kept) if at_front else 0 :][: len(kept)] = kept
+    return padded
 
 
 @knows_its_arguments

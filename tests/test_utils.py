@@ -299,3 +299,21 @@ def test_a_new_session_lets_go_of_models_that_nothing_refers_to() -> None:
             assert (gone() is None) == free_memory
         finally:
             gc.enable()
+
+
+def test_sequences_are_padded_as_by_keras() -> None:
+    given = [[1], [2, 3], [4, 5, 6]]
+    assert utils.pad_sequences(given).tolist() == [[0, 0, 1], [0, 2, 3], [4, 5, 6]]
+    assert utils.pad_sequences(given, maxlen=2).tolist() == [[0, 1], [2, 3], [5, 6]]
+    assert utils.pad_sequences(given, 2, padding="post", truncating="post").tolist() == [[1, 0], [2, 3], [4, 5]]
+    assert utils.pad_sequences([[1.5], [2, 3]], dtype="float32", value=-1).tolist() == [[-1.0, 1.5], [2.0, 3.0]]
+    assert utils.pad_sequences([[[1, 2]], [[3, 4], [5, 6]]]).tolist() == [[[0, 0], [1, 2]], [[3, 4], [5, 6]]]
+    assert utils.pad_sequences([["a"], ["b", "c"]], dtype=object, value="").tolist() == [["", "a"], ["b", "c"]]
+    assert utils.pad_sequences([[], []]).shape == (2, 0)
+    assert utils.pad_sequences([]).shape == (0, 0)
+    with pytest.raises(ValueError, match="`sequences` must hold sequences"):
+        utils.pad_sequences([1, 2])
+    with pytest.raises(ValueError, match="steps of one shape"):
+        utils.pad_sequences([[[1, 2]], [[1, 2, 3]]])
+    with pytest.raises(ValueError, match="`padding` must be"):
+        utils.pad_sequences(given, padding="middle")

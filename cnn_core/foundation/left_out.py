@@ -82,8 +82,8 @@ ROWS = (
     ),
     Row(
         "initializers",
-        "STFT STFTInitializer stft IdentityInitializer OrthogonalInitializer",
-        "sound; second names of `Identity` and `Orthogonal`",
+        "STFT STFTInitializer stft",
+        "sound",
     ),
     Row(
         "losses",
@@ -107,26 +107,19 @@ ROWS = (
     ),
     Row(
         "utils",
-        "*_from_directory *_from_array array_to_img img_to_array load_img save_img bounding_boxes "
-        "pad_sequences get_file split_dataset",
-        "images, text, downloads, tf.data",
+        "*_from_directory array_to_img img_to_array load_img save_img bounding_boxes get_file",
+        "images, text, downloads",
     ),
     Row(
         "utils",
         "Config Progbar *_interactive_logging is_interactive_logging_enabled is_keras_tensor "
-        "get_source_inputs model_to_dot legacy standardize_dtype pack_x_y_sample_weight "
-        "unpack_x_y_sample_weight",
+        "get_source_inputs model_to_dot legacy standardize_dtype",
         "inner tools",
     ),
     Row(
-        "utils",
-        "deserialize_keras_object serialize_keras_object get_registered_name get_registered_object",
-        "every module has its own `serialize` and `deserialize`",
-    ),
-    Row(
         "saving",
-        "KerasFileEditor deserialize_keras_object serialize_keras_object get_registered_name get_registered_object",
-        "every module has its own `serialize` and `deserialize`",
+        "KerasFileEditor",
+        "files are read and written whole",
     ),
     Row(
         "config",

@@ -167,6 +167,18 @@ def custom_objects_in_use(custom_objects: CustomObjects | None) -> Iterator[None
         _CUSTOM_OBJECTS.reset(token)
 
 
+def objects_in_use() -> CustomObjects:
+    """Return what the blocks of `custom_objects_in_use` around the caller let lookups see.
+
+    Examples
+    --------
+    >>> with custom_objects_in_use({"double": abs}):
+    ...     objects_in_use()
+    {'double': <built-in function abs>}
+    """
+    return _CUSTOM_OBJECTS.get() or {}
+
+
 def get_custom_objects() -> dict[str, Any]:
     """Return what the program has registered by name for every lookup, as a dict that can be changed.
 
@@ -252,6 +264,11 @@ class Registry:
         self._named: dict[str, Any] = {}
         self._classes: set[type] = set()
         self._folded: dict[str, str] = {}
+
+    @classmethod
+    def all(cls) -> list[Registry]:
+        """Return the registries of all kinds that have been loaded."""
+        return list(cls._all)
 
     def register(self, *aliases: str, name: str | None = None) -> Callable[[Registered], Registered]:
         """Return a decorator that enters a class or function under its own name, or `name`, and `aliases`.
@@ -368,7 +385,7 @@ class Registry:
     def _refuse_other_kinds(self, identifier: Any) -> None:
         """Refuse objects of the package's that are called like one of this kind, and mean something else."""
         cls = identifier if isinstance(identifier, type) else type(identifier)
-        for kind in {registry.argument for registry in self._all if registry.has_made(cls)}:
+        for kind in {registry.argument for registry in self.all() if registry.has_made(cls)}:
             if kind not in self._takes:
                 raise TypeError(
                     f"`{self.argument}` must be no {kind}. Received: {self.argument}={validation.show(identifier)}"

@@ -47,6 +47,9 @@ from cnn_core.initializers.random import (
     fans,
 )
 
+# The older names, which Keras has too.
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+
 __all__ = [
     "TRUNCATED_DEVIATION",
     "Constant",
@@ -56,11 +59,13 @@ __all__ = [
     "HeNormal",
     "HeUniform",
     "Identity",
+    "IdentityInitializer",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
     "Orthogonal",
+    "OrthogonalInitializer",
     "RandomInitializer",
     "RandomNormal",
     "RandomUniform",
