@@ -154,13 +154,13 @@ ROWS = (
     ),
     Row(
         "optimizers.Optimizer",
-        "update_step assign assign_add assign_sub stateless_apply",
+        "stateless_apply",
         "steps are made by native code",
         called=True,
     ),
     Row(
         "optimizers.Optimizer",
-        "add_* load_own_variables save_own_variables",
+        "add_variable load_own_variables save_own_variables",
         "the state is `optimizer.state`",
     ),
     Row(

@@ -13,6 +13,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.network.own_stepping import SlotView, step_by_method, step_by_rule
 from cnn_core.network.parameters import (
     ParameterVector,
     adopt_state,
@@ -65,6 +66,10 @@ class _Stepping:
     ) -> None:
         arrays = [_checked_gradient(*pair) for pair in zip(gradients, _each_once(variables), strict=True)]
         parameters = _vector(optimizer, known)
+        if optimizer.steps_itself:
+            scale = optimizer.loss_scale_factor or 1.0
+            step_by_method(optimizer, parameters, [array / array.dtype.type(scale) for array in arrays], variables)
+            return
         if len(variables) == len(known):
             native = native_optimizer(parameters, optimizer)
         else:
@@ -95,6 +100,12 @@ class _Stepping:
         by_variable = {id(variable): average for variable, average in zip(known, averages, strict=True)}
         for variable in variables:
             variable.assign(by_variable[id(variable)])
+
+    def rule(self, optimizer: Optimizer, gradient: Array, variable: Variable, learning_rate: float) -> None:
+        step_by_rule(optimizer, gradient, variable, learning_rate)
+
+    def slot(self, optimizer: Optimizer, slot: str, variable: Variable) -> Variable:
+        return SlotView(optimizer, slot, variable)
 
     def state(self, optimizer: Optimizer) -> list[Variable]:
         found: list[Variable] = [

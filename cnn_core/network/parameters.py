@@ -286,6 +286,23 @@ def optimizer_of_some(parameters: ParameterVector, optimizer: Optimizer, chosen:
     return native
 
 
+def rule_of_one(parameters: ParameterVector, optimizer: Optimizer, place: int) -> _core.Optimizer:
+    """Return a native optimizer of one variable, given by its place, that has the rule and nothing around it."""
+    name, hyperparameters = optimizer.rule()
+    variable, offset = parameters.variables[place], parameters.offsets[place]
+    native = optimizer_over(
+        parameters.values,
+        parameters.gradients,
+        rule=name,
+        numbers=hyperparameters,
+        slots=[optimizer.state[slot] for slot, _ in optimizer.slots()],
+        groups=[ParameterGroup(offset, variable.size, epsilon_multiplier=variable.epsilon_multiplier)],
+        tensors=parameters.ranges(optimizer),
+    )
+    _prepare(native, parameters, optimizer)
+    return native
+
+
 def _made(
     parameters: ParameterVector, optimizer: Optimizer, groups: list[ParameterGroup], rules: list[TensorRule]
 ) -> _core.Optimizer:

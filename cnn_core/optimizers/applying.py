@@ -36,7 +36,8 @@ def state_order(
     others = own[len(pair) :]
     if pair:
         order += [(name, each) for each in variables for name in optimizer.slots_of(each) if name not in others]
-    return order + [(name, each) for name in others for each in variables]
+    added = [name for name, _ in optimizer.own_slots()]
+    return order + [(name, each) for name in (*others, *added) for each in variables]
 
 
 class Stepping(Protocol):
@@ -57,6 +58,12 @@ class Stepping(Protocol):
     def state(self, optimizer: Any) -> list[Any]:
         """Return the counts and the state as variables, in Keras's order."""
 
+    def rule(self, optimizer: Any, gradient: Any, variable: Any, learning_rate: float) -> None:
+        """Move one variable by the native rule alone."""
+
+    def slot(self, optimizer: Any, slot: str, variable: Any) -> Any:
+        """Return the part of a state vector that belongs to a variable, as a variable."""
+
 
 class AppliesGradients:
     """The part of an optimizer that a custom loop calls.
@@ -73,7 +80,7 @@ class AppliesGradients:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy and a pickle carry: all but the memory of variables, which are others there."""
-        return {name: value for name, value in vars(self).items() if name != "_vector"}
+        return {name: value for name, value in vars(self).items() if name not in ("_vector", "_own_slots")}
 
     @property
     def built(self) -> bool:
@@ -127,6 +134,8 @@ class AppliesGradients:
         if not gradients:
             return
         given = None if trainable_variables is None else list(trainable_variables)
+        if given and not self.built:
+            self.build(given)
         known = self._built_for(given)
         variables = known if given is None else given
         if len(gradients) != len(variables):

@@ -20,8 +20,8 @@ from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.keywords import KnowsItsArguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
-from cnn_core.optimizers.applying import AppliesGradients
 from cnn_core.optimizers.assignable import Iterations, LearningRate
+from cnn_core.optimizers.own_steps import StepsItself
 from cnn_core.optimizers.schedules import LearningRateSchedule
 from cnn_core.optimizers.schedules.base import FloatArray
 
@@ -71,7 +71,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Optimizer(StepsItself, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::
@@ -130,6 +130,7 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
             *("_backend_apply_gradients", "_backend_update_step", "_update_model_variables_moving_average"),
             *("_overwrite_model_variables_with_average_value", "_use_weight_decay"),
             *("apply", "apply_gradients", "build", "finalize_variable_values", "scale_loss"),
+            *("assign", "assign_add", "assign_sub"),
         ),
         "steps are made by native code",
     )
@@ -273,7 +274,7 @@ class Optimizer(AppliesGradients, CopiedWhole, KnowsItsArguments, RefusesPassedO
         """
         accumulator = (("gradient_accumulator", 0.0),) if self.gradient_accumulation_steps else ()
         average = (("average", 0.0),) if self.use_ema else ()
-        return accumulator + average
+        return accumulator + average + self.own_slots()
 
     # What Keras keeps for each variable
 

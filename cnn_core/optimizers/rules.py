@@ -421,6 +421,8 @@ class LBFGS(Optimizer):
     45, 1989.
     """
 
+    steps_by_batches = False
+    passed_over = {**Optimizer.passed_over, "update_step": "an epoch is one minimisation"}  # noqa: RUF012
     native = "lbfgs"
     _hyperparameters = ("max_iter", "max_fun", "history_size", "gradient_tolerance", "function_tolerance")
 

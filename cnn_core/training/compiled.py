@@ -158,7 +158,7 @@ class Compiled:
         self.optimizer = found
         self._arguments = arguments
         self._trackers = {}
-        self._fits_by_steps = self.trains_by_steps or getattr(found, "steps_itself", False)
+        self._fits_by_steps = self.trains_by_steps or found.steps_itself
         self._forget_objectives()
 
     @property
@@ -190,6 +190,13 @@ class Compiled:
         if self._arguments.loss is None and not by_steps:
             raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...)")
         return self._arguments
+
+    def _refuse_uncompiled_optimizer(self) -> None:
+        if self.optimizer.steps_itself and not self._fits_by_steps:
+            raise ValueError(
+                f"`compile` must be given {type(self.optimizer).__name__}, which defines `update_step`, so that "
+                "batches are handed to it one by one. Received: an optimizer set as an attribute"
+            )
 
     def _objectives_for(self, y: Any, purpose: str) -> Objectives:
         """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""

@@ -12,7 +12,6 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.native import native_pass
 from cnn_core.network.parameters import native_optimizer
-from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives, in_columns
 from cnn_core.training.trained_model import TrainedModel
 
@@ -141,7 +140,9 @@ class PassKept:
     def _look_at_optimizer(self) -> None:
         """Begin again if the optimizer, its state or its settings are others than before."""
         model = self._model
-        stepping = self._training and not isinstance(model.optimizer, LBFGS)
+        stepping = self._training and model.optimizer.steps_natively
+        if self._training and not stepping:
+            model._refuse_uncompiled_optimizer()
         optimizer = native_optimizer(model._bind(), model.optimizer if stepping else None)
         if optimizer is not self._optimizer:
             self._optimizer, self._segment = optimizer, None

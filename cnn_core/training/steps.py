@@ -213,9 +213,9 @@ class Steps(Compiled):
         segment = SingleBatches.of(model, objectives, training).segment(x, y, sample_weight, None)
         totals = Totals(objectives, resets=False)
         measure_batch(model, segment, training, totals)
-        if training and getattr(self.optimizer, "steps_itself", False):
+        if training and self.optimizer.steps_itself:
             parameters = self._bind()
-            gradients = [each.copy() for each in parameters.split(parameters.gradients)]
+            gradients = [self.optimizer.scale_loss(each.copy()) for each in parameters.split(parameters.gradients)]
             self.optimizer.apply(gradients, parameters.variables)
         elif training:
             step_on_batch(model, segment, totals)
