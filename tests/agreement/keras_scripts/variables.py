@@ -28,7 +28,7 @@ class Steer(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.assign_add(1)
         self.loss.update_state(logs["loss"])
-        for average, weight in zip(self.average, self.model.weights):
+        for average, weight in zip(self.average, self.model.weights, strict=True):
             average.assign(0.5 * average + 0.5 * weight)
         if epoch == 4:
             self.model.layers[-1].bias.assign_sub(ops.ones_like(self.model.layers[-1].bias) * 0.25)
@@ -47,7 +47,7 @@ def train(model):
     model.fit(x, y, batch_size=40, epochs=8, shuffle=False, verbose=0, callbacks=[steer])
     optimizer = model.optimizer
     predicted = ops.convert_to_numpy(model(x))
-    for average, weight in zip(steer.average, model.weights):
+    for average, weight in zip(steer.average, model.weights, strict=True):
         weight.assign(average)
     averaged = keras.losses.MeanSquaredError()(y, model(x))
     norm = ops.sqrt(sum(ops.sum(ops.square(weight)) for weight in model.trainable_variables))
