@@ -40,8 +40,7 @@ int amx_is_permitted(void) { return 0; }
     __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"((ptrdiff_t)(row_bytes)), "i"(tile))
 #define STORE_TILE(tile, to, row_bytes) \
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"((ptrdiff_t)(row_bytes)), "i"(tile) : "memory")
-#define MULTIPLY_TILES(sum, x, w) \
-    __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(x), "i"(w))
+#define MULTIPLY_TILES(sum, x, w) __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(x), "i"(w))
 #define RELEASE() __asm__ volatile("tilerelease")
 #define WRITTEN_FOR_TILES() __asm__ volatile("" ::: "memory")
 #define TILE_TABLE amx

@@ -25,15 +25,17 @@ INLINE float number_of(uint32_t bits) {
     return both.number;
 }
 
-/* x rounded, in the high half of 32 bits. */
+/* x rounded, in the high half of 32 bits; without a branch, for compilers to make vectors of. */
 INLINE uint32_t rounded(float x) {
     const uint32_t bits = bits_of(x), quiet = 0x00400000, sign = 0x80000000;
-    if ((bits & EXPONENT) == 0) return bits & sign;
-    if ((bits & ~sign) > EXPONENT) return (bits | quiet) & HIGH_HALF;
-    return (bits + 0x7fff + (bits >> 16 & 1)) & HIGH_HALF;
+    const uint32_t nearest = bits + 0x7fff + (bits >> 16 & 1);
+    const uint32_t number = (bits & ~sign) > EXPONENT ? bits | quiet : nearest;
+    return ((bits & EXPONENT) == 0 ? bits & sign : number) & HIGH_HALF;
 }
 
-INLINE float without_denormals(float x) { return (bits_of(x) & EXPONENT) == 0 ? number_of(bits_of(x) & 0x80000000) : x; }
+INLINE float without_denormals(float x) {
+    return (bits_of(x) & EXPONENT) == 0 ? number_of(bits_of(x) & 0x80000000) : x;
+}
 
 /* x y + sum in one rounding; what is denormal, before and after, counts as zero. */
 INLINE float add_product(float x, float y, float sum) {

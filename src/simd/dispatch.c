@@ -14,19 +14,6 @@ typedef struct {
 
 static int everywhere(void) { return 1; }
 
-/* Whether two tables of pairs give the same bits for a product with rests in every direction. */
-static int computes_alike(const pair_kernels *one, const pair_kernels *other) {
-    enum { N_ROWS = 37, N_PAIRS = 21, N_COLS = 27 };
-    static float x[N_ROWS * N_PAIRS], w[N_PAIRS * N_COLS], y[2][N_ROWS * N_COLS];
-    for (int i = 0; i < N_ROWS * N_PAIRS; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
-    for (int i = 0; i < N_PAIRS * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
-    const pair_kernels *tables[] = {one, other};
-    for (int i = 0; i < 2; i++)
-        tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, N_ROWS, N_COLS, N_PAIRS, N_COLS, N_PAIRS, 1, N_COLS, 0, 0,
-                                 0, -INFINITY, NULL);
-    return memcmp(y[0], y[1], sizeof y[0]) == 0;
-}
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 
@@ -64,6 +51,19 @@ static int runs_avx512_bf16(void) {
     return runs_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx512_bf16);
 }
 
+/* Whether two tables of pairs give the same bits for a product with rests in every direction. */
+static int computes_alike(const pair_kernels *one, const pair_kernels *other) {
+    enum { N_ROWS = 37, N_PAIRS = 21, N_COLS = 27 };
+    static float x[N_ROWS * N_PAIRS], w[N_PAIRS * N_COLS], y[2][N_ROWS * N_COLS];
+    for (int i = 0; i < N_ROWS * N_PAIRS; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
+    for (int i = 0; i < N_PAIRS * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
+    const pair_kernels *tables[] = {one, other};
+    for (int i = 0; i < 2; i++)
+        tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, N_ROWS, N_COLS, N_PAIRS, N_COLS, N_PAIRS, 1, N_COLS, 0,
+                                 0, 0, -INFINITY, NULL);
+    return memcmp(y[0], y[1], sizeof y[0]) == 0;
+}
+
 /* Whether AMX is there, the system lets this process use it, and its products are those that tiles.c computes. */
 static int runs_amx(void) {
     static int known = -1;
@@ -71,8 +71,8 @@ static int runs_amx(void) {
     const unsigned tiles_and_bf16 = 1u << 24 | 1u << 22, tile_states = 3u << 17;
     if (known < 0)
         known = runs_avx512_bf16() && (saved_states() & tile_states) == tile_states &&
-                __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles_and_bf16) == tiles_and_bf16 && amx_is_permitted() &&
-                computes_alike(&pair_kernels_amx, &pair_kernels_tiles);
+                __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles_and_bf16) == tiles_and_bf16 &&
+                amx_is_permitted() && computes_alike(&pair_kernels_amx, &pair_kernels_tiles);
     return known;
 }
 
@@ -101,7 +101,8 @@ static int nowhere(void) { return 0; }
     DO(portable, everywhere)
 #endif
 
-/* Products of pairs, whether chosen at once; amx waits for simd_prepare_pairs: DO(name, the instruction set beside which it runs, whether it does so here, whether it pays). */
+/* Products of pairs: DO(name, the instruction set beside which it runs, whether it does so here, whether it is chosen
+   at once, as it pays). amx waits for simd_prepare_pairs. */
 #if defined(__x86_64__)
 #define EACH_PAIR_TABLE(DO) \
     DO(amx, avx512, runs_amx, nowhere) \

@@ -13,7 +13,8 @@ static _Thread_local struct {
 } registers[TILES];
 
 static void configure(const uint8_t *rows, const uint16_t *row_bytes) {
-    for (int tile = 0; tile < TILES; tile++) registers[tile].n_rows = rows[tile], registers[tile].n_cols = row_bytes[tile] / 4;
+    for (int tile = 0; tile < TILES; tile++)
+        registers[tile].n_rows = rows[tile], registers[tile].n_cols = row_bytes[tile] / 4;
 }
 
 static void clear_tile(int tile) {

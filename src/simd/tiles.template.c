@@ -3,8 +3,8 @@
    CONFIGURE, CLEAR_TILE, LOAD_TILE, STORE_TILE, MULTIPLY_TILES, RELEASE, and WRITTEN_FOR_TILES between
    plain stores and loads of tiles. Tile numbers are literals.
 
-   A block of y is at most 32 x 32, in four tiles; a step of the sum takes 16 pairs, of two tiles of x and two of w. Rows
-   and columns that are not there are not in the tiles' sizes, so that nothing beyond them is read or written. */
+   A block of y is at most 32 x 32, in four tiles; a step of the sum takes 16 pairs, of two tiles of x and two of w.
+   Rows and columns that are not there are not in the tiles' sizes, so that nothing beyond them is read or written. */
 #ifndef TILE_TABLE
 #error "to be included by a file that has tile registers"
 #endif
@@ -145,7 +145,8 @@ static void panel_product(float *y, const float *x, const float *w, float *packe
     }
     copied_step copied;
     block_of_sums sums;
-    const tiled_panel p = {.w = w, .n_cols = n_cols, .n_k = n_k, .x_row = x_row, .x_k = x_k, .w_k = w_k, .copied = &copied};
+    const tiled_panel p = {
+        .w = w, .n_cols = n_cols, .n_k = n_k, .x_row = x_row, .x_k = x_k, .w_k = w_k, .copied = &copied};
     const ptrdiff_t whole = n_k / TILE_EDGE * TILE_EDGE;
     for (ptrdiff_t k = 0; k < TILE_EDGE; k++)
         copy_padded(copied.w[k], w + (whole + k) * w_k, whole + k < n_k ? n_cols : 0, BLOCK_EDGE);
@@ -170,7 +171,8 @@ static void row_product(float *y, const float *x, const float *w, const float *b
                         ptrdiff_t w_k, int accumulate, float floor) {
     for (ptrdiff_t c = 0; c < n_cols; c += BLOCK_EDGE)
         panel_product(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, 1,
-                      n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE, n_k, 0, 0, 1, w_k, 0, 0, accumulate, floor, NULL);
+                      n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE, n_k, 0, 0, 1, w_k, 0, 0, accumulate, floor,
+                      NULL);
 }
 
 #define JOINED_(table, set) table##_##set
