@@ -20,6 +20,7 @@ _SEED = np.uint64(81)
 _MURMUR = np.uint64(0xC6A4A7935BD1E995)
 _LONGEST_AT_ONCE = 64  # bytes; longer texts are mixed in blocks of as many
 _SIP_BLOCK = 8
+_AT_ONCE = 1 << 14  # texts
 
 
 class _Texts:
@@ -61,15 +62,7 @@ def fingerprints(texts: Sequence[bytes]) -> Words:
     >>> fingerprints([b"", b"Hello world"])
     array([11160318154034397263,  4018340516250275620], dtype=uint64)
     """
-    found = _Texts(texts)
-    hashes = np.empty(len(texts), np.uint64)
-    lowest = 0
-    for highest, function in _BY_LENGTH:
-        chosen = np.flatnonzero((found.lengths >= lowest) & (found.lengths <= highest))
-        if chosen.size:
-            hashes[chosen] = function(found, found.starts[chosen], found.lengths[chosen])
-        lowest = highest + 1
-    return hashes
+    return _in_pieces(_fingerprints, texts)
 
 
 def joined_fingerprints(first: Words, second: Words) -> Words:
@@ -99,8 +92,18 @@ def keyed_fingerprints(texts: Sequence[bytes], key: tuple[int, int]) -> Words:
     >>> [hex(each) for each in keyed_fingerprints([bytes(range(15))], (0x0706050403020100, 0x0F0E0D0C0B0A0908))]
     ['0xa129ca6149be45e5']
     """
-    found = _Texts(texts)
     low, high = (np.uint64(part % 2**64) for part in key)
+    return _in_pieces(lambda piece: _keyed_fingerprints(piece, low, high), texts)
+
+
+def _in_pieces(function: Callable[[Sequence[bytes]], Words], texts: Sequence[bytes]) -> Words:
+    """Hash texts in pieces whose intermediate values stay in a cache."""
+    pieces = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
+    return np.concatenate([function(piece) for piece in pieces] or [np.empty(0, np.uint64)])
+
+
+def _keyed_fingerprints(texts: Sequence[bytes], low: np.uint64, high: np.uint64) -> Words:
+    found = _Texts(texts)
     start = map(np.uint64, (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573))
     state = [np.full(len(texts), word ^ part) for word, part in zip(start, (low, high) * 2, strict=True)]
     n_blocks = found.lengths // _SIP_BLOCK
@@ -117,6 +120,18 @@ def keyed_fingerprints(texts: Sequence[bytes], key: tuple[int, int]) -> Words:
 
 
 # FarmHash by the length of a text: its names and letters
+
+
+def _fingerprints(texts: Sequence[bytes]) -> Words:
+    found = _Texts(texts)
+    hashes = np.empty(len(texts), np.uint64)
+    lowest = 0
+    for highest, function in _BY_LENGTH:
+        chosen = np.flatnonzero((found.lengths >= lowest) & (found.lengths <= highest))
+        if chosen.size:
+            hashes[chosen] = function(found, found.starts[chosen], found.lengths[chosen])
+        lowest = highest + 1
+    return hashes
 
 
 def _shorter_than_four(texts: _Texts, starts: Places, lengths: Places) -> Words:

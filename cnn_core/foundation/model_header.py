@@ -26,6 +26,8 @@ LAYERS_ALONE, LAYERS_PER_TENSOR = 1000, 10  # where there are very many layers, 
 SIZES = ("num_thresholds", "num_labels", "num_bins")
 MAX_SIZE = 1_000_000
 
+_HASHES = ("Hashing", "HashedCrossing")  # whose bins take no memory
+
 _INT64 = 2**63
 
 
@@ -92,8 +94,7 @@ def check(config: Mapping[str, Any], n_tensors: int | None = None) -> None:
         for part in level:
             if isinstance(part, dict):
                 n_layers += _check_object(part)
-                # A seed is the one number of 64 bits without a sign; who takes it checks it.
-                following.extend(part[key] for key in part if key != "seed" or not isinstance(part[key], int))
+                following.extend(_inside(part))
             elif isinstance(part, list):
                 following.extend(part)
             elif isinstance(part, int) and not -_INT64 <= part < _INT64:
@@ -107,6 +108,17 @@ def check(config: Mapping[str, Any], n_tensors: int | None = None) -> None:
     if n_layers > most:
         tensors = "" if n_tensors is None else f" and {n_tensors} tensors"
         raise ValueError(f"its layers must be at most {most}. Received: {n_layers} layers{tensors}")
+
+
+def _inside(part: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what is in an object, but for numbers that constructors check."""
+    for key, value in part.items():
+        if key == "seed" and isinstance(value, int):  # the one number of 64 bits without a sign
+            continue
+        if key == "config" and part.get("class_name") in _HASHES and isinstance(value, dict):
+            yield {name: each for name, each in value.items() if name != "num_bins"}
+            continue
+        yield value
 
 
 def _check_object(part: Mapping[str, Any]) -> int:

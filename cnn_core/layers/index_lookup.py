@@ -20,6 +20,7 @@ from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 
 UNKNOWN = -1  # among the places in a vocabulary
+_WIDEST = 1 << 24  # columns of an encoded row
 
 
 class IndexLookup(TokenReader):
@@ -69,6 +70,11 @@ class IndexLookup(TokenReader):
     def _check_settings(self, idf_weights: Any) -> None:
         if self.pad_to_max_tokens and self.max_tokens is None:
             raise ValueError("`max_tokens` must be given if `pad_to_max_tokens` is True. Received: max_tokens=None")
+        if self.pad_to_max_tokens and self.max_tokens is not None and self.max_tokens > _WIDEST:
+            raise ValueError(
+                f"`max_tokens` must be at most {_WIDEST} if `pad_to_max_tokens` is True: rows are as wide. "
+                f"Received: max_tokens={self.max_tokens}"
+            )
         if self.invert and self.output_mode != "int":
             raise ValueError(
                 f"`output_mode` must be 'int' if `invert` is True. Received: output_mode={self.output_mode!r}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.data.batches import Batches, is_batches
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.encoding import Encoder, not_sparse
+from cnn_core.layers.tokens import batches_of
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -23,16 +23,8 @@ if TYPE_CHECKING:
     from cnn_core.layers.base import Common
 
 
-def _batches(data: Any, layer: Layer) -> Iterator[Array]:
-    """Yield checked float64 batches of an array-like, or of an iterable or data set of batches."""
-    if is_batches(data):
-        for batch in Batches(data, "data").walk():
-            yield _batch(batch[0] if isinstance(batch, tuple) else batch)
-    else:
-        yield _batch(data)
-
-
 def _batch(data: Any) -> Array:
+    """Return a batch as checked float64 rows."""
     array = validation.convert(validation.as_array(data, "data"), "data", np.dtype(np.float64))
     if array.ndim == 1:
         array = array[:, None]
@@ -152,7 +144,7 @@ class Normalization(Layer):
         if self._given is not None:
             raise ValueError("`adapt` has nothing to learn: mean and variance were given to the layer")
         count, mean, squares = 0, np.float64(0), np.float64(0)
-        for batch in _batches(data, self):
+        for batch in map(_batch, batches_of(data, None)):
             self.ensure_built((None, *batch.shape[1:]))
             kept = () if self.axis is None else sample_axes(self.axis, batch.shape, self.name)
             others = tuple(axis for axis in range(batch.ndim) if axis - 1 not in kept)
@@ -318,12 +310,14 @@ class Discretization(Encoder):
     def depth(self) -> int:
         return self.num_bins or len(self.bin_boundaries or ()) + 1
 
-    def adapt(self, data: Any) -> None:
+    def adapt(self, data: Any, steps: int | None = None) -> None:
         """Find boundaries between which about equally many samples lie; what was found before is forgotten.
 
         Parameters
         ----------
         data : array-like, or iterable or PyDataset of arrays
+        steps : int, default None
+            How many batches to take of data that yields batches; None: all.
 
         Raises
         ------
@@ -333,7 +327,7 @@ class Discretization(Encoder):
         if self.num_bins is None:
             raise ValueError("`adapt` has nothing to learn: bin_boundaries were given to the layer")
         summary = np.zeros((2, 0), np.float32)
-        for batch in _batches(data, self):
+        for batch in map(_batch, batches_of(data, steps)):
             summary = _join(_summarize(batch.astype(np.float32), self.epsilon), summary, self.epsilon)
         if summary.size == 0:
             raise ValueError("`data` must hold at least one batch. Received: none")

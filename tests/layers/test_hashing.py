@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,11 @@ def test_a_model_hashes_what_it_is_given() -> None:
 def test_what_does_not_fit_is_refused(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_bins_of_a_file_take_no_memory(tmp_path: Path) -> None:
+    word = cnn_core.Input((1,), dtype="string")
+    model = cnn_core.Model(word, [layers.Hashing(2**60)(word), layers.HashedCrossing(2**60)([word, word])])
+    model.save(tmp_path / "hashes.safetensors")
+    loaded = cnn_core.load_model(tmp_path / "hashes.safetensors")
+    np.testing.assert_array_equal(loaded.predict(WORDS), model.predict(WORDS))

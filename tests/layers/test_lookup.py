@@ -164,6 +164,7 @@ def test_what_is_learned_is_in_the_configuration_and_can_be_learned_again() -> N
         ),
         (lambda: layers.StringLookup(2, vocabulary=["a", "b"]), ValueError, "must have at most `max_tokens`, 2"),
         (lambda: layers.StringLookup(1), ValueError, "`max_tokens` must be"),
+        (lambda: layers.StringLookup(2**30, pad_to_max_tokens=True), ValueError, "must be at most 16777216 if"),
         (lambda: layers.StringLookup(pad_to_max_tokens=True), ValueError, "`max_tokens` must be given"),
         (lambda: layers.StringLookup(invert=True, output_mode="count"), ValueError, "`output_mode` must be 'int'"),
         (lambda: layers.StringLookup(idf_weights=[1.0]), ValueError, "`idf_weights` must be None"),

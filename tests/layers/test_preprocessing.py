@@ -87,6 +87,15 @@ def test_adapting_to_a_data_set_reads_its_batches_once(layer: Any, workers: int)
         tolerances.close(batched(x), whole(x), tolerances.GOLDEN_FLOAT32)
 
 
+def test_adapting_may_take_some_batches() -> None:
+    layer, first = layers.Discretization(num_bins=3), layers.Discretization(num_bins=3)
+    layer.adapt(iter([DATA[:3], DATA[3:] * 100]), steps=1)
+    first.adapt(DATA[:3])
+    assert layer.bin_boundaries == first.bin_boundaries
+    with pytest.raises(ValueError, match="`steps` must be"):
+        layer.adapt(iter([DATA]), steps=0)
+
+
 def test_adapting_again_forgets() -> None:
     layer = layers.Normalization(dtype="float64")
     layer.adapt(DATA * 100)

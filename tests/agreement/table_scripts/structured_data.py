@@ -46,7 +46,7 @@ def train(model):
     columns, ill = patients()
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="binary_crossentropy")
     history = model.fit(columns, ill, batch_size=40, epochs=12, shuffle=False, verbose=0).history["loss"]
-    patient = {"age": 60.0, "pressure": 145.0, "slope": 2.0, "sex": 1, "vessels": 9, "defect": "unheard of"}
+    patient = {"age": 60.0, "pressure": 145.0, "slope": 2.0, "sex": 1, "vessels": 9, "defect": "unknown"}
     x = {name: np.array([[value]]) for name, value in patient.items()}
     probability = model.predict({**x, "defect": texts(x["defect"])}, verbose=0)
     return {"first": history[0], "last": history[-1], "probability": probability[0, 0]}
