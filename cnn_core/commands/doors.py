@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import cnn_core.commands.tables as table_commands
 import cnn_core.foundation.foreign_files as foreign_files
+import cnn_core.foundation.model_file as model_file
 import cnn_core.interop as interop
 import cnn_core.saving as saving
 from cnn_core.commands.table_files import is_same_file
+from cnn_core.interop.onnx_format import decode
+from cnn_core.interop.onnx_graph import TABLES
+from cnn_core.interop.onnx_operators import FAULTS
 from cnn_core.sklearn.tabular.predictor import TablePredictor, load_predictor
 
 _HEAD = 512  # bytes from which a file's format is told
@@ -25,13 +28,27 @@ def read(path: str) -> Any:
     ValueError
         If it is something else, or damaged.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - its errors name the file as it was given
-        head = file.read(_HEAD)
-    if foreign_files.is_of_onnx(head):
-        return interop.from_onnx(path)
-    if not foreign_files.is_of_keras(head) and table_commands.is_tabular(path):
+    if holds_table(path):
         return load_predictor(path)
-    return saving.load_model(path)
+    return interop.from_onnx(path) if foreign_files.is_of_onnx(_head(path)) else saving.load_model(path)
+
+
+def holds_table(path: str) -> bool:
+    """Tell whether a file, ours or of ONNX, holds a tabular estimator; of ours its header is read alone."""
+    head = _head(path)
+    if foreign_files.is_of_onnx(head):
+        with open(path, "rb") as file:  # noqa: PTH123 - its errors name the file as it was given
+            try:
+                found = decode(memoryview(file.read()))
+            except FAULTS:
+                return False  # `from_onnx` says what is wrong
+        return any(each.get("key") == TABLES for each in found["metadata_props"])
+    return not foreign_files.is_of_keras(head) and TABLES in model_file.read_metadata(path)
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - its errors name the file as it was given
+        return file.read(_HEAD)
 
 
 def export(model: str, output: str, **options: Any) -> None:

@@ -312,12 +312,10 @@ def _run_info(options: argparse.Namespace) -> None:
 
     if options.model is None:
         cnn_core.show_config()
+    elif doors.holds_table(options.model):
+        table_commands.describe(options.model)
     else:
-        model = doors.read(options.model)
-        if hasattr(model, "summary"):
-            model.summary(print_fn=_print)
-        else:
-            table_commands.describe(options.model)
+        doors.read(options.model).summary(print_fn=_print)
     _flush_work()
 
 

@@ -212,14 +212,8 @@ def _field(value: Any) -> str:
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text
 
 
-def is_tabular(path: str) -> bool:
-    """Whether a file holds a tabular estimator."""
-    return "cnn_core.tabular" in model_file.read(path)[1]
-
-
 def describe(path: str) -> None:
     """Print what a tabular estimator in a file expects and what it is."""
-    model_file.read(path)  # what is wrong with a file is said before scikit-learn is asked for
     estimator = importlib.import_module("cnn_core.sklearn.tabular.estimators").load(path)
     network, preprocessor = getattr(estimator, "network_", None), estimator.preprocessor_
     print(f"{os.fspath(path)}: {type(estimator).__name__}")

@@ -9,6 +9,7 @@ import pytest
 
 import cnn_core
 import cnn_core.commands.main as cli
+import cnn_core.foundation.model_file as model_file
 from cnn_core import Input, Sequential, interop, layers
 from cnn_core.commands.doors import read
 from cnn_core.sklearn import TabularClassifier
@@ -58,7 +59,17 @@ def test_tabular_estimators(tmp_path, capsys):
         assert (tmp_path / name).exists()
     code, printed = run(capsys, "import", tmp_path / "table.safetensors", tmp_path / "other.safetensors")
     assert (code, "has this format already" in printed) == (2, True)
-    assert run(capsys, "info", tmp_path / "table.safetensors")[1].count("TabularClassifier") == 1
+    for name in ("table.safetensors", "table.onnx"):
+        assert run(capsys, "info", tmp_path / name)[1].count("TabularClassifier") == 1
+    assert run(capsys, "export", tmp_path / "table.onnx", tmp_path / "again.c")[0] == 0
+
+
+def test_info_reads_a_tabular_file_once(tmp_path, capsys, monkeypatch):
+    TabularClassifier(epochs=2, random_state=0).fit(X, X[:, 0] > 0).save(tmp_path / "table.safetensors")
+    reads, read_all = [], model_file.read
+    monkeypatch.setattr(model_file, "read", lambda path, **how: reads.append(path) or read_all(path, **how))
+    assert run(capsys, "info", tmp_path / "table.safetensors")[0] == 0
+    assert len(reads) == 1
 
 
 def test_files_of_keras(model, tmp_path, capsys):

@@ -47,9 +47,12 @@ class TablePredictor:
     ----------
     task : str
         "classification" or "regression".
+    loaded_state : mapping or None
+        What the file said from which it was loaded: all that the estimator had learnt.
     """
 
     task: ClassVar[str]
+    loaded_state: Mapping[str, Any] | None = None
 
     def __init__(self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool) -> None:
         self.preprocessor, self.network, self.named = preprocessor, network, named
@@ -113,7 +116,7 @@ class TablePredictor:
     def with_network(self, network: TabularNetwork) -> Self:
         """Return the same predictor with other weights."""
         other = copy.copy(self)
-        other.network = network
+        other.network, other.loaded_state = network, None
         return other
 
     def state(self) -> dict[str, Any]:
@@ -138,11 +141,12 @@ class TablePredictor:
     def to_onnx(self, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
         """Return an ONNX file, preprocessing included, and write it if a path is given.
 
-        See `TabularClassifier.to_onnx`. `state` is what the file says of what was learnt; None: what is known here.
+        See `TabularClassifier.to_onnx`. `state` is what the file says of what was learnt; None: what the file said from
+        which this was loaded, else what is known here.
         """
         from cnn_core.sklearn.tabular.onnx_file import to_onnx
 
-        return to_onnx(self, path, state)
+        return to_onnx(self, path, self.loaded_state if state is None else state)
 
     def c_files(self, source: Path, constants: Any) -> dict[Path, str]:
         """Return the predictor as C, by the paths of source and header; see `interop.to_c`."""
@@ -448,7 +452,9 @@ def load_predictor(path: FileLike) -> ClassPredictor | NumberPredictor:
     """
     state, weights = read_state(path)
     with refused_by_name(model_file.name_of(path)):
-        return predictor_of(state["task"], state, weights)
+        predictor = predictor_of(state["task"], state, weights)
+    predictor.loaded_state = state
+    return predictor
 
 
 def array_of_rows(rows: Any) -> Array:
