@@ -20,6 +20,19 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of the doors try more than they do by default."""
+    parser.addoption(
+        "--architectures", type=int, default=40, help="how many random architectures each door is tried with"
+    )
+
+
+@pytest.fixture
+def n_architectures(request: pytest.FixtureRequest) -> int:
+    """Return how many random architectures each door is tried with."""
+    return int(request.config.getoption("--architectures"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def interrupts_arrive() -> Iterator[None]:
     """Take Ctrl-C back where the tests were started with it switched off, as nohup and `&` in scripts do.

@@ -12,6 +12,8 @@ import pytest
 from c_compiler import call_rows, compile_library, pointer
 from cnn_core import Input, Model, Sequential, interop, layers, ops
 from cnn_core.interop.c_texts import identifier
+from random_expressions import random_expressions, rows_for
+from random_models import random_model
 
 RANDOM = np.random.default_rng(5)
 
@@ -223,3 +225,58 @@ def test_a_library_needs_no_memory_of_its_own(tmp_path):
     assert not any(word in source for word in ("malloc", "free(", "stdlib"))
     assert not re.search(r"static (?!const)\w+ \w+( =|\[|;)", source)
     assert isinstance(compile_library([tmp_path / "net.c"], tmp_path), ctypes.CDLL)
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_random_architectures(compiler, tmp_path, n_architectures):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    models = [
+        (random_expressions if seed % 2 else random_model)(seed, ("float32", "float64")[seed // 2 % 2])
+        for seed in range(n_architectures)
+    ]
+    sources = [interop.to_c(model, tmp_path / f"net_{at}.c")[0] for at, model in enumerate(models)]
+    library = compile_library(sources, tmp_path, compiler=compiler)
+    for at, model in enumerate(models):
+        rows = rows_for(model)
+        result, found = call_rows(library, f"net_{at}", model, rows)
+        wanted = model.predict(rows if len(rows) > 1 else rows[0], verbose=0)
+        tolerance = 1e-4 if model.dtype == "float32" else 1e-11  # networks that normalize amplify rounding
+        assert result == 0
+        for one, other in zip(found, wanted if isinstance(wanted, list) else [wanted], strict=True):
+            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance, err_msg=f"seed {at}")
+
+
+@pytest.mark.doors
+def test_what_32_bits_compute(tmp_path):
+    if not (shutil.which("gcc") and _can_compile("gcc", ("-m32",), tmp_path)):
+        pytest.skip("no 32-bit headers")
+    for seed in range(6):
+        model = (random_expressions if seed % 2 else random_model)(seed)
+        rows = rows_for(model, 1)
+        sources = interop.to_c(model, tmp_path / f"net_{seed}.c")[:1]
+        wanted = model.predict(rows if len(rows) > 1 else rows[0], verbose=0)
+        outputs = [np.zeros_like(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
+        found = _run_in_32_bits(sources[0], f"net_{seed}", rows, outputs, tmp_path)
+        for one, other in zip(found, wanted if isinstance(wanted, list) else [wanted], strict=True):
+            np.testing.assert_allclose(one.reshape(other.shape), other, rtol=1e-4, atol=1e-4)
+
+
+def _run_in_32_bits(source, name, rows, outputs, folder):
+    """Compile a program that prints what a network makes of one row, and read that."""
+    arrays = [f"float x{at}[] = {{{', '.join(map(str, each.ravel()))}}};" for at, each in enumerate(rows)]
+    arrays += [f"float y{at}[{each.size}];" for at, each in enumerate(outputs)]
+    names = [*(f"x{at}" for at in range(len(rows))), *(f"y{at}" for at in range(len(outputs)))]
+    printed = [f'for (i = 0; i < {each.size}; i++) printf("%.9g\\n", y{at}[i]);' for at, each in enumerate(outputs)]
+    program = folder / f"{name}_main.c"
+    program.write_text(
+        f'#include <stdio.h>\n#include "{name}.h"\nint main(void) {{ int i; {" ".join(arrays)}\n'
+        f"if ({name}_predict({', '.join(names)})) return 1;\n{' '.join(printed)} return 0; }}\n"
+    )
+    executable = folder / f"{name}.out"
+    subprocess.run(
+        ["gcc", "-std=c99", "-O2", "-m32", str(source), str(program), "-o", str(executable), "-lm"], check=True
+    )
+    lines = subprocess.run([str(executable)], check=True, capture_output=True, text=True).stdout.split()
+    return np.split(np.array(lines, np.float32), np.cumsum([each.size for each in outputs])[:-1])

@@ -15,13 +15,13 @@ import cnn_core
 from cnn_core import Input, Model, Sequential, layers, optimizers
 from cnn_core.interop import from_keras, to_keras
 from keras_cases import OWN
+from random_keras_models import random_keras_model
 from random_models import random_model, random_rows
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 pytestmark = [pytest.mark.doors, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 
-N_ARCHITECTURES = 200
 STEPS = 10
 
 OPTIMIZERS = [
@@ -59,9 +59,9 @@ def carried(seed: int) -> Any:
         raise
 
 
-def test_random_models_go_out_and_come_back():
+def test_random_models_go_out_and_come_back(n_architectures: int):
     found = (pair for seed in count() if (pair := carried(seed)) is not None)
-    for model, theirs in islice(found, N_ARCHITECTURES):
+    for model, theirs in islice(found, n_architectures):
         x = random_rows(model)
         close(model(x), computed(theirs, x))
         back = from_keras(theirs)
@@ -69,47 +69,11 @@ def test_random_models_go_out_and_come_back():
         assert [layer.name for layer in back.layers] == [layer.name for layer in model.layers]
 
 
-BLOCKS = (
-    lambda draw: keras.layers.Dense(
-        int(draw.integers(2, 6)), str(draw.choice(["relu", "tanh", "gelu", "swish", "elu"]))
-    ),
-    lambda draw: keras.layers.BatchNormalization(momentum=0.8, center=bool(draw.integers(2))),
-    lambda draw: keras.layers.LayerNormalization(scale=bool(draw.integers(2))),
-    lambda draw: keras.layers.PReLU(),
-    lambda draw: keras.layers.LeakyReLU(0.1),
-    lambda draw: keras.layers.Activation(str(draw.choice(["softplus", "selu", "mish", "hard_sigmoid"]))),
-    lambda draw: keras.layers.UnitNormalization(),
-    lambda draw: keras.layers.Rescaling(0.5, 0.1),
-    lambda draw: keras.layers.Dropout(0.2),
-)
-
-
-def their_model(seed: int) -> Any:
-    """Return a random model of Keras with random weights: a chain, or a graph with a model inside and a sum."""
-    draw = np.random.default_rng(seed)
-    keras.utils.set_random_seed(seed)
-    n_inputs = int(draw.integers(1, 6))
-    blocks = [BLOCKS[draw.integers(len(BLOCKS))](draw) for _ in range(draw.integers(1, 5))]
-    last = keras.layers.Dense(2)
-    if seed % 2:
-        model = keras.Sequential([keras.Input((n_inputs,)), *blocks, last])
-    else:
-        inputs = keras.Input((n_inputs,))
-        value = keras.Sequential([*blocks, keras.layers.Dense(3)])(inputs)
-        shared = keras.layers.Dense(3, "tanh")
-        model = keras.Model(inputs, last(keras.layers.Add()([shared(value), shared(shared(value))])))
-    for weight in model.weights:
-        if "seed" not in weight.path:
-            value = draw.normal(scale=0.5, size=weight.shape)
-            weight.assign(np.abs(value) + 0.5 if "variance" in weight.path else value)
-    return model, draw.normal(size=(7, n_inputs)).astype("float32")
-
-
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
 @pytest.mark.filterwarnings("ignore:.*HDF5 file.*")
-def test_random_models_of_keras_come_in(ending: str, tmp_path: Path):
-    for seed in range(N_ARCHITECTURES):
-        theirs, x = their_model(seed)
+def test_random_models_of_keras_come_in(ending: str, tmp_path: Path, n_architectures: int):
+    for seed in range(n_architectures):
+        theirs, x = random_keras_model(keras, seed)
         path = tmp_path / f"model{ending}"
         if ending == ".weights.h5":
             theirs.save_weights(path)

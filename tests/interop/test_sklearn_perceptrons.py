@@ -53,6 +53,26 @@ def test_regressors_come_and_go(dtype: str, width: int):
     assert np.array_equal(to_sklearn(model).predict(x), fitted.predict(x))
 
 
+@pytest.mark.doors
+def test_random_perceptrons_come_and_go(n_architectures: int):
+    for seed in range(n_architectures):
+        draw = np.random.default_rng(seed)
+        sizes = draw.integers(1, 9, size=draw.integers(1, 4)).tolist()
+        activation = str(draw.choice(["identity", "logistic", "tanh", "relu"]))
+        settings: dict[str, Any] = {"activation": activation, "max_iter": 3, "random_state": seed}
+        kind = list(TARGETS)[seed % 3]
+        if seed % 2:
+            classifier = MLPClassifier(sizes, **settings).fit(X, TARGETS[kind])
+            model = from_sklearn(classifier)
+            np.testing.assert_allclose(probabilities(model, X), classifier.predict_proba(X), rtol=1e-12, atol=1e-14)
+            assert np.array_equal(to_sklearn(model).predict_proba(X), classifier.predict_proba(X))
+        else:
+            regressor = MLPRegressor(hidden_layer_sizes=sizes, **settings).fit(X, np.squeeze(X[:, : 1 + seed % 3]) ** 2)
+            model = from_sklearn(regressor)
+            np.testing.assert_allclose(np.squeeze(model(X)), regressor.predict(X), rtol=1e-12, atol=1e-14)
+            assert np.array_equal(to_sklearn(model).predict(X), regressor.predict(X))
+
+
 def test_counts_come_and_go():
     counts = np.random.default_rng(1).poisson(np.exp(X[:, 0]))
     fitted = MLPRegressor("poisson", (6,), max_iter=20, random_state=0).fit(X, counts)

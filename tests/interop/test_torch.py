@@ -11,6 +11,7 @@ import pytest
 from cnn_core import Input, Model, Sequential, activations, layers
 from cnn_core.interop import from_torch, load_torch_state_dict, to_torch
 from random_models import random_model, random_rows, randomize
+from random_modules import random_chain
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -50,50 +51,18 @@ def check_out(model: Any, *arrays: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_random_models_go_out_and_come_back(dtype: str):
-    for seed in range(100):
+def test_random_models_go_out_and_come_back(dtype: str, n_architectures: int):
+    for seed in range(n_architectures):
         model = random_model(seed, dtype)
         module = check_out(model, random_rows(model))
         assert sum(tensor.numel() for tensor in module.parameters()) <= model.count_params() + 50
         pickle.loads(pickle.dumps(module))
 
 
-def random_module(seed: int) -> tuple[Any, int]:
-    draw = np.random.default_rng(seed)
-    width = first = int(draw.integers(2, 7))
-    modules: list[Any] = []
-    for _ in range(draw.integers(2, 6)):
-        units = 2 * int(draw.integers(1, 5))
-        modules.append(nn.Linear(width, units, bias=bool(draw.integers(4))))
-        width = units
-        kinds = [
-            lambda n: nn.BatchNorm1d(n, eps=1e-4, momentum=0.2, affine=bool(draw.integers(2))),
-            lambda n: nn.LayerNorm(n, bias=bool(draw.integers(2))),
-            lambda n: nn.RMSNorm(n, eps=1e-5),
-            lambda n: nn.Sequential(nn.Dropout(0.2), nn.PReLU(n if draw.integers(2) else 1)),
-            *(lambda n, kind=kind: kind() for kind in (nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.ELU, nn.SELU)),
-            *(lambda n, kind=kind: kind() for kind in (nn.CELU, nn.Softplus, nn.Softsign, nn.SiLU, nn.GELU, nn.Mish)),
-            *(lambda n, kind=kind: kind() for kind in (nn.LogSigmoid, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh)),
-            *(lambda n, kind=kind: kind() for kind in (nn.Softshrink, nn.Hardshrink, nn.Tanhshrink, nn.LeakyReLU)),
-            lambda n: nn.GELU("tanh"),
-            lambda n: nn.Softplus(2.0),
-            lambda n: nn.Hardtanh(-0.5, 2.0),
-            lambda n: nn.Hardtanh(0.0, 2.0),
-            lambda n: nn.Threshold(0.1, -0.5),
-            lambda n: nn.LeakyReLU(0.3),
-            lambda n: nn.ELU(0.3),
-            lambda n: nn.Softmax(dim=1),
-            lambda n: nn.LogSoftmax(dim=-1),
-            lambda n: nn.Identity(),
-        ]
-        modules.append(kinds[draw.integers(len(kinds))](width))
-    return nn.Sequential(*modules), first
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_random_modules_come_in(dtype: str):
-    for seed in range(100):
-        module, width = random_module(seed)
+def test_random_modules_come_in(dtype: str, n_architectures: int):
+    for seed in range(n_architectures):
+        module, width = random_chain(torch, seed)
         assert isinstance(check_in(module, width, dtype=dtype), Sequential)
 
 

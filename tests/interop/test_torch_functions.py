@@ -47,8 +47,8 @@ def test_every_use(name: str):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_random_graphs(dtype: str):
-    for seed in range(200):
+def test_random_graphs(dtype: str, n_architectures: int):
+    for seed in range(n_architectures):
         model = random_expressions(seed, dtype, across=seed % 5 == 0)
         check(model, rows_for(model))
 

@@ -95,3 +95,37 @@ def _choice(torch: Any, draw: np.random.Generator, n: int) -> Any:
     ]
     chosen = known[draw.integers(len(known))]
     return nn.Sequential(chosen, nn.Linear(n // 2, n)) if isinstance(chosen, nn.GLU) else chosen
+
+
+def random_chain(torch: Any, seed: int) -> tuple[Any, int]:
+    """Return a random `Sequential` and how many numbers its rows have."""
+    nn = torch.nn
+    draw = np.random.default_rng(seed)
+    width = first = int(draw.integers(2, 7))
+    modules: list[Any] = []
+    for _ in range(draw.integers(2, 6)):
+        units = 2 * int(draw.integers(1, 5))
+        modules.append(nn.Linear(width, units, bias=bool(draw.integers(4))))
+        width = units
+        kinds = [
+            lambda n: nn.BatchNorm1d(n, eps=1e-4, momentum=0.2, affine=bool(draw.integers(2))),
+            lambda n: nn.LayerNorm(n, bias=bool(draw.integers(2))),
+            lambda n: nn.RMSNorm(n, eps=1e-5),
+            lambda n: nn.Sequential(nn.Dropout(0.2), nn.PReLU(n if draw.integers(2) else 1)),
+            *(lambda n, kind=kind: kind() for kind in (nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.ELU, nn.SELU)),
+            *(lambda n, kind=kind: kind() for kind in (nn.CELU, nn.Softplus, nn.Softsign, nn.SiLU, nn.GELU, nn.Mish)),
+            *(lambda n, kind=kind: kind() for kind in (nn.LogSigmoid, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh)),
+            *(lambda n, kind=kind: kind() for kind in (nn.Softshrink, nn.Hardshrink, nn.Tanhshrink, nn.LeakyReLU)),
+            lambda n: nn.GELU("tanh"),
+            lambda n: nn.Softplus(2.0),
+            lambda n: nn.Hardtanh(-0.5, 2.0),
+            lambda n: nn.Hardtanh(0.0, 2.0),
+            lambda n: nn.Threshold(0.1, -0.5),
+            lambda n: nn.LeakyReLU(0.3),
+            lambda n: nn.ELU(0.3),
+            lambda n: nn.Softmax(dim=1),
+            lambda n: nn.LogSoftmax(dim=-1),
+            lambda n: nn.Identity(),
+        ]
+        modules.append(kinds[draw.integers(len(kinds))](width))
+    return nn.Sequential(*modules), first
