@@ -55,7 +55,7 @@ ROWS = (
     ),
     Row(
         "layers",
-        "*LSTM* *GRU* *RNN* Bidirectional TimeDistributed *Attention ReversibleEmbedding Wrapper",
+        "*LSTM* *GRU* *RNN* Bidirectional *Attention ReversibleEmbedding",
         "sequences",
     ),
     Row(

@@ -15,6 +15,7 @@ from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.input import InputLayer
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
+from cnn_core.layers.wrapper import Wrapper
 from cnn_core.network.graph import CallGraph, LayerLike, Node, Symbol
 from cnn_core.ops.operation import Operation
 from cnn_core.training.compile_arguments import compile_arguments_of
@@ -98,6 +99,8 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
         config.pop("trainable", None)  # which not all of Keras's layers take
     if config.get("activity_regularizer", 0) is None:
         del config["activity_regularizer"]
+    if isinstance(layer, Wrapper):
+        config["layer"] = description_of(layer.layer)
     for name, value in config.items():
         module = next((module for ending, module in _MODULES.items() if name.endswith(ending)), None)
         if isinstance(value, Mapping) and module is not None:

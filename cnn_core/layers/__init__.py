@@ -39,6 +39,7 @@ from cnn_core.layers.preprocessing import *
 from cnn_core.layers.regularization import *
 from cnn_core.layers.reshaping import *
 from cnn_core.layers.tabular import *
+from cnn_core.layers.wrapper import *
 
 __all__ = [
     "ELU",
@@ -85,6 +86,7 @@ __all__ = [
     *own_names("cnn_core.layers.regularization"),
     *own_names("cnn_core.layers.reshaping"),
     *own_names("cnn_core.layers.tabular"),
+    *own_names("cnn_core.layers.wrapper"),
 ]
 
 

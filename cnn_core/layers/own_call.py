@@ -149,7 +149,8 @@ class OwnCall(AddsLosses):
     def _build_own(self, given: Any) -> None:
         """Call the user's `build` with the shapes of what `call` is given."""
         shapes = map_structure(lambda leaf: leaf.shape if isinstance(leaf, Symbol) else None, given)
-        names = list(inspect.signature(self.build).parameters)  # type: ignore[attr-defined]
+        parameters = inspect.signature(self.build).parameters.values()  # type: ignore[attr-defined]
+        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
         if len(names) < 2:
             self.ensure_built(shapes["args"][0] if shapes["args"] else next(iter(shapes["kwargs"].values()), None))  # type: ignore[attr-defined]
             return

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer
+from cnn_core.layers.wrapper import Wrapper
 from cnn_core.models.model import Model
 
 Kind = TypeVar("Kind", bound=Model)
@@ -89,6 +90,11 @@ def _clone_of(layer: Any, clone_function: Callable[[Layer], Layer] | None, known
         return clone_function(layer)
     if isinstance(layer, Model):
         return _clone_of_model(layer, None, known)
+    if isinstance(layer, Wrapper):
+        inner = layer.layer
+        if id(inner) not in known:
+            known[id(inner)] = _clone_of(inner, None, known)
+        return type(layer).from_config({**layer.get_config(), "layer": known[id(inner)]})
     # A class of the user's tells its arguments itself; for the package's, objects of the user's need no names.
     told = not type(layer).get_config.__module__.startswith("cnn_core.")
     return type(layer).from_config(layer.get_config() if told else layer._settings())

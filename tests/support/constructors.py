@@ -17,7 +17,8 @@ MODULES = (
 )
 # Bases for custom classes, and what wraps such classes.
 BASES = (
-    *("Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Callback", "MonitorCallback", "CallbackList"),
+    *("Layer", "Wrapper", "Loss", "Metric", "Optimizer", "LearningRateSchedule"),
+    *("Callback", "MonitorCallback", "CallbackList"),
     *("Initializer", "Regularizer", "Constraint", "Registry", "Accumulator", "CrossentropyByTarget"),
     *("CustomLoss", "CustomInitializer", "CustomRegularizer", "CustomConstraint"),
 )
@@ -61,6 +62,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "Reshape": {"target_shape": (2,)},
     "SensitivityAtSpecificity": {"specificity": 0.5},
     "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "TimeDistributed": {"layer": {"class_name": "Dense", "config": {"units": 2, "name": "inner"}}},
 }
 # Looked at when the layer is used, or passed on as it is.
 UNCHECKED = {
