@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.layers.base import Layer, registry
+from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -93,11 +94,15 @@ class CategoryEncoding(Encoder):
 
     Notes
     -----
-    No gradient passes. As an input of a model the numbers may be integers or whole floats, and are checked.
+    No gradient passes. As an input of a model the numbers may be integers or whole floats, and are checked. A call with
+    `count_weights`, of the numbers' shape, sums these up in the place of counting; as functions of `ops`, in a model,
+    where other numbers than tokens count nothing.
 
     Examples
     --------
     >>> import numpy as np
+    >>> CategoryEncoding(4, "count")(np.array([[0, 3, 3]]), count_weights=np.array([[0.5, 1.0, 0.25]]))
+    array([[0.5 , 0.  , 0.  , 1.25]], dtype=float32)
     >>> CategoryEncoding(4, "count")(np.array([[0, 3, 3]]))
     array([[1., 0., 0., 2.]], dtype=float32)
     """
@@ -125,6 +130,20 @@ class CategoryEncoding(Encoder):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], *self.encoded_shape(input_shape[1:], self.num_tokens))
+
+    def _apply(self, inputs: Any, training: bool | None = None, count_weights: Any = None) -> Any:
+        if count_weights is None:
+            return super()._apply(inputs, training)
+        if self.output_mode != "count":
+            raise ValueError(
+                "`count_weights` must be None unless `output_mode` is 'count'. "
+                f"Received: output_mode={self.output_mode!r}"
+            )
+        import cnn_core.ops as ops  # few need it
+
+        numbers = inputs if isinstance(inputs, Symbol) else validation.as_indices(inputs, "x", self.num_tokens)
+        marked = ops.one_hot(numbers, self.num_tokens, dtype=self.dtype)
+        return ops.sum(marked * ops.expand_dims(ops.cast(count_weights, self.dtype), -1), axis=-2)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return [self.encode(plan, inputs[0], self.num_tokens)]

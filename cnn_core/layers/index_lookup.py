@@ -64,8 +64,12 @@ class IndexLookup(TokenReader):
         self._factors: Variable | None = None  # the same in a plan
         is_static = vocabulary is not None if has_input_vocabulary is None else has_input_vocabulary
         self._is_static = validation.boolean(is_static, "has_input_vocabulary")
+        self._as_given: dict[str, Any] = {}  # what the constructor was given, for configurations
         if vocabulary is not None:
             self.set_vocabulary(vocabulary, idf_weights)
+            if not isinstance(vocabulary, (str, os.PathLike)):
+                tokens = self._as_tokens(vocabulary, "vocabulary").tolist()
+                self._as_given = {"vocabulary": tokens, "idf_weights": idf_weights}
 
     def _check_settings(self, idf_weights: Any) -> None:
         if self.pad_to_max_tokens and self.max_tokens is None:
@@ -244,7 +248,7 @@ class IndexLookup(TokenReader):
                 f"The vocabulary of {self.name!r} must keep its size, {before}, because the layer has been called: its "
                 f"rows are as wide. Received: {size}"
             )
-        self._tokens, self._idf = tokens, idf
+        self._tokens, self._idf, self._as_given = tokens, idf, {}
         self._index()
         if self._factors is not None and idf is not None:
             self._factors.array[...] = idf
@@ -374,7 +378,7 @@ class IndexLookup(TokenReader):
             config["has_input_vocabulary"] = self._is_static
         if self._idf is not None:
             config["idf_weights"] = self._idf[: self.vocabulary_size()]
-        return config
+        return {**config, **self._as_given}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

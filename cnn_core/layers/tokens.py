@@ -20,7 +20,7 @@ from cnn_core.layers.encoding import Encoder, not_sparse, output_mode_among
 from cnn_core.network.graph import TEXT, Symbol
 from cnn_core.network.plan import NetworkPlan
 
-_NO_FLOATS = ("int32", "int64", "string")
+_INTEGERS = ("int32", "int64")
 
 
 class TokenReader(Encoder):
@@ -29,7 +29,7 @@ class TokenReader(Encoder):
     Attributes
     ----------
     dtype : str
-        "int64" where it gives numbers, else that of its rows of indicators.
+        "int64", or "int32", where it gives numbers, else that of its rows of indicators.
     """
 
     reads_values: ClassVar[bool] = True
@@ -37,11 +37,12 @@ class TokenReader(Encoder):
     wants: ClassVar[str]  # kinds of symbols, for messages: "string", "int" or both
 
     def __init__(self, output_mode: Any, sparse: Any, dtype: Any, **common: Any) -> None:
-        super().__init__(dtype=_floats_of(dtype), **common)
+        named = _named(dtype)
+        super().__init__(dtype=config.floatx() if named in (*_INTEGERS, TEXT) else dtype, **common)
         self.output_mode = output_mode_among(output_mode, self.modes)
         self.sparse = not_sparse(sparse)
         if self.output_mode == "int":
-            self.dtype = "int64"
+            self.dtype = named if named in _INTEGERS else "int64"
 
     @property
     def drops(self) -> bool:
@@ -69,12 +70,16 @@ class TokenReader(Encoder):
             return inputs[:1]
         return [self.encode(plan, inputs[0], self.depth, drops_last=self.drops)]
 
+    def _settings(self) -> dict[str, Any]:
+        config = super()._settings()
+        return {**config, "dtype": self.dtype} if self.output_mode == "int" else config
+
     def _apply(self, inputs: Any, training: bool | None = None) -> Any:
         if _has_symbols(inputs):
             return super()._apply(inputs, training)
         found = self.read(self._values(inputs))
         if self.output_mode == "int":
-            return found
+            return found.astype(self.dtype, copy=False)
         self.built = True
         return block.Cache(self, [found], False, False, self.emit).a  # type: ignore[arg-type]
 
@@ -92,10 +97,9 @@ class TokenReader(Encoder):
         return super()._call_on_symbols(inputs, leaves, training)
 
 
-def _floats_of(dtype: Any) -> Any:
-    """Leave out a dtype of numbers or texts, which Keras writes and the output mode says."""
-    name = dtype["config"].get("name") if isinstance(dtype, Mapping) and "config" in dtype else dtype
-    return config.floatx() if isinstance(name, str) and name in _NO_FLOATS else dtype
+def _named(dtype: Any) -> Any:
+    """Return the name of a dtype, which Keras may have written as a policy."""
+    return dtype["config"].get("name") if isinstance(dtype, Mapping) and "config" in dtype else dtype
 
 
 def _has_symbols(inputs: Any) -> bool:

@@ -292,6 +292,7 @@ class FeatureSpace(Model):
 
     def _connect(self) -> None:
         if self.built:
+            self._check_depths()
             self._forget_network()
             return
         inputs = {
@@ -306,6 +307,16 @@ class FeatureSpace(Model):
         encoded = {name: self._encoded(name, found[name], self.features[name]) for name in sorted(found)}
         encoded |= {name: self._encoded(name, crossed[name], self.crosses_by_name[name]) for name in sorted(crossed)}
         self._use(CallGraph(inputs, encoded if self.output_mode == "dict" else self._joined(encoded)))
+
+    def _check_depths(self) -> None:
+        """Refuse to have learned more or fewer values of a column than models may count on."""
+        for name, encoder in self.one_hot_encoders.items():
+            before, found = cast(Any, encoder).depth, cast(Any, self.preprocessors.get(name, encoder)).depth
+            if found != before:
+                raise ValueError(
+                    f"`adapt` must find as many values of {name!r} as before, {before}, once models depend on it: make "
+                    f"a new FeatureSpace. Received: {found}"
+                )
 
     def _encoded(self, name: str, symbol: Any, column: Feature | Cross) -> Any:
         """Return what is made of a column when its layer has prepared it."""

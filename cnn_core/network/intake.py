@@ -199,7 +199,7 @@ def _like(symbol: Symbol) -> Symbol:
 def _numbers_of(node: Node) -> tuple[Symbol, Symbol]:
     """Return a symbol for the numbers that a reader finds, and what it gives behind the cut."""
     numbers = Symbol(node.inputs[0].shape, node.layer.name, "int64")
-    if node.outputs[0].dtype == "int64":
+    if node.outputs[0].dtype.startswith("int"):
         return numbers, numbers
     encoding = Node(node.layer, [numbers])
     encoding.make([_like(node.outputs[0])])

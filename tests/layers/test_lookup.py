@@ -139,6 +139,22 @@ def test_there_and_back() -> None:
         back(cnn_core.Input((1,), dtype="int64"))
 
 
+def test_a_configuration_holds_what_was_given() -> None:
+    given = {"vocabulary": COLOURS, "output_mode": "tf_idf", "idf_weights": [1.0, 2.0, 3.0]}
+    config = layers.StringLookup(**given).get_config()
+    assert {name: config[name] for name in given} == given
+    assert layers.StringLookup.from_config(config).get_config() == config
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_numbers_have_the_dtype_of_the_layer(dtype: str) -> None:
+    lookup = layers.StringLookup(vocabulary=COLOURS, dtype=dtype)
+    assert lookup(["red"]).dtype == dtype
+    assert layers.StringLookup.from_config(lookup.get_config()).dtype == dtype
+    model = cnn_core.Sequential([cnn_core.Input((1,), dtype="string"), lookup, layers.Embedding(4, 2)])
+    assert model.predict(SEEN).shape == (4, 1, 2)
+
+
 def test_what_is_learned_is_in_the_configuration_and_can_be_learned_again() -> None:
     lookup = layers.StringLookup()
     lookup.adapt(["a", "a", "b"])

@@ -221,3 +221,19 @@ def test_a_built_layer_keeps_its_width() -> None:
         layer.adapt(DATA[:, :2])
     with pytest.raises(ValueError, match="has a mean of shape"):
         layer(DATA[:, :2])
+
+
+def test_numbers_may_count_with_weights() -> None:
+    numbers = np.array([[0, 1], [0, 0], [1, 2], [3, 1]])
+    weights = np.array([[0.1, 0.2], [0.1, 0.1], [0.2, 0.3], [0.4, 0.2]])
+    expected = np.zeros((4, 4))
+    np.add.at(expected, (np.arange(4)[:, None], numbers), weights)
+    layer = layers.CategoryEncoding(4, "count")
+    np.testing.assert_allclose(layer(numbers, count_weights=weights), expected, rtol=1e-6)
+    x, w = cnn_core.Input((2,), dtype="int32"), cnn_core.Input((2,))
+    model = cnn_core.Model([x, w], layer(x, count_weights=w))
+    np.testing.assert_allclose(model.predict([numbers, weights]), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="indices must be"):
+        layer([[4]], count_weights=[[1.0]])
+    with pytest.raises(ValueError, match="`count_weights` must be None unless"):
+        layers.CategoryEncoding(4)(numbers, count_weights=weights)

@@ -140,6 +140,8 @@ def test_what_it_has_learned_can_be_learned_again() -> None:
     before = made(UNSEEN)
     made.adapt({**COLUMNS, "chol": COLUMNS["chol"] + 100})
     assert (made(UNSEEN) != before).any()
+    with pytest.raises(ValueError, match="must find as many values of 'sex' as before, 3"):
+        made.adapt({**COLUMNS, "sex": COLUMNS["ca"]})
 
 
 @pytest.mark.parametrize(
