@@ -93,7 +93,7 @@ def _pairs(layer: LayerTrace, reads: Sequence[Array], sample: int | None) -> Ite
             _given(f"d{label}", d_input, sample, label),
             "" if number == 0 else ",",
         )
-    if layer.kind == "dense":
+    if layer.W is not None:
         yield from _dense_pairs(layer, reads[0], sample)
         return
     for name, variable in layer.parameters.items():
@@ -121,9 +121,9 @@ def _dense_pairs(layer: LayerTrace, read: Array, sample: int | None) -> Iterator
             rows = chosen(layer.delta, sample)
             sums = Matrix.of("db", rows.reshape(-1, rows.shape[-1]).sum(axis=0), "as b" + of_sample)
         yield Pair(Matrix.of("b", layer.b), sums, "+", "")
-    z = layer.a if layer.z is None else layer.z
+    z, through = layer.a if layer.z is None else layer.z, "=" if layer.activation == "linear" else "→ g"
     yield Pair(Matrix.of("z", chosen(z, sample), "cached"), _given("dz = δ", layer.delta, sample, "z"), "=", "←")
-    yield Pair(Matrix.of("a", chosen(layer.a, sample)), _given("da", layer.da, sample, "a"), "→ g", "←")
+    yield Pair(Matrix.of("a", chosen(layer.a, sample)), _given("da", layer.da, sample, "a"), through, "←")
 
 
 def _given(name: str, values: Array | None, sample: int | None, like: str) -> Matrix | None:
@@ -133,7 +133,7 @@ def _given(name: str, values: Array | None, sample: int | None, like: str) -> Ma
 def formulas(layer: LayerTrace) -> tuple[str, str]:
     """Return what a block computes forward and backward, as text."""
     g = layer.activation
-    if layer.kind == "dense":
+    if layer.W is not None:
         bias = " + b" if layer.b is not None else ""
         through = "a = z" if g == "linear" else f"a = {g}(z)"
         back = "dz = da" if g == "linear" else f"dz = da ⊙ {g}'(z)"

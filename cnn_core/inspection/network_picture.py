@@ -112,17 +112,16 @@ def _unit(at: Standing, unit: int, upper: str, back: float, numbers: bool | None
         yield Text((x, y - 8), brief_number(column.a[unit]), 9, drawing.ink_on(upper))
         yield Text((x, y + 8), brief_number(delta), 9, drawing.ink_on(lower))
     if numbers:
-        beside = [
+        sums = [
             f"{name} {brief_number(values[unit])}"
             for name, values in (("z", column.z), ("b", column.b))
             if values is not None
         ]
-        if beside:
-            yield Text((x, y - RADIUS - 7), "   ".join(beside), 9, drawing.INK, halo=True)
+        if sums:
+            yield Text((x, y - RADIUS - 7), "   ".join(sums), 9, drawing.INK, halo=True)
     if column.target is not None:
-        yield Text(
-            (x + RADIUS + FRAME + 5, y), f"y {short_number(column.target[unit])}", 9.5, drawing.GREY, "start", halo=True
-        )
+        at_side = x + RADIUS + FRAME + 5, y
+        yield Text(at_side, f"y {brief_number(column.target[unit], 6)}", 9.5, drawing.GREY, "start", halo=True)
 
 
 def _lines(link: Link, source: Standing, target: Standing, full: float) -> Iterator[Shape]:
@@ -174,7 +173,7 @@ def _loss(diagram: Diagram, layout: NetworkLayout, at: Point) -> Iterator[Shape]
     for place in dict.fromkeys(place for place, _, _ in diagram.losses):
         source = layout.columns[place]
         labelled = source.column.target is not None and not source.column.folded
-        begin, end = (source.x + source.half + (44 if labelled else 2), source.y), (x - 44, y)
+        begin, end = (source.x + source.half + (54 if labelled else 2), source.y), (x - 44, y)
         way = layout.ways[place, len(diagram.columns)][1:-1]
         yield Line([begin, *_turned_in(begin, way, end), end], width=2.2, arrow=True)
     yield Box((x - 42, y - 18), (84, 36), FRAME_FILL, drawing.INK, 8)

@@ -64,13 +64,14 @@ class LayerTrace:
 
     @property
     def W(self) -> Array | None:
-        """The kernel of a Dense layer, (inputs, units); None in any other."""
-        return self.parameters.get("kernel") if self.kind == "dense" else None
+        """The matrix that a Dense layer, or a product of a custom one, multiplies by, (inputs, units); else None."""
+        kernel = next(iter(self.parameters.values()), None) if self.kind == "dense" else None
+        return kernel if kernel is not None and kernel.ndim == 2 else None
 
     @property
     def b(self) -> Array | None:
-        """The bias of a Dense layer, (units,); None in any other."""
-        return self.parameters.get("bias") if self.kind == "dense" else None
+        """What is added to the product, (units,); None if nothing is."""
+        return list(self.parameters.values())[1] if self.W is not None and len(self.parameters) > 1 else None
 
     @property
     def dw(self) -> Array | None:

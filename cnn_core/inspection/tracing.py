@@ -25,6 +25,7 @@ from cnn_core.network.parameters import ParameterVector, native_optimizer
 from cnn_core.network.plan import NetworkPlan, Operation
 from cnn_core.training.epochs import NonFiniteLossError
 from cnn_core.training.objectives import Objectives, OutputLoss
+from cnn_core.training.traced_losses import traced_plan
 from cnn_core.training.trainer import Trainer
 
 __all__ = ["BatchRun", "gradients", "run_batch", "trace"]
@@ -211,7 +212,8 @@ def _input_values(model: Trainer, plan: NetworkPlan, native: _core.Workbench, n:
 def _with_gradients(layer: LayerTrace, operation: Operation, run: BatchRun, gradients: dict[int, Array]) -> LayerTrace:
     variables = [run.plan.variables[tensor] for tensor in operation.tensors if tensor is not None]
     own = {variable.name: gradients[id(variable)] for variable in variables if id(variable) in gradients}
-    dW, db = (own.get("kernel"), own.get("bias")) if operation.kind == "dense" else (None, None)
+    kernel_and_bias = [variable.name for variable in variables] if operation.kind == "dense" else []
+    dW, db, *_ = (*map(own.get, kernel_and_bias), None, None)
     return replace(layer, dW=dW, db=db, gradients=own, d_inputs=_passed_back(operation, run))
 
 
@@ -240,12 +242,24 @@ def _passed_back(operation: Operation, run: BatchRun) -> tuple[Array | None, ...
 def _loss_trace(run: BatchRun, position: int, each: OutputLoss, name: str) -> tuple[LossTrace, Array]:
     """Return a loss's share of J, and dJ/da of it: its factor, the reduction's, and the loss's own derivative."""
     buffer = run.plan.outputs[each.output]
-    prediction = run.rows(buffer, run.native.value(buffer))
+    prediction = run.native.value(buffer).reshape(run.data.n, *run.plan.shapes[buffer])
     target = run.objectives.target_specs[position].in_shape(run.data.targets[position])  # type: ignore[arg-type]
     values = np.asarray(each.loss.call(target, prediction))
     factors = each.loss.coefficients(values.shape, target, run.data.weights[position])
-    gradient = np.asarray(each.weight * factors[..., None] * each.loss.gradient(target, prediction))
+    gradient = np.asarray(each.weight * factors[..., None] * _loss_derivative(each, target, prediction))
     return LossTrace(each.loss.name, name, each.weight * float((factors * values).sum()), target), gradient
+
+
+def _loss_derivative(each: OutputLoss, target: Array, prediction: Array) -> Array:
+    """The derivative of every row's value; one that is traced is asked of its plan."""
+    if not each.loss.is_traced:
+        return each.loss.gradient(target, prediction)
+    n, dtype = len(prediction), prediction.dtype
+    plan = traced_plan(each.loss, each.shape, target.size // n, dtype)
+    block = _core.Block(bound_network(plan, dtype), n, True, live=False)
+    (values,) = block.forward([np.ascontiguousarray(rows.reshape(n, -1), dtype) for rows in (target, prediction)])
+    _, back = block.backward([np.ones_like(values)])
+    return np.asarray(back).reshape(prediction.shape)
 
 
 def _activity_penalties(run: BatchRun, names: dict[int, str]) -> dict[str, Array]:

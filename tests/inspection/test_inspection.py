@@ -525,3 +525,14 @@ def test_the_slope_of_a_custom_activation() -> None:
 def test_an_activation_with_other_settings_is_named_with_them() -> None:
     seen = compiled(layers.Dense(3, cnn_core.activations.LeakyReLU(0.01), name="d"), layers.Dense(2)).trace(X, Y)
     assert seen["d"].activation == "relu(0.01, 0)"
+
+
+def test_a_loss_written_with_ops_is_traced() -> None:
+    def cubed(y_true: Any, y_pred: Any) -> Any:
+        return cnn_core.ops.mean(cnn_core.ops.abs(y_pred - y_true) ** 3, axis=-1)
+
+    seen = compiled(layers.Dense(2, "tanh", name="d"), loss=cubed).trace(X, Y)
+    error = seen["d"].a - Y
+    tolerances.close(seen["d"].da, 3 * error * np.abs(error) / error.size, tolerances.BY_HAND)
+    tolerances.close(seen["d"].delta, seen["d"].da * seen["d"].slope, tolerances.BY_HAND)
+    assert seen.losses[0].value == pytest.approx(seen.loss) == pytest.approx((np.abs(error) ** 3).mean())

@@ -86,6 +86,17 @@ def large() -> Any:
     return model.trace(generator.normal(size=(32, 64)), generator.integers(0, 10, 32))
 
 
+def shared() -> Any:
+    """One layer that is called twice."""
+    cnn_core.utils.set_random_seed(3)
+    generator = np.random.default_rng(0)
+    with double():
+        x, twice = Input((4,), name="x"), layers.Dense(4, "tanh", name="shared")
+        model = Model(x, layers.Dense(2, name="out")(twice(twice(x))))
+    model.compile("sgd", "mse")
+    return model.trace(generator.normal(size=(6, 4)), generator.normal(size=(6, 2)))
+
+
 def two_inputs() -> tuple[Any, Any, Any]:
     """A model of two inputs, with samples of the exclusive or."""
     cnn_core.utils.set_random_seed(4)

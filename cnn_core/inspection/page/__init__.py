@@ -1,1 +1,1 @@
-"""The page that walks through a traced step: plain JavaScript, one file, no network; `write` puts the numbers in."""
+"""Pages that walk through a traced step or show a training: plain JavaScript, one file each, no network."""

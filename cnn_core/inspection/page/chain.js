@@ -61,11 +61,14 @@ function drawChain() {
   const paths = chain.paths.length === 1 ? say("onePath", { sample: state.sample }) : say("paths", { count: chain.paths.length, sample: state.sample });
   const share = numberOf(chain.total);
   share.id = "chain-share";
-  const sum = numberOf(chain.gradient);
-  sum.id = "chain-sum";
+  const gradient = numberOf(chain.gradient);
+  gradient.id = "chain-sum";
+  const ofUse = chain.shares.reduce((sum, value) => sum + value, 0);
+  const isWhole = Math.abs(ofUse - chain.gradient) <= ROUNDING * layer.dW.largest;
   $("chain-total").replaceChildren(
     element("p", {}, `${paths}: `, share),
-    element("p", {}, `${say("samples")}: `, symbol("dW", layer.name, [j, k]), " = ", ...writtenOut(chain.shares.map((value) => [value])), " = ", sum),
+    element("p", {}, `${say("samples")}: `, symbol("dW", layer.name, [j, k]), " = ", ...writtenOut(chain.shares.map((value) => [value])), " = ", isWhole ? gradient : numberOf(ofUse)),
+    ...(isWhole ? [] : [element("p", {}, element("small", {}, say("share", { value: "" }), gradient))]),
   );
 }
 

@@ -35,7 +35,7 @@ const TRACE = (() => {
 })();
 
 const valueOf = (name) => (TRACE.inputs.has(name) ? TRACE.inputs.get(name) : TRACE.byName.get(name).a);
-const isDense = (layer) => layer.kind === "dense" && layer.W !== null;
+const isDense = (layer) => layer.W !== null;
 const readersOf = (name) =>
   TRACE.layers.flatMap((layer) =>
     layer.inputs.flatMap((input, slot) => (input === name ? [{ layer, slot, back: layer.dInputs[slot] || null }] : [])),

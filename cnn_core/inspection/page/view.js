@@ -2,6 +2,7 @@
 
 const MOST_TERMS = 8; // of a sum that is written out
 const MOST_SHOWN_PATHS = 12;
+const ROUNDING = 1e-4; // of an array's largest element: what is less apart is the same sum in float32
 const WINDOW = { rows: 8, columns: 10 }; // of a large array, around the chosen element
 
 const state = { position: 0, sample: 0, cell: [0, 0], weight: null };
@@ -349,8 +350,7 @@ function drawStep() {
     );
     if (said.isShare) {
       const sum = said.terms.reduce((total, factors) => total + factors.reduce((product, factor) => product * factor, 1), 0);
-      const scale = Math.max(step.result.largest, 1e-300);
-      if (Math.abs(sum - value) > 1e-4 * scale) {
+      if (Math.abs(sum - value) > ROUNDING * step.result.largest) {
         result.replaceWith(number(sum));
         panel.append(element("p", {}, element("small", {}, say("share", { value: show(value) }))));
       }

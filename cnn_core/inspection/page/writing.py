@@ -79,8 +79,8 @@ def _named(arrays: dict[str, Array]) -> list[dict[str, Any]]:
 def _layer(layer: LayerTrace) -> dict[str, Any]:
     # A z that is the same array as a is left out: the page takes a instead.
     arrays = {name: array_data(getattr(layer, name)) for name in ("a", "slope", "da", "delta", "W", "b", "dW", "db")}
-    others = {} if layer.kind == "dense" else layer.parameters
-    gradients = {} if layer.kind == "dense" else layer.gradients
+    others = {} if layer.W is not None else layer.parameters
+    gradients = {} if layer.W is not None else layer.gradients
     return {
         "name": layer.name,
         "kind": layer.kind,

@@ -243,6 +243,19 @@ def test_operations_and_branches_show_the_traces_arrays(open_page: Any) -> None:
         page.shows(values)
 
 
+def test_the_share_of_a_shared_layer_is_not_taken_for_the_whole(open_page: Any) -> None:
+    page = open_page(picture_cases.shared())
+    layer = page.seen["shared"]
+    share = (page.seen.inputs["x"][:, 0] * layer.delta[:, 0]).sum()
+    assert page.number("#chain-total p:nth-child(2) > data:last-child") == pytest.approx(share)
+    assert page.number("#chain-sum") == layer.dW[0, 0] != pytest.approx(share)
+    assert "all uses together give" in page.text("#chain-total")
+    steps = page.page.eval_on_selector_all("#steps button", "all => all.map(each => each.innerText)")
+    page.page.click(f'#steps [data-step="{steps.index("dJ/dW of shared")}"]')
+    assert "all uses together give" in page.text("#step")
+    assert page.number("#numbers > data:last-child") == pytest.approx(share)
+
+
 def test_a_large_array_is_shown_around_the_chosen_element(open_page: Any) -> None:
     page = open_page(picture_cases.large())
     page.page.click("#forward")
