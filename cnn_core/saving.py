@@ -473,7 +473,7 @@ def _assign(model: BuiltModel, weights: Mapping[str, Array], skip_mismatch: bool
         pairs = list(zip(model.variables, _matching(named, weights), strict=True))
     checked = [(variable, variable.check(tensor)) for variable, tensor in pairs]
     for variable, value in checked:
-        variable.array[...] = value
+        variable.write(value)
 
 
 def _matching(named: Sequence[tuple[str, Variable]], weights: Mapping[str, Array]) -> list[Array]:

@@ -137,7 +137,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
         check_number_of_calls(model.inner_graph)
         parts = parts_of(model, config)
         for place, value in _read(source, parts, skip_mismatch=False):
-            place.variable.array[...] = value
+            place.variable.write(value)
         model.metadata.update(_texts(source))
         _warn_of_differences(parts, _version(source).startswith("2."))
         written = config.get("compile_config") if source.training is None else model_header.parse(source.training)
@@ -171,7 +171,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     """Read weights that Keras saved: see `Model.load_weights`."""
     with model_header.refused_by_name(model_file.name_of(filepath)):
         for place, value in list(_read(_opened(filepath), parts_of(model), skip_mismatch)):
-            place.variable.array[...] = value
+            place.variable.write(value)
 
 
 def _built(model: Any, config: Mapping[str, Any]) -> Any:

@@ -150,7 +150,7 @@ def load_torch_state_dict(model: Any, state_dict: Mapping[str, Any]) -> None:
     pairs = [(layer, layer.name if by_name else name) for layer, name in zip(layers.values(), groups, strict=True)]
     changes = [change for layer, name in pairs for change in _changes(layer, name, groups[name])]
     for variable, value in changes:
-        variable.array[...] = value
+        variable.write(value)
 
 
 def _by_module(state_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -287,7 +287,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
             )
         checked = [variable.check(weight) for variable, weight in zip(variables, weights, strict=True)]
         for variable, weight in zip(variables, checked, strict=True):
-            variable.array[...] = weight
+            variable.write(weight)
 
     def count_params(self) -> int:
         """Return how many numbers the variables hold."""

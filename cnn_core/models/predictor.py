@@ -54,7 +54,8 @@ def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = N
             f"A predictor needs one input and one output. "
             f"Received: {len(interface.inputs)} and {len(interface.output_shapes)}"
         )
-    network = bound_network(plan, interface.dtype, values=[aligned_copy(each.array) for each in plan.variables])
+    own = [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
+    network = bound_network(plan, interface.dtype, values=own)
     network.keep_rounded()
     spec = interface.inputs[0]
     read = partial(read_rows, spec=spec, dtype=interface.dtype)

@@ -40,7 +40,8 @@ class _Setting(View):
         """The number as it is now."""
         return np.array(self._read(), self.dtype)
 
-    def _set(self, array: Array) -> None:
+    def write(self, array: Array) -> None:
+        """Set the optimizer's number."""
         self._write(array.item())
 
 

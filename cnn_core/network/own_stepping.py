@@ -31,7 +31,8 @@ class SlotView(View):
         part: Array = vector[offset : offset + self.size].reshape(self.shape)
         return part
 
-    def _set(self, array: Array) -> None:
+    def write(self, array: Array) -> None:
+        """Set the part of the vector."""
         self.array[...] = array
 
 

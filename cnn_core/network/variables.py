@@ -221,8 +221,28 @@ class Variable(Operators, CopiedWhole):
         return int(self._array.size)
 
     def in_dtype(self, dtype: object) -> Array:
-        """Return the array for a network of a dtype, which is the variable's own."""
-        return self._array
+        """Return the array for a network of a dtype: itself, or of what is not trained a copy that follows it.
+
+        Raises
+        ------
+        TypeError
+            If the variable is trained, and its dtype another one.
+        """
+        if self._array.dtype == dtype:
+            return self._array
+        self._refuse_to_train_in(dtype)
+        name, copies = np.dtype(dtype).name, vars(self).setdefault("_copies", {})  # type: ignore[call-overload]
+        if name not in copies:
+            copies[name] = aligned_copy(self._array.astype(name))
+        copy: Array = copies[name]
+        return copy
+
+    def _refuse_to_train_in(self, dtype: object) -> None:
+        if self._trainable and self._array.dtype != dtype:
+            raise TypeError(
+                f"{self.path} is trained in {self.dtype}, but the network computes in {dtype}: make it with "
+                f"dtype='{dtype}'"
+            )
 
     def numpy(self) -> Array:
         """Return a copy of the value."""
@@ -247,7 +267,7 @@ class Variable(Operators, CopiedWhole):
                 f"{self!r} cannot be set in `call`, which runs once and not at every batch: set it in a callback or a "
                 "training loop"
             )
-        self._set(self.check(value))
+        self.write(self.check(value))
         return self.value
 
     def assign_add(self, value: object) -> Any:
@@ -258,8 +278,11 @@ class Variable(Operators, CopiedWhole):
         """Subtract from the value, and return it: see `assign`."""
         return self.assign(self.array - validation.as_array(value, self.path))
 
-    def _set(self, array: Array) -> None:
+    def write(self, array: Array) -> None:
+        """Set the value to one that `check` has returned."""
         self._array[...] = array
+        for copy in vars(self).get("_copies", {}).values():
+            copy[...] = array
 
     def check(self, value: object) -> Array:
         """Return a new value as an array of this variable's shape and type, or say what is wrong with it."""
@@ -270,6 +293,7 @@ class Variable(Operators, CopiedWhole):
 
     def move_to(self, array: Array, holder: ref[Any] | None = None) -> None:
         """Copy the value to `array`, which is the variable's own from now on; `holder` is what the array is part of."""
+        self._refuse_to_train_in(array.dtype)
         array[...] = self._array
         self._array, self._holder = array, holder
         Variable.moves = next(_numbers)
@@ -280,7 +304,7 @@ class Variable(Operators, CopiedWhole):
         return None if self._holder is None else self._holder()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_holder"}
+        return {name: value for name, value in vars(self).items() if name not in ("_holder", "_copies")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -375,11 +399,3 @@ class Constant(Variable):
 
     def __init__(self, value: Array, path: str) -> None:
         super().__init__(np.asarray(value, np.float64), trainable=False, name="constant", path=path)
-        self._cast: dict[str, Array] = {"float64": self._array}
-
-    def in_dtype(self, dtype: object) -> Array:
-        """Return the array rounded to a dtype."""
-        name = np.dtype(dtype).name  # type: ignore[call-overload]
-        if name not in self._cast:
-            self._cast[name] = aligned_copy(self._array.astype(name))
-        return self._cast[name]

@@ -239,6 +239,45 @@ class TestKept:
         assert [each.name for each in mixed.trainable_weights] == ["y", "q", "kernel", "bias"]
         assert [each.name for each in mixed.non_trainable_weights] == ["w", "z", "b"]
 
+    def test_what_is_not_trained_may_have_any_dtype(self, tmp_path: Any) -> None:
+        class Weighed(Layer):
+            def __init__(self, **keywords: Any) -> None:
+                super().__init__(**keywords)
+                self.whole = Variable([1, 2], name="whole")
+                self.shares = Variable(np.array([0.25, 0.5]), trainable=False, name="shares")
+
+            def call(self, x: Any) -> Any:
+                return x * self.whole + ops.cast(self.shares, "float32")
+
+        x = np.ones((3, 2), "float32")
+        model = Sequential([Input((2,)), Weighed(name="weighed")])
+        weighed: Any = model.layers[0]
+        predictor = model.predictor()
+        assert model.predict(x)[0].tolist() == [1.25, 2.5]
+        weighed.whole.assign([3, 4])
+        assert model.predict(x)[0].tolist() == weighed(x)[0].tolist() == [3.25, 4.5]
+        assert predictor(x)[0].tolist() == [1.25, 2.5]  # it has copies of its own
+        model.set_weights([[5, 6], [0.0, 1.0]])
+        assert model.predict(x)[0].tolist() == [5.0, 7.0]
+        model.save(tmp_path / "model.safetensors")
+        again: Any = load_model(tmp_path / "model.safetensors", custom_objects={"Weighed": Weighed})
+        for twin in (again, copy.copy(model)):
+            assert twin.predict(x)[0].tolist() == [5.0, 7.0]
+            assert [str(each.dtype) for each in twin.weights] == ["int32", "float64"]
+
+    def test_what_is_trained_has_the_dtype_of_the_network(self) -> None:
+        class Scaled(Layer):
+            def __init__(self) -> None:
+                super().__init__()
+                self.scale = Variable(np.ones(2, "float16"), name="scale")
+
+            def call(self, x: Any) -> Any:
+                return x * self.scale
+
+        message = r"scale is trained in float16, but the network computes in float32: make it with dtype='float32'"
+        with pytest.raises(TypeError, match=message):
+            Scaled()(np.ones((1, 2), "float32"))
+
     def test_assigning_in_call_is_refused(self) -> None:
         class Counts(Layer):
             def __init__(self, **keywords: Any) -> None:
