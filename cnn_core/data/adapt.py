@@ -139,24 +139,26 @@ class Reader:
         matched = _match(self._input_form.by_name(x, "x"), self._inputs, "x")
         if self._translation is not None:
             return self._translated(self._translation, matched)
-        return {name: _read_input(value, name, spec, self._dtype) for name, value, spec in matched}
+        return {name: self._read_one(name, value, spec) for name, value, spec in matched}
 
     def _translated(self, translation: Translation, matched: Sequence[tuple[str, Any, InputSpec]]) -> dict[str, Rows]:
         """Read inputs, and what is made of them, as native code reads them."""
-        looked_at = {
-            name: _read_input(value, name, spec, self._dtype)
-            for name, value, spec in map(matched.__getitem__, translation.read)
+        given = {place: self._read_one(*matched[place]) for place in translation.read}
+        behind = {
+            place: self._read_one(*matched[place][:2], spec)
+            for place, spec in zip(translation.sources, translation.specs, strict=True)
+            if place is not None
         }
-        validation.same_length(looked_at)
-        made = iter(translation.numbers(list(map(in_memory, looked_at.values()))))
-        rows = {}
-        for source, spec in zip(translation.sources, translation.specs, strict=True):
-            if source is None:
-                name, value = f"what {spec.name!r} finds", next(made)
-            else:
-                name, value, _ = matched[source]
-            rows[name] = _read_input(value, name, spec, self._dtype)
+        validation.same_length({matched[place][0]: rows for place, rows in (given | behind).items()})
+        made = iter(translation.numbers(list(map(in_memory, given.values()))))
+        rows: dict[str, Rows] = {}
+        for place, spec in zip(translation.sources, translation.specs, strict=True):
+            name = f"what {spec.name!r} finds" if place is None else matched[place][0]
+            rows[name] = self._read_one(name, next(made), spec) if place is None else behind[place]
         return rows
+
+    def _read_one(self, name: str, value: Any, spec: InputSpec) -> Rows:
+        return _read_input(value, name, spec, self._dtype)
 
     def _read_targets(self, x: Any, y: Any) -> dict[str, Array | LazyRows]:
         if y is None:

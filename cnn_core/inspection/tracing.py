@@ -326,7 +326,8 @@ def gradients(
     -------
     list of numpy.ndarray
         In the order of `model.trainable_weights`. With `with_inputs` a tuple of it and dJ/dx, an array or, as the
-        model's inputs are given, a list or dict.
+        model's inputs are given, a list or dict; None for an input of which others are made while data is read, such as
+        texts.
 
     Raises
     ------
@@ -349,5 +350,8 @@ def gradients(
     if not with_inputs:
         return weights
     parts = [run.rows(buffer, run.native.delta(buffer)) for buffer in run.plan.inputs]
+    if model.interface.translation is not None:
+        native = dict(zip(model.interface.translation.sources, parts, strict=True))
+        parts = [native.get(place) for place in range(len(model.interface.inputs))]
     structure = model.interface.input_form.names
     return weights, parts[0] if isinstance(structure, str) else filled(structure, parts)

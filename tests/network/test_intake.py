@@ -235,3 +235,18 @@ def test_other_packages_get_what_is_behind_the_lookup() -> None:
     behind = cnn_core.Model(lookup.output, model.output)
     np.testing.assert_array_equal(behind.predict(lookup(SEEN)), model.predict(SEEN))
     assert behind.predictor()(np.array([[1.0]], "float32")).shape == (1, 1)
+
+
+def test_texts_have_no_derivative_and_what_is_beside_them_has() -> None:
+    model = graph()
+    model.compile("sgd", "mse")
+    _, inputs = model.gradients(data_for(model), TARGETS[:, None], with_inputs=True)
+    kernel = model.layers[-1].get_weights()[0]
+    residual = 2 * (model.predict(data_for(model)) - TARGETS[:, None]) / len(TARGETS)
+    assert inputs["colour"] is None
+    np.testing.assert_allclose(inputs["size"], residual @ kernel[4:6].T, rtol=1e-4, atol=1e-7)
+
+
+def test_inputs_of_different_lengths_are_told_by_their_names() -> None:
+    with pytest.raises(ValueError, match=r"^x\['colour'\] and x\['size'\] must have the same number of rows"):
+        graph().predict({"colour": SEEN[:3], "size": SIZES[:2]})
