@@ -2,8 +2,8 @@
 
 from cnn_core.inspection.checks import GradientCheck, gradient_check
 from cnn_core.inspection.film import Film, film
-from cnn_core.inspection.graphs import Edge, ExpressionGraph, Graph, build_graph, expression
-from cnn_core.inspection.records import LayerTrace, LossTrace
+from cnn_core.inspection.graphs import ExpressionGraph, Graph, build_graph, expression
+from cnn_core.inspection.records import Edge, LayerTrace, LossTrace
 from cnn_core.inspection.traces import Trace
 from cnn_core.inspection.tracing import gradients, trace
 

@@ -1,16 +1,19 @@
-"""A traced network in the languages of programs that draw graphs: Graphviz's dot, and Mermaid."""
+"""Networks and computation graphs in the languages of programs that draw graphs: Graphviz's dot, and Mermaid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 import cnn_core.foundation.drawing as drawing
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.drawing import short_number
 from cnn_core.inspection.diagram import Column, Diagram, Link
+from cnn_core.inspection.graph_picture import lines_of, together
+from cnn_core.inspection.records import Edge
 
-__all__ = ["to_dot", "to_mermaid"]
+__all__ = ["graph_to_dot", "graph_to_mermaid", "to_dot", "to_mermaid"]
 
 WIDEST_LINE = 5.0
 _ENTITIES = str.maketrans(
@@ -57,6 +60,32 @@ def to_mermaid(diagram: Diagram) -> str:
         lines.append(f"  J[{_entities(f'J = {short_number(diagram.loss, 6)}')}]")
         for place, name, _ in diagram.losses:
             lines += [f"  {node} -->|{_entities(name)}| J" for node, _ in _nodes(place, diagram.columns[place])]
+    return "\n".join(lines)
+
+
+def graph_to_dot(nodes: Mapping[str, Array], edges: Sequence[Edge], derivatives: Mapping[str, Array]) -> str:
+    """Return a computation graph in dot: values in nodes, on edges what comes back along them."""
+    numbers = {name: number for number, name in enumerate(nodes)}
+    lines = ["digraph computation {", "  rankdir=LR;", "  node [shape=box, style=rounded, fontsize=11];"]
+    for name, value in nodes.items():
+        label = "\n".join(lines_of(name, value, derivatives.get(name)))
+        lines.append(f"  n{numbers[name]} [label={_quoted(label)}];")
+    for (source, target), back in together(edges).items():
+        label = f" [label={_quoted(f'← {back}')}]" if back else ""
+        lines.append(f"  n{numbers[source]} -> n{numbers[target]}{label};")
+    return "\n".join([*lines, "}"])
+
+
+def graph_to_mermaid(nodes: Mapping[str, Array], edges: Sequence[Edge], derivatives: Mapping[str, Array]) -> str:
+    """Return a computation graph in Mermaid's language."""
+    numbers = {name: number for number, name in enumerate(nodes)}
+    lines = ["flowchart LR"]
+    for name, value in nodes.items():
+        label = "\n".join(lines_of(name, value, derivatives.get(name)))
+        lines.append(f"  n{numbers[name]}[{_entities(label)}]")
+    for (source, target), back in together(edges).items():
+        label = f"|{_entities(f'← {back}')}|" if back else ""
+        lines.append(f"  n{numbers[source]} -->{label} n{numbers[target]}")
     return "\n".join(lines)
 
 

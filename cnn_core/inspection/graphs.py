@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,27 +11,11 @@ import numpy as np
 
 import cnn_core.ops.derivation as derivation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.drawing import Picture
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.inspection.records import BatchRecord
+from cnn_core.inspection.records import BatchRecord, Edge
 
-__all__ = ["Edge", "ExpressionGraph", "Graph", "build_graph", "expression"]
-
-
-@dataclass(frozen=True)
-class Edge:
-    """An edge of a computation graph.
-
-    Attributes
-    ----------
-    source, target : str
-        Names of nodes.
-    gradient : numpy.ndarray or None
-        What comes back along the edge: the target's share of dJ/d(source), of the shape of the source's value.
-    """
-
-    source: str
-    target: str
-    gradient: Array | None
+__all__ = ["ExpressionGraph", "Graph", "build_graph", "expression"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +43,60 @@ class Graph:
                     lines.append(f"    <- {edge.source}{back}")
         return "\n".join(lines)
 
+    @property
+    def derivatives(self) -> dict[str, Array]:
+        """The derivatives of the result by nodes, where the graph has them."""
+        return {}
+
+    @knows_its_arguments
+    def plot(self, path: str | os.PathLike[str] | None = None, ax: Any = None) -> Any:
+        """Draw the graph with matplotlib: a box for each value, and on every arrow what comes back along it.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to save the picture; the suffix chooses the format.
+        ax : matplotlib.axes.Axes, default None
+            Where to draw; None makes a figure of the size that the picture needs.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Shown by a notebook at the end of a cell.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed; `to_svg` needs nothing.
+        """
+        from cnn_core.foundation.painting import draw
+
+        return draw(self._picture(), "Graph.plot", ax, path)
+
+    def to_svg(self) -> str:
+        """Return the picture that `plot` draws as SVG, which needs no other package."""
+        return self._picture().to_svg()
+
+    def to_dot(self) -> str:
+        """Return the graph in Graphviz's language dot."""
+        from cnn_core.inspection.graph_texts import graph_to_dot
+
+        return graph_to_dot(self.nodes, self.edges, self.derivatives)
+
+    def to_mermaid(self) -> str:
+        """Return the graph in Mermaid's language, which GitHub and JupyterLab show."""
+        from cnn_core.inspection.graph_texts import graph_to_mermaid
+
+        return graph_to_mermaid(self.nodes, self.edges, self.derivatives)
+
+    def _repr_html_(self) -> str:
+        return self.to_svg()
+
+    def _picture(self) -> Picture:
+        from cnn_core.inspection.graph_picture import graph_picture
+
+        return graph_picture(self.nodes, self.edges, self.derivatives, "A computation graph")
+
 
 def _short(value: Array) -> str:
     rows = value.reshape(-1)
@@ -76,6 +115,11 @@ class ExpressionGraph(Graph):
     """
 
     gradients: dict[str, Array]
+
+    @property
+    def derivatives(self) -> dict[str, Array]:
+        """The same as `gradients`."""
+        return self.gradients
 
 
 def expression(function: Callable[..., Any], *values: Any, **named: Any) -> ExpressionGraph:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cnn_core.foundation.arrays import Array
 
-__all__ = ["BatchRecord", "LayerTrace", "LossTrace"]
+__all__ = ["BatchRecord", "Edge", "LayerTrace", "LossTrace"]
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,20 @@ class BatchRecord:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """An edge of a computation graph.
+
+    Attributes
+    ----------
+    source, target : str
+        Names of nodes.
+    gradient : numpy.ndarray or None
+        What comes back along the edge: the target's share of dJ/d(source), of the shape of the source's value.
+    """
+
+    source: str
+    target: str
+    gradient: Array | None
