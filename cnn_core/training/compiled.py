@@ -136,7 +136,8 @@ class Compiled:
         Parameters
         ----------
         optimizer : str or Optimizer, default "rmsprop"
-        loss : str or Loss, or list or dict of them by output
+        loss : str or Loss, or list or dict of them by output, default None
+            None: what `add_loss` in a `call` and penalties add, or what custom steps compute.
         loss_weights : list or dict of float, default None
             What each output's loss is multiplied by.
         metrics, weighted_metrics : list of str or Metric, or list or dict of such lists by output
@@ -183,12 +184,9 @@ class Compiled:
         objectives = self._expected_objectives()
         return ["loss"] if objectives is None else objectives.labels
 
-    def _require_compiled(self, purpose: str, by_steps: bool = False) -> CompileArguments:
-        """Return what `compile` was given, which needs no loss for custom steps."""
+    def _require_compiled(self, purpose: str) -> CompileArguments:
         if self._arguments is None:
             raise ValueError(f"`{purpose}` needs a compiled model: call compile(optimizer, loss) first")
-        if self._arguments.loss is None and not by_steps:
-            raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...)")
         return self._arguments
 
     def _refuse_uncompiled_optimizer(self) -> None:
@@ -203,11 +201,19 @@ class Compiled:
         arguments = self._require_compiled(purpose)
         if self._objectives is None or not self._objectives.settled:
             self._forget_objectives()
+            if arguments.loss is None:
+                self._require_added_losses(purpose)
             self._objectives = self._match(arguments, y)
         self._network()
         assert self._plan is not None
         self._objectives.warn_of_constants(self._plan)
         return self._objectives
+
+    def _require_added_losses(self, purpose: str) -> None:
+        """Refuse to train or measure a model without any loss: compiled, added in a `call`, or on weights."""
+        self._network()
+        if not self._adds_losses and all(each.regularizer is None for each in self.trainable_variables):
+            raise ValueError(f"`{purpose}` needs a loss: call compile(..., loss=...), or add_loss in a `call`")
 
     def _expected_objectives(self) -> Objectives | None:
         """Match losses and metrics to outputs before any data is seen, as far as can be told."""
@@ -227,7 +233,7 @@ class Compiled:
 
     def _objectives_of(self, x: Any, y: Any, purpose: str) -> Objectives:
         """Build the model for x, if it waits for data, and match losses and metrics to its outputs."""
-        if y is None:
+        if y is None and self.loss is not None:
             refuse_without_targets(x)
         self._build_for(x)
         return self._objectives_for(y, purpose)

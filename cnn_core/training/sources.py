@@ -220,6 +220,7 @@ class RowSource(BatchSource):
             or self._steps is not None
             or isinstance(optimizer, LBFGS)
             or self.objectives.python_metrics
+            or not self.objectives.losses
             or not all(each is None or type(each).__module__.startswith("cnn_core.") for each in asked)
         ):
             return None

@@ -114,7 +114,7 @@ class Trainer(BySteps):
         RuntimeError
             If another thread is training this model.
         """
-        self._require_compiled("fit", self._fits_by_steps)
+        self._require_compiled("fit")
         plan = FitPlan(
             epochs=validation.non_negative_integer(epochs, "epochs"),
             initial_epoch=validation.non_negative_integer(initial_epoch, "initial_epoch"),
@@ -250,7 +250,7 @@ class Trainer(BySteps):
         float, list of float, or dict
             The loss alone if there is nothing else; else a list in the order of `metrics_names`, or a dict.
         """
-        self._require_compiled("evaluate", self.tests_by_steps)
+        self._require_compiled("evaluate")
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
         silent = callbacks is None and checked_verbose(verbose) == 0
         with self._exclusive("evaluate"):

@@ -9,7 +9,7 @@ import pytest
 
 import cnn_core
 import tolerances
-from cnn_core import layers, losses, metrics
+from cnn_core import layers, losses, metrics, ops
 from cnn_core.network.custom import CustomLossCalls
 from cnn_core.training.objectives import CompileArguments, Objectives
 
@@ -395,3 +395,48 @@ def test_outputs_that_cannot_learn_are_warned_of_once(loss: str, activation: str
     with pytest.warns(UserWarning, match=message):
         model.fit(x, y, verbose=0)
     model.fit(x, y, verbose=0)
+
+
+class Reconstructing(cnn_core.Model):
+    """A model whose only loss is what its `call` adds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(3, kernel_regularizer="l2")
+
+    def call(self, x: Any) -> Any:
+        made = self.dense(x)
+        self.add_loss(ops.mean(ops.square(made - x)))
+        return made
+
+
+def test_added_losses_alone_are_minimised() -> None:
+    """As the same loss compiled, by every way of training."""
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    found = []
+    for added in (True, False):
+        if added:
+            model = Reconstructing()
+            model.build((None, 3))
+        else:
+            model = cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(3, kernel_regularizer="l2")])
+        model.set_weights([np.eye(3) / 2, np.zeros(3)])
+        model.compile("adam", None if added else "mse")
+        y = () if added else (x,)
+        history = model.fit(x, *y, epochs=3, batch_size=16, shuffle=False, verbose=0).history
+        on_batch = [model.train_on_batch(x, *y) for _ in range(2)]
+        batches = [(x[:20],) if added else (x[:20], x[:20])] * 2
+        later = model.fit(iter(batches), verbose=0).history["loss"]
+        found.append([*history["loss"], *on_batch, *later, model.evaluate(x, *y, verbose=0), *model.get_weights()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
+
+
+def test_a_model_without_any_loss_is_told_so() -> None:
+    model = cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(3)])
+    model.compile("sgd")
+    for call in (lambda: model.fit(np.ones((4, 3))), lambda: model.evaluate(np.ones((4, 3)), np.ones((4, 3)))):
+        with pytest.raises(
+            ValueError, match=r"needs a loss: call compile\(.*\), or add_loss in a `call`"
+        ):
+            call()

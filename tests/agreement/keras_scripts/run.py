@@ -31,7 +31,9 @@ DTYPES = ("float32", "float64")
 
 def scripts_in(folder: Path) -> list[str]:
     """Return the names of a folder's scripts."""
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data", "tables"))
+    return sorted(
+        path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data", "stepping", "tables")
+    )
 
 
 SCRIPTS, OWN_SCRIPTS, TABLE_SCRIPTS = map(scripts_in, (FOLDER, OWN_FOLDER, TABLE_FOLDER))
