@@ -436,7 +436,5 @@ def test_a_model_without_any_loss_is_told_so() -> None:
     model = cnn_core.Sequential([cnn_core.Input((3,)), layers.Dense(3)])
     model.compile("sgd")
     for call in (lambda: model.fit(np.ones((4, 3))), lambda: model.evaluate(np.ones((4, 3)), np.ones((4, 3)))):
-        with pytest.raises(
-            ValueError, match=r"needs a loss: call compile\(.*\), or add_loss in a `call`"
-        ):
+        with pytest.raises(ValueError, match=r"needs a loss: call compile\(.*\), or add_loss in a `call`"):
             call()

@@ -19,7 +19,15 @@ from cnn_core.sklearn.inputs import as_written, check_labels, with_class_weight
 from cnn_core.sklearn.perceptron.arguments import dense, own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.labels import Labels, classes_of
-from cnn_core.sklearn.perceptron.parameter_rules import NONE, Rule, checks_parameters, having, instance, one_of
+from cnn_core.sklearn.perceptron.parameter_rules import (
+    FUNCTION,
+    NONE,
+    Rule,
+    checks_parameters,
+    having,
+    instance,
+    one_of,
+)
 from cnn_core.sklearn.perceptron.training import Objective, Rows
 
 
@@ -74,8 +82,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     max_fun : int, default 15000
         Evaluations of L-BFGS.
     loss : "log_loss" or a loss, default "log_loss"
-        An object of `cnn_core.losses`, or one with ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``, of
-        targets with one column for each output.
+        An object of `cnn_core.losses`, one with ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``, or a
+        function of (y_true, y_pred) written with `cnn_core.ops`, of targets with one column for each output.
     class_weight : dict, "balanced", list of dict or None, default None
         Factors of the sample weights, at least 0, as in scikit-learn's other classifiers.
     dropout : float or list of float, default 0.0
@@ -147,7 +155,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         **Perceptron._parameter_rules,
-        "loss": (one_of(["log_loss"]), having("gradient")),
+        "loss": (one_of(["log_loss"]), having("gradient"), FUNCTION),
         "class_weight": (NONE, *instance(dict, list), one_of(["balanced"])),
     }
 

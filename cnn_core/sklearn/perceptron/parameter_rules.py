@@ -112,6 +112,7 @@ def _is_listed(value: Any) -> bool:
 NONE = Rule(lambda value: value is None, "None")
 INFINITE = Rule(lambda value: isinstance(value, Real) and float(value) == math.inf, "a float among {inf}")
 CALLABLE = Rule(callable, "a callable")
+FUNCTION = Rule(lambda value: callable(value) and not isinstance(value, type), "a function")
 ARRAY_LIKE = Rule(_is_listed, "an array-like")
 BOOLEAN = instance(bool, np.bool_)
 RANDOM_STATE = (whole(0, 2**32 - 1), *instance(np.random.RandomState), NONE)

@@ -16,7 +16,7 @@ from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_numbers
 from cnn_core.sklearn.perceptron.arguments import own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
-from cnn_core.sklearn.perceptron.parameter_rules import Rule, checks_parameters, having, one_of
+from cnn_core.sklearn.perceptron.parameter_rules import FUNCTION, Rule, checks_parameters, having, one_of
 from cnn_core.sklearn.perceptron.training import Objective, Rows
 
 
@@ -44,7 +44,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     loss : str or a loss, default "squared_error"
         "squared_error" (half of it) and "poisson" (half the deviance, with an exponential output) are scikit-learn's;
         "huber", "absolute_error", "quantile" (the median) and objects of `cnn_core.losses`, such as
-        ``cnn_core.losses.Quantile(0.9)``, or with ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``, are not.
+        ``cnn_core.losses.Quantile(0.9)``, or with ``value(y_true, y_pred)`` and ``gradient(y_true, y_pred)``, are not,
+        nor are functions of (y_true, y_pred) written with `cnn_core.ops`.
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer.
     activation : str, activation or list of them, default "relu"
@@ -154,7 +155,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     _parameter_rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         **Perceptron._parameter_rules,
-        "loss": (one_of(estimator_losses.REGRESSION_LOSSES), having("gradient")),
+        "loss": (one_of(estimator_losses.REGRESSION_LOSSES), having("gradient"), FUNCTION),
     }
 
     def __init__(

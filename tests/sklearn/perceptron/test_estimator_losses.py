@@ -7,8 +7,10 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from sklearn.base import clone
+
 import cnn_core
-from cnn_core import layers, losses
+from cnn_core import layers, losses, ops
 from cnn_core.sklearn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -154,3 +156,19 @@ def test_classes_that_a_loss_cannot_mean(loss, y, message):
 def test_classes_that_a_loss_can_mean(loss, y):
     fitted = MLPClassifier(loss=loss, **(SETTINGS | {"max_iter": 60, "learning_rate_init": 0.02})).fit(X, y)
     assert fitted.loss_ < fitted.loss_curve_[0]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(
+    ("estimator", "y"), [(MLPRegressor, X.sum(axis=1)), (MLPClassifier, TWO), (MLPClassifier, THREE)]
+)
+def test_a_plain_function_is_a_loss(estimator, y, solver):
+    def squared(y_true, y_pred):
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    given = [clone(estimator(loss=loss, solver=solver, **SETTINGS)) for loss in (squared, losses.MeanSquaredError())]
+    own, known = (each.fit(X, y) for each in given)
+    for one, other in zip(own.coefs_, known.coefs_, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    with pytest.raises(TypeError, match=r"write it with functions of cnn_core\.ops"):
+        estimator(loss=lambda y_true, y_pred: np.abs(y_pred), **SETTINGS).fit(X, y)
