@@ -138,6 +138,7 @@ DIVERGING = [
     *((lambda rate: optimizers.SGD(rate, momentum=0.9, nesterov=True), rate) for rate in RATES),
     *((each, 1e200) for each in (optimizers.Adam, optimizers.RMSprop, optimizers.Nadam, optimizers.Adagrad)),
     *((each, 1e200) for each in (optimizers.Adadelta, optimizers.Adamax, optimizers.Lion)),
+    *((each, 1e200) for each in (optimizers.Ftrl, optimizers.ScheduleFreeAdamW, optimizers.Lamb, optimizers.Muon)),
 ]
 
 
