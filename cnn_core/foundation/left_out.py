@@ -87,8 +87,8 @@ ROWS = (
     ),
     Row(
         "losses",
-        "CTC ctc Circle circle",
-        "sequences; distances between the samples of a batch",
+        "CTC ctc",
+        "sequences",
     ),
     Row(
         "metrics",

@@ -110,6 +110,8 @@ LossName: TypeAlias = Literal[
     "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
     "ce",
+    "Circle",
+    "circle",
     "cosine_similarity",
     "CosineSimilarity",
     "crossentropy",

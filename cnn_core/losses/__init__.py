@@ -13,6 +13,7 @@ from cnn_core.losses.custom import CustomLoss
 from cnn_core.losses.lookup import as_loss, deserialize, get, resolve, serialize
 from cnn_core.losses.margins import *
 from cnn_core.losses.overlap import *
+from cnn_core.losses.pairs import *
 from cnn_core.losses.probabilities import *
 from cnn_core.losses.regression import *
 
@@ -27,6 +28,7 @@ __all__ = [
     "serialize",
     *own_names("cnn_core.losses.margins"),
     *own_names("cnn_core.losses.overlap"),
+    *own_names("cnn_core.losses.pairs"),
     *own_names("cnn_core.losses.probabilities"),
     *own_names("cnn_core.losses.regression"),
 ]

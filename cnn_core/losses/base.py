@@ -78,6 +78,8 @@ class Loss(KnowsItsArguments):
     native: str | None = None
     expects_labels: bool = False
     domain: domains.Domain | None = None
+    # Whether the value of a row depends on other rows of the batch: then `pullback` says how, and `gradient` nothing.
+    couples_rows: bool = False
     axis: int = -1
     ignore_class: int | None = None
     # What a method raised while native code was calling it, until the run can raise it again.
@@ -145,7 +147,7 @@ class Loss(KnowsItsArguments):
             return self._reduced(self._recorded_values(y_true, y_pred), y_true, sample_weight)
         values = self.call(*self._read(y_true, y_pred))
         values = np.asarray(values)
-        coefficients = self.coefficients(values.shape, y_true, sample_weight)
+        coefficients = self.coefficients(values.shape, y_true, sample_weight, values)
         weighted = values * coefficients
         if self.reduction in ("none", None):
             return eager(weighted.astype(values.dtype))
@@ -166,21 +168,21 @@ class Loss(KnowsItsArguments):
             return values if not _is_recorded(y_true) else y_true.derived(values, lambda delta: None)
 
         def backward(delta: Array) -> Array:
-            gradient = self.gradient(y_true, y_pred)
-            axis = self.axis if self.axis < 0 else self.axis - gradient.ndim
-            return (np.expand_dims(delta, axis) * gradient).reshape(y_pred.shape).astype(y_pred.dtype)
+            return self.pullback(y_true, y_pred, delta).reshape(y_pred.shape).astype(y_pred.dtype)
 
         return y_pred.derived(values, backward, beside=[y_true])
 
     def _reduced(self, values: Any, y_true: Any, sample_weight: Any) -> Any:
         array = np.asarray(values)
-        coefficients = self.coefficients(array.shape, y_true, sample_weight).astype(array.dtype)
+        coefficients = self.coefficients(array.shape, y_true, sample_weight, array).astype(array.dtype)
         weighted = np.asarray(array * coefficients, array.dtype)
         if self.reduction in ("none", None):
             return values.derived(weighted, lambda delta: delta * coefficients)
         return values.derived(weighted.sum(dtype=np.float64).astype(array.dtype), lambda delta: delta * coefficients)
 
-    def coefficients(self, shape: tuple[int, ...], y_true: Any = None, sample_weight: Any = None) -> Array:
+    def coefficients(
+        self, shape: tuple[int, ...], y_true: Any = None, sample_weight: Any = None, values: Array | None = None
+    ) -> Array:
         """Return the factors c with which the reduction adds up the values of rows: `loss = sum(c * values)`.
 
         Parameters
@@ -191,6 +193,8 @@ class Loss(KnowsItsArguments):
             Targets; only a loss with `ignore_class` looks at them: the rows it ignores count neither in the sum nor
             in the number of rows.
         sample_weight : array-like, default None
+        values : numpy.ndarray, default None
+            The values; only some losses of pairs look at them.
 
         Returns
         -------
@@ -249,6 +253,22 @@ class Loss(KnowsItsArguments):
             raise NotImplementedError(f"{type(self).__name__} must define gradient(y_true, y_pred) to train a model")
         flat, prediction = self._native(_core.loss_gradient, y_true, y_pred)
         return np.moveaxis(flat.reshape(prediction.shape), -1, self.axis)
+
+    def pullback(self, y_true: Any, y_pred: Any, delta: Array) -> Array:
+        """Compute the derivative of `sum(delta * values)` with respect to the predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like
+        delta : numpy.ndarray of the shape of the values
+
+        Returns
+        -------
+        numpy.ndarray of the shape of `y_pred`
+        """
+        gradient = self.gradient(y_true, y_pred)
+        axis = self.axis if self.axis < 0 else self.axis - gradient.ndim
+        return np.asarray(np.expand_dims(delta, axis) * gradient)
 
     def _native(self, function: Callable[..., Array], y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         y_true, y_pred = self._read(y_true, y_pred)

@@ -81,11 +81,17 @@ class CustomLossCalls:
         What the user's code raised, until native code has returned.
     values : numpy.ndarray of float64
         Of all rows of the last batch; native code reads them where they are.
+    weights : numpy.ndarray or None
+        Of all rows of the last batch.
+    couples_rows : bool
+        Whether native code is to leave weights out of the derivatives, for `gradient` counts them.
     """
 
     def __init__(self, loss: Loss, shape: tuple[int, ...]) -> None:
         self.error: BaseException | None = None
         self.values = np.empty(0)
+        self.weights: Array | None = None
+        self.couples_rows = loss.couples_rows
         self._loss = loss
         self._shape = shape
 
@@ -94,15 +100,29 @@ class CustomLossCalls:
         prediction = y_pred.reshape(-1, *self._shape)
         values = np.asarray(self._loss.value(self._target(y_true, len(prediction)), prediction))
         self._check(values, prediction.shape[:-1], "value")
+        if self.couples_rows:
+            values = values * self._shares(values)
         self.values = np.ascontiguousarray(values.reshape(-1), np.float64)
         return self.values
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         """Return its derivative, (n * rows, width)."""
         prediction = y_pred.reshape(-1, *self._shape)
-        gradient = np.asarray(self._loss.gradient(self._target(y_true, len(prediction)), prediction))
+        target = self._target(y_true, len(prediction))
+        if self.couples_rows:
+            values = np.asarray(self._loss.value(target, prediction))
+            weights = 1.0 if self.weights is None else self.weights.reshape(-1)
+            gradient = np.asarray(self._loss.pullback(target, prediction, self._shares(values) * weights))
+        else:
+            gradient = np.asarray(self._loss.gradient(target, prediction))
         self._check(gradient, prediction.shape, "gradient")
         return gradient.reshape(y_pred.shape)
+
+    def _shares(self, values: Array) -> Array:
+        """Return what the coefficients of rows are, measured by what they would be if all rows counted."""
+        given = self._loss.coefficients(values.shape, None, self.weights, values)
+        plain = self._loss.coefficients(values.shape, None, self.weights)
+        return np.divide(given, plain, out=np.zeros_like(given), where=plain != 0)
 
     def _target(self, y_true: Array, n: int) -> Array:
         if self._loss.expects_labels:

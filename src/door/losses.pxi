@@ -56,6 +56,7 @@ cdef int fill_loss(Loss *loss, object description, Network network) except -1:
         raise ValueError("a custom loss needs its object, a traced one its plan, and no other has any")
     if description["custom"] is not None:
         loss.custom = <void *> description["custom"]
+        loss.couples_rows = getattr(description["custom"], "couples_rows", False)
     if loss.has_labels != compares_labels(loss.traits):
         raise ValueError(f"loss {name_of(loss)!r} compares with {'values' if loss.has_labels else 'labels'}")
     return 0

@@ -69,17 +69,22 @@ cdef inline object chosen_rows(const real *y, const int64_t *order, Py_ssize_t f
 
 
 cdef inline const double *custom_loss(void *custom, bint *failed, real *gradient, const real *y, const int64_t *order,
-                                      Py_ssize_t first, Py_ssize_t n_samples, Py_ssize_t y_cols, const real *a,
-                                      Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t row) noexcept with gil:
+                                      Py_ssize_t first, Py_ssize_t n_samples, Py_ssize_t y_cols, const real *weights,
+                                      Py_ssize_t weight_cols, const real *a, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                      Py_ssize_t row) noexcept with gil:
     """Returns custom.value(y, a), one number a row, which `custom` keeps; gradient = custom.gradient(y, a)
 
-    y has one row of `y_cols` a sample, a and the gradient `n_rows` of `n_cols` altogether. NULL if it fails.
+    y has one row of `y_cols` a sample, weights (or NULL) one of `weight_cols`, a and the gradient `n_rows` of `n_cols`
+    altogether. NULL if it fails.
     """
     import numpy
     cdef Py_ssize_t address
     try:
         y_true = chosen_rows(y, order, first, n_samples, y_cols)
         y_pred = rows_as_array(a, n_rows, n_cols, row).copy()
+        if getattr(<object> custom, "couples_rows", False):
+            (<object> custom).weights = None if weights == NULL else chosen_rows(weights, order, first, n_samples,
+                                                                                 weight_cols)
         values = numpy.ascontiguousarray((<object> custom).value(y_true, y_pred), numpy.float64)
         if values.shape != (n_rows,):
             raise ValueError(f"`value` must return an array of shape {(n_rows,)}. Received: shape={values.shape}")

@@ -44,6 +44,7 @@ cdef struct Loss:
     double weight
     const ReductionTraits *reduction
     void *custom
+    bint couples_rows      # its derivatives count the weights of rows, which depend on each other
     TracedLoss *traced     # of a loss whose formula is a plan, else NULL
 
 cdef struct TracedLoss:

@@ -233,7 +233,8 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
     if loss.custom != NULL:
         values = custom_loss(loss.custom, &workspace.failed, <real *> NULL if workspace.mode == EVALUATION else delta,
                              <const real *> targets.values, targets.order, targets.first, workspace.n,
-                             rows * loss.target_width, a, n_rows, n, row)
+                             rows * loss.target_width, weights, 1 if targets.weight_per_sample else rows, a, n_rows, n,
+                             row)
         if values == NULL:
             return 0
     for r in range(n_rows):
@@ -250,7 +251,7 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
             value = loss_row(loss, delta + r * row, <const real *> targets.values + target * loss.target_width,
                              a + r * row, n)
         total += weight * value
-        scale_by(delta + r * row, delta + r * row, n, <real> (weight * scale))
+        scale_by(delta + r * row, delta + r * row, n, <real> (scale if loss.couples_rows else weight * scale))
     return total
 
 

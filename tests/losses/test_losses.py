@@ -169,7 +169,8 @@ def test_gradients_are_slopes(name, n, k):
 
 def test_every_loss_of_the_module_has_a_case():
     tested = {type(loss) for loss, *_ in CASES.values()} | {losses.GaussianNLL, losses.CrossentropyByTarget}
-    tested |= {losses.Dice, losses.Tversky}  # whose sums may run over whole batches: test_overlap.py
+    # Those whose rows depend on each other: test_overlap.py, test_pairs.py.
+    tested |= {losses.Circle, losses.Dice, losses.Tversky}
     named = {
         each for each in vars(losses).values() if isinstance(each, type) and issubclass(each, Loss) and each is not Loss
     }
