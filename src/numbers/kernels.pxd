@@ -16,15 +16,16 @@ cdef extern from "simd/kernels.h" nogil:
     ctypedef struct block_ahead:
         const char *row
         Py_ssize_t n_rows, n_bytes, stride
+    ctypedef struct panel_settings:
+        Py_ssize_t n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols
+        int accumulate, clamp
+        const block_ahead *ahead
 
     ctypedef struct kernels_f32:
         const char *instruction_set
         Py_ssize_t panel_width
         void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias,
-                              const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                              Py_ssize_t spare_cols, int accumulate, float floor,
-                              const block_ahead *ahead) noexcept nogil
+                              const float *gate, const panel_settings *p) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
@@ -47,8 +48,8 @@ cdef extern from "simd/kernels.h" nogil:
                                   const float *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(float *a, float *log_sum, const float *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(float *w, float **slots, float *g, Py_ssize_t n, int rule,
-                               const hyperparameters *h, const step_scalars *s) noexcept nogil
+        void (*optimizer_step)(float *w, float **slots, float *g, Py_ssize_t n, int rule, const hyperparameters *h,
+                               const step_scalars *s) noexcept nogil
         void (*add_scaled)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         void (*scale)(float *y, const float *x, Py_ssize_t n, float scale) noexcept nogil
         double (*sum_of_squares)(const float *x, Py_ssize_t n) noexcept nogil
@@ -83,10 +84,7 @@ cdef extern from "simd/kernels.h" nogil:
         const char *instruction_set
         Py_ssize_t panel_width
         void (*panel_product)(double *y, const double *x, const double *w, double *packed, const double *bias,
-                              const double *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k,
-                              Py_ssize_t y_row, Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                              Py_ssize_t spare_cols, int accumulate, double floor,
-                              const block_ahead *ahead) noexcept nogil
+                              const double *gate, const panel_settings *p) noexcept nogil
         void (*row_product)(double *y, const double *x, const double *w, const double *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
@@ -109,8 +107,8 @@ cdef extern from "simd/kernels.h" nogil:
                                   const double *c, Py_ssize_t n, int function, int which) noexcept nogil
         void (*softmax)(double *a, double *log_sum, const double *z, Py_ssize_t n_rows, Py_ssize_t n_cols,
                         Py_ssize_t a_row, Py_ssize_t z_row) noexcept nogil
-        void (*optimizer_step)(double *w, double **slots, double *g, Py_ssize_t n, int rule,
-                               const hyperparameters *h, const step_scalars *s) noexcept nogil
+        void (*optimizer_step)(double *w, double **slots, double *g, Py_ssize_t n, int rule, const hyperparameters *h,
+                               const step_scalars *s) noexcept nogil
         void (*add_scaled)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         void (*scale)(double *y, const double *x, Py_ssize_t n, double scale) noexcept nogil
         double (*sum_of_squares)(const double *x, Py_ssize_t n) noexcept nogil
@@ -155,15 +153,11 @@ cdef inline Py_ssize_t panel_width(const real *typed) noexcept nogil:
 
 
 cdef inline void panel_product(real *y, const real *x, const real *w, real *packed, const real *bias, const real *gate,
-                               Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row, Py_ssize_t x_row,
-                               Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row, Py_ssize_t spare_cols,
-                               int accumulate, real floor, const block_ahead *ahead) noexcept nogil:
+                               const panel_settings *p) noexcept nogil:
     if real is float:
-        simd_f32.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
-                               spare_cols, accumulate, floor, ahead)
+        simd_f32.panel_product(y, x, w, packed, bias, gate, p)
     else:
-        simd_f64.panel_product(y, x, w, packed, bias, gate, n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row,
-                               spare_cols, accumulate, floor, ahead)
+        simd_f64.panel_product(y, x, w, packed, bias, gate, p)
 
 
 cdef inline void row_product(real *y, const real *x, const real *w, const real *bias, Py_ssize_t n_cols, Py_ssize_t n_k,

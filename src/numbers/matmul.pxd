@@ -7,8 +7,8 @@
 from libc.math cimport INFINITY
 
 from pairs cimport simd_pairs
-from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_width, real, row_product,
-                   transpose)
+from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_settings, panel_width,
+                   real, row_product, transpose)
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
@@ -144,21 +144,21 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
     cdef const real *none = NULL
     cdef const real *bias = none
     cdef const real *gate = none
-    cdef bint add = p.accumulate or b.k > 0, last = b.k + b.n_k >= p.n_k
-    cdef real floor = <real> -INFINITY
-    if p.clamp and last:
-        floor = 0
+    cdef bint last = b.k + b.n_k >= p.n_k
+    cdef panel_settings settings
+    settings.n_rows, settings.n_cols, settings.n_k = b.n_rows, b.n_cols, b.n_k
+    settings.y_row, settings.x_row, settings.x_k, settings.w_k = p.y_row, x.row, x.col, w_k
+    settings.gate_row, settings.spare_cols = p.gate_row, p.spare_cols
+    settings.accumulate, settings.clamp, settings.ahead = p.accumulate or b.k > 0, p.clamp and last, ahead
     if p.bias != NULL and b.k == 0:
         bias = <const real *> p.bias + b.col
     if p.gate != NULL and last:
         gate = <const real *> p.gate + b.row * p.gate_row + b.col
     y += b.row * p.y_row + b.col
     if real is float and p.pairs:
-        simd_pairs.panel_product(y, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols, b.n_k,
-                                 p.y_row, x.row, x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
-        return
-    panel_product(y, <const real *> x.begin, panel, packed, bias, gate, b.n_rows, b.n_cols, b.n_k, p.y_row, x.row,
-                  x.col, w_k, p.gate_row, p.spare_cols, add, floor, ahead)
+        simd_pairs.panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
+    else:
+        panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
 
 
 cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, block_ahead *ahead) noexcept nogil:

@@ -2,16 +2,13 @@
 
 from libc.stdint cimport uint32_t
 
-from simd cimport block_ahead
+from simd cimport panel_settings
 
 cdef extern from "simd/pairs.h" nogil:
     ctypedef struct pair_kernels:
         const char *instruction_set
         void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias,
-                              const float *gate, Py_ssize_t n_rows, Py_ssize_t n_cols, Py_ssize_t n_k, Py_ssize_t y_row,
-                              Py_ssize_t x_row, Py_ssize_t x_k, Py_ssize_t w_k, Py_ssize_t gate_row,
-                              Py_ssize_t spare_cols, int accumulate, float floor,
-                              const block_ahead *ahead) noexcept nogil
+                              const float *gate, const panel_settings *p) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         int reads_rows

@@ -1,5 +1,4 @@
 /* Chooses the tables of kernels that fit this processor. Floor 0. It knows no kernel, only where each table runs. */
-#include <math.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -58,9 +57,9 @@ static int computes_alike(const pair_kernels *one, const pair_kernels *other) {
     for (int i = 0; i < N_ROWS * N_PAIRS; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
     for (int i = 0; i < N_PAIRS * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
     const pair_kernels *tables[] = {one, other};
-    for (int i = 0; i < 2; i++)
-        tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, N_ROWS, N_COLS, N_PAIRS, N_COLS, N_PAIRS, 1, N_COLS, 0,
-                                 0, 0, -INFINITY, NULL);
+    const panel_settings settings = {
+        .n_rows = N_ROWS, .n_cols = N_COLS, .n_k = N_PAIRS, .y_row = N_COLS, .x_row = N_PAIRS, .x_k = 1, .w_k = N_COLS};
+    for (int i = 0; i < 2; i++) tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, &settings);
     return memcmp(y[0], y[1], sizeof y[0]) == 0;
 }
 

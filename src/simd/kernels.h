@@ -18,6 +18,15 @@ typedef struct {
     ptrdiff_t n_rows, n_bytes, stride;
 } block_ahead;
 
+/* What panel_product is told besides its operands: sizes, strides and what becomes of y. */
+typedef struct {
+    ptrdiff_t n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
+    ptrdiff_t spare_cols;     /* of y beyond n_cols: they may be overwritten */
+    int accumulate;           /* whether y is added to */
+    int clamp;                /* whether y becomes max(y, 0) */
+    const block_ahead *ahead; /* what may be prefetched meanwhile; NULL: nothing */
+} panel_settings;
+
 #define REAL float
 #define NAMED(name) name##_f32
 #include "kernels.template.h"

@@ -11,20 +11,19 @@ typedef struct {
 
     /* Matrix product, a panel of at most panel_width columns and any number of rows:
          s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
-         y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), floor)   (NaN stays NaN)
+         y[r*y_row + c] = max(s[r,c] + (accumulate ? y[r*y_row + c] : bias ? bias[c] : 0), clamp ? 0 : -INFINITY)
+                                                                                                   (NaN stays NaN)
          and where gate is given:  y[r,c] = gate[r*gate_row + c] > 0 ? y[r,c] : 0
        Reads columns c < n_cols only, and writes no others but the next spare_cols of y, which may be set to
-       anything: whole vectors are stored faster. floor = -INFINITY switches the maximum off. Where `ahead` is given,
-       that block and the rows of y below each tile may be prefetched meanwhile. Where packed is given,
-       and n_rows is 16 at least, the panel is left there on the way: packed[k*panel_width + c] = w[k*w_k + c] for c <
-       n_cols; what is left of its last vector, and perhaps of its row, is undefined. */
+       anything: whole vectors are stored faster. Where `ahead` is given, that block and the rows of y below each tile
+       may be prefetched meanwhile. Where packed is given, and n_rows is 16 at least, the panel is left there on the
+       way: packed[k*panel_width + c] = w[k*w_k + c] for c < n_cols; what is left of its last vector, and perhaps of its
+       row, is undefined. */
     void (*panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias, const REAL *gate,
-                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
-                          REAL floor, const block_ahead *ahead);
+                          const panel_settings *p);
 
     /* The same for one row of x and any number of columns, w in place: y[c] = sum_k x[k] * w[k*w_k + c] + ... ;
-       bit for bit what panel_product gives. */
+       bit for bit what panel_product gives, with floor = 0 or -INFINITY. */
     void (*row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, REAL floor);
 

@@ -16,9 +16,7 @@ typedef struct {
     /* As panel_product and row_product of kernels.template.h, x and w pairs: a step of the sum adds the product of the
        odd elements to a float, and then that of the even ones. */
     void (*panel_product)(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
-                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
-                          float floor, const block_ahead *ahead);
+                          const panel_settings *p);
     void (*row_product)(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, float floor);
 

@@ -8,11 +8,12 @@
 _Static_assert(LARGEST_PANEL >= PANEL_VECTORS * LANES, "the product's packed panels have room for no wider ones");
 _Static_assert(TILE_ROWS <= MOST_ROWS && NARROW_TILE_ROWS <= MOST_ROWS, "EACH_ROW repeats for no more rows");
 
-/* What all tiles of one panel_product share. */
+/* What all tiles of one panel_product share, and all strips of one row_product. */
 typedef struct {
+    const panel_settings *given; /* for tiles alone */
     const REAL *w, *bias;
     REAL *packed; /* where a packing tile leaves the panel */
-    ptrdiff_t n_cols, n_k, y_row, x_row, x_k, w_k, gate_row;
+    ptrdiff_t n_cols, n_k, w_k;
     int accumulate;
     int stores_whole;   /* whether the dead lanes of a ragged vector may be stored too */
     int prefetches_x;   /* whether rows of x are long: each is a new beginning to the hardware's prefetchers */
@@ -35,7 +36,8 @@ INLINE void NAMED(prefetch_ahead)(const int vectors, const REAL *next_y, NAMED(p
 INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, const int packs, REAL *y, const REAL *x,
                         const REAL *gate, const REAL *next_y, NAMED(product) *p) {
     const int two = vectors == 2, ragged_0 = ragged && !two;
-    const ptrdiff_t y_row = p->y_row, x_row = p->x_row, x_k = p->x_k, w_k = p->w_k, gate_row = p->gate_row;
+    const ptrdiff_t y_row = p->given->y_row, x_row = p->given->x_row, gate_row = p->given->gate_row;
+    const ptrdiff_t x_k = p->given->x_k, w_k = p->w_k;
     const lanes live = first_lanes(p->n_cols - (vectors - 1) * LANES);
     const REAL *w = p->w;
     REAL *packed = p->packed;
@@ -139,9 +141,9 @@ typedef void NAMED(tile_function)(REAL *y, const REAL *x, const REAL *gate, NAME
 /* clang-format off */
 #define INSTANCE(name, rows, vectors, ragged, packs) \
     static void NAMED(name)(REAL *y, const REAL *x, const REAL *gate, NAMED(product) *p, ptrdiff_t n_tiles) { \
-        for (; n_tiles > 0; n_tiles--, y += rows * p->y_row, x += rows * p->x_row) { \
-            NAMED(tile)(rows, vectors, ragged, packs, y, x, gate, y + rows * p->y_row, p); \
-            if (gate) gate += rows * p->gate_row; \
+        for (; n_tiles > 0; n_tiles--, y += rows * p->given->y_row, x += rows * p->given->x_row) { \
+            NAMED(tile)(rows, vectors, ragged, packs, y, x, gate, y + rows * p->given->y_row, p); \
+            if (gate) gate += rows * p->given->gate_row; \
         } \
     }
 #define WIDE(rows) INSTANCE(wide_tile_##rows, rows, 2, 0, 0)
@@ -187,28 +189,26 @@ static const NAMED(tiles)
 /* y = max(x . w + (y or bias), floor) where gate > 0, else 0, in tiles whose heights differ by at most one: 16 rows on
    6-row tiles are 6 + 5 + 5, since a tile of 4 takes nearly as long as one of 6. */
 static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias,
-                                 const REAL *gate, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row,
-                                 ptrdiff_t x_row, ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row,
-                                 ptrdiff_t spare_cols, int accumulate, REAL floor, const block_ahead *ahead) {
+                                 const REAL *gate, const panel_settings *s) {
+    const ptrdiff_t n_cols = s->n_cols, n_k = s->n_k, y_row = s->y_row, x_row = s->x_row, gate_row = s->gate_row;
+    ptrdiff_t n_rows = s->n_rows;
     if (n_rows <= 0 || n_cols <= 0) return;
     const int wide = n_cols > LANES, ragged = n_cols % LANES != 0;
     const NAMED(tiles) *tiles = wide ? (ragged ? &NAMED(wide_ragged_tiles) : &NAMED(wide_tiles))
                                      : (ragged ? &NAMED(narrow_ragged_tiles) : &NAMED(narrow_tiles));
-    NAMED(product) p = {.w = w,
+    NAMED(product) p = {.given = s,
+                        .w = w,
                         .bias = bias,
                         .packed = packed,
                         .n_cols = n_cols,
                         .n_k = n_k,
-                        .y_row = y_row,
-                        .x_row = x_row,
-                        .x_k = x_k,
-                        .w_k = w_k,
-                        .gate_row = gate_row,
-                        .accumulate = accumulate,
-                        .stores_whole = spare_cols >= LANES - n_cols % LANES,
-                        .prefetches_x = x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
-                        .floor = floor};
+                        .w_k = s->w_k,
+                        .accumulate = s->accumulate,
+                        .stores_whole = s->spare_cols >= LANES - n_cols % LANES,
+                        .prefetches_x = s->x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
+                        .floor = s->clamp ? 0 : -INFINITY};
     prefetching block;
+    const block_ahead *ahead = s->ahead;
     if (LOOKS_AHEAD && ahead && n_k >= SHORTEST_RUN * TILE_ROWS) {
         /* A tile of r rows has r runs at the most: about as many runs as rows. */
         const ptrdiff_t lines_per_row = (ahead->n_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;

@@ -134,10 +134,9 @@ INLINE void finish_row(float *y, const float *sums, const float *bias, const flo
 }
 
 static void panel_product(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
-                          ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t n_k, ptrdiff_t y_row, ptrdiff_t x_row,
-                          ptrdiff_t x_k, ptrdiff_t w_k, ptrdiff_t gate_row, ptrdiff_t spare_cols, int accumulate,
-                          float floor, const block_ahead *ahead) {
-    (void)spare_cols, (void)ahead;
+                          const panel_settings *s) {
+    const ptrdiff_t n_rows = s->n_rows, n_cols = s->n_cols, n_k = s->n_k;
+    ptrdiff_t w_k = s->w_k;
     if (n_rows <= 0 || n_cols <= 0) return;
     if (packed) {
         for (ptrdiff_t k = 0; k < n_k; k++) copy_padded(packed + k * BLOCK_EDGE, w + k * w_k, n_cols, BLOCK_EDGE);
@@ -146,7 +145,7 @@ static void panel_product(float *y, const float *x, const float *w, float *packe
     copied_step copied;
     block_of_sums sums;
     const tiled_panel p = {
-        .w = w, .n_cols = n_cols, .n_k = n_k, .x_row = x_row, .x_k = x_k, .w_k = w_k, .copied = &copied};
+        .w = w, .n_cols = n_cols, .n_k = n_k, .x_row = s->x_row, .x_k = s->x_k, .w_k = w_k, .copied = &copied};
     const ptrdiff_t whole = n_k / TILE_EDGE * TILE_EDGE;
     for (ptrdiff_t k = 0; k < TILE_EDGE; k++)
         copy_padded(copied.w[k], w + (whole + k) * w_k, whole + k < n_k ? n_cols : 0, BLOCK_EDGE);
@@ -159,20 +158,22 @@ static void panel_product(float *y, const float *x, const float *w, float *packe
             CONFIGURE(&c);
             configured_rows = n;
         }
-        multiply_block(&sums, x + row * x_row, n, &p);
+        multiply_block(&sums, x + row * s->x_row, n, &p);
         for (ptrdiff_t r = 0; r < n; r++)
-            finish_row(y + (row + r) * y_row, sums.of[r], bias, gate ? gate + (row + r) * gate_row : gate, n_cols,
-                       accumulate, floor);
+            finish_row(y + (row + r) * s->y_row, sums.of[r], bias, gate ? gate + (row + r) * s->gate_row : gate, n_cols,
+                       s->accumulate, s->clamp ? 0 : -INFINITY);
     }
     RELEASE();
 }
 
 static void row_product(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, float floor) {
-    for (ptrdiff_t c = 0; c < n_cols; c += BLOCK_EDGE)
-        panel_product(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, 1,
-                      n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE, n_k, 0, 0, 1, w_k, 0, 0, accumulate, floor,
-                      NULL);
+    panel_settings s = {
+        .n_rows = 1, .n_k = n_k, .x_k = 1, .w_k = w_k, .accumulate = accumulate, .clamp = floor > -INFINITY};
+    for (ptrdiff_t c = 0; c < n_cols; c += BLOCK_EDGE) {
+        s.n_cols = n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE;
+        panel_product(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, &s);
+    }
 }
 
 #define JOINED_(table, set) table##_##set

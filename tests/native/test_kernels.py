@@ -36,6 +36,10 @@ cdef extern from "simd/kernels.h" nogil:
     ctypedef struct block_ahead:
         const char *row
         Py_ssize_t n_rows, n_bytes, stride
+    ctypedef struct panel_settings:
+        Py_ssize_t n_rows, n_cols, n_k, y_row, x_row, x_k, w_k, gate_row, spare_cols
+        int accumulate, clamp
+        const block_ahead *ahead
 """
 TABLES = """
     const kernels_f32 *simd_f32
