@@ -176,7 +176,7 @@ class MeanMetricWrapper(Mean):
         """Add a batch."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         values = self._function(validation.as_array(y_true, "y_true"), y_pred, **self._keywords)
-        super().update_state(values, sample_weight)
+        super().update_state(np.asarray(values), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `deserialize` builds an equal metric; a function goes by its name."""

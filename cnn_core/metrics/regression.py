@@ -16,7 +16,7 @@ from cnn_core.metrics.means import MeanOf
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int) -> Array:
-    return -losses.cosine_similarity(y_true, y_pred, axis)
+    return -losses.CosineSimilarity(axis).call(y_true, y_pred)
 
 
 @registry.register()

@@ -8,6 +8,8 @@ from plan cimport Plan, Workspace, is_input
 from prediction cimport read_in_place
 from simd cimport real
 
+_memmap = np.memmap
+
 cdef class Predictor:
     """Predictions for a few rows with the least delay, from a network of its own.
 
@@ -58,9 +60,10 @@ cdef class Predictor:
         cdef cnp.npy_intp shape[2]
         cdef Py_ssize_t n
         cdef bint single
-        # Subclasses mean more than their memory says: a masked array has its mask.
-        if not (self.is_plain and cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(x) == self.typenum
-                and cnp.PyArray_ISCARRAY_RO(x) and 1 <= cnp.PyArray_NDIM(x) <= 2):
+        # Subclasses mean more than their memory says, as a masked array has its mask, but for arrays mapped from files.
+        if not (self.is_plain and (cnp.PyArray_CheckExact(x) or type(x) is _memmap)
+                and cnp.PyArray_TYPE(x) == self.typenum and cnp.PyArray_ISCARRAY_RO(x)
+                and 1 <= cnp.PyArray_NDIM(x) <= 2):
             return self.general(x, out)
         array = x
         single = cnp.PyArray_NDIM(array) == 1
