@@ -1,5 +1,6 @@
 // One weight: the product of partial derivatives along every path from it to J.
 
+const MOST_SHOWN_PATHS = 12;
 const trained = TRACE.layers.filter((layer) => isPlain(layer) && layer.dW && layer.delta);
 let pathUnits = new Set(); // units that a path of the chosen weight runs through: "layer|unit"
 const unitsOnPath = () => pathUnits;
@@ -33,9 +34,21 @@ function origins(factor) {
 function pathRow(path, number) {
   const factors = path.factors.flatMap((factor, at) => [
     at ? element("span", { class: "times" }, "·") : "",
-    element("span", { class: "factor" }, derivative(factor), element("b", {}, numberOf(factor.value)), element("small", {}, origins(factor))),
+    element(
+      "span",
+      { class: "factor" },
+      derivative(factor),
+      element("b", {}, numberOf(factor.value)),
+      element("small", {}, origins(factor)),
+    ),
   ]);
-  return element("li", { "aria-label": say("path", { number }) }, ...factors, element("span", { class: "times" }, "="), element("b", { class: "product" }, numberOf(path.value)));
+  return element(
+    "li",
+    { "aria-label": say("path", { number }) },
+    ...factors,
+    element("span", { class: "times" }, "="),
+    element("b", { class: "product" }, numberOf(path.value)),
+  );
 }
 
 const numberOf = (value) => number(value, 5);
@@ -44,7 +57,12 @@ function drawChain() {
   $("chain-title").textContent = say("chain");
   $("chain-hint").textContent = say(trained.length ? "chainHint" : "noChain");
   $("chain-choice").hidden = !trained.length;
-  for (const [id, key] of [["chain-layer-label", "layer"], ["chain-row-label", "row"], ["chain-column-label", "column"]]) $(id).textContent = say(key);
+  for (const [id, key] of [
+    ["chain-layer-label", "layer"],
+    ["chain-row-label", "row"],
+    ["chain-column-label", "column"],
+  ])
+    $(id).textContent = say(key);
   if (!state.weight) return;
   const { layer, j, k } = state.weight;
   $("chain-layer").selectedIndex = trained.indexOf(layer);
@@ -55,10 +73,20 @@ function drawChain() {
   const rows = shown.map((path, at) => pathRow(path, at + 1));
   if (chain.paths.length > shown.length) {
     const rest = chain.paths.slice(MOST_SHOWN_PATHS).reduce((sum, path) => sum + path.value, 0);
-    rows.push(element("li", {}, `${say("morePaths", { count: chain.paths.length - shown.length })} = `, element("b", { class: "product" }, numberOf(rest))));
+    rows.push(
+      element(
+        "li",
+        {},
+        `${say("morePaths", { count: chain.paths.length - shown.length })} = `,
+        element("b", { class: "product" }, numberOf(rest)),
+      ),
+    );
   }
   $("chain").replaceChildren(...rows);
-  const paths = chain.paths.length === 1 ? say("onePath", { sample: state.sample }) : say("paths", { count: chain.paths.length, sample: state.sample });
+  const paths =
+    chain.paths.length === 1
+      ? say("onePath", { sample: state.sample })
+      : say("paths", { count: chain.paths.length, sample: state.sample });
   const share = numberOf(chain.total);
   share.id = "chain-share";
   const gradient = numberOf(chain.gradient);
@@ -67,7 +95,16 @@ function drawChain() {
   const isWhole = Math.abs(ofUse - chain.gradient) <= ROUNDING * layer.dW.largest;
   $("chain-total").replaceChildren(
     element("p", {}, `${paths}: `, share),
-    element("p", {}, `${say("samples")}: `, symbol("dW", layer.name, [j, k]), " = ", ...writtenOut(chain.shares.map((value) => [value])), " = ", isWhole ? gradient : numberOf(ofUse)),
+    element(
+      "p",
+      {},
+      `${say("samples")}: `,
+      symbol("dW", layer.name, [j, k]),
+      " = ",
+      ...writtenOut(chain.shares.map((value) => [value])),
+      " = ",
+      isWhole ? gradient : numberOf(ofUse),
+    ),
     ...(isWhole ? [] : [element("p", {}, element("small", {}, say("share", { value: "" }), gradient))]),
   );
 }
@@ -77,7 +114,7 @@ function markPath() {
   if (!state.weight) return;
   const { layer, j, k } = state.weight;
   pathUnits.add(`${layer.inputs[0]}|${j}`).add(`${layer.name}|${k}`);
-  for (let next = layer; next && (next.linear || next.slope); ) {
+  for (let next = layer; next && (next.linear || next.slope);) {
     const reader = onlyReader(next);
     if (reader) for (let unit = 0; unit < reader.a.columns; unit++) pathUnits.add(`${reader.name}|${unit}`);
     next = reader;

@@ -8,7 +8,8 @@ const film = { frame: 0, timer: null };
 const COLOURS = { a: "var(--grey)", delta: "var(--orange)", dW: "var(--blue)" };
 const NAMES = { a: "a", delta: "δ", dW: "dW", W: "W" };
 
-const svgOf = (width, height, name) => element("svg:svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": name });
+const svgOf = (width, height, name) =>
+  element("svg:svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": name });
 const textAt = (x, y, text, attributes = {}) => element("svg:text", { x, y, ...attributes }, text);
 const finite = (values) => values.filter((value) => Number.isFinite(value));
 
@@ -16,18 +17,28 @@ const finite = (values) => values.filter((value) => Number.isFinite(value));
 function axes(svg, { left, top, width, height, x, y, log = false }) {
   const scale = log ? Math.log10 : (value) => value;
   const [low, high] = y.map(scale);
-  const place = (at, value) => [left + (width * (at - x[0])) / (x[1] - x[0] || 1), top + (height * (high - scale(value))) / (high - low || 1)];
+  const place = (at, value) => [
+    left + (width * (at - x[0])) / (x[1] - x[0] || 1),
+    top + (height * (high - scale(value))) / (high - low || 1),
+  ];
   svg.append(element("svg:rect", { x: left, y: top, width, height, class: "frame" }));
   for (const part of [0, 0.25, 0.5, 0.75, 1]) {
     const value = low + part * (high - low);
     const line = top + height * (1 - part);
-    svg.append(element("svg:line", { x1: left, x2: left + width, y1: line, y2: line, class: "grid" }), textAt(left - 6, line, show(log ? 10 ** value : value, 3), { class: "tick" }));
+    svg.append(
+      element("svg:line", { x1: left, x2: left + width, y1: line, y2: line, class: "grid" }),
+      textAt(left - 6, line, show(log ? 10 ** value : value, 3), { class: "tick" }),
+    );
   }
   return place;
 }
 
 function polyline(points, attributes) {
-  return element("svg:polyline", { points: points.map((point) => point.join(",")).join(" "), fill: "none", ...attributes });
+  return element("svg:polyline", {
+    points: points.map((point) => point.join(",")).join(" "),
+    fill: "none",
+    ...attributes,
+  });
 }
 
 function drawLoss() {
@@ -37,13 +48,27 @@ function drawLoss() {
   const values = FILM.frames.map(({ J }) => J);
   const most = Math.max(...finite(values));
   const place = axes(svg, { left: 60, top: 12, width: 480, height: 170, x: [0, LAST], y: [0, most || 1] });
-  svg.append(polyline(values.map((value, at) => place(at, value)), { stroke: "var(--blue)", "stroke-width": 2 }));
+  svg.append(
+    polyline(
+      values.map((value, at) => place(at, value)),
+      { stroke: "var(--blue)", "stroke-width": 2 },
+    ),
+  );
   const [x, y] = place(film.frame, values[film.frame]);
-  svg.append(element("svg:line", { x1: x, x2: x, y1: 12, y2: 182, class: "marker" }), element("svg:circle", { cx: x, cy: y, r: 5, fill: "var(--blue)" }));
-  svg.append(textAt(300, 204, say("epoch"), { class: "caption" }), textAt(60, 204, "0"), textAt(540, 204, String(LAST)));
+  svg.append(
+    element("svg:line", { x1: x, x2: x, y1: 12, y2: 182, class: "marker" }),
+    element("svg:circle", { cx: x, cy: y, r: 5, fill: "var(--blue)" }),
+  );
+  svg.append(
+    textAt(300, 204, say("epoch"), { class: "caption" }),
+    textAt(60, 204, "0"),
+    textAt(540, 204, String(LAST)),
+  );
   const value = number(values[film.frame]);
   value.id = "loss-value";
-  const logs = Object.entries(FILM.frames[film.frame].logs).map(([name, each]) => element("code", {}, `${name} ${show(each, 4)}`));
+  const logs = Object.entries(FILM.frames[film.frame].logs).map(([name, each]) =>
+    element("code", {}, `${name} ${show(each, 4)}`),
+  );
   $("loss").replaceChildren(svg, element("p", {}, symbol("J"), " = ", value, " ", ...logs));
 }
 
@@ -51,19 +76,34 @@ function drawSizes() {
   $("sizes-title").textContent = say("sizes");
   $("sizes-hint").textContent = say("sizesHint");
   const svg = svgOf(560, 230, say("sizes"));
-  const all = FILM.frames.flatMap(({ sizes }) => Object.values(sizes).flat()).filter((value) => value > 0 && Number.isFinite(value));
+  const all = FILM.frames
+    .flatMap(({ sizes }) => Object.values(sizes).flat())
+    .filter((value) => value > 0 && Number.isFinite(value));
   const limits = all.length ? [Math.min(...all), Math.max(...all)] : [0.1, 1];
   const { sizes } = FILM.frames[film.frame];
   const count = FILM.layers.length;
   const place = axes(svg, { left: 60, top: 12, width: 480, height: 170, x: [-0.5, count - 0.5], y: limits, log: true });
   for (const [name, values] of Object.entries(sizes)) {
     const points = values.flatMap((value, at) => (value > 0 && Number.isFinite(value) ? [place(at, value)] : []));
-    svg.append(polyline(points, { stroke: COLOURS[name], "stroke-width": 2, "stroke-dasharray": name === "a" ? "2 4" : name === "dW" ? "7 4" : null }));
+    svg.append(
+      polyline(points, {
+        stroke: COLOURS[name],
+        "stroke-width": 2,
+        "stroke-dasharray": name === "a" ? "2 4" : name === "dW" ? "7 4" : null,
+      }),
+    );
     for (const [x, y] of points) svg.append(element("svg:circle", { cx: x, cy: y, r: 4, fill: COLOURS[name] }));
   }
   const every = Math.ceil(count / 8);
-  FILM.layers.forEach(({ name }, at) => at % every === 0 && svg.append(textAt(place(at, limits[0])[0], 198, name, { class: "caption" })));
-  Object.keys(sizes).forEach((name, at) => svg.append(element("svg:circle", { cx: 240 + at * 50, cy: 218, r: 5, fill: COLOURS[name] }), textAt(258 + at * 50, 218, NAMES[name])));
+  FILM.layers.forEach(
+    ({ name }, at) => at % every === 0 && svg.append(textAt(place(at, limits[0])[0], 198, name, { class: "caption" })),
+  );
+  Object.keys(sizes).forEach((name, at) =>
+    svg.append(
+      element("svg:circle", { cx: 240 + at * 50, cy: 218, r: 5, fill: COLOURS[name] }),
+      textAt(258 + at * 50, 218, NAMES[name]),
+    ),
+  );
   $("sizes").replaceChildren(svg);
 }
 
@@ -75,7 +115,13 @@ function drawNetwork() {
   const { columns, ways, size } = FILM.layout;
   const svg = svgOf(size[0], size[1], say("network"));
   const { weights } = FILM.frames[film.frame];
-  const largest = Math.max(...FILM.frames.flatMap((frame) => Object.values(frame.weights).flatMap((each) => finite(each.data).map(Math.abs))), 0) || 1;
+  const largest =
+    Math.max(
+      ...FILM.frames.flatMap((frame) =>
+        Object.values(frame.weights).flatMap((each) => finite(each.data).map(Math.abs)),
+      ),
+      0,
+    ) || 1;
   const unitAt = (column, unit) => column.y - column.height / 2 + (column.height * (unit + 0.5)) / column.units;
   for (const { source, target, lines } of ways) {
     if (!lines) continue;
@@ -84,14 +130,26 @@ function drawNetwork() {
     data.forEach((weight, at) => {
       const [j, k] = [Math.floor(at / to.units), at % to.units];
       const colour = weight === 0 ? "var(--edge)" : `var(${weight < 0 ? "--orange" : "--blue"})`;
-      const line = element("svg:line", { x1: from.x + 24, y1: unitAt(from, j), x2: to.x - 24, y2: unitAt(to, k), stroke: colour, "stroke-width": (0.6 + 5 * Math.min(Math.abs(weight) / largest, 1)).toFixed(2), "stroke-dasharray": weight < 0 ? "7 4" : null });
+      const line = element("svg:line", {
+        x1: from.x + 24,
+        y1: unitAt(from, j),
+        x2: to.x - 24,
+        y2: unitAt(to, k),
+        stroke: colour,
+        "stroke-width": (0.6 + 5 * Math.min(Math.abs(weight) / largest, 1)).toFixed(2),
+        "stroke-dasharray": weight < 0 ? "7 4" : null,
+      });
       line.append(element("svg:title", {}, `W ${to.name}[${j}, ${k}] = ${weight}`));
       svg.append(line);
     });
   }
   for (const column of columns) {
-    svg.append(textAt(column.x, column.y - column.height / 2 - 26, column.name, { class: "name" }), textAt(column.x, column.y - column.height / 2 - 11, column.caption, { class: "caption" }));
-    for (let unit = 0; unit < column.units; unit++) svg.append(element("svg:circle", { cx: column.x, cy: unitAt(column, unit), r: 20, class: "unit-rim" }));
+    svg.append(
+      textAt(column.x, column.y - column.height / 2 - 26, column.name, { class: "name" }),
+      textAt(column.x, column.y - column.height / 2 - 11, column.caption, { class: "caption" }),
+    );
+    for (let unit = 0; unit < column.units; unit++)
+      svg.append(element("svg:circle", { cx: column.x, cy: unitAt(column, unit), r: 20, class: "unit-rim" }));
   }
   $("network").replaceChildren(svg);
 }
@@ -109,16 +167,41 @@ function drawSurface() {
   const cell = width / side;
   FILM.frames[film.frame].surface.forEach((value, at) => {
     const [row, column] = [Math.floor(at / side), at % side];
-    svg.append(element("svg:rect", { x: margin + column * cell, y: margin + (side - 1 - row) * cell, width: cell, height: cell, "shape-rendering": "crispEdges", ...fill(value - middle, reach) }));
+    svg.append(
+      element("svg:rect", {
+        x: margin + column * cell,
+        y: margin + (side - 1 - row) * cell,
+        width: cell,
+        height: cell,
+        "shape-rendering": "crispEdges",
+        ...fill(value - middle, reach),
+      }),
+    );
   });
   const [[x0, x1], [y0, y1]] = limits;
-  const largest = Math.max(...values), least = Math.min(...values);
+  const largest = Math.max(...values),
+    least = Math.min(...values);
   points.forEach(([x, y], at) => {
     const high = (values[at] - least) / (largest - least || 1) > 0.5;
-    svg.append(element("svg:circle", { cx: margin + (width * (x - x0)) / (x1 - x0), cy: margin + (width * (y1 - y)) / (y1 - y0), r: 4.5, fill: `var(${high ? "--blue" : "--orange"})`, stroke: "var(--paper)", "stroke-width": 1.5 }));
+    svg.append(
+      element("svg:circle", {
+        cx: margin + (width * (x - x0)) / (x1 - x0),
+        cy: margin + (width * (y1 - y)) / (y1 - y0),
+        r: 4.5,
+        fill: `var(${high ? "--blue" : "--orange"})`,
+        stroke: "var(--paper)",
+        "stroke-width": 1.5,
+      }),
+    );
   });
-  [[x0, margin], [x1, margin + width]].forEach(([value, x]) => svg.append(textAt(x, width + margin + 14, show(value, 3))));
-  [[y0, margin + width], [y1, margin]].forEach(([value, y]) => svg.append(textAt(margin - 6, y, show(value, 3), { class: "tick" })));
+  [
+    [x0, margin],
+    [x1, margin + width],
+  ].forEach(([value, x]) => svg.append(textAt(x, width + margin + 14, show(value, 3))));
+  [
+    [y0, margin + width],
+    [y1, margin],
+  ].forEach(([value, y]) => svg.append(textAt(margin - 6, y, show(value, 3), { class: "tick" })));
   $("surface").replaceChildren(svg);
 }
 
@@ -133,9 +216,22 @@ function drawHistograms() {
       const most = Math.max(...bins, 1);
       bins.forEach((count, bin) => {
         const height = (60 * count) / most;
-        svg.append(element("svg:rect", { x: 10 + (200 * bin) / bins.length, y: 72 - height, width: 200 / bins.length - 1, height, fill: quantity === "delta" ? "var(--orange)" : quantity === "W" ? "var(--blue)" : "var(--grey)" }));
+        svg.append(
+          element("svg:rect", {
+            x: 10 + (200 * bin) / bins.length,
+            y: 72 - height,
+            width: 200 / bins.length - 1,
+            height,
+            fill: quantity === "delta" ? "var(--orange)" : quantity === "W" ? "var(--blue)" : "var(--grey)",
+          }),
+        );
       });
-      svg.append(element("svg:line", { x1: 10, x2: 210, y1: 72, y2: 72, class: "grid" }), textAt(10, 84, show(low, 2), { class: "start" }), textAt(210, 84, show(high, 2), { class: "end" }), textAt(110, 84, NAMES[quantity], { class: "name" }));
+      svg.append(
+        element("svg:line", { x1: 10, x2: 210, y1: 72, y2: 72, class: "grid" }),
+        textAt(10, 84, show(low, 2), { class: "start" }),
+        textAt(210, 84, show(high, 2), { class: "end" }),
+        textAt(110, 84, NAMES[quantity], { class: "name" }),
+      );
       return svg;
     });
     return element("div", { class: "histograms" }, element("h3", {}, name), ...parts);
@@ -172,10 +268,13 @@ function play() {
     return draw();
   }
   if (film.frame === LAST) film.frame = 0;
-  film.timer = setInterval(() => {
-    if (film.frame + 1 >= LAST) stop();
-    go(film.frame + 1);
-  }, Math.max(SHORTEST, MILLISECONDS / (LAST + 1)));
+  film.timer = setInterval(
+    () => {
+      if (film.frame + 1 >= LAST) stop();
+      go(film.frame + 1);
+    },
+    Math.max(SHORTEST, MILLISECONDS / (LAST + 1)),
+  );
   return draw();
 }
 

@@ -6,7 +6,13 @@ function drawNetwork() {
   $("network-title").textContent = say("network");
   $("network-hint").textContent = say("networkHint", { sample: state.sample });
   const { columns, loss, ways, size } = TRACE.layout;
-  const svg = element("svg:svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, width: size[0], height: size[1], role: "img", "aria-label": say("network") });
+  const svg = element("svg:svg", {
+    viewBox: `0 0 ${size[0]} ${size[1]}`,
+    width: size[0],
+    height: size[1],
+    role: "img",
+    "aria-label": say("network"),
+  });
   const step = STEPS[state.position - 1];
   const lines = element("svg:g");
   const largest = Math.max(...TRACE.layers.filter((layer) => layer.W).map((layer) => layer.W.largest), 0) || 1;
@@ -54,7 +60,12 @@ function arrow(points) {
   const length = Math.hypot(x1 - x0, y1 - y0) || 1;
   const [dx, dy] = [(8 * (x1 - x0)) / length, (8 * (y1 - y0)) / length];
   const head = `${x1},${y1} ${x1 - dx - dy / 2},${y1 - dy + dx / 2} ${x1 - dx + dy / 2},${y1 - dy - dx / 2}`;
-  return element("svg:g", { class: "arrow" }, element("svg:polyline", { points: points.map((point) => point.join(",")).join(" ") }), element("svg:polygon", { points: head }));
+  return element(
+    "svg:g",
+    { class: "arrow" },
+    element("svg:polyline", { points: points.map((point) => point.join(",")).join(" ") }),
+    element("svg:polygon", { points: head }),
+  );
 }
 
 function label(x, y, text, attributes = {}) {
@@ -64,22 +75,39 @@ function label(x, y, text, attributes = {}) {
 function drawColumn(column, step) {
   const { name, caption, x, y, height, half, units } = column;
   const layer = TRACE.byName.get(name);
-  const group = element("svg:g", { class: step && step.layer === layer && layer ? `column now ${step.pass}` : "column" });
+  const group = element("svg:g", {
+    class: step && step.layer === layer && layer ? `column now ${step.pass}` : "column",
+  });
   const top = y - height / 2;
   group.append(label(x, top - 26, name, { class: "name" }), label(x, top - 11, caption, { class: "caption" }));
   const a = valueOf(name);
-  const delta = layer && layer.delta && layer.delta.columns === a.columns && stepOfDelta(layer) && isDone(stepOfDelta(layer)) ? layer.delta : null;
+  const delta =
+    layer && layer.delta && layer.delta.columns === a.columns && stepOfDelta(layer) && isDone(stepOfDelta(layer))
+      ? layer.delta
+      : null;
   const known = isDone(stepOfValue(name)) ? a : null;
   const per = rowsPerSample(a);
-  const valueAt = (matrix, unit) => (matrix ? matrix.data[Math.floor(state.sample * per) * matrix.columns + unit] : null);
-  group.append(element("svg:rect", { x: x - half, y: top, width: 2 * half, height, rx: column.folded ? 3 : 10, class: "frame" }));
+  const valueAt = (matrix, unit) =>
+    matrix ? matrix.data[Math.floor(state.sample * per) * matrix.columns + unit] : null;
+  group.append(
+    element("svg:rect", { x: x - half, y: top, width: 2 * half, height, rx: column.folded ? 3 : 10, class: "frame" }),
+  );
   if (column.folded) {
     const shown = Math.min(units, 200);
     for (let part = 0; part < shown; part++) {
       const unit = Math.floor((part * units) / shown);
       [known, delta].forEach((matrix, side) => {
         const value = valueAt(matrix, unit);
-        if (value !== null) group.append(element("svg:rect", { x: x - half + side * half, y: top + (part * height) / shown, width: layer && layer.delta ? half : 2 * half, height: height / shown, ...fill(value, matrix.largest) }));
+        if (value !== null)
+          group.append(
+            element("svg:rect", {
+              x: x - half + side * half,
+              y: top + (part * height) / shown,
+              width: layer && layer.delta ? half : 2 * half,
+              height: height / shown,
+              ...fill(value, matrix.largest),
+            }),
+          );
       });
     }
     return group;
@@ -93,16 +121,32 @@ function drawColumn(column, step) {
       const whole = error === null;
       const shape = whole
         ? element("svg:circle", { cx: x, cy: middle, r: RADIUS, ...fill(value, a.largest) })
-        : element("svg:path", { d: `M${x - RADIUS} ${middle}A${RADIUS} ${RADIUS} 0 0 1 ${x + RADIUS} ${middle}Z`, ...fill(value, a.largest) });
-      circle.append(shape, label(x, middle - (whole ? 0 : 8), show(value, 3), { class: "value", "data-value": String(value) }));
+        : element("svg:path", {
+            d: `M${x - RADIUS} ${middle}A${RADIUS} ${RADIUS} 0 0 1 ${x + RADIUS} ${middle}Z`,
+            ...fill(value, a.largest),
+          });
+      circle.append(
+        shape,
+        label(x, middle - (whole ? 0 : 8), show(value, 3), { class: "value", "data-value": String(value) }),
+      );
     }
     if (error !== null) {
       circle.append(
-        element("svg:path", { d: `M${x - RADIUS} ${middle}A${RADIUS} ${RADIUS} 0 0 0 ${x + RADIUS} ${middle}Z`, ...fill(error, back) }),
+        element("svg:path", {
+          d: `M${x - RADIUS} ${middle}A${RADIUS} ${RADIUS} 0 0 0 ${x + RADIUS} ${middle}Z`,
+          ...fill(error, back),
+        }),
         label(x, middle + 9, show(error, 2), { class: "value", "data-value": String(error) }),
       );
     }
-    circle.append(element("svg:circle", { cx: x, cy: middle, r: RADIUS, class: unitsOnPath().has(`${name}|${unit}`) ? "rim path" : "rim" }));
+    circle.append(
+      element("svg:circle", {
+        cx: x,
+        cy: middle,
+        r: RADIUS,
+        class: unitsOnPath().has(`${name}|${unit}`) ? "rim path" : "rim",
+      }),
+    );
     group.append(circle);
   }
   return group;
@@ -115,6 +159,8 @@ function drawLoss([x, y], step) {
     element("svg:rect", { x: x - 42, y: y - 18, width: 84, height: 36, rx: 8, class: "frame" }),
     label(x, y, done ? `J = ${show(TRACE.loss, 4)}` : "J", { class: "name" }),
   );
-  TRACE.losses.forEach(({ name }, line) => group.append(label(x, y + 30 + 13 * line, name.replaceAll("_", " "), { class: "caption" })));
+  TRACE.losses.forEach(({ name }, line) =>
+    group.append(label(x, y + 30 + 13 * line, name.replaceAll("_", " "), { class: "caption" })),
+  );
   return group;
 }

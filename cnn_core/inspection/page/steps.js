@@ -78,11 +78,13 @@ const STEPS = (() => {
         if (layer.dW) add("backward", "dW", layer, layer.dW);
         if (layer.db) add("backward", "db", layer, layer.db);
       } else {
-        for (const [parameter, values] of Object.entries(layer.gradients)) add("backward", "dp", layer, values, { parameter });
+        for (const [parameter, values] of Object.entries(layer.gradients))
+          add("backward", "dp", layer, values, { parameter });
       }
       layer.inputs.forEach((source, slot) => {
         const values = layer.dInputs[slot];
-        if (values && TRACE.byName.has(source) && layer.kind !== "activation") add("backward", "back", layer, values, { source });
+        if (values && TRACE.byName.has(source) && layer.kind !== "activation")
+          add("backward", "back", layer, values, { source });
       });
     }
   }

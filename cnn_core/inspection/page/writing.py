@@ -18,7 +18,16 @@ from cnn_core.inspection.records import BatchRecord, LayerTrace
 
 __all__ = ["FILM_SCRIPTS", "STEP_SCRIPTS", "array_data", "filled_in", "layout_data", "step_page"]
 
-STEP_SCRIPTS = ("step_texts.js", "elements.js", "steps.js", "network.js", "chain.js", "view.js")
+STEP_SCRIPTS = (
+    "step_texts.js",
+    "elements.js",
+    "steps.js",
+    "network.js",
+    "chain.js",
+    "arrays.js",
+    "descriptions.js",
+    "view.js",
+)
 FILM_SCRIPTS = ("film_texts.js", "elements.js", "film.js")
 
 
