@@ -72,7 +72,7 @@ ROWS = (
     ),
     Row(
         "layers",
-        "SpectralNormalization InputSpec",
+        "InputSpec",
         "not among the layers of dense networks yet",
     ),
     Row(

@@ -152,7 +152,8 @@ _OPERATIONS: dict[str, Row] = {
     "discretize": _discretize,
     **ARRAY_OPERATIONS,
 }
-_PASSES = frozenset({"reshape", "dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"})
+_DRAWS_NOTHING = ("reshape", "spectral_normalization")
+_PASSES = frozenset((*_DRAWS_NOTHING, "dropout", "alpha_dropout", "gaussian_dropout", "gaussian_noise"))
 _REFUSED = {
     "batch_reduction": "it looks across the samples of a batch",
     "random": DRAWS,
@@ -172,7 +173,7 @@ def passed_on(operation: Operation) -> int | None:
         return operation.inputs[1]
     if operation.kind not in _PASSES:
         return None
-    if operation.kind != "reshape" and operation.integers[_DRAWS_ALWAYS : _DRAWS_ALWAYS + 1] == (1,):
+    if operation.kind not in _DRAWS_NOTHING and operation.integers[_DRAWS_ALWAYS : _DRAWS_ALWAYS + 1] == (1,):
         raise refuse(operation, DRAWS)
     return operation.inputs[0]
 

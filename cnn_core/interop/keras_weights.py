@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from cnn_core.foundation.serialization import snake_case
 from cnn_core.interop.hdf5 import Group
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.wrapper import SpectralNormalization, Wrapper
 from cnn_core.network.variables import Variable
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # the latter in some files of Keras 2.12 and 2.13
@@ -135,14 +136,16 @@ def _places_inside(group: Group | None, layer: Layer, known: set[int]) -> list[P
 
 
 def own_variables(layer: Layer) -> list[Variable]:
-    """Return the variables of a layer less those of the layers that it holds."""
+    """Return the variables of a layer less those of the layers that it holds, as Keras counts them."""
+    if isinstance(layer, SpectralNormalization):
+        return layer.own_of_keras()
     held = {id(variable) for _, inner in layers_held_by(layer) for variable in inner.variables}
     return [variable for variable in layer.variables if id(variable) not in held]
 
 
 def layers_held_by(layer: Layer) -> Iterator[tuple[tuple[str, ...], Layer]]:
     """Yield the layers that one of a user's own holds, with the steps to each: by attribute, private ones last."""
-    if not layer.defines_call:
+    if not (layer.defines_call or isinstance(layer, Wrapper)):
         return
     attributes = vars(layer)
     for name in sorted(attributes, key=lambda name: f"~{name}" if name.startswith("_") else name):

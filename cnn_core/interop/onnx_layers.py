@@ -41,6 +41,7 @@ from cnn_core.layers.regularization import (
 )
 from cnn_core.layers.reshaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
+from cnn_core.layers.wrapper import SpectralNormalization
 from cnn_core.network.graph import Shape
 from cnn_core.ops.own_functions import graph_of_activation
 
@@ -299,6 +300,7 @@ LAYERS: dict[type[Layer], Row] = {
     merging.Minimum: _merged("Min"),
     merging.Concatenate: _concatenate,
     merging.Dot: _dot,
+    SpectralNormalization: lambda g, layer, x, shapes: write_layer(g, layer.layer, x, shapes),
     # What follows acts in training only.
     Identity: _same,
     Dropout: _same,

@@ -21,6 +21,7 @@ from reductions cimport *
 from reshaping cimport *
 from selection cimport *
 from simd cimport real
+from spectral cimport *
 from origins cimport *
 from step cimport same_shape, fill_step
 
@@ -73,6 +74,8 @@ cdef inline int list_operations(OperationTraits *rows) noexcept nogil:
         row_normalization_forward, row_normalization_backward, row_normalization_backward, PLAIN, LAYER_NORMALIZATION)
     add(rows, &n, "rms_normalization", row_normalization_fits, row_normalization_needs, row_normalization_forward,
         row_normalization_forward, row_normalization_backward, row_normalization_backward)
+    add(rows, &n, "spectral_normalization", spectral_fits, spectral_needs, spectral_forward, spectral_forward,
+        spectral_backward, spectral_backward)
     add(rows, &n, "unit_normalization", row_normalization_fits, row_normalization_needs, row_normalization_forward,
         row_normalization_forward, row_normalization_backward, row_normalization_backward, PLAIN, UNIT_NORMALIZATION)
     add(rows, &n, "add", merge_fits, merge_needs, merge_forward, merge_forward, merge_backward, merge_backward,

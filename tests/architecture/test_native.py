@@ -58,6 +58,7 @@ TESTED_IN = {
     "ordering.pxd": "network/test_array_operations.py",
     "origins.pxd": "network/test_array_operations.py",
     "prelu.pxd": "layers/test_layers.py",
+    "spectral.pxd": "layers/test_wrapper.py",
     "reductions.pxd": "network/test_array_operations.py",
     "row_activations.pxd": "activations/test_activations.py",
     "rows.pxd": "layers/test_merging.py",

@@ -67,6 +67,8 @@ def test_layers_of_grids(dtype: str):
             layers.EinsumDense("abc,db->ad", 5, "softmax", "d")(x),
             layers.EinsumDense("abc,dbc->abd", (None, 5), "tanh", "b")(x),
             layers.GroupNormalization(3, beta_initializer="normal")(x),
+            layers.SpectralNormalization(layers.Dense(3, "tanh"))(x),
+            layers.TimeDistributed(layers.Reshape((2, 3)))(x),
             layers.GroupNormalization(2, axis=1, center=False, gamma_initializer="normal")(x),
         ]
     finally:

@@ -273,7 +273,7 @@ def test_the_tracer_shows_the_layer(name: str) -> None:
 
 
 def test_every_layer_is_tested() -> None:
-    elsewhere = {"Layer", "Input", "InputLayer", "Lambda", "TimeDistributed", "Wrapper"}
+    elsewhere = {"Layer", "Input", "InputLayer", "Lambda", "SpectralNormalization", "TimeDistributed", "Wrapper"}
     tested = {cls.__name__ for cls, *_ in CASES.values()} | elsewhere
     tested |= {"Hashing", "HashedCrossing", "IntegerLookup", "StringLookup"}  # test_hashing.py, test_lookup.py
     found = [getattr(layers, name) for name in layers.__all__]

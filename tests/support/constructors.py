@@ -62,6 +62,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "Reshape": {"target_shape": (2,)},
     "SensitivityAtSpecificity": {"specificity": 0.5},
     "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "SpectralNormalization": {"layer": {"class_name": "Dense", "config": {"units": 2, "name": "inner"}}},
     "TimeDistributed": {"layer": {"class_name": "Dense", "config": {"units": 2, "name": "inner"}}},
 }
 # Looked at when the layer is used, or passed on as it is.

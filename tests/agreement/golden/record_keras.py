@@ -927,6 +927,14 @@ def grid_training_cases() -> list[dict[str, Any]]:
         describe("layers.GlobalAveragePooling1D"),
         top,
     ]
+    spectral = "layers.SpectralNormalization"
+    networks["spectral"] = [
+        describe(spectral, layer=dense(7, "tanh"), power_iterations=2),
+        describe("layers.Reshape", target_shape=[7, 1]),
+        describe("layers.TimeDistributed", layer=dense(2, "relu")),
+        describe("layers.Flatten"),
+        describe(spectral, layer=top),
+    ]
     optimizer = describe("optimizers.SGD", learning_rate=0.1, momentum=0.9)
     return [{"name": name, "layers": layers, "optimizer": optimizer} for name, layers in networks.items()]
 
