@@ -151,6 +151,40 @@ def _gathered(a: Attributes, x: Array, indices: Array) -> Array:
     return np.take(x, indices.astype(np.int64), axis=a.get("axis", 0))
 
 
+def _running_sum(a: Attributes, x: Array, axis: Array) -> Array:
+    need_plain(a, "exclusive", "reverse")
+    return np.cumsum(x, axis.item(), dtype=x.dtype)
+
+
+def _place(function: Callable[..., Array]) -> Row:
+    def place(a: Attributes, x: Array) -> Array:
+        need_plain(a, "select_last_index")
+        axis = a.get("axis", 0)
+        found = function(x, axis=axis)
+        return np.expand_dims(found, axis) if a.get("keepdims", 1) else found
+
+    return place
+
+
+def _largest(a: Attributes, x: Array, count: Array) -> tuple[Array, Array]:
+    axis, sign = a.get("axis", -1), -1 if a.get("largest", 1) else 1
+    places = np.argsort(sign * x, axis=axis, kind="stable").take(range(count.item()), axis)
+    return np.take_along_axis(x, places, axis), places
+
+
+def need_plain(a: Attributes, *names: str) -> None:
+    """Refuse attributes that ask for another way than the usual one."""
+    for name in names:
+        if a.get(name, 0):
+            raise ValueError(f"`{name}` must be 0. Received: {name}={a[name]}")
+
+
+def _is_infinite(a: Attributes, x: Array) -> Array:
+    if not (a.get("detect_positive", 1) and a.get("detect_negative", 1)):
+        raise ValueError("it must detect infinities of both signs")
+    return np.isinf(x)
+
+
 def _constant(a: Attributes) -> Array:
     return np.asarray(next(iter(a.values())))
 
@@ -184,6 +218,20 @@ def _unit(a: Attributes, x: Array) -> Array:
 
 SELU = (1.6732632423543772, 1.0507009873554805)
 
+FUNCTIONS_OF_ANGLES: dict[str, Callable[[Array], Array]] = {
+    "Sin": np.sin,
+    "Cos": np.cos,
+    "Tan": np.tan,
+    "Sinh": np.sinh,
+    "Cosh": np.cosh,
+    "Asin": np.arcsin,
+    "Acos": np.arccos,
+    "Atan": np.arctan,
+    "Asinh": np.arcsinh,
+    "Acosh": np.arccosh,
+    "Atanh": np.arctanh,
+}
+
 ARRAYS: dict[str, Row] = {
     # Element by element.
     "Abs": _unary(np.abs),
@@ -193,14 +241,14 @@ ARRAYS: dict[str, Row] = {
     "Sqrt": _unary(np.sqrt),
     "Reciprocal": _unary(np.reciprocal),
     "Erf": _unary(erf),
-    "Sin": _unary(np.sin),
-    "Cos": _unary(np.cos),
+    **{name: _unary(function) for name, function in FUNCTIONS_OF_ANGLES.items()},
     "Sign": _unary(np.sign),
     "Floor": _unary(np.floor),
     "Ceil": _unary(np.ceil),
     "Round": _unary(np.round),
     "Not": _unary(np.logical_not),
     "IsNaN": _unary(np.isnan),
+    "IsInf": _is_infinite,
     "Identity": _unary(lambda x: x),
     "Sigmoid": _activation(lambda a: activations.sigmoid),
     "Tanh": _unary(np.tanh),
@@ -261,6 +309,11 @@ ARRAYS: dict[str, Row] = {
     "ReduceL2": _reduction(lambda x, **how: np.sqrt(_squares(x, **how))),
     "ReduceLogSum": _reduction(lambda x, **how: np.log(np.sum(x, **how))),
     "ReduceLogSumExp": _reduction(_log_of_exponentials),
+    "ArgMax": _place(np.argmax),
+    "ArgMin": _place(np.argmin),
+    "CumSum": _running_sum,
+    "TopK": _largest,
+    "GatherElements": lambda a, x, places: np.take_along_axis(x, places.astype(np.int64), a.get("axis", 0)),
     "Softmax": _softmax,
     "LogSoftmax": lambda a, x: np.log(_softmax(a, x)),
     "MatMul": lambda a, x, y: x @ y,
@@ -343,6 +396,7 @@ def _size(operator: str, attributes: Attributes, arrays: Sequence[Any]) -> int:
 
 
 _RESHAPING = (
+    *("ArgMax", "ArgMin", "CumSum", "TopK"),
     *("Constant", "Shape", "Size", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Split", "Slice"),
     *(name for name in ARRAYS if name.startswith("Reduce")),
 )

@@ -283,6 +283,8 @@ def _settings(formula: Formula) -> tuple[list[float], list[Array]]:
 
 def as_product(formula: Formula) -> Known | None:
     """Return a formula of the whole sample that is ``x . W + b`` as a Dense layer that is not trained, else None."""
+    if formula.values.ndim == 1:
+        return None  # a number for each sample, where a Dense layer gives a row of one
     operand = next((each for each in formula.operands if isinstance(each, (Formula, Symbol))), formula.base)
     for argument in dict.fromkeys([operand, formula.base]):
         x = formula.base_rows if isinstance(argument, Symbol) else argument.values
@@ -295,8 +297,8 @@ def as_product(formula: Formula) -> Known | None:
             values = formula.at(argument, rows, LARGEST).reshape(width + 1, made)
         except ValueError:
             continue
-        kernel, bias = values[1:] - values[0], values[0]
         with np.errstate(all="ignore"):
+            kernel, bias = values[1:] - values[0], values[0]
             product = x.reshape(len(x), -1) @ kernel + bias
         values = formula.values.reshape(len(x), -1)
         if np.allclose(product, values, rtol=1e-7, atol=1e-9 * max(1.0, np.abs(values).max())):

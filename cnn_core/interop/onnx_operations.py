@@ -10,7 +10,9 @@ import numpy as np
 
 import cnn_core.ops as ops
 from cnn_core.foundation.arrays import Array
+from cnn_core.interop.onnx_arrays import FUNCTIONS_OF_ANGLES, dtype_of, need_plain
 from cnn_core.network.graph import Symbol
+from cnn_core.ops.dtypes import is_float
 
 Attributes = Mapping[str, Any]
 LARGEST = 1 << 22  # numbers in a constant by which something is repeated
@@ -132,6 +134,40 @@ def _expanded(a: Attributes, x: Any, shape: Any) -> Any:
     return x * np.ones(sizes, x.dtype)
 
 
+def _running_sum(a: Attributes, x: Any, axis: Any) -> Any:
+    need_plain(a, "exclusive", "reverse")
+    return ops.cumsum(x, axis=_inner(_integers(axis, "axis"), x.ndim)[0])
+
+
+def _place(function: Callable[..., Any]) -> Callable[..., Any]:
+    def place(a: Attributes, x: Any) -> Any:
+        need_plain(a, "select_last_index")
+        return function(x, axis=_inner([a.get("axis", 0)], x.ndim)[0], keepdims=bool(a.get("keepdims", 1)))
+
+    return place
+
+
+def _largest(a: Attributes, x: Any, count: Any) -> list[Any]:
+    (axis,) = _inner([a.get("axis", -1)], x.ndim)
+    places = ops.argsort(ops.negative(x) if a.get("largest", 1) else x, axis=axis)
+    places = ops.take(places, np.arange(*_integers(count, "K")), axis=axis)
+    return [ops.take_along_axis(x, places, axis=axis), places]
+
+
+def _remainder(a: Attributes, x: Any, y: Any) -> Any:
+    """The remainder with the sign of the divisor, or with `fmod` that of the dividend."""
+    return ops.sign(x) * ops.mod(ops.absolute(x), ops.absolute(y)) if a.get("fmod", 0) else ops.mod(x, y)
+
+
+def _cast(a: Attributes, x: Any, dtype: str) -> Any:
+    kind = np.dtype(dtype_of(a)).kind
+    if kind == "b":
+        return ops.cast(x, "bool")
+    if kind in "iu":
+        return ops.cast(x, "int32")
+    return x if is_float(x.dtype) else ops.cast(x, dtype)
+
+
 def _length(x: Any, **how: Any) -> Any:
     return ops.sqrt(ops.sum(x * x, **how))
 
@@ -144,8 +180,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Sqrt": _plain(ops.sqrt),
     "Reciprocal": _plain(ops.reciprocal),
     "Erf": _plain(ops.erf),
-    "Sin": _plain(ops.sin),
-    "Cos": _plain(ops.cos),
+    **{name: _plain(getattr(ops, function.__name__)) for name, function in FUNCTIONS_OF_ANGLES.items()},
     "Sign": _plain(ops.sign),
     "Floor": _plain(ops.floor),
     "Ceil": _plain(ops.ceil),
@@ -155,6 +190,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Tanh": _plain(ops.tanh),
     "Not": _plain(ops.logical_not),
     "IsNaN": _plain(ops.isnan),
+    "IsInf": _plain(ops.isinf),
+    "Mod": _remainder,
     "Add": _plain(ops.add),
     "Sub": _plain(ops.subtract),
     "Mul": _plain(ops.multiply),
@@ -185,6 +222,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "ReduceL2": _reduction(_length),
     "ReduceLogSum": _reduction(lambda x, **how: ops.log(ops.sum(x, **how))),
     "ReduceLogSumExp": _reduction(ops.logsumexp),
+    "ArgMax": _place(ops.argmax),
+    "ArgMin": _place(ops.argmin),
+    "CumSum": _running_sum,
+    "TopK": _largest,
+    "GatherElements": lambda a, x, places: ops.take_along_axis(x, places, axis=_inner([a.get("axis", 0)], x.ndim)[0]),
+    "Cast": _cast,
     "Softmax": _softmax,
     "LogSoftmax": lambda a, x: ops.log_softmax(x, axis=_inner([a.get("axis", -1)], x.ndim)[0]),
     "MatMul": _product,
@@ -228,7 +271,9 @@ def operation(operator: str, attributes: Attributes, values: list[Any], n_output
     known = [_in(each, dtype) for each in values]
     if operator == "Split":
         return list(_split(attributes, *known, n_outputs=n_outputs))
-    made = OPERATIONS[operator](attributes, *known)
+    made = OPERATIONS[operator](attributes, *known, *([dtype] if operator == "Cast" else []))
+    if isinstance(made, list):
+        return made
     if not isinstance(made, Symbol) or made.shape[:1] != (None,):
         raise ValueError("what it makes must be of the samples")
     return [made]

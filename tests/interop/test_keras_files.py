@@ -164,6 +164,22 @@ def test_archives_that_are_no_models_are_refused(changes: dict[str, Any], messag
         cnn_core.load_model(archive(**changes))
 
 
+def test_names_that_leave_the_archive_are_neither_read_nor_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    file = archive()
+    with zipfile.ZipFile(file, "a") as made:
+        for name in ("../outside.txt", "/tmp/outside.txt", "..\\outside.txt", "assets/../../outside.txt"):
+            made.writestr(name, "x")
+        link = zipfile.ZipInfo("link")
+        link.external_attr = 0o120777 << 16  # a symbolic link
+        made.writestr(link, "/etc/passwd")
+    file.seek(0)
+    x = recorded(3)["x"]
+    np.testing.assert_array_equal(cnn_core.load_model(file)(x), loaded(3, "chain.keras")(x))
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+
+
 def answers_cleanly(data: bytes) -> bool:
     """Whether damaged bytes are read or refused, and nothing else."""
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ import pytest
 
 from cnn_core import Input, Model
 from cnn_core.interop import from_onnx
-from cnn_core.interop.onnx_arrays import compute
+from cnn_core.interop.onnx_arrays import FUNCTIONS_OF_ANGLES, compute
 from cnn_core.interop.onnx_format import encode, tensor
 from cnn_core.interop.onnx_operations import OPERATIONS, operation
 
@@ -49,6 +49,17 @@ CASES: list[tuple[str, dict[str, Any], list[Any]]] = [
     ("Gather", {"axis": 2}, [X, np.array([-1, 0])]),
     ("Concat", {"axis": -1}, [X, Y]),
     ("Expand", {}, [X[:, :1], np.array([1, 2, 1])]),
+    *((name, {}, [X / 3]) for name in FUNCTIONS_OF_ANGLES if name != "Acosh"),
+    ("Acosh", {}, [X + 1]),
+    ("IsInf", {}, [X]),
+    ("Mod", {}, [X - 1, Y]),
+    ("Mod", {"fmod": 1}, [X - 1, Y]),
+    ("ArgMax", {"axis": 2}, [X]),
+    ("ArgMin", {"axis": 1, "keepdims": 0}, [X]),
+    ("CumSum", {}, [X, np.array(2)]),
+    ("GatherElements", {"axis": 2}, [X, np.argsort(X, axis=2).astype(float)]),
+    ("Cast", {"to": 7}, [3 * X]),
+    ("Cast", {"to": 9}, [X]),
 ]
 
 
@@ -83,6 +94,12 @@ def test_parts_choices_and_normalizations():
     np.testing.assert_allclose(Model(x, layer)(X), normal * X, rtol=1e-12)
     (root,) = operation("RMSNormalization", {"epsilon": 1e-3}, [x, x], 1, "float64")
     np.testing.assert_allclose(Model(x, root)(X), X * X / np.sqrt((X * X).mean(-1, keepdims=True) + 1e-3), rtol=1e-12)
+    for largest in (0, 1):
+        found = operation("TopK", {"axis": 1, "largest": largest}, [x, np.array([1])], 2, "float64")
+        for one, other in zip(
+            found, compute("TopK", {"axis": 1, "largest": largest}, [X, np.array([1])], 2, 100), strict=True
+        ):
+            np.testing.assert_array_equal(Model(x, one)(X), other)
     square = Input((3, 3), dtype="float64")
     (product,) = operation("Gemm", {"alpha": 2.0}, [square, square, np.ones(3)], 1, "float64")
     np.testing.assert_allclose(Model(square, product)(np.eye(3)[None]), 2 * np.eye(3)[None] + 1)
@@ -90,7 +107,7 @@ def test_parts_choices_and_normalizations():
 
 def test_every_row_is_tried():
     tried = {operator for operator, _, _ in CASES}
-    others = {"Split", "Where", "And", "Or", "Xor", "Not", "LayerNormalization", "RMSNormalization", "Gemm"}
+    others = {"Split", "TopK", "Where", "And", "Or", "Xor", "Not", "LayerNormalization", "RMSNormalization", "Gemm"}
     assert set(OPERATIONS) == tried | others
 
 
@@ -103,6 +120,9 @@ def test_every_row_is_tried():
         ("Transpose", {"perm": [1, 0, 2]}, [], "the first axis must stay that of the batch"),
         ("Expand", {}, [np.array([1, 2**40, 1])], "at most|broadcast"),
         ("Gemm", {"transA": 1}, [X[0]], "must be 0"),
+        ("CumSum", {"reverse": 1}, [np.array(1)], "`reverse` must be 0"),
+        ("CumSum", {}, [np.array(0)], "its axes must be of a sample"),
+        ("ArgMax", {"axis": 1, "select_last_index": 1}, [], "`select_last_index` must be 0"),
     ],
 )
 def test_what_looks_from_sample_to_sample_is_refused(operator: str, attributes: Any, values: list[Any], message: str):

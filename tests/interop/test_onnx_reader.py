@@ -14,6 +14,7 @@ from cnn_core.interop import from_onnx, to_onnx
 from cnn_core.interop.onnx_arrays import ARRAYS
 from cnn_core.interop.onnx_format import decode, encode, tensor
 from cnn_core.interop.onnx_operators import OPERATORS
+from random_expressions import random_expressions
 from random_models import random_model, randomize
 
 
@@ -114,12 +115,14 @@ def names(graph: dict[str, Any], draw: np.random.Generator) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", range(6))
-def test_misled_graphs_are_refused_cleanly_and_take_little_memory(seed: int):
+@pytest.mark.parametrize(
+    ("make", "seed"), [*((random_model, seed) for seed in range(6)), *((random_expressions, seed) for seed in (2, 4))]
+)
+def test_misled_graphs_are_refused_cleanly_and_take_little_memory(seed: int, make: Any):
     """Shapes, types, names and operators that do not fit, cycles among them: a ValueError, or a model."""
-    data, draw = to_onnx(random_model(seed)), np.random.default_rng(seed)
+    data, draw = to_onnx(make(seed)), np.random.default_rng(seed)
     tracemalloc.start()
-    for _ in range(80):
+    for _ in range(80 if make is random_model else 10):
         found = decode(memoryview(data))
         for _ in range(draw.integers(1, 3)):
             pick(CHANGES, draw)(found["graph"], draw)
