@@ -7,6 +7,7 @@ has registered by itself; nothing named in data is ever imported. Knows nothing 
 from __future__ import annotations
 
 import functools
+import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -234,6 +235,11 @@ class Registry:
     takes : tuple of str, default ()
         The other kinds whose objects may stand for one of this kind, such as a loss for a metric.
 
+    Attributes
+    ----------
+    homes : dict of str to str
+        The modules that enter names when they are loaded, which nobody has asked for yet.
+
     Examples
     --------
     >>> shapes = Registry("shape")
@@ -261,6 +267,7 @@ class Registry:
         self.argument = argument
         self._takes = (argument, *takes)
         self._all.append(self)
+        self.homes: dict[str, str] = {}
         self._named: dict[str, Any] = {}
         self._classes: set[type] = set()
         self._folded: dict[str, str] = {}
@@ -329,6 +336,8 @@ class Registry:
             raise TypeError(f"The name of `{self.argument}` must be a string. Received: {name!r}")
         if (found := _handed_in(name, custom_objects)) is not None:
             return found
+        if name in self.homes:
+            importlib.import_module(self.homes.pop(name))
         if name in self._named:
             return self._named[name]
         if (known := self._folded.get(_fold(name))) is not None:

@@ -17,6 +17,7 @@ import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
 import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5 as hdf5
+import cnn_core.interop.keras_feature_space as keras_feature_space
 import cnn_core.interop.keras_training as keras_training
 from cnn_core.activations import HardSigmoid, Sparsemax
 from cnn_core.foundation.arrays import Array
@@ -131,6 +132,10 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
             raise ValueError("it holds weights, not a model: use load_weights")
         stored = source.weights.stored()
         config = model_header.parse(source.config, len(stored))
+        if keras_feature_space.is_feature_space(config):
+            space = keras_feature_space.read(config, source.vocabularies, source.weights, custom_objects)
+            space.metadata.update(_texts(source))
+            return space
         config = with_vocabularies(config, source.vocabularies, source.weights)
         with room_for(stored):
             model = _built(registry.deserialize(config, custom_objects), config)

@@ -47,14 +47,17 @@ def _within(config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str
         return config
     layers = settings["layers"]
     made = []
-    for layer, group in zip(layers, _groups(layers), strict=True):
+    for layer, group in zip(layers, groups_of(layers), strict=True):
         inner = (*path, CONTAINERS[0], group)
-        known = layer.get("class_name") in _LOOKUPS
-        made.append(_lookup(layer, inner, texts, weights) if known else _within(layer, inner, texts, weights))
+        found = with_vocabulary(layer, inner, texts, weights)
+        made.append(_within(layer, inner, texts, weights) if found is layer else found)
     return {**config, "config": {**settings, "layers": made}}
 
 
-def _lookup(config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str, str], weights: Group) -> Any:
+def with_vocabulary(config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str, str], weights: Group) -> Any:
+    """Return the configuration of a layer at a path with its vocabulary, if the file has one beside it."""
+    if config.get("class_name") not in _LOOKUPS:
+        return config
     names = ("/".join(_in_container(path, container)) for container in CONTAINERS)
     text = next((texts[name] for each in names if (name := f"{FOLDER}{each}/{FILE}") in texts), None)
     settings = config["config"]
@@ -91,7 +94,7 @@ def _idf(weights: Group, path: tuple[str, ...], count: int) -> list[float]:
     return found
 
 
-def _groups(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def groups_of(layers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the names of the layers' groups: "string_lookup", "string_lookup_1", ..."""
     counts: dict[str, int] = {}
     for layer in layers:

@@ -17,6 +17,7 @@ import numpy as np
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.validation as validation
 import cnn_core.interop.hdf5_writer as hdf5_writer
+import cnn_core.interop.keras_feature_space as keras_feature_space
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
@@ -102,16 +103,19 @@ def archive_of(model: Any, texts: Mapping[str, str], *, compile: bool = True, wi
     with_state : bool, default True
         Whether to write the optimizer's state, too.
     """
-    config = description_of(model)
-    if compile and model.compiled:
+    space = keras_feature_space.is_feature_space(model)
+    config = keras_feature_space.described(model) if space else description_of(model)
+    if compile and model.compiled and not space:
         config["compile_config"] = compile_config_of(model)
     written = datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": _VERSION, "date_saved": written, **({"texts": dict(texts)} if texts else {})}
+    with_state = with_state and "compile_config" in config
+    weights = keras_feature_space.weights_of(model) if space else weights_of(model, with_state=with_state)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("metadata.json", json.dumps(metadata))
         archive.writestr("config.json", json.dumps(config))
-        archive.writestr("model.weights.h5", weights_of(model, with_state=with_state and "compile_config" in config))
+        archive.writestr("model.weights.h5", weights)
     return file.getvalue()
 
 

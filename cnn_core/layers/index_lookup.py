@@ -304,7 +304,7 @@ class IndexLookup(TokenReader):
     # Looking up
 
     def read(self, values: list[Array]) -> Array:
-        self._require_vocabulary()
+        self.require_vocabulary()
         (tokens,) = values
         flat = tokens.reshape(-1)
         places = self._places(flat)
@@ -326,7 +326,8 @@ class IndexLookup(TokenReader):
             )
         return 0 if self.num_oov_indices == 1 else self._oov_bins(unknown)
 
-    def _require_vocabulary(self) -> None:
+    def require_vocabulary(self) -> None:
+        """Raise unless there is a vocabulary."""
         if not self._tokens:
             raise ValueError(f"{self.name!r} has no vocabulary yet: call adapt(data) or set_vocabulary(tokens) first")
 
@@ -340,7 +341,7 @@ class IndexLookup(TokenReader):
 
     def _tokens_at(self, indices: Array) -> Array:
         """Look the other way round: the tokens of indices."""
-        self._require_vocabulary()
+        self.require_vocabulary()
         known = np.array([*self.get_vocabulary(), self.oov_token], object if self.wants == "string" else np.int64)
         outside = (indices < 0) | (indices >= len(known))
         found: Array = known[np.where(outside, -1, indices)]
@@ -352,7 +353,7 @@ class IndexLookup(TokenReader):
                 f"{self.name!r} gives tokens, which no model computes with: call it on what `predict` returns"
             )
         if self.output_mode != "int" and not self.pad_to_max_tokens:
-            self._require_vocabulary()
+            self.require_vocabulary()
         return super()._call_on_symbols(inputs, leaves, training)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
+from cnn_core.layers.base import registry
 from cnn_core.models.model import Model
 from cnn_core.models.sequential import Sequential
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from cnn_core.models.clone import clone_model
     from cnn_core.models.loading import load_model, model_from_json
     from cnn_core.saving import save_model
+
+registry.homes["FeatureSpace"] = "cnn_core.models.feature_space"
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 

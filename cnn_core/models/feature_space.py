@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -13,17 +11,15 @@ import cnn_core.foundation.validation as validation
 import cnn_core.layers as layers
 from cnn_core.data.batches import Batches, is_batches
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
+from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.base import serialize as serialize_layer
 from cnn_core.layers.encoding import Encoder
+from cnn_core.layers.index_lookup import IndexLookup
 from cnn_core.models.model import Model
 from cnn_core.network.graph import CallGraph, Symbol
 from cnn_core.training.trainer import Trainer
-
-if TYPE_CHECKING:
-    from cnn_core.foundation.model_file import FileLike
 
 _DTYPES = ("float32", "float64", "int32", "int64", "string")
 _INTEGER = ("int", "one_hot")
@@ -295,6 +291,9 @@ class FeatureSpace(Model):
             self._check_depths()
             self._forget_network()
             return
+        for layer in self.preprocessors.values():
+            if isinstance(layer, IndexLookup):
+                layer.require_vocabulary()
         inputs = {
             name: layers.Input((1,), dtype=None if feature.dtype.startswith("float") else feature.dtype, name=name)
             for name, feature in self.features.items()
@@ -370,7 +369,7 @@ class FeatureSpace(Model):
         column = self.features.get(name) or self.crosses_by_name[name]
         return array.astype(np.int64) if column.output_mode == "int" else array
 
-    # Configuration and files
+    # Configuration
 
     @classmethod
     def has_own_constructor(cls) -> bool:
@@ -398,24 +397,6 @@ class FeatureSpace(Model):
         if is_adapted and not made.built:
             made._connect()
         return made
-
-    @knows_its_arguments
-    def save(self, filepath: FileLike, overwrite: bool = True, *, metadata: Mapping[str, str] | None = None) -> None:
-        """Write it to a file, for `load_model`: see `saving.save_model`.
-
-        The file is always one of this package, under a name that ends in ".keras" too: Keras cannot read it.
-        """
-        import cnn_core.foundation.model_file as model_file
-        import cnn_core.saving as saving
-
-        if not isinstance(filepath, (str, os.PathLike)):
-            saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
-            return
-        if not overwrite and os.path.exists(filepath):  # noqa: PTH110 - as saving.save_model
-            raise FileExistsError(f"{os.fspath(filepath)!r} exists already. Pass overwrite=True to replace it")
-        file = io.BytesIO()
-        saving.save_model(self, file, metadata=metadata)
-        model_file.write_bytes(filepath, file.getvalue())
 
 
 def _layer_name(name: str | None, kind: str) -> str:

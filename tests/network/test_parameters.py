@@ -166,7 +166,10 @@ def test_the_native_optimizer_is_made_when_something_changes() -> None:
 
 
 def test_nadam_s_product_follows_the_count_of_updates() -> None:
-    vector, optimizer = ParameterVector(variables((3,), dtype="float64"), np.dtype("float64")), optimizers.Nadam(beta_1=0.9)
+    vector, optimizer = (
+        ParameterVector(variables((3,), dtype="float64"), np.dtype("float64")),
+        optimizers.Nadam(beta_1=0.9),
+    )
     for iterations in (0, 1, 5, 100, 3):
         optimizer.iterations = iterations
         expected = np.prod([0.9 * (1 - 0.5 * 0.96**t) for t in range(1, iterations + 1)])

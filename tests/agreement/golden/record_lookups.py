@@ -143,15 +143,21 @@ def model() -> tuple[Any, list[np.ndarray]]:
     return keras.Model([words, number], layers.Dense(2)(joined)), x
 
 
-def record_model() -> None:
-    """Write a model's file with what it predicts."""
-    made, x = model()
+def file_of(made: Any) -> np.ndarray:
+    """Return the file that Keras writes."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         made.save(path)
-        file = np.frombuffer(path.read_bytes(), np.uint8)
+        return np.frombuffer(path.read_bytes(), np.uint8)
+
+
+def record_model() -> None:
+    """Write a model's file with what it predicts."""
+    made, x = model()
     y = made.predict(list(map(keras.ops.convert_to_tensor, x)), verbose=0)
-    np.savez_compressed(Path(__file__).with_name("lookups_model.npz"), archive=file, words=x[0], number=x[1], y=y)
+    np.savez_compressed(
+        Path(__file__).with_name("lookups_model.npz"), archive=file_of(made), words=x[0], number=x[1], y=y
+    )
 
 
 COLUMNS = {
@@ -195,7 +201,9 @@ def record_feature_space() -> None:
     """Write columns, and what a feature space makes of others."""
     arrays = {f"columns/{name}": values for name, values in COLUMNS.items()}
     arrays |= {f"unseen/{name}": values for name, values in UNSEEN.items()}
-    arrays["concat"] = keras.ops.convert_to_numpy(feature_space("concat")(UNSEEN))
+    rows = feature_space("concat")
+    arrays["concat"] = keras.ops.convert_to_numpy(rows(UNSEEN))
+    arrays["archive"] = file_of(rows)
     made = feature_space("dict")(UNSEEN)
     arrays |= {f"dict/{name}": keras.ops.convert_to_numpy(values) for name, values in made.items()}
     np.savez_compressed(Path(__file__).with_name("feature_space.npz"), **arrays)
