@@ -350,10 +350,12 @@ def _read_target(y: object, name: str, spec: TargetSpec, dtype: np.dtype[Any]) -
             f"{name} has one label per row; this loss expects a row of {classes} class probabilities. Use the sparse "
             f"categorical loss, or utils.to_categorical({name}, {classes}). Received: {name}.shape={array.shape}"
         )
+    is_vector = spec.keeps_vectors and array.ndim == 1
     array = check_rows(array, name)
     if spec.shape is not None:
         _check_target_width(array, spec.shape or (1,), name)
-    return _read_values(array, name, dtype, validation.column_names(y))
+    values = _read_values(array[:, 0] if is_vector else array, name, dtype, validation.column_names(y))
+    return values.reshape(-1) if is_vector and not isinstance(values, LazyRows) else values
 
 
 def _check_target_width(y: Array, shape: Shape, name: str) -> None:

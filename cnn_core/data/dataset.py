@@ -76,6 +76,8 @@ class TargetSpec(NamedTuple):
         Where `shape` is None: the output's shape per sample. Weights may be given in it, less its last dimension.
     meanings : tuple of Meaning, default ()
         What losses and metrics ask of the targets.
+    keeps_vectors : bool, default False
+        Whether targets of shape (n,) stay so, and do not become (n, 1).
     """
 
     name: str
@@ -84,6 +86,7 @@ class TargetSpec(NamedTuple):
     ignore_class: int | None = None
     output: Shape = ()
     meanings: tuple[Meaning, ...] = ()
+    keeps_vectors: bool = False
 
     @property
     def places(self) -> Shape:

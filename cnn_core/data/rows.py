@@ -20,7 +20,7 @@ class LazyRows:
 
     Parameters
     ----------
-    source : numpy.ndarray of shape (n, ...)
+    source : numpy.ndarray of shape (n, ...) or (n,)
         Any numeric dtype, strides and byte order.
     dtype : {float32, float64}
         What `rows` returns.
@@ -59,7 +59,7 @@ class LazyRows:
 
         Returns
         -------
-        numpy.ndarray of shape (len(indices), features)
+        numpy.ndarray of shape (len(indices), features); (len(indices),) of a source of one axis
 
         Raises
         ------
@@ -69,7 +69,8 @@ class LazyRows:
         block = np.asarray(self.source[indices])
         try:
             converted = validation.convert(block, self._name, self.dtype)
-            return validation.finite(converted, self._name).reshape(-1, self.shape[1])
+            found = validation.finite(converted, self._name)
+            return found if self.source.ndim == 1 else found.reshape(-1, self.shape[1])
         except ValueError as error:
             chosen = np.arange(len(self))[indices] + self._start
             raise ValueError(f"{error}, of which row 0 is row {chosen[0]} of {self._name}") from None

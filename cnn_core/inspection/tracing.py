@@ -65,7 +65,7 @@ def run_batch(
             targets=targets,
             weights=data.weights,
             batch_size=max(data.n, 1),
-            losses=objectives.describe_losses(targets),
+            losses=objectives.describe_losses(targets, data.targets),
             optimizer=native_optimizer(parameters, None, penalties=penalties),
             mode="tracing",
             input_gradients=inputs,

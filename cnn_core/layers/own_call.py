@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -228,10 +229,16 @@ def _found(values: Iterable[Any], kind: type) -> Iterator[Any]:
     for value in values:
         if isinstance(value, kind):
             yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _found(value, kind)
-        elif isinstance(value, Mapping):
-            yield from _found(value.values(), kind)
+        elif (parts := _parts_of(type(value))) is not None:  # type: ignore[arg-type]
+            yield from _found(parts(value), kind)
+
+
+@lru_cache
+def _parts_of(cls: type) -> Callable[[Any], Iterable[Any]] | None:
+    """Return what gives the parts of a list or dict; None for other types. Asked for every attribute of every layer."""
+    if issubclass(cls, (list, tuple)):
+        return iter
+    return Mapping.values if issubclass(cls, Mapping) else None
 
 
 _PLAIN = {"args": [{_PLACE: 0}], "kwargs": {}}

@@ -105,7 +105,7 @@ class OutputLoss(NamedTuple):
         if self.loss.expects_labels:
             return TargetSpec(self.name, self.shape, "labels", self.loss.ignore_class, meanings=meanings)
         if self.is_custom or self.loss.native in ("quantile", "gaussian_nll"):
-            return TargetSpec(self.name, None, output=self.shape, meanings=meanings)
+            return TargetSpec(self.name, None, output=self.shape, meanings=meanings, keeps_vectors=self.loss.is_traced)
         kind = "one_hot" if self.loss.native == "categorical_crossentropy" else "values"
         return TargetSpec(self.name, self.shape, kind, meanings=meanings)  # type: ignore[arg-type]
 
@@ -117,8 +117,8 @@ class OutputLoss(NamedTuple):
             return np.ascontiguousarray(target, np.int32)
         return self.loss.prepare_target(target.reshape(len(target) * self.rows, -1), self.shape[-1], dtype)
 
-    def describe(self, target: Array) -> LossDescription:
-        """Return the loss as a native pass takes it."""
+    def describe(self, target: Array, rank: int) -> LossDescription:
+        """Return the loss as a native pass takes it, over laid-out targets that were given with so many axes."""
         columns = 1 if target.ndim == 1 or self.loss.expects_labels else target.shape[1]
         if not self.is_custom:
             return self.loss.describe(columns, self.output, self.weight)
@@ -128,7 +128,7 @@ class OutputLoss(NamedTuple):
                 f"{self.shape}. Received: {columns}"
             )
         described = self.loss.describe(columns // self.rows, self.output, self.weight)
-        return describe_custom(described, self.loss, self.shape, columns, target.dtype)
+        return describe_custom(described, self.loss, self.shape, columns, target.dtype, rank > len(self.shape))
 
 
 class OutputMetric(NamedTuple):
@@ -336,9 +336,14 @@ class Objectives:
 
     # What native code is told
 
-    def describe_losses(self, targets: Sequence[Array]) -> list[LossDescription]:
-        """Describe the losses for a native pass over these laid-out targets."""
-        return [each.describe(target) for each, target in zip(self.losses, targets, strict=True)]
+    def describe_losses(self, targets: Sequence[Array], given: Sequence[Any]) -> list[LossDescription]:
+        """Describe the losses for a native pass over these laid-out targets, which were given in other shapes."""
+        pairs = zip(self.losses, targets, given, strict=True)
+        return [each.describe(target, before.ndim) for each, target, before in pairs]
+
+    def ranks(self, given: Sequence[Any]) -> list[int]:
+        """Return how many axes the targets of custom losses have, which makes a difference to them."""
+        return [target.ndim for each, target in zip(self.losses, given, strict=True) if each.is_custom]
 
     def describe_metrics(self, targets: Sequence[Array]) -> list[MetricDescription]:
         """Describe the metrics that native code adds up."""

@@ -60,13 +60,14 @@ class Segment:
         self._kinds = [type(rows) for rows in data.inputs]
         self._takes_plain = not objectives.python_metrics and all(each.takes_plain for each in objectives.losses)
         targets = self._take(data)
+        self._ranks = objectives.ranks(data.targets)
         self.native = native_pass(
             model._network(),
             inputs=data.inputs,
             targets=targets,
             weights=data.weights,
             batch_size=batch_size,
-            losses=objectives.describe_losses(targets),
+            losses=objectives.describe_losses(targets, data.targets),
             metrics=objectives.describe_metrics(targets),
             optimizer=optimizer,
             predictions=self._predictions,
@@ -89,8 +90,10 @@ class Segment:
         return self.objectives.lay_out(given, self._dtype)
 
     def feed(self, data: Dataset) -> bool:
-        """Run over other data from now on; False if there are more samples than before, or other kinds of inputs."""
+        """Run over other data from now on; False if there are more samples than before, or other kinds."""
         if data.n > self.batch_size or [type(rows) for rows in data.inputs] != self._kinds:
+            return False
+        if self._ranks != self.objectives.ranks(data.targets):
             return False
         targets = self._take(data)
         self.native.feed(data.inputs, targets, data.weights, self._predictions)

@@ -21,7 +21,7 @@ _plans: WeakKeyDictionary[Loss, dict[Any, NetworkPlan]] = WeakKeyDictionary()
 
 
 def describe_custom(
-    described: LossDescription, loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]
+    described: LossDescription, loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any], keeps_axis: bool = False
 ) -> LossDescription | TracedLossDescription:
     """Return what native code is told of a loss that it does not know itself: its plan, or what to call in Python.
 
@@ -29,15 +29,16 @@ def describe_custom(
     ----------
     described : LossDescription
         What `Loss.describe` says.
-    loss, shape, columns, dtype
+    loss, shape, columns, dtype, keeps_axis
         See `traced_plan`.
     """
     if not loss.is_traced:
         return {**described, "custom": CustomLossCalls(loss, shape)}
-    return {**described, "kind": "traced", "custom": None, "plan": traced_plan(loss, shape, columns, dtype)}
+    plan = traced_plan(loss, shape, columns, dtype, keeps_axis)
+    return {**described, "kind": "traced", "custom": None, "plan": plan}
 
 
-def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]) -> NetworkPlan:
+def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any], keeps_axis: bool = False) -> NetworkPlan:
     """Return the plan of a loss: from targets and predictions to its values; traced once for shapes like these.
 
     Parameters
@@ -48,6 +49,8 @@ def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]) ->
     columns : int
         Of a sample's targets. As many as the predictions are of their shape; a single one is a number.
     dtype : dtype
+    keeps_axis : bool, default False
+        Whether a single one has an axis of its own, as targets of shape (n, 1) have.
 
     Raises
     ------
@@ -62,17 +65,17 @@ def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any]) ->
     ['expression', 'reduction']
     """
     known = _plans.setdefault(loss, {})
-    key = (shape, columns, dtype.name)
+    key = (shape, columns, dtype.name, keeps_axis)
     if key not in known:
-        known[key] = _traced(loss, shape, _target_shape(shape, columns), dtype.name)
+        known[key] = _traced(loss, shape, _target_shape(shape, columns, keeps_axis), dtype.name)
     return known[key]
 
 
-def _target_shape(shape: Shape, columns: int) -> Shape:
+def _target_shape(shape: Shape, columns: int, keeps_axis: bool) -> Shape:
     if columns == math.prod(shape):
         return shape
     rows = math.prod(shape[:-1])
-    return (*shape[:-1], *([] if columns == rows else [columns // rows]))
+    return (*shape[:-1], *([] if columns == rows and not keeps_axis else [columns // rows]))
 
 
 def _traced(loss: Loss, shape: Shape, target_shape: Shape, dtype: str) -> NetworkPlan:

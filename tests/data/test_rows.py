@@ -146,3 +146,9 @@ def test_sparse_that_does_not_fit(sparse):
         adapt(sparse.csr_matrix(np.eye(7) * 1j), input_specs=SPARSE_INPUT)
     with pytest.raises(ValueError, match=r"^x must be a matrix with rows and columns"):
         adapt(sparse.csr_matrix((0, 7)), input_specs=SPARSE_INPUT)
+
+
+def test_rows_of_a_source_of_one_axis_have_none_either() -> None:
+    lazy = LazyRows(np.arange(4), np.float32)
+    assert lazy.rows(np.array([3, 1])).tolist() == [3, 1]
+    assert lazy.slice(1, 3).rows(slice(None)).tolist() == [1, 2]

@@ -185,3 +185,24 @@ def test_a_file_of_keras_names_the_function(tmp_path):
     made.save(tmp_path / "m.keras")
     again = cnn_core.load_model(tmp_path / "m.keras", custom_objects={"squared_error": squared_error})
     assert again.evaluate(X, Y, verbose=0) == made.evaluate(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_targets_with_and_without_an_axis_are_told_apart_as_in_keras(columns: int) -> None:
+    """Functions get what Keras gives them; within one training both may come."""
+    seen: list[tuple[int, ...]] = []
+
+    def noted(y_true, y_pred):
+        seen.append(tuple(y_true.shape[1:]))
+        target = y_true if len(y_true.shape) == len(y_pred.shape) else ops.expand_dims(y_true, -1)
+        return ops.mean(ops.square(y_pred - target), axis=-1)
+
+    model = Sequential([Input((2,)), layers.Dense(columns)])
+    model.compile("sgd", noted)
+    x, y = np.ones((6, 2)), np.arange(6.0)
+    losses = [model.evaluate(x, each, verbose=0) for each in (y, y[:, None], y)]
+    assert sorted(set(seen)) == ([(1,)] if columns == 1 else [(), (1,)])
+    assert losses[0] == losses[1] == losses[2]
+    predictions = model.predict(x)
+    assert losses[0] == pytest.approx(np.mean((predictions - y[:, None]) ** 2), rel=1e-5)
+    model.fit(iter([(x, y), (x, y[:, None])]), verbose=0)
