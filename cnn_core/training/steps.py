@@ -14,6 +14,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import flatten
 from cnn_core.network.gradient_tape import GradientTape
+from cnn_core.network.tensors import Tensor
 from cnn_core.training.compiled import Compiled
 from cnn_core.training.epochs import NonFiniteLossError, measure_batch, step_on_batch
 from cnn_core.training.objectives import Objectives, OutputLoss
@@ -86,6 +87,11 @@ class Steps(Compiled):
         with GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"`compute_loss` of {type(self).__name__} must be differentiable: compute with losses and functions of "
+                f"cnn_core.ops instead of NumPy's, and return the result. Received: {type(loss).__name__}"
+            )
         self._track(loss, x)
         variables = self.trainable_variables
         gradients = tape.gradient(self.optimizer.scale_loss(loss), variables)

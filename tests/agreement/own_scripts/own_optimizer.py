@@ -1,4 +1,4 @@
-"""An optimizer of one's own, sign momentum, under clipping, weight decay and a schedule."""
+"""A custom optimizer, sign momentum, under clipping, weight decay and a schedule."""
 
 import keras
 from data import features
