@@ -2,8 +2,8 @@
 
 const FILM = JSON.parse(document.getElementById("film").textContent);
 const LAST = FILM.frames.length - 1;
-const MILLISECONDS = 6000; // of the whole film, if a frame is not shorter than SHORTEST
-const SHORTEST = 60;
+const MILLISECONDS = 6000; // of the whole film, if a frame is neither shorter nor longer than these
+const [SHORTEST, LONGEST] = [60, 400];
 const film = { frame: 0, timer: null };
 const COLOURS = { a: "var(--grey)", delta: "var(--orange)", dW: "var(--blue)" };
 const NAMES = { a: "a", delta: "δ", dW: "dW", W: "W" };
@@ -273,7 +273,7 @@ function play() {
       if (film.frame + 1 >= LAST) stop();
       go(film.frame + 1);
     },
-    Math.max(SHORTEST, MILLISECONDS / (LAST + 1)),
+    Math.min(LONGEST, Math.max(SHORTEST, MILLISECONDS / (LAST + 1))),
   );
   return draw();
 }

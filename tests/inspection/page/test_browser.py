@@ -347,8 +347,8 @@ def test_the_film_by_keyboard_button_and_in_chinese(open_page: Any, filmed: Any)
         page.page.keyboard.press(key)
         assert page.number("#loss-value") == filmed.losses[epoch]
     page.page.click("#play")
-    api.expect(page.page.locator("#frame-label")).to_have_text("Epoch 4")
-    api.expect(page.page.locator("#play")).to_have_text("Play")
+    api.expect(page.page.locator("#frame-label")).to_have_text("Epoch 4", timeout=60_000)
+    api.expect(page.page.locator("#play")).to_have_text("Play", timeout=60_000)
     page.page.click("#language")
     assert page.text("#frame-label") == "轮次 4"
     assert page.text("#play") == "播放"
