@@ -81,7 +81,7 @@ def use(kind: str, made: Any, folder: Path) -> None:
         return
     if kind == "losses":
         arguments["loss"] = made
-        y: Any = np.array([0, 1] * 4) if made.expects_labels else np.eye(2)[[0, 1] * 4]
+        y: Any = np.array([0, 1] * 4) if made.expects_labels or made.couples_rows else np.eye(2)[[0, 1] * 4]
         hidden = layers.Dense(4 if made.native == "gaussian_nll" else 2, "softmax")
     elif kind == "metrics":
         arguments["metrics"] = [made]

@@ -125,7 +125,10 @@ def _check_outputs(loss: Loss, width: int, out_activation: str) -> None:
     """Refuse a loss that means nothing, or nothing that can be learnt, over outputs of this kind."""
     kind, from_logits = loss.native, getattr(loss, "from_logits", False)
     shares = out_activation == "softmax" or (out_activation == "identity" and from_logits and width > 1)
-    if kind == "quantile" and len(loss.native_parameters) > 1:
+    of_positive_outputs = kind in _OF_POSITIVE_OUTPUTS or isinstance(loss, (losses.Dice, losses.Tversky))
+    if loss.couples_rows:
+        rule = "compare each output with its target, not samples with each other"
+    elif kind == "quantile" and len(loss.native_parameters) > 1:
         rule = "have one quantile for each target"
     elif kind == "gaussian_nll":
         rule = "compare one number with each target"
@@ -135,7 +138,7 @@ def _check_outputs(loss: Loss, width: int, out_activation: str) -> None:
         rule = "not compare shares of several classes, which these outputs are not: take one for each output by itself"
     elif kind in _OF_DIRECTIONS and width == 1:
         rule = "compare more than the sign of a single output"
-    elif kind in _OF_POSITIVE_OUTPUTS and out_activation == "identity" and not from_logits:
+    elif of_positive_outputs and out_activation == "identity" and not from_logits:
         rule = 'compare numbers of any size: its outputs must be positive (loss="poisson" has such outputs)'
     elif from_logits and out_activation != "identity":
         rule = "have from_logits=False: the outputs are probabilities"

@@ -106,6 +106,9 @@ def test_a_loss_of_labels_gets_labels(early_stopping):
         (losses.Hinge(), 3.0 * TWO, "`y` must be all -1 or 1, or all 0 or 1"),
         (losses.BinaryCrossentropy(), TWO, "its outputs must be positive"),
         (losses.Poisson(), TWO, "its outputs must be positive"),
+        (losses.Dice(), TWO, "its outputs must be positive"),
+        (losses.Tversky(axis=-1), X[:, :2] > 0, "its outputs must be positive"),
+        (losses.Circle(), TWO, "not samples with each other"),
         (losses.SparseCategoricalCrossentropy(), TWO, "not class labels"),
         (losses.CategoricalCrossentropy(), X[:, :2] > 0, "not compare shares"),
         (losses.CosineSimilarity(), X[:, 0], "more than the sign of a single output"),
@@ -115,6 +118,21 @@ def test_numbers_that_a_loss_cannot_mean(loss, y, message):
     for call in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match=message):
             getattr(MLPRegressor(loss, **SETTINGS), call)(X, y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        (losses.Dice(), TWO),
+        (losses.Dice(axis=-1), X > 0),
+        (losses.Tversky(0.3, 0.7), THREE),
+        (losses.CategoricalGeneralizedCrossEntropy(), THREE),
+    ],
+)
+def test_losses_of_overlap_and_of_labels_that_may_be_wrong_are_trained_on(loss, y):
+    settings = SETTINGS | {"max_iter": 200, "learning_rate_init": 0.02, "solver": "adam"}
+    fitted = MLPClassifier(loss=loss, **settings).fit(X, y)
+    assert fitted.loss_curve_[-1] < 0.9 * fitted.loss_curve_[0]
 
 
 def test_held_out_numbers_that_a_loss_cannot_mean():
@@ -132,6 +150,8 @@ def test_held_out_numbers_that_a_loss_cannot_mean():
         (losses.SparseCategoricalCrossentropy(), TWO, "not class labels"),
         (losses.SparseCategoricalCrossentropy(), X > 0, "not class labels"),
         (losses.CosineSimilarity(), TWO, "more than the sign"),
+        (losses.CategoricalGeneralizedCrossEntropy(), TWO, "not class labels"),
+        (losses.Circle(), THREE, "not samples with each other"),
     ],
 )
 def test_classes_that_a_loss_cannot_mean(loss, y, message):
