@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.keywords import knows_its_arguments, refuse_others
 from cnn_core.inspection.traces import Trace
 from cnn_core.inspection.tracing import trace
 from cnn_core.training.trainer import Trainer
@@ -137,6 +138,8 @@ def film(model: Trainer, x: Any, y: Any, epochs: int = 20, samples: int = 256, *
     >>> len(seen.traces), len(seen.to_html()) < 200_000
     (4, True)
     """
+    names = {*signature(film).parameters, *signature(Trainer.fit).parameters} - {"self", "fit"}
+    refuse_others("film", names, fit)
     watched = validation.positive_integer(samples, "samples")
     x, y = _arrays(x), _arrays(y)
     camera = _Camera(model, _first(x, watched), _first(y, watched))

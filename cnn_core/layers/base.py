@@ -286,8 +286,9 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
                 f"{', '.join(variable.path for variable in variables) or 'none'}. Received: {len(weights)}"
             )
         checked = [variable.check(weight) for variable, weight in zip(variables, weights, strict=True)]
-        for variable, weight in zip(variables, checked, strict=True):
-            variable.write(weight)
+        written = [(held, weight) for each, weight in zip(variables, checked, strict=True) for held in each.held_in()]
+        for held, weight in written:  # what could find no memory lies behind
+            held[...] = weight
 
     def count_params(self) -> int:
         """Return how many numbers the variables hold."""

@@ -181,7 +181,7 @@ def _place(variable: Variable, variables: list[Variable]) -> int:
 
 def _check_buffer(operand: Operand, buffers: Sequence[Shape]) -> None:
     """Refuse an operand whose rows are not those of its buffer."""
-    held, own = buffers[int(operand.source)], operand.shape or (1,)  # type: ignore[arg-type]
+    held, own = buffers[int(operand.source)], operand.shape or (1,)
     if held[-1] != own[-1] or math.prod(held) != math.prod(own):
         raise ValueError(f"An operand of shape {operand.shape} cannot be read from a buffer of shape {held}")
 

@@ -280,9 +280,12 @@ class Variable(Operators, CopiedWhole):
 
     def write(self, array: Array) -> None:
         """Set the value to one that `check` has returned."""
-        self._array[...] = array
-        for copy in vars(self).get("_copies", {}).values():
-            copy[...] = array
+        for held in self.held_in():
+            held[...] = array
+
+    def held_in(self) -> list[Array]:
+        """Return the arrays that hold the value: the variable's own, and its copies in other dtypes."""
+        return [self._array, *vars(self).get("_copies", {}).values()]
 
     def check(self, value: object) -> Array:
         """Return a new value as an array of this variable's shape and type, or say what is wrong with it."""

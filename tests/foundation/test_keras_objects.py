@@ -124,5 +124,5 @@ def test_what_has_no_data_is_refused() -> None:
         get_registered_name(3)
     with pytest.raises(ValueError, match="named function"):
         deserialize_keras_object({"class_name": "__lambda__", "config": {"value": "..."}})
-    with pytest.raises(ValueError, match=r"`config` must be one of .* Received: 'Unheard'"):
-        deserialize_keras_object({"class_name": "Unheard", "config": {}})
+    with pytest.raises(ValueError, match=r"`config` must be one of .* Received: 'Unknown'"):
+        deserialize_keras_object({"class_name": "Unknown", "config": {}})

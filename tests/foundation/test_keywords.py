@@ -90,9 +90,11 @@ def test_constructors_name_the_argument_that_was_meant(cls: Any) -> None:
 
 @pytest.mark.parametrize("function", list(functions()))
 def test_functions_name_the_argument_that_was_meant(function: Any) -> None:
-    if hands_on(function):  # what a layer's constructor takes
-        with pytest.raises(TypeError, match=r"^\w+ has the arguments .* Received: nme='a'\. Did you mean `name`\?$"):
-            function([], nme="a")
+    if hands_on(function):  # what a layer's constructor takes, or `fit`
+        required = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+        given = [[] for each in required if each.kind is each.POSITIONAL_OR_KEYWORD]
+        with pytest.raises(TypeError, match=r"^\w+ has the arguments .* Received: nme='a'(\. Did you mean `name`\?)?$"):
+            function(*given, nme="a")
         return
     meant = longest(names_of(function))
     wrong = misspelt(meant) if len(meant) > 3 else meant + "_"

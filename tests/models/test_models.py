@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_not_added() -> None:
 
 def test_what_is_not_built_says_so() -> None:
     model = Sequential([layers.Dense(2)])
-    for attribute in ("inputs", "outputs", "input_shape", "output_shape", "compute_dtype", "output_names"):
+    for attribute in ("inputs", "outputs", "input_shape", "output_shape", "array_dtype", "output_names"):
         with pytest.raises(ValueError, match=r"has no input yet: begin it with Input\(shape\), or call build or fit"):
             getattr(model, attribute)
     with pytest.raises(ValueError, match="`input_shape` must be given"):
