@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
-from cnn_core.layers.normalization import SHORTEST, UnitNormalization
+from cnn_core.layers.einsum_dense import EinsumDense
+from cnn_core.layers.normalization import SHORTEST, GroupNormalization, UnitNormalization
+from cnn_core.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
 from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
+from cnn_core.layers.reshaping import Permute, RepeatVector
 from cnn_core.layers.tabular import PeriodicEmbedding
 from cnn_core.network.graph import Shape
 from cnn_core.network.variables import Variable
@@ -158,6 +162,57 @@ def _discretization(layer: Discretization, shape: Shape, torch: Any) -> Any:
     return expression(torch, lambda x, boundaries: torch.bucketize(x, boundaries, right=True).to(x.dtype), tensors)
 
 
+def _einsum_dense(layer: EinsumDense, shape: Shape, torch: Any) -> Any:
+    sized = layer.sized(shape)
+    letter = next(each for each in ascii_letters if each not in sized.sizes)
+    equation = f"{letter}{sized.source},{sized.kernel}->{letter}{sized.output}"
+    tensors = {"kernel": layer.kernel.numpy(), **({} if layer.bias is None else {"bias": layer.bias.numpy()})}
+
+    def computed(x: Any, kernel: Any, bias: Any = None) -> Any:
+        sums = torch.einsum(equation, x, kernel)
+        return sums if bias is None else sums + bias
+
+    return expression(torch, computed, tensors, trained=True)
+
+
+def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) -> Any:
+    (axis,) = sample_axes(layer.axis, shape, layer.name)
+    features = shape[axis + 1]
+    n_groups = features if layer.groups == -1 else layer.groups
+    cut = [-1, *shape[1 : axis + 1], n_groups, features // n_groups, *shape[axis + 2 :]]  # type: ignore[operator]
+    axes = [each for each in range(1, len(cut)) if each != axis + 1]
+    given = {"gamma": layer.gamma, "beta": layer.beta}
+    tensors = {
+        name: _along(variable.numpy(), (axis,), shape) for name, variable in given.items() if variable is not None
+    }
+
+    def normalized(x: Any, gamma: Any = None, beta: Any = None) -> Any:
+        groups = torch.reshape(x, cut)
+        centred = groups - torch.mean(groups, axes, keepdim=True)
+        variance = torch.mean(centred * centred, axes, keepdim=True)
+        result = torch.reshape(centred / torch.sqrt(variance + layer.epsilon), [-1, *shape[1:]])
+        result = result if gamma is None else result * gamma
+        return result if beta is None else result + beta
+
+    return expression(torch, normalized, tensors, trained=True)
+
+
+def _average(layer: GlobalAveragePooling1D, shape: Shape, torch: Any) -> Any:
+    return expression(torch, lambda x: torch.mean(x, layer.axis_of_steps + 1, keepdim=layer.keepdims))
+
+
+def _highest(layer: GlobalMaxPooling1D, shape: Shape, torch: Any) -> Any:
+    return expression(torch, lambda x: torch.amax(x, layer.axis_of_steps + 1, keepdim=layer.keepdims))
+
+
+def masked_average(layer: GlobalAveragePooling1D, x: Any, mask: Any, torch: Any) -> Any:
+    """Average the steps of x that count, of which `mask` is True."""
+    axis = layer.axis_of_steps + 1
+    counts = torch.unsqueeze(mask, 3 - axis)
+    total = torch.sum(torch.where(counts, x, 0.0), axis, keepdim=layer.keepdims)
+    return total / torch.clamp(torch.sum(counts, axis, keepdim=layer.keepdims), min=1)
+
+
 # By the layer, the shape of its input, and torch.
 LAYERS: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
     Normalization: _normalization,
@@ -165,4 +220,12 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
     UnitNormalization: _unit_normalization,
     PeriodicEmbedding: _periodic,
     Discretization: _discretization,
+    EinsumDense: _einsum_dense,
+    GroupNormalization: _group_normalization,
+    GlobalAveragePooling1D: _average,
+    GlobalMaxPooling1D: _highest,
+    Permute: lambda layer, shape, torch: expression(torch, lambda x: torch.permute(x, [0, *layer.dims])),
+    RepeatVector: lambda layer, shape, torch: expression(
+        torch, lambda x: torch.tile(torch.unsqueeze(x, 1), [1, layer.n, 1])
+    ),
 }

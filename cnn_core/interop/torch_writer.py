@@ -12,13 +12,16 @@ from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.interop.calls import Call, Calls, calls_of, left_out, not_carried
-from cnn_core.interop.torch_expressions import Kept
+from cnn_core.interop.torch_expressions import Kept, masked_average
 from cnn_core.interop.torch_functions import Functions
 from cnn_core.interop.torch_layers import LEFT_OUT, activation_module, module_of
 from cnn_core.interop.torch_weights import as_tensor, named_variables
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
+from cnn_core.layers.einsum_dense import EinsumDense
+from cnn_core.layers.pooling import GlobalAveragePooling1D
+from cnn_core.layers.wrapper import SpectralNormalization
 from cnn_core.network.graph import Shape
 from cnn_core.ops.operation import Operation
 
@@ -75,6 +78,7 @@ class _Modules:
 
     def of(self, layer: Layer, shape: Shape) -> list[str]:
         """Return the names of the modules that do what a layer does, one after the other."""
+        layer = layer.layer if isinstance(layer, SpectralNormalization) else layer
         if id(layer) in self.names:
             return self.names[id(layer)]
         names = self.names[id(layer)] = []
@@ -85,8 +89,9 @@ class _Modules:
         if module is None:
             raise not_carried(layer, "PyTorch", "its settings have no counterpart there")
         names.append(self.kept.keep(layer.name, self._filled(module, layer)))
-        if isinstance(layer, Dense) and layer.activation != activations.linear:
-            inner = activation_module(layer.activation, layer, (*shape[:-1], layer.units), self.torch)
+        if isinstance(layer, (Dense, EinsumDense)) and layer.activation != activations.linear:
+            made = layer.sized(shape).batch_shape if isinstance(layer, EinsumDense) else (*shape[:-1], layer.units)
+            inner = activation_module(layer.activation, layer, made, self.torch)
             names.append(self.kept.keep(f"{layer.name}_activation", inner))
         return names
 
@@ -117,6 +122,8 @@ class _Modules:
                 made = functions.write(call.layer, read, [shapes[number] for number in call.outputs])
             elif isinstance(call.layer, merging.Merge):
                 made = [self._merged(call, list(map(functions.as_number, read)))]
+            elif len(read) > 1:
+                made = [self._masked(call, read[0], functions.as_truth(read[1]))]
             else:
                 made = read
                 for name in self.of(call.layer, shapes[call.inputs[0]]):
@@ -124,6 +131,11 @@ class _Modules:
             values.update(zip(call.outputs, made, strict=True))
         outputs = self.found.outputs
         return functions.finished([values[number] for number in outputs], [shapes[number] for number in outputs])
+
+    def _masked(self, call: Call, x: Any, mask: Any) -> Any:
+        if not isinstance(call.layer, GlobalAveragePooling1D):
+            raise not_carried(call.layer, "PyTorch", "it reads a mask")
+        return masked_average(call.layer, x, mask, self.torch)
 
     def _merged(self, call: Call, x: list[Any]) -> Any:
         merge: Any = _MERGED.get(type(call.layer))  # type: ignore[arg-type]

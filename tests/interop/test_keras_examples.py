@@ -194,7 +194,6 @@ def test_an_example_of_keras_comes_in_and_goes_out(make: Callable[[], Any], tmp_
         (layers.Conv2D(4, 3), (8, 8, 1)),
         (layers.LSTM(4), (5, 3)),
         (layers.MaxPooling1D(), (5, 3)),
-        (layers.TimeDistributed(layers.Dense(4)), (5, 3)),
         (layers.Lambda(lambda x: x * 2), (3,)),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cnn_core
 from cnn_core import Input, Model, Sequential, activations, layers
 from cnn_core.interop import from_torch, load_torch_state_dict, to_torch
 from random_models import random_model, random_rows, randomize
@@ -163,6 +164,38 @@ def test_models_of_many_inputs_go_out():
     randomize(model, np.random.default_rng(3))
     draw = np.random.default_rng(2)
     check_out(model, draw.normal(size=(4, 3)), draw.normal(size=(4, 2, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_of_grids_go_out(dtype: str):
+    x = Input((4, 6), dtype=dtype)
+    cnn_core.config.set_floatx(dtype)
+    try:
+        shaped = [
+            layers.Permute((2, 1))(x),
+            layers.RepeatVector(3)(layers.GlobalMaxPooling1D()(x)),
+            layers.GlobalAveragePooling1D("channels_first", keepdims=True)(x),
+            layers.EinsumDense("abc,cde->aebd", (2, None, 3), "relu", "ed")(x),
+            layers.EinsumDense("abc,db->ad", 5, "softmax", "d")(x),
+            layers.EinsumDense("...c,dc->...d", 5)(x),
+            layers.GroupNormalization(3, beta_initializer="normal")(x),
+            layers.GroupNormalization(2, axis=1, center=False, gamma_initializer="normal")(x),
+            layers.SpectralNormalization(layers.Dense(3, "tanh"))(x),
+            layers.TimeDistributed(layers.Reshape((2, 3)))(x),
+            layers.GlobalAveragePooling1D()(layers.Dense(2)(x), mask=x[:, :, 0] > 0),
+            layers.GlobalAveragePooling1D("channels_first", keepdims=True)(x, mask=x[:, 0] > 0),
+        ]
+    finally:
+        cnn_core.config.set_floatx("float32")
+    model = Model(x, shaped)
+    randomize(model, np.random.default_rng(3))
+    check_out(model, np.random.default_rng(2).normal(size=(5, 4, 6)).astype(dtype))
+
+
+def test_a_mask_goes_out():
+    model = Sequential([Input((4,)), layers.Embedding(5, 3, mask_zero=True), layers.GlobalAveragePooling1D()])
+    codes = np.array([[1, 2, 0, 0], [4, 0, 0, 0], [0, 0, 0, 0]])
+    close(model(codes), to_torch(model)(torch.from_numpy(codes)))
 
 
 def test_embeddings_and_bins_go_out():
