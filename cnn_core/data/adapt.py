@@ -34,8 +34,9 @@ def adapt(
     Parameters
     ----------
     x : array-like, or list or dict of array-likes
-        One per input spec: in their order, or by their names. What counts as array-like: `validation.as_array`; for
-        an input that allows it a SciPy sparse matrix too. float64 is rounded to float32 where that is the dtype.
+        One per input spec: in their order, or by their names; for several a frame, too, by the names of its columns.
+        What counts as array-like: `validation.as_array`; for an input that allows it a SciPy sparse matrix too.
+        float64 is rounded to float32 where that is the dtype.
         An array of the right dtype in C order is used in place. A memory map of another dtype is converted batch by
         batch, everything else at once.
     y : array-like, or list or dict of array-likes, default None
@@ -249,6 +250,8 @@ def feature_dtype(x: object) -> str | None:
 
 def _match(value: object, specs: Sequence[Any], name: str) -> list[tuple[str, Any, Any]]:
     """Pair the parts of a structure with the specs, in the specs' order: (name of the part, part, spec)."""
+    if len(specs) > 1 and validation.is_frame(value):
+        value = {column: value[column] for column in value.columns}  # type: ignore[index, attr-defined]
     if isinstance(value, Mapping) and not validation.is_sparse(value):  # one of SciPy's formats is a dict
         names = [spec.name for spec in specs]
         if not set(names) <= set(value) or (name != "x" and len(value) > len(names)):

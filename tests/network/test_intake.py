@@ -129,6 +129,9 @@ def test_a_pandas_frame_is_a_dict_of_columns() -> None:
     found = layers.StringLookup(vocabulary=COLOURS, output_mode="multi_hot")(colour)
     model = cnn_core.Model([colour, weight], layers.Concatenate()([found, weight]))
     predicted = model.predict(dict(frame))
+    np.testing.assert_array_equal(model.predict(frame), predicted)
+    with pytest.raises(ValueError, match=r"x must have the keys 'colour', 'weight'\. Received: keys 'colour'"):
+        model.predict(frame[["colour"]])
     np.testing.assert_array_equal(predicted[:, 4], SIZES[:, 0])
     np.testing.assert_array_equal(predicted[:, 1:4], SEEN[:, None] == COLOURS)
 
