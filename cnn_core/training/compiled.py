@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 class _Exclusive:
     """Holds a model for one thread, which may hold it several times over."""
 
+    _own_metrics: Sequence[tuple[Any, list[Array]]] = ()  # those of custom steps under way, and what they had added up
+
     def __init__(self, model: Compiled, purpose: str) -> None:
         self._model = model
         self._purpose = purpose
@@ -46,13 +48,22 @@ class _Exclusive:
         model._depth += 1
         if model._depth > 1 and model._objectives is not None:
             self._metrics = model._objectives, model._objectives.state()
+        if model._depth > 1 and (model._fits_by_steps or model.tests_by_steps):
+            self._own_metrics = [(each, [total.numpy() for total in each.variables]) for each in model.metrics]
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:  # no tuple of them: see `step_on_batch`
         if self._metrics is not None:
             objectives, state = self._metrics
             objectives.restore(state)
+        if self._own_metrics:
+            self._restore_own_metrics()
         self._model._depth -= 1
         self._model._training.release()
+
+    def _restore_own_metrics(self) -> None:
+        for metric, values in self._own_metrics:
+            for total, value in zip(metric.variables, values, strict=True):
+                total.assign(value)
 
 
 class Compiled:

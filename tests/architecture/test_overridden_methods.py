@@ -195,3 +195,31 @@ def test_an_evaluation_of_ones_own_is_no_validation() -> None:
             model.fit(X, Y, verbose=0, **validation)
     for weight, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
+
+
+STEPS = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+
+
+@pytest.mark.parametrize("method", STEPS)
+@pytest.mark.parametrize("base", [cnn_core.Model, cnn_core.Sequential])
+def test_steps_that_a_model_defines_are_called(base: Any, method: str) -> None:
+    log: list[str] = []
+    own = with_a_log(base, method, log)
+    inputs, dense = cnn_core.Input((4,)), layers.Dense(1)
+    model = own(inputs, dense(inputs)) if base is cnn_core.Model else own([inputs, dense])
+    model.compile("sgd", "mse", metrics=["mae"])
+    calls = {
+        "fit": lambda: model.fit(X, Y, verbose=0),
+        "train_on_batch": lambda: model.train_on_batch(X, Y),
+        "evaluate": lambda: model.evaluate(X, Y, verbose=0),
+        "test_on_batch": lambda: model.test_on_batch(X, Y),
+        "predict": lambda: model.predict(X),
+        "predict_on_batch": lambda: model.predict_on_batch(X),
+    }
+    heeding = []
+    for name, call in calls.items():
+        log.clear()
+        call()
+        heeding += [name] if log else []
+    wanted = {"train_step": [0, 1], "test_step": [2, 3], "predict_step": [4, 5]}.get(method, [0, 1, 2, 3])
+    assert heeding == [[*calls][place] for place in wanted]

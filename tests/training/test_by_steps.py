@@ -78,3 +78,16 @@ def test_a_subclass_may_reset_its_metrics_itself() -> None:
     model = model_of(Resetting)
     model.fit(X, Y, epochs=3, validation_data=(X, Y), verbose=0)
     assert model.resets == 6
+
+
+def test_an_evaluation_within_an_epoch_leaves_its_metrics_alone() -> None:
+    class Evaluating(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.evaluate(3 * X, Y, verbose=0)
+
+    histories = []
+    for callbacks in ([], [Evaluating()]):
+        keras.utils.set_random_seed(2)
+        model = model_of()
+        histories.append(model.fit(X, Y, batch_size=2, callbacks=callbacks, verbose=0).history)
+    assert histories[0] == histories[1]
