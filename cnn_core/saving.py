@@ -35,6 +35,7 @@ from cnn_core.foundation.serialization import (
 )
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
+from cnn_core.layers.wrapper import Wrapper
 from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import check_number_of_calls
 from cnn_core.network.variables import Variable
@@ -422,18 +423,20 @@ def _require_built(model: BuiltModel, purpose: str) -> None:
 
 
 def _check_layers_stand_once(model: Any) -> None:
-    """Refuse a layer that two models share, one inside the other: described in both, it would come back as two."""
-    models, owners = [model], dict[int, Any]()
-    for owner in models:
-        for layer in {id(each): each for each in owner.layers}.values():
+    """Refuse a layer that two models or wrappers share: described in both, it would come back as two."""
+    holders, owners = [model], dict[int, Any]()
+    for owner in holders:
+        held = [owner.layer] if isinstance(owner, Wrapper) else owner.layers
+        for layer in {id(each): each for each in held}.values():
             if id(layer) in owners:
                 raise ValueError(
-                    f"layer {layer.name!r} must stand in one model, for each is described by itself; save_weights "
-                    f"takes what is shared. Received: it stands in {owners[id(layer)].name!r} and in {owner.name!r}"
+                    f"layer {layer.name!r} must stand in one model or wrapper, for each is described by itself; "
+                    "save_weights takes what is shared. "
+                    f"Received: it stands in {owners[id(layer)].name!r} and in {owner.name!r}"
                 )
             owners[id(layer)] = owner
-            if layer.inner_graph is not None:
-                models.append(layer)
+            if layer.inner_graph is not None or isinstance(layer, Wrapper):
+                holders.append(layer)
 
 
 def _check_overwrite(filepath: FileLike, overwrite: bool) -> None:

@@ -483,6 +483,11 @@ def test_a_layer_that_two_models_share_is_refused_before_anything_is_written(tmp
             model.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
     model.save_weights(tmp_path / "w")
+    steps = cnn_core.Input((4, 3))
+    around = layers.TimeDistributed(shared, name="around")
+    wrapped = cnn_core.Model(steps, layers.Add()([around(steps), shared(steps)]), name="outer")
+    with pytest.raises(ValueError, match=r"'shared' must stand in one .* it stands in '(outer|around)' and in"):
+        wrapped.save(tmp_path / "m")
     twice = Sequential([cnn_core.Input((3,)), shared, shared])
     twice.save(tmp_path / "m")
     assert len(cnn_core.load_model(tmp_path / "m").variables) == 2
