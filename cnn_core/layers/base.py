@@ -369,7 +369,21 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
         numpy.ndarray or Symbol
             Of the same shape as `compute_output_shape` tells. Random layers draw new numbers at each call.
         """
-        return self.call_own(arguments, keywords) if self.defines_call else self._apply(*arguments, **keywords)
+        if self.defines_call:
+            return self.call_own(arguments, keywords)
+        if keywords:
+            self._check_keywords(keywords)
+        return self._apply(*arguments, **keywords)
+
+    def _check_keywords(self, keywords: Mapping[str, Any]) -> None:
+        """Say which arguments a call takes, if one of these is not among them."""
+        known = list(inspect.signature(self._apply).parameters)
+        for name, value in keywords.items():
+            if name not in known:
+                raise TypeError(
+                    f"A call of {self.name!r} takes the arguments {', '.join(f'`{each}`' for each in known)}. "
+                    f"Received: {name}={validation.show(value)}"
+                )
 
     def _apply(self, inputs: Any, training: bool | None = None) -> Any:
         training = None if training is None else validation.boolean(training, "training")

@@ -255,8 +255,11 @@ def test_a_mask_of_another_shape_is_refused() -> None:
         ValueError, match=r"^`mask` of 'average' must have the shape \(n, 4\)\. Received: shape \(None, 3\)"
     ):
         layer(np.ones((2, 4, 3)), mask=np.ones((2, 3)))
-    with pytest.raises(TypeError, match="mask"):
-        layers.Dense(2)(np.ones((2, 3)), mask=np.ones((2, 3)))
+    for layer in (layers.Dense(2, name="layer"), layers.Softmax(name="layer"), layers.BatchNormalization(name="layer")):
+        with pytest.raises(
+            TypeError, match=r"^A call of 'layer' takes the arguments `inputs`, `training`\. Received: mask="
+        ):
+            layer(np.ones((2, 3)), mask=np.ones((2, 3)))
 
 
 # In models and files
