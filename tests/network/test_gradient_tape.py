@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 import pytest
 
+import reference
 import tolerances
 from cnn_core import GradientTape, Input, Model, Sequential, Tensor, layers, losses, ops
 
@@ -185,3 +187,35 @@ def test_bad_arguments_are_named() -> None:
         GradientTape(watch_accessed_variables=False)
     with tape, pytest.raises(RuntimeError, match="make another one"), tape:
         pass
+
+
+EVERY_LOSS = sorted(
+    {
+        loss
+        for loss in vars(losses).values()
+        if inspect.isclass(loss) and issubclass(loss, losses.Loss) and loss not in (losses.Loss, losses.CustomLoss)
+    },
+    key=lambda loss: loss.__name__,
+)
+
+
+@pytest.mark.parametrize("cls", EVERY_LOSS)
+def test_every_loss_by_central_differences(cls: Any) -> None:
+    loss, generator = cls(), np.random.default_rng(8)
+    p = generator.uniform(0.1, 0.9, (6, 3))
+    p /= p.sum(axis=1, keepdims=True)
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    y: Any = labels if loss.expects_labels or cls.__name__ == "Circle" else np.eye(3)[labels]
+    if cls.__name__ == "GaussianNLL":
+        p, y = generator.uniform(0.1, 0.9, (6, 2)), generator.random((6, 1))
+    elif cls.__name__ == "MeanAbsolutePercentageError":
+        y = y + 0.5
+    elif "Hinge" in cls.__name__ and cls.__name__ != "CategoricalHinge":
+        y = 2 * y - 1
+    tape = GradientTape()
+    watched = tape.watch(p)
+    with tape:
+        value = loss(y, watched, sample_weight=None)
+    assert float(value) == pytest.approx(loss(y, p), rel=1e-12)
+    numeric = reference.central_differences(lambda: loss(y, p), p, tolerances.DIFFERENCE_STEP)
+    tolerances.close(tape.gradient(value, watched), numeric, tolerances.GRADIENT_CHECK, cls.__name__)
