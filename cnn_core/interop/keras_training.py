@@ -15,6 +15,8 @@ from cnn_core.network.variables import Variable
 
 # Arguments of optimizers before Keras 3 that mean nothing here.
 _OF_ITS_BACKEND = ("jit_compile", "is_legacy_optimizer")
+# What a `LossScaleOptimizer` keeps: its steps, a learning rate, finite steps, the scale; by their kinds.
+_OF_LOSS_SCALE = ("i", "f", "i", "f")
 
 
 def modern(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,9 @@ def _modern_objects(value: Any) -> Any:
 
 
 def _modern_optimizer(optimizer: Mapping[str, Any]) -> dict[str, Any]:
+    inner = optimizer["config"].get("inner_optimizer")
+    if optimizer["class_name"] == "LossScaleOptimizer" and isinstance(inner, Mapping):
+        return _modern_optimizer(inner)  # what it scales the loss by changes no step
     config = {name: value for name, value in optimizer["config"].items() if name not in _OF_ITS_BACKEND}
     if "lr" in config:
         config["learning_rate"] = config.pop("lr")
@@ -63,6 +68,12 @@ def _modern_optimizer(optimizer: Mapping[str, Any]) -> dict[str, Any]:
         rate = {"initial_learning_rate": config["learning_rate"], "decay_steps": 1, "decay_rate": decay}
         config["learning_rate"] = {"class_name": "InverseTimeDecay", "config": rate}
     return {**optimizer, "class_name": str(optimizer["class_name"]).rpartition(">")[2], "config": config}
+
+
+def _begins_with_loss_scale(arrays: Sequence[Array]) -> bool:
+    """Tell whether the numbers of a `LossScaleOptimizer` come before the count of steps of the one inside it."""
+    kinds = [array.dtype.kind if array.shape == () else "" for array in arrays[: len(_OF_LOSS_SCALE) + 1]]
+    return kinds == [*_OF_LOSS_SCALE, "i"]
 
 
 def restore(model: Any, order: Sequence[tuple[str, Variable]], arrays: Sequence[Array]) -> None:
@@ -77,7 +88,7 @@ def restore(model: Any, order: Sequence[tuple[str, Variable]], arrays: Sequence[
     """
     if not arrays:
         return
-    count, *others = arrays
+    count, *others = arrays[len(_OF_LOSS_SCALE) :] if _begins_with_loss_scale(arrays) else arrays
     # Single numbers are what Keras keeps besides: the learning rate, which is among the arguments, and products.
     optimizer = model.optimizer
     wanted = [optimizer.slot_shape(name, variable) for name, variable in order]

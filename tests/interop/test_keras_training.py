@@ -83,3 +83,15 @@ def test_the_state_is_taken_or_left_with_a_warning():
     restore(model, order, [np.asarray(np.int64(0))])
     with pytest.raises(ValueError, match="momentum of"):
         restore(model, order, [np.asarray(np.int64(1)), kernel * np.nan, bias])
+
+
+def test_an_optimizer_that_scales_the_loss_is_the_one_inside():
+    inner = {"class_name": "SGD", "config": {"learning_rate": 0.5, "momentum": 0.9}}
+    wrapped = {"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": inner, "initial_scale": 8.0}}
+    assert modern({"optimizer": wrapped, "loss": "mse"})["optimizer"] == inner
+    model = compiled(optimizers.SGD(momentum=0.9))
+    order = state_order(model.optimizer, model.trainable_variables)
+    of_scale = [np.array(0), np.array(0.0), np.array(5), np.array(32768.0)]
+    restore(model, order, [*of_scale, np.array(7), np.array(0.5), np.full((2, 3), 2.0), np.full(3, 3.0)])
+    assert model.optimizer.iterations == 7
+    assert model.optimizer.state["momentum"].max() == 3.0
