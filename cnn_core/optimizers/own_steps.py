@@ -33,8 +33,7 @@ class StepsItself(AppliesGradients):
     honours: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **keywords: Any) -> None:
-        own = [each for each in cls.__mro__ if each is not object and not each.__module__.startswith("cnn_core.")]
-        cls.steps_itself = cls.steps_by_batches and any("update_step" in vars(each) for each in own)
+        cls.steps_itself = cls.steps_by_batches and cls.update_step is not StepsItself.update_step
         cls.steps_natively = cls.steps_by_batches and not cls.steps_itself
         cls.honours = _AROUND if cls.steps_itself else ()
         super().__init_subclass__(**keywords)
