@@ -96,6 +96,21 @@ def test_training_goes_on_after_loading_as_if_it_had_never_stopped(rule: str, tm
     assert all(ours.tobytes() == w.tobytes() for ours, w in zip(again.get_weights(), model.get_weights(), strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:there is no gradient")
+@pytest.mark.parametrize("rule", RULES)
+def test_tensors_without_a_gradient_stay_where_they_are(rule: str) -> None:
+    kernel, bias = Variable(np.ones((3, 2)), name="kernel"), Variable(np.ones(2), name="bias")
+    optimizer = RULES[rule](0.1)
+    optimizer.build([kernel, bias])
+    optimizer.apply([np.full((3, 2), 0.5), None])
+    assert (kernel.numpy() < 1).all()
+    assert (bias.numpy() == 1).all()
+    moved = kernel.numpy()
+    optimizer.apply([None, np.full(2, 0.5)])
+    assert (kernel.numpy() == moved).all()
+    assert (bias.numpy() < 1).all()
+
+
 def test_a_learning_rate_of_nothing_leaves_ftrl_as_it_is() -> None:
     start = drawn(SHAPES, 0)
     optimizer = Ftrl(0.0, weight_decay=0.1)
