@@ -283,7 +283,7 @@ def deserialize(config: ConstraintLike | str, custom_objects: CustomObjects | No
     )
 
 
-def serialize(constraint: Any) -> dict[str, Any]:
+def serialize(constraint: object) -> dict[str, Any]:
     """Return a constraint as data.
 
     Examples

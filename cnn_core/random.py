@@ -93,7 +93,7 @@ _random = _Random("random", "Random", "core")
 
 
 @returns_arrays
-def _drawn(kind: str, shape: Any, reals: Sequence[float], dtype: Any, seed: Any) -> Any:
+def _drawn(kind: str, shape: Any, reals: Sequence[float], dtype: object, seed: object) -> Any:
     """Return numbers, or a symbol for those of every sample."""
     batched, sizes = of_samples(shape)
     wanted = config.floatx() if dtype is None else standardized(dtype)
@@ -123,7 +123,7 @@ def _draw(generator: np.random.Generator, kind: str, sizes: tuple[int, ...], rea
     return first + second * numbers
 
 
-def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def normal(shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: object = None, seed: object = None) -> Any:
     """Return normal numbers.
 
     Parameters
@@ -144,22 +144,24 @@ def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None
     return _drawn("normal", shape, (mean, stddev), dtype, seed)
 
 
-def uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def uniform(shape: object, minval: float = 0.0, maxval: float = 1.0, dtype: object = None, seed: object = None) -> Any:
     """Return numbers from the least on to below the largest, all equally probable; arguments as those of `normal`."""
     return _drawn("uniform", shape, (minval, maxval), dtype, seed)
 
 
-def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def truncated_normal(
+    shape: object, mean: float = 0.0, stddev: float = 1.0, dtype: object = None, seed: object = None
+) -> Any:
     """Return normal numbers within two standard deviations of the mean; arguments as those of `normal`."""
     return _drawn("truncated_normal", shape, (mean, stddev), dtype, seed)
 
 
-def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Any:
+def randint(shape: object, minval: int, maxval: int, dtype: object = "int32", seed: object = None) -> Any:
     """Return whole numbers from the least on to below the largest."""
     return _drawn("integers", shape, (minval, maxval), dtype, seed)
 
 
-def dropout(inputs: Any, rate: float, noise_shape: None = None, seed: Any = None) -> Any:
+def dropout(inputs: object, rate: float, noise_shape: None = None, seed: object = None) -> Any:
     """Return the inputs with a share of zeros at random, the others divided by ``1 - rate``."""
     rate = validation.number(rate, "rate", minimum=0)
     if noise_shape is not None or rate >= 1:
@@ -170,7 +172,7 @@ def dropout(inputs: Any, rate: float, noise_shape: None = None, seed: Any = None
     return where(dropped, 0.0, divide(inputs, 1 - rate))
 
 
-def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
+def categorical(logits: object, num_samples: int, dtype: object = "int32", seed: object = None) -> Any:
     """Return the numbers of classes drawn with the probabilities whose logarithms, but for a constant, are given."""
     sizes = shape(logits)
     drawn = uniform((sizes[0], num_samples, *sizes[1:]), float(np.finfo(np.float32).tiny), 1.0, seed=seed)
@@ -178,7 +180,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     return cast(argmax_function(noisy, -1), dtype)
 
 
-def _generator(seed: Any) -> np.random.Generator:
+def _generator(seed: object) -> np.random.Generator:
     number = seed.next() if isinstance(seed, SeedGenerator) else validation.seed(seed)
     return random_state.generator(random_state.next_seed() if number is None else number)
 

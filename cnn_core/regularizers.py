@@ -235,7 +235,7 @@ class OrthogonalRegularizer(Regularizer):
         result = (d_units - units * along) / norms
         return np.ascontiguousarray(result if self.mode == "rows" else result.T, dtype=as_float(x, "x").dtype)
 
-    def _units(self, x: Any) -> tuple[Array, Array, float]:
+    def _units(self, x: object) -> tuple[Array, Array, float]:
         x = as_float(x, "x", np.float64)
         if x.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer needs a matrix. Received: x.shape={x.shape}")
@@ -296,7 +296,7 @@ def deserialize(config: RegularizerLike | str, custom_objects: CustomObjects | N
 
 
 @knows_its_arguments
-def has_own_gradient(regularizer: Any) -> bool:
+def has_own_gradient(regularizer: object) -> bool:
     """Tell whether the gradient is that of the penalty: a class that changes the one must change the other.
 
     Of a function, or a class with `__call__` alone, training finds the gradient by tracing it.
@@ -312,7 +312,7 @@ def has_own_gradient(regularizer: Any) -> bool:
     return False
 
 
-def serialize(regularizer: Any) -> dict[str, Any]:
+def serialize(regularizer: object) -> dict[str, Any]:
     """Return a regularizer as data.
 
     Examples

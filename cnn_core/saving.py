@@ -143,7 +143,7 @@ def _is_for_keras(filepath: FileLike, ending: str) -> TypeGuard[PathLike]:
     return foreign_files.has_ending(filepath, ending)
 
 
-def _as_in_keras(model: Any, texts: Mapping[str, str], include_optimizer: bool) -> bytes:
+def _as_in_keras(model: object, texts: Mapping[str, str], include_optimizer: bool) -> bytes:
     import cnn_core.interop.keras_writer as keras_writer
 
     try:
@@ -205,7 +205,7 @@ def _own_texts(texts: Mapping[str, str]) -> dict[str, str]:
     return {key: text for key, text in texts.items() if not key.startswith(_RESERVED)}
 
 
-def _written(config: Any, n_tensors: int | None = None) -> str:
+def _written(config: object, n_tensors: int | None = None) -> str:
     """Return a configuration as text, unless `load_model` would refuse it."""
     try:
         text = json.dumps(config)

@@ -59,7 +59,7 @@ class Activation(KnowsItsArguments):
     def __init__(self) -> None:
         pass
 
-    def _keep(self, **settings: Any) -> None:
+    def _keep(self, **settings: object) -> None:
         object.__setattr__(self, "_settings", settings)
 
     def __setattr__(self, name: str, value: object) -> None:

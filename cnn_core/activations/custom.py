@@ -37,7 +37,7 @@ class CustomActivation(Activation):
     # What a method raised while native code was calling it, until the run can raise it again.
     error: BaseException | None = None
 
-    def __init__(self, target: Any) -> None:
+    def __init__(self, target: object) -> None:
         self._keep(target=target)
 
     def __setattr__(self, name: str, value: object) -> None:

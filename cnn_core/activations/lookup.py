@@ -125,7 +125,7 @@ def serialize(activation: Activation) -> str | dict[str, Any]:
     return data
 
 
-def _wrap(target: Any) -> Activation:
+def _wrap(target: object) -> Activation:
     inner = getattr(target, "activation", None)
     if isinstance(inner, Activation):
         return inner

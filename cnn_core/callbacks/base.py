@@ -159,7 +159,7 @@ def _nearest_hook(name: str) -> str | None:
     return next(iter(difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.8)), None)
 
 
-def is_overridden(callback: Any, hook: str) -> bool:
+def is_overridden(callback: object, hook: str) -> bool:
     method = getattr(callback, hook, None)
     function = getattr(method, "__func__", method)
     # Keras marks the empty hooks of its own base class, whose callbacks are welcome here.

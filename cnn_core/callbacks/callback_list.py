@@ -43,10 +43,10 @@ class CallbackList(Callback):
 
     def __init__(
         self,
-        callbacks: Any = None,
+        callbacks: object = None,
         add_history: bool = False,
-        model: Any = None,
-        **params: Any,
+        model: object = None,
+        **params: object,
     ) -> None:
         super().__init__()
         self._needs: dict[Phase, bool] = {}  # what was found out since the model was set
@@ -111,7 +111,7 @@ class CallbackList(Callback):
         ]
         return any(answers)
 
-    def _call(self, hook: str, *arguments: Any, logs: Mapping[str, Any] | None) -> Logs:
+    def _call(self, hook: str, *arguments: object, logs: Mapping[str, Any] | None) -> Logs:
         shared = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments, shared)
@@ -182,7 +182,7 @@ class CallbackList(Callback):
         self._call("on_predict_end", logs=logs)
 
 
-def _flattened(callbacks: Any) -> Iterator[Any]:
+def _flattened(callbacks: object) -> Iterator[Any]:
     if callbacks is None:
         return
     if isinstance(callbacks, (list, tuple)):

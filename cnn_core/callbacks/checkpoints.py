@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class _BatchCounter:
     """Says after which batches something is due every `every` batches, over the borders of epochs."""
 
-    def __init__(self, save_freq: Any) -> None:
+    def __init__(self, save_freq: object) -> None:
         self.every: int | None = None if save_freq == "epoch" else validation.positive_integer(save_freq, "save_freq")
         self._last: int | None = None
         self._waiting = 0

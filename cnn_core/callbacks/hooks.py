@@ -86,7 +86,7 @@ class LambdaCallback(Callback):
         on_train_end: Callable[..., Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__()
         hooks = {
@@ -106,7 +106,7 @@ class LambdaCallback(Callback):
                 setattr(self, name, function)
 
 
-def accepts(function: Callable[..., Any], *arguments: Any) -> bool:
+def accepts(function: Callable[..., Any], *arguments: object) -> bool:
     try:
         inspect.signature(function).bind(*arguments)
     except TypeError:

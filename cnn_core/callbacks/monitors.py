@@ -298,7 +298,7 @@ def _flattened_metrics(nested: Any) -> Iterator[Any]:
             yield metric
 
 
-def _direction_of(metric: Any) -> str | None:
+def _direction_of(metric: object) -> str | None:
     """Return "up" or "down" for a metric of ours, one derived from it, or one that says so itself as Keras's do."""
     own = getattr(metric, "_direction", None)
     if own is not None:

@@ -28,7 +28,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """
     tensors: dict[str, np.ndarray[Any, Any]] = {}
 
-    def outline(value: Any) -> Any:
+    def outline(value: object) -> Any:
         if isinstance(value, np.ndarray):
             key = str(len(tensors))
             tensors[key] = value
@@ -68,7 +68,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
     tensors, metadata = model_file.read(path)
 
-    def filled(value: Any) -> Any:
+    def filled(value: object) -> Any:
         if isinstance(value, dict):
             return tensors[value[""]] if value.keys() == {""} else {name: filled(item) for name, item in value.items()}
         return [filled(item) for item in value] if isinstance(value, list) else value

@@ -152,7 +152,7 @@ class TensorBoard(Callback):
             self._writers[part] = files.EventFileWriter(os.path.join(self.log_dir, part))  # noqa: PTH118
         return self._writers[part]
 
-    def _event(self, part: str, step: int, summary: Any) -> None:
+    def _event(self, part: str, step: int, summary: object) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
         self._writer(part).add_event(Event(wall_time=time.time(), step=step, summary=summary))

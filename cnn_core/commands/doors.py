@@ -51,7 +51,7 @@ def _head(path: str) -> bytes:
         return file.read(_HEAD)
 
 
-def export(model: str, output: str, **options: Any) -> None:
+def export(model: str, output: str, **options: object) -> None:
     """Write the model in a file in the format that the output's ending names, and print what was written.
 
     Parameters

@@ -26,7 +26,7 @@ def task_of(y: Array) -> str:
     return "classification" if few and bool((y == np.floor(y)).all()) else "regression"
 
 
-def read_target(series: Any, name: str, task: str | None, notation: Notation) -> tuple[str, Array, Array]:
+def read_target(series: object, name: str, task: str | None, notation: Notation) -> tuple[str, Array, Array]:
     """Read the target of a table.
 
     Parameters

@@ -193,7 +193,7 @@ def predict(
         Path(output).write_text(text, encoding="utf-8")
 
 
-def _predictions(predictor: TablePredictor, X: Any, probabilities: bool) -> list[str]:
+def _predictions(predictor: TablePredictor, X: object, probabilities: bool) -> list[str]:
     if not probabilities:
         return ["prediction", *map(_field, predictor.predict(X).tolist())]
     from cnn_core.sklearn.tabular.predictor import ClassPredictor
@@ -206,7 +206,7 @@ def _predictions(predictor: TablePredictor, X: Any, probabilities: bool) -> list
     return [header, *(",".join([_field(each), *(f"{p:.6g}" for p in row)]) for each, row in rows)]
 
 
-def _field(value: Any) -> str:
+def _field(value: object) -> str:
     """A value as CSV has it."""
     text = repr(value) if isinstance(value, float) else str(value)
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\n\r') else text

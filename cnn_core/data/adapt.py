@@ -158,16 +158,16 @@ class Reader:
             rows[name] = self._read_one(name, next(made), spec) if place is None else behind[place]
         return rows
 
-    def _read_one(self, name: str, value: Any, spec: InputSpec) -> Rows:
+    def _read_one(self, name: str, value: object, spec: InputSpec) -> Rows:
         return _read_input(value, name, spec, self._dtype)
 
-    def _read_targets(self, x: Any, y: Any) -> dict[str, Array | LazyRows]:
+    def _read_targets(self, x: object, y: object) -> dict[str, Array | LazyRows]:
         if y is None:
             refuse_without_targets(x)
         matched = _match(self._output_form.only(self._kept, y, "y"), self._targets, "y")
         return {name: _read_target(value, name, spec, self._dtype) for name, value, spec in matched}
 
-    def _read_weights(self, sample_weight: Any) -> dict[str, Array | None]:
+    def _read_weights(self, sample_weight: object) -> dict[str, Array | None]:
         if isinstance(sample_weight, Mapping) or holds_arrays(sample_weight):
             sample_weight = self._output_form.by_name(sample_weight, "sample_weight")
         pairs = _match_weights(sample_weight, self._targets)

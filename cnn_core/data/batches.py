@@ -303,7 +303,7 @@ def warn_of_shortage(name: str, drawn: int, steps_name: str) -> None:
     )
 
 
-def unpack(batch: Any) -> Triple:
+def unpack(batch: object) -> Triple:
     """Split a batch into x, y and sample_weight, with None for what is absent.
 
     Examples

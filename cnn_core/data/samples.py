@@ -34,7 +34,7 @@ class Samples:
     ([[2], [3]], {'a': array([5., 6.], dtype=float32)})
     """
 
-    def __init__(self, x: Any, y: Any, sample_weight: Any, dtype: np.dtype[Any]) -> None:
+    def __init__(self, x: object, y: object, sample_weight: object, dtype: np.dtype[Any]) -> None:
         given = {"x": x, "y": y, "sample_weight": sample_weight}
         self._dtype = dtype
         self._parts = {name: _read(part, name, dtype) for name, part in given.items() if part is not None}
@@ -74,7 +74,7 @@ class Samples:
         return Samples(parts["x"], parts.get("y"), parts.get("sample_weight"), self._dtype)
 
 
-def _is_structure(value: Any) -> bool:
+def _is_structure(value: object) -> bool:
     if isinstance(value, Mapping):
         return not validation.is_sparse(value) and not validation.is_frame(value)
     return isinstance(value, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(value))
@@ -85,7 +85,7 @@ def _map(function: Any, value: Any) -> Any:
     return map_structure(function, value) if isinstance(value, (list, tuple, dict)) else function(value)
 
 
-def _leaves(value: Any) -> list[Any]:
+def _leaves(value: object) -> list[Any]:
     return flatten(value) if isinstance(value, (list, tuple, dict)) else [value]
 
 
@@ -97,7 +97,7 @@ def _read(value: Any, name: str, dtype: np.dtype[Any]) -> Any:
     return _as_array(value, name, dtype)
 
 
-def _as_array(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+def _as_array(value: object, name: str, dtype: np.dtype[Any]) -> Array:
     if validation.is_sparse(value):
         raise TypeError(f"A custom step takes arrays: call {name}.toarray(). Received: a sparse matrix as {name}")
     if validation.holds_texts(value):

@@ -36,7 +36,7 @@ class IndexedSamples(KnowsItsArguments):
     [[0.0, 1.0], [2.0]]
     """
 
-    def __init__(self, arrays: Any, order: Array | None = None) -> None:
+    def __init__(self, arrays: object, order: Array | None = None) -> None:
         self._arrays = arrays
         self._order = np.arange(_count(arrays)) if order is None else order
 
@@ -93,7 +93,7 @@ class _BatchesOf(PyDataset):
 
 @knows_its_arguments
 def split_dataset(
-    dataset: Any,
+    dataset: object,
     left_size: float | None = None,
     right_size: float | None = None,
     shuffle: bool = False,
@@ -170,7 +170,7 @@ def _rows_of(size: float | None, name: str, total: int) -> int | None:
     return int(size) if whole else round(number * total)
 
 
-def _as_arrays(dataset: Any) -> Any:
+def _as_arrays(dataset: object) -> Any:
     """Return an array, or a tuple or dict of arrays of one length."""
     if isinstance(dataset, (list, tuple)):
         arrays: Any = tuple(validation.as_array(each, f"dataset[{i}]") for i, each in enumerate(dataset))
@@ -209,16 +209,16 @@ def _parts(arrays: Any) -> Sequence[Array]:
     return arrays if isinstance(arrays, tuple) else list(arrays.values()) if isinstance(arrays, dict) else [arrays]
 
 
-def _count(arrays: Any) -> int:
+def _count(arrays: object) -> int:
     return len(_parts(arrays)[0])
 
 
-def _shapes(arrays: Any) -> str:
+def _shapes(arrays: object) -> str:
     return "shapes " + ", ".join(str(each.shape) for each in _parts(arrays)) if len(_parts(arrays)) else "no array"
 
 
 @knows_its_arguments
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+def pack_x_y_sample_weight(x: object, y: object = None, sample_weight: object = None) -> Any:
     """Put inputs, targets and weights into the form in which data sets give them: x, (x, y) or (x, y, sample_weight).
 
     Without targets, x that is a list or tuple goes into a tuple of its own.
@@ -234,7 +234,7 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 
 @knows_its_arguments
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+def unpack_x_y_sample_weight(data: object) -> tuple[Any, Any, Any]:
     """Return x, y and sample_weight of x, (x,), (x, y) or (x, y, sample_weight); None for what is not there.
 
     Raises

@@ -64,8 +64,8 @@ class Windows(PyDataset):
 
 @knows_its_arguments
 def timeseries_dataset_from_array(
-    data: Any,
-    targets: Any,
+    data: object,
+    targets: object,
     sequence_length: int,
     sequence_stride: int = 1,
     sampling_rate: int = 1,

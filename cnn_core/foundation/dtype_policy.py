@@ -89,7 +89,7 @@ class DTypePolicy(KnowsItsArguments):
         return f'<DTypePolicy "{self.name}">'
 
 
-def policy_of(value: Any, name: str = "dtype") -> DTypePolicy:
+def policy_of(value: object, name: str = "dtype") -> DTypePolicy:
     """Read a policy: one, its name, a floating-point type, or what Keras writes into configurations.
 
     Examples

@@ -110,7 +110,7 @@ def _closed(name: str) -> Any:
     """Return an operator of floats whose results are of our kind."""
     operator = getattr(float, name)
 
-    def computed(self: EagerFloat, *others: Any) -> Any:
+    def computed(self: EagerFloat, *others: object) -> Any:
         result = operator(self, *others)
         return EagerFloat(result) if type(result) is float else result
 

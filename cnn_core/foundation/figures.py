@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["axes_for", "new_figure", "whole_ticks"]
 
 
-def new_figure(caller: str, **options: Any) -> Any:
+def new_figure(caller: str, **options: object) -> Any:
     """Return an empty figure that belongs to no window, or raise ImportError with the remedy.
 
     It is a `matplotlib.figure.Figure` that a notebook shows as a PNG even where pyplot was never imported.
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
     return _shown(Figure)
 
 
-def axes_for(ax: Any, count: int, caller: str) -> list[Any]:
+def axes_for(ax: object, count: int, caller: str) -> list[Any]:
     """Return the axes that a caller was given to draw in, one for each of its panels.
 
     Raises

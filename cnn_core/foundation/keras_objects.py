@@ -41,7 +41,7 @@ _CUSTOM = Registry("config")  # names nothing itself
 
 
 @knows_its_arguments
-def serialize_keras_object(obj: Any) -> Any:
+def serialize_keras_object(obj: object) -> Any:
     """Return an object, or a structure of objects, as data that JSON can hold and `deserialize_keras_object` reads.
 
     Parameters
@@ -88,7 +88,9 @@ def serialize_keras_object(obj: Any) -> Any:
 
 
 @knows_its_arguments
-def deserialize_keras_object(config: Any, custom_objects: CustomObjects | None = None, safe_mode: bool = True) -> Any:
+def deserialize_keras_object(
+    config: object, custom_objects: CustomObjects | None = None, safe_mode: bool = True
+) -> Any:
     """Return what `serialize_keras_object` has described, here or in Keras.
 
     Parameters
@@ -115,7 +117,7 @@ def deserialize_keras_object(config: Any, custom_objects: CustomObjects | None =
         return _read(config)
 
 
-def _read(config: Any) -> Any:
+def _read(config: object) -> Any:
     if isinstance(config, list):
         return [_read(each) for each in config]
     if not isinstance(config, Mapping):
@@ -206,7 +208,7 @@ def _function(name: str, registered_name: str = "function") -> dict[str, Any]:
     return _described("builtins", "function", name, registered)
 
 
-def _described(module: str, name: str, config: Any, registered_name: str | None) -> dict[str, Any]:
+def _described(module: str, name: str, config: object, registered_name: str | None) -> dict[str, Any]:
     return {"module": module, "class_name": name, "config": config, "registered_name": registered_name}
 
 

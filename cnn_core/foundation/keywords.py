@@ -32,7 +32,7 @@ class KnowsItsArguments:
     TypeError: Point has the arguments `column` and `row`. Received: colum=3. Did you mean `column`?
     """
 
-    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+    def __new__(cls, *arguments: object, **keywords: object) -> Self:
         """Compare the names with those of `__init__`; one that takes any decides by itself, if it can run at all."""
         if keywords:
             known = _names_of(cls.__init__)
@@ -134,7 +134,7 @@ def _unknown(owner: str, known: Collection[str], given: Mapping[str, object]) ->
     return TypeError(f"{owner} {has}. Received: {wrong}={show(given[wrong])}{did_you_mean(wrong, names, '`')}")
 
 
-def _names_of(function: Any) -> frozenset[str] | None:
+def _names_of(function: object) -> frozenset[str] | None:
     """Return the names by which a function takes arguments; None if it takes any, or does not tell."""
     code = getattr(function, "__code__", None)
     if code is None:  # `object.__init__`, or native code

@@ -270,7 +270,7 @@ class RefusesPassedOver:
             never_called = overridden(cls, cls.owner, cls.passed_over, honoured)
             cls._refusal = _taken_over(cls, cls.kept) if never_called is None else f"{never_called}. {cls.instead}"
 
-    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+    def __new__(cls, *arguments: object, **keywords: object) -> Self:
         """Refuse a class with methods that would be passed over in silence."""
         if cls._refusal is not None:
             raise TypeError(cls._refusal)

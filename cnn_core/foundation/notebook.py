@@ -36,13 +36,13 @@ def definitions(values: Mapping[str, Any]) -> str:
     return table(["", ""], values.items())
 
 
-def heading(text: Any, more: Any = "") -> str:
+def heading(text: object, more: object = "") -> str:
     """Return a line that says what is shown."""
     rest = f" <span>{html.escape(str(more))}</span>" if more else ""
     return f"<p><strong>{html.escape(str(text))}</strong>{rest}</p>"
 
 
-def paragraph(text: Any) -> str:
+def paragraph(text: object) -> str:
     """Return a text as a paragraph."""
     return f"<p>{html.escape(str(text))}</p>"
 

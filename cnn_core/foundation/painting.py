@@ -16,7 +16,11 @@ PIXELS = 96  # an inch
 
 
 def draw(
-    picture: drawing.Picture, caller: str, ax: Any = None, path: str | os.PathLike[str] | None = None, dpi: float = 150
+    picture: drawing.Picture,
+    caller: str,
+    ax: object = None,
+    path: str | os.PathLike[str] | None = None,
+    dpi: float = 150,
 ) -> Any:
     """Draw a picture with matplotlib, in axes or in a figure of its own size, and return the figure.
 

@@ -57,7 +57,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def function_name(function: Any, owner: str, unnamed: str = "<lambda>") -> str:
+def function_name(function: object, owner: str, unnamed: str = "<lambda>") -> str:
     """Return the name by which data tell of a function; `custom_objects` must hold it under that when loading.
 
     `unnamed` is that of an object which can be called and has no `__name__`.
@@ -84,7 +84,7 @@ custom_objects when loading
     return name
 
 
-def serialize(value: Any) -> Any:
+def serialize(value: object) -> Any:
     """Turn an object, or a structure of objects, into data that JSON can hold.
 
     An object with `get_config` becomes ``{"class_name": ..., "config": ...}``, as in Keras with a third key,
@@ -134,12 +134,12 @@ def serialize(value: Any) -> Any:
     )
 
 
-def class_name_of(value: Any) -> str:
+def class_name_of(value: object) -> str:
     """Return the name under which `serialize` writes an object: its `registered_name`, or else its class's name."""
     return str(getattr(value, "registered_name", None) or type(value).__name__)
 
 
-def _registered_name(value: Any) -> str | None:
+def _registered_name(value: object) -> str | None:
     """Return what tells an object of the user's from the package's: "package>name", or the name if that is taken."""
     if type(value) in _BUILT_IN:
         return None
@@ -294,7 +294,7 @@ class Registry:
 
         return enter
 
-    def _enter(self, name: str, target: Any) -> None:
+    def _enter(self, name: str, target: object) -> None:
         known = self._named.get(self._folded.get(_fold(name), name), target)
         if known is not target:
             raise ValueError(f"`{self.argument}` named {name!r} exists already: {known!r}")
@@ -391,7 +391,7 @@ class Registry:
         self._refuse_other_kinds(identifier)
         return identifier() if isinstance(identifier, type) else identifier
 
-    def _refuse_other_kinds(self, identifier: Any) -> None:
+    def _refuse_other_kinds(self, identifier: object) -> None:
         """Refuse objects of the package's that are called like one of this kind, and mean something else."""
         cls = identifier if isinstance(identifier, type) else type(identifier)
         for kind in {registry.argument for registry in self.all() if registry.has_made(cls)}:
@@ -439,7 +439,7 @@ class Registry:
             return self._instance(*self._read(config, custom_objects), custom_objects)
         raise TypeError(f"`{self.argument}` must be a name or a configuration. Received: {validation.show(config)}")
 
-    def _instance(self, target: Any, settings: dict[str, Any], custom_objects: CustomObjects | None) -> Any:
+    def _instance(self, target: object, settings: dict[str, Any], custom_objects: CustomObjects | None) -> Any:
         if not isinstance(target, type):
             return target
         with custom_objects_in_use(custom_objects):

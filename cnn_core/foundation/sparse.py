@@ -165,20 +165,20 @@ def _gathered(numbers: Iterable[Any], part: str) -> Array:
         _fail(part, "whole numbers of 64 bits")
 
 
-def _whole_numbers(numbers: Any, part: str) -> Array:
+def _whole_numbers(numbers: object, part: str) -> Array:
     if not isinstance(numbers, np.ndarray) or numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         _fail(part, "an array of whole numbers and of one dimension")
     return np.asarray(numbers)
 
 
-def _check_indices(numbers: Any, part: str, size: int) -> Array:
+def _check_indices(numbers: object, part: str, size: int) -> Array:
     indices = _whole_numbers(numbers, part)
     if len(indices) and (indices.min() < 0 or indices.max() >= size):
         _fail(part, f"whole numbers from 0 to {size - 1}")
     return indices
 
 
-def _length(values: Any, part: str) -> int:
+def _length(values: object, part: str) -> int:
     if not isinstance(values, np.ndarray) or values.ndim != 1:
         _fail(part, "an array of one dimension")
     return len(values)

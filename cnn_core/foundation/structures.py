@@ -14,7 +14,7 @@ def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
         return list(mapping)
 
 
-def flatten(structure: Any) -> list[Any]:
+def flatten(structure: object) -> list[Any]:
     """List the leaves of nested lists, tuples and dicts, dicts in the order of their sorted keys.
 
     Examples
@@ -29,7 +29,7 @@ def flatten(structure: Any) -> list[Any]:
     return [structure]
 
 
-def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
+def map_structure(function: Callable[[Any], Any], structure: object) -> Any:
     """Apply a function to every leaf, in the order of `flatten`, and keep the structure."""
     if isinstance(structure, Mapping):
         made = {key: map_structure(function, structure[key]) for key in sorted_keys(structure)}
@@ -39,7 +39,7 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
-def filled(structure: Any, leaves: Iterable[Any]) -> Any:
+def filled(structure: object, leaves: Iterable[Any]) -> Any:
     """Return a structure with other leaves, its dicts by sorted keys, as Keras returns results.
 
     Examples
@@ -49,7 +49,7 @@ def filled(structure: Any, leaves: Iterable[Any]) -> Any:
     """
     following = iter(leaves)
 
-    def fill(part: Any) -> Any:
+    def fill(part: object) -> Any:
         if isinstance(part, Mapping):
             return {key: fill(part[key]) for key in sorted_keys(part)}
         if isinstance(part, (list, tuple)):

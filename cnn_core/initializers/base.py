@@ -119,7 +119,7 @@ def _draws(call: Callable[..., Any]) -> bool:
     return "generator" in inspect.signature(call).parameters
 
 
-def checked(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], maker: str) -> Array:
+def checked(value: object, shape: tuple[int, ...], dtype: np.dtype[Any], maker: str) -> Array:
     array = as_float(value, "the initial value", dtype)
     if array.shape != shape:
         raise ValueError(

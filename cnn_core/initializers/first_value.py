@@ -22,7 +22,7 @@ _DTYPES = (
 )
 
 
-def first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, name: str) -> Array:
+def first_value(initializer: object, shape: Sequence[int] | None, dtype: object, name: str) -> Array:
     """Return the value with which a variable begins; see `Variable`.
 
     Parameters
@@ -75,7 +75,7 @@ def exact(array: Array, name: str, dtype: np.dtype[Any]) -> Array:
     return converted
 
 
-def _made(initializer: Any, shape: Sequence[int] | None, dtype: np.dtype[Any], name: str) -> Array:
+def _made(initializer: object, shape: Sequence[int] | None, dtype: np.dtype[Any], name: str) -> Array:
     if shape is None:
         raise ValueError(
             f"`shape` of {name!r} must be given where an initializer makes the value. "
@@ -94,7 +94,7 @@ def _sizes(shape: Any, name: str) -> tuple[int, ...]:
     return tuple(validation.shape(shape, f"shape of {name}"))  # type: ignore[arg-type]
 
 
-def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+def _checked_dtype(dtype: object) -> np.dtype[Any]:
     """Find a dtype that variables can have; Python's `int` and `float` stand for Keras's."""
     if isinstance(dtype, (type, str)):
         dtype = {bool: "bool", int: _WHOLE, "int": _WHOLE, float: config.floatx(), "float": config.floatx()}.get(
@@ -106,7 +106,7 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
     return np.dtype(name)
 
 
-def _dtype_of(given: Any, array: Array) -> np.dtype[Any]:
+def _dtype_of(given: object, array: Array) -> np.dtype[Any]:
     """The dtype of an array; that of Keras for Python's numbers, which have none."""
     if hasattr(given, "dtype"):
         return array.dtype

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,9 +53,9 @@ class GradientCheck:
 @knows_its_arguments
 def gradient_check(
     model: Trainer,
-    x: Any,
-    y: Any,
-    sample_weight: Any = None,
+    x: object,
+    y: object,
+    sample_weight: object = None,
     *,
     step: float = 1e-6,
     tolerance: float = 1e-5,

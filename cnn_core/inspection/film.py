@@ -149,7 +149,7 @@ def film(model: Trainer, x: Any, y: Any, epochs: int = 20, samples: int = 256, *
     return Film(camera.traces, camera.logs, camera.surfaces)
 
 
-def _arrays(data: Any) -> Any:
+def _arrays(data: object) -> Any:
     """Return arrays where data are nested lists of numbers; structures of arrays stay what they are."""
     if isinstance(data, Mapping):
         return {name: _arrays(part) for name, part in data.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def together(edges: Sequence[Edge]) -> dict[tuple[str, str], str]:
     return {pair: " + ".join(back) for pair, back in found.items()}
 
 
-def _numbers(values: Any, most: int = MOST_NUMBERS) -> str:
+def _numbers(values: object, most: int = MOST_NUMBERS) -> str:
     """Return a number, or the shape of an array and its first elements."""
     array: Array = np.asarray(values)
     texts = [short_number(value, 4) for value in array.reshape(-1)[: max(most, 1)]]

@@ -50,7 +50,7 @@ class BatchRun:
 
 
 def run_batch(
-    model: Trainer, x: Any, y: Any, sample_weight: Any, purpose: str, *, inputs: bool, penalties: bool
+    model: Trainer, x: object, y: object, sample_weight: object, purpose: str, *, inputs: bool, penalties: bool
 ) -> BatchRun:
     """Run a batch; `inputs` asks for dJ/dx, `penalties` for the regularizers' share of J and of the gradients."""
     with model._exclusive(purpose):
@@ -297,7 +297,7 @@ def _with_da(layers: list[LayerTrace], outputs: dict[str, Array], penalties: dic
     ]
 
 
-def _forward_trace(model: Trainer, x: Any) -> Trace:
+def _forward_trace(model: Trainer, x: object) -> Trace:
     model._build_for(x)
     data = model._reader().read(x).dense()
     plan = model.plan()  # of its own: another thread may be using the model's
@@ -309,7 +309,7 @@ def _forward_trace(model: Trainer, x: Any) -> Trace:
 
 @knows_its_arguments
 def gradients(
-    model: Trainer, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False
+    model: Trainer, x: object, y: object, sample_weight: object = None, *, with_inputs: bool = False
 ) -> list[Array] | tuple[list[Array], Any]:
     """Compute dJ/dw for every trainable weight: the loss's and the penalties' share.
 

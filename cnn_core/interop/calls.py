@@ -55,7 +55,7 @@ class Calls(NamedTuple):
         return len(self.inputs) == 1 and self.outputs == last
 
 
-def calls_of(model: Any) -> Calls:
+def calls_of(model: object) -> Calls:
     """Return the calls of a model.
 
     Raises

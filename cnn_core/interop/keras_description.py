@@ -110,7 +110,7 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
     return config
 
 
-def _activation(layer: Layer, value: Any) -> Any:
+def _activation(layer: Layer, value: object) -> Any:
     name = value["class_name"] if isinstance(value, Mapping) else value
     if name in _OTHERWISE_IN_KERAS:
         raise not_carried(layer, "Keras", f"it has the activation {name}, and {_OTHERWISE_IN_KERAS[name]}")

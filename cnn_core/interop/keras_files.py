@@ -72,7 +72,7 @@ class _Source(NamedTuple):
 
 
 @knows_its_arguments
-def from_keras(model: Any) -> Any:
+def from_keras(model: object) -> Any:
     """Return a model of Keras, or one that Keras has saved, as a model of ours.
 
     Parameters
@@ -152,7 +152,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
     return model
 
 
-def _compile(model: Any, arguments: Mapping[str, Any]) -> None:
+def _compile(model: object, arguments: Mapping[str, Any]) -> None:
     try:
         compile_as_in_keras(model, keras_training.modern(arguments))
     except (ValueError, TypeError, KeyError) as error:
@@ -172,14 +172,14 @@ def _warn_of_differences(parts: tuple[Part, ...], of_keras_2: bool) -> None:
             warn_caller(f"layer {part.layer.name!r} predicts otherwise than in {reason}")
 
 
-def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+def load_weights(model: object, filepath: Any, skip_mismatch: bool = False) -> None:
     """Read weights that Keras saved: see `Model.load_weights`."""
     with model_header.refused_by_name(model_file.name_of(filepath)):
         for place, value in list(_read(_opened(filepath), parts_of(model), skip_mismatch)):
             place.variable.write(value)
 
 
-def _built(model: Any, config: Mapping[str, Any]) -> Any:
+def _built(model: object, config: Mapping[str, Any]) -> Any:
     if not isinstance(model, Trainer):
         raise ValueError(f"it must hold a model. Received: {validation.show(model)}")
     shape = (config.get("build_config") or {}).get("input_shape")

@@ -15,7 +15,7 @@ from cnn_core.foundation.extras import need
 from cnn_core.layers.base import registry
 
 
-def has_unknown_classes(model: Any) -> bool:
+def has_unknown_classes(model: object) -> bool:
     """Tell whether a model, or a layer in it, is of a user's class that this side has not been told of."""
     return not all(_is_known(kind) for kind in _custom_classes(model))
 
@@ -122,7 +122,7 @@ def _named_apart(model: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _taken_apart(model: Any) -> Iterator[None]:
+def _taken_apart(model: object) -> Iterator[None]:
     """Let calls of the user's layers run their `call` at once."""
     own = {kind: vars(kind).get("__call__") for kind in _custom_classes(model)}
     for kind in own:

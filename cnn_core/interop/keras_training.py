@@ -38,7 +38,7 @@ def modern(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _modern_objects(value: Any) -> Any:
+def _modern_objects(value: object) -> Any:
     """Name losses and metrics by what they compute, not by the class that wraps it."""
     if isinstance(value, list):
         return [_modern_objects(each) for each in value]

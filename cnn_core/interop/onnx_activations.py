@@ -61,12 +61,12 @@ def _hard_shrink(g: Nodes, x: str, a: Any) -> str:
     return g.add("Where", g.add("Greater", g.add("Abs", x), float(a.threshold)), x, 0.0)
 
 
-def _glu(g: Nodes, x: str, a: Any) -> str:
+def _glu(g: Nodes, x: str, a: object) -> str:
     first, second = g.split("Split", x, names=("first", "second"), axis=-1)
     return g.add("Mul", first, g.add("Sigmoid", second))
 
 
-def _sparse_plus(g: Nodes, x: str, a: Any) -> str:
+def _sparse_plus(g: Nodes, x: str, a: object) -> str:
     raised = g.add("Max", g.add("Add", x, 1.0), 0.0)
     curve = g.add("Div", g.add("Mul", raised, raised), 4.0)
     return g.add("Where", g.add("Less", x, 1.0), curve, x)
@@ -77,7 +77,7 @@ def _squareplus(g: Nodes, x: str, a: Any) -> str:
     return g.add("Div", g.add("Add", x, root), 2.0)
 
 
-def _sparsemax(g: Nodes, x: str, a: Any) -> str:
+def _sparsemax(g: Nodes, x: str, a: object) -> str:
     """``max(x - threshold, 0)``, the threshold from the largest elements: as many as lie above it."""
     size = g.add("Shape", x, start=-1)
     ordered, _ = g.split("TopK", x, size, names=("values", "places"), axis=-1)

@@ -74,7 +74,7 @@ def _axes(a: Attributes, axes: Any, x: Array) -> tuple[int, ...] | None:
 
 
 def _reduction(function: Callable[..., Array]) -> Row:
-    def reduce(a: Attributes, x: Array, axes: Any = None) -> Array:
+    def reduce(a: Attributes, x: Array, axes: object = None) -> Array:
         chosen = _axes(a, axes, x)
         return x if chosen == () else function(x, axis=chosen, keepdims=bool(a.get("keepdims", 1)))
 
@@ -140,7 +140,7 @@ def _range(a: Attributes, start: Array, limit: Array, delta: Array) -> Array:
     return np.asarray(np.arange(start.item(), limit.item(), delta.item()), start.dtype)
 
 
-def _product(a: Attributes, x: Array, kernel: Array, offset: Any = None) -> Array:
+def _product(a: Attributes, x: Array, kernel: Array, offset: object = None) -> Array:
     x = x.T if a.get("transA", 0) else x
     kernel = kernel.T if a.get("transB", 0) else kernel
     result = a.get("alpha", 1.0) * (x @ kernel)
@@ -196,7 +196,7 @@ def dtype_of(a: Attributes) -> Any:
     return TYPES[a["to"]]
 
 
-def _kept(a: Attributes, x: Array, ratio: Any = None, training: Any = None) -> Array:
+def _kept(a: Attributes, x: Array, ratio: object = None, training: Any = None) -> Array:
     if training is not None and training.any():
         raise ValueError("`training_mode` must be False: the file is one for training")
     return x

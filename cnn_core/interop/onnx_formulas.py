@@ -186,13 +186,13 @@ class Samples:
             for place, each in enumerate(found)
         ]
 
-    def _values(self, operand: Any) -> Any:
+    def _values(self, operand: object) -> Any:
         if isinstance(operand, Symbol):
             return self.rows(operand)
         return operand.values if isinstance(operand, Formula) else operand
 
 
-def _base_of(operand: Any) -> Symbol | None:
+def _base_of(operand: object) -> Symbol | None:
     if isinstance(operand, Symbol):
         return operand
     return operand.base if isinstance(operand, Formula) else None

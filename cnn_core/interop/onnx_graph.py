@@ -174,7 +174,7 @@ class Nodes:
         return self.constant(np.array(values, np.int64), "sizes")
 
 
-def _attribute(name: str, value: Any) -> dict[str, Any]:
+def _attribute(name: str, value: object) -> dict[str, Any]:
     if isinstance(value, np.ndarray):
         return {"name": name, "t": tensor(value, "value"), "type": 4}
     if isinstance(value, (list, tuple)):

@@ -78,7 +78,7 @@ def _batch_normalization(g: Nodes, layer: BatchNormalization, x: list[str], shap
     return _scaled(g, x[0], factor, shift, sample_axes(layer.axis, shapes[0], layer.name), shapes[0], layer.name)
 
 
-def _scaled(g: Nodes, x: str, factor: Any, shift: Any, axes: tuple[int, ...], shape: Shape, name: str) -> str:
+def _scaled(g: Nodes, x: str, factor: object, shift: object, axes: tuple[int, ...], shape: Shape, name: str) -> str:
     sizes: list[Any] = [size if at in axes else 1 for at, size in enumerate(shape[1:])]
     parts = [np.asarray(each, g.dtype).reshape(sizes) for each in (factor, shift)]
     product = g.add("Mul", x, g.constant(parts[0], f"{name}.scale"))

@@ -23,7 +23,7 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    def combine(a: Attributes, first: Any, *others: Any) -> Any:
+    def combine(a: Attributes, first: object, *others: object) -> Any:
         for other in others:
             first = function(first, other)
         return first
@@ -31,7 +31,7 @@ def _many(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return combine
 
 
-def _integers(value: Any, name: str) -> list[int]:
+def _integers(value: object, name: str) -> list[int]:
     if not isinstance(value, np.ndarray):
         raise ValueError(f"its `{name}` must be a constant")
     return [int(each) for each in value.reshape(-1)]
@@ -46,14 +46,14 @@ def _inner(axes: Any, rank: int) -> list[int]:
 
 
 def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def reduce(a: Attributes, x: Any, axes: Any = None) -> Any:
+    def reduce(a: Attributes, x: Any, axes: object = None) -> Any:
         chosen = a.get("axes") if axes is None else _integers(axes, "axes")
         return function(x, axis=_inner(chosen or None, x.ndim), keepdims=bool(a.get("keepdims", 1)))
 
     return reduce
 
 
-def _sliced(a: Attributes, x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
+def _sliced(a: Attributes, x: Any, starts: object, ends: object, axes: object = None, steps: object = None) -> Any:
     first, last = _integers(starts, "starts"), _integers(ends, "ends")
     chosen = list(range(len(first))) if axes is None else _integers(axes, "axes")
     strides = [1] * len(first) if steps is None else _integers(steps, "steps")
@@ -63,14 +63,14 @@ def _sliced(a: Attributes, x: Any, starts: Any, ends: Any, axes: Any = None, ste
     return x[tuple(cuts)]
 
 
-def _split(a: Attributes, x: Any, sizes: Any = None, *, n_outputs: int) -> Any:
+def _split(a: Attributes, x: Any, sizes: object = None, *, n_outputs: int) -> Any:
     (axis,) = _inner([a.get("axis", 0)], x.ndim)
     size = -(-x.shape[axis] // n_outputs)
     parts = [size] * (n_outputs - 1) if sizes is None else _integers(sizes, "split")[:-1]
     return ops.split(x, np.cumsum(parts).tolist(), axis=axis)
 
 
-def _gathered(a: Attributes, x: Any, places: Any) -> Any:
+def _gathered(a: Attributes, x: object, places: object) -> Any:
     if not isinstance(x, Symbol):
         raise ValueError("it must pick from what depends on the inputs")
     (axis,) = _inner([a.get("axis", 0)], x.ndim)
@@ -86,13 +86,13 @@ def _transposed(a: Attributes, x: Any) -> Any:
     return ops.transpose(x, axes=order)
 
 
-def _joined(a: Attributes, *x: Any) -> Any:
+def _joined(a: Attributes, *x: object) -> Any:
     rank = next(each.ndim for each in x if isinstance(each, Symbol))
     (axis,) = _inner([a["axis"]], rank)
     return ops.concatenate(list(x), axis=axis)
 
 
-def _clipped(a: Attributes, x: Any, low: Any = None, high: Any = None) -> Any:
+def _clipped(a: Attributes, x: object, low: object = None, high: object = None) -> Any:
     x = x if low is None else ops.maximum(x, low)
     return x if high is None else ops.minimum(x, high)
 
@@ -101,7 +101,7 @@ def _softmax(a: Attributes, x: Any) -> Any:
     return ops.softmax(x, axis=_inner([a.get("axis", -1)], x.ndim)[0])
 
 
-def _product(a: Attributes, x: Any, y: Any, offset: Any = None) -> Any:
+def _product(a: Attributes, x: object, y: object, offset: object = None) -> Any:
     if a.get("transA", 0) or a.get("transB", 0):
         raise ValueError("`transA` and `transB` must be 0 of what is computed")
     made = ops.matmul(x, y)
@@ -114,7 +114,7 @@ def _following(a: Attributes, x: Any) -> list[int]:
     return list(range(_inner([a.get("axis", -1)], x.ndim)[0], x.ndim))
 
 
-def _normalized(a: Attributes, x: Any, scale: Any, bias: Any = None) -> Any:
+def _normalized(a: Attributes, x: object, scale: object, bias: object = None) -> Any:
     axes = _following(a, x)
     centred = x - ops.mean(x, axis=axes, keepdims=True)
     variance = ops.mean(centred * centred, axis=axes, keepdims=True)

@@ -163,7 +163,7 @@ def _constant(value: Any, name: str) -> Array:
     return value
 
 
-def _fitting(value: Any, name: str, sizes: Sequence[Any]) -> Array:
+def _fitting(value: object, name: str, sizes: Sequence[Any]) -> Array:
     """Return a constant of these sizes: a layer takes as much memory as its input declares, which no file may."""
     array = _constant(value, name)
     if array.shape != tuple(sizes):
@@ -171,7 +171,7 @@ def _fitting(value: Any, name: str, sizes: Sequence[Any]) -> Array:
     return array
 
 
-def _scaled(reading: Reading, x: Symbol, scale: Any, offset: Any) -> Any:
+def _scaled(reading: Reading, x: Symbol, scale: object, offset: object) -> Any:
     values = []
     for value in (scale, offset):
         array = np.asarray(value, np.float64)
@@ -181,7 +181,7 @@ def _scaled(reading: Reading, x: Symbol, scale: Any, offset: Any) -> Any:
     return reading.through(Rescaling(*values), x)
 
 
-def _add(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+def _add(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
     if not isinstance(x, Symbol):
         x, y = y, x
     if isinstance(y, Symbol):
@@ -193,19 +193,19 @@ def _add(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
     return _scaled(reading, x, 1.0, y)
 
 
-def _subtract(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+def _subtract(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
     if isinstance(x, Symbol) and isinstance(y, Symbol):
         return reading.through(merging.Subtract(), x, y)
     return _scaled(reading, x, 1.0, -y) if isinstance(x, Symbol) else _scaled(reading, y, -1.0, x)
 
 
-def _multiply(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+def _multiply(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
     if isinstance(x, Symbol) and isinstance(y, Symbol):
         return reading.through(merging.Multiply(), x, y)
     return _scaled(reading, x, y, 0.0) if isinstance(x, Symbol) else _scaled(reading, y, x, 0.0)
 
 
-def _divide(reading: Reading, attributes: Any, x: Any, y: Any) -> Any:
+def _divide(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
     return _scaled(reading, x, 1 / _constant(y, "B").astype(np.float64), 0.0)
 
 
@@ -216,7 +216,7 @@ def _merged(kind: type[Layer]) -> Callable[..., Any]:
 def _bounded(kind: type[Layer], sign: float) -> Callable[..., Any]:
     """The larger of a symbol and a number c is ``c + max(x - c, 0)``; the smaller one ``c - max(c - x, 0)``."""
 
-    def bound(reading: Reading, attributes: Any, *x: Any) -> Any:
+    def bound(reading: Reading, attributes: object, *x: Any) -> Any:
         symbols = [each for each in x if isinstance(each, Symbol)]
         if len(symbols) == len(x):
             return _merged(kind)(reading, attributes, *x)
@@ -230,14 +230,14 @@ def _bounded(kind: type[Layer], sign: float) -> Callable[..., Any]:
     return bound
 
 
-def _power(reading: Reading, attributes: Any, x: Any, exponent: Any) -> Any:
+def _power(reading: Reading, attributes: object, x: object, exponent: object) -> Any:
     number = float(_constant(exponent, "Y"))
     if number not in (1, 2, 3, 4):
         raise ValueError(f"its exponent must be 1, 2, 3 or 4. Received: {number:g}")
     return _merged(merging.Multiply)(reading, attributes, *[x] * int(number))
 
 
-def _gemm(reading: Reading, attributes: Any, x: Any, kernel: Any, bias: Any = None) -> Any:
+def _gemm(reading: Reading, attributes: Any, x: object, kernel: Any, bias: Any = None) -> Any:
     if attributes.get("transA", 0):
         raise ValueError("`transA` must be 0. Received: transA=1")
     kernel = _constant(kernel, "B").T if attributes.get("transB", 0) else _constant(kernel, "B")
@@ -250,7 +250,7 @@ def _gemm(reading: Reading, attributes: Any, x: Any, kernel: Any, bias: Any = No
     return reading.through(Dense(kernel.shape[1]), x, weights=[kernel, bias])
 
 
-def _matmul(reading: Reading, attributes: Any, x: Any, kernel: Any) -> Any:
+def _matmul(reading: Reading, attributes: object, x: object, kernel: object) -> Any:
     return _gemm(reading, {}, x, kernel)
 
 
@@ -272,7 +272,7 @@ def _selu(attributes: Mapping[str, Any]) -> Activation:
     return activations.selu
 
 
-def _clip(reading: Reading, attributes: Any, x: Any, low: Any = None, high: Any = None) -> Any:
+def _clip(reading: Reading, attributes: object, x: Any, low: object = None, high: object = None) -> Any:
     below = -math.inf if low is None else float(_constant(low, "min"))
     above = math.inf if high is None else float(_constant(high, "max"))
     if below == 0:
@@ -321,7 +321,7 @@ def _rms(reading: Reading, attributes: Any, x: Any, scale: Any) -> Any:
     return reading.through(layer, x, weights=[_fitting(scale, "scale", x.shape[first:])])
 
 
-def _prelu(reading: Reading, attributes: Any, x: Any, slope: Any) -> Any:
+def _prelu(reading: Reading, attributes: object, x: Any, slope: Any) -> Any:
     if _constant(slope, "slope").size == 1:
         shared = PReLU(shared_axes=tuple(range(1, x.ndim)))
         return reading.through(shared, x, weights=[slope.reshape((1,) * (x.ndim - 1))])
@@ -334,7 +334,7 @@ def _flatten(reading: Reading, attributes: Any, x: Any) -> Any:
     return reading.through(Flatten(), x)
 
 
-def _reshape(reading: Reading, attributes: Any, x: Any, shape: Any) -> Any:
+def _reshape(reading: Reading, attributes: object, x: Any, shape: Any) -> Any:
     batch, *sizes = _constant(shape, "shape").tolist()
     if batch not in (0, -1) or (batch == -1 and math.prod(sizes) != math.prod(x.shape[1:])):
         raise ValueError(f"the first axis must stay that of the batch. Received: {[batch, *sizes]}")
@@ -378,7 +378,7 @@ def _scaler(reading: Reading, attributes: Any, x: Any) -> Any:
     return _scaled(reading, x, scale, -offset * scale)
 
 
-def _zip_map(reading: Reading, attributes: Any, x: Any) -> Any:
+def _zip_map(reading: Reading, attributes: Any, x: object) -> Any:
     names = attributes.get("classlabels_strings") or attributes.get("classlabels_int64s")
     reading.metadata.setdefault(CLASSES, json.dumps(names))
     return x
@@ -443,7 +443,7 @@ def _cast(reading: Reading, attributes: Any, x: Any) -> Any:
     return x
 
 
-def _dropout(reading: Reading, attributes: Any, x: Any, ratio: Any = None, training: Any = None) -> Any:
+def _dropout(reading: Reading, attributes: object, x: object, ratio: object = None, training: object = None) -> Any:
     if training is not None and (not isinstance(training, np.ndarray) or training.any()):
         raise ValueError("`training_mode` must be False: the file is one for training")
     return x

@@ -30,7 +30,7 @@ SPARE = 1 << 24  # numbers that a file may compute beside a multiple of those th
 
 
 @knows_its_arguments
-def from_onnx(model: Any) -> Any:
+def from_onnx(model: object) -> Any:
     """Return an ONNX file as a model.
 
     Parameters
@@ -64,7 +64,7 @@ def from_onnx(model: Any) -> Any:
         raise ValueError(f"{name} cannot be read as a model of ONNX: {error}") from error
 
 
-def _bytes_of(model: Any) -> tuple[str, bytes]:
+def _bytes_of(model: object) -> tuple[str, bytes]:
     if isinstance(model, (bytes, bytearray, memoryview)):
         return "`model`", bytes(model)
     if hasattr(model, "SerializeToString"):
@@ -176,7 +176,7 @@ class _Reader:
                 return formulas
         return self.reading.made_of(operator, attributes, list(map(self.reading.symbol_of, sources)), n_outputs)
 
-    def _is_whole(self, value: Any) -> bool:
+    def _is_whole(self, value: object) -> bool:
         """Whether a value is an input, or a constant, of integers."""
         if isinstance(value, np.ndarray):
             return value.dtype.kind in "iu"

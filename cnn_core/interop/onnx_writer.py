@@ -22,7 +22,7 @@ from cnn_core.ops.operation import Operation
 
 
 @knows_its_arguments
-def to_onnx(model: Any, path: Any = None) -> bytes:
+def to_onnx(model: object, path: Any = None) -> bytes:
     """Return a model or a fitted perceptron as an ONNX file, and write it if a path is given.
 
     Parameters

@@ -44,7 +44,7 @@ _IN_TRAINING_ONLY = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, Acti
 
 
 @knows_its_arguments
-def from_sklearn(estimator: Any) -> Any:
+def from_sklearn(estimator: object) -> Any:
     """Return the network of a fitted MLPClassifier or MLPRegressor as a model with copies of its weights.
 
     Parameters
@@ -172,7 +172,7 @@ def _name(activation: Activation, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if ACTIVATIONS[name] == activation), None)
 
 
-def _steps(model: Any) -> list[_Step]:
+def _steps(model: object) -> list[_Step]:
     found = calls_of(model)
     steps: list[_Step] = []
     for call in found.calls:

@@ -49,7 +49,7 @@ LEFT_OUT: dict[type[Layer], str] = {
 FAR = 40.0  # beyond, softplus(z) is z in float64, too; PyTorch's default is 20
 
 
-def refused(module: Any, reason: str) -> ValueError:
+def refused(module: object, reason: str) -> ValueError:
     return ValueError(f"{type(module).__name__} {reason}")
 
 
@@ -248,7 +248,7 @@ MODULES_IN: dict[str, Callable[[Any, Shape], list[Any]]] = {
 }
 
 
-def layers_of(module: Any, shape: Shape) -> list[Any] | None:
+def layers_of(module: object, shape: Shape) -> list[Any] | None:
     """Return constructors' results for a module of PyTorch, activations among them; None for an unknown kind."""
     kind = type(module).__name__
     if kind in ACTIVATIONS_IN:
@@ -314,7 +314,7 @@ LAYERS_OUT: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
 }
 
 
-def module_of(layer: Layer, shape: Shape, torch: Any) -> Any:
+def module_of(layer: Layer, shape: Shape, torch: object) -> Any:
     """Return the module of a layer without its weights and without the activation of a Dense layer.
 
     Raises

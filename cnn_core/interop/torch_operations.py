@@ -30,7 +30,7 @@ _SAME = {
 }  # fmt: skip
 
 
-def _axes(dim: Any) -> Any:
+def _axes(dim: object) -> Any:
     return list(dim) if isinstance(dim, (tuple, list)) else dim
 
 
@@ -61,40 +61,40 @@ def _extreme(function: Callable[..., Any], place: Callable[..., Any]) -> Callabl
     return read
 
 
-def _added(x: Any, y: Any, alpha: float = 1) -> Any:
+def _added(x: object, y: object, alpha: float = 1) -> Any:
     return ops.add(x, y if alpha == 1 else ops.multiply(y, alpha))
 
 
-def _less(x: Any, y: Any, alpha: float = 1) -> Any:
+def _less(x: object, y: object, alpha: float = 1) -> Any:
     return ops.subtract(x, y if alpha == 1 else ops.multiply(y, alpha))
 
 
-def _divided(x: Any, y: Any, rounding_mode: str | None = None) -> Any:
+def _divided(x: object, y: object, rounding_mode: str | None = None) -> Any:
     if rounding_mode == "floor":
         return ops.floor_divide(x, y)
     quotient = ops.divide(x, y)
     return ops.trunc(quotient) if rounding_mode == "trunc" else quotient
 
 
-def _clamped(x: Any, min: Any = None, max: Any = None) -> Any:
+def _clamped(x: object, min: object = None, max: object = None) -> Any:
     x = x if min is None else ops.maximum(x, min)
     return x if max is None else ops.minimum(x, max)
 
 
-def _rounded(x: Any, decimals: int = 0) -> Any:
+def _rounded(x: object, decimals: int = 0) -> Any:
     return ops.round(x, decimals)
 
 
-def _listed(first: Any, others: Sequence[Any]) -> list[Any]:
+def _listed(first: object, others: Sequence[Any]) -> list[Any]:
     """Sizes or axes, which methods take one by one, too."""
     return list(first) if isinstance(first, (tuple, list)) else [first, *others]
 
 
-def _permuted(x: Any, *dims: Any) -> Any:
+def _permuted(x: object, *dims: object) -> Any:
     return ops.transpose(x, _listed(dims[0], dims[1:]))
 
 
-def _reshaped(x: Any, *shape: Any) -> Any:
+def _reshaped(x: object, *shape: object) -> Any:
     return ops.reshape(x, _listed(shape[0], shape[1:]))
 
 
@@ -105,7 +105,7 @@ def _expanded(x: Any, *shape: Any) -> Any:
     return ops.broadcast_to(x, [BATCH if place == 0 else size for place, size in enumerate(wanted)])
 
 
-def _tiled(x: Any, *repeats: Any) -> Any:
+def _tiled(x: object, *repeats: object) -> Any:
     return ops.tile(x, tuple(_listed(repeats[0], repeats[1:])))
 
 
@@ -126,13 +126,13 @@ def _chunks(x: Any, chunks: int, dim: int = 0) -> Any:
     return _parts(x, -(-x.shape[dim] // chunks), dim)
 
 
-def _picked(x: Any, dim: int, index: Any) -> Any:
+def _picked(x: object, dim: int, index: object) -> Any:
     if isinstance(index, Symbol):
         raise ValueError("what it picks must be a constant")
     return ops.take(x, np.asarray(index), axis=dim)
 
 
-def _gathered(x: Any, dim: int, index: Any) -> Any:
+def _gathered(x: object, dim: int, index: object) -> Any:
     return ops.take_along_axis(x, index, axis=dim)
 
 
@@ -149,7 +149,7 @@ def _largest(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     return ops.top_k(x, k)
 
 
-def _converted(dtype: str, x: Any, *kinds: Any, **more: Any) -> Any:
+def _converted(dtype: str, x: Any, *kinds: object, **more: object) -> Any:
     """A conversion: to integers cut, to truth values whether it is not 0, to floats those of the model."""
     kind = next((str(each) for each in (*kinds, *more.values()) if str(each).startswith("torch.")), "")
     if kind == "torch.bool":
@@ -167,16 +167,16 @@ def _item(x: Any, index: Any) -> Any:
     return x[index]
 
 
-def _filled(dtype: str, x: Any, size: Any, fill_value: float) -> Any:
+def _filled(dtype: str, x: object, size: Any, fill_value: float) -> Any:
     sizes = list(size)
     return float(fill_value) if not sizes else ops.full([BATCH, *sizes[1:]], fill_value, dtype)
 
 
-def _normalized(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
+def _normalized(x: object, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Any:
     return ops.normalize(x, axis=dim, order=p, epsilon=eps)
 
 
-def _length(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, p: Any = None) -> Any:
+def _length(x: object, ord: object = 2, dim: object = None, keepdim: bool = False, p: object = None) -> Any:
     return ops.norm(x, ord if p is None else p, axis=_axes(dim), keepdims=keepdim)
 
 

@@ -31,7 +31,7 @@ from cnn_core.ops.shapes import BATCH
 
 
 @knows_its_arguments
-def from_torch(module: Any, input_shape: Any = None) -> Any:
+def from_torch(module: Any, input_shape: object = None) -> Any:
     """Return a module of PyTorch as a model with copies of its weights.
 
     Parameters
@@ -133,7 +133,7 @@ class _Reader:
             f"`input_shape` must be given: the module does not tell that of {place.name!r}. Received: None"
         )
 
-    def _outputs(self, result: Any) -> list[Symbol]:
+    def _outputs(self, result: object) -> list[Symbol]:
         parts = list(result) if isinstance(result, (list, tuple)) else [result]
         values = [self.values.get(part) if not isinstance(part, dict) else None for part in parts]
         if not all(isinstance(value, Symbol) for value in values):
@@ -286,7 +286,7 @@ def _binary(
     return read
 
 
-def _divide(reader: _Reader, x: Any, y: Any) -> Any:
+def _divide(reader: _Reader, x: object, y: object) -> Any:
     if isinstance(y, Symbol) or not isinstance(x, Symbol):
         raise ValueError("only constants can divide")
     return reader.scaled(x, 1 / np.asarray(y), 0.0)
@@ -355,7 +355,7 @@ def _item(reader: _Reader, value: Any, index: Any) -> Any:
     return value[index]
 
 
-def _unchanged(reader: _Reader, x: Any, *others: Any, **more: Any) -> Any:
+def _unchanged(reader: _Reader, x: object, *others: object, **more: object) -> Any:
     return x
 
 

@@ -67,7 +67,7 @@ def as_tensor(variable: Variable) -> Array:
     return np.ascontiguousarray(value.T) if variable.name == "kernel" else value
 
 
-def from_tensor(variable: Variable, tensor: Any, name: str) -> Array:
+def from_tensor(variable: Variable, tensor: object, name: str) -> Array:
     """Return a tensor in the layout and dtype of a variable; PReLU's may lack axes of size 1.
 
     Raises
@@ -108,7 +108,7 @@ def as_numpy(tensor: Any, name: str) -> Array:
 
 
 @knows_its_arguments
-def load_torch_state_dict(model: Any, state_dict: Mapping[str, Any]) -> None:
+def load_torch_state_dict(model: object, state_dict: Mapping[str, Any]) -> None:
     """Set the weights of a model from a state_dict of PyTorch whose modules stand in the order of the layers.
 
     Parameters

@@ -164,7 +164,7 @@ class Softmax(Layer):
     supports_masking = True
     takes_vectors_whole = True
 
-    def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
+    def __init__(self, axis: object = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
 
@@ -218,7 +218,7 @@ class PReLU(Layer):
         alpha_initializer: InitializerLike = "Zeros",
         alpha_regularizer: RegularizerLike = None,
         alpha_constraint: ConstraintLike = None,
-        shared_axes: Any = None,
+        shared_axes: object = None,
         **common: Unpack[Common],
     ) -> None:
         super().__init__(**common)

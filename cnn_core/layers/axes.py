@@ -11,7 +11,7 @@ from cnn_core.activations import Activation
 from cnn_core.network.plan import NetworkPlan
 
 
-def checked_axis(axis: Any, several: bool = True, name: str = "axis") -> Any:
+def checked_axis(axis: object, several: bool = True, name: str = "axis") -> Any:
     """Return an `axis` argument as an integer or, where several are allowed, a tuple of them.
 
     Where one is allowed, a list of one will do: before Keras 3, that is how it is written.
@@ -30,7 +30,7 @@ def checked_axis(axis: Any, several: bool = True, name: str = "axis") -> Any:
     return validation.integer(axis, name)
 
 
-def sample_axes(axis: Any, shape: Sequence[Any], layer: str, argument: str = "axis") -> tuple[int, ...]:
+def sample_axes(axis: object, shape: Sequence[Any], layer: str, argument: str = "axis") -> tuple[int, ...]:
     """Return axes of a batch as axes of one sample, ascending.
 
     Parameters

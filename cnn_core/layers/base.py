@@ -105,12 +105,12 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
         self,
         *,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         trainable: bool = True,
         activity_regularizer: RegularizerLike = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
-        **others: Any,
+        **others: object,
     ) -> None:
         no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
@@ -385,7 +385,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
                     f"Received: {name}={validation.show(value)}"
                 )
 
-    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None) -> Any:
         training = None if training is None else validation.boolean(training, "training")
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
@@ -394,7 +394,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
         self.keep_losses(losses)
         return output
 
-    def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
+    def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
                 raise TypeError(

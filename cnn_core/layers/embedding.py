@@ -73,7 +73,7 @@ class Embedding(Layer):
         embeddings_regularizer: RegularizerLike = None,
         embeddings_constraint: ConstraintLike = None,
         mask_zero: bool = False,
-        weights: Any = None,
+        weights: object = None,
         *,
         input_length: int | None = None,
         **common: Any,

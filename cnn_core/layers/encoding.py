@@ -61,7 +61,7 @@ class Encoder(Layer):
         return plan.add_selection(made, kept, kept.shape, layer=self.name)
 
 
-def output_mode_among(output_mode: Any, modes: Sequence[str]) -> str:
+def output_mode_among(output_mode: object, modes: Sequence[str]) -> str:
     """Check an output mode; older names are taken, too.
 
     Examples
@@ -73,7 +73,7 @@ def output_mode_among(output_mode: Any, modes: Sequence[str]) -> str:
     return validation.choice(known, "output_mode", modes)
 
 
-def not_sparse(sparse: Any) -> bool:
+def not_sparse(sparse: object) -> bool:
     """Refuse to give sparse rows."""
     if validation.boolean(sparse, "sparse"):
         raise ValueError("`sparse` must be False: activations are dense. Received: sparse=True")
@@ -131,7 +131,7 @@ class CategoryEncoding(Encoder):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], *self.encoded_shape(input_shape[1:], self.num_tokens))
 
-    def _apply(self, inputs: Any, training: bool | None = None, count_weights: Any = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None, count_weights: object = None) -> Any:
         if count_weights is None:
             return super()._apply(inputs, training)
         if self.output_mode != "count":

@@ -49,7 +49,7 @@ class _Calls:
         parts = result if len(self._shapes) > 1 else [result]
         return np.concatenate([np.asarray(part).reshape(len(rows), -1) for part in parts], axis=1)
 
-    def _derive(self, dy: Array, inputs: Any) -> Any:
+    def _derive(self, dy: Array, inputs: object) -> Any:
         """Find the gradient of a function that can be traced with symbols."""
         try:
             _, cache = self._traced.forward(inputs)

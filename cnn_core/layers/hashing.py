@@ -56,8 +56,8 @@ class Hashing(TokenReader):
         output_mode: str = "int",
         sparse: bool = False,
         *,
-        dtype: Any = None,
-        **common: Any,
+        dtype: object = None,
+        **common: object,
     ) -> None:
         super().__init__(output_mode, sparse, dtype, **common)
         self.num_bins = validation.integer(num_bins, "num_bins", minimum=1, maximum=_MOST_BINS)
@@ -108,8 +108,8 @@ class HashedCrossing(TokenReader):
         output_mode: str = "int",
         sparse: bool = False,
         name: str | None = None,
-        dtype: Any = None,
-        **common: Any,
+        dtype: object = None,
+        **common: object,
     ) -> None:
         super().__init__(output_mode, sparse, dtype, name=name, **common)
         self.num_bins = validation.integer(num_bins, "num_bins", minimum=1, maximum=_MOST_BINS)
@@ -126,7 +126,7 @@ class HashedCrossing(TokenReader):
                 f"Received: shapes {', '.join(str(tuple(shape)) for shape in shapes)}"
             )
 
-    def _values(self, inputs: Any) -> list[Array]:
+    def _values(self, inputs: object) -> list[Array]:
         if not isinstance(inputs, (list, tuple)):
             raise TypeError(f"{self.name!r} takes a list of features. Received: {validation.show(inputs)}")
         values = [validation.as_tokens(each, f"x[{number}]") for number, each in enumerate(inputs)]
@@ -181,7 +181,7 @@ def _words_of(tokens: Array) -> Array:
     return fingerprints([each.encode("utf-8", "surrogatepass") for each in different])[places]
 
 
-def _text_or_number(value: Any, name: str) -> str | int:
+def _text_or_number(value: object, name: str) -> str | int:
     if isinstance(value, str):
         return value
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):

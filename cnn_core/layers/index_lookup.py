@@ -32,19 +32,19 @@ class IndexLookup(TokenReader):
         self,
         max_tokens: int | None,
         num_oov_indices: int,
-        mask_token: Any,
-        oov_token: Any,
-        vocabulary: Any,
-        idf_weights: Any,
+        mask_token: object,
+        oov_token: object,
+        vocabulary: object,
+        idf_weights: object,
         invert: bool,
         output_mode: str,
         pad_to_max_tokens: bool,
         sparse: bool,
         oov_method: str,
-        salt: Any,
+        salt: object,
         has_input_vocabulary: bool | None,
         vocabulary_size: int | None,
-        dtype: Any,
+        dtype: object,
         common: Mapping[str, Any],
     ) -> None:
         super().__init__(output_mode, sparse, dtype, **common)
@@ -71,7 +71,7 @@ class IndexLookup(TokenReader):
                 tokens = self._as_tokens(vocabulary, "vocabulary").tolist()
                 self._as_given = {"vocabulary": tokens, "idf_weights": idf_weights}
 
-    def _check_settings(self, idf_weights: Any) -> None:
+    def _check_settings(self, idf_weights: object) -> None:
         if self.pad_to_max_tokens and self.max_tokens is None:
             raise ValueError("`max_tokens` must be given if `pad_to_max_tokens` is True. Received: max_tokens=None")
         if self.pad_to_max_tokens and self.max_tokens is not None and self.max_tokens > _WIDEST:
@@ -91,11 +91,11 @@ class IndexLookup(TokenReader):
 
     # What the two kinds of tokens differ in
 
-    def _token(self, value: Any, name: str) -> Any:
+    def _token(self, value: object, name: str) -> Any:
         """Check a single token."""
         raise NotImplementedError
 
-    def _as_tokens(self, values: Any, name: str) -> Array:
+    def _as_tokens(self, values: object, name: str) -> Array:
         """Read an array of tokens."""
         raise NotImplementedError
 
@@ -201,7 +201,7 @@ class IndexLookup(TokenReader):
             idf = self._padded(idf, leading)
         self._take(tokens, idf)
 
-    def _given(self, vocabulary: Any) -> list[Any]:
+    def _given(self, vocabulary: object) -> list[Any]:
         if isinstance(vocabulary, (str, os.PathLike)):
             with open(vocabulary, encoding="utf-8") as file:  # noqa: PTH123 - the first import brings no pathlib
                 lines = file.read().split("\n")
@@ -331,12 +331,12 @@ class IndexLookup(TokenReader):
         if not self._tokens:
             raise ValueError(f"{self.name!r} has no vocabulary yet: call adapt(data) or set_vocabulary(tokens) first")
 
-    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None) -> Any:
         if not self.invert or isinstance(inputs, Symbol):
             return super()._apply(inputs, training)
         return self._tokens_at(validation.as_whole_numbers(inputs, "x"))
 
-    def _values(self, inputs: Any) -> list[Array]:
+    def _values(self, inputs: object) -> list[Array]:
         return [self._as_tokens(inputs, "x")]
 
     def _tokens_at(self, indices: Array) -> Array:
@@ -347,7 +347,7 @@ class IndexLookup(TokenReader):
         found: Array = known[np.where(outside, -1, indices)]
         return found
 
-    def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
+    def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Any:
         if self.invert:
             raise TypeError(
                 f"{self.name!r} gives tokens, which no model computes with: call it on what `predict` returns"

@@ -29,7 +29,7 @@ class InputLayer(Layer):
         self,
         shape: Sequence[int | None] | int | None = None,
         batch_size: int | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         *,
         sparse: bool | None = None,
         ragged: bool | None = None,
@@ -70,7 +70,7 @@ class InputLayer(Layer):
         return {"name": self.name, "batch_shape": self.symbol.shape, "dtype": self.symbol.dtype}
 
 
-def _either(value: Any, older: Any, name: str, older_name: str) -> Any:
+def _either(value: object, older: object, name: str, older_name: str) -> Any:
     """Return the one of two arguments for the same thing that is given."""
     if value is not None and older is not None:
         raise ValueError(f"`{older_name}` must be None if `{name}` is given. Received: {older_name}={older}")
@@ -81,7 +81,7 @@ def _either(value: Any, older: Any, name: str, older_name: str) -> Any:
 def Input(
     shape: Sequence[int | None] | int | None = None,
     batch_size: int | None = None,
-    dtype: Any = None,
+    dtype: object = None,
     *,
     sparse: bool | None = None,
     ragged: bool | None = None,

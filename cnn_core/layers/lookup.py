@@ -79,8 +79,8 @@ class StringLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: str | None = None,
         oov_token: str = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
+        vocabulary: object = None,
+        idf_weights: object = None,
         invert: bool = False,
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
@@ -92,8 +92,8 @@ class StringLookup(IndexLookup):
         oov_method: str = "floormod",
         has_input_vocabulary: bool | None = None,
         vocabulary_size: int | None = None,
-        dtype: Any = None,
-        **common: Any,
+        dtype: object = None,
+        **common: object,
     ) -> None:
         self.encoding = validation.choice(encoding, "encoding", ("utf-8",))
         super().__init__(
@@ -102,12 +102,12 @@ class StringLookup(IndexLookup):
             vocabulary_size, dtype, {"name": name, **common},
         )  # fmt: skip
 
-    def _token(self, value: Any, name: str) -> str:
+    def _token(self, value: object, name: str) -> str:
         if not isinstance(value, str):
             raise TypeError(f"`{name}` must be a text. Received: {name}={validation.show(value)}")
         return value
 
-    def _as_tokens(self, values: Any, name: str) -> Array:
+    def _as_tokens(self, values: object, name: str) -> Array:
         return validation.as_texts(values, name)
 
     def _tokens_of_lines(self, lines: list[str]) -> list[Any]:
@@ -155,9 +155,9 @@ class IntegerLookup(IndexLookup):
         num_oov_indices: int = 1,
         mask_token: int | None = None,
         oov_token: int = -1,
-        vocabulary: Any = None,
+        vocabulary: object = None,
         vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
+        idf_weights: object = None,
         invert: bool = False,
         output_mode: str = "int",
         sparse: bool = False,
@@ -168,8 +168,8 @@ class IntegerLookup(IndexLookup):
         *,
         has_input_vocabulary: bool | None = None,
         vocabulary_size: int | None = None,
-        dtype: Any = None,
-        **common: Any,
+        dtype: object = None,
+        **common: object,
     ) -> None:
         self.vocabulary_dtype = validation.choice(vocabulary_dtype, "vocabulary_dtype", ("int64",))
         super().__init__(
@@ -182,10 +182,10 @@ class IntegerLookup(IndexLookup):
                 f"`salt` must be None unless `oov_method` is 'farmhash'. Received: salt={validation.show(salt)}"
             )
 
-    def _token(self, value: Any, name: str) -> int:
+    def _token(self, value: object, name: str) -> int:
         return validation.integer(value, name)
 
-    def _as_tokens(self, values: Any, name: str) -> Array:
+    def _as_tokens(self, values: object, name: str) -> Array:
         return validation.as_whole_numbers(values, name)
 
     def _tokens_of_lines(self, lines: list[str]) -> list[Any]:

@@ -82,7 +82,7 @@ def refuse_masks_across(name: str, inputs: Sequence[Symbol], outputs: Sequence[S
             )
 
 
-def refuse_mask(name: str, mask: Any) -> None:
+def refuse_mask(name: str, mask: object) -> None:
     """Refuse the mask of an input, with which Keras's layer would compute, and this one does not.
 
     Raises

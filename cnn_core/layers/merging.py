@@ -53,7 +53,7 @@ class _Elementwise(Merge):
             self._check_repetition(tuple(other[1:]), shape, input_shape)
         return (None, *shape)
 
-    def _broadcast(self, first: tuple[Any, ...], second: tuple[Any, ...], shapes: Any) -> tuple[Any, ...]:
+    def _broadcast(self, first: tuple[Any, ...], second: tuple[Any, ...], shapes: object) -> tuple[Any, ...]:
         rank = max(len(first), len(second))
         merged: list[Any] = []
         for one, two in zip((1,) * (rank - len(first)) + first, (1,) * (rank - len(second)) + second, strict=True):
@@ -62,7 +62,7 @@ class _Elementwise(Merge):
             merged.append(None if None in (one, two) else max(one, two))
         return tuple(merged)
 
-    def _check_repetition(self, shape: tuple[Any, ...], merged: tuple[Any, ...], shapes: Any) -> None:
+    def _check_repetition(self, shape: tuple[Any, ...], merged: tuple[Any, ...], shapes: object) -> None:
         """The core repeats a row for all of a sample's rows, or a column for all columns."""
         outer = ((1,) * (len(merged) - len(shape)) + shape)[:-1]
         if None not in merged and outer != merged[:-1] and any(size != 1 for size in outer):

@@ -252,7 +252,7 @@ class LayerNormalization(_ScaleAndCentre):
 
     def __init__(
         self,
-        axis: Any = -1,
+        axis: object = -1,
         epsilon: float = 0.001,
         center: bool = True,
         scale: bool = True,
@@ -423,7 +423,7 @@ class RMSNormalization(_Normalization):
 
     takes_vectors_whole = True
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **common: Unpack[Common]) -> None:
+    def __init__(self, axis: object = -1, epsilon: float = 1e-6, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
         self.epsilon = validation.positive_number(epsilon, "epsilon")
@@ -459,7 +459,7 @@ class UnitNormalization(_Normalization):
     supports_masking = True
     takes_vectors_whole = True
 
-    def __init__(self, axis: Any = -1, **common: Unpack[Common]) -> None:
+    def __init__(self, axis: object = -1, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.axis = checked_axis(axis)
 

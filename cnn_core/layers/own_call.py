@@ -108,14 +108,14 @@ class OwnCall(AddsLosses):
         self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
         return made
 
-    def _with_mask(self, given: Any, first: Any) -> Any:
+    def _with_mask(self, given: Any, first: object) -> Any:
         """Add the mask of the first argument where `call` asks for one and is given none."""
         mask = first.mask if isinstance(first, Symbol) else None
         if mask is None or "mask" in given["kwargs"] or "mask" not in inspect.signature(self.call).parameters:
             return given
         return {**given, "kwargs": {**given["kwargs"], "mask": mask}}
 
-    def _call_own_on_arrays(self, given: Any, training: bool) -> Any:
+    def _call_own_on_arrays(self, given: object, training: bool) -> Any:
         cache, graph = self._cache_of(given, training, losses_apart=True)
         results, losses = cache.results()
         self.keep_losses(losses)
@@ -147,7 +147,7 @@ class OwnCall(AddsLosses):
         cache = block.Cache(self, arrays, len(arrays) > 1, training, enter, losses_apart)  # type: ignore[arg-type]
         return cache, graph
 
-    def _build_own(self, given: Any) -> None:
+    def _build_own(self, given: object) -> None:
         """Call the user's `build` with the shapes of what `call` is given."""
         shapes = map_structure(lambda leaf: leaf.shape if isinstance(leaf, Symbol) else None, given)
         parameters = inspect.signature(self.build).parameters.values()  # type: ignore[attr-defined]
@@ -172,7 +172,7 @@ class OwnCall(AddsLosses):
         given = {"args": [argument], "kwargs": {}}
         return self._graph_for(flatten(argument), _without_symbols(given))
 
-    def _graph_for(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
+    def _graph_for(self, symbols: Sequence[Symbol], arguments: object) -> CallGraph:
         """Return what `call` computes of inputs like these, traced once."""
         key = (tuple((symbol.shape, symbol.dtype) for symbol in symbols), repr(arguments))
         traces: dict[Any, CallGraph] = self.__dict__.setdefault("_traces", {})
@@ -180,7 +180,7 @@ class OwnCall(AddsLosses):
             traces[key] = self._trace(symbols, arguments)
         return traces[key]
 
-    def _trace(self, symbols: Sequence[Symbol], arguments: Any) -> CallGraph:
+    def _trace(self, symbols: Sequence[Symbol], arguments: object) -> CallGraph:
         from cnn_core.ops.tracing import trace  # which layers without a `call` never need
 
         inner = [Symbol(each.shape, f"{self.name}_input_{at}", each.dtype) for at, each in enumerate(symbols)]
@@ -244,17 +244,17 @@ def _parts_of(cls: type) -> Callable[[Any], Iterable[Any]] | None:
 _PLAIN = {"args": [{_PLACE: 0}], "kwargs": {}}
 
 
-def _is_plain(arguments: Any) -> bool:
+def _is_plain(arguments: object) -> bool:
     return bool(arguments == _PLAIN)
 
 
-def _without_symbols(given: Any) -> Any:
+def _without_symbols(given: object) -> Any:
     """Replace symbols by their numbers, in the order of `flatten`."""
     numbers = iter(range(len(flatten(given))))
     return map_structure(lambda leaf: {_PLACE: next(numbers)} if isinstance(leaf, Symbol) else leaf, given)
 
 
-def with_symbols(arguments: Any, symbols: Sequence[Symbol]) -> Any:
+def with_symbols(arguments: object, symbols: Sequence[Symbol]) -> Any:
     """Put symbols into the arguments of a call, where their numbers stand."""
     if isinstance(arguments, Mapping):
         if set(arguments) == {_PLACE}:
@@ -265,7 +265,7 @@ def with_symbols(arguments: Any, symbols: Sequence[Symbol]) -> Any:
     return arguments
 
 
-def _as_arrays(value: Any, dtype: str) -> Any:
+def _as_arrays(value: object, dtype: str) -> Any:
     """Turn array-likes into arrays, in lists and dicts of them too."""
     if isinstance(value, Mapping):
         return {key: _as_arrays(part, dtype) for key, part in value.items()}

@@ -75,7 +75,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     _kind = "mean"
     supports_masking = reads_masks = True
 
-    def _apply(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None, mask: object = None) -> Any:
         if mask is None:
             return super()._apply(inputs, training)
         if isinstance(inputs, Symbol):

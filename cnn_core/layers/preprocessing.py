@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnn_core.layers.base import Common
 
 
-def _batch(data: Any) -> Array:
+def _batch(data: object) -> Array:
     """Return a batch as checked float64 rows."""
     array = validation.convert(validation.as_array(data, "data"), "data", np.dtype(np.float64))
     if array.ndim == 1:
@@ -64,9 +64,9 @@ class Normalization(Layer):
 
     def __init__(
         self,
-        axis: Any = -1,
-        mean: Any = None,
-        variance: Any = None,
+        axis: object = -1,
+        mean: object = None,
+        variance: object = None,
         invert: bool = False,
         **common: Unpack[Common],
     ) -> None:
@@ -220,7 +220,7 @@ class Rescaling(Layer):
 
     supports_masking = True
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **common: Unpack[Common]) -> None:
+    def __init__(self, scale: object, offset: object = 0.0, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.scale = _number_or_list(scale, "scale")
         self.offset = _number_or_list(offset, "offset")
@@ -369,7 +369,7 @@ class Discretization(Encoder):
         return layer
 
 
-def _ascending(boundaries: Any) -> list[float]:
+def _ascending(boundaries: object) -> list[float]:
     array = _constant(boundaries, "bin_boundaries").reshape(-1)
     if array.size == 0 or (np.diff(array) < 0).any():
         raise ValueError(

@@ -60,7 +60,7 @@ class _Noise(Layer):
         return [mine == 1 for mine in wanted]
 
 
-def _checked_noise_shape(value: Any) -> tuple[int | None, ...] | None:
+def _checked_noise_shape(value: object) -> tuple[int | None, ...] | None:
     if value is None:
         return None
     wanted = "None or a tuple of positive integers and None"
@@ -103,7 +103,9 @@ class Dropout(_Noise):
 
     _kind = "dropout"
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Unpack[Common]) -> None:
+    def __init__(
+        self, rate: float, noise_shape: object = None, seed: int | None = None, **common: Unpack[Common]
+    ) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate")
         self.noise_shape = _checked_noise_shape(noise_shape)
@@ -142,7 +144,9 @@ class AlphaDropout(_Noise):
 
     _kind = "alpha_dropout"
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Unpack[Common]) -> None:
+    def __init__(
+        self, rate: float, noise_shape: object = None, seed: int | None = None, **common: Unpack[Common]
+    ) -> None:
         super().__init__(**common)
         self.rate = validation.fraction(rate, "rate", include_one=False)
         self.noise_shape = _checked_noise_shape(noise_shape)

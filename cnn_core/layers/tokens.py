@@ -36,7 +36,7 @@ class TokenReader(Encoder):
     modes: ClassVar[tuple[str, ...]]
     wants: ClassVar[str]  # kinds of symbols, for messages: "string", "int" or both
 
-    def __init__(self, output_mode: Any, sparse: Any, dtype: Any, **common: Any) -> None:
+    def __init__(self, output_mode: object, sparse: object, dtype: Any, **common: Any) -> None:
         named = _named(dtype)
         super().__init__(dtype=config.floatx() if named in (*_INTEGERS, TEXT) else dtype, **common)
         self.output_mode = output_mode_among(output_mode, self.modes)
@@ -74,7 +74,7 @@ class TokenReader(Encoder):
         config = super()._settings()
         return {**config, "dtype": self.dtype} if self.output_mode == "int" else config
 
-    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None) -> Any:
         if _has_symbols(inputs):
             return super()._apply(inputs, training)
         found = self.read(self._values(inputs))
@@ -83,10 +83,10 @@ class TokenReader(Encoder):
         self.built = True
         return block.Cache(self, [found], False, False, self.emit).a  # type: ignore[arg-type]
 
-    def _values(self, inputs: Any) -> list[Array]:
+    def _values(self, inputs: object) -> list[Array]:
         return [validation.as_tokens(inputs, "x")]
 
-    def _call_on_symbols(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
+    def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Any:
         for leaf in leaves:
             if isinstance(leaf, Symbol) and (leaf.dtype == TEXT and "string" not in self.wants):
                 raise TypeError(f"{self.name!r} reads whole numbers, not texts: use StringLookup. Received: {leaf!r}")
@@ -97,12 +97,12 @@ class TokenReader(Encoder):
         return super()._call_on_symbols(inputs, leaves, training)
 
 
-def _named(dtype: Any) -> Any:
+def _named(dtype: object) -> Any:
     """Return the name of a dtype, which Keras may have written as a policy."""
     return dtype["config"].get("name") if isinstance(dtype, Mapping) and "config" in dtype else dtype
 
 
-def _has_symbols(inputs: Any) -> bool:
+def _has_symbols(inputs: object) -> bool:
     if isinstance(inputs, Mapping):
         inputs = list(inputs.values())
     return isinstance(inputs, Symbol) or (
@@ -110,7 +110,7 @@ def _has_symbols(inputs: Any) -> bool:
     )
 
 
-def batches_of(data: Any, steps: int | None) -> Iterator[Any]:
+def batches_of(data: object, steps: int | None) -> Iterator[Any]:
     """Yield the batches of data that yields batches, at most `steps`, of pairs the first; other data as one batch."""
     count = None if steps is None else validation.positive_integer(steps, "steps")
     if not is_batches(data):
@@ -121,7 +121,7 @@ def batches_of(data: Any, steps: int | None) -> Iterator[Any]:
             yield batch[0] if isinstance(batch, tuple) else batch
 
 
-def checked_salt(salt: Any) -> tuple[int, int] | None:
+def checked_salt(salt: object) -> tuple[int, int] | None:
     """Return the key of a keyed hash: two whole numbers, one that is both, or none."""
     if salt is None:
         return None

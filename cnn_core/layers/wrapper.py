@@ -37,7 +37,7 @@ class Wrapper(Layer):
     array([[ 9., 18.]], dtype=float32)
     """
 
-    def __init__(self, layer: Any, **common: Unpack[Common]) -> None:
+    def __init__(self, layer: object, **common: Unpack[Common]) -> None:
         super().__init__(**common)
         self.layer: Layer = get(layer)
         if not isinstance(self.layer, Layer):

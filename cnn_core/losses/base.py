@@ -97,7 +97,7 @@ class Loss(KnowsItsArguments):
             cls.domain = vars(cls).get("domain")
 
     def __init__(
-        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: object = None
     ) -> None:
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
         self.reduction = validation.one_of(reduction, "reduction", REDUCTIONS)
@@ -172,7 +172,7 @@ class Loss(KnowsItsArguments):
 
         return y_pred.derived(values, backward, beside=[y_true])
 
-    def _reduced(self, values: Any, y_true: Any, sample_weight: Any) -> Any:
+    def _reduced(self, values: Any, y_true: object, sample_weight: object) -> Any:
         array = np.asarray(values)
         coefficients = self.coefficients(array.shape, y_true, sample_weight, array).astype(array.dtype)
         weighted = np.asarray(array * coefficients, array.dtype)
@@ -211,7 +211,7 @@ class Loss(KnowsItsArguments):
             divisor = counted.sum()
         return np.asarray(weights / divisor if divisor else np.zeros(shape))
 
-    def _counted(self, y_true: Any, shape: tuple[int, ...]) -> Array:
+    def _counted(self, y_true: object, shape: tuple[int, ...]) -> Array:
         if self.ignore_class is None or y_true is None:
             return np.ones(shape)
         return np.asarray(as_float(y_true, "y_true").reshape(shape) != self.ignore_class, np.float64)
@@ -270,7 +270,7 @@ class Loss(KnowsItsArguments):
         axis = self.axis if self.axis < 0 else self.axis - gradient.ndim
         return np.asarray(np.expand_dims(delta, axis) * gradient)
 
-    def _native(self, function: Callable[..., Array], y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    def _native(self, function: Callable[..., Array], y_true: object, y_pred: object) -> tuple[Array, Array]:
         y_true, y_pred = self._read(y_true, y_pred)
         if not -y_pred.ndim <= self.axis < y_pred.ndim:
             raise ValueError(
@@ -289,7 +289,7 @@ class Loss(KnowsItsArguments):
         result = np.asarray(function(self._formula, target, rows, self.native_parameters))
         return (result.reshape(prediction.shape[:-1]) if result.ndim == 1 else result), prediction
 
-    def _read(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    def _read(self, y_true: object, y_pred: object) -> tuple[Array, Array]:
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         if y_pred.ndim == 0:
             raise ValueError("y_pred must have at least one axis, shape (n, outputs). Received: y_pred.shape=()")
@@ -401,7 +401,7 @@ def description(
     has_labels: bool = False,
     weight: float = 1.0,
     reduction: str | None = "sum_over_batch_size",
-    custom: Any = None,
+    custom: object = None,
     clip: float = 0.0,
 ) -> LossDescription:
     """Return a loss as native code is told of it; see `Loss.describe`.
@@ -444,7 +444,7 @@ def _same_rows(y_true: Array, y_pred: Array) -> None:
         )
 
 
-def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
+def _broadcast_weights(sample_weight: object, shape: tuple[int, ...]) -> Array:
     if sample_weight is None:
         return np.ones(shape)
     weights = as_float(sample_weight, "sample_weight", np.float64)
@@ -463,7 +463,7 @@ def _broadcast_weights(sample_weight: Any, shape: tuple[int, ...]) -> Array:
         ) from None
 
 
-def _is_recorded(value: Any) -> bool:
+def _is_recorded(value: object) -> bool:
     """Tell whether a value remembers how it was computed, as tensors do."""
     return hasattr(value, "derived")
 

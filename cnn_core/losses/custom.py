@@ -41,7 +41,7 @@ class CustomLoss(Loss):
         target: Any,
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name or snake_case(type(target).__name__), reduction, dtype)
         self.target = target
@@ -104,7 +104,7 @@ class FunctionLoss(Loss):
         function: Callable[[Any, Any], Any],
         reduction: str | None = "sum_over_batch_size",
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name or getattr(function, "__name__", type(function).__name__), reduction, dtype)
         self.function = function

@@ -114,7 +114,7 @@ def serialize(loss: Loss) -> dict[str, Any]:
     return data
 
 
-def _as_loss(target: Any) -> Loss:
+def _as_loss(target: object) -> Loss:
     if isinstance(target, Loss):
         _refuse_own_call(type(target))
         return target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,13 +39,15 @@ class Hinge(_BinaryMargin):
 
     native = "hinge"
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "hinge", dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str = "hinge", dtype: object = None
+    ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(Hinge)
 @knows_its_arguments
-def hinge(y_true: Any, y_pred: Any) -> Array:
+def hinge(y_true: object, y_pred: object) -> Array:
     return Hinge().call(y_true, y_pred)
 
 
@@ -67,14 +69,14 @@ class SquaredHinge(_BinaryMargin):
     native = "squared_hinge"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "squared_hinge", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "squared_hinge", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(SquaredHinge)
 @knows_its_arguments
-def squared_hinge(y_true: Any, y_pred: Any) -> Array:
+def squared_hinge(y_true: object, y_pred: object) -> Array:
     return SquaredHinge().call(y_true, y_pred)
 
 
@@ -99,14 +101,14 @@ class CategoricalHinge(Loss):
     domain = domains.ONE_HOT
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "categorical_hinge", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "categorical_hinge", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(CategoricalHinge)
 @knows_its_arguments
-def categorical_hinge(y_true: Any, y_pred: Any) -> Array:
+def categorical_hinge(y_true: object, y_pred: object) -> Array:
     return CategoricalHinge().call(y_true, y_pred)
 
 

@@ -23,7 +23,7 @@ class _Overlap(Loss):
 
     axis: int | tuple[int, ...] | None  # type: ignore[assignment]
 
-    def __init__(self, axis: int | Sequence[int] | None, name: str, reduction: str | None, dtype: Any) -> None:
+    def __init__(self, axis: int | Sequence[int] | None, name: str, reduction: str | None, dtype: object) -> None:
         super().__init__(name, reduction, dtype)
         listed = tuple(validation.integers(axis, "axis")) if isinstance(axis, (tuple, list)) else None
         self.axis = listed if listed is not None or axis is None else validation.integer(axis, "axis")
@@ -82,7 +82,7 @@ class Tversky(_Overlap):
         reduction: str | None = "sum_over_batch_size",
         name: str = "tversky",
         axis: int | Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(axis, name, reduction, dtype)
         self.alpha = validation.number(alpha, "alpha", minimum=0)
@@ -128,7 +128,7 @@ class Dice(_Overlap):
         reduction: str | None = "sum_over_batch_size",
         name: str = "dice",
         axis: int | Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(axis, name, reduction, dtype)
 
@@ -141,7 +141,7 @@ class Dice(_Overlap):
 
 @function_form(Dice)
 @knows_its_arguments
-def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> Array:
+def dice(y_true: object, y_pred: object, axis: int | Sequence[int] | None = None) -> Array:
     values: Array = Dice(reduction=None, axis=axis)(y_true, y_pred)
     return values
 
@@ -149,7 +149,7 @@ def dice(y_true: Any, y_pred: Any, axis: int | Sequence[int] | None = None) -> A
 @function_form(Tversky)
 @knows_its_arguments
 def tversky(
-    y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: int | Sequence[int] | None = None
+    y_true: object, y_pred: object, alpha: float = 0.5, beta: float = 0.5, axis: int | Sequence[int] | None = None
 ) -> Array:
     values: Array = Tversky(alpha, beta, reduction=None, axis=axis)(y_true, y_pred)
     return values

@@ -93,7 +93,7 @@ class Circle(Loss):
         remove_diagonal: bool = True,
         reduction: str | None = "sum_over_batch_size",
         name: str = "circle",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.gamma = validation.positive_number(gamma, "gamma")
@@ -127,7 +127,7 @@ class Circle(Loss):
             share = counts.mean()
         return np.asarray(weights * counts / share) if share else np.zeros(shape)
 
-    def _pairs(self, y_true: Any, y_pred: Any) -> _Pairs:
+    def _pairs(self, y_true: object, y_pred: object) -> _Pairs:
         embeddings = as_float(y_pred, "y_pred", self.dtype)
         labels = validation.as_array(y_true, "y_true")
         if embeddings.ndim != 2 or labels.size != len(embeddings):
@@ -145,10 +145,10 @@ class Circle(Loss):
 @function_form(Circle)
 @knows_its_arguments
 def circle(
-    y_true: Any,
-    y_pred: Any,
-    ref_labels: Any = None,
-    ref_embeddings: Any = None,
+    y_true: object,
+    y_pred: object,
+    ref_labels: object = None,
+    ref_embeddings: object = None,
     remove_diagonal: bool = True,
     gamma: float = 80,
     margin: float = 0.4,

@@ -33,14 +33,14 @@ class KLDivergence(Loss):
     domain = domains.DISTRIBUTION
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(KLDivergence)
 @knows_its_arguments
-def kl_divergence(y_true: Any, y_pred: Any) -> Array:
+def kl_divergence(y_true: object, y_pred: object) -> Array:
     return KLDivergence().call(y_true, y_pred)
 
 
@@ -85,7 +85,7 @@ class BinaryCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = validation.boolean(from_logits, "from_logits")
@@ -101,7 +101,7 @@ class BinaryCrossentropy(Loss):
 @function_form(BinaryCrossentropy)
 @knows_its_arguments
 def binary_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+    y_true: object, y_pred: object, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
     return BinaryCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
 
@@ -147,7 +147,7 @@ class CategoricalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = validation.boolean(from_logits, "from_logits")
@@ -163,7 +163,7 @@ class CategoricalCrossentropy(Loss):
 @function_form(CategoricalCrossentropy)
 @knows_its_arguments
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+    y_true: object, y_pred: object, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Array:
     return CategoricalCrossentropy(from_logits, label_smoothing, axis).call(y_true, y_pred)
 
@@ -205,7 +205,7 @@ class SparseCategoricalCrossentropy(Loss):
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
         name: str = "sparse_categorical_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = validation.boolean(from_logits, "from_logits")
@@ -221,7 +221,7 @@ class SparseCategoricalCrossentropy(Loss):
 @function_form(SparseCategoricalCrossentropy)
 @knows_its_arguments
 def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+    y_true: object, y_pred: object, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Array:
     return SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis).call(y_true, y_pred)
 
@@ -268,7 +268,7 @@ class BinaryFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_focal_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.apply_class_balancing = validation.boolean(apply_class_balancing, "apply_class_balancing")
@@ -293,8 +293,8 @@ class BinaryFocalCrossentropy(Loss):
 @function_form(BinaryFocalCrossentropy)
 @knows_its_arguments
 def binary_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: object,
+    y_pred: object,
     apply_class_balancing: bool = False,
     alpha: float = 0.25,
     gamma: float = 2.0,
@@ -344,7 +344,7 @@ class CategoricalFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_focal_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.alpha = validation.number(alpha, "alpha", minimum=0)
@@ -362,8 +362,8 @@ class CategoricalFocalCrossentropy(Loss):
 @function_form(CategoricalFocalCrossentropy)
 @knows_its_arguments
 def categorical_focal_crossentropy(
-    y_true: Any,
-    y_pred: Any,
+    y_true: object,
+    y_pred: object,
     alpha: float = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
@@ -398,7 +398,7 @@ class CrossentropyByTarget(Loss):
         from_logits: bool = False,
         reduction: str | None = "sum_over_batch_size",
         name: str = "crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = validation.boolean(from_logits, "from_logits")
@@ -467,7 +467,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         q: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_generalized_cross_entropy",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.q = validation.fraction(q, "q", include_zero=False, include_one=False)
@@ -480,7 +480,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 
 @function_form(CategoricalGeneralizedCrossEntropy)
 @knows_its_arguments
-def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Array:
+def categorical_generalized_cross_entropy(y_true: object, y_pred: object, q: float) -> Array:
     return CategoricalGeneralizedCrossEntropy(q).call(y_true, y_pred)
 
 

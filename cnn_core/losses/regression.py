@@ -33,14 +33,14 @@ class MeanSquaredError(Loss):
     native = "mean_squared_error"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(MeanSquaredError)
 @knows_its_arguments
-def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
+def mean_squared_error(y_true: object, y_pred: object) -> Array:
     return MeanSquaredError().call(y_true, y_pred)
 
 
@@ -67,14 +67,14 @@ class HalfSquaredError(Loss):
     native = "half_squared_error"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "half_squared_error", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "half_squared_error", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(HalfSquaredError)
 @knows_its_arguments
-def half_squared_error(y_true: Any, y_pred: Any) -> Array:
+def half_squared_error(y_true: object, y_pred: object) -> Array:
     return HalfSquaredError().call(y_true, y_pred)
 
 
@@ -96,14 +96,14 @@ class MeanAbsoluteError(Loss):
     native = "mean_absolute_error"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(MeanAbsoluteError)
 @knows_its_arguments
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
+def mean_absolute_error(y_true: object, y_pred: object) -> Array:
     return MeanAbsoluteError().call(y_true, y_pred)
 
 
@@ -131,14 +131,14 @@ class MeanAbsolutePercentageError(Loss):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str = "mean_absolute_percentage_error",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(MeanAbsolutePercentageError)
 @knows_its_arguments
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Array:
+def mean_absolute_percentage_error(y_true: object, y_pred: object) -> Array:
     return MeanAbsolutePercentageError().call(y_true, y_pred)
 
 
@@ -167,14 +167,14 @@ class MeanSquaredLogarithmicError(Loss):
         self,
         reduction: str | None = "sum_over_batch_size",
         name: str = "mean_squared_logarithmic_error",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(MeanSquaredLogarithmicError)
 @knows_its_arguments
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Array:
+def mean_squared_logarithmic_error(y_true: object, y_pred: object) -> Array:
     return MeanSquaredLogarithmicError().call(y_true, y_pred)
 
 
@@ -206,7 +206,7 @@ class CosineSimilarity(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "cosine_similarity",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self._set_axis(axis)
@@ -214,7 +214,7 @@ class CosineSimilarity(Loss):
 
 @function_form(CosineSimilarity)
 @knows_its_arguments
-def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+def cosine_similarity(y_true: object, y_pred: object, axis: int = -1) -> Array:
     return CosineSimilarity(axis).call(y_true, y_pred)
 
 
@@ -245,7 +245,7 @@ class Huber(Loss):
         delta: float = 1.0,
         reduction: str | None = "sum_over_batch_size",
         name: str = "huber_loss",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.delta = validation.number(delta, "delta", above=0)
@@ -258,7 +258,7 @@ class Huber(Loss):
 
 @function_form(Huber)
 @knows_its_arguments
-def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Array:
+def huber(y_true: object, y_pred: object, delta: float = 1.0) -> Array:
     return Huber(delta).call(y_true, y_pred)
 
 
@@ -280,14 +280,14 @@ class LogCosh(Loss):
     native = "log_cosh"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "log_cosh", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "log_cosh", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(LogCosh)
 @knows_its_arguments
-def log_cosh(y_true: Any, y_pred: Any) -> Array:
+def log_cosh(y_true: object, y_pred: object) -> Array:
     return LogCosh().call(y_true, y_pred)
 
 
@@ -309,13 +309,15 @@ class Poisson(Loss):
     native = "poisson"
     domain = domains.NON_NEGATIVE
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: object = None
+    ) -> None:
         super().__init__(name, reduction, dtype)
 
 
 @function_form(Poisson)
 @knows_its_arguments
-def poisson(y_true: Any, y_pred: Any) -> Array:
+def poisson(y_true: object, y_pred: object) -> Array:
     return Poisson().call(y_true, y_pred)
 
 
@@ -347,7 +349,7 @@ class Quantile(Loss):
         levels: float | Sequence[float] = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str = "quantile",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
         if not isinstance(levels, (list, tuple, np.ndarray)):
@@ -399,7 +401,7 @@ class GaussianNLL(Loss):
     native = "gaussian_nll"
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "gaussian_nll", dtype: Any = None
+        self, reduction: str | None = "sum_over_batch_size", name: str = "gaussian_nll", dtype: object = None
     ) -> None:
         super().__init__(name, reduction, dtype)
 
@@ -414,7 +416,7 @@ class GaussianNLL(Loss):
 
 @function_form(GaussianNLL)
 @knows_its_arguments
-def gaussian_nll(y_true: Any, y_pred: Any) -> Array:
+def gaussian_nll(y_true: object, y_pred: object) -> Array:
     return GaussianNLL().call(y_true, y_pred)
 
 

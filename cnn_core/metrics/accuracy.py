@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cnn_core.metrics.means import MeanOf
 
 
 @knows_its_arguments
-def accuracy(y_true: Any, y_pred: Any) -> Array:
+def accuracy(y_true: object, y_pred: object) -> Array:
     """Tell element by element whether prediction and target are equal.
 
     Examples
@@ -29,7 +29,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Array:
 
 
 @knows_its_arguments
-def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
+def binary_accuracy(y_true: object, y_pred: object, threshold: float = 0.5) -> Array:
     """Tell element by element whether `y_pred > threshold` where the target is 1, and not where it is 0.
 
     Examples
@@ -42,7 +42,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
 
 
 @knows_its_arguments
-def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+def categorical_accuracy(y_true: object, y_pred: object) -> Array:
     """Tell row by row whether target and prediction have their largest element at the same place.
 
     Examples
@@ -56,7 +56,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
 
 
 @knows_its_arguments
-def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+def sparse_categorical_accuracy(y_true: object, y_pred: object) -> Array:
     """Tell row by row whether the largest element of the prediction is at the label's place.
 
     Examples
@@ -69,7 +69,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
 
 
 @knows_its_arguments
-def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
+def top_k_categorical_accuracy(y_true: object, y_pred: object, k: int = 5) -> Array:
     """Tell row by row whether the target's largest element is at one of the k largest places of the prediction.
 
     Examples
@@ -83,7 +83,9 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
 
 
 @knows_its_arguments
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Array:
+def sparse_top_k_categorical_accuracy(
+    y_true: object, y_pred: object, k: int = 5, from_sorted_ids: bool = False
+) -> Array:
     """Tell row by row whether the label is at one of the k largest places of the prediction.
 
     With `from_sorted_ids`, predictions are labels themselves, the best first.
@@ -100,7 +102,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     return _in_top_k(labels.astype(np.intp), y_pred, k)
 
 
-def _labels_for(y_true: Any, y_pred: Array) -> Array:
+def _labels_for(y_true: object, y_pred: Array) -> Array:
     y_true = validation.as_array(y_true, "y_true")
     labels: Array = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1:] == (1,) else y_true
     if labels.shape != y_pred.shape[:-1]:
@@ -139,7 +141,7 @@ class Accuracy(MeanOf):
 
     _of = (accuracy,)
 
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "accuracy", dtype: object = None) -> None:
         super().__init__(name, dtype)
 
 
@@ -164,7 +166,7 @@ class BinaryAccuracy(MeanOf):
     _of = (binary_accuracy,)
     _options = ("threshold",)
 
-    def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
+    def __init__(self, name: str | None = "binary_accuracy", dtype: object = None, threshold: float = 0.5) -> None:
         self.threshold = validation.number(threshold, "threshold")
         super().__init__(name, dtype, threshold=self.threshold)
 
@@ -192,7 +194,7 @@ class CategoricalAccuracy(MeanOf):
     native = "categorical_accuracy"
     _of = (categorical_accuracy,)
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "categorical_accuracy", dtype: object = None) -> None:
         super().__init__(name, dtype)
 
 
@@ -215,7 +217,7 @@ class SparseCategoricalAccuracy(MeanOf):
     expects_labels = True
     _of = (sparse_categorical_accuracy,)
 
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: object = None) -> None:
         super().__init__(name, dtype)
 
 
@@ -238,7 +240,7 @@ class TopKCategoricalAccuracy(MeanOf):
     _of = (top_k_categorical_accuracy,)
     _options = ("k",)
 
-    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
+    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: object = None) -> None:
         self.k = validation.positive_integer(k, "k")
         super().__init__(name, dtype, k=self.k)
 
@@ -268,7 +270,7 @@ class SparseTopKCategoricalAccuracy(MeanOf):
         self,
         k: int = 5,
         name: str | None = "sparse_top_k_categorical_accuracy",
-        dtype: Any = None,
+        dtype: object = None,
         from_sorted_ids: bool = False,
     ) -> None:
         self.k = validation.positive_integer(k, "k")

@@ -158,7 +158,7 @@ class Metric(CopiedWhole, KnowsItsArguments):
         if "result" in vars(cls):
             setattr(cls, "result", _eager(cls.result))  # noqa: B010  (mypy takes an assignment for a redefinition)
 
-    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(self, dtype: object = None, name: str | None = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
         self.dtype = None if dtype is None else validation.float_dtype(dtype).name
 
@@ -245,7 +245,7 @@ class Metric(CopiedWhole, KnowsItsArguments):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
-    def _pair(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    def _pair(self, y_true: object, y_pred: object) -> tuple[Array, Array]:
         """Read targets and predictions in one type and rank."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         return same_rank(as_float(y_true, "y_true", y_pred.dtype), y_pred)
@@ -255,13 +255,13 @@ def _eager(result: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Let what a metric's `result` returns be as Keras has it."""
 
     @wraps(result)
-    def eager_result(self: Any) -> Any:
+    def eager_result(self: object) -> Any:
         return eager(result(self))
 
     return eager_result
 
 
-def _totals_in(value: Any) -> Iterator[Accumulator]:
+def _totals_in(value: object) -> Iterator[Accumulator]:
     """Find the totals in a value, however deep."""
     if isinstance(value, Accumulator):
         yield value

@@ -30,7 +30,7 @@ class _BestUnderConstraint(ConfusionMetric):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(dtype, name)
         setattr(self, self._bound, validation.fraction(bound, self._bound))
@@ -88,7 +88,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
@@ -122,7 +122,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
@@ -156,7 +156,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
@@ -190,7 +190,7 @@ class RecallAtPrecision(_BestUnderConstraint):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 

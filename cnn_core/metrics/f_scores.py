@@ -47,7 +47,7 @@ class FBetaScore(Metric):
         beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = "fbeta_score",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(dtype, name)
         self.average = validation.one_of(average, "average", (None, "micro", "macro", "weighted"))
@@ -129,7 +129,7 @@ class F1Score(FBetaScore):
         average: str | None = None,
         threshold: float | None = None,
         name: str | None = "f1_score",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
 

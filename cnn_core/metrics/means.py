@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import MetricDescription
 
 
-def _per_sample(values: Array, sample_weight: Any, reduce: Callable[..., Any]) -> tuple[Array, Array | None]:
+def _per_sample(values: Array, sample_weight: object, reduce: Callable[..., Any]) -> tuple[Array, Array | None]:
     """Reduce weighted values to one per sample, and weights likewise: a weight may count for a sample or for less."""
     if sample_weight is None:
         return _reduce_from(values, 1, reduce), None
@@ -55,7 +55,7 @@ class Sum(Metric):
     2.0
     """
 
-    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "sum", dtype: object = None) -> None:
         super().__init__(dtype, name)
         self.total = self.add_variable(name="total")
 
@@ -83,7 +83,7 @@ class Mean(Metric):
     (2.0, 1.5)
     """
 
-    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean", dtype: object = None) -> None:
         super().__init__(dtype, name)
         self.total = self.add_variable(name="total")
         self.count = self.add_variable(name="count")
@@ -158,7 +158,7 @@ class MeanMetricWrapper(Mean):
     (1.5, 'error')
     """
 
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: object = None, **kwargs: object) -> None:
         if not callable(fn):
             raise TypeError(f"`fn` must be a function of (y_true, y_pred). Received: fn={validation.show(fn)}")
         super().__init__(name or getattr(fn, "__name__", None) or snake_case(type(fn).__name__), dtype)
@@ -193,5 +193,5 @@ class MeanOf(MeanMetricWrapper):
     higher_is_better = True
     _of: ClassVar[Any]
 
-    def __init__(self, name: str | None, dtype: Any = None, **keywords: Any) -> None:
+    def __init__(self, name: str | None, dtype: object = None, **keywords: object) -> None:
         super().__init__(type(self)._of[0], name, dtype, **keywords)

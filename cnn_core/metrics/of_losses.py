@@ -21,7 +21,7 @@ class _MeanLoss(Mean):
     higher_is_better = False
     _loss: losses.Loss
 
-    def __init__(self, loss: losses.Loss, name: str | None, dtype: Any) -> None:
+    def __init__(self, loss: losses.Loss, name: str | None, dtype: object) -> None:
         super().__init__(name, dtype)
         self._loss = loss
 
@@ -62,7 +62,7 @@ class MeanSquaredError(_MeanLoss):
 
     native = "mean_squared_error"
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean_squared_error", dtype: object = None) -> None:
         super().__init__(losses.MeanSquaredError(), name, dtype)
 
 
@@ -83,7 +83,7 @@ class RootMeanSquaredError(_MeanLoss):
 
     native = "mean_squared_error"
 
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: object = None) -> None:
         super().__init__(losses.MeanSquaredError(), name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
@@ -114,7 +114,7 @@ class MeanAbsoluteError(_MeanLoss):
 
     native = "mean_absolute_error"
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: object = None) -> None:
         super().__init__(losses.MeanAbsoluteError(), name, dtype)
 
 
@@ -135,7 +135,7 @@ class MeanAbsolutePercentageError(_MeanLoss):
 
     native = "mean_absolute_percentage_error"
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: object = None) -> None:
         super().__init__(losses.MeanAbsolutePercentageError(), name, dtype)
 
 
@@ -156,7 +156,7 @@ class MeanSquaredLogarithmicError(_MeanLoss):
 
     native = "mean_squared_logarithmic_error"
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: object = None) -> None:
         super().__init__(losses.MeanSquaredLogarithmicError(), name, dtype)
 
 
@@ -177,7 +177,7 @@ class LogCoshError(_MeanLoss):
 
     native = "log_cosh"
 
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "logcosh", dtype: object = None) -> None:
         super().__init__(losses.LogCosh(), name, dtype)
 
 
@@ -198,7 +198,7 @@ class Poisson(_MeanLoss):
 
     native = "poisson"
 
-    def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "poisson", dtype: object = None) -> None:
         super().__init__(losses.Poisson(), name, dtype)
 
 
@@ -219,7 +219,7 @@ class KLDivergence(_MeanLoss):
 
     native = "kl_divergence"
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "kl_divergence", dtype: object = None) -> None:
         super().__init__(losses.KLDivergence(), name, dtype)
 
 
@@ -238,7 +238,7 @@ class Hinge(_MeanLoss):
     0.75
     """
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "hinge", dtype: object = None) -> None:
         super().__init__(losses.Hinge(), name, dtype)
 
 
@@ -257,7 +257,7 @@ class SquaredHinge(_MeanLoss):
     1.125
     """
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "squared_hinge", dtype: object = None) -> None:
         super().__init__(losses.SquaredHinge(), name, dtype)
 
 
@@ -278,7 +278,7 @@ class CategoricalHinge(_MeanLoss):
 
     native = "categorical_hinge"
 
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "categorical_hinge", dtype: object = None) -> None:
         super().__init__(losses.CategoricalHinge(), name, dtype)
 
 
@@ -305,7 +305,7 @@ class BinaryCrossentropy(_MeanLoss):
     def __init__(
         self,
         name: str | None = "binary_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -339,7 +339,7 @@ class CategoricalCrossentropy(_MeanLoss):
     def __init__(
         self,
         name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
         axis: int = -1,
@@ -376,7 +376,7 @@ class SparseCategoricalCrossentropy(_MeanLoss):
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
+        dtype: object = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         axis: int = -1,

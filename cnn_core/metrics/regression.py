@@ -38,13 +38,13 @@ class CosineSimilarity(MeanOf):
     _of = (_cosine,)
     _options = ("axis",)
 
-    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
+    def __init__(self, name: str | None = "cosine_similarity", dtype: object = None, axis: int = -1) -> None:
         self.axis = validation.integer(axis, "axis")
         super().__init__(name, dtype, axis=self.axis)
 
 
 @knows_its_arguments
-def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+def pearson_correlation(y_true: object, y_pred: object, axis: int = -1) -> Array:
     """Correlate targets and predictions along an axis: the mean product of their standard scores; NaN if one is flat.
 
     Examples
@@ -62,7 +62,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
 
 
 @knows_its_arguments
-def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+def concordance_correlation(y_true: object, y_pred: object, axis: int = -1) -> Array:
     """Compare targets and predictions along an axis by correlation, mean and spread, with Keras's numbers.
 
     `mean(2 (y - m_p) (p - m_p)) / (var(y) + var(p) + (m_y - m_p)^2 + 1e-7)`, m_p the mean of the predictions.
@@ -79,7 +79,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
     return np.asarray((2 * (true - pred_mean) * (pred - pred_mean) / (spread + EPSILON)).mean(axis=axis))
 
 
-def _aligned(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+def _aligned(y_true: object, y_pred: object) -> tuple[Array, Array]:
     true, pred = same_rank(as_float(y_true, "y_true", np.float64), as_float(y_pred, "y_pred", np.float64))
     check_same_shape(true, pred)
     return true, pred
@@ -105,7 +105,7 @@ class PearsonCorrelation(MeanOf):
     _of = (pearson_correlation,)
     _options = ("axis",)
 
-    def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: int = -1) -> None:
+    def __init__(self, name: str | None = "pearson_correlation", dtype: object = None, axis: int = -1) -> None:
         self.axis = validation.integer(axis, "axis")
         super().__init__(name, dtype, axis=self.axis)
 
@@ -129,7 +129,7 @@ class ConcordanceCorrelation(MeanOf):
     _of = (concordance_correlation,)
     _options = ("axis",)
 
-    def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: int = -1) -> None:
+    def __init__(self, name: str | None = "concordance_correlation", dtype: object = None, axis: int = -1) -> None:
         self.axis = validation.integer(axis, "axis")
         super().__init__(name, dtype, axis=self.axis)
 
@@ -164,7 +164,7 @@ class R2Score(Metric):
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(dtype, name)
         self.class_aggregation = validation.one_of(

@@ -57,7 +57,12 @@ class ConfusionMetric(Metric):
         self._count(y_true, y_pred, sample_weight)
 
     def _count(
-        self, y_true: Any, y_pred: Any, sample_weight: Any, by_label: bool = False, label_weights: Array | None = None
+        self,
+        y_true: object,
+        y_pred: object,
+        sample_weight: object,
+        by_label: bool = False,
+        label_weights: Array | None = None,
     ) -> None:
         y_pred, y_true = self._prepare(y_true, y_pred)
         weights = weights_for(sample_weight, y_true)
@@ -77,7 +82,7 @@ class ConfusionMetric(Metric):
         self.true_negatives.assign_add((n - fp).reshape(shape))
         self.false_negatives.assign_add((p - tp).reshape(shape))
 
-    def _prepare(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+    def _prepare(self, y_true: object, y_pred: object) -> tuple[Array, Array]:
         y_true, y_pred = self._pair(y_true, y_pred)
         y_pred = np.where(np.isnan(y_pred), y_pred.dtype.type(-np.inf), y_pred)
         if self.top_k is not None:
@@ -109,7 +114,7 @@ class ConfusionMetric(Metric):
         return float(values[0]) if len(values) == 1 else values
 
 
-def weights_for(sample_weight: Any, y_true: Array) -> Array:
+def weights_for(sample_weight: object, y_true: Array) -> Array:
     """Read weights such that they broadcast against targets: one per sample, or one per target."""
     if sample_weight is None:
         return np.ones(())
@@ -143,7 +148,7 @@ class _ConditionCount(ConfusionMetric):
     _counts: ClassVar[str]
     _options = ("thresholds",)
 
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, thresholds: object = None, name: str | None = None, dtype: object = None) -> None:
         super().__init__(dtype, name)
         self._set_thresholds(thresholds)
         self._make_totals(len(self._thresholds))
@@ -239,11 +244,11 @@ class _Ratio(ConfusionMetric):
 
     def __init__(
         self,
-        thresholds: Any = None,
+        thresholds: object = None,
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         super().__init__(dtype, name)
         self.top_k = None if top_k is None else validation.positive_integer(top_k, "top_k")

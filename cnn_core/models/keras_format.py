@@ -96,7 +96,7 @@ def _with_operands(layer: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**layer, "config": {**layer["config"], **static, "operands": kept}}
 
 
-def _is_symbol(argument: Any) -> bool:
+def _is_symbol(argument: object) -> bool:
     return isinstance(argument, Mapping) and argument.get("class_name") == "__keras_tensor__"
 
 
@@ -108,7 +108,7 @@ def _of_symbols(layer: Mapping[str, Any], arguments: Any) -> Any:
     return [each for each in flat if _is_symbol(each)]
 
 
-def _is_reference(structure: Any) -> bool:
+def _is_reference(structure: object) -> bool:
     return isinstance(structure, Sequence) and len(structure) == 3 and isinstance(structure[0], str)
 
 
@@ -180,7 +180,7 @@ def _call_of_keras_2(place: int, layer: Mapping[str, Any], number: int, node: Se
     return _Call(place, layer["name"], number, sources, _training(arguments, layer["name"]))
 
 
-def _symbols(arguments: Any, layer: str) -> Iterator[Reference]:
+def _symbols(arguments: object, layer: str) -> Iterator[Reference]:
     """Find the symbols in the arguments of a call, dicts in the order of their sorted keys."""
     if isinstance(arguments, Mapping) and arguments.get("class_name") == "__keras_tensor__":
         yield from _references(arguments["config"]["keras_history"])

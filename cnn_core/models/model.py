@@ -78,11 +78,11 @@ class Model(Trainer, OwnModel):
 
     def __init__(
         self,
-        inputs: Any = None,
-        outputs: Any = None,
+        inputs: object = None,
+        outputs: object = None,
         name: str | None = None,
         trainable: bool = True,
-        dtype: Any = None,
+        dtype: object = None,
     ) -> None:
         Layer.__init__(self, name=name, trainable=trainable, dtype=dtype)
         Trainer.__init__(self)
@@ -282,7 +282,7 @@ class Model(Trainer, OwnModel):
         plan.set_outputs(self.add_to(plan, inputs), self.name)
         return plan
 
-    def _build_for(self, x: Any) -> None:
+    def _build_for(self, x: object) -> None:
         """Take the shape of the input from data, where it is not known yet."""
         if self.defines_call:
             self.build_own_for(x)
@@ -325,7 +325,7 @@ class Model(Trainer, OwnModel):
             return self._apply(arguments[0])
         return self._apply(*arguments, **keywords)
 
-    def _apply(self, inputs: Any, training: bool | None = None) -> Any:
+    def _apply(self, inputs: object, training: bool | None = None) -> Any:
         training = None if training is None else validation.boolean(training, "training")
         if not isinstance(inputs, np.ndarray) and not validation.is_sparse(inputs):  # one of SciPy's is a dict
             leaves = self._in_order(inputs)
@@ -342,7 +342,7 @@ class Model(Trainer, OwnModel):
             self._unmeasured = inputs
         return self._pack_outputs(outputs)
 
-    def _results_on(self, inputs: Any, training: bool) -> tuple[list[Any], list[Any]]:
+    def _results_on(self, inputs: object, training: bool) -> tuple[list[Any], list[Any]]:
         arrays = self._batch_of(inputs)
         return block.Cache(self, arrays, len(arrays) > 1, training, losses_apart=True).results()
 
@@ -350,14 +350,14 @@ class Model(Trainer, OwnModel):
         """Return what a call on arrays adds to the loss."""
         return self._results_on(inputs, False)[1]
 
-    def _in_order(self, inputs: Any) -> list[Any]:
+    def _in_order(self, inputs: object) -> list[Any]:
         if self.built:
             inputs = self.interface.input_form.by_name(inputs, "x")
         if isinstance(inputs, Mapping) and self.built and set(inputs) == set(self.input_names):
             return [inputs[name] for name in self.input_names]
         return flatten(inputs)
 
-    def _batch_of(self, inputs: Any) -> list[Any]:
+    def _batch_of(self, inputs: object) -> list[Any]:
         """Return what native code reads as arrays of the model's dtype in their full shapes; tensors as they are."""
         if is_recording() and not validation.is_sparse(inputs):
             leaves = self._in_order(inputs)

@@ -73,7 +73,7 @@ class OwnModel(Nested):
         common = [name for name in ("name", "trainable") if takes_all or name in parameters]
         return {name: getattr(self, name) for name in (*common, *own)}
 
-    def _trace_for(self, structure: Any) -> None:
+    def _trace_for(self, structure: object) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))
         if not own.__module__.startswith("cnn_core.") and not self._has_run_build:
             self.build(map_structure(lambda symbol: symbol.shape, structure))
@@ -100,7 +100,7 @@ class OwnModel(Nested):
         self._trace_for(_map_described(description))
 
 
-def _refuse_call(name: str, *_: Any, **__: Any) -> None:
+def _refuse_call(name: str, *_: object, **__: object) -> None:
     raise NotImplementedError(f"{name} must define call(self, x) to be called: its train_step says what it trains")
 
 
@@ -121,15 +121,15 @@ def _symbol(shape: Any, dtype: str, name: str | None = None) -> Symbol:
     return Symbol((None, *checked), name or unique_name("input_layer"), dtype)
 
 
-def _all_symbols(structure: Any) -> bool:
+def _all_symbols(structure: object) -> bool:
     return all(isinstance(leaf, Symbol) for leaf in flatten(structure))
 
 
-def _is_shape(structure: Any) -> bool:
+def _is_shape(structure: object) -> bool:
     return isinstance(structure, (tuple, list)) and all(isinstance(size, int) or size is None for size in structure)
 
 
-def _map_shapes(function: Callable[[Any], Any], structure: Any) -> Any:
+def _map_shapes(function: Callable[[Any], Any], structure: object) -> Any:
     if _is_shape(structure):
         return function(structure)
     if isinstance(structure, Mapping):
@@ -142,7 +142,7 @@ def _map_shapes(function: Callable[[Any], Any], structure: Any) -> Any:
     )
 
 
-def _map_data(function: Callable[[Any], Any], x: Any) -> Any:
+def _map_data(function: Callable[[Any], Any], x: object) -> Any:
     if isinstance(x, Mapping) and not validation.is_sparse(x) and not validation.is_frame(x):
         return {key: _map_data(function, part) for key, part in x.items()}
     if isinstance(x, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(x)):
@@ -150,7 +150,7 @@ def _map_data(function: Callable[[Any], Any], x: Any) -> Any:
     return function(x)
 
 
-def _map_described(description: Any) -> Any:
+def _map_described(description: object) -> Any:
     if isinstance(description, Mapping) and set(description) == {"shape", "dtype"}:
         return _symbol(description["shape"], validation.text(description["dtype"], "dtype"))
     if isinstance(description, Mapping):

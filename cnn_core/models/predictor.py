@@ -27,7 +27,12 @@ class Predictor(_core.Predictor):
     __slots__ = ("_described",)
 
     def __init__(
-        self, network: _core.Network, in_shape: tuple[int, ...], out_shape: tuple[int, ...], read: Any, index_limit: int
+        self,
+        network: _core.Network,
+        in_shape: tuple[int, ...],
+        out_shape: tuple[int, ...],
+        read: object,
+        index_limit: int,
     ) -> None:
         takes = f"indices below {index_limit}" if index_limit else network.dtype
         self._described = {"takes": f"{in_shape} of {takes}", "gives": f"{out_shape} of {network.dtype}"}

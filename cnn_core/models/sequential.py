@@ -138,7 +138,7 @@ class Sequential(Model):
             )
         self._build_for_input(tuple(input_shape[1:]) or (1,))
 
-    def _build_for(self, x: Any) -> None:
+    def _build_for(self, x: object) -> None:
         if not self.built:
             self._build_for_input(feature_shape(x), feature_dtype(x))
 

@@ -183,7 +183,7 @@ def _each_once(variables: Sequence[Variable]) -> Sequence[Variable]:
     return variables
 
 
-def _checked_gradient(gradient: Any, variable: Variable) -> Array:
+def _checked_gradient(gradient: object, variable: Variable) -> Array:
     name = f"The gradient of {variable.path}"
     array = validation.as_array(gradient, name)
     if array.shape != variable.shape:

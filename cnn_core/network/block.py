@@ -151,7 +151,7 @@ class Cache:
         return dx, [gradient.copy() for gradient in gradients]
 
 
-def penalized(regularizer: Any, source: Any) -> Any:
+def penalized(regularizer: object, source: object) -> Any:
     """Return the penalty on an array, divided by its samples; on a variable, as it is.
 
     A tensor, of a tensor or variable while a tape records; else a number of NumPy's.
@@ -170,7 +170,7 @@ def penalized(regularizer: Any, source: Any) -> Any:
     return Step.results([source], [value], backward)[0]
 
 
-def _added(value: Any) -> Any:
+def _added(value: object) -> Any:
     """Return a loss that all samples share, as a plan computes it: once for each of them."""
     array = np.asarray(value)
     total = array[0].sum(dtype=array.dtype)
@@ -197,7 +197,7 @@ def _declared(layer: BlockLayer, seen: list[Any]) -> list[Any]:
     return [shape[1:] for shape in (told if isinstance(told, list) else [told])]
 
 
-def _as_batch(x: Any, name: str, dtype: str) -> Array:
+def _as_batch(x: object, name: str, dtype: str) -> Array:
     array = validation.convert(validation.as_array(x, name), name, np.dtype(dtype))
     if array.ndim == 0:
         raise ValueError(f"{name} must have an axis of samples. Received: {name}.shape={array.shape}")
@@ -211,7 +211,7 @@ def forward(layer: BlockLayer, x: Any, training: bool = False) -> tuple[Any, Cac
 
 
 def _cache_of(
-    layer: BlockLayer, x: Any, training: bool, more: Sequence[Any] = (), *, losses_apart: bool = False
+    layer: BlockLayer, x: object, training: bool, more: Sequence[Any] = (), *, losses_apart: bool = False
 ) -> Cache:
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     given = [*(flatten(x) if several else [x]), *more]
@@ -221,14 +221,14 @@ def _cache_of(
     return Cache(layer, inputs, several, training, losses_apart=losses_apart)
 
 
-def backward(layer: BlockLayer, da: Any, cache: Any) -> tuple[Any, ...]:
+def backward(layer: BlockLayer, da: object, cache: object) -> tuple[Any, ...]:
     """See `Layer.backward`."""
     if not isinstance(cache, Cache) or cache.layer is not layer:
         raise ValueError(f"`cache` must be what {layer.name!r}.forward(x) returned. Received: {validation.show(cache)}")
     return cache.backward(da)
 
 
-def call_layer(layer: BlockLayer, inputs: Any, training: bool, more: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
+def call_layer(layer: BlockLayer, inputs: object, training: bool, more: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
     """Apply a layer to arrays or tensors, and to what else it reads; return also what it adds to the loss."""
     outputs, losses = _cache_of(layer, inputs, training, more, losses_apart=True).results()
     outputs = list(map(eager, outputs))

@@ -78,7 +78,7 @@ class Symbol(Operators):
             "cnn_core.ops, or layers"
         )
 
-    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+    def _refuse_ufunc(self, ufunc: object, method: str, inputs: object, keywords: object) -> Any:
         return self.__array__()
 
     def __bool__(self) -> bool:
@@ -309,7 +309,7 @@ class CallGraph:
         If an output depends on an input that is not listed, or an input is no input.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, losses: Sequence[Symbol] = ()) -> None:
+    def __init__(self, inputs: object, outputs: object, losses: Sequence[Symbol] = ()) -> None:
         for name, structure in (("inputs", inputs), ("outputs", outputs)):
             for symbol in flatten(structure):
                 if not isinstance(symbol, Symbol):

@@ -134,12 +134,12 @@ def _least(limits: Sequence[int | None]) -> int | None:
     return min(known) if known and len(known) == len(limits) else None
 
 
-def _form(structure: Any, names: Sequence[str]) -> Form:
+def _form(structure: object, names: Sequence[str]) -> Form:
     following = iter(names)
     return Form(map_structure(lambda symbol: next(following), structure))
 
 
-def _names(structure: Any, kind: str) -> list[str]:
+def _names(structure: object, kind: str) -> list[str]:
     if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
         return sorted_keys(structure)
     names: list[str] = []

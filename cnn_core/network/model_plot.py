@@ -48,7 +48,7 @@ def plot_model(
     dpi: float = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    ax: Any = None,
+    ax: object = None,
 ) -> Any:
     """Draw the layers of a model and how they are connected.
 
@@ -159,7 +159,7 @@ def boxes_of(model: BuiltModel, shown: Iterable[str] = ()) -> list[Box]:
     return [Box(lines[name], tuple(dict.fromkeys(places[source] for source in sources[name]))) for name in lines]
 
 
-def _lines(drawn: Any, shape: tuple[int | None, ...] | None, shown: tuple[str, ...]) -> tuple[str, ...]:
+def _lines(drawn: object, shape: tuple[int | None, ...] | None, shown: tuple[str, ...]) -> tuple[str, ...]:
     """Return what stands in the box of a layer, or of a symbol that is an input."""
     lines = ["Input" if isinstance(drawn, Symbol) else type(drawn).__name__]
     for what in shown:

@@ -57,7 +57,7 @@ class Operators:
             return self._refuse_ufunc(ufunc, method, inputs, keywords)
         return function(*inputs)
 
-    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+    def _refuse_ufunc(self, ufunc: object, method: str, inputs: object, keywords: object) -> Any:
         raise NotImplementedError
 
     def activated(self, activation: Any) -> Any:

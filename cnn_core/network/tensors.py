@@ -109,7 +109,7 @@ class Tensor(Operators):
             return function(arguments[0].value, *arguments[1:], **keywords)
         return self._refuse_ufunc(function, "__call__", arguments, keywords)
 
-    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: Any, keywords: Any) -> Any:
+    def _refuse_ufunc(self, ufunc: Any, method: str, inputs: object, keywords: object) -> Any:
         name = ufunc.__name__
         meant = f"ops.{name}" if name in self.functions else "a function of cnn_core.ops"
         raise TypeError(

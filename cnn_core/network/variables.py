@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class _Setting:
     """An attribute of a variable on which native optimizers depend: setting it counts as a change."""
 
-    def __init__(self, check: Callable[[Any, str], Any], usual: Any) -> None:
+    def __init__(self, check: Callable[[Any, str], Any], usual: object) -> None:
         self._check = check
         self._usual = usual
 
@@ -45,7 +45,7 @@ class _Setting:
         Variable.note_change()
 
 
-def _function(value: Any, name: str) -> Any:
+def _function(value: object, name: str) -> Any:
     if value is not None and not callable(value):
         raise TypeError(
             f"`{name}` must be a function of an array, such as an object of cnn_core.{name}s, or None. "
@@ -54,7 +54,7 @@ def _function(value: Any, name: str) -> Any:
     return value
 
 
-def _factor(value: Any, name: str) -> float:
+def _factor(value: object, name: str) -> float:
     return validation.number(value, name, minimum=0)
 
 
@@ -127,15 +127,15 @@ class Variable(Operators, CopiedWhole):
 
     def __init__(
         self,
-        initializer: Any,
+        initializer: object,
         shape: Sequence[int] | None = None,
-        dtype: Any = None,
+        dtype: object = None,
         trainable: bool = True,
         autocast: bool = True,
         aggregation: str | None = "none",
         synchronization: str | None = "auto",
         name: str | None = None,
-        layout: Any = None,
+        layout: object = None,
         *,
         path: str | None = None,
         regularizer: Regularizer | None = None,

@@ -21,7 +21,7 @@ def is_float(dtype: Any) -> bool:
     return str(dtype) in _SIZES
 
 
-def dtype_of(value: Any) -> str | None:
+def dtype_of(value: object) -> str | None:
     """Return the dtype's name of anything that has one; None for Python's numbers."""
     found = getattr(value, "dtype", None)
     return None if found is None else str(found)
@@ -82,7 +82,7 @@ def as_floats(dtype: str) -> str:
     return dtype if is_float(dtype) else config.floatx()
 
 
-def as_value(value: Any) -> Any:
+def as_value(value: object) -> Any:
     """Return an array, or a number of Python's as it is; lists of floats get the usual float, symbols are stacked."""
     if isinstance(value, (bool, int, float, Operators)):
         return value
@@ -100,7 +100,7 @@ def as_value(value: Any) -> Any:
     return array
 
 
-def as_array(value: Any, dtype: str | None = None) -> Array:
+def as_array(value: object, dtype: str | None = None) -> Array:
     """Return an array of a dtype, or of its own."""
     found = as_value(value)
     return np.asarray(found, dtype or promoted([found]))

@@ -148,7 +148,7 @@ class Elementwise(Function):
         return draft.apply(self.name, *values)
 
 
-def number_of(value: Any) -> float | None:
+def number_of(value: object) -> float | None:
     """Return the number that an operand is, if it is one."""
     if isinstance(value, (bool, int, float)):
         return float(value)

@@ -22,7 +22,7 @@ from cnn_core.ops.reductions import max_function, mean_function, sum_function
 
 
 @returns_arrays
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: object, dtype: object) -> Any:
     """Return `x` in another dtype: to integers by cutting off what follows the point, to bool by ``x != 0``."""
     wanted = standardized(dtype)
     if is_symbolic(x):
@@ -31,14 +31,14 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 @returns_arrays
-def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+def convert_to_tensor(x: object, dtype: object = None, sparse: object = None, ragged: object = None) -> Any:
     """Return `x` as an array, or the symbol that it is, in a dtype if one is given."""
     if dtype is None:
         return x if is_symbolic(x) else as_array(x)
     return cast(x, dtype)
 
 
-def convert_to_numpy(x: Any) -> Any:
+def convert_to_numpy(x: object) -> Any:
     """Return `x` as an array; a symbol has none."""
     return np.asarray(x)
 
@@ -72,13 +72,13 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     )
 
 
-def divide_no_nan(x1: Any, x2: Any) -> Any:
+def divide_no_nan(x1: object, x2: object) -> Any:
     """Return ``x1 / x2``, and 0 where `x2` is 0."""
     zero = equal(x2, 0)
     return where(zero, 0.0, divide(x1, where(zero, 1, x2)))
 
 
-def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def isclose(x1: object, x2: object, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Tell where ``|x1 - x2| <= atol + rtol |x2|``."""
     close = elementwise.less_equal(absolute(subtract(x1, x2)), add(atol, multiply(rtol, absolute(x2))))
     close = elementwise.logical_or(close, equal(x1, x2))
@@ -87,18 +87,18 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
     return elementwise.logical_or(close, elementwise.logical_and(elementwise.isnan(x1), elementwise.isnan(x2)))
 
 
-def logaddexp2(x1: Any, x2: Any) -> Any:
+def logaddexp2(x1: object, x2: object) -> Any:
     """Return ``log2(2^x1 + 2^x2)``."""
     factor = math.log(2)
     return divide(elementwise.logaddexp(multiply(x1, factor), multiply(x2, factor)), factor)
 
 
-def deg2rad(x: Any) -> Any:
+def deg2rad(x: object) -> Any:
     """Return degrees as radians."""
     return multiply(x, math.pi / 180)
 
 
-def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+def average(x: object, axis: object = None, weights: object = None) -> Any:
     """Return the mean along an axis, weighted: ``sum(w x) / sum(w)``."""
     if weights is None:
         return mean_function(x, axis)
@@ -110,22 +110,22 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     return divide(sum_function(multiply(x, weights), axis), sum_function(weights, axis))
 
 
-def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def var(x: object, axis: object = None, keepdims: bool = False) -> Any:
     """Return the variance along axes: ``mean((x - mean(x))^2)``."""
     return mean_function(square(subtract(x, mean_function(x, axis, True))), axis, keepdims)
 
 
-def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def std(x: object, axis: object = None, keepdims: bool = False) -> Any:
     """Return the standard deviation along axes."""
     return sqrt(var(x, axis, keepdims))
 
 
-def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Any, Any]:
+def moments(x: object, axes: object, keepdims: bool = False, synchronized: bool = False) -> tuple[Any, Any]:
     """Return mean and variance along axes."""
     return mean_function(x, axes, keepdims), var(x, axes, keepdims)
 
 
-def count_nonzero(x: Any, axis: Any = None) -> Any:
+def count_nonzero(x: object, axis: object = None) -> Any:
     """Return how many elements are not 0."""
     return sum_function(cast(elementwise.not_equal(x, 0), "int32"), axis)
 
@@ -154,7 +154,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     return elementwise.power(sum_function(elementwise.power(absolute(x), ord), axis, keepdims), 1 / ord)
 
 
-def normalize(x: Any, axis: int = -1, order: float = 2, epsilon: float | None = None) -> Any:
+def normalize(x: object, axis: int = -1, order: float = 2, epsilon: float | None = None) -> Any:
     """Return `x` scaled to length 1 along an axis; lengths count at least `epsilon`."""
     least = EPSILON if epsilon is None else epsilon
     if order == 2:
@@ -168,27 +168,27 @@ def reshape(x: Any, newshape: Any) -> Any:
     return shapes.reshape_function(x, newshape)
 
 
-def expand_dims(x: Any, axis: Any) -> Any:
+def expand_dims(x: object, axis: object) -> Any:
     """Return `x` with new axes of size 1."""
     return shapes.expand_function(x, axis=axis)
 
 
-def squeeze(x: Any, axis: Any = None) -> Any:
+def squeeze(x: object, axis: object = None) -> Any:
     """Return `x` without axes of size 1."""
     return shapes.squeeze_function(x, axis=axis)
 
 
-def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+def transpose(x: object, axes: Sequence[int] | None = None) -> Any:
     """Return `x` with its axes in another order, by default the reverse."""
     return shapes.transpose_function(x, axes=None if axes is None else list(axes))
 
 
-def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+def moveaxis(x: object, source: object, destination: object) -> Any:
     """Return `x` with axes moved to other places."""
     return shapes.move_function(x, source=source, destination=destination)
 
 
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+def swapaxes(x: object, axis1: int, axis2: int) -> Any:
     """Return `x` with two axes exchanged."""
     return shapes.swap_function(x, axis1=axis1, axis2=axis2)
 
@@ -208,14 +208,14 @@ def hstack(xs: Any) -> Any:
     return concatenate(xs, 0 if len(shape_of(xs[0])) == 1 else 1)
 
 
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(x: object, indices_or_sections: object, axis: int = 0) -> list[Any]:
     """Return parts along an axis: so many equal ones, or those between the indices."""
     parts = list(indices_or_sections) if isinstance(indices_or_sections, tuple) else indices_or_sections
     found = shapes.split_function(x, indices_or_sections=parts, axis=axis)
     return found if isinstance(found, list) else [found]
 
 
-def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
+def unstack(x: object, num: int | None = None, axis: int = 0) -> list[Any]:
     """Return the slices along an axis, without it."""
     size = shape_of(x)[axis]
     if size is None or num not in (None, size):
@@ -223,37 +223,37 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     return [squeeze(part, axis) for part in split(x, size, axis)]
 
 
-def get_item(x: Any, key: Any) -> Any:
+def get_item(x: object, key: object) -> Any:
     """Return ``x[key]``: slices, integers and lists of them along the features."""
     return shapes.get_item_function(x, key=key)
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take(x: object, indices: object, axis: int | None = None) -> Any:
     """Return the elements at indices along an axis."""
     return shapes.take_function(x, indices=np.asarray(indices, int).tolist(), axis=axis)
 
 
-def flip(x: Any, axis: Any = None) -> Any:
+def flip(x: object, axis: object = None) -> Any:
     """Return `x` in reverse order along axes."""
     return shapes.flip_function(x, axis=axis)
 
 
-def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+def roll(x: object, shift: object, axis: object = None) -> Any:
     """Return `x` shifted along an axis; what falls out at the end comes in at the beginning."""
     return shapes.roll_function(x, shift=shift, axis=axis)
 
 
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: object, repeats: object, axis: int | None = None) -> Any:
     """Return `x` with every element repeated along an axis."""
     return shapes.repeat_function(x, repeats=repeats, axis=axis)
 
 
-def tile(x: Any, repeats: Any) -> Any:
+def tile(x: object, repeats: object) -> Any:
     """Return `x` repeated as a whole so many times along each axis."""
     return shapes.tile_function(x, repeats=list(repeats) if isinstance(repeats, tuple) else repeats)
 
 
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(x: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the diagonal of two axes."""
     return shapes.diagonal_function(x, offset=offset, axis1=axis1, axis2=axis2)
 
@@ -264,7 +264,7 @@ def shape(x: Any) -> tuple[Any, ...]:
     return found
 
 
-def ndim(x: Any) -> int:
+def ndim(x: object) -> int:
     """Return the number of axes."""
     return len(shape_of(x))
 
@@ -274,28 +274,28 @@ def size(x: Any) -> int:
     return math.prod(shapes.batch_of(x))
 
 
-def zeros_like(x: Any, dtype: Any = None) -> Any:
+def zeros_like(x: object, dtype: object = None) -> Any:
     """Return zeros of the shape of `x`."""
     return full_like(x, 0, dtype)
 
 
-def ones_like(x: Any, dtype: Any = None) -> Any:
+def ones_like(x: object, dtype: object = None) -> Any:
     """Return ones of the shape of `x`."""
     return full_like(x, 1, dtype)
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full_like(x: object, fill_value: object, dtype: object = None) -> Any:
     """Return a value in the shape of `x`."""
     wanted = promoted([as_value(x)]) if dtype is None else standardized(dtype)
     return full(shape(x), fill_value, wanted)
 
 
-def zeros(shape: Any, dtype: Any = None) -> Any:
+def zeros(shape: object, dtype: object = None) -> Any:
     """Return zeros."""
     return full(shape, 0, config.floatx() if dtype is None else dtype)
 
 
-def ones(shape: Any, dtype: Any = None) -> Any:
+def ones(shape: object, dtype: object = None) -> Any:
     """Return ones."""
     return full(shape, 1, config.floatx() if dtype is None else dtype)
 
@@ -319,24 +319,24 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
 
 
 @returns_arrays
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0) -> Any:
     """Return `num` numbers at equal distances."""
     wanted = config.floatx() if dtype is None else standardized(dtype)
     return np.linspace(start, stop, num, endpoint, axis=axis).astype(wanted)
 
 
 @returns_arrays
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Any:
     """Return a matrix with ones on a diagonal."""
     return np.eye(N, M, k, dtype=config.floatx() if dtype is None else standardized(dtype))
 
 
-def identity(n: int, dtype: Any = None) -> Any:
+def identity(n: int, dtype: object = None) -> Any:
     """Return the identity matrix."""
     return eye(n, dtype=dtype)
 
 
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+def one_hot(x: object, num_classes: int, axis: int = -1, dtype: object = None, sparse: bool = False) -> Any:
     """Return ones at the places that `x` names along a new last axis; other numbers give zeros."""
     if sparse or axis not in (-1, len(shape_of(x))):
         raise ValueError(f"`one_hot` must have axis=-1 and sparse=False. Received: axis={axis}, sparse={sparse}")
@@ -344,7 +344,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     return cast(equal(expand_dims(x, -1), np.arange(num_classes, dtype="int32")), wanted)
 
 
-def matmul(x1: Any, x2: Any) -> Any:
+def matmul(x1: object, x2: object) -> Any:
     """Return the product of matrices; a vector on either side is a row, or a column, that loses its axis again."""
     first, second = convert_to_tensor(x1), convert_to_tensor(x2)
     if not is_symbolic(first, second):
@@ -357,7 +357,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 
 @returns_arrays
-def dot(x1: Any, x2: Any) -> Any:
+def dot(x1: object, x2: object) -> Any:
     """Return ``x1 @ x2`` for matrices and vectors, and the product with a number."""
     if not shape_of(x1) or not shape_of(x2):
         return multiply(x1, x2)
@@ -366,6 +366,6 @@ def dot(x1: Any, x2: Any) -> Any:
     return matmul(x1, x2) if is_symbolic(x1, x2) else np.dot(convert_to_tensor(x1), convert_to_tensor(x2))
 
 
-def outer(x1: Any, x2: Any) -> Any:
+def outer(x1: object, x2: object) -> Any:
     """Return all products of the elements of two vectors."""
     return multiply(expand_dims(x1, -1), expand_dims(x2, 0))

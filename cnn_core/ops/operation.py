@@ -104,7 +104,7 @@ def function_named(name: str) -> Function:
     return FUNCTIONS[name]
 
 
-def is_symbolic(*values: Any) -> bool:
+def is_symbolic(*values: object) -> bool:
     """Tell whether a function of these values, or lists of them, is remembered.
 
     Then one is a symbol; or a variable or tensor, while a function is traced or a tape records.
@@ -271,7 +271,7 @@ def _computed_in(operands: Sequence[Any]) -> str:
     return next(filter(is_float, dtypes), "")
 
 
-def _written(value: Any) -> Any:
+def _written(value: object) -> Any:
     """Return an array, a slice or plain data as Keras writes it."""
     if isinstance(value, np.ndarray):
         return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
@@ -285,7 +285,7 @@ def _written(value: Any) -> Any:
     return serialize(value)
 
 
-def read_value(value: Any) -> Any:
+def read_value(value: object) -> Any:
     """Return what Keras or `get_config` have written."""
     if isinstance(value, list):
         return [read_value(each) for each in value]

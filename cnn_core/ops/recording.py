@@ -129,7 +129,7 @@ def _symbol(value: Any) -> Symbol:
     return Symbol(value.shape, "x", str(value.dtype))
 
 
-def _described(value: Any) -> Any:
+def _described(value: object) -> Any:
     """Return what tells a value from others, and can be a key."""
     if isinstance(value, Symbol):
         return Symbol, value.shape, value.dtype

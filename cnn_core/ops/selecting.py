@@ -31,7 +31,7 @@ from cnn_core.ops.ordering import axis_of_sample, gather_function, sorted_functi
 from cnn_core.ops.reductions import any_function, sum_function
 
 
-def _in_order(x: Any, axis: int, k: int | None = None, descending: bool = False) -> list[Any]:
+def _in_order(x: object, axis: int, k: int | None = None, descending: bool = False) -> list[Any]:
     """Return elements and numbers along an axis in order."""
     last = axis_of_sample(shape_of(x), axis, "sort") == len(shape_of(x)) - 1
     turned = x if last else swapaxes(x, axis, -1)
@@ -46,13 +46,13 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 
 @returns_arrays
-def argsort(x: Any, axis: int = -1) -> Any:
+def argsort(x: object, axis: int = -1) -> Any:
     """Return the numbers that put the elements along an axis in rising order."""
     return _in_order(x, axis)[1] if is_symbolic(x) else np.argsort(as_array(x), axis, kind="stable").astype("int32")
 
 
 @returns_arrays
-def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
+def top_k(x: object, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """Return the k largest elements along the last axis, largest first, and their numbers."""
     if is_symbolic(x):
         values, numbers = _in_order(x, -1, k, descending=True)
@@ -62,14 +62,14 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     return np.take_along_axis(array, places, -1), places.astype("int32")
 
 
-def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
+def in_top_k(targets: object, predictions: object, k: int) -> Any:
     """Tell whether the prediction for each target is among its row's k largest."""
     own = take_along_axis(predictions, expand_dims(targets, -1), -1)
     return less(sum_function(cast(less(own, predictions), "int32"), -1), k)
 
 
 @returns_arrays
-def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+def take_along_axis(x: object, indices: object, axis: int | None = None) -> Any:
     """Return elements along an axis, each picked by a number of its own."""
     if is_symbolic(x, indices):
         return gather_function.on([x, indices], axis=axis_of_sample(shape_of(x), axis, "take_along_axis"), along=True)
@@ -82,7 +82,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return multiply(x, full(shape, 1, x.dtype)) if is_symbolic(x) else np.broadcast_to(x, shape)
 
 
-def ravel(x: Any) -> Any:
+def ravel(x: object) -> Any:
     """Return all elements in a row."""
     return reshape(x, (-1,))
 
@@ -98,7 +98,7 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
 
 
 @returns_arrays
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
+def pad(x: object, pad_width: object, mode: str = "constant", constant_values: float | None = None) -> Any:
     """Return `x` with so many elements before and behind along each axis; symbols with a constant.
 
     Parameters
@@ -131,7 +131,7 @@ def _edge(x: Any, axis: int, width: int, value: float) -> Any:
     return full(sizes, value, x.dtype)
 
 
-def slice(inputs: Any, start_indices: Sequence[int], shape: Sequence[int]) -> Any:
+def slice(inputs: object, start_indices: Sequence[int], shape: Sequence[int]) -> Any:
     """Return a part that begins at indices and has a shape; along the samples it must be all of them."""
     keys: list[Any] = [
         np.s_[begin : begin + size] for begin, size in zip(start_indices, shape, strict=True) if size is not None
@@ -141,7 +141,7 @@ def slice(inputs: Any, start_indices: Sequence[int], shape: Sequence[int]) -> An
     return convert_to_tensor(inputs)[tuple(keys)]
 
 
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(a: object, n: int = 1, axis: int = -1) -> Any:
     """Return the differences of neighbours along an axis, n times over."""
     for _ in range(n):
         size = int(shape_of(a)[axis] or 0)
@@ -149,22 +149,22 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     return a
 
 
-def _triangle(x: Any, k: int) -> Any:
+def _triangle(x: object, k: int) -> Any:
     rows, columns = shape_of(x)[-2:]
     return np.tri(int(rows or 0), int(columns or 0), k).astype(bool)
 
 
-def tril(x: Any, k: int = 0) -> Any:
+def tril(x: object, k: int = 0) -> Any:
     """Return matrices with zeros above a diagonal."""
     return where(_triangle(x, k), x, 0)
 
 
-def triu(x: Any, k: int = 0) -> Any:
+def triu(x: object, k: int = 0) -> Any:
     """Return matrices with zeros below a diagonal."""
     return where(_triangle(x, k - 1), 0, x)
 
 
-def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
+def multi_hot(inputs: object, num_classes: int, axis: int = -1, dtype: object = None) -> Any:
     """Return ones at the places that the elements of a row name."""
     if axis != -1:
         raise ValueError(f"`axis` must be -1. Received: axis={axis}")
@@ -172,7 +172,7 @@ def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) 
     return cast(any_function(named, -2), dtype or "float32")
 
 
-def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+def isin(x1: object, x2: object, assume_unique: bool = False, invert: bool = False) -> Any:
     """Tell which elements of the first are among the second, an array."""
     found = any_function(equal(expand_dims(x1, -1), np.asarray(x2).reshape(-1)), -1)
     return equal(found, 0) if invert else found
@@ -183,7 +183,7 @@ def inner(x1: Any, x2: Any) -> Any:
     return matmul(x1, swapaxes(x2, -1, -2) if len(shape_of(x2)) > 1 else x2)
 
 
-def vdot(x1: Any, x2: Any) -> Any:
+def vdot(x1: object, x2: object) -> Any:
     """Return the sum of the products of all elements."""
     return sum_function(multiply(x1, x2))
 
@@ -212,7 +212,7 @@ def _listed(axes: Any) -> list[int]:
 
 
 @returns_arrays
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: str, *operands: object) -> Any:
     """Return sums of products by Einstein's notation, of one or two operands.
 
     Parameters
@@ -270,7 +270,7 @@ def _is_product(letters: list[str], output: str) -> bool:
     )
 
 
-def _laid_out(operand: Any, own: str, around: str) -> Any:
+def _laid_out(operand: object, own: str, around: str) -> Any:
     order = [letter for letter in around if letter in own]
     turned = transpose(operand, [own.index(letter) for letter in order])
     for place, letter in enumerate(around):
@@ -284,11 +284,11 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return sum_function(diagonal(x, offset, axis1, axis2), -1)
 
 
-def hypot(x1: Any, x2: Any) -> Any:
+def hypot(x1: object, x2: object) -> Any:
     """Return ``sqrt(x1^2 + x2^2)``."""
     return sqrt(add(square(x1), square(x2)))
 
 
-def rad2deg(x: Any) -> Any:
+def rad2deg(x: object) -> Any:
     """Return radians as degrees."""
     return multiply(x, 180 / math.pi)

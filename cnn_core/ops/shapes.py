@@ -24,7 +24,7 @@ class BatchSize:
     def __repr__(self) -> str:
         return "<the number of samples>"
 
-    def _refuse(self, *others: Any) -> Any:
+    def _refuse(self, *others: object) -> Any:
         raise TypeError(
             "The number of samples is not known before the model computes: a shape may begin with it, such as in "
             "random.normal((batch, 4)), but nothing can be computed of it. A mean over the samples is ops.mean"
@@ -268,11 +268,11 @@ tile_function = Selection("tile", "Tile", lambda x, repeats: np.tile(x, repeats)
 transpose_function = _Transpose("transpose", "Transpose", lambda x, axes=None: np.transpose(x, axes))
 
 
-def _tuple(axis: Any) -> Any:
+def _tuple(axis: object) -> Any:
     return tuple(axis) if isinstance(axis, list) else axis
 
 
-def batch_of(x: Any) -> Any:
+def batch_of(x: object) -> Any:
     """Return the shape of a value, with a stand-in for the number of samples."""
     shape = shape_of(x)
     return tuple(BATCH if size is None else size for size in shape) if isinstance(x, Symbol) else tuple(shape)

@@ -61,11 +61,11 @@ def trace(function: Callable[[bool | None], Any], inputs: Any, *, asks_for_train
     return CallGraph(inputs, _sorted_back(first.outputs, chosen), list(map(added_loss, losses)))
 
 
-def _sorted_back(structure: Any, leaves: list[Symbol]) -> Any:
+def _sorted_back(structure: object, leaves: list[Symbol]) -> Any:
     return leaves[0] if isinstance(structure, Symbol) else filled(structure, leaves)
 
 
-def _output(leaf: Any, name: str) -> Symbol:
+def _output(leaf: object, name: str) -> Symbol:
     if isinstance(leaf, Variable):
         return copy(leaf)  # type: ignore[no-any-return]
     if not isinstance(leaf, Symbol):

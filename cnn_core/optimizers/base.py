@@ -152,7 +152,7 @@ class Optimizer(StepsItself, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
-        **others: Any,
+        **others: object,
     ) -> None:
         _warn_of_decay(others.pop("decay", None))
         no_other_arguments(type(self), others)
@@ -415,7 +415,7 @@ def first_state(initial: float | None, weights: Array) -> float | Array:
     return weights if initial is None else initial
 
 
-def _checked_rate(learning_rate: Any) -> float | LearningRateSchedule | Callable[[], float]:
+def _checked_rate(learning_rate: object) -> float | LearningRateSchedule | Callable[[], float]:
     if isinstance(learning_rate, Mapping):
         return schedules.deserialize(learning_rate)
     if isinstance(learning_rate, LearningRateSchedule):
@@ -426,7 +426,7 @@ def _checked_rate(learning_rate: Any) -> float | LearningRateSchedule | Callable
     return validation.number(learning_rate, "learning_rate", minimum=0)
 
 
-def _warn_of_decay(decay: Any) -> None:
+def _warn_of_decay(decay: object) -> None:
     if decay is not None:
         warn_caller(
             "`decay` has no effect, as in Keras 3: give a schedule, such as "
@@ -442,7 +442,7 @@ def _optional(value: float | None, name: str) -> float | None:
     return None if value is None else validation.number(value, name, minimum=0)
 
 
-def path_of(variable: Any) -> str:
+def path_of(variable: object) -> str:
     """Return the path of a variable, given itself or its path."""
     if isinstance(variable, str):
         return variable

@@ -78,7 +78,7 @@ def get(identifier: OptimizerLike | str) -> Optimizer:
     return _checked_optimizer(registry.get(identifier), identifier)
 
 
-def _checked_optimizer(optimizer: Any, identifier: Any) -> Optimizer:
+def _checked_optimizer(optimizer: object, identifier: object) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             "`optimizer` must be an Optimizer, the name of one or its configuration. "

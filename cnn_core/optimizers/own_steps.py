@@ -133,7 +133,7 @@ class StepsItself(AppliesGradients):
         """Subtract from a variable."""
         variable.assign_sub(value)
 
-    def _get_variable_index(self, variable: Any) -> int:
+    def _get_variable_index(self, variable: object) -> int:
         """Return the place of a variable among those that the optimizer is built for."""
         places = {id(each): place for place, each in enumerate(self._built_for([variable]))}
         return places[id(variable)]

@@ -37,9 +37,9 @@ class FitTasks:
         self,
         estimator: Any,
         fitted_attributes: Callable[[], dict[str, Any]],
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: object,
+        y: object,
+        sample_weight: object = None,
     ) -> None:
         self._estimator, self._fitted_attributes = estimator, fitted_attributes
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}

@@ -18,7 +18,7 @@ _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 _OF_TIMES = "Convert dates and times to numbers of a unit of your choice: (t - t.min()) / np.timedelta64(1, 'D')"
 
 
-def check_numbers(values: Any, name: str) -> None:
+def check_numbers(values: object, name: str) -> None:
     """Refuse texts, bytes, dates and times, of which NumPy makes numbers without a word.
 
     Parameters
@@ -103,7 +103,7 @@ def as_written(y: Any) -> Any:
     return y.to_numpy(dtype=plain)
 
 
-def check_features(X: Any) -> None:
+def check_features(X: object) -> None:
     """Refuse what is no table, damaged sparse matrices, dates and times, whose numbers depend on the unit of storage.
 
     Raises
@@ -120,7 +120,7 @@ def check_features(X: Any) -> None:
             raise ValueError(f"`X` must hold numbers. Received: dtype {dtype}. {_OF_TIMES}")
 
 
-def sample_weights(given: Any, n: int, name: str = "sample_weight") -> Array:
+def sample_weights(given: object, n: int, name: str = "sample_weight") -> Array:
     """Return one weight for each of `n` rows, from an array or a number, in scikit-learn's words where it refuses.
 
     Raises
@@ -148,7 +148,7 @@ def sample_weights(given: Any, n: int, name: str = "sample_weight") -> Array:
     return _some_weight(weights)
 
 
-def with_class_weight(class_weight: Any, y: Any, weights: Array | None) -> Array | None:
+def with_class_weight(class_weight: object, y: object, weights: Array | None) -> Array | None:
     """Return sample weights, None for ones, multiplied by the factors of the rows' classes.
 
     Parameters
@@ -175,7 +175,7 @@ def with_class_weight(class_weight: Any, y: Any, weights: Array | None) -> Array
     return _some_weight(np.asarray(factors if weights is None else factors * weights))
 
 
-def _check_factors(class_weight: Any) -> None:
+def _check_factors(class_weight: object) -> None:
     for factor in class_weight.values() if isinstance(class_weight, Mapping) else ():
         if not isinstance(factor, Real) or not 0 <= float(factor) < np.inf:
             raise ValueError(

@@ -23,20 +23,20 @@ def results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) 
     return values[0] if len(values) == 1 else values
 
 
-def checked_batch_size(value: Any, name: str) -> int:
+def checked_batch_size(value: object, name: str) -> int:
     return DEFAULT_BATCH_SIZE if value is None else validation.positive_integer(value, name)
 
 
-def is_one_batch(x: Any, size: int) -> bool:
+def is_one_batch(x: object, size: int) -> bool:
     """Whether x is a matrix of no more rows than a batch has, and few enough that what runs them may be kept."""
     return type(x) is np.ndarray and x.ndim == 2 and len(x) <= min(size, KEPT_ROWS)
 
 
-def checked_steps(value: Any, name: str) -> int | None:
+def checked_steps(value: object, name: str) -> int | None:
     return None if value is None else validation.positive_integer(value, name)
 
 
-def validation_due(value: Any) -> Callable[[int], bool]:
+def validation_due(value: object) -> Callable[[int], bool]:
     """Whether to validate after an epoch, counted from 1."""
     if isinstance(value, (list, tuple, set)):
         chosen = {validation.positive_integer(epoch, "validation_freq") for epoch in value}
@@ -45,7 +45,7 @@ def validation_due(value: Any) -> Callable[[int], bool]:
     return lambda epoch: epoch % every == 0
 
 
-def warn_of_batch_size(batch_size: Any) -> None:
+def warn_of_batch_size(batch_size: object) -> None:
     """Tell that a size is of no use: Keras passes over it in silence."""
     if batch_size is not None:
         warn_caller(
@@ -54,7 +54,7 @@ def warn_of_batch_size(batch_size: Any) -> None:
         )
 
 
-def unpacked_validation(validation_data: Any) -> tuple[Any, Any, Any]:
+def unpacked_validation(validation_data: object) -> tuple[Any, Any, Any]:
     """Return x, y and sample weights of `validation_data` that is arrays."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         raise ValueError(
@@ -65,7 +65,7 @@ def unpacked_validation(validation_data: Any) -> tuple[Any, Any, Any]:
     return x, y, sample_weight
 
 
-def refuse_beside_batches(**given: Any) -> None:
+def refuse_beside_batches(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"`{name}` must be None when x yields batches. Received: {name}={validation.show(value)}")

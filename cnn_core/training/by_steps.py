@@ -30,11 +30,11 @@ class BySteps(Steps):
     def _fit_by_steps(
         self,
         data: tuple[Any, Any, Any],
-        validation_data: Any,
+        validation_data: object,
         validation_split: float,
         class_weight: Mapping[int, float] | None,
         plan: FitPlan,
-        callbacks: Any,
+        callbacks: object,
     ) -> History:
         if isinstance(self.optimizer, LBFGS):
             raise ValueError(
@@ -54,12 +54,12 @@ class BySteps(Steps):
             measured = StepSource(self, held_out, plan.validation_batch_size, False, plan.validation_steps)
         return fit(cast("TrainedModel", self), batches, measured, plan, callbacks)
 
-    def _step_validation_data(self, validation_data: Any) -> Samples | Batches:
+    def _step_validation_data(self, validation_data: object) -> Samples | Batches:
         if is_batches(validation_data):
             return Batches(validation_data, "validation_data", "validation_steps")
         return Samples(*unpacked_validation(validation_data), self.step_dtype)
 
-    def _step_data(self, data: tuple[Any, Any, Any], steps_name: str, **beside: Any) -> Samples | Batches:
+    def _step_data(self, data: tuple[Any, Any, Any], steps_name: str, **beside: object) -> Samples | Batches:
         x, y, sample_weight = data
         if not is_batches(x):
             return Samples(x, y, sample_weight, self.step_dtype)
@@ -70,16 +70,18 @@ class BySteps(Steps):
         self,
         data: tuple[Any, Any, Any],
         batch_size: int,
-        verbose: Any,
+        verbose: object,
         steps: int | None,
-        callbacks: Any,
+        callbacks: object,
         return_dict: bool,
     ) -> Any:
         source = StepSource(self, self._step_data(data, "steps"), batch_size, False, steps)
         logs = evaluate(cast("TrainedModel", self), source, verbose, callbacks)
         return step_results(logs, self.metrics_names, return_dict)
 
-    def _predict_by_steps(self, x: Any, batch_size: int, verbose: Any, steps: int | None, callbacks: Any) -> Any:
+    def _predict_by_steps(
+        self, x: object, batch_size: int, verbose: object, steps: int | None, callbacks: object
+    ) -> Any:
         source = StepSource(self, self._step_data((x, None, None), "steps"), batch_size, False, steps)
         model, n = cast("TrainedModel", self), source.n_batches
         return concatenated(predict(model, source.batches(), n, verbose, callbacks, self.predict_step))
@@ -93,5 +95,5 @@ class BySteps(Steps):
         totals.take(step(samples.take(slice(None))), step.__name__)
         return step_results(totals.logs(), self.metrics_names, validation.boolean(return_dict, "return_dict"))
 
-    def _predict_batch_by_steps(self, x: Any) -> Any:
+    def _predict_batch_by_steps(self, x: object) -> Any:
         return self.predict_step(Samples(x, None, None, self.step_dtype).take(slice(None)))

@@ -207,7 +207,7 @@ class Compiled:
                 "batches are handed to it one by one. Received: an optimizer set as an attribute"
             )
 
-    def _objectives_for(self, y: Any, purpose: str) -> Objectives:
+    def _objectives_for(self, y: object, purpose: str) -> Objectives:
         """Match losses and metrics to outputs; the first data seen decide what "accuracy" means."""
         arguments = self._require_compiled(purpose)
         if self._objectives is None or not self._objectives.settled:
@@ -238,11 +238,11 @@ class Compiled:
                 raise UndefinedError(str(error)) from error
         return self._objectives
 
-    def _match(self, arguments: CompileArguments, y: Any = UNSEEN) -> Objectives:
+    def _match(self, arguments: CompileArguments, y: object = UNSEEN) -> Objectives:
         form, masked = self.interface.output_form, self.interface.masked
         return Objectives(arguments, self.output_names, self.output_shapes, y, form=form, masked=masked)
 
-    def _objectives_of(self, x: Any, y: Any, purpose: str) -> Objectives:
+    def _objectives_of(self, x: object, y: object, purpose: str) -> Objectives:
         """Build the model for x, if it waits for data, and match losses and metrics to its outputs."""
         if y is None and self.loss is not None:
             refuse_without_targets(x)
@@ -298,7 +298,7 @@ class Compiled:
         """Compile the layers into a list of operations."""
         raise NotImplementedError
 
-    def _build_for(self, x: Any) -> None:
+    def _build_for(self, x: object) -> None:
         raise NotImplementedError
 
     def _pack_outputs(self, arrays: list[Array]) -> Any:

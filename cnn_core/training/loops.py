@@ -42,7 +42,7 @@ def fit(
     batches: BatchSource | StepSource,
     measured: BatchSource | StepSource | None,
     plan: FitPlan,
-    callbacks: Any,
+    callbacks: object,
 ) -> History:
     """Train for the epochs of the plan, and measure held-out data in between; see `Trainer.fit`."""
     model.stop_training = False
@@ -78,7 +78,7 @@ def fit(
     return callback_list.history
 
 
-def _callback_list(model: TrainedModel, callbacks: Any) -> CallbackList:
+def _callback_list(model: TrainedModel, callbacks: object) -> CallbackList:
     """Return the callbacks as one, with a History among them, and tell them the model."""
     result = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks, True)
     if result.history is None:

@@ -200,7 +200,7 @@ class Objectives:
         arguments: CompileArguments,
         output_names: Sequence[str],
         output_shapes: Sequence[tuple[Any, ...]],
-        y: Any = UNSEEN,
+        y: object = UNSEEN,
         form: Form | None = None,
         masked: Sequence[bool] = (),
     ) -> None:
@@ -236,13 +236,13 @@ class Objectives:
                     "Received: the mask of Embedding(mask_zero=True) or Masking"
                 )
 
-    def _by_output(self, given: Any, argument: str) -> list[Any]:
+    def _by_output(self, given: object, argument: str) -> list[Any]:
         """Return one entry for each output, from one value, or a list or dict of the outputs' form."""
         if not _is_configuration(given):
             given = self._form.by_name(given, f"`{argument}`")
         return _by_output(given, self._names, argument)
 
-    def _metrics_by_output(self, given: Any) -> list[list[Any]]:
+    def _metrics_by_output(self, given: object) -> list[list[Any]]:
         several = len(self._names) > 1 and not _is_configuration(given)
         if several and (isinstance(given, Mapping) or not self._form.is_nested):
             given = self._form.by_name(given, "`metrics`")
@@ -257,7 +257,7 @@ class Objectives:
                 shapes[output] = shapes[output][:-1]
         return shapes
 
-    def _target_shapes(self, y: Any) -> list[tuple[int, ...]]:
+    def _target_shapes(self, y: object) -> list[tuple[int, ...]]:
         parts = self._form.only([self._names[output] for output in self._outputs], y, "y")
         listed = list(parts.values()) if isinstance(parts, Mapping) else parts
         several = len(self._outputs) > 1
@@ -269,7 +269,7 @@ class Objectives:
                 shapes[output] = tuple(part.shape if hasattr(part, "shape") else validation.as_array(part, "y").shape)
         return shapes
 
-    def _match_loss(self, given: Any, output: int, weight: Any, target_shape: tuple[int, ...]) -> OutputLoss:
+    def _match_loss(self, given: object, output: int, weight: object, target_shape: tuple[int, ...]) -> OutputLoss:
         shape = tuple(self._shapes[output][1:])
         loss = losses.resolve(given, int(shape[-1]), target_shape)
         assert loss is not None
@@ -282,7 +282,7 @@ class Objectives:
         return OutputLoss(loss, output, self._names[output], shape, factor)
 
     def _match_metric(
-        self, identifier: Any, output: int, target_shape: tuple[int, ...], weighted: bool
+        self, identifier: object, output: int, target_shape: tuple[int, ...], weighted: bool
     ) -> OutputMetric:
         if output not in self._outputs:
             raise ValueError(
@@ -388,7 +388,7 @@ class Objectives:
             self.restore(state)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, float):
@@ -425,11 +425,11 @@ def _says_targets(given: Any) -> bool:
     return loss is None or (loss.native is not None and not isinstance(loss, losses.CrossentropyByTarget))
 
 
-def _is_configuration(value: Any) -> bool:
+def _is_configuration(value: object) -> bool:
     return isinstance(value, Mapping) and "class_name" in value and "config" in value
 
 
-def _leaves(value: Any) -> list[Any]:
+def _leaves(value: object) -> list[Any]:
     """List what a structure of identifiers holds; a configuration is one of them."""
     if value is None:
         return []
@@ -440,7 +440,7 @@ def _leaves(value: Any) -> list[Any]:
     return [value]
 
 
-def _by_output(given: Any, names: Sequence[str], argument: str) -> list[Any]:
+def _by_output(given: object, names: Sequence[str], argument: str) -> list[Any]:
     """Return one entry for each output, from one value, a list or a dict."""
     if given is None:
         return [None] * len(names)
@@ -462,7 +462,7 @@ def _by_output(given: Any, names: Sequence[str], argument: str) -> list[Any]:
     return [given] * len(names)
 
 
-def _metrics_by_output(given: Any, names: Sequence[str]) -> list[list[Any]]:
+def _metrics_by_output(given: object, names: Sequence[str]) -> list[list[Any]]:
     """Return the metrics of each output; those of a single output may be nested in a list of their own."""
     if isinstance(given, Mapping) and not _is_configuration(given):
         return [_leaves(each) for each in _by_output(given, names, "metrics")]

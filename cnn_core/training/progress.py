@@ -293,7 +293,7 @@ class Progress:
         show(text, self._stream, end="")
 
 
-def checked_verbose(verbose: Any) -> int:
+def checked_verbose(verbose: object) -> int:
     """Return 0, 1 or 2 for what `verbose` may be.
 
     Examples

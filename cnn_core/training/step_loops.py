@@ -59,7 +59,7 @@ class StepTotals:
                 variable.assign(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     array = np.asarray(value)
     return float(array.item()) if array.size == 1 else array
 
@@ -184,7 +184,7 @@ def _hooks(callbacks: CallbackList | None, training: bool) -> tuple[Callable[...
     return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(*_: object) -> None:
     """Stand for callbacks that ask for no batches."""
 
 

@@ -185,7 +185,7 @@ class Steps(Compiled):
             self._trackers["loss"] = metrics.Mean("loss")
         return list(self._trackers.values())
 
-    def _track(self, loss: Any, x: Any) -> None:
+    def _track(self, loss: object, x: object) -> None:
         value = np.asarray(loss)
         if value.ndim:
             raise ValueError(f"`compute_loss` must return a single number. Received: shape {value.shape}")
@@ -212,7 +212,7 @@ class Steps(Compiled):
         """Whether the class overrides what is computed of the outputs."""
         return any(getattr(type(self), name) is not getattr(Steps, name) for name in _OF_LOSS)
 
-    def _native_step(self, x: Any, y: Any, sample_weight: Any, training: bool) -> dict[str, Any]:
+    def _native_step(self, x: object, y: object, sample_weight: object, training: bool) -> dict[str, Any]:
         """Measure a batch natively and, in training, make a step; add it all to the metrics."""
         objectives = self._objectives_of(x, y, "train_step" if training else "test_step")
         model = cast("TrainedModel", self)
@@ -232,7 +232,7 @@ class Steps(Compiled):
 
     # Losses of single outputs
 
-    def _compiled_losses(self, y: Any, y_pred: Any, sample_weight: Any) -> list[Any]:
+    def _compiled_losses(self, y: object, y_pred: object, sample_weight: object) -> list[Any]:
         objectives = self._objectives_for(y, "compute_loss")
         predictions, targets = flatten(y_pred), self._by_loss(objectives, y, "y")
         weights = self._by_loss(objectives, sample_weight, "sample_weight")
@@ -246,7 +246,7 @@ class Steps(Compiled):
             terms.append(each.weight * value if each.weight != 1 else value)
         return terms
 
-    def _by_loss(self, objectives: Objectives, given: Any, name: str) -> list[Any]:
+    def _by_loss(self, objectives: Objectives, given: object, name: str) -> list[Any]:
         """Return what belongs to each loss of a structure as the outputs have."""
         losses: list[OutputLoss] = objectives.losses
         if given is None or len(self.output_names) == 1:

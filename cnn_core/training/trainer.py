@@ -160,7 +160,7 @@ class Trainer(BySteps):
                 self._totals = None
 
     def _source(
-        self, purpose: str, x: Any, y: Any, sample_weight: Any, steps_name: str, **beside: Any
+        self, purpose: str, x: object, y: object, sample_weight: object, steps_name: str, **beside: object
     ) -> tuple[Dataset | Batches, Objectives]:
         """Open what x is, arrays or batches, with the losses and metrics that go with its targets.
 
@@ -173,7 +173,7 @@ class Trainer(BySteps):
         objectives = self._objectives_of(x, y, purpose)
         return self._reader(objectives).read(x, y, sample_weight), objectives
 
-    def _validation_source(self, validation_data: Any, objectives: Objectives) -> Dataset | Batches:
+    def _validation_source(self, validation_data: object, objectives: Objectives) -> Dataset | Batches:
         if is_batches(validation_data):
             return Batches(validation_data, "validation_data", "validation_steps")
         return self._reader(objectives).read(*unpacked_validation(validation_data))
@@ -319,10 +319,10 @@ class Trainer(BySteps):
             parts = (data.slice(start, min(start + size, data.n)) for start in starts)
         return concatenated(predict(self, parts, n_batches, verbose, callbacks, self._predict_part))
 
-    def _predict_part(self, part: Any) -> Any:
+    def _predict_part(self, part: object) -> Any:
         return self._pack_outputs(self._predict_arrays(part))
 
-    def _unlabelled(self, x: Any, *_: Any) -> Any:
+    def _unlabelled(self, x: object, *_: object) -> Any:
         """A batch as `_predict_arrays` takes it, checked."""
         reader = self._reader()
         return x if reader.in_place(x) else reader.read(x)

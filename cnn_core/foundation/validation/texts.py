@@ -141,7 +141,7 @@ def _may_hold_texts(x: Any) -> bool:
     return not all(str(kind).lower().lstrip("u").startswith(("int", "float", "bool")) for kind in kinds)
 
 
-def _objects(x: Any, name: str) -> Array:
+def _objects(x: object, name: str) -> Array:
     if isinstance(x, Mapping) or is_sparse(x) or x is None:
         raise TypeError(f"{name} must be an array of texts. Received: {name} of type {type(x).__name__}")
     if isinstance(x, (list, tuple)):

@@ -36,7 +36,7 @@ def step_page(record: BatchRecord, title: str) -> str:
     return filled_in("step.html", STEP_SCRIPTS, _described(record), title)
 
 
-def filled_in(template: str, scripts: Sequence[str], data: Any, title: str) -> str:
+def filled_in(template: str, scripts: Sequence[str], data: object, title: str) -> str:
     """Put style, scripts, data and title into a page.
 
     The data are JSON that is safe within a script of a page: no `<` begins a tag in it.

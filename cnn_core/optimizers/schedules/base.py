@@ -130,19 +130,21 @@ class Formula(LearningRateSchedule):
         return f"{type(self).__name__}({arguments})"
 
 
-def checked(schedule: Any) -> LearningRateSchedule:
+def checked(schedule: object) -> LearningRateSchedule:
     if not isinstance(schedule, LearningRateSchedule):
         raise TypeError(f"`learning_rate` must be a LearningRateSchedule. Received: {validation.show(schedule)}")
     return schedule
 
 
-def checked_number(value: Any, name: str, *, minimum: float | None = None, above: float | None = None) -> int | float:
+def checked_number(
+    value: object, name: str, *, minimum: float | None = None, above: float | None = None
+) -> int | float:
     """Check a number and leave an integer one, so that configurations read as they were written."""
     checked = validation.number(value, name, minimum=minimum, above=above)
     return int(value) if isinstance(value, numbers.Integral) else checked
 
 
-def listed(values: Any, name: str) -> list[Any]:
+def listed(values: object, name: str) -> list[Any]:
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise TypeError(f"`{name}` must be a sequence of numbers. Received: {name}={validation.show(values)}")
     return list(values)

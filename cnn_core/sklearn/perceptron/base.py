@@ -87,7 +87,7 @@ class Perceptron(Layered):
         return self
 
     def _prepare_fit(
-        self, X: Any, y: Any, sample_weight: Any, incremental: bool, held_out: Any
+        self, X: Any, y: object, sample_weight: Any, incremental: bool, held_out: object
     ) -> tuple[Rows, list[int], Rows | None]:
         """Check everything, and begin or take up weights and records; return both sets of rows, and the widths."""
         sizes = self._hidden_layer_sizes()
@@ -136,7 +136,7 @@ class Perceptron(Layered):
                 f"Received: batch_normalization={self.batch_normalization!r}"
             )
 
-    def _rows(self, X: Any, y: Any, weights: Array | None, dtype: np.dtype[Any], name: str = "y") -> Rows:
+    def _rows(self, X: Any, y: object, weights: Array | None, dtype: np.dtype[Any], name: str = "y") -> Rows:
         if not isinstance(X, np.ndarray):
             size = X.shape[0] * X.shape[1]
             X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
@@ -145,7 +145,7 @@ class Perceptron(Layered):
         weights = None if weights is None else np.ascontiguousarray(weights, dtype)
         return Rows(X, self._targets(y, dtype, name), weights, y)
 
-    def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
+    def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
         return sample_weight
 
     def _count_outputs(self, y: Any) -> int:
@@ -242,11 +242,11 @@ class Perceptron(Layered):
         return self._rows(X, y, weights, dtype, "y_val")
 
     @abstractmethod
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
         """Check a validation set against what the estimator was fitted with."""
 
     def _runner(
-        self, network: DenseNetwork, rows: Rows, objective: Objective, optimizer: Any, state: SolverState
+        self, network: DenseNetwork, rows: Rows, objective: Objective, optimizer: object, state: SolverState
     ) -> EpochRunner:
         seed = int(self._random_state.randint(2**31)) if any(network.stack.dropout) else 0
         random_state = self._random_state if self.shuffle else None

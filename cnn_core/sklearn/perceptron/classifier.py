@@ -161,20 +161,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: object = (100,),
+        activation: object = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
-        batch_size: Any = "auto",
+        batch_size: object = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: object = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: object = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -185,19 +185,19 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: Any = "log_loss",
-        class_weight: Any = None,
-        dropout: Any = 0.0,
+        loss: object = "log_loss",
+        class_weight: object = None,
+        dropout: object = 0.0,
         batch_normalization: bool = False,
-        metric: Any = None,
-        callbacks: Any = None,
+        metric: object = None,
+        callbacks: object = None,
         clipnorm: float | None = None,
         n_threads: int | None = None,
         keep_optimizer: bool = True,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, as_written(y), reset)
         check_labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
@@ -220,7 +220,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         elif y.ndim > 1:
             raise ValueError(f"`{name}` must hold one label a row, as in the first call. Received: shape {y.shape}")
 
-    def _check_classes(self, y: Any) -> None:
+    def _check_classes(self, y: object) -> None:
         """Refuse classes that the network has no outputs for."""
         classes = classes_of(y)
         if self.warm_start:
@@ -234,7 +234,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
         X, y = self._validate_pair(X, as_written(y), False)
         check_labels(y, "y_val")
         self._check_layout(y, "y_val")
@@ -243,10 +243,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             raise ValueError(f"`y_val` has classes that `y` lacks. Received: {unknown}")
         return X, y
 
-    def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
+    def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
         return with_class_weight(self.class_weight, y, sample_weight)
 
-    def _count_outputs(self, y: Any) -> int:
+    def _count_outputs(self, y: object) -> int:
         return self._labels.n_outputs
 
     def _out_activation(self) -> str:
@@ -356,7 +356,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         check_sparse(y, "y")
         return float(super().score(X, y, sample_weight))
 
-    def _is_first_call(self, classes: Any) -> bool:
+    def _is_first_call(self, classes: object) -> bool:
         """Whether a `partial_fit` begins; takes over its classes, and refuses others later on."""
         known = getattr(self, "classes_", None)
         if known is None and classes is None:

@@ -78,7 +78,7 @@ def log_loss(out_activation: str, width: int, dtype: np.dtype[Any]) -> Objective
     return Objective(told, factor=width)
 
 
-def regression_loss(loss: Any, width: int) -> Objective:
+def regression_loss(loss: object, width: int) -> Objective:
     """Return the loss of a regression.
 
     Raises
@@ -98,7 +98,7 @@ def regression_loss(loss: Any, width: int) -> Objective:
     return custom_loss(loss, width, "identity")
 
 
-def custom_loss(loss: Any, width: int, out_activation: str) -> Objective:
+def custom_loss(loss: object, width: int, out_activation: str) -> Objective:
     """Return the objective of any other loss of cnn_core, or of the user's own, by name or object.
 
     Raises

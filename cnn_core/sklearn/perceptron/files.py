@@ -134,7 +134,7 @@ def _numbered(tensors: Mapping[str, Array], prefix: str) -> list[Array]:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A number, text or list of numbers as JSON knows it."""
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
@@ -159,7 +159,7 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     return kept
 
 
-def _read_parameter(name: str, value: Any) -> Any:
+def _read_parameter(name: str, value: object) -> Any:
     if name == "activation":
         return [_named(each) for each in value] if isinstance(value, list) else _named(value)
     if name == "loss" and not isinstance(value, str):
@@ -188,7 +188,7 @@ def _built_in(found: Any, name: str) -> Any:
     return found
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, (list, tuple, np.ndarray)):
         return all(map(_is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str, np.bool_, np.integer, np.floating))
@@ -199,13 +199,13 @@ def _class_weight_data(value: Any) -> list[list[list[Any]]]:
     return [[[_label_data(key), _plain(factor)] for key, factor in weights.items()] for weights in each]
 
 
-def _label_data(key: Any) -> list[Any]:
+def _label_data(key: object) -> list[Any]:
     """A dictionary's key, whose type JSON would forget."""
     plain = _plain(key)
     return [type(plain).__name__, plain]
 
 
-def _label(kind: str, value: Any) -> Any:
+def _label(kind: str, value: object) -> Any:
     return {"bool": bool, "int": int, "float": float, "str": str}[kind](value)
 
 

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from cnn_core.foundation.arrays import Array
 
 
-def classes_of(y: Any) -> Any:
+def classes_of(y: object) -> Any:
     """Return the sorted classes of a target, with scikit-learn's errors and warnings for what may be none.
 
     Examples
@@ -23,7 +23,7 @@ def classes_of(y: Any) -> Any:
     return unique_labels(y) if plain is None else plain
 
 
-def plain_classes(y: Any) -> Any:
+def plain_classes(y: object) -> Any:
     """Return the sorted classes of a vector that plainly has some; None where scikit-learn must look closer."""
     if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "biuU" or not y.size:
         return None
@@ -55,7 +55,7 @@ class Labels:
     array(['no', 'yes'], dtype='<U3')
     """
 
-    def __init__(self, y: Any) -> None:
+    def __init__(self, y: object) -> None:
         self.classes = plain_classes(y)
         if self.classes is not None:
             self.kind = "binary" if len(self.classes) <= 2 else "multiclass"

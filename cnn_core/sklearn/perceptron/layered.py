@@ -111,15 +111,15 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
     best_loss_: Any
     best_validation_score_: Any
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, **parameters: object) -> None:
         for name, value in parameters.items():
             setattr(self, name, value)
 
     @abstractmethod
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
         """Check the data; return X and y as arrays."""
 
-    def _validate_pair(self, X: Any, y: Any, reset: bool, **checks: Any) -> tuple[Any, Any]:
+    def _validate_pair(self, X: Any, y: Any, reset: bool, **checks: object) -> tuple[Any, Any]:
         """Return X and y as arrays or a sparse matrix."""
         plain = is_plain_matrix(X) and is_plain_target(y, len(X))
         if plain and reset:
@@ -139,7 +139,7 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
         return X, y
 
     @abstractmethod
-    def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
+    def _targets(self, y: object, dtype: np.dtype[Any], name: str = "y") -> Array:
         """Return the targets as the loss reads them; the name of the argument is for messages."""
 
     @abstractmethod
@@ -166,7 +166,7 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [operator.index(size) for size in sizes]
 
-    def _per_layer(self, value: Any, name: str, n_hidden: int) -> list[Any]:
+    def _per_layer(self, value: object, name: str, n_hidden: int) -> list[Any]:
         """One entry for each hidden layer, from one value or a list."""
         if not isinstance(value, (list, tuple, np.ndarray)):
             return [value] * n_hidden

@@ -51,7 +51,7 @@ def whole(low: int, high: int | None = None) -> Rule:
     """
     end = "inf)" if high is None else f"{high}]"
 
-    def accepts(value: Any) -> bool:
+    def accepts(value: object) -> bool:
         return isinstance(value, Integral) and low <= int(value) and (high is None or int(value) <= high)
 
     return Rule(accepts, f"an int in the range [{low}, {end}")
@@ -67,7 +67,7 @@ def real(brackets: str, low: float, high: float = math.inf) -> Rule:
     """
     left, right = brackets[0], brackets[1]
 
-    def accepts(value: Any) -> bool:
+    def accepts(value: object) -> bool:
         if not isinstance(value, Real):
             return False
         number = float(value)
@@ -118,7 +118,7 @@ BOOLEAN = instance(bool, np.bool_)
 RANDOM_STATE = (whole(0, 2**32 - 1), *instance(np.random.RandomState), NONE)
 
 
-def check(estimator: Any, rules: Mapping[str, tuple[Rule, ...]]) -> None:
+def check(estimator: object, rules: Mapping[str, tuple[Rule, ...]]) -> None:
     """Refuse the first parameter that none of its rules accepts.
 
     Raises
@@ -143,7 +143,7 @@ def checks_parameters(method: _Method) -> _Method:
     """Let a method of an estimator begin with a check of its parameters, unless scikit-learn is told to skip them."""
 
     @wraps(method)
-    def checked(estimator: Any, *arguments: Any, **more: Any) -> Any:
+    def checked(estimator: Any, *arguments: object, **more: object) -> Any:
         skips = get_config()["skip_parameter_validation"]
         if not skips:
             check(estimator, estimator._parameter_rules)

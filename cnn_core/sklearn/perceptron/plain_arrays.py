@@ -16,7 +16,7 @@ from cnn_core.foundation.arrays import Array
 _REAL = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def is_plain_matrix(X: Any) -> bool:
+def is_plain_matrix(X: object) -> bool:
     """Whether scikit-learn would take this as it is: finite reals with rows and columns.
 
     Examples
@@ -35,7 +35,7 @@ def is_plain_matrix(X: Any) -> bool:
     )
 
 
-def is_plain_target(y: Any, n: int) -> bool:
+def is_plain_target(y: object, n: int) -> bool:
     """Whether scikit-learn would take this as `n` targets as they are: a vector of whole numbers or finite reals.
 
     Examples
@@ -54,6 +54,6 @@ def take_over(estimator: Any, X: Array) -> None:
     estimator.__dict__.pop("feature_names_in_", None)
 
 
-def has_known_features(estimator: Any, X: Array) -> bool:
+def has_known_features(estimator: object, X: Array) -> bool:
     """Whether a plain matrix has the features that the estimator was fitted with, which had no names."""
     return X.shape[1] == getattr(estimator, "n_features_in_", None) and not hasattr(estimator, "feature_names_in_")

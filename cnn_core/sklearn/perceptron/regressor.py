@@ -160,21 +160,21 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def __init__(
         self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        loss: object = "squared_error",
+        hidden_layer_sizes: object = (100,),
+        activation: object = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
-        batch_size: Any = "auto",
+        batch_size: object = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: object = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: object = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -185,23 +185,23 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        dropout: Any = 0.0,
+        dropout: object = 0.0,
         batch_normalization: bool = False,
-        metric: Any = None,
-        callbacks: Any = None,
+        metric: object = None,
+        callbacks: object = None,
         clipnorm: float | None = None,
         n_threads: int | None = None,
         keep_optimizer: bool = True,
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
         return self._validate_numbers(X, y, reset, "y")
 
-    def _validate_held_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
         return self._validate_numbers(X, y, False, "y_val")
 
-    def _validate_numbers(self, X: Any, y: Any, reset: bool, name: str) -> tuple[Any, Any]:
+    def _validate_numbers(self, X: object, y: object, reset: bool, name: str) -> tuple[Any, Any]:
         check_numbers(y, name)
         return self._validate_pair(X, y, reset, y_numeric=True)
 

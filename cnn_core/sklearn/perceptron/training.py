@@ -162,7 +162,7 @@ class EpochRunner:
         rows: Rows,
         objective: Objective,
         batch_size: int,
-        optimizer: Any,
+        optimizer: object,
         state: SolverState,
         random_state: np.random.RandomState | None,
         seed: int = 0,

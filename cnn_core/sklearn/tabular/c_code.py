@@ -18,7 +18,7 @@ from cnn_core.sklearn.tabular.encoders import DateEncoder
 _TYPES = {"number": "double", "date": "double", "category": "const char *", "code": "const char *"}
 
 
-def c_files_of(predictor: Any, source: Path, constants: Constants) -> dict[Path, str]:
+def c_files_of(predictor: object, source: Path, constants: Constants) -> dict[Path, str]:
     """Return source and header of a tabular estimator, by their paths.
 
     Parameters

@@ -88,7 +88,7 @@ class EpochCallbacks:
         If a callback wants to be called around batches, many of which are one native call.
     """
 
-    def __init__(self, estimator: Any, fitted_attributes: Callable[[], dict[str, Any]], X: Any, y: Any) -> None:
+    def __init__(self, estimator: Any, fitted_attributes: Callable[[], dict[str, Any]], X: object, y: object) -> None:
         self._callbacks = CallbackList(estimator.callbacks)
         batchwise = [each for each in self._callbacks if CallbackList([each]).needs_batch_hooks("train")]
         if batchwise:

@@ -50,7 +50,7 @@ class Column:
         return self if rows is None else replace(self, values=self.values[rows])
 
 
-def columns_of(table: Any, kinds: Sequence[str | None] | None = None) -> list[Column]:
+def columns_of(table: object, kinds: Sequence[str | None] | None = None) -> list[Column]:
     """Read every column of a table.
 
     Parameters
@@ -83,7 +83,7 @@ def columns_of(table: Any, kinds: Sequence[str | None] | None = None) -> list[Co
     return [read_column(*each, kind) for each, kind in zip(series, known, strict=True)]
 
 
-def read_column(name: str, series: Any, kind: str | None = None) -> Column:
+def read_column(name: str, series: object, kind: str | None = None) -> Column:
     """Read one column as what it is known to be, or tell what it is; see `columns_of`."""
     array, is_categorical = array_of(series)
     if array.dtype.kind == "c":
@@ -303,7 +303,7 @@ _READERS: dict[str, Callable[[str, Array], Column]] = {
 }
 
 
-def known_kind(kind: Any) -> str:
+def known_kind(kind: object) -> str:
     """Return the name of a kind of column, or say that it is none."""
     if kind not in _READERS:
         raise ValueError(f"A column must be read as one of {', '.join(alphabetical(_READERS))}. Received: {kind!r}")
@@ -313,7 +313,7 @@ def known_kind(kind: Any) -> str:
 # Single values
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a single value stands for none.
 
     Examples
@@ -324,11 +324,11 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType") or _is_nan(value)
 
 
-def _is_nan(value: Any) -> bool:
+def _is_nan(value: object) -> bool:
     return bool(value != value)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value) if isinstance(value, (np.datetime64, datetime.date)) else repr(value)
 
 
@@ -350,7 +350,7 @@ def _as_float(value: Any) -> float | None:
         return None
 
 
-def _as_date(value: Any) -> np.datetime64 | None:
+def _as_date(value: object) -> np.datetime64 | None:
     if is_missing(value):
         return np.datetime64("NaT")
     if isinstance(value, str):
@@ -370,7 +370,7 @@ def distinct(column: Column) -> tuple[Array, list[Any]]:
     return codes, list(seen)
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Return the text by which a category is known: the same for 1, 1.0 and "1".
 
     Examples

@@ -163,7 +163,7 @@ class CategoryEncoder:
         numbers = np.array([*map(self._place, values), -1], np.int64)
         return Column(column.name, "category", numbers[codes])
 
-    def _place(self, value: Any) -> int:
+    def _place(self, value: object) -> int:
         """The number of a value's level; a number is also the one level that is written as the same number."""
         if is_missing(value):
             return -1
@@ -182,7 +182,7 @@ class CategoryEncoder:
         return block
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 

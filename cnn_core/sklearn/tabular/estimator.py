@@ -171,7 +171,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
     # Fitting
 
-    def _fit_again(self, *arguments: Any) -> Self:
+    def _fit_again(self, *arguments: object) -> Self:
         """Let a copy without anything fitted learn, and take its attributes over all at once.
 
         Where it is interrupted, what was fitted before stays; where nothing was, the best epoch so far is kept.
@@ -187,7 +187,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         self.__dict__ = fresh.__dict__
         return self
 
-    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
         """Set every fitted attribute; the last of them is `predictor_`."""
         raise NotImplementedError
 
@@ -231,7 +231,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
         self._train(predictor, TabularTraining(network, part, x_val, plan))
 
-    def _held_out_features(self, predictor: TablePredictor, X: Any) -> Array:
+    def _held_out_features(self, predictor: TablePredictor, X: object) -> Array:
         if are_named_rows(X):
             return predictor.features(X)
         return predictor.preprocessor.transform(self._table(X, reset=False))
@@ -255,7 +255,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         copied._take(predictor.with_network(copy.copy(predictor.network)))
         return {name: value for name, value in vars(copied).items() if _is_fitted_name(name)}
 
-    def _train(self, predictor: Any, training: TabularTraining) -> None:
+    def _train(self, predictor: object, training: TabularTraining) -> None:
         try:
             training.run()
         finally:
@@ -294,7 +294,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
     def _n_outputs(self, n_targets: int) -> int:
         return n_targets
 
-    def _held_out_targets(self, y: Any) -> Array:
+    def _held_out_targets(self, y: object) -> Array:
         raise NotImplementedError
 
     def _score_function(self, predictor: Any, y: Array, weights: Array | None) -> Any:
@@ -303,7 +303,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
     def _metric_name(self) -> str:
         raise NotImplementedError
 
-    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+    def _score_of_features(self, x: Array, y: object, weights: Array | None, scoring: object, X: object) -> float:
         raise NotImplementedError
 
     # Importance
@@ -452,7 +452,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
             **self.predictor_.state(),
         }
 
-    def _restore(self, state: Mapping[str, Any], predictor: Any) -> None:
+    def _restore(self, state: Mapping[str, Any], predictor: object) -> None:
         self.n_features_in_ = int(state["n_features_in"])
         if state["feature_names_in"]:
             self.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
@@ -463,7 +463,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
 
 @with_callbacks  # type: ignore[untyped-decorator]
-def _learn(estimator: TabularEstimator, *arguments: Any) -> None:
+def _learn(estimator: TabularEstimator, *arguments: object) -> None:
     """Fit an estimator, and let go of scikit-learn's callbacks whatever happens."""
     estimator._learn(*arguments)
 
@@ -472,14 +472,14 @@ def _is_fitted_name(name: str) -> bool:
     return name.endswith("_") and not name.startswith("_")
 
 
-def _refuse_repeated(frame: Any) -> None:
+def _refuse_repeated(frame: object) -> None:
     names = column_names(frame)
     repeated = [name for number, name in enumerate(names) if name in names[:number]]
     if repeated:
         raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     try:
         json.dumps(value)
     except TypeError:

@@ -130,22 +130,22 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         self,
         preset: str = "td_s",
         *,
-        hidden_layer_sizes: Any = None,
-        activation: Any = None,
-        learning_rate: Any = None,
+        hidden_layer_sizes: object = None,
+        activation: object = None,
+        learning_rate: object = None,
         epochs: int = 256,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
-        eval_metric: Any = "auto",
+        eval_metric: object = "auto",
         label_smoothing: Any = "auto",
         n_members: int = 1,
         class_weight: Any = None,
-        categorical_features: Any = "from_dtype",
+        categorical_features: object = "from_dtype",
         time_limit: float | None = None,
         patience: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state: object = None,
     ) -> None:
         super().__init__(
             preset,
@@ -192,7 +192,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         """
         return self._fit_again(X, y, sample_weight, X_val, y_val)
 
-    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _learn(self, X: object, y: Any, sample_weight: object, X_val: object, y_val: object) -> None:
         self._check_arguments()
         if y is None:
             raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
@@ -210,7 +210,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         else:
             self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
 
-    def _learn_single(self, X: Any) -> None:
+    def _learn_single(self, X: object) -> None:
         """One class alone: there is nothing to learn but the columns."""
         self.n_iter_, self.best_epochs_, self.loss_curve_, self.validation_curve_ = 1, [1], [0.0], []
         self._take(self._new_predictor(TablePreprocessor(self.categorical_features).fit(X), None))
@@ -352,21 +352,21 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         self,
         preset: str = "td_s",
         *,
-        hidden_layer_sizes: Any = None,
-        activation: Any = None,
-        learning_rate: Any = None,
+        hidden_layer_sizes: object = None,
+        activation: object = None,
+        learning_rate: object = None,
         epochs: int = 256,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
-        eval_metric: Any = "auto",
+        eval_metric: object = "auto",
         quantiles: Any = None,
         n_members: int = 1,
-        categorical_features: Any = "from_dtype",
+        categorical_features: object = "from_dtype",
         time_limit: float | None = None,
         patience: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state: object = None,
     ) -> None:
         super().__init__(
             preset,
@@ -416,7 +416,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         """
         return self._fit_again(X, y, sample_weight, X_val, y_val)
 
-    def _learn(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
         self._check_arguments()
         if y is None:
             raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
@@ -475,7 +475,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     def _n_outputs(self, n_targets: int) -> int:
         return n_targets if self.quantiles_ is None else len(trained_levels(self.quantiles_))
 
-    def _held_out_targets(self, y: Any) -> Array:
+    def _held_out_targets(self, y: object) -> Array:
         n_targets = len(self._scale.mean)
         y = numeric_targets(y, "y_val")
         found = 1 if y.ndim == 1 else y.shape[1]
@@ -524,7 +524,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
             raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
         return estimator
 
-    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
+    def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: object, X: object) -> float:
         y, predicted = numeric_targets(y), self.predictor_.numbers(x)
         return scores.by_scorer("r2" if scoring is None else scoring, NumberAnswers(predicted), y, weights, X)
 

@@ -30,7 +30,7 @@ class Importances(np.ndarray):
 
     names: tuple[str, ...]
 
-    def __new__(cls, values: Any, names: Sequence[str]) -> Importances:
+    def __new__(cls, values: object, names: Sequence[str]) -> Importances:
         """Return the values as an array that knows the names."""
         made = np.asarray(values, np.float64).view(cls)
         made.names = tuple(names)

@@ -84,7 +84,7 @@ class _Copy:
             parts.append(layers.Flatten(**self._named("embedded"))(self._apply(layer, inputs["codes"], table)))
         return parts[0] if len(parts) == 1 else layers.Concatenate(**self._named("features"))(parts)
 
-    def _last(self, source: Any, number: int) -> Any:
+    def _last(self, source: object, number: int) -> Any:
         kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
         n_out = self.network.n_out
         if isinstance(self.predictor, ClassPredictor):

@@ -92,7 +92,7 @@ class TablePredictor:
             raise ValueError(f"Rows must have {len(names)} columns, as in training. Received: shape={array.shape}")
         return columns_of(array, kinds)
 
-    def _columns_of_frame(self, frame: Any) -> list[Column]:
+    def _columns_of_frame(self, frame: object) -> list[Column]:
         names, kinds = self.preprocessor.names, self.preprocessor.kinds
         found = column_names(frame)
         if not self.named:
@@ -457,7 +457,7 @@ def load_predictor(path: FileLike) -> ClassPredictor | NumberPredictor:
     return predictor
 
 
-def array_of_rows(rows: Any) -> Array:
+def array_of_rows(rows: object) -> Array:
     """Return rows in lists as an array; texts keep their type, and numbers beside them theirs."""
     array = np.asarray(rows)
     return np.asarray(rows, dtype=object) if array.dtype.kind in "US" else array

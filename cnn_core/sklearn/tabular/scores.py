@@ -89,7 +89,7 @@ CLASSIFICATION: dict[str, Score] = {"error": error, "log_loss": log_loss, "brier
 REGRESSION: dict[str, Score] = {"rmse": rmse, "mae": mae}
 
 
-def plain_name(metric: Any, known: dict[str, Score]) -> Any:
+def plain_name(metric: object, known: dict[str, Score]) -> Any:
     """Return our name of a metric of scikit-learn's where we have it, else the metric as it is.
 
     Raises
@@ -143,7 +143,7 @@ def by_scorer(scorer: Any, answers: Any, y: Array, weights: Array | None, X: Any
 
 
 def negative_of_scorer(
-    scorer: Any, answers: Any, y: Array, weights: Array | None, *, may_be_undefined: bool = False
+    scorer: object, answers: object, y: Array, weights: Array | None, *, may_be_undefined: bool = False
 ) -> float:
     """Return minus what a scorer says: lower is better; NaN where it fails and may be undefined for such rows."""
     try:

@@ -15,7 +15,7 @@ from cnn_core.foundation.arrays import Array
 FEW_ROWS = 1024  # up to which a column costs more than its rows
 
 
-def is_frame(table: Any) -> bool:
+def is_frame(table: object) -> bool:
     """Whether an object is a data frame of pandas or polars, or a table or record batch of Arrow.
 
     Examples
@@ -28,7 +28,7 @@ def is_frame(table: Any) -> bool:
     )
 
 
-def _is_of_arrow(table: Any) -> bool:
+def _is_of_arrow(table: object) -> bool:
     return hasattr(table, "schema") and hasattr(table, "column_names")
 
 
@@ -51,7 +51,7 @@ def named_series(table: Any) -> Iterator[tuple[str, Any]]:
     return zip(names, series, strict=True)
 
 
-def array_of(series: Any) -> tuple[Array, bool]:
+def array_of(series: object) -> tuple[Array, bool]:
     """Return a column's values in one of NumPy's types, and whether its own type says that they are categories.
 
     Types are numbers, booleans, times or objects; a missing value makes an integer a float and anything else an object.
@@ -85,7 +85,7 @@ def few_numbers(table: Any, names: Sequence[str] | None) -> Array | None:
     return None if np.isinf(matrix).any() else matrix
 
 
-def whole_table(frame: Any) -> Any:
+def whole_table(frame: object) -> Any:
     """Return a record batch of Arrow as a table, whose names scikit-learn knows; anything else as it is."""
     if not _is_of_arrow(frame) or hasattr(frame, "combine_chunks"):
         return frame

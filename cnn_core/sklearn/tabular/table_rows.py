@@ -11,7 +11,7 @@ from cnn_core.sklearn.tabular.columns import Column, read_column
 from cnn_core.sklearn.tabular.table_arrays import array_of
 
 
-def are_named_rows(rows: Any) -> bool:
+def are_named_rows(rows: object) -> bool:
     """Whether an object is a dict, a list of dicts, or a series whose index holds names.
 
     Examples
@@ -26,7 +26,7 @@ def are_named_rows(rows: Any) -> bool:
     return _is_series(rows)
 
 
-def _is_series(row: Any) -> bool:
+def _is_series(row: object) -> bool:
     return hasattr(row, "index") and hasattr(row, "to_dict") and getattr(row, "ndim", 0) == 1
 
 
@@ -79,7 +79,7 @@ def _whole_columns(columns: Mapping[str, Any], names: Sequence[str], kinds: Sequ
     return [read_column(name, arrays[name], kind) for name, kind in zip(names, kinds, strict=True)]
 
 
-def _is_column(value: Any) -> bool:
+def _is_column(value: object) -> bool:
     return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1 or hasattr(value, "to_list")
 
 

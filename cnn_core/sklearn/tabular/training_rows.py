@@ -12,7 +12,7 @@ from cnn_core.sklearn.inputs import sample_weights
 LEAST_ROWS_TO_HOLD_OUT = 64  # of fewer, a held-out part says nothing: all are trained on, and the last epoch is kept
 
 
-def rows_and_weights(X: Any, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+def rows_and_weights(X: object, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """Return the rows to use, and weights by row number.
 
     In a table too small to hold rows out, a whole number as weight is so many copies of its row, and arrays of numbers
