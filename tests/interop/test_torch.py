@@ -19,7 +19,7 @@ nn, F = torch.nn, torch.nn.functional
 pytestmark = pytest.mark.doors
 
 # In float32 random networks that normalize a few features amplify rounding; float64 shows that the formulas are equal.
-TOLERANCES = {"float32": {"rtol": 1e-4, "atol": 1e-5}, "float64": {"rtol": 1e-12, "atol": 1e-14}}
+TOLERANCES = {"float32": {"rtol": 1e-4, "atol": 1e-5}, "float64": {"rtol": 1e-10, "atol": 1e-12}}
 
 
 def close(ours: Any, theirs: Any) -> None:
