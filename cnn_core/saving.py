@@ -398,7 +398,7 @@ def _described(model: Any) -> dict[str, Any]:
     return {**data, "build_config": model.input_description()} if model.defines_call and model.built else data
 
 
-def _made(config: Mapping[str, Any], custom_objects: CustomObjects | None) -> Any:
+def _made(config: Mapping[str, object], custom_objects: CustomObjects | None) -> Any:
     """Make the model that data describes, built if it was."""
     model = registry.deserialize(config, custom_objects)
     if getattr(model, "defines_call", False) and not model.built and config.get("build_config") is not None:

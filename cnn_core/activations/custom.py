@@ -114,7 +114,7 @@ class FunctionActivation(Activation):
     parameters = ()
     is_traced = True
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[object], Any]) -> None:
         self._keep(function=function)
 
     @property

@@ -101,7 +101,7 @@ def deserialize(config: ActivationLike | str, custom_objects: CustomObjects | No
     return default if default == found else found
 
 
-def _without_layer(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_layer(config: Mapping[str, object]) -> Mapping[str, Any]:
     """Leave out what Keras writes of an activation that is a layer or an operation besides the activation."""
     settings = config.get("config")
     if not isinstance(settings, Mapping) or ("trainable" not in settings and not is_operation(config)):

@@ -111,7 +111,7 @@ class CallbackList(Callback):
         ]
         return any(answers)
 
-    def _call(self, hook: str, *arguments: object, logs: Mapping[str, Any] | None) -> Logs:
+    def _call(self, hook: str, *arguments: object, logs: Mapping[str, object] | None) -> Logs:
         shared = plain_logs(logs)
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments, shared)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
+def write_state(path: Path, state: Mapping[str, object]) -> None:
     """Write a nested dict of numbers, strings and arrays to a data-only file, whole or not at all.
 
     Arrays become the file's arrays, the rest JSON in its metadata: integers of any size and every float come back with

@@ -75,7 +75,7 @@ def read_target(series: object, name: str, task: str | None, notation: Notation)
     return task, numbers if task == "regression" else classes_of(values), rows
 
 
-def classes_of(values: Sequence[Any]) -> Array:
+def classes_of(values: Sequence[object]) -> Array:
     """Return classes as an array: whole numbers as such if that is how they are written, else texts.
 
     Examples

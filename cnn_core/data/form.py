@@ -95,7 +95,7 @@ def _has_order(names: Any) -> bool:
     return all(map(_has_order, names))
 
 
-def _any_nested(given: Sequence[Any]) -> bool:
+def _any_nested(given: Sequence[object]) -> bool:
     return any(isinstance(part, (list, tuple, Mapping)) and not validation.is_sparse(part) for part in given)
 
 

@@ -136,7 +136,7 @@ def _read(config: object) -> Any:
     return _registry_of(config).deserialize(config)
 
 
-def _registry_of(config: Mapping[str, Any]) -> Registry:
+def _registry_of(config: Mapping[str, object]) -> Registry:
     """Return the registry that knows a class: by the module that the data names, else by the class's own name."""
     module, name = str(config.get("module")), str(config["class_name"])
     places = module.split(".")

@@ -85,7 +85,7 @@ def _check_size(text: str) -> None:
             raise ValueError(f"its configuration must hold at most {most} {what}. Received: {found}")
 
 
-def check(config: Mapping[str, Any], n_tensors: int | None = None) -> None:
+def check(config: Mapping[str, object], n_tensors: int | None = None) -> None:
     """Check every part of a configuration for what is true of all: see `parse`."""
     n_layers = 0
     level: list[Any] = [config]
@@ -110,7 +110,7 @@ def check(config: Mapping[str, Any], n_tensors: int | None = None) -> None:
         raise ValueError(f"its layers must be at most {most}. Received: {n_layers} layers{tensors}")
 
 
-def _inside(part: Mapping[str, Any]) -> Iterator[Any]:
+def _inside(part: Mapping[str, object]) -> Iterator[Any]:
     """Yield what is in an object, but for numbers that constructors check."""
     for key, value in part.items():
         if key == "seed" and isinstance(value, int):  # the one number of 64 bits without a sign

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["definitions", "folded", "heading", "paragraph", "table"]
 
 
-def table(headings: Sequence[Any], rows: Iterable[Sequence[Any]], align: str = "") -> str:
+def table(headings: Sequence[object], rows: Iterable[Sequence[Any]], align: str = "") -> str:
     """Return a table; `align` has a letter for each column: "l" or "r", "l" where there is none.
 
     Examples
@@ -19,7 +19,7 @@ def table(headings: Sequence[Any], rows: Iterable[Sequence[Any]], align: str = "
     """
     sides = ["right" if letter == "r" else "left" for letter in align.ljust(len(headings), "l")]
 
-    def line(tag: str, texts: Sequence[Any]) -> str:
+    def line(tag: str, texts: Sequence[object]) -> str:
         cells = [
             f'<{tag} style="text-align:{side}">{html.escape(str(text))}</{tag}>'
             for side, text in zip(sides, texts, strict=True)
@@ -31,7 +31,7 @@ def table(headings: Sequence[Any], rows: Iterable[Sequence[Any]], align: str = "
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
-def definitions(values: Mapping[str, Any]) -> str:
+def definitions(values: Mapping[str, object]) -> str:
     """Return a table of names and what they stand for."""
     return table(["", ""], values.items())
 

@@ -445,7 +445,7 @@ class Registry:
         with custom_objects_in_use(custom_objects):
             return self._build(target, settings)
 
-    def _read(self, config: Mapping[str, Any], custom_objects: CustomObjects | None) -> tuple[Any, dict[str, Any]]:
+    def _read(self, config: Mapping[str, object], custom_objects: CustomObjects | None) -> tuple[Any, dict[str, Any]]:
         if "class_name" not in config:
             raise ValueError(
                 f"The configuration of `{self.argument}` must have the key 'class_name'. "
@@ -487,7 +487,7 @@ def _handed_in(name: str, custom_objects: CustomObjects | None) -> Any:
     return None
 
 
-def is_operation(config: Mapping[str, Any]) -> bool:
+def is_operation(config: Mapping[str, object]) -> bool:
     """Tell whether a configuration, ours or Keras's, is that of a function of `ops`."""
     return str(config.get("module")).startswith(OPERATIONS)
 

@@ -155,7 +155,7 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
 }
 
 
-def _gathered(numbers: Iterable[Any], part: str) -> Array:
+def _gathered(numbers: Iterable[object], part: str) -> Array:
     whole = list(numbers)
     if not all(hasattr(number, "__index__") for number in whole):
         _fail(part, "whole numbers")

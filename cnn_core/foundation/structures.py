@@ -39,7 +39,7 @@ def map_structure(function: Callable[[Any], Any], structure: object) -> Any:
     return function(structure)
 
 
-def filled(structure: object, leaves: Iterable[Any]) -> Any:
+def filled(structure: object, leaves: Iterable[object]) -> Any:
     """Return a structure with other leaves, its dicts by sorted keys, as Keras returns results.
 
     Examples

@@ -112,7 +112,7 @@ def initial_value(initializer: Initializer, shape: tuple[int, ...], dtype: str, 
     return checked(value, shape, np.dtype(dtype), type(initializer).__name__)
 
 
-def _draws(call: Callable[..., Any]) -> bool:
+def _draws(call: Callable[..., object]) -> bool:
     """Whether an initializer's `__call__` draws numbers: of the package's own all do but those of constants."""
     if call.__module__.startswith("cnn_core.initializers."):
         return not call.__module__.endswith(".constants")

@@ -122,7 +122,7 @@ class ExpressionGraph(Graph):
         return self.gradients
 
 
-def expression(function: Callable[..., Any], *values: object, **named: object) -> ExpressionGraph:
+def expression(function: Callable[..., object], *values: object, **named: object) -> ExpressionGraph:
     """Draw any expression as a graph: values forward, derivatives back, node by node.
 
     Parameters

@@ -79,7 +79,7 @@ def description_of(layer: Layer) -> dict[str, Any]:
     return _entry("keras", "Sequential", {**shared, "layers": layers, "build_input_shape": list(graph.inputs[0].shape)})
 
 
-def _entry(module: str, class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(module: str, class_name: str, config: Mapping[str, object]) -> dict[str, Any]:
     return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
 
 

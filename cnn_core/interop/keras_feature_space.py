@@ -85,7 +85,7 @@ def described(model: Any) -> dict[str, Any]:
     return {**entry, "build_config": shapes}
 
 
-def _object(class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _object(class_name: str, config: Mapping[str, object]) -> dict[str, Any]:
     return {"module": _HOME, "class_name": class_name, "config": dict(config), "registered_name": class_name}
 
 

@@ -152,7 +152,7 @@ def load_model(filepath: Any, custom_objects: CustomObjects | None = None, compi
     return model
 
 
-def _compile(model: object, arguments: Mapping[str, Any]) -> None:
+def _compile(model: object, arguments: Mapping[str, object]) -> None:
     try:
         compile_as_in_keras(model, keras_training.modern(arguments))
     except (ValueError, TypeError, KeyError) as error:

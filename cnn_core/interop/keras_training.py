@@ -19,7 +19,7 @@ _OF_ITS_BACKEND = ("jit_compile", "is_legacy_optimizer")
 _OF_LOSS_SCALE = ("i", "f", "i", "f")
 
 
-def modern(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def modern(arguments: Mapping[str, object]) -> dict[str, Any]:
     """Return the arguments of `compile` as Keras 3 writes them, whichever version wrote these.
 
     Examples

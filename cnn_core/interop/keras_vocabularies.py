@@ -14,7 +14,7 @@ FOLDER = "assets/"
 _LOOKUPS = ("StringLookup", "IntegerLookup")
 
 
-def with_vocabularies(config: Mapping[str, Any], texts: Mapping[str, str], weights: Group) -> dict[str, Any]:
+def with_vocabularies(config: Mapping[str, object], texts: Mapping[str, str], weights: Group) -> dict[str, Any]:
     r"""Return the configuration of a model with the vocabularies of its layers in their configurations.
 
     Parameters
@@ -41,7 +41,7 @@ def with_vocabularies(config: Mapping[str, Any], texts: Mapping[str, str], weigh
     return _within(config, (), texts, weights) if texts else dict(config)
 
 
-def _within(config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str, str], weights: Group) -> Any:
+def _within(config: Mapping[str, object], path: tuple[str, ...], texts: Mapping[str, str], weights: Group) -> Any:
     settings = config.get("config")
     if not isinstance(settings, Mapping) or not isinstance(settings.get("layers"), list):
         return config

@@ -280,7 +280,7 @@ def array_of(found: Mapping[str, Any]) -> Array:
     return flat.reshape(dims)
 
 
-def _listed(found: Mapping[str, Any], kind: int) -> Array:
+def _listed(found: Mapping[str, object], kind: int) -> Array:
     field = {1: "float_data", 7: "int64_data", 11: "double_data"}.get(kind, "int32_data")
     if kind == 10:
         return np.array(found[field], np.uint16).view(np.float16)

@@ -184,7 +184,7 @@ def _attribute(name: str, value: object) -> dict[str, Any]:
     return {"name": name, key: value, "type": kind}
 
 
-def value_info(name: str, kind: int, shape: Sequence[Any], text: str = "") -> dict[str, Any]:
+def value_info(name: str, kind: int, shape: Sequence[object], text: str = "") -> dict[str, Any]:
     """Return what a graph says of an input or output: the first size is that of the batch."""
     sizes = [{"dim_param": "batch"}, *({"dim_value": size} for size in shape[1:])]
     info: dict[str, Any] = {"name": name, "type": {"tensor_type": {"elem_type": kind, "shape": {"dim": sizes}}}}
@@ -196,7 +196,9 @@ def type_number(dtype: Any) -> int:
     return NUMBERS[np.dtype(dtype)]
 
 
-def file_of(name: str, g: Nodes, inputs: Sequence[Any], outputs: Sequence[Any], metadata: Mapping[str, str]) -> bytes:
+def file_of(
+    name: str, g: Nodes, inputs: Sequence[object], outputs: Sequence[object], metadata: Mapping[str, str]
+) -> bytes:
     """Return a graph as a file.
 
     Parameters

@@ -18,7 +18,7 @@ Attributes = Mapping[str, Any]
 LARGEST = 1 << 22  # numbers in a constant by which something is repeated
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+def _plain(function: Callable[..., object]) -> Callable[..., Any]:
     return lambda a, *x: function(*x)
 
 
@@ -45,7 +45,7 @@ def _inner(axes: Any, rank: int) -> list[int]:
     return [axis % rank for axis in listed]
 
 
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+def _reduction(function: Callable[..., object]) -> Callable[..., Any]:
     def reduce(a: Attributes, x: Any, axes: object = None) -> Any:
         chosen = a.get("axes") if axes is None else _integers(axes, "axes")
         return function(x, axis=_inner(chosen or None, x.ndim), keepdims=bool(a.get("keepdims", 1)))
@@ -139,7 +139,7 @@ def _running_sum(a: Attributes, x: Any, axis: Any) -> Any:
     return ops.cumsum(x, axis=_inner(_integers(axis, "axis"), x.ndim)[0])
 
 
-def _place(function: Callable[..., Any]) -> Callable[..., Any]:
+def _place(function: Callable[..., object]) -> Callable[..., Any]:
     def place(a: Attributes, x: Any) -> Any:
         need_plain(a, "select_last_index")
         return function(x, axis=_inner([a.get("axis", 0)], x.ndim)[0], keepdims=bool(a.get("keepdims", 1)))

@@ -163,7 +163,7 @@ def _constant(value: Any, name: str) -> Array:
     return value
 
 
-def _fitting(value: object, name: str, sizes: Sequence[Any]) -> Array:
+def _fitting(value: object, name: str, sizes: Sequence[object]) -> Array:
     """Return a constant of these sizes: a layer takes as much memory as its input declares, which no file may."""
     array = _constant(value, name)
     if array.shape != tuple(sizes):

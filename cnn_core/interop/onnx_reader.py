@@ -220,7 +220,7 @@ class _Reader:
         return found
 
 
-def _is_layer(operator: str, sources: Sequence[Any]) -> bool:
+def _is_layer(operator: str, sources: Sequence[object]) -> bool:
     """Whether a node is a layer by itself, and no part of a formula."""
     if operator == "MatMul":
         return isinstance(sources[1], np.ndarray) and sources[1].ndim == 2

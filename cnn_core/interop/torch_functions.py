@@ -253,7 +253,7 @@ FUNCTIONS: dict[str, Callable[[Functions, Operation, list[Any], Sequence[Shape]]
 }
 
 
-def write_graph(functions: Functions, graph: CallGraph, sources: Sequence[Any]) -> list[Any]:
+def write_graph(functions: Functions, graph: CallGraph, sources: Sequence[object]) -> list[Any]:
     """Write a graph of functions alone, given what it reads; return its outputs."""
     values = {id(symbol): x for symbol, x in zip(graph.inputs, sources, strict=True)}
     for node in needed_calls(graph, graph.outputs, training=False):

@@ -34,11 +34,11 @@ def _axes(dim: object) -> Any:
     return list(dim) if isinstance(dim, (tuple, list)) else dim
 
 
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+def _reduction(function: Callable[..., object]) -> Callable[..., Any]:
     return lambda x, dim=None, keepdim=False: function(x, axis=_axes(dim), keepdims=keepdim)
 
 
-def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
+def _spread(function: Callable[..., object]) -> Callable[..., Any]:
     """A variance, which there divides by one less than the number unless told otherwise."""
 
     def read(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **more: Any) -> Any:
@@ -50,7 +50,7 @@ def _spread(function: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
-def _extreme(function: Callable[..., Any], place: Callable[..., Any]) -> Callable[..., Any]:
+def _extreme(function: Callable[..., object], place: Callable[..., object]) -> Callable[..., Any]:
     def read(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
         if isinstance(dim, (Symbol, np.ndarray)):
             return ops.maximum(x, dim) if function is ops.max else ops.minimum(x, dim)
@@ -85,7 +85,7 @@ def _rounded(x: object, decimals: int = 0) -> Any:
     return ops.round(x, decimals)
 
 
-def _listed(first: object, others: Sequence[Any]) -> list[Any]:
+def _listed(first: object, others: Sequence[object]) -> list[Any]:
     """Sizes or axes, which methods take one by one, too."""
     return list(first) if isinstance(first, (tuple, list)) else [first, *others]
 
@@ -256,7 +256,7 @@ OF_DTYPE: dict[str, Callable[..., Any]] = {
 }
 
 
-def operation(name: str, arguments: Sequence[Any], keywords: dict[str, Any], dtype: str) -> Any:
+def operation(name: str, arguments: Sequence[object], keywords: dict[str, Any], dtype: str) -> Any:
     """Return what a function makes of symbols and constants.
 
     Parameters

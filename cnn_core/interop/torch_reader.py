@@ -109,7 +109,7 @@ class _Reader:
                 self.values[node] = self._value(node)
         return model_between(inputs, outputs)
 
-    def _shapes(self, places: Sequence[Any], given: Any) -> list[Any]:
+    def _shapes(self, places: Sequence[object], given: Any) -> list[Any]:
         if given is None:
             return [self._shape_read_by(place) for place in places]
         each = given if given and isinstance(given[0], (list, tuple)) else [given]

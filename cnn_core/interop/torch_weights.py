@@ -108,7 +108,7 @@ def as_numpy(tensor: Any, name: str) -> Array:
 
 
 @knows_its_arguments
-def load_torch_state_dict(model: object, state_dict: Mapping[str, Any]) -> None:
+def load_torch_state_dict(model: object, state_dict: Mapping[str, object]) -> None:
     """Set the weights of a model from a state_dict of PyTorch whose modules stand in the order of the layers.
 
     Parameters
@@ -153,7 +153,7 @@ def load_torch_state_dict(model: object, state_dict: Mapping[str, Any]) -> None:
         variable.write(value)
 
 
-def _by_module(state_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _by_module(state_dict: Mapping[str, object]) -> dict[str, dict[str, Any]]:
     groups: dict[str, dict[str, Any]] = {}
     for key, tensor in state_dict.items():
         module, _, name = validation.text(key, "state_dict").rpartition(".")
@@ -162,7 +162,7 @@ def _by_module(state_dict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _changes(layer: Layer, module: str, tensors: Mapping[str, Any]) -> list[tuple[Variable, Array]]:
+def _changes(layer: Layer, module: str, tensors: Mapping[str, object]) -> list[tuple[Variable, Array]]:
     variables = named_variables(layer)
     if set(variables) != set(tensors):
         raise ValueError(

@@ -30,7 +30,7 @@ def checked_axis(axis: object, several: bool = True, name: str = "axis") -> Any:
     return validation.integer(axis, name)
 
 
-def sample_axes(axis: object, shape: Sequence[Any], layer: str, argument: str = "axis") -> tuple[int, ...]:
+def sample_axes(axis: object, shape: Sequence[object], layer: str, argument: str = "axis") -> tuple[int, ...]:
     """Return axes of a batch as axes of one sample, ascending.
 
     Parameters
@@ -74,13 +74,13 @@ def activated(plan: NetworkPlan, source: int, activation: Activation, layer: str
     return over_axes(plan, source, axes, layer, lambda rows: plan.add_activation(rows, along, layer))
 
 
-def on_rows(activation: Activation, shape: Sequence[Any]) -> Activation:
+def on_rows(activation: Activation, shape: Sequence[object]) -> Activation:
     """Return the activation of the last axis that native code knows, where a row-wise one names just that by number."""
     names_last = activation.row_wise and activation.axis in (len(shape) - 1, (len(shape) - 1,), (-1,))
     return type(activation)() if names_last else activation
 
 
-def axes_of_rows(activation: Activation, shape: Sequence[Any], layer: str) -> tuple[int, ...] | None:
+def axes_of_rows(activation: Activation, shape: Sequence[object], layer: str) -> tuple[int, ...] | None:
     """Return the axes of a sample along which a row-wise activation goes; None where it is the last, or elementwise.
 
     Examples

@@ -126,7 +126,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
         self._first_shape = None if input_shape is None else validation.shape(input_shape, "input_shape")
 
     @classmethod
-    def _without_defaults_of_keras(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _without_defaults_of_keras(cls, given: Mapping[str, object]) -> dict[str, Any]:
         """Leave out arguments that mean nothing here, if they have Keras's default, as in what Keras writes."""
         only_default = {"autocast": True, **cls.only_default}
         for name, default in only_default.items():
@@ -375,7 +375,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
             self._check_keywords(keywords)
         return self._apply(*arguments, **keywords)
 
-    def _check_keywords(self, keywords: Mapping[str, Any]) -> None:
+    def _check_keywords(self, keywords: Mapping[str, object]) -> None:
         """Say which arguments a call takes, if one of these is not among them."""
         known = list(inspect.signature(self._apply).parameters)
         for name, value in keywords.items():
@@ -563,7 +563,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
 
 
 @knows_its_arguments
-def deserialize(config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Layer:
+def deserialize(config: Mapping[str, object], custom_objects: CustomObjects | None = None) -> Layer:
     """Build a layer from what `serialize` returned."""
     layer: Layer = registry.deserialize(config, custom_objects)
     return layer

@@ -45,7 +45,7 @@ class IndexLookup(TokenReader):
         has_input_vocabulary: bool | None,
         vocabulary_size: int | None,
         dtype: object,
-        common: Mapping[str, Any],
+        common: Mapping[str, object],
     ) -> None:
         super().__init__(output_mode, sparse, dtype, **common)
         self.max_tokens = None if max_tokens is None else validation.integer(max_tokens, "max_tokens", minimum=2)

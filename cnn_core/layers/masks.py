@@ -97,7 +97,7 @@ def refuse_mask(name: str, mask: object) -> None:
         )
 
 
-def either(masks: Sequence[Any]) -> Any:
+def either(masks: Sequence[object]) -> Any:
     """Return a mask that is True where one of several is; None if one of them is None."""
     if any(mask is None for mask in masks):
         return None

@@ -225,7 +225,7 @@ class OwnCall(AddsLosses):
         return self._graph_for(inputs, _PLAIN if arguments is None else arguments)
 
 
-def _found(values: Iterable[Any], kind: type) -> Iterator[Any]:
+def _found(values: Iterable[object], kind: type) -> Iterator[Any]:
     for value in values:
         if isinstance(value, kind):
             yield value

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import MetricDescription
 
 
-def _per_sample(values: Array, sample_weight: object, reduce: Callable[..., Any]) -> tuple[Array, Array | None]:
+def _per_sample(values: Array, sample_weight: object, reduce: Callable[..., object]) -> tuple[Array, Array | None]:
     """Reduce weighted values to one per sample, and weights likewise: a weight may count for a sample or for less."""
     if sample_weight is None:
         return _reduce_from(values, 1, reduce), None
@@ -36,7 +36,7 @@ def _per_sample(values: Array, sample_weight: object, reduce: Callable[..., Any]
     return _reduce_from(values * weights, 1, reduce), _reduce_from(weights, 1, reduce)
 
 
-def _reduce_from(values: Array, first: int, reduce: Callable[..., Any]) -> Array:
+def _reduce_from(values: Array, first: int, reduce: Callable[..., object]) -> Array:
     return np.asarray(reduce(values, axis=tuple(range(first, values.ndim)))) if values.ndim > first else values
 
 

@@ -336,7 +336,7 @@ class FeatureSpace(Model):
         return self.one_hot_encoders[name](symbol)
 
     @staticmethod
-    def _joined(encoded: Mapping[str, Any]) -> Any:
+    def _joined(encoded: Mapping[str, object]) -> Any:
         parts = list(encoded.values())
         return layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
 

@@ -26,7 +26,7 @@ class _Call(NamedTuple):
     training: bool | None
 
 
-def is_keras_functional(config: Mapping[str, Any]) -> bool:
+def is_keras_functional(config: Mapping[str, object]) -> bool:
     """Tell whether a model's configuration is one that Keras wrote."""
     return "input_layers" in config and "output_layers" in config
 
@@ -100,7 +100,7 @@ def _is_symbol(argument: object) -> bool:
     return isinstance(argument, Mapping) and argument.get("class_name") == "__keras_tensor__"
 
 
-def _of_symbols(layer: Mapping[str, Any], arguments: Any) -> Any:
+def _of_symbols(layer: Mapping[str, object], arguments: Any) -> Any:
     """Return the arguments of a call without what `_with_operands` has moved."""
     if not is_operation(layer):
         return arguments
@@ -164,7 +164,7 @@ def _training(arguments: dict[str, Any], layer: str) -> bool | None:
     return training
 
 
-def _mask(arguments: Mapping[str, Any]) -> list[Any]:
+def _mask(arguments: Mapping[str, object]) -> list[Any]:
     """Return the mask that a call reads, if it does."""
     return [arguments["mask"]] if _is_symbol(arguments.get("mask")) else []
 

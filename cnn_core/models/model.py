@@ -569,7 +569,7 @@ class Model(Trainer, OwnModel):
             recognise(self.optimizer, self.trainable_variables)
 
 
-def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> Any:
+def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, object]) -> Any:
     """Call a layer as a configuration says."""
     if call.get("arguments") is not None:
         given = with_symbols(call["arguments"], sources)

@@ -129,7 +129,7 @@ def _is_shape(structure: object) -> bool:
     return isinstance(structure, (tuple, list)) and all(isinstance(size, int) or size is None for size in structure)
 
 
-def _map_shapes(function: Callable[[Any], Any], structure: object) -> Any:
+def _map_shapes(function: Callable[[object], Any], structure: object) -> Any:
     if _is_shape(structure):
         return function(structure)
     if isinstance(structure, Mapping):
@@ -142,7 +142,7 @@ def _map_shapes(function: Callable[[Any], Any], structure: object) -> Any:
     )
 
 
-def _map_data(function: Callable[[Any], Any], x: object) -> Any:
+def _map_data(function: Callable[[object], Any], x: object) -> Any:
     if isinstance(x, Mapping) and not validation.is_sparse(x) and not validation.is_frame(x):
         return {key: _map_data(function, part) for key, part in x.items()}
     if isinstance(x, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(x)):

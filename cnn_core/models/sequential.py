@@ -38,7 +38,7 @@ class Sequential(Model):
 
     honours_call = False
 
-    def __init__(self, layers: Sequence[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
+    def __init__(self, layers: Sequence[object] | None = None, name: str | None = None, trainable: bool = True) -> None:
         Layer.__init__(self, name=name, trainable=trainable)
         Trainer.__init__(self)
         self._layers = []
@@ -60,7 +60,7 @@ class Sequential(Model):
         self._refuse_change("add")
         self._connect(*self._with([layer]))
 
-    def _with(self, added: Sequence[Any]) -> tuple[list[Layer], Symbol | None]:
+    def _with(self, added: Sequence[object]) -> tuple[list[Layer], Symbol | None]:
         """Return the layers and the input that there would be with more on top."""
         layers, first = list(self._layers), self._first
         taken = {layer.name: layer for layer in layers}

@@ -211,7 +211,7 @@ def forward(layer: BlockLayer, x: Any, training: bool = False) -> tuple[Any, Cac
 
 
 def _cache_of(
-    layer: BlockLayer, x: object, training: bool, more: Sequence[Any] = (), *, losses_apart: bool = False
+    layer: BlockLayer, x: object, training: bool, more: Sequence[object] = (), *, losses_apart: bool = False
 ) -> Cache:
     several = layer.n_inputs is None and isinstance(x, (list, tuple, Mapping))
     given = [*(flatten(x) if several else [x]), *more]
@@ -228,7 +228,7 @@ def backward(layer: BlockLayer, da: object, cache: object) -> tuple[Any, ...]:
     return cache.backward(da)
 
 
-def call_layer(layer: BlockLayer, inputs: object, training: bool, more: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
+def call_layer(layer: BlockLayer, inputs: object, training: bool, more: Sequence[object] = ()) -> tuple[Any, list[Any]]:
     """Apply a layer to arrays or tensors, and to what else it reads; return also what it adds to the loss."""
     outputs, losses = _cache_of(layer, inputs, training, more, losses_apart=True).results()
     outputs = list(map(eager, outputs))

@@ -139,7 +139,7 @@ class Tensor(Operators):
         return f"<Tensor shape={self.shape}, dtype={self.dtype}, value={np.array2string(self.value, threshold=8)}>"
 
 
-def gradients(target: Tensor, sources: Iterable[Any]) -> list[Array | None]:
+def gradients(target: Tensor, sources: Iterable[object]) -> list[Array | None]:
     """Return the derivatives of the sum of a tensor's elements.
 
     Parameters

@@ -63,7 +63,7 @@ class _Block:
         return tuple(each.reshape(shape).copy() for each, shape in zip(back, self._shapes, strict=True))
 
 
-def derive(function: Callable[..., Any], values: Mapping[str, Array]) -> tuple[list[Step], dict[str, Array]]:
+def derive(function: Callable[..., object], values: Mapping[str, Array]) -> tuple[list[Step], dict[str, Array]]:
     """Compute an expression and the derivative of the sum of its result's elements.
 
     Parameters
@@ -109,7 +109,9 @@ def derive(function: Callable[..., Any], values: Mapping[str, Array]) -> tuple[l
     return steps[::-1], {name: deltas[id(symbol)] for name, symbol in symbols.items()}
 
 
-def arguments_of(function: Callable[..., Any], given: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Array]:
+def arguments_of(
+    function: Callable[..., object], given: tuple[Any, ...], named: Mapping[str, object]
+) -> dict[str, Array]:
     """Return the values of a function's arguments as arrays, by name."""
     bound = inspect.signature(function).bind(*given, **named)
     return {name: np.asarray(validation.as_array(value, name), np.float64) for name, value in bound.arguments.items()}

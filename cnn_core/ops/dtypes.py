@@ -46,7 +46,7 @@ def standardized(dtype: Any) -> str:
     return name
 
 
-def promoted(values: Sequence[Any]) -> str:
+def promoted(values: Sequence[object]) -> str:
     """Return the dtype in which values are computed together.
 
     Examples

@@ -155,7 +155,7 @@ def number_of(value: object) -> float | None:
     return float(value.reshape(-1)[0]) if isinstance(value, np.ndarray) and value.size == 1 else None
 
 
-def _unary(name: str, class_name: str, compute: Callable[..., Any], kind: Kind = "float", **more: Any) -> Any:
+def _unary(name: str, class_name: str, compute: Callable[..., object], kind: Kind = "float", **more: Any) -> Any:
     return Elementwise(name, class_name, compute, kind, **more)
 
 
@@ -167,7 +167,7 @@ def _erf(x: Array) -> Array:
     return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), x.dtype)
 
 
-def _write_cast(draft: Draft, values: list[int], settings: Mapping[str, Any]) -> int:
+def _write_cast(draft: Draft, values: list[int], settings: Mapping[str, object]) -> int:
     (value,) = values
     if settings["dtype"] == "bool":
         return draft.apply("not_equal", value, draft.constant(0))
@@ -211,7 +211,7 @@ def _write_round(draft: Draft, values: list[int], settings: Mapping[str, Any]) -
 _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rsqrt"}
 
 
-def _write_power(draft: Draft, values: list[int], settings: Mapping[str, Any]) -> int:
+def _write_power(draft: Draft, values: list[int], settings: Mapping[str, object]) -> int:
     base, exponent = values
     number = draft.number(exponent)
     if number == 1:

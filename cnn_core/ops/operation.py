@@ -121,7 +121,7 @@ def shape_of(value: Any) -> Shape:
     return value.shape if isinstance(value, (Symbol, Variable, Tensor, np.ndarray)) else np.shape(value)
 
 
-def _refuse_tensors(operands: Sequence[Any], name: str) -> None:
+def _refuse_tensors(operands: Sequence[object], name: str) -> None:
     for each in operands:
         if isinstance(each, Tensor):
             raise TypeError(
@@ -265,7 +265,7 @@ class Operation:
         return f"<{self.function.class_name} name={self.name}>"
 
 
-def _computed_in(operands: Sequence[Any]) -> str:
+def _computed_in(operands: Sequence[object]) -> str:
     """Return the dtype of a model in which an operation can stand; "" if it fits into any."""
     dtypes = [str(each.dtype) for each in operands if isinstance(each, (Symbol, Variable))]
     return next(filter(is_float, dtypes), "")

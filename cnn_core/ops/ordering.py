@@ -24,7 +24,7 @@ def axis_of_sample(shape: Any, axis: Any, name: str) -> int:
     return int(axis) % rank
 
 
-def _places(shape: Sequence[Any], axis: int) -> int:
+def _places(shape: Sequence[object], axis: int) -> int:
     """Return an axis as the plan counts it."""
     return axis - (tuple(shape[:1]) == (None,))
 

@@ -63,7 +63,7 @@ class Gradient:
     array([2., 6.])
     """
 
-    def __init__(self, function: Callable[[Any], Any], shape: Shape, dtype: str, name: str) -> None:
+    def __init__(self, function: Callable[[object], Any], shape: Shape, dtype: str, name: str) -> None:
         plan = NetworkPlan()
         source = plan.add_input(shape)
         graph = _traced(
@@ -79,7 +79,7 @@ class Gradient:
         return np.array(delta).reshape(self._shape)
 
 
-def _traced(function: Callable[[Any], Any], symbol: Symbol, name: str, otherwise: str) -> CallGraph:
+def _traced(function: Callable[[object], Any], symbol: Symbol, name: str, otherwise: str) -> CallGraph:
     try:
         return trace(lambda _: function(symbol), [symbol], asks_for_training=False, name=name)
     except (TypeError, AttributeError) as error:

@@ -107,7 +107,7 @@ def _compiled(signature: _Signature) -> _Compiled:
         return _Compiled(function, samples, settings, n)
 
 
-def recorded(function: Function, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Tensor]:
+def recorded(function: Function, operands: Sequence[object], settings: Mapping[str, object]) -> list[Tensor]:
     """Return the results of a function as tensors.
 
     Parameters

@@ -74,7 +74,7 @@ class Reduction(Function):
         return [plan.add_reduction(kind, buffers[0], axes, layer=name, keepdims=settings["keepdims"])]
 
 
-def _arg(function: Callable[..., Any]) -> Callable[..., Any]:
+def _arg(function: Callable[..., object]) -> Callable[..., Any]:
     return lambda x, axis, keepdims: function(x, axis=axis, keepdims=keepdims)
 
 

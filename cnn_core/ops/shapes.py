@@ -38,7 +38,7 @@ class BatchSize:
 BATCH = BatchSize()
 
 
-def of_samples(shape: Sequence[Any]) -> tuple[bool, tuple[int, ...]]:
+def of_samples(shape: Sequence[object]) -> tuple[bool, tuple[int, ...]]:
     """Split a shape that may begin with the number of samples: whether it does, and what a sample has."""
     given: list[Any] = list(shape) if isinstance(shape, (tuple, list)) else [shape]
     batched = bool(given) and (given[0] is None or isinstance(given[0], BatchSize))
@@ -89,7 +89,7 @@ class Selection(Function):
                 )
         return [result[0] for result in results]
 
-    def _selected(self, numbers: Array, settings: Mapping[str, Any], shape: Shape) -> list[Array]:
+    def _selected(self, numbers: Array, settings: Mapping[str, object], shape: Shape) -> list[Array]:
         try:
             found = self._select(numbers, **settings)
         except (IndexError, ValueError, TypeError) as error:
@@ -119,7 +119,7 @@ def _select(plan: NetworkPlan, source: int, numbers: Array, layer: str) -> int:
     return plan.add_selection(source, flat, numbers.shape or (1,), layer=layer)
 
 
-def _told(settings: Mapping[str, Any]) -> str:
+def _told(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in settings.items())
 
 

@@ -29,7 +29,7 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 
 @knows_its_arguments
-def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+def deserialize(config: str | Mapping[str, Any], custom_objects: Mapping[str, object] | None = None) -> Optimizer:
     """Return the optimizer that `serialize` wrote, without state.
 
     Parameters

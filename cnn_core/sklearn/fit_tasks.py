@@ -12,7 +12,7 @@ except ImportError:  # before 1.9
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """scikit-learn's callbacks are not there yet."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+    def with_callbacks(method: Callable[..., object]) -> Callable[..., Any]:
         """Return the method as it is."""
         return method
 

@@ -15,7 +15,7 @@ from cnn_core.training.segments import KEPT_ROWS
 DEFAULT_BATCH_SIZE = 32
 
 
-def results(logs: Mapping[str, Any], objectives: Objectives, return_dict: bool) -> Any:
+def results(logs: Mapping[str, object], objectives: Objectives, return_dict: bool) -> Any:
     """Return a dict with sorted keys; or the loss alone if there is nothing else, else a list in the labels' order."""
     if return_dict:
         return dict(sorted(logs.items()))

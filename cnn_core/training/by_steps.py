@@ -87,7 +87,7 @@ class BySteps(Steps):
         return concatenated(predict(model, source.batches(), n, verbose, callbacks, self.predict_step))
 
     def _batch_by_steps(
-        self, step: Callable[[Any], Any], batch: tuple[Any, Any, Any], class_weight: Any, return_dict: bool
+        self, step: Callable[[object], Any], batch: tuple[Any, Any, Any], class_weight: Any, return_dict: bool
     ) -> Any:
         """Hand one batch to a step, as an epoch of its own."""
         samples = Samples(*batch, self.step_dtype).weigh_classes(class_weight)

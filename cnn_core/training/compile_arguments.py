@@ -19,7 +19,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def each_object(value: object, get: Callable[[Any], Any]) -> Any:
+def each_object(value: object, get: Callable[[object], Any]) -> Any:
     """Turn every object in an argument of `compile`, or its configuration, by `get`; names stay names.
 
     "accuracy" and "crossentropy" have no meaning before data is seen, and a function is written as a metric or loss.

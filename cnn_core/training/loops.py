@@ -183,11 +183,11 @@ def evaluate(model: TrainedModel, batches: BatchSource | StepSource, verbose: An
 
 def predict(
     model: TrainedModel,
-    parts: Iterable[Any],
+    parts: Iterable[object],
     n_batches: int | None,
     verbose: Any,
     callbacks: Any,
-    step: Callable[[Any], Any],
+    step: Callable[[object], Any],
 ) -> list[Any]:
     """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`.
 
@@ -215,7 +215,7 @@ def predict(
     return outputs
 
 
-def concatenated(outputs: Sequence[Any]) -> Any:
+def concatenated(outputs: Sequence[object]) -> Any:
     """Return what was predicted for batches as one structure of arrays."""
     columns = zip(*map(flatten, outputs), strict=True)
     return filled(outputs[0], [np.concatenate(list(map(np.asarray, column))) for column in columns])

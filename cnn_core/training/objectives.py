@@ -248,7 +248,7 @@ class Objectives:
             given = self._form.by_name(given, "`metrics`")
         return _metrics_by_output(given, self._names)
 
-    def _expected_shapes(self, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _expected_shapes(self, given: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the shapes of the targets that the losses expect."""
         shapes = list(self._shapes)
         for output in self._outputs:

@@ -188,7 +188,7 @@ def _nothing(*_: object) -> None:
     """Stand for callbacks that ask for no batches."""
 
 
-def step_results(logs: Mapping[str, Any], names: list[str], return_dict: bool) -> Any:
+def step_results(logs: Mapping[str, object], names: list[str], return_dict: bool) -> Any:
     """Return what `evaluate` and the calls for one batch do: a dict, a list in the metrics' order, or a number."""
     if return_dict:
         return dict(sorted(logs.items()))

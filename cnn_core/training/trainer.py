@@ -464,7 +464,7 @@ class Trainer(BySteps):
             self._resumption = Resumption(epoch, batch, state.get("totals"))
 
     @staticmethod
-    def _try_totals(objectives: Objectives, state: Mapping[str, Any]) -> None:
+    def _try_totals(objectives: Objectives, state: Mapping[str, object]) -> None:
         """Refuse what an epoch under way cannot go on with before it is begun."""
         try:
             Totals(objectives).restore(state)

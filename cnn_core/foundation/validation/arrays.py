@@ -170,7 +170,7 @@ def _unmask(x: Array, name: str) -> Array:
     return np.asarray(x)
 
 
-def _refuse_ragged(x: Sequence[Any], name: str, error: Exception) -> NoReturn:
+def _refuse_ragged(x: Sequence[object], name: str, error: Exception) -> NoReturn:
     sizes = [len(row) if isinstance(row, Sized) else 1 for row in x]
     other = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
     if other is None:

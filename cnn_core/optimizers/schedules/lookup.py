@@ -24,7 +24,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
 
 @knows_its_arguments
 def deserialize(
-    config: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    config: str | Mapping[str, Any], custom_objects: Mapping[str, object] | None = None
 ) -> LearningRateSchedule:
     """Return the schedule that `serialize` wrote.
 

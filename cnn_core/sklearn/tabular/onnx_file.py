@@ -42,7 +42,7 @@ _READ_AS = {
 }
 
 
-def to_onnx(predictor: Any, path: PathLike | None = None, state: Mapping[str, Any] | None = None) -> bytes:
+def to_onnx(predictor: Any, path: PathLike | None = None, state: Mapping[str, object] | None = None) -> bytes:
     """Return what a tabular estimator has learnt as an ONNX file, and write it if a path is given.
 
     Parameters

@@ -67,7 +67,7 @@ def columns_of_rows(rows: Any, names: Sequence[str], kinds: Sequence[str | None]
     ]
 
 
-def _whole_columns(columns: Mapping[str, Any], names: Sequence[str], kinds: Sequence[str | None]) -> list[Column]:
+def _whole_columns(columns: Mapping[str, object], names: Sequence[str], kinds: Sequence[str | None]) -> list[Column]:
     _check_names(columns.keys(), names, "the table")
     arrays = {
         name: _objects(column) if isinstance(column, (list, tuple)) else array_of(column)[0]
@@ -83,7 +83,7 @@ def _is_column(value: object) -> bool:
     return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1 or hasattr(value, "to_list")
 
 
-def _objects(values: Sequence[Any]) -> Any:
+def _objects(values: Sequence[object]) -> Any:
     array = np.empty(len(values), dtype=object)
     array[:] = list(values)
     return array
@@ -95,7 +95,7 @@ def _check_names(received: Any, names: Sequence[str], where: str) -> None:
         raise ValueError(f"The names must be those of the columns in training: {problem} in {where}")
 
 
-def names_differ(expected: Sequence[str], received: Sequence[Any]) -> str | None:
+def names_differ(expected: Sequence[str], received: Sequence[object]) -> str | None:
     """Return what is wrong with the names of columns in any order, None if they are the expected ones.
 
     Examples
