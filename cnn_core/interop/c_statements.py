@@ -10,6 +10,7 @@ import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.interop.c_functions import ACTIVATIONS
+from cnn_core.interop.c_texts import NO_NUMBERS
 from cnn_core.network.plan import NetworkPlan, Operation
 
 
@@ -90,9 +91,7 @@ def literal(value: Any) -> str:
     >>> literal(np.float32(0.1)), literal(np.float64(1)), literal(np.float32(np.inf))
     ('0.1f', '1.0', 'INFINITY')
     """
-    if not np.isfinite(value):
-        return "NAN" if np.isnan(value) else "INFINITY" if value > 0 else "-INFINITY"
-    return f"{value!s}f" if isinstance(value, np.float32) else str(value)
+    return NO_NUMBERS.get(str(value), f"{value!s}f" if isinstance(value, np.float32) else str(value))
 
 
 def refuse(operation: Operation, reason: str) -> ValueError:

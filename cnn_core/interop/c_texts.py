@@ -118,6 +118,8 @@ class Constants:
         kind = "float" if self.dtype == np.float32 else "double"
         return f"""\
 /* Written by cnn_core {version.__version__}: the weights that {stem}.c reads. */
+#include <math.h> /* of which weights that are no numbers need the names */
+
 extern const {kind} {self.name}_weights[{max(self.flat.size, 1)}];
 const {kind} {self.name}_weights{initialized(self.flat)}"""
 
@@ -127,11 +129,15 @@ const {kind} {self.name}_weights{initialized(self.flat)}"""
         return name
 
 
+# What C calls floats that are no numbers.
+NO_NUMBERS = {"nan": "NAN", "inf": "INFINITY", "-inf": "-INFINITY"}
+
+
 def initialized(array: Array) -> str:
     """Return the size and the values of a C array; C has none without elements."""
     values = array if array.size else np.zeros(1, array.dtype)
     suffix = "f" if values.dtype == np.float32 else ""
-    numbers = [f"{text}{suffix}" for text in values.astype(str).tolist()]
+    numbers = [NO_NUMBERS.get(text, f"{text}{suffix}") for text in values.astype(str).tolist()]
     lines, line = [], ""
     for number in numbers:
         if line and len(line) + len(number) > 112:

@@ -178,6 +178,14 @@ def test_buffers_that_are_read_no_more_lend_their_memory(tmp_path):
     assert "Buffers on the stack: 128 bytes" in (tmp_path / "deep.c").read_text()
 
 
+@pytest.mark.parametrize("weights", ["const", "extern"])
+def test_weights_that_are_no_numbers(weights, tmp_path):
+    model = Sequential([Input((2,)), layers.Dense(3, use_bias=False)])
+    model.layers[0].kernel.array[...] = [[np.nan, np.inf, -np.inf], [1, 2, 3]]
+    _, (found,) = call_rows(compiled(model, tmp_path, weights=weights), "net", model, [[[1.0, 1.0]]])
+    np.testing.assert_array_equal(found, [[np.nan, np.inf, -np.inf]])
+
+
 def test_functions_of_ops_and_an_input_that_nothing_reads(tmp_path):
     x, unread = Input((3,)), Input((2,))
     made = ops.where(x > 0, ops.sqrt(ops.absolute(x)), x[:, ::-1]) + ops.top_k(x, 1)[0]
