@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import prod
-from string import ascii_letters
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from cnn_core.layers.base import Common
     from cnn_core.regularizers import RegularizerLike
 
-_FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
+_FORM = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
 
 
 class Equation(NamedTuple):
@@ -51,7 +50,7 @@ class Equation(NamedTuple):
     def of(cls, equation: Any, bias_axes: str | None) -> Equation:
         """Read an equation, and say what is wrong with it, or with the axes of the bias."""
         text = validation.text(equation, "equation")
-        match = _FORM.fullmatch(text)
+        match = re.fullmatch(_FORM, text)
         dots = {} if match is None else {"left": match[1], "right": match[3]}
         if match is None or list(dots.values()) != [match[5], match[7]] or all(dots.values()):
             raise ValueError(
@@ -97,6 +96,8 @@ class Equation(NamedTuple):
                 f"{name!r} takes inputs of {len(self.source)} axes{' and more' if self.dots else ''}, as its equation "
                 f"says. Received: shape={tuple(shape)}"
             )
+        from string import ascii_letters  # its module compiles patterns when it is loaded
+
         free = [letter for letter in ascii_letters if letter not in self.source + self.kernel + self.output]
         others = "".join(free[:n_others])
         source, output = (
