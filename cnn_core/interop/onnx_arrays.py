@@ -167,8 +167,13 @@ def _place(function: Callable[..., Array]) -> Row:
 
 
 def _largest(a: Attributes, x: Array, count: Array) -> tuple[Array, Array]:
-    axis, sign = a.get("axis", -1), -1 if a.get("largest", 1) else 1
-    places = np.argsort(sign * x, axis=axis, kind="stable").take(range(count.item()), axis)
+    axis = a.get("axis", -1)
+    if a.get("largest", 1):  # of equals the first one comes first, from behind the last one last
+        backwards = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
+        places = x.shape[axis] - 1 - np.flip(backwards, axis)
+    else:
+        places = np.argsort(x, axis=axis, kind="stable")
+    places = places.take(range(count.item()), axis)
     return np.take_along_axis(x, places, axis), places
 
 
