@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs
 from cnn_core.foundation.figures import axes_for, new_figure, whole_ticks
 
 PLOTS_ABREAST = 4
+LEARNING_RATE = "learning_rate"  # in the logs, where a callback put it
 
 
 class History(Callback):
@@ -64,9 +67,17 @@ class History(Callback):
             self._epochs.setdefault(name, [])[first:] = epochs
 
     def plot(
-        self, names: Iterable[str] | None = None, path: str | os.PathLike[str] | None = None, ax: Any = None
+        self,
+        names: Iterable[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        ax: Any = None,
+        *,
+        monitor: str | None = "val_loss",
+        mode: str = "auto",
     ) -> Any:
-        """Draw each metric over the epochs, training beside validation.
+        """Draw each metric over the epochs, training beside validation, with the best epoch marked.
+
+        The learning rate is drawn where it is in the logs, as `LearningRateScheduler` and `ReduceLROnPlateau` put it.
 
         Parameters
         ----------
@@ -76,6 +87,11 @@ class History(Callback):
             Where to save the picture; the suffix chooses the format.
         ax : matplotlib.axes.Axes, or array or list of them, optional
             Where to draw, one for each metric; None makes a figure.
+        monitor : str or None, default "val_loss"
+            What is best in the epoch that is marked by an upright line; without validation there is no mark by default.
+            None marks none.
+        mode : {"auto", "min", "max"}, default "auto"
+            Which direction of `monitor` is better; "auto" knows it for losses and for the metrics of the model.
 
         Returns
         -------
@@ -87,22 +103,42 @@ class History(Callback):
         ImportError
             If matplotlib is not installed.
         ValueError
-            If nothing is recorded yet, or a metric is unknown.
+            If nothing is recorded yet, a name is unknown, or "auto" cannot know the direction.
         """
         shown = self._plotted(names)
+        best = self._best_epoch(monitor, mode)
         panels = self._panels(len(shown)) if ax is None else axes_for(ax, len(shown), "History.plot")
         for axes, name in zip(panels, shown, strict=True):
-            for key, label in ((name, "training"), (f"val_{name}", "validation")):
-                if key in self.history:
-                    axes.plot(self._epochs[key], self.history[key], label=label, marker=self._marker(key))
-            axes.set_title(name)
-            axes.set_xlabel("epoch")
-            whole_ticks(axes)
+            self._draw_curves(axes, name)
+            if best is not None:
+                # In the axes' own heights, so that the mark moves no limits.
+                upright = axes.get_xaxis_transform()
+                axes.vlines(best, 0, 1, "gray", "dashed", label=f"best epoch: {best}", transform=upright)
             axes.legend()
         figure = panels[0].get_figure().figure
         if path is not None:
             figure.savefig(path)
         return figure
+
+    def _draw_curves(self, axes: Any, name: str) -> None:
+        for key, label in self._curves(name):
+            axes.plot(self._epochs[key], self.history[key], label=label, marker=self._marker(key))
+        axes.set_title(name)
+        axes.set_xlabel("epoch")
+        whole_ticks(axes)
+
+    def _best_epoch(self, monitor: str | None, mode: str) -> int | None:
+        """Return the epoch of the best value that is a number, None if there is none or nobody asks."""
+        from cnn_core.callbacks.monitors import is_higher_better
+
+        validation.one_of(mode, "mode", ("auto", "min", "max"))
+        if monitor is None or (monitor == "val_loss" and monitor not in self.history):
+            return None
+        values = np.asarray(self.history[validation.choice(monitor, "monitor", list(self.history))], np.float64)
+        if np.isnan(values).all():
+            return None
+        higher = is_higher_better(monitor, mode, self.model, "History.plot")
+        return self._epochs[monitor][int(np.nanargmax(values if higher else -values))]
 
     def _repr_html_(self) -> str | None:
         """Show the curves in a notebook, without matplotlib; None, so that text is shown, before the first epoch."""
@@ -112,10 +148,15 @@ class History(Callback):
             return None
         shown = []
         for name in self._plotted(None):
-            named = ((f"{name}", "training"), (f"val_{name}", "validation"))
-            curves = [Curve(label, self._epochs[key], self.history[key]) for key, label in named if key in self.history]
+            curves = [Curve(label, self._epochs[key], self.history[key]) for key, label in self._curves(name)]
             shown.append(Panel(name, curves))
         return panels(shown, "History of a training").to_svg()
+
+    def _curves(self, name: str) -> list[tuple[str, str]]:
+        """Return key and label of what there is of a metric."""
+        if name == LEARNING_RATE:
+            return [(name, "learning rate")]
+        return [each for each in ((name, "training"), (f"val_{name}", "validation")) if each[0] in self.history]
 
     @staticmethod
     def _panels(count: int) -> list[Any]:

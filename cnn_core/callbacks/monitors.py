@@ -53,23 +53,8 @@ class MonitorCallback(Callback):
     def _higher_is_better(self) -> bool:
         # Found out late: the model's metrics exist only once it is trained.
         if self._higher is None:
-            self._higher = self._direction() == "up" if self.mode == "auto" else self.mode == "max"
+            self._higher = is_higher_better(self.monitor, self.mode, self.model, type(self).__name__)
         return self._higher
-
-    def _direction(self) -> str:
-        name = self.monitor.removeprefix("val_")
-        if name == "loss" or name.endswith("_loss"):
-            return "down"
-        for metric in _flattened_metrics(getattr(self.model, "metrics", None)):
-            # With several outputs the metric's name follows the output's.
-            if name == metric.name or name.endswith(f"_{metric.name}"):
-                direction = _direction_of(metric)
-                if direction in ("up", "down"):
-                    return direction
-        raise ValueError(
-            f"`mode` must be 'min' or 'max' here: {type(self).__name__} cannot tell which direction of "
-            f"{self.monitor!r} is better. Received: mode='auto'"
-        )
 
     def _monitored(self, logs: Logs | None, consequence: str) -> Any:
         value = (logs or {}).get(self.monitor)
@@ -288,6 +273,36 @@ class ReduceLROnPlateau(MonitorCallback):
     def in_cooldown(self) -> bool:
         """Return whether a reduction is so recent that epochs do not count yet."""
         return self.cooldown_counter > 0
+
+
+def is_higher_better(monitor: str, mode: str, model: object, caller: str) -> bool:
+    """Return which direction of a value in the logs is better, found out by its name if the mode is "auto".
+
+    Raises
+    ------
+    ValueError
+        If it is the name neither of a loss nor of one of the model's metrics that know.
+
+    Examples
+    --------
+    >>> is_higher_better("val_loss", "auto", None, "EarlyStopping")
+    False
+    """
+    if mode != "auto":
+        return mode == "max"
+    name = monitor.removeprefix("val_")
+    if name == "loss" or name.endswith("_loss"):
+        return False
+    for metric in _flattened_metrics(getattr(model, "metrics", None)):
+        # With several outputs the metric's name follows the output's.
+        if name == metric.name or name.endswith(f"_{metric.name}"):
+            direction = _direction_of(metric)
+            if direction in ("up", "down"):
+                return direction == "up"
+    raise ValueError(
+        f"`mode` must be 'min' or 'max' here: {caller} cannot tell which direction of "
+        f"{monitor!r} is better. Received: mode='auto'"
+    )
 
 
 def _flattened_metrics(nested: Any) -> Iterator[Any]:

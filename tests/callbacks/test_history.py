@@ -38,6 +38,40 @@ class TestHistory:
         assert drawn == {"training": [[0, 0.5], [1, 0.25]], "validation": [[1, 0.4]]}
         assert [axes.get_title() for axes in history.plot(["loss"]).axes] == ["loss"]
 
+    def test_plot_marks_the_best_epoch(self):
+        pytest.importorskip("matplotlib")
+        losses, scores = [0.9, 0.4, float("nan"), 0.6], [0.5, 0.6, 0.7, 0.65]
+        values = [{"loss": 1.0, "val_loss": a, "val_auc": b} for a, b in zip(losses, scores, strict=True)]
+        history = train(FakeModel(), None, values).history
+
+        def marks(**options):
+            found = [line for axes in history.plot(**options).axes for line in axes.collections]
+            return [(line.get_label(), line.get_segments()[0][:, 0].tolist()) for line in found]
+
+        assert marks() == [("best epoch: 1", [1, 1])] * 2
+        assert marks(monitor="val_auc", mode="max") == [("best epoch: 2", [2, 2])] * 2
+        assert marks(monitor=None) == []
+        with pytest.raises(ValueError, match=r"History\.plot cannot tell which direction of 'val_auc' is better"):
+            history.plot(monitor="val_auc")
+        with pytest.raises(ValueError, match="`monitor` must be"):
+            history.plot(monitor="val_los")
+        with pytest.raises(ValueError, match="`mode` must be"):
+            history.plot(mode="up")
+
+    def test_nothing_is_best_without_validation_or_numbers(self):
+        pytest.importorskip("matplotlib")
+        for values in ({"loss": 0.5}, {"val_loss": float("nan")}):
+            (axes,) = train(FakeModel(), None, [values] * 2).history.plot().axes
+            assert not axes.collections
+
+    def test_plot_of_the_learning_rate(self):
+        pytest.importorskip("matplotlib")
+        values = [{"loss": 0.5, "learning_rate": rate} for rate in (0.1, 0.01)]
+        rate, _loss = train(FakeModel(), None, values).history.plot(["learning_rate", "loss"]).axes
+        assert [(line.get_label(), line.get_ydata().tolist()) for line in rate.lines] == [
+            ("learning rate", [0.1, 0.01])
+        ]
+
     def test_many_plots_stand_in_rows_of_four(self):
         pytest.importorskip("matplotlib")
         history = History()
