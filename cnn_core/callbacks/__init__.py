@@ -13,6 +13,7 @@ from cnn_core.callbacks.history import History
 
 if TYPE_CHECKING:
     from cnn_core.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
+    from cnn_core.callbacks.histograms import HistogramLogger
     from cnn_core.callbacks.hooks import LambdaCallback, TerminateOnNaN
     from cnn_core.callbacks.logging import CSVLogger
     from cnn_core.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
@@ -25,6 +26,7 @@ __all__ = [
     "Callback",
     "CallbackList",
     "EarlyStopping",
+    "HistogramLogger",
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {
     "BackupAndRestore": "cnn_core.callbacks.checkpoints",
     "ModelCheckpoint": "cnn_core.callbacks.checkpoints",
+    "HistogramLogger": "cnn_core.callbacks.histograms",
     "LambdaCallback": "cnn_core.callbacks.hooks",
     "TerminateOnNaN": "cnn_core.callbacks.hooks",
     "CSVLogger": "cnn_core.callbacks.logging",

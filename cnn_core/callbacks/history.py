@@ -10,9 +10,8 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs
-from cnn_core.foundation.figures import axes_for, new_figure, whole_ticks
+from cnn_core.foundation.figures import panels_for, whole_ticks
 
-PLOTS_ABREAST = 4
 LEARNING_RATE = "learning_rate"  # in the logs, where a callback put it
 
 
@@ -107,15 +106,15 @@ class History(Callback):
         """
         shown = self._plotted(names)
         best = self._best_epoch(monitor, mode)
-        panels = self._panels(len(shown)) if ax is None else axes_for(ax, len(shown), "History.plot")
-        for axes, name in zip(panels, shown, strict=True):
+        drawn_in = panels_for(ax, len(shown), "History.plot")
+        for axes, name in zip(drawn_in, shown, strict=True):
             self._draw_curves(axes, name)
             if best is not None:
                 # In the axes' own heights, so that the mark moves no limits.
                 upright = axes.get_xaxis_transform()
                 axes.vlines(best, 0, 1, "gray", "dashed", label=f"best epoch: {best}", transform=upright)
             axes.legend()
-        figure = panels[0].get_figure().figure
+        figure = drawn_in[0].get_figure().figure
         if path is not None:
             figure.savefig(path)
         return figure
@@ -157,14 +156,6 @@ class History(Callback):
         if name == LEARNING_RATE:
             return [(name, "learning rate")]
         return [each for each in ((name, "training"), (f"val_{name}", "validation")) if each[0] in self.history]
-
-    @staticmethod
-    def _panels(count: int) -> list[Any]:
-        n_cols = min(count, PLOTS_ABREAST)
-        n_rows = -(-count // n_cols)
-        size = 1.2 + 4.2 * n_cols, 3.6 * n_rows
-        figure = new_figure("History.plot", layout="constrained", figsize=size)
-        return [figure.add_subplot(n_rows, n_cols, place) for place in range(1, count + 1)]
 
     def _marker(self, key: str) -> str:
         """A single value is a point: a line needs two."""

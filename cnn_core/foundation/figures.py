@@ -6,7 +6,9 @@ import functools
 import io
 from typing import Any
 
-__all__ = ["axes_for", "new_figure", "whole_ticks"]
+__all__ = ["axes_for", "new_figure", "panels_for", "whole_ticks"]
+
+PLOTS_ABREAST = 4
 
 
 def new_figure(caller: str, **options: object) -> Any:
@@ -60,6 +62,17 @@ def axes_for(ax: object, count: int, caller: str) -> list[Any]:
     if len(listed) != count:
         raise ValueError(f"`ax` must hold as many axes as {caller} has panels: {count}. Received: {len(listed)}")
     return listed
+
+
+def panels_for(ax: object, count: int, caller: str) -> list[Any]:
+    """Return the axes that a caller was given for its panels, or those of an empty figure, four abreast."""
+    if ax is not None:
+        return axes_for(ax, count, caller)
+    n_cols = min(count, PLOTS_ABREAST)
+    n_rows = -(-count // n_cols)
+    size = 1.2 + 4.2 * n_cols, 3.6 * n_rows
+    figure = new_figure(caller, layout="constrained", figsize=size)
+    return [figure.add_subplot(n_rows, n_cols, place) for place in range(1, count + 1)]
 
 
 def whole_ticks(axes: Any) -> None:
