@@ -97,8 +97,7 @@ def policy_of(value: object, name: str = "dtype") -> DTypePolicy:
     >>> policy_of("mixed_bfloat16"), policy_of({"class_name": "DTypePolicy", "config": {"name": "float64"}})
     (<DTypePolicy "mixed_bfloat16">, <DTypePolicy "float64">)
     """
-    if isinstance(value, Mapping) and value.get("class_name") in ("DTypePolicy", "Policy"):
-        value = value["config"]["name"]
+    value = validation.name_in_policy(value)
     if isinstance(value, DTypePolicy):
         return value
     if isinstance(value, str) and (value == _MIXED or value in _REFUSED):

@@ -41,7 +41,18 @@ def test_policies_that_lose_what_training_needs_say_why(name):
         policy_of(name)
 
 
-@pytest.mark.parametrize("value", ["floaty", 3, None, np.int32])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "floaty",
+        3,
+        None,
+        np.int32,
+        {"class_name": "DTypePolicy"},
+        {"class_name": "DTypePolicy", "config": None},
+        {"class_name": "Policy", "config": {}},
+    ],
+)
 def test_anything_else_is_refused_by_name(value):
     with pytest.raises(ValueError, match=r"`policy` must be 'float32', 'float64' or 'mixed_bfloat16'\. Received"):
         policy_of(value, "policy")

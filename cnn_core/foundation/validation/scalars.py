@@ -318,6 +318,20 @@ def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape
     return tuple(result)
 
 
+def name_in_policy(value: object) -> object:
+    """Return the name in a policy as Keras writes it into configurations, and anything else as it is.
+
+    Examples
+    --------
+    >>> name_in_policy({"class_name": "DTypePolicy", "config": {"name": "float64"}})
+    'float64'
+    """
+    if not isinstance(value, Mapping) or value.get("class_name") not in ("DTypePolicy", "Policy"):
+        return value
+    config = value.get("config")
+    return config["name"] if isinstance(config, Mapping) and "name" in config else value
+
+
 def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
     """Check a floating-point type: "float32" or "float64", by name, NumPy type or dtype, or as Keras writes a policy.
 
@@ -326,8 +340,7 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
     >>> float_dtype("float32")
     dtype('float32')
     """
-    if isinstance(value, Mapping) and value.get("class_name") == "DTypePolicy":
-        value = value["config"]["name"]
+    value = name_in_policy(value)
     if isinstance(value, str) and value in _FLOATS:
         return _FLOATS[value]
     for known in _FLOATS.values():
