@@ -22,8 +22,9 @@ class DTypePolicy(KnowsItsArguments):
 
     Under ``"mixed_bfloat16"`` the factors of a `Dense` layer's products, forward and backward, are rounded to bfloat16
     (8 bits of precision, the range of float32). Everything else stays float32: sums, variables, the optimizer's state,
-    activations, normalizations, losses, metrics and outputs. It needs no scaling of the loss. Processors with an
-    instruction for it train large layers up to 1.7 times as fast; `show_config` tells which way this one goes.
+    activations, normalizations, losses, metrics and outputs; products with sparse rows, too. It needs no scaling of the
+    loss. A number beyond 3.39e38, bfloat16's largest, is infinite as a factor. Processors with an instruction for it
+    train large layers up to 1.7 times as fast; `show_config` tells which way this one goes.
 
     Parameters
     ----------
