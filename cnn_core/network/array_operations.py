@@ -144,15 +144,15 @@ class ArrayOperations(ABC):
         reduced = math.prod(shape[axis] for axis in axes)
         if kind in ("max", "min", "argmax", "argmin") and reduced == 0:
             raise ValueError(f"`{kind}` needs one number at least. Received: axes {axes} of shape {shape}")
-        if axes != list(range(len(kept), len(shape))):
-            source = self.add_transposition(source, kept + axes, layer=layer)
         target = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
         if not keepdims:
             target = tuple(shape[axis] for axis in kept)
-        group = math.prod(shape[axis] for axis in axes[:-1])
-        if reduced == 0 and group == 0:
+        if 0 in shape:
             constant = np.full(target, {"prod": 1, "all": 1, "mean": np.nan, "logsumexp": -np.inf}.get(kind, 0))
             return self.add_constant(constant, layer=layer)
+        if axes != list(range(len(kept), len(shape))):
+            source = self.add_transposition(source, kept + axes, layer=layer)
+        group = math.prod(shape[axis] for axis in axes[:-1])
         return self.add("reduction", [source], target, layer=layer, integers=[_core.AGGREGATES[kind], group])
 
     def add_gather(self, source: int, indices: int, axis: int, *, layer: str, along: bool = False) -> int:

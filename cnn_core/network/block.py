@@ -29,6 +29,10 @@ class BlockLayer(LayerLike, Protocol):
     def takes_vectors_whole(self) -> bool:
         """Whether an array of one axis is a sample, and not samples of a number."""
 
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """What training moves, in the order in which `backward` gives gradients."""
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output, the axis of the samples included."""
 
@@ -122,7 +126,14 @@ class Cache:
             if part.shape != output.shape:
                 raise ValueError(f"da must have the shape of a, {output.shape}. Received: da.shape={part.shape}")
         dx, gradients = self._back(given)
-        return (dx if self._several else dx[0], *gradients)
+        return (dx if self._several else dx[0], *self._in_order(gradients))
+
+    def _in_order(self, gradients: list[Array]) -> list[Array]:
+        """Return gradients, known in the order in which variables are read, in that of the layer's own; then others."""
+        read = {id(variable): None for variable in self._plan.variables if variable.trainable}
+        known = dict(zip(read, gradients, strict=True))
+        own = [known.pop(id(each), np.zeros(each.shape, self.layer.dtype)) for each in self.layer.trainable_variables]
+        return [*own, *known.values()]
 
     def results(self) -> tuple[list[Any], list[Any]]:
         """Return the outputs, and what the layer adds to the loss: tensors while a tape records, else arrays."""

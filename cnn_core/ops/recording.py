@@ -59,7 +59,7 @@ class _Compiled:
         return Step.results(sources, values, backward)
 
     def _rows(self, array: Array) -> Array:
-        return np.ascontiguousarray(array, self._dtype).reshape(self._n, -1)
+        return np.ascontiguousarray(array, self._dtype).reshape(self._n, array.size // max(self._n, 1))
 
     def _value(self, rows: Array, symbol: Symbol) -> Array:
         rows = rows.reshape(self._n, *symbol.sample_shape)

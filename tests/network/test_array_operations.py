@@ -101,6 +101,13 @@ def test_reductions_of_nothing(kind: str, value: float, shape: tuple[int, ...], 
     np.testing.assert_array_equal(y, np.full_like(y, value))
 
 
+@pytest.mark.parametrize("kind", ["sum", "mean", "max", "logsumexp"])
+@pytest.mark.parametrize(("shape", "axis"), [((0, 3), 1), ((3, 0), 0), ((2, 0, 3), 2)])
+def test_nothing_is_reduced_to_nothing(kind: str, shape: tuple[int, ...], axis: int):
+    y = reduction(kind, shape, (axis,), n=2).forward([np.zeros((2, *shape))])
+    assert y.size == 0
+
+
 def test_nothing_has_no_largest_element():
     with pytest.raises(ValueError, match="`max` needs one number at least"):
         reduction("max", (2, 0), (1,))

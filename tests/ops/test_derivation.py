@@ -121,3 +121,22 @@ def test_random_expressions(program: list[tuple[Any, ...]]) -> None:
         )
         # A maximum or an absolute value may have its kink within the step, but hardly where numbers are random.
         tolerances.close(gradient, numeric, 10 * tolerances.GRADIENT_CHECK, "differences")
+
+
+class Backwards(layers.Layer):
+    """Reads its last weight first, and one of them not at all."""
+
+    def build(self, shape: Any) -> None:
+        """Make three weights of different shapes."""
+        self.first, self.unread, self.last = (self.add_weight((size,), "ones") for size in (1, 2, 3))
+
+    def call(self, x: Any) -> Any:
+        return x * self.last + self.first
+
+
+def test_gradients_stand_in_the_order_of_the_weights() -> None:
+    layer = Backwards()
+    value, cache = layer.forward([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    gradients = layer.backward(np.ones_like(value), cache)[1:]
+    assert [each.tolist() for each in gradients] == [[6], [0, 0], [5, 7, 9]]
+    assert [each.shape for each in gradients] == [each.shape for each in layer.trainable_variables]

@@ -71,3 +71,19 @@ def test_dtypes_of_operands_are_those_of_their_derivatives() -> None:
         value = ops.sum(single * double)
     assert value.dtype == np.float64
     assert [each.dtype for each in tape.gradient(value, [single, double])] == [np.float32, np.float64]
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3), (2, 3, 0)])
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "var", "cumsum", "sort", "softmax"])
+@pytest.mark.filterwarnings("ignore:.*(empty slice|invalid value):RuntimeWarning")
+def test_axes_of_no_elements(name: str, shape: tuple[int, ...]) -> None:
+    for axis in range(len(shape)):
+        tape = GradientTape()
+        x = tape.watch(np.zeros(shape))
+        with tape:
+            value = getattr(ops, name)(x, axis=axis)
+            total = ops.sum(value)
+        assert value.shape == getattr(ops, name)(np.zeros(shape), axis=axis).shape
+        (gradient,) = tape.gradient(total, [x])
+        assert gradient is not None
+        assert gradient.shape == shape
