@@ -533,18 +533,19 @@ def _without_batch_shape(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**given, "input_shape": shape} if shape and None not in shape else given
 
 
-def _once(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+def _once(build: Callable[..., None]) -> Callable[..., None]:
     """Let a layer's `build` be called once: the variables that a second call made would be trained by nobody."""
 
     @wraps(build)
-    def build_once(self: Any, input_shape: Any) -> None:
+    def build_once(self: Any, *shape: Any, **named: Any) -> None:
         if self.built:
+            received = named.get("input_shape", shape[0] if shape else None)
             raise ValueError(
-                f"`build` must be called once, and {self.name!r} is built. Received: input_shape={input_shape}"
+                f"`build` must be called once, and {self.name!r} is built. Received: input_shape={received}"
             )
         before, self._is_building = self._is_building, True  # True where a subclass calls super().build
         try:
-            build(self, input_shape)
+            build(self, *shape, **named)
         finally:
             self._is_building = before
 

@@ -108,7 +108,7 @@ class Embedding(Layer):
         config.pop("weights", None)
         return {**config, "input_dim": self.input_dim}
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,

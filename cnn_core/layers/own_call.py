@@ -225,12 +225,13 @@ class OwnCall(AddsLosses):
         return self._graph_for(inputs, _PLAIN if arguments is None else arguments)
 
 
-def _found(values: Iterable[object], kind: type) -> Iterator[Any]:
+def _found(values: Iterable[object], kind: type, around: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Find objects of a kind, in lists and dicts too, also in those that hold themselves: `around` are their ids."""
     for value in values:
         if isinstance(value, kind):
             yield value
-        elif (parts := _parts_of(type(value))) is not None:  # type: ignore[arg-type]
-            yield from _found(parts(value), kind)
+        elif (parts := _parts_of(type(value))) is not None and id(value) not in around:  # type: ignore[arg-type]
+            yield from _found(parts(value), kind, (*around, id(value)))
 
 
 @lru_cache

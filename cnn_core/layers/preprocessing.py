@@ -33,6 +33,14 @@ def _batch(data: object) -> Array:
     return validation.finite(array, "data")
 
 
+def _is_list_of_batches(data: object) -> bool:
+    """Whether data is a list of arrays of rows, or of pairs that begin with one."""
+    if not isinstance(data, (list, tuple)) or not data:
+        return False
+    first = data[0][0] if isinstance(data[0], tuple) and data[0] else data[0]
+    return getattr(first, "ndim", 0) >= 2
+
+
 @registry.register()
 class Normalization(Layer):
     """Standardize features by known statistics: ``y = (x - mean) / max(sqrt(variance), 1e-7)``.
@@ -135,6 +143,7 @@ class Normalization(Layer):
         Parameters
         ----------
         data : array-like of shape (n, ...), or iterable or PyDataset of such batches
+            A list of arrays of two axes or more is a list of batches; of pairs the first is taken.
 
         Raises
         ------
@@ -144,7 +153,7 @@ class Normalization(Layer):
         if self._given is not None:
             raise ValueError("`adapt` has nothing to learn: mean and variance were given to the layer")
         count, mean, squares = 0, np.float64(0), np.float64(0)
-        for batch in map(_batch, batches_of(data, None)):
+        for batch in map(_batch, batches_of(iter(data) if _is_list_of_batches(data) else data, None)):
             self.ensure_built((None, *batch.shape[1:]))
             kept = () if self.axis is None else sample_axes(self.axis, batch.shape, self.name)
             others = tuple(axis for axis in range(batch.ndim) if axis - 1 not in kept)

@@ -29,8 +29,8 @@ class AUC(ConfusionMetric):
 
     Parameters
     ----------
-    num_thresholds : int, default 200
-        At least 2.
+    num_thresholds : int or None, default 200
+        At least 2; not used, and None if you like, where `thresholds` are given.
     curve : "ROC", "PR" or "PRGAIN", default "ROC"
     summation_method : "interpolation", "minoring" or "majoring", default "interpolation"
     name : str, default None
@@ -57,7 +57,7 @@ class AUC(ConfusionMetric):
 
     def __init__(
         self,
-        num_thresholds: int = 200,
+        num_thresholds: int | None = 200,
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
@@ -69,7 +69,8 @@ class AUC(ConfusionMetric):
         from_logits: bool = False,
     ) -> None:
         super().__init__(dtype, name)
-        self.num_thresholds = validation.integer(num_thresholds, "num_thresholds", 2, MOST_THRESHOLDS)
+        if num_thresholds is not None or thresholds is None:
+            self.num_thresholds = validation.integer(num_thresholds, "num_thresholds", 2, MOST_THRESHOLDS)
         self.curve = validation.choice(
             curve.upper() if isinstance(curve, str) else curve, "curve", ("ROC", "PR", "PRGAIN")
         )

@@ -148,3 +148,12 @@ def test_weights_must_fit() -> None:
 def test_penalties_reach_every_row() -> None:
     model = network(embeddings_regularizer="l2")
     assert cnn_core.inspection.gradient_check(model, IDS, np.ones((3, 1)))
+
+
+def test_a_table_is_built_without_a_shape() -> None:
+    layer = layers.Embedding(3, 2)
+    layer.build()
+    layer.set_weights([np.arange(6).reshape(3, 2)])
+    np.testing.assert_array_equal(layer(np.array([2, 0])), [[4, 5], [0, 1]])
+    with pytest.raises(ValueError, match="must be called once"):
+        layer.build()

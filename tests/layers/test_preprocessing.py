@@ -96,6 +96,23 @@ def test_adapting_may_take_some_batches() -> None:
         layer.adapt(iter([DATA]), steps=0)
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_list_of_arrays_of_rows_is_a_list_of_batches(paired: bool) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (32, 4, 3, 5))
+    batches: list[Any] = [x[start : start + 8] for start in range(0, 32, 8)]
+    layer = layers.Normalization(axis=(1, 2), dtype="float64")
+    layer.adapt([(batch, np.zeros(8)) for batch in batches] if paired else batches)
+    np.testing.assert_allclose(layer.mean, x.mean(axis=(0, 3)), rtol=1e-12)
+    np.testing.assert_allclose(layer.variance, x.var(axis=(0, 3)), rtol=1e-12)
+
+
+def test_a_list_of_rows_is_one_batch() -> None:
+    rows = [np.array([1.0, 2.0]), np.array([3.0, 6.0])]
+    layer = layers.Normalization()
+    layer.adapt(rows)
+    np.testing.assert_allclose(layer.mean, [2, 4])
+
+
 def test_adapting_again_forgets() -> None:
     layer = layers.Normalization(dtype="float64")
     layer.adapt(DATA * 100)

@@ -277,3 +277,12 @@ def test_ignored_rows_count_as_in_keras():
 def test_bad_arguments_are_refused(make, error):
     with pytest.raises(error):
         make()
+
+
+def test_given_thresholds_need_no_number_of_them() -> None:
+    y, p = np.array([0, 0, 1, 1]), np.array([0, 0.5, 0.3, 0.9])
+    given = metrics.AUC(num_thresholds=None, thresholds=[0.5])
+    assert given.num_thresholds == 3
+    assert given(y, p) == metrics.AUC(num_thresholds=3)(y, p) == 0.75
+    with pytest.raises(TypeError, match="`num_thresholds` must be an integer"):
+        metrics.AUC(num_thresholds=None)

@@ -316,3 +316,19 @@ def test_add_weight_takes_what_keras_takes() -> None:
     assert [weight.shape for weight in layer.weights] == [(6,), ()]
     with pytest.raises(ValueError, match="`dtype` must be that of the layer"):
         Scaled().add_weight((), dtype="int32")
+
+
+class HoldsItself(cnn_core.Model):
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**common)
+        self.parts: list[Any] = [layers.Dense(2)]
+        self.parts.append(self.parts)
+
+    def call(self, x: Any) -> Any:
+        return self.parts[0](x)
+
+
+def test_a_list_may_hold_itself() -> None:
+    model = HoldsItself()
+    assert model(np.ones((3, 4))).shape == (3, 2)
+    assert len(model.weights) == 2
