@@ -176,7 +176,8 @@ def histogram_of(values: object, bins: int) -> Histogram:
     flat = flat[np.isfinite(flat)]
     low, high = (flat.min(), flat.max()) if flat.size else (0.0, 0.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):  # too close to be told apart by edges
-        low, high = low - 0.5, high + 0.5
+        half = max(abs(low), abs(high)) / 2 or 1e-6  # so that it widens no picture in which others are drawn
+        low, high = low - half, high + half
     return Histogram(*np.histogram(flat, bins, (low, high)))
 
 

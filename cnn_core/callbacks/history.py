@@ -122,6 +122,8 @@ class History(Callback):
     def _draw_curves(self, axes: Any, name: str) -> None:
         for key, label in self._curves(name):
             axes.plot(self._epochs[key], self.history[key], label=label, marker=self._marker(key))
+        if name == LEARNING_RATE and max(self.history[name]) >= 10 * min(self.history[name]) > 0:
+            axes.set_yscale("log")
         axes.set_title(name)
         axes.set_xlabel("epoch")
         whole_ticks(axes)

@@ -6,7 +6,7 @@ import functools
 import io
 from typing import Any
 
-__all__ = ["axes_for", "new_figure", "panels_for", "whole_ticks"]
+__all__ = ["axes_for", "new_figure", "only_axes", "panels_for", "whole_ticks"]
 
 PLOTS_ABREAST = 4
 
@@ -25,27 +25,38 @@ def new_figure(caller: str, **options: object) -> Any:
 
 @functools.cache
 def _shown(base: Any) -> Any:
-    """Derive the class of figures from matplotlib's, which the package does without until somebody draws."""
+    """Derive a class from matplotlib's figures or axes, which the package does without until somebody draws."""
 
-    class NotebookFigure(base):  # type: ignore[misc]
-        """A figure that notebooks can ask for its picture."""
+    class Shown(base):  # type: ignore[misc]
+        """What notebooks can ask for the picture of its figure."""
 
         def _repr_png_(self) -> bytes:
             file = io.BytesIO()
-            self.savefig(file, format="png", bbox_inches="tight")
+            self.figure.figure.savefig(file, format="png", bbox_inches="tight")
             return file.getvalue()
 
-    NotebookFigure.__qualname__ = "NotebookFigure"
-    return NotebookFigure
+    Shown.__name__ = Shown.__qualname__ = f"Notebook{base.__name__}"
+    return Shown
 
 
 def __getattr__(name: str) -> Any:
-    """Give pickles the class."""
-    if name != "NotebookFigure":
+    """Give pickles the classes."""
+    if name not in ("NotebookFigure", "NotebookAxes"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    return _shown(Figure)
+    return _shown(Figure if name == "NotebookFigure" else Axes)
+
+
+def only_axes(ax: object, caller: str, **options: object) -> Any:
+    """Return the axes that a caller was given to draw in, or those of an empty figure, which a notebook shows."""
+    if ax is not None:
+        return axes_for(ax, 1, caller)[0]
+    figure = new_figure(caller, layout="constrained", **options)
+    from matplotlib.axes import Axes
+
+    return figure.add_subplot(axes_class=_shown(Axes))
 
 
 def axes_for(ax: object, count: int, caller: str) -> list[Any]:

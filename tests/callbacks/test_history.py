@@ -67,7 +67,8 @@ class TestHistory:
     def test_plot_of_the_learning_rate(self):
         pytest.importorskip("matplotlib")
         values = [{"loss": 0.5, "learning_rate": rate} for rate in (0.1, 0.01)]
-        rate, _loss = train(FakeModel(), None, values).history.plot(["learning_rate", "loss"]).axes
+        rate, loss = train(FakeModel(), None, values).history.plot(["learning_rate", "loss"]).axes
+        assert (rate.get_yscale(), loss.get_yscale()) == ("log", "linear")
         assert [(line.get_label(), line.get_ydata().tolist()) for line in rate.lines] == [
             ("learning rate", [0.1, 0.01])
         ]

@@ -336,7 +336,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         Returns
         -------
         Importances
-            An array of shape (columns,) with the mean losses of score, and `names`.
+            An array of shape (columns,) with the mean losses of score, and `names`; its `plot` draws bars.
         """
         x = self._features(X)
         check_consistent_length(x, y, sample_weight)

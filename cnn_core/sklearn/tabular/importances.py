@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.figures import only_axes
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 
 
@@ -54,8 +56,45 @@ class Importances(np.ndarray):
 
     def ranked(self) -> list[tuple[str, float]]:
         """Return (name, importance) of every column, the most important first."""
-        order = np.argsort(-np.asarray(self), kind="stable")
+        order = np.argsort(-np.asarray(self), kind="stable") if self.names else ()
         return [(self.names[place], float(self[place])) for place in order]
+
+    def plot(self, top: int | None = 20, ax: Any = None) -> Any:
+        """Draw a bar for each column, the most important one above.
+
+        Parameters
+        ----------
+        top : int or None, default 20
+            How many of the most important columns are drawn; None: all.
+        ax : matplotlib.axes.Axes, default None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Shown by a notebook at the end of a cell; its ``figure.savefig(path)`` writes it.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If it is not one number a column any more.
+        """
+        ranked = self.ranked()[: None if top is None else validation.positive_integer(top, "top")]
+        if not ranked:
+            raise ValueError(
+                f"Importances.plot needs a number for each column. Received: shape {self.shape} without names"
+            )
+        axes = only_axes(ax, "Importances.plot", figsize=(6.4, 1.2 + 0.28 * len(ranked)))
+        names, losses = zip(*ranked, strict=True)
+        places = range(len(ranked))
+        axes.barh(places, losses)
+        axes.set_yticks(places, names)
+        axes.invert_yaxis()
+        axes.axvline(0, color="gray", linewidth=0.8)
+        axes.set_xlabel("mean loss of score when shuffled")
+        return axes
 
 
 def shuffled_losses(
