@@ -54,46 +54,37 @@ cdef inline void round_task(void *context, Py_ssize_t index) noexcept nogil:
     round_lines(r, first, min(first + r.lines_per_task, r.n_lines))
 
 
-cdef inline void round_matrix(Rounding *r) noexcept nogil:
-    """Sets where its lines go, and fills them."""
-    cdef Py_ssize_t tasks
-    r.to_line = padded_width((r.n + 1) // 2 if simd_multiplies_pairs and not r.across else r.n)
-    tasks = min(<Py_ssize_t> pool_width(), r.n_lines * r.n // ELEMENTS_PER_TASK)
+cdef inline Py_ssize_t round_matrix(const void *begin, real *room, Py_ssize_t n_lines, Py_ssize_t n, Py_ssize_t line,
+                                    bint across) noexcept nogil:
+    """Fills `room` with the rounded lines, and returns how far apart they are there."""
+    cdef Py_ssize_t tasks = min(<Py_ssize_t> pool_width(), n_lines * n // ELEMENTS_PER_TASK)
+    cdef Rounding r
+    r.begin, r.n_lines, r.n, r.line, r.across = <const float *> begin, n_lines, n, line, across
+    r.to, r.to_line = <float *> room, padded_width((n + 1) // 2 if simd_multiplies_pairs and not across else n)
     if tasks < 2:
-        round_lines(r, 0, r.n_lines)
-        return
-    r.lines_per_task = ((r.n_lines + tasks - 1) // tasks + 1) // 2 * 2
-    pool_run(round_task, r, (r.n_lines + r.lines_per_task - 1) // r.lines_per_task)
+        round_lines(&r, 0, n_lines)
+    else:
+        r.lines_per_task = ((n_lines + tasks - 1) // tasks + 1) // 2 * 2
+        pool_run(round_task, &r, (n_lines + r.lines_per_task - 1) // r.lines_per_task)
+    return r.to_line
 
 
 cdef inline void round_x(Product *p, real *room) noexcept nogil:
     """x of floats becomes a rounded copy in `room`; its rows or its columns are contiguous."""
-    cdef bint across = p.x_k != 1
-    cdef Rounding r
-    r.begin, r.to, r.across = <const float *> p.x, <float *> room, across
-    r.n_lines, r.n = (p.n_k, p.n_rows) if across else (p.n_rows, p.n_k)
-    r.line = p.x_k if across else p.x_row
-    round_matrix(&r)
-    p.x = room
-    if across:
-        p.x_k = r.to_line
+    if p.x_k == 1:
+        p.x_row = round_matrix(p.x, room, p.n_rows, p.n_k, p.x_row, False)
     else:
-        p.x_row = r.to_line
+        p.x_k = round_matrix(p.x, room, p.n_k, p.n_rows, p.x_k, True)
+    p.x = room
 
 
 cdef inline void round_w(Product *p, real *room) noexcept nogil:
     """The same for w."""
-    cdef bint across = p.w_c == 1
-    cdef Rounding r
-    r.begin, r.to, r.across = <const float *> p.w, <float *> room, across
-    r.n_lines, r.n = (p.n_k, p.n_cols) if across else (p.n_cols, p.n_k)
-    r.line = p.w_k if across else p.w_c
-    round_matrix(&r)
-    p.w = room
-    if across:
-        p.w_k = r.to_line
+    if p.w_c == 1:
+        p.w_k = round_matrix(p.w, room, p.n_k, p.n_cols, p.w_k, True)
     else:
-        p.w_c = r.to_line
+        p.w_c = round_matrix(p.w, room, p.n_cols, p.n_k, p.w_c, False)
+    p.w = room
 
 
 cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *rounded_w) noexcept nogil:

@@ -43,7 +43,7 @@ int amx_is_permitted(void) { return 0; }
 #define MULTIPLY_TILES(sum, x, w) __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(x), "i"(w))
 #define RELEASE() __asm__ volatile("tilerelease")
 #define WRITTEN_FOR_TILES() __asm__ volatile("" ::: "memory")
-#define TILE_TABLE amx
+#define PAIR_TABLE amx
 #include "tiles.template.c"
 
 #if defined(__clang__)

@@ -13,11 +13,6 @@
 #define LOOKS_AHEAD 0
 #endif
 
-#define JOINED_(table, set) table##_##set
-#define JOINED(table, set) JOINED_(table, set)
-#define TEXT_(set) #set
-#define TEXT(set) TEXT_(set)
-
 #include "random.template.c"
 
 #define REAL float

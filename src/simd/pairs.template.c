@@ -16,15 +16,5 @@
 #include "access.template.c"
 #include "tile.template.c"
 
-#define JOINED_(table, set) table##_##set
-#define JOINED(table, set) JOINED_(table, set)
-#define TEXT_(set) #set
-#define TEXT(set) TEXT_(set)
-const pair_kernels JOINED(pair_kernels, PAIR_TABLE) = {
-    .instruction_set = TEXT(PAIR_TABLE),
-    .panel_product = panel_product_f32,
-    .row_product = row_product_f32,
-    .interleave = interleave,
-    .pair_up = pair_up,
-    .round_values = round_values,
-};
+#define READS_ROWS 0
+#include "pair_table.template.c"

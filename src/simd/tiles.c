@@ -54,5 +54,5 @@ static void multiply_tiles(int sum, int x, int w) {
 #define MULTIPLY_TILES(sum, x, w) multiply_tiles(sum, x, w)
 #define RELEASE() (void)0
 #define WRITTEN_FOR_TILES() (void)0
-#define TILE_TABLE tiles
+#define PAIR_TABLE tiles
 #include "tiles.template.c"

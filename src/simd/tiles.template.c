@@ -5,7 +5,7 @@
 
    A block of y is at most 32 x 32, in four tiles; a step of the sum takes 16 pairs, of two tiles of x and two of w.
    Rows and columns that are not there are not in the tiles' sizes, so that nothing beyond them is read or written. */
-#ifndef TILE_TABLE
+#ifndef PAIR_TABLE
 #error "to be included by a file that has tile registers"
 #endif
 
@@ -133,7 +133,7 @@ INLINE void finish_row(float *y, const float *sums, const float *bias, const flo
     }
 }
 
-static void panel_product(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
+static void panel_product_f32(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
                           const panel_settings *s) {
     const ptrdiff_t n_rows = s->n_rows, n_cols = s->n_cols, n_k = s->n_k;
     ptrdiff_t w_k = s->w_k;
@@ -166,26 +166,15 @@ static void panel_product(float *y, const float *x, const float *w, float *packe
     RELEASE();
 }
 
-static void row_product(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
+static void row_product_f32(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, float floor) {
     panel_settings s = {
         .n_rows = 1, .n_k = n_k, .x_k = 1, .w_k = w_k, .accumulate = accumulate, .clamp = floor > -INFINITY};
     for (ptrdiff_t c = 0; c < n_cols; c += BLOCK_EDGE) {
         s.n_cols = n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE;
-        panel_product(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, &s);
+        panel_product_f32(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, &s);
     }
 }
 
-#define JOINED_(table, set) table##_##set
-#define JOINED(table, set) JOINED_(table, set)
-#define TEXT_(set) #set
-#define TEXT(set) TEXT_(set)
-const pair_kernels JOINED(pair_kernels, TILE_TABLE) = {
-    .instruction_set = TEXT(TILE_TABLE),
-    .panel_product = panel_product,
-    .row_product = row_product,
-    .reads_rows = 1,
-    .interleave = interleave,
-    .pair_up = pair_up,
-    .round_values = round_values,
-};
+#define READS_ROWS 1
+#include "pair_table.template.c"

@@ -13,6 +13,12 @@
 /* What `pointer` points at is read again from here on, not kept in registers. */
 #define READ_AGAIN(pointer) __asm__("" : "+r"(pointer))
 
+/* A table's name, and the text of a name, of what is itself a macro. */
+#define JOINED_(table, set) table##_##set
+#define JOINED(table, set) JOINED_(table, set)
+#define TEXT_(set) #set
+#define TEXT(set) TEXT_(set)
+
 #define REAL float
 #define BITS uint32_t
 #define NAMED(name) name##_f32
