@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnn_core.foundation.eager import returns_arrays
 from cnn_core.ops.dtypes import as_array
-from cnn_core.ops.elementwise import add, equal, less, multiply, sqrt, square
+from cnn_core.ops.elementwise import add, equal, less, multiply, sqrt, square, subtract
 from cnn_core.ops.functions import (
     cast,
     concatenate,
@@ -28,7 +28,7 @@ from cnn_core.ops.functions import (
 )
 from cnn_core.ops.operation import is_symbolic, shape_of
 from cnn_core.ops.ordering import axis_of_sample, gather_function, sorted_function
-from cnn_core.ops.reductions import any_function, sum_function
+from cnn_core.ops.reductions import any_function, max_function, min_function, sum_function
 
 
 def _in_order(x: object, axis: int, k: int | None = None, descending: bool = False) -> list[Any]:
@@ -292,3 +292,29 @@ def hypot(x1: object, x2: object) -> Any:
 def rad2deg(x: object) -> Any:
     """Return radians as degrees."""
     return multiply(x, 180 / math.pi)
+
+
+def ptp(x: object, axis: object = None, keepdims: bool = False) -> Any:
+    """Return how far the largest and the smallest element along axes lie apart."""
+    return subtract(max_function(x, axis, keepdims), min_function(x, axis, keepdims))
+
+
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Return for each element the choice whose condition is the first that holds, or the default."""
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError(
+            "`condlist` and `choicelist` must have as many elements, one at least. "
+            f"Received: {len(condlist)} and {len(choicelist)}"
+        )
+    chosen = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        chosen = where(condition, choice, chosen)
+    return chosen
+
+
+def cond(pred: object, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    """Call the first function if `pred` holds, else the second, and return its result.
+
+    Only one is called, so `pred` must be known then: of a symbol `where` chooses, element by element.
+    """
+    return true_fn() if pred else false_fn()

@@ -120,3 +120,28 @@ def test_derivatives_by_central_differences(name: str) -> None:
             lambda: float(np.sum(np.sin(case.function(ops, *operands)))), operand, tolerances.DIFFERENCE_STEP
         )
         tolerances.close(gradient, numeric, tolerances.GRADIENT_CHECK, name)
+
+
+def test_the_first_condition_that_holds_chooses() -> None:
+    x = np.array([-2.0, -0.5, 0.5, 2.0])
+    for value in (x, cnn_core.GradientTape().watch(x)):
+        found = ops.select([value < -1, value < 1], [value * 10, ops.square(value)], 7.0)
+        assert np.asarray(found).tolist() == [-20, 0.25, 0.25, 7]
+    with pytest.raises(ValueError, match=r"must have as many elements, one at least. Received: 1 and 2"):
+        ops.select([x > 0], [x, x])
+
+
+def test_how_far_elements_lie_apart() -> None:
+    x = np.array([[1.0, 5.0, 2.0], [0.0, 0.0, -3.0]])
+    for value in (x, cnn_core.GradientTape().watch(x)):
+        assert np.asarray(ops.ptp(value, axis=1)).tolist() == [4, 3]
+        assert np.asarray(ops.ptp(value, axis=0, keepdims=True)).tolist() == [[1, 5, 5]]
+
+
+def test_one_of_two_functions_is_called() -> None:
+    called: list[str] = []
+    assert ops.cond(np.bool_(False), lambda: called.append("first"), lambda: 5) == 5
+    assert ops.cond(True, lambda: 3, lambda: called.append("second")) == 3
+    assert called == []
+    with pytest.raises(TypeError, match=r"ops\.where"):
+        ops.cond(Input((2,)) > 0, lambda: 1, lambda: 2)
