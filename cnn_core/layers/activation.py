@@ -13,6 +13,7 @@ import cnn_core.regularizers as regularizers
 from cnn_core.layers.axes import activated, axes_of_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.masks import refuse_mask
+from cnn_core.layers.settings import ActivationSetting
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ class Activation(ActivationLayer):
     array([[0., 2.]], dtype=float32)
     """
 
+    activation = ActivationSetting()
+
     def __init__(self, activation: ActivationLike, **common: Unpack[Common]) -> None:
         super().__init__(**common)
-        self.activation = activations.get(activation)
+        self.activation = activation
 
 
 @registry.register()

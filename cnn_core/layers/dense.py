@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
-import cnn_core.activations as activations
 import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 from cnn_core.layers.axes import activated, axes_of_rows, on_rows
 from cnn_core.layers.base import Layer, features, registry
+from cnn_core.layers.settings import ActivationSetting
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Dense(Layer):
     ----------
     units : int >= 1
     activation : str or activation, default None
-        None is linear.
+        None is linear. Another one may be assigned to the attribute later.
     use_bias : bool, default True
     kernel_initializer : default "glorot_uniform"
     bias_initializer : default "zeros"
@@ -64,6 +64,7 @@ class Dense(Layer):
 
     only_default = ADAPTERS
     supports_masking = True
+    activation = ActivationSetting()
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **common)
         self.units = validation.positive_integer(units, "units")
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.use_bias = validation.boolean(use_bias, "use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)

@@ -8,7 +8,6 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
-import cnn_core.activations as activations
 import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
@@ -18,6 +17,7 @@ from cnn_core.initializers import VarianceScaling
 from cnn_core.layers.axes import activated, axes_of_rows, on_rows
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.dense import ADAPTERS
+from cnn_core.layers.settings import ActivationSetting
 from cnn_core.network.expression import Expression, Instruction, Operand
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -236,6 +236,7 @@ class EinsumDense(Layer):
     """
 
     only_default = MappingProxyType({**ADAPTERS, "gptq_unpacked_column_size": None})
+    activation = ActivationSetting()
 
     def __init__(
         self,
@@ -256,7 +257,7 @@ class EinsumDense(Layer):
         self._equation = Equation.of(equation, self.bias_axes)
         self.equation = equation
         self.partial_output_shape = validation.shape(output_shape, "output_shape", unknown=True)
-        self.activation = activations.get(activation)
+        self.activation = activation
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import cnn_core.foundation.random_state as random_state
 from cnn_core.activations import Activation
@@ -76,6 +76,14 @@ _FIRST_STREAM = 2**61
 
 class NetworkPlan(ArrayOperations):
     """A plan being built, or built."""
+
+    changes: ClassVar[int] = 0  # how often layers that a plan may hold were set to compute something else
+
+    @staticmethod
+    def note_change() -> None:
+        """Let networks be planned again, because a layer computes something else than before."""
+        NetworkPlan.changes += 1
+        Variable.note_move()  # what is bound is looked at again
 
     def __init__(self) -> None:
         self.shapes: list[Shape] = []

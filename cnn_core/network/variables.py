@@ -165,6 +165,11 @@ class Variable(Operators, CopiedWhole):
         Variable.note_change()
 
     @staticmethod
+    def note_move() -> None:
+        """Let everybody who keeps addresses ask for them again."""
+        Variable.moves = next(_numbers)
+
+    @staticmethod
     def note_change() -> None:
         """Let everybody know that other variables are trained than before."""
         Variable.changes = next(_numbers)
@@ -299,7 +304,7 @@ class Variable(Operators, CopiedWhole):
         self._refuse_to_train_in(array.dtype)
         array[...] = self._array
         self._array, self._holder = array, holder
-        Variable.moves = next(_numbers)
+        Variable.note_move()
 
     @property
     def holder(self) -> Any:

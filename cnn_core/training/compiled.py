@@ -18,6 +18,7 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.network.graph import UndefinedError
 from cnn_core.network.interface import Interface
 from cnn_core.network.parameters import ParameterVector
+from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 from cnn_core.training.objectives import UNSEEN, CompileArguments, Objectives
 from cnn_core.training.segments import SingleBatches
@@ -27,7 +28,6 @@ from cnn_core.training.trained_model import Resumption
 if TYPE_CHECKING:
     from cnn_core.losses.lookup import LossLike
     from cnn_core.metrics.lookup import MetricLike
-    from cnn_core.network.plan import NetworkPlan
     from cnn_core.optimizers.lookup import OptimizerLike
 
 
@@ -81,6 +81,7 @@ class Compiled:
             "_native", "_plan", "_parameters", "_bound_moves", "_held_moves", "_collected", "_trained", "_on_batch",
             "_readers", "_interface", "_traces", "_losses_of_call", "_unmeasured", "_adds_losses", "calls",
             "_holders", "_training", "_binding", "_depth", "_fits", "_totals", "_resumption", "_trackers",
+            "_planned_at",
         }
     )  # fmt: skip
 
@@ -116,6 +117,7 @@ class Compiled:
         self._native: _core.Network | None = None
         self._plan: NetworkPlan | None = None
         self._adds_losses = False  # whether the plan does
+        self._planned_at = -1
         self._bound_moves = self._held_moves = self._collected = -1
         self._trained: tuple[int, list[Variable]] = (-1, [])
         self._on_batch: dict[bool, SingleBatches] = {}
@@ -308,9 +310,10 @@ class Compiled:
 
     def _network(self) -> _core.Network:
         """The native network; its parameters may have moved since it was bound."""
-        if self._native is None:
+        if self._native is None or self._planned_at != NetworkPlan.changes:
             with self._binding:
-                if self._native is None:
+                if self._native is None or self._planned_at != NetworkPlan.changes:
+                    self._planned_at, self._on_batch, self._readers = NetworkPlan.changes, {}, {}
                     self._plan = self.plan()
                     self._adds_losses = any(operation.adds_to_loss for operation in self._plan.operations)
                     self._bound_moves = -1
