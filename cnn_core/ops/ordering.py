@@ -49,14 +49,20 @@ class _Scan(Function):
         return [plan.add_scan(self.name, buffers[0], axis, layer=operation.name)]
 
 
+def check_count(k: int, size: int | None) -> None:
+    """Refuse to pick more elements than an axis has, or none."""
+    if size is None or not 1 <= k <= size:
+        raise ValueError(f"`k` must lie between 1 and {size}. Received: k={k}")
+
+
 class _Sorted(Function):
     """The elements along the last axis in order, all or the first k, and their numbers."""
 
     def infer(self, operands: Sequence[Any], settings: Mapping[str, Any]) -> list[Spec]:
         shape, count = shape_of(operands[0]), settings["k"]
         axis_of_sample(shape, -1, "sort")
-        if count is not None and not 1 <= count <= shape[-1]:
-            raise ValueError(f"`k` must lie between 1 and {shape[-1]}. Received: k={count}")
+        if count is not None:
+            check_count(count, shape[-1])
         found = (*shape[:-1], shape[-1] if count is None else count)
         return [Spec(found, str(operands[0].dtype)), Spec(found, "int32")]
 

@@ -79,7 +79,7 @@ def _arg(function: Callable[..., object]) -> Callable[..., Any]:
 
 
 def _log_sum_exp(x: Array, axis: Any, keepdims: bool) -> Any:
-    highest = np.max(x, axis=axis, keepdims=True)
+    highest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)  # also of nothing
     highest = np.where(np.isfinite(highest), highest, 0)
     found = np.log(np.sum(np.exp(x - highest), axis=axis, keepdims=True)) + highest
     return found if keepdims else np.squeeze(found, axis)

@@ -27,7 +27,7 @@ from cnn_core.ops.functions import (
     where,
 )
 from cnn_core.ops.operation import is_symbolic, shape_of
-from cnn_core.ops.ordering import axis_of_sample, gather_function, sorted_function
+from cnn_core.ops.ordering import axis_of_sample, check_count, gather_function, sorted_function
 from cnn_core.ops.reductions import any_function, max_function, min_function, sum_function
 
 
@@ -58,7 +58,10 @@ def top_k(x: object, k: int, sorted: bool = True) -> tuple[Any, Any]:
         values, numbers = _in_order(x, -1, k, descending=True)
         return values, numbers
     array = as_array(x)
-    places = np.argsort(-array, axis=-1, kind="stable")[..., :k]
+    size = array.shape[-1]
+    check_count(k, size)
+    # From behind, so that the first of equal ones stays the first; of unsigned numbers there are no negative ones.
+    places = size - 1 - np.argsort(array[..., ::-1], axis=-1, kind="stable")[..., ::-1][..., :k]
     return np.take_along_axis(array, places, -1), places.astype("int32")
 
 

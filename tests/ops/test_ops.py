@@ -145,3 +145,27 @@ def test_one_of_two_functions_is_called() -> None:
     assert called == []
     with pytest.raises(TypeError, match=r"ops\.where"):
         ops.cond(Input((2,)) > 0, lambda: 1, lambda: 2)
+
+
+@pytest.mark.parametrize("values", [[[3, 0, 3, 1]], [[1.0, np.nan, 3.0, 3.0]]])
+def test_the_largest_elements_of_any_dtype(values: list[list[float]]) -> None:
+    for dtype in ("uint8", "float32") if values[0][1] == 0 else ("float64",):
+        x = np.array(values, dtype)
+        found = [np.asarray(each).tolist() for each in ops.top_k(x, 3)]
+        with cnn_core.GradientTape() as tape:
+            natively = [np.asarray(each).tolist() for each in ops.top_k(tape.watch(x.astype("float64")), 3)]
+        np.testing.assert_array_equal(found, natively)
+    assert ops.top_k(np.array([[3, 0, 3, 1]], "uint8"), 3)[1].tolist() == [[0, 2, 3]]
+    assert ops.top_k(np.array([False, True, True]), 2)[1].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_as_many_of_the_largest_as_there_are(k: int) -> None:
+    for x in (np.ones((2, 4)), Input((4,))):
+        with pytest.raises(ValueError, match=f"`k` must lie between 1 and 4. Received: k={k}"):
+            ops.top_k(x, k)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_the_logarithm_of_a_sum_of_nothing() -> None:
+    assert ops.logsumexp(np.zeros((2, 0)), axis=1).tolist() == [-np.inf, -np.inf]
