@@ -27,6 +27,7 @@ from cnn_core.foundation.keras_objects import (
     serialize_keras_object,
 )
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.numbering import distinct_names
 from cnn_core.foundation.serialization import (
     CustomObjects,
     custom_objects_in_use,
@@ -217,7 +218,7 @@ def _written(config: object, n_tensors: int | None = None) -> str:
 
 def _state_by_name(model: Trainer) -> dict[str, Array]:
     """Cut the optimizer's state up by variable, so that it does not depend on how parameters are laid out."""
-    names = _names(model.trainable_variables)
+    names = distinct_names(each.path for each in model.trainable_variables)
     return {
         f"{_STATE}{slot}/{name}": part
         for slot, parts in model.optimizer_state().items()
@@ -302,7 +303,7 @@ def _compile(model: Trainer, training: Mapping[str, Any], tensors: Mapping[str, 
 
 def _state_from_names(model: Trainer, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Undo `_state_by_name`. Every vector is in the file as a whole, so that they take no more memory than it has."""
-    names = _names(model.trainable_variables)
+    names = distinct_names(each.path for each in model.trainable_variables)
     slots: dict[str, dict[str, Array]] = {}
     for key, tensor in tensors.items():
         if key.startswith(_STATE):
@@ -446,22 +447,10 @@ def _check_overwrite(filepath: FileLike, overwrite: bool) -> None:
         raise FileExistsError(f"{os.fspath(filepath)} exists already: choose another name, or overwrite=True")
 
 
-def _names(variables: Sequence[Variable]) -> list[str]:
-    """The variables' paths; one that occurs twice is numbered."""
-    names: dict[str, None] = {}
-    next_number: dict[str, int] = {}
-    for variable in variables:
-        name = variable.path
-        while name in names:
-            number = next_number[variable.path] = next_number.get(variable.path, 0) + 1
-            name = f"{variable.path}#{number}"
-        names[name] = None
-    return list(names)
-
-
 def _weights_by_name(model: BuiltModel) -> dict[str, Array]:
     variables = model.variables
-    return {name: variable.array for name, variable in zip(_names(variables), variables, strict=True)}
+    names = distinct_names(variable.path for variable in variables)
+    return {name: variable.array for name, variable in zip(names, variables, strict=True)}
 
 
 def _assign(model: BuiltModel, weights: Mapping[str, Array], skip_mismatch: bool) -> None:

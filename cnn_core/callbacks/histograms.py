@@ -12,6 +12,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.figures import panels_for, whole_ticks
+from cnn_core.foundation.numbering import distinct_names
 
 KINDS = ("weights", "gradients")
 
@@ -51,8 +52,9 @@ class HistogramLogger(Callback):
     epochs : list of int
         The epochs of the last training after which histograms were recorded.
     weights, gradients : dict of str to list of Histogram
-        For each trained variable, by its path, a histogram for each of these epochs. A histogram has `counts` and
-        `edges`; values that are not finite are in none of its bins.
+        For each trained variable a histogram for each of these epochs, under the variable's path; a path that occurs
+        again is numbered: "hidden/kernel#1". A histogram has `counts` and `edges`; values that are not finite are in
+        none of its bins.
 
     Raises
     ------
@@ -100,10 +102,11 @@ class HistogramLogger(Callback):
         variables = self.model.trainable_variables
         gradients = [] if self.x is None else self.model.gradients(self.x, self.y)
         self.epochs.append(epoch)
-        for variable in variables:
-            self.weights.setdefault(variable.path, []).append(histogram_of(variable.numpy(), self.bins))
-        for variable, gradient in zip(variables, gradients, strict=self.x is not None):
-            self.gradients.setdefault(variable.path, []).append(histogram_of(gradient, self.bins))
+        names = distinct_names(variable.path for variable in variables)
+        for name, variable in zip(names, variables, strict=True):
+            self.weights.setdefault(name, []).append(histogram_of(variable.numpy(), self.bins))
+        for name, gradient in zip(names, gradients, strict=self.x is not None):
+            self.gradients.setdefault(name, []).append(histogram_of(gradient, self.bins))
 
     def plot(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs
 from cnn_core.foundation.extras import need
+from cnn_core.foundation.numbering import distinct_names
 
 
 class TensorBoard(Callback):
@@ -165,8 +166,9 @@ class TensorBoard(Callback):
     def _write_histograms(self, epoch: int) -> None:
         from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
-        for variable in self.model.variables:
-            self._event("train", epoch, histogram_pb(f"{variable.path}/histogram", variable.numpy()))
+        variables = self.model.variables
+        for name, variable in zip(distinct_names(each.path for each in variables), variables, strict=True):
+            self._event("train", epoch, histogram_pb(f"{name}/histogram", variable.numpy()))
 
     def _write_graph(self) -> None:
         """The model as Keras's JSON, in the form that TensorBoard's plugin for graphs reads."""

@@ -65,6 +65,17 @@ def test_training_is_the_same_with_a_logger():
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_layers_of_one_name_are_told_apart():
+    inner = Sequential([Input((3,)), layers.Dense(4, name="same")])
+    made = Sequential([Input((3,)), inner, layers.Dense(1, name="same")])
+    made.compile("sgd", "mse")
+    logger = HistogramLogger(X, Y)
+    made.fit(X, Y, epochs=2, verbose=0, callbacks=[logger])
+    sizes = {name: [each.counts.sum() for each in found] for name, found in logger.gradients.items()}
+    assert sizes == {"same/kernel": [12] * 2, "same/bias": [4] * 2, "same/kernel#1": [4] * 2, "same/bias#1": [1] * 2}
+    assert list(logger.weights) == list(logger.gradients)
+
+
 def test_every_so_many_epochs_and_another_training():
     logger = trained(HistogramLogger(X, Y, freq=2), epochs=5)
     assert logger.epochs == [0, 2, 4]

@@ -83,3 +83,14 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ImportError, match=r"`callbacks.TensorBoard` needs tensorboard: pip install 'cnn_core\[tensor"):
         model().fit(X, Y, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path)])
+
+
+def test_layers_of_one_name_have_histograms_of_their_own(tmp_path):
+    pytest.importorskip("tensorboard")
+    inner = Sequential([Input((3,)), layers.Dense(4, name="same")])
+    made = Sequential([Input((3,)), inner, layers.Dense(1, name="same")])
+    made.compile("sgd", "mse")
+    made.fit(X, Y, epochs=2, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path, histogram_freq=1)])
+    found = events(tmp_path / "train")
+    for name in ("same/kernel", "same/kernel#1"):
+        assert [event.step for event in found.Tensors(f"{name}/histogram")] == [0, 1]
