@@ -67,7 +67,6 @@ TESTED_IN = {
     "cnn_core.foundation.model_header": "whole/test_hostile_files.py",
     "cnn_core.foundation.names": "typing/test_typing.py",
     "cnn_core.foundation.painting": "inspection/test_pictures.py",
-    "cnn_core.foundation.numbering": "layers/test_layers.py",
     "cnn_core.foundation.replacement": "foundation/test_model_file.py",
     "cnn_core.foundation.stored_weights": "whole/test_hostile_files.py",
     "cnn_core.foundation.structures": "models/test_models.py",
