@@ -52,9 +52,8 @@ class DTypePolicy(KnowsItsArguments):
     """
 
     def __init__(self, name: str) -> None:
-        reason = _REFUSED.get(name) if isinstance(name, str) else None
-        if reason is not None:
-            raise ValueError(f"The policy {name!r} is not offered: {reason}")
+        if isinstance(name, str) and name in _REFUSED:
+            raise ValueError(f"The policy {name!r} is not offered: {_REFUSED[name]}")
         if name == _MIXED:
             self.name, self.compute_dtype, self.variable_dtype = _MIXED, "bfloat16", "float32"
         else:

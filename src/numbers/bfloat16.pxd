@@ -32,20 +32,21 @@ cdef inline Py_ssize_t rounded_size(Py_ssize_t n_lines, Py_ssize_t n) noexcept n
 
 
 cdef inline void round_lines(const Rounding *r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    cdef const float *line = r.begin + first * r.line
+    """Those of one task; two at a time, the first of them even, where pairs are of two lines."""
+    cdef bint of_two_lines = simd_multiplies_pairs and r.across
+    cdef Py_ssize_t i = first, step = 2 if of_two_lines else 1
+    cdef const float *line
     cdef const float *none = NULL
-    cdef Py_ssize_t i
-    if not simd_multiplies_pairs:
-        for i in range(first, last):
-            simd_pairs.round_values(r.to + i * r.to_line, r.begin + i * r.line, r.n)
-    elif r.across:
-        for i in range(first, last, 2):
-            line = r.begin + i * r.line
-            simd_pairs.interleave(<uint32_t *> (r.to + i // 2 * r.to_line), line,
-                                  line + r.line if i + 1 < r.n_lines else none, r.n)
-    else:
-        for i in range(first, last):
-            simd_pairs.pair_up(<uint32_t *> (r.to + i * r.to_line), r.begin + i * r.line, r.n)
+    cdef float *to
+    while i < last:
+        line, to = r.begin + i * r.line, r.to + i // step * r.to_line
+        if of_two_lines:
+            simd_pairs.interleave(<uint32_t *> to, line, line + r.line if i + 1 < r.n_lines else none, r.n)
+        elif simd_multiplies_pairs:
+            simd_pairs.pair_up(<uint32_t *> to, line, r.n)
+        else:
+            simd_pairs.round_values(to, line, r.n)
+        i += step
 
 
 cdef inline void round_task(void *context, Py_ssize_t index) noexcept nogil:
