@@ -91,11 +91,6 @@ ROWS = (
         "sequences",
     ),
     Row(
-        "metrics",
-        "*IoU",
-        "images",
-    ),
-    Row(
         "optimizers",
         "LossScaleOptimizer MultiOptimizer OptimizerMap legacy",
         "no scaled loss is needed: give the inner optimizer; one optimizer a model, with multipliers per layer",
@@ -222,10 +217,10 @@ def missing(module: str, name: str, known: Iterable[str] = ()) -> AttributeError
 
     Examples
     --------
-    >>> raise missing("cnn_core.metrics", "MeanIoU")
+    >>> raise missing("cnn_core.losses", "CTC")
     Traceback (most recent call last):
     ...
-    AttributeError: module 'cnn_core.metrics' has no attribute 'MeanIoU': images. docs/keras.md lists what is left out
+    AttributeError: module 'cnn_core.losses' has no attribute 'CTC': sequences. docs/keras.md lists what is left out
     """
     if name.startswith("__"):  # such as `__path__`, for which Python looks at every import from a module
         return AttributeError(f"module {module!r} has no attribute {name!r}")

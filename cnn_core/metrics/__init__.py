@@ -53,6 +53,7 @@ from cnn_core.metrics.of_losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from cnn_core.metrics.overlap import *
 from cnn_core.metrics.regression import *
 from cnn_core.metrics.thresholds import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 
@@ -110,6 +111,7 @@ __all__ = [
     *own_names("cnn_core.metrics.accuracy"),
     *own_names("cnn_core.metrics.auc"),
     *own_names("cnn_core.metrics.f_scores"),
+    *own_names("cnn_core.metrics.overlap"),
     *own_names("cnn_core.metrics.regression"),
 ]
 

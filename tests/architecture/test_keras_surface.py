@@ -102,7 +102,7 @@ def test_page_and_messages_have_one_table() -> None:
         ("layers", "Conv2D", "convolution"),
         ("callbacks", "RemoteMonitor", "need other packages"),
         ("optimizers", "MultiOptimizer", "no scaled loss is needed"),
-        ("metrics", "MeanIoU", "images"),
+        ("losses", "CTC", "sequences"),
         ("datasets", "mnist", "downloads"),
         ("saving", "KerasFileEditor", "files are read and written whole"),
         ("config", "backend", "backends"),

@@ -286,3 +286,37 @@ def test_given_thresholds_need_no_number_of_them() -> None:
     assert given(y, p) == metrics.AUC(num_thresholds=3)(y, p) == 0.75
     with pytest.raises(TypeError, match="`num_thresholds` must be an integer"):
         metrics.AUC(num_thresholds=None)
+
+
+# Intersection over union
+
+
+def test_intersections_over_unions_as_scikit_learn():
+    (labels, others), (one_hot, p) = data("labels", 60), data("one_hot", 60)
+    each = sklearn.metrics.jaccard_score(labels, others, average=None)
+    assert metrics.IoU(3, [2])(labels, others) == pytest.approx(each[2], rel=1e-6)
+    assert metrics.MeanIoU(3)(labels[:, None], others) == pytest.approx(each.mean(), rel=1e-6)
+    known = sklearn.metrics.jaccard_score(labels[labels != 1], others[labels != 1], average=None, labels=[0, 1, 2])
+    assert metrics.MeanIoU(3, ignore_class=1)(labels, others) == pytest.approx(known.mean(), rel=1e-6)
+    each = sklearn.metrics.jaccard_score(one_hot.argmax(axis=1), p.argmax(axis=1), average=None)
+    assert metrics.OneHotIoU(3, [0, 1])(one_hot, p) == pytest.approx(each[:2].mean(), rel=1e-6)
+    assert metrics.OneHotMeanIoU(3, axis=0)(one_hot.T, p.T) == pytest.approx(each.mean(), rel=1e-6)
+    bits = sklearn.metrics.jaccard_score(one_hot.ravel(), p.ravel() >= 0.3)
+    assert metrics.BinaryIoU([1], 0.3)(one_hot, p) == pytest.approx(bits, rel=1e-6)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    assert metrics.MeanIoU(9)([0, 0, 4], [0, 0, 4]) == pytest.approx(1)
+    assert metrics.MeanIoU(2)([0, 3, -1, 0], [0, 1, 0, 7]) == pytest.approx(1)  # nor do pairs with what is no class
+    assert metrics.MeanIoU(2).result() == 0
+    weighted = metrics.MeanIoU(2)([0, 0, 1, 1], [0, 1, 0, 1], sample_weight=[0.2, 0.3, 0.4, 0.1])
+    assert weighted == pytest.approx((0.2 / 0.9 + 0.1 / 0.8) / 2, rel=1e-6)
+
+
+def test_what_is_no_class_is_refused():
+    with pytest.raises(ValueError, match=r"`target_class_ids` must be .* Received: target_class_ids=2"):
+        metrics.IoU(2, [0, 2])
+    with pytest.raises(ValueError, match=r"y_pred must hold whole numbers"):
+        metrics.MeanIoU(2)([0, 1], [0.2, 0.7])
+    with pytest.raises(ValueError, match=r"must have the same shape"):
+        metrics.MeanIoU(2)([0, 1], [0, 1, 1])

@@ -45,6 +45,11 @@ CASES = {
     "AUC": (metrics.AUC(50, "PR", multi_label=True, label_weights=[1.0, 2.0, 3.0]), "bits"),
     "FBetaScore": (metrics.FBetaScore("macro", 2.0, 0.5), "bits"),
     "F1Score": (metrics.F1Score("weighted"), "one_hot"),
+    "IoU": (metrics.IoU(3, [0, 2], ignore_class=1), "labels"),
+    "BinaryIoU": (metrics.BinaryIoU([1], 0.4), "bits"),
+    "MeanIoU": (metrics.MeanIoU(3, sparse_y_pred=False), "sparse"),
+    "OneHotIoU": (metrics.OneHotIoU(3, [1]), "one_hot"),
+    "OneHotMeanIoU": (metrics.OneHotMeanIoU(3), "one_hot"),
 }
 
 
