@@ -35,7 +35,12 @@ CALLED = {
 # Bases, and measures of one argument, of which a model makes no use.
 LEFT_OUT = {"InputLayer", "KnowsItsArguments", "Mean", "RandomInitializer", "Sum"}
 # Arguments for four features, and the shapes of inputs of other layers.
-FITTING = {"GroupNormalization": {"groups": 2}, "Reshape": {"target_shape": (2, 2)}}
+FITTING = {
+    "GroupNormalization": {"groups": 2},
+    "IoU": {"sparse_y_true": False, "sparse_y_pred": False},
+    "MeanIoU": {"sparse_y_true": False, "sparse_y_pred": False},
+    "Reshape": {"target_shape": (2, 2)},
+}
 GRIDS = {"GlobalAveragePooling1D", "GlobalMaxPooling1D", "Permute", "TimeDistributed"}
 
 
