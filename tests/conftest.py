@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -56,3 +58,28 @@ def floatx(request: pytest.FixtureRequest) -> Iterator[None]:
     config.set_floatx(request.getfixturevalue("dtype"))
     yield
     config.set_floatx(before)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start a browser, which all tests of pages share."""
+    import browsing
+
+    with browsing.chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """Open the page of what has `to_html`; at the end nothing must have been complained of or asked for."""
+    import browsing
+
+    opened: list[browsing.Page] = []
+
+    def open_one(seen: Any, **options: Any) -> browsing.Page:
+        opened.append(browsing.Page(browser, tmp_path / f"{len(opened)}.html", seen, **options))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()

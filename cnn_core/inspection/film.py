@@ -89,13 +89,10 @@ class Film:
         str
             The page.
         """
+        from cnn_core.foundation.pages.writing import write
         from cnn_core.inspection.page.filming import film_page
 
-        page = film_page(self.traces, self.logs, self.surfaces, str(title))
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
-                file.write(page)
-        return page
+        return write(film_page(self.traces, self.logs, self.surfaces, str(title)), path)
 
     def _repr_html_(self) -> str:
         from cnn_core.foundation.charts import Curve, Panel, panels

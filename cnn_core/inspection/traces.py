@@ -140,13 +140,10 @@ class Trace(BatchRecord):
         >>> page[:15], "<title>y from x</title>" in page
         ('<!doctype html>', True)
         """
+        from cnn_core.foundation.pages.writing import write
         from cnn_core.inspection.page.writing import step_page
 
-        page = step_page(self, str(title))
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
-                file.write(page)
-        return page
+        return write(step_page(self, str(title)), path)
 
     def _picture(self, kind: str, sample: int | None, numbers: bool | None) -> Picture:
         validation.choice(kind, "kind", ("network", "blocks"))

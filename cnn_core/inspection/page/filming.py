@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.pages.writing import filled_in
 from cnn_core.inspection.diagram import Diagram
-from cnn_core.inspection.page.writing import FILM_SCRIPTS, array_data, filled_in, layout_data
+from cnn_core.inspection.page.writing import FILM_SCRIPTS, PACKAGE, array_data, layout_data
 from cnn_core.inspection.records import BatchRecord, LayerTrace
 
 __all__ = ["film_page"]
@@ -59,7 +60,7 @@ def film_page(traces: Sequence[BatchRecord], logs: Sequence[Mapping[str, float]]
             "values": surfaces.values.tolist(),
         },
     }
-    return filled_in("film.html", FILM_SCRIPTS, data, title)
+    return filled_in(PACKAGE, "film.html", FILM_SCRIPTS, data, title, shared=["axes.js"])
 
 
 def _rounded(values: Array) -> list[float]:

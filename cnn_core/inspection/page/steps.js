@@ -18,7 +18,7 @@ class Matrix {
 const TRACE = (() => {
   const read = (array) => (array ? new Matrix(array) : null);
   const readAll = (arrays) => Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, read(array)]));
-  const trace = JSON.parse(document.getElementById("trace").textContent);
+  const trace = readData();
   trace.inputs = new Map(trace.inputs.map(({ name, values }) => [name, read(values)]));
   for (const layer of trace.layers) {
     for (const key of ["z", "a", "slope", "da", "delta", "W", "b", "dW", "db"]) layer[key] = read(layer[key]);

@@ -1,26 +1,22 @@
-"""A traced batch as a page: its arrays as JSON, whose numbers are exactly the trace's, beside scripts and styles."""
+"""A traced batch as a page: its arrays as JSON, whose numbers are exactly the trace's."""
 
 from __future__ import annotations
 
-import html
-import json
-import re
-from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.pages.writing import filled_in, json_number
 from cnn_core.inspection.diagram import Diagram
 from cnn_core.inspection.network_layout import stand
 from cnn_core.inspection.records import BatchRecord, LayerTrace
 
-__all__ = ["FILM_SCRIPTS", "STEP_SCRIPTS", "array_data", "filled_in", "layout_data", "step_page"]
+__all__ = ["FILM_SCRIPTS", "PACKAGE", "STEP_SCRIPTS", "array_data", "layout_data", "step_page"]
 
+PACKAGE = "cnn_core.inspection.page"
 STEP_SCRIPTS = (
     "step_texts.js",
-    "elements.js",
     "steps.js",
     "network.js",
     "chain.js",
@@ -28,30 +24,12 @@ STEP_SCRIPTS = (
     "descriptions.js",
     "view.js",
 )
-FILM_SCRIPTS = ("film_texts.js", "elements.js", "film.js")
+FILM_SCRIPTS = ("film_texts.js", "film.js")
 
 
 def step_page(record: BatchRecord, title: str) -> str:
     """Return the page, one HTML file that asks for nothing else."""
-    return filled_in("step.html", STEP_SCRIPTS, _described(record), title)
-
-
-def filled_in(template: str, scripts: Sequence[str], data: object, title: str) -> str:
-    """Put style, scripts, data and title into a page.
-
-    The data are JSON that is safe within a script of a page: no `<` begins a tag in it.
-    """
-    parts = {
-        "title": html.escape(title),
-        "style": _text("page.css"),
-        "script": "\n".join(map(_text, scripts)),
-        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _text(template))
-
-
-def _text(name: str) -> str:
-    return (files("cnn_core.inspection.page") / name).read_text(encoding="utf-8").rstrip()
+    return filled_in(PACKAGE, "step.html", STEP_SCRIPTS, _described(record), title)
 
 
 def _described(record: BatchRecord) -> dict[str, Any]:
@@ -71,13 +49,12 @@ def _described(record: BatchRecord) -> dict[str, Any]:
 
 
 def array_data(values: Array | None) -> dict[str, Any] | None:
-    """Return shape and elements; JSON has no numbers that are not finite, so they become text."""
+    """Return shape and elements."""
     if values is None:
         return None
     data = np.ascontiguousarray(values).reshape(-1).tolist()
     if not np.isfinite(values).all():
-        names = {np.inf: "Infinity", -np.inf: "-Infinity"}
-        data = [each if np.isfinite(each) else names.get(each, "NaN") for each in data]
+        data = [json_number(each) for each in data]
     return {"shape": list(values.shape), "data": data}
 
 

@@ -2,96 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import browsing
 import picture_cases
 import tolerances
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-class Page:
-    """A page that is open, and what the browser has said of it."""
-
-    def __init__(self, browser: Any, path: Path, seen: Any, **options: Any) -> None:
-        seen.to_html(path, title=options.pop("title", "One training step"))
-        self.seen = seen
-        self.context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1300, "height": 900}, **options})
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def close(self) -> None:
-        self.context.close()
-        assert self.complaints == []
-        assert [url for url in self.requests if not url.startswith("file:")] == []
-        assert len(self.requests) == 1
-
-    def text(self, selector: str) -> str:
-        return str(self.page.inner_text(selector))
-
-    def number(self, selector: str) -> float:
-        return float(self.page.get_attribute(selector, "value"))
-
-    def step(self) -> int:
-        return int(self.page.get_attribute("#steps [aria-current]", "data-step"))
-
-    def chosen(self) -> tuple[str, str]:
-        """Return which weight's chain is shown."""
-        return self.page.input_value("#chain-row"), self.page.input_value("#chain-column")
-
-    def table(self, figure: str = "figure.result") -> dict[tuple[int, int], float]:
-        """Read all cells that an array shows, with all their digits."""
-        cells = self.page.eval_on_selector_all(
-            f"{figure} td[data-row]",
-            "all => all.map(c => [c.dataset.row, c.dataset.column, c.querySelector('data').value])",
-        )
-        return {(int(row), int(column)): float(value) for row, column, value in cells}
-
-    def shows(self, values: Any) -> None:
-        """Compare the array that the step computes with one of the trace, to the last bit."""
-        matrix = values.reshape(-1, values.shape[-1])
-        table = self.table()
-        assert len(table) == min(8, matrix.shape[0]) * min(10, matrix.shape[1])
-        for at, value in table.items():
-            assert value == float(matrix[at])
-
-
-@pytest.fixture
-def open_page(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    opened: list[Page] = []
-
-    def open_one(seen: Any, **options: Any) -> Page:
-        opened.append(Page(browser, tmp_path / f"{len(opened)}.html", seen, **options))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
+pytestmark = browsing.MARKS
 
 
 def test_forward_and_backward_walk_through_the_worked_example(open_page: Any) -> None:
@@ -273,15 +193,12 @@ def test_a_large_array_is_shown_around_the_chosen_element(open_page: Any) -> Non
 def test_light_and_dark_follow_the_system_and_the_button(open_page: Any, scheme: str) -> None:
     page = open_page(picture_cases.worked(), color_scheme=scheme)
 
-    def paper() -> str:
-        return str(page.page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-    before = paper()
+    before = page.paper()
     assert before == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(15, 20, 25)")
     page.page.click("#theme")
-    assert paper() != before
+    assert page.paper() != before
     page.page.click("#theme")
-    assert paper() == before
+    assert page.paper() == before
 
 
 def test_a_telephone_scrolls_in_one_direction_only(open_page: Any) -> None:
@@ -347,13 +264,13 @@ def test_the_film_by_keyboard_button_and_in_chinese(open_page: Any, filmed: Any)
         page.page.keyboard.press(key)
         assert page.number("#loss-value") == filmed.losses[epoch]
     page.page.click("#play")
-    api.expect(page.page.locator("#frame-label")).to_have_text("Epoch 4", timeout=60_000)
-    api.expect(page.page.locator("#play")).to_have_text("Play", timeout=60_000)
+    page.waits_for("#frame-label", "Epoch 4")
+    page.waits_for("#play", "Play")
     page.page.click("#language")
     assert page.text("#frame-label") == "轮次 4"
     assert page.text("#play") == "播放"
     page.page.click("#theme")
-    assert page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.paper() == "rgb(255, 255, 255)"
 
 
 def test_the_film_fits_a_telephone(open_page: Any, filmed: Any) -> None:

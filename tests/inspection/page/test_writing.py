@@ -11,17 +11,11 @@ import numpy as np
 import pytest
 
 import picture_cases
+from browsing import data_of
 from cnn_core import Input, Sequential, layers
 from cnn_core.inspection.page.filming import film_page
-from cnn_core.inspection.page.writing import FILM_SCRIPTS, STEP_SCRIPTS
 
-PAGE = Path(__file__).resolve().parents[3] / "cnn_core" / "inspection" / "page"
 HOSTILE = "</script><img src=x onerror=alert(1)>{{script}}"
-
-
-def data_of(page: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="trace">(.*?)</script>', page, re.DOTALL)
-    return json.loads(text)
 
 
 def array_of(described: Any) -> Any:
@@ -68,27 +62,6 @@ def test_the_file_is_self_contained_and_small(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == page
     assert not re.search(r"""(src|href)\s*=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)|fetch\(""", page)
     assert len(page.encode()) - len(json.dumps(data_of(page))) < 100_000
-
-
-def test_scripts_never_make_markup_from_text() -> None:
-    for name in {*STEP_SCRIPTS, *FILM_SCRIPTS}:
-        assert not re.search(
-            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", (PAGE / name).read_text()
-        )
-
-
-@pytest.mark.parametrize(("texts", "scripts"), [("step_texts.js", STEP_SCRIPTS), ("film_texts.js", FILM_SCRIPTS)])
-def test_both_languages_say_the_same_things(texts: str, scripts: tuple[str, ...]) -> None:
-    text = (PAGE / texts).read_text(encoding="utf-8")
-    english, chinese = re.findall(r"^  (?:en|zh): \{\n(.*?)^  \},", text, re.DOTALL | re.MULTILINE)
-    said = [dict(re.findall(r'^    (\w+): "(.*)",$', part, re.MULTILINE)) for part in (english, chinese)]
-    assert list(said[0]) == list(said[1])
-    for key, sentence in said[0].items():
-        assert sorted(re.findall(r"\{\w+\}", sentence)) == sorted(re.findall(r"\{\w+\}", said[1][key])), key
-    code = "".join((PAGE / name).read_text(encoding="utf-8") for name in scripts if name != texts)
-    used = set(re.findall(r"\"(\w+)\"", code)) | set(re.findall(r"^  (\w+)\(", code, re.MULTILINE))
-    assert set(said[0]) - used == set(), "texts that nothing says"
-    assert set(re.findall(r"""\bsay\("(\w+)\"""", code)) <= set(said[0])
 
 
 def test_what_is_not_finite_goes_into_a_film() -> None:

@@ -1,5 +1,9 @@
-// What both pages are made with: elements, numbers, colours, the language and the theme. TEXTS is the page's own.
+// What all pages are made with: elements, numbers, colours, the language and the theme. TEXTS is the page's own.
 
+const LOOK = {
+  en: { language: "中文", languageLabel: "Switch to Chinese", theme: "Light or dark" },
+  zh: { language: "English", languageLabel: "切换到英文", theme: "浅色或深色" },
+};
 let language = (navigator.language || "en").startsWith("zh") ? "zh" : "en";
 
 function say(key, values = {}) {
@@ -7,6 +11,7 @@ function say(key, values = {}) {
 }
 
 const $ = (id) => document.getElementById(id);
+const readData = () => JSON.parse($("data").textContent);
 
 function element(tag, attributes = {}, ...children) {
   const made = tag.startsWith("svg:")
@@ -70,9 +75,10 @@ function listenToLook(draw) {
 }
 
 function drawLook() {
+  const texts = LOOK[language];
   document.documentElement.lang = language;
-  $("language").textContent = say("language");
-  $("language").setAttribute("aria-label", say("languageLabel"));
-  $("theme").setAttribute("aria-label", say("theme"));
-  $("theme").title = say("theme");
+  $("language").textContent = texts.language;
+  $("language").setAttribute("aria-label", texts.languageLabel);
+  $("theme").setAttribute("aria-label", texts.theme);
+  $("theme").title = texts.theme;
 }

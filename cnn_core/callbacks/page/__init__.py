@@ -1,0 +1,1 @@
+"""The page of a history: plain JavaScript, no network."""
