@@ -71,7 +71,7 @@ def _step(
         gradients = _gathered(optimizer, parameters, gradients, variables, period, due)
     if due:
         rate = float(optimizer.learning_rates(before, 1)[0])
-        for gradient, variable in zip(_clipped(optimizer, gradients), variables, strict=True):
+        for gradient, variable in zip(optimizer.clip_gradients(gradients), variables, strict=True):
             own_rate = rate * variable.learning_rate_multiplier
             if decay := variable.decay_multiplier * optimizer.decay_of(variable):
                 variable.assign(variable.array * variable.dtype.type(1 - decay * own_rate))
@@ -107,21 +107,6 @@ def _gathered(
     means = [gathered / gathered.dtype.type(period) for gathered in sums]
     vector[...] = 0
     return means
-
-
-def _clipped(optimizer: Any, gradients: Sequence[Array]) -> Sequence[Array]:
-    if optimizer.clipnorm:
-        return [_to_norm(each, np.linalg.norm(each), optimizer.clipnorm) for each in gradients]
-    if optimizer.global_clipnorm:
-        norm = np.sqrt(sum(np.vdot(each, each) for each in gradients))
-        return [_to_norm(each, norm, optimizer.global_clipnorm) for each in gradients]
-    if optimizer.clipvalue:
-        return [np.clip(each, -optimizer.clipvalue, optimizer.clipvalue) for each in gradients]
-    return gradients
-
-
-def _to_norm(gradient: Array, norm: Any, longest: float) -> Array:
-    return np.asarray(gradient * (longest / max(float(norm), longest)), gradient.dtype)
 
 
 def _average(optimizer: Any, parameters: ParameterVector) -> None:

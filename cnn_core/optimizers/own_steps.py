@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, ClassVar
+
+import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.optimizers.applying import AppliesGradients
 
 # What Keras calls besides, and is called here where a class steps itself.
-_AROUND = ("build", "apply", "assign", "assign_add", "assign_sub")
+_AROUND = ("build", "apply", "assign", "assign_add", "assign_sub", "_clip_gradients")
 
 
 class StepsItself(AppliesGradients):
@@ -31,6 +33,10 @@ class StepsItself(AppliesGradients):
     steps_natively: ClassVar[bool] = True
     steps_by_batches: ClassVar[bool] = True
     honours: ClassVar[tuple[str, ...]] = ()
+    kept: ClassVar[Set[str]] = frozenset({"_clip_gradients"})
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         cls.steps_itself = cls.steps_by_batches and cls.update_step is not StepsItself.update_step
@@ -78,6 +84,34 @@ class StepsItself(AppliesGradients):
             name = type(self).__name__
             raise NotImplementedError(f"{name} must define update_step(self, gradient, variable, learning_rate)")
         self.stepping.rule(self, gradient, variable, float(learning_rate))
+
+    def clip_gradients(self, grads: Sequence[Any]) -> list[Any]:
+        """Return gradients as a step sees them: clipped by `clipnorm`, `global_clipnorm` or `clipvalue`.
+
+        A subclass that defines `update_step` may clip otherwise, under Keras's name: `_clip_gradients(self, grads)`.
+
+        Parameters
+        ----------
+        grads : sequence of array-like
+            Those of all variables; None stays None.
+
+        Examples
+        --------
+        >>> from cnn_core.optimizers import SGD
+        >>> SGD(clipnorm=1.0).clip_gradients([[30.0, 40.0], [0.3, 0.4]])
+        [array([0.6, 0.8]), array([0.3, 0.4])]
+        """
+        return self._clip_gradients([None if each is None else np.asarray(each) for each in grads])
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        norms = [0.0 if each is None else float(np.linalg.norm(each)) for each in grads]
+        if self.clipnorm:
+            return [_to_norm(each, norm, self.clipnorm) for each, norm in zip(grads, norms, strict=True)]
+        if self.global_clipnorm:
+            return [_to_norm(each, float(np.linalg.norm(norms)), self.global_clipnorm) for each in grads]
+        if self.clipvalue:
+            return [None if each is None else np.clip(each, -self.clipvalue, self.clipvalue) for each in grads]
+        return grads
 
     def add_variable_from_reference(
         self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
@@ -137,3 +171,7 @@ class StepsItself(AppliesGradients):
         """Return the place of a variable among those that the optimizer is built for."""
         places = {id(each): place for place, each in enumerate(self._built_for([variable]))}
         return places[id(variable)]
+
+
+def _to_norm(gradient: Any, norm: float, longest: float) -> Any:
+    return None if gradient is None else np.asarray(gradient * (longest / max(norm, longest)), gradient.dtype)

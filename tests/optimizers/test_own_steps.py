@@ -156,6 +156,45 @@ def test_a_step_that_fails_moves_nothing() -> None:
     assert int(model.optimizer.iterations) == 0
 
 
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [
+        ({}, [[30.0, -40.0], [0.0]]),
+        ({"clipnorm": 5.0}, [[3.0, -4.0], [0.0]]),
+        ({"clipvalue": 35.0}, [[30.0, -35.0], [0.0]]),
+        ({"clipnorm": 100.0}, [[30.0, -40.0], [0.0]]),
+    ],
+)
+def test_gradients_are_clipped_by_hand(tail: dict[str, float], expected: list[list[float]]) -> None:
+    found = optimizers.Adam(**tail).clip_gradients([np.array([30.0, -40.0]), None, np.zeros(1)])
+    assert found[1] is None
+    for clipped, wanted in zip([found[0], found[2]], expected, strict=True):
+        np.testing.assert_allclose(clipped, wanted)
+
+
+def test_gradients_are_clipped_by_the_length_of_all() -> None:
+    found = optimizers.SGD(global_clipnorm=1.3).clip_gradients([[3.0, 4.0], [12.0]])
+    np.testing.assert_allclose(np.concatenate(found), [0.3, 0.4, 1.2])
+
+
+def test_a_class_that_steps_itself_may_clip_otherwise() -> None:
+    class Centred(Passing):
+        def _clip_gradients(self, grads: Any) -> Any:
+            return [each - each.mean(axis=0, keepdims=True) for each in super()._clip_gradients(grads)]
+
+    class Native(optimizers.Adam):
+        def _clip_gradients(self, grads: Any) -> Any:
+            return grads
+
+    model = model_with(Centred(0.1))
+    before = model.layers[0].kernel.numpy()
+    fitted(model, epochs=1)
+    assert (model.layers[0].kernel.numpy() != before).any()
+    np.testing.assert_array_equal(model.layers[-1].bias.numpy(), 0)  # a single number is its own mean
+    with pytest.raises(TypeError, match=r"^Native defines `_clip_gradients`, which is never called"):
+        Native()
+
+
 def test_an_optimizer_that_compile_has_not_seen_is_refused() -> None:
     model = model_with("sgd")
     model.optimizer = Momentum()
