@@ -16,6 +16,7 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "loss_weights": lambda weight: weight,
     "metrics": metrics.as_metric,
     "weighted_metrics": metrics.as_metric,
+    "steps_per_execution": lambda steps: steps,
 }
 
 
@@ -46,5 +47,5 @@ def compile_arguments_of(model: Any) -> dict[str, Any]:
 
 def compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
     """Compile a model with the arguments that Keras has written, the optimizer among them."""
-    given = {name: each_object(arguments.get(name), get) for name, get in KINDS.items()}
+    given = {name: each_object(arguments[name], get) for name, get in KINDS.items() if name in arguments}
     model.compile(optimizers.get(arguments["optimizer"]), **given)

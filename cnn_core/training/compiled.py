@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
+import cnn_core.foundation.validation as validation
 import cnn_core.optimizers as optimizers
 from cnn_core.callbacks import History
 from cnn_core.data.adapt import Reader, refuse_without_targets
@@ -155,7 +156,10 @@ class Compiled:
             What each output's loss is multiplied by.
         metrics, weighted_metrics : list of str or Metric, or list or dict of such lists by output
             The latter count samples by their weights.
-        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+        steps_per_execution : int, default 1
+            How many batches run between two calls of callbacks' hooks of batches, which then are told of the first and
+            the last of them. Without such callbacks the loop over batches is native anyway.
+        run_eagerly, jit_compile, auto_scale_loss
             Accepted because Keras has them; they change nothing here.
 
         Raises
@@ -167,7 +171,8 @@ class Compiled:
         """
         self._refuse_while_training("compile")
         found = optimizers.get(optimizer)
-        arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics)
+        steps = validation.positive_integer(steps_per_execution, "steps_per_execution")
+        arguments = CompileArguments(loss, loss_weights, metrics, weighted_metrics, steps)
         arguments.check()
         self.optimizer = found
         self._arguments = arguments
@@ -184,6 +189,11 @@ class Compiled:
     def loss(self) -> Any:
         """The loss given to `compile`."""
         return None if self._arguments is None else self._arguments.loss
+
+    @property
+    def steps_per_execution(self) -> int:
+        """How many batches run between two calls of callbacks' hooks of batches."""
+        return 1 if self._arguments is None else self._arguments.steps_per_execution
 
     @property
     def metrics(self) -> list[Any]:

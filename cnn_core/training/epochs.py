@@ -11,6 +11,7 @@ import cnn_core._core as _core
 from cnn_core.callbacks import CallbackList
 from cnn_core.network.native import Status
 from cnn_core.network.variables import Variable
+from cnn_core.training.batch_hooks import BatchHooks
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import Segment
@@ -35,7 +36,8 @@ def run_epoch(
     """Run every batch of an epoch, adding up what they measure.
 
     Native code runs as many batches as it can in 50 ms; then Python looks for signals, shows the progress and asks
-    whether to go on. With a callback that wants to hear of every batch it runs one at a time.
+    whether to go on. With a callback that wants to hear of batches it runs as many at a time as `steps_per_execution`
+    says.
 
     Raises
     ------
@@ -43,14 +45,13 @@ def run_epoch(
         If a loss or gradient is not finite and no callback takes care of it.
     """
     epoch = epoch or Epoch()
-    hooks = _batch_hooks(callbacks, training)
+    hooks = BatchHooks(callbacks, "train" if training else "test", model.steps_per_execution)
     totals.batches = epoch.first_batch
     for segment, first, end in source.segments(epoch):
         reached = first
         while reached < end:
-            if hooks is not None:
-                hooks[0](totals.batches)
-            before, last = reached, end if hooks is None else reached + 1
+            hooks.begin(totals.batches)
+            before, last = reached, min(end, reached + hooks.end - totals.batches) if hooks.listens else end
             model._hold_variables()
             status, reached = _run_slice(model, segment, before, last, training)
             totals.add(segment.native.take_totals())
@@ -59,14 +60,13 @@ def run_epoch(
             if status == Status.DIVERGED:
                 _diverged(model, segment.native.last_loss, totals, epoch, callbacks, training)
                 return
-            shows = progress is not None and progress.shows_batches
-            logs = totals.logs() if hooks is not None or shows else {}
-            if hooks is not None:
-                hooks[1](totals.batches - 1, logs)
+            hooks.done(totals.batches, totals.logs)
             if progress is not None:
+                logs = totals.logs() if progress.shows_batches else {}
                 progress.update(totals.batches, dict(sorted(logs.items())))
-            if model.stop_training if training else model.stop_evaluating:
+            if hooks.between and (model.stop_training if training else model.stop_evaluating):
                 return
+    hooks.close(totals.logs)
 
 
 def measure_batch(model: TrainedModel, segment: Segment, training: bool, totals: Totals) -> None:
@@ -171,14 +171,6 @@ def _finish(work: Callable[[], None]) -> None:
     except BaseException:
         work()
         raise
-
-
-def _batch_hooks(callbacks: CallbackList | None, training: bool) -> tuple[Any, Any] | None:
-    if callbacks is None or not callbacks.needs_batch_hooks("train" if training else "test"):
-        return None
-    if training:
-        return callbacks.on_train_batch_begin, callbacks.on_train_batch_end
-    return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
 
 
 def _run_slice(model: TrainedModel, segment: Segment, first: int, last: int, training: bool) -> tuple[str, int]:

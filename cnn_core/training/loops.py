@@ -14,6 +14,7 @@ from cnn_core.foundation.structures import filled, flatten
 from cnn_core.network.native import run_whole
 from cnn_core.network.parameters import native_optimizer
 from cnn_core.optimizers import LBFGS
+from cnn_core.training.batch_hooks import BatchHooks
 from cnn_core.training.epochs import run_epoch, run_epochs
 from cnn_core.training.progress import Progress
 from cnn_core.training.segments import Segment
@@ -199,17 +200,23 @@ def predict(
     callbacks.set_params({"verbose": progress.verbose, "epochs": 1, "steps": n_batches})
     callbacks.on_predict_begin()
     progress.epoch_begin(0)
-    followed = callbacks.needs_batch_hooks("predict")
-    outputs = []
+    hooks = BatchHooks(callbacks, "predict", model.steps_per_execution)
+    outputs: list[Any] = []
+
+    def logs() -> dict[str, Any]:
+        return {"outputs": concatenated(outputs[told:])}
+
+    told = 0
     for batch, part in enumerate(parts):
-        if followed:
-            callbacks.on_predict_batch_begin(batch)
+        hooks.begin(batch)
         outputs.append(step(part))
-        if followed:
-            callbacks.on_predict_batch_end(batch, {"outputs": outputs[-1]})
+        hooks.done(batch + 1, logs)
         progress.update(batch + 1)
-        if model.stop_predicting:
-            break
+        if hooks.between:
+            told = batch + 1
+            if model.stop_predicting:
+                break
+    hooks.close(logs)
     progress.epoch_end(batches_done=len(outputs))
     callbacks.on_predict_end()
     return outputs

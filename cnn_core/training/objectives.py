@@ -49,6 +49,7 @@ class CompileArguments(NamedTuple):
     loss_weights: Any = None
     metrics: Any = None
     weighted_metrics: Any = None
+    steps_per_execution: int = 1
 
     def check(self) -> None:
         """Say what is wrong with a name or an object, before any data is seen."""

@@ -11,6 +11,7 @@ import numpy as np
 from cnn_core.callbacks import CallbackList
 from cnn_core.data.batches import Batches
 from cnn_core.data.samples import Samples
+from cnn_core.training.batch_hooks import BatchHooks
 from cnn_core.training.progress import Progress
 from cnn_core.training.sources import Epoch, Share, have_ended
 
@@ -163,29 +164,17 @@ def run_steps(
     model, training = source.model, source.training
     name = "train_step" if training else "test_step"
     step: Callable[[Any], Any] = getattr(model, name)
-    begin, end = _hooks(callbacks, training)
+    hooks = BatchHooks(callbacks, "train" if training else "test", model.steps_per_execution)
     totals.batches = epoch.first_batch
     for data in source.batches(epoch):
-        begin(totals.batches)
+        hooks.begin(totals.batches)
         totals.take(step(data), name)
-        logs = totals.logs()
-        end(totals.batches - 1, logs)
+        hooks.done(totals.batches, totals.logs)
         if progress is not None:
-            progress.update(totals.batches, dict(sorted(logs.items())))
-        if model.stop_training if training else model.stop_evaluating:
+            progress.update(totals.batches, dict(sorted(totals.logs().items())))
+        if hooks.between and (model.stop_training if training else model.stop_evaluating):
             return
-
-
-def _hooks(callbacks: CallbackList | None, training: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    if callbacks is None or not callbacks.needs_batch_hooks("train" if training else "test"):
-        return _nothing, _nothing
-    if training:
-        return callbacks.on_train_batch_begin, callbacks.on_train_batch_end
-    return callbacks.on_test_batch_begin, callbacks.on_test_batch_end
-
-
-def _nothing(*_: object) -> None:
-    """Stand for callbacks that ask for no batches."""
+    hooks.close(totals.logs)
 
 
 def step_results(logs: Mapping[str, object], names: list[str], return_dict: bool) -> Any:

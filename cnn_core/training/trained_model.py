@@ -55,6 +55,10 @@ class TrainedModel(Protocol):
     _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
 
     @property
+    def steps_per_execution(self) -> int:
+        """How many batches run between two calls of callbacks' hooks of batches."""
+
+    @property
     def array_dtype(self) -> np.dtype[Any]:
         """The dtype in which the model computes."""
 
