@@ -49,8 +49,7 @@ ROWS = (
     ),
     Row(
         "layers",
-        "*Conv* Adaptive* Average*Pooling* AvgPool* MaxPool* Global*2D Global*3D Cropping* UpSampling* ZeroPadding* "
-        "SpatialDropout*",
+        "*Conv* Adaptive* Average*Pooling* AvgPool* MaxPool* Cropping* UpSampling* ZeroPadding* SpatialDropout*",
         "convolution",
     ),
     Row(

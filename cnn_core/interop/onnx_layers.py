@@ -30,7 +30,14 @@ from cnn_core.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
-from cnn_core.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
+from cnn_core.layers.pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
 from cnn_core.layers.regularization import (
     ActivityRegularization,
@@ -244,9 +251,9 @@ def _einsum_dense(g: Nodes, layer: EinsumDense, x: list[str], shapes: list[Shape
 
 
 def _average(g: Nodes, layer: GlobalAveragePooling1D, x: list[str], shapes: list[Shape]) -> str:
-    axis, kept = layer.axis_of_steps + 1, int(layer.keepdims)
     if len(x) == 1:
-        return g.add("ReduceMean", x[0], axes=[axis], keepdims=kept)
+        return _pooled("ReduceMean")(g, layer, x, shapes)
+    axis, kept = layer.pooled_axes[0] + 1, int(layer.keepdims)
     counts = g.add("Unsqueeze", x[1], g.sizes(3 - axis))
     total = g.add("ReduceSum", g.add("Where", g.as_truth(counts), x[0], 0.0), g.sizes(axis), keepdims=kept)
     count = g.add("ReduceSum", g.as_number(counts), g.sizes(axis), keepdims=kept)
@@ -261,7 +268,7 @@ def _masking(g: Nodes, layer: Masking, x: list[str], shapes: list[Shape]) -> str
 
 def _pooled(operator: str) -> Callable[[Nodes, Any, list[str], list[Shape]], str]:
     return lambda g, layer, x, shapes: g.add(
-        operator, x[0], axes=[layer.axis_of_steps + 1], keepdims=int(layer.keepdims)
+        operator, x[0], axes=[axis + 1 for axis in layer.pooled_axes], keepdims=int(layer.keepdims)
     )
 
 
@@ -286,7 +293,8 @@ LAYERS: dict[type[Layer], Row] = {
     ),
     GlobalAveragePooling1D: _average,
     Masking: _masking,
-    GlobalMaxPooling1D: _pooled("ReduceMax"),
+    **dict.fromkeys((GlobalAveragePooling2D, GlobalAveragePooling3D), _pooled("ReduceMean")),
+    **dict.fromkeys((GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D), _pooled("ReduceMax")),
     EinsumDense: _einsum_dense,
     GroupNormalization: _group_normalization,
     ParametricActivation: _parametric,

@@ -16,7 +16,14 @@ from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.normalization import SHORTEST, GroupNormalization, UnitNormalization
-from cnn_core.layers.pooling import GlobalAveragePooling1D, GlobalMaxPooling1D
+from cnn_core.layers.pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from cnn_core.layers.preprocessing import Discretization, Normalization, Rescaling
 from cnn_core.layers.reshaping import Permute, RepeatVector
 from cnn_core.layers.tabular import PeriodicEmbedding
@@ -197,17 +204,17 @@ def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) ->
     return expression(torch, normalized, tensors, trained=True)
 
 
-def _average(layer: GlobalAveragePooling1D, shape: Shape, torch: Any) -> Any:
-    return expression(torch, lambda x: torch.mean(x, layer.axis_of_steps + 1, keepdim=layer.keepdims))
+def _pooled(function: str) -> Callable[[Any, Shape, Any], Any]:
+    def pooled(layer: Any, shape: Shape, torch: Any) -> Any:
+        axes = [axis + 1 for axis in layer.pooled_axes]
+        return expression(torch, lambda x: getattr(torch, function)(x, axes, keepdim=layer.keepdims))
 
-
-def _highest(layer: GlobalMaxPooling1D, shape: Shape, torch: Any) -> Any:
-    return expression(torch, lambda x: torch.amax(x, layer.axis_of_steps + 1, keepdim=layer.keepdims))
+    return pooled
 
 
 def masked_average(layer: GlobalAveragePooling1D, x: Any, mask: Any, torch: Any) -> Any:
     """Average the steps of x that count, of which `mask` is True."""
-    axis = layer.axis_of_steps + 1
+    axis = layer.pooled_axes[0] + 1
     counts = torch.unsqueeze(mask, 3 - axis)
     total = torch.sum(torch.where(counts, x, 0.0), axis, keepdim=layer.keepdims)
     return total / torch.clamp(torch.sum(counts, axis, keepdim=layer.keepdims), min=1)
@@ -222,8 +229,8 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
     Discretization: _discretization,
     EinsumDense: _einsum_dense,
     GroupNormalization: _group_normalization,
-    GlobalAveragePooling1D: _average,
-    GlobalMaxPooling1D: _highest,
+    **dict.fromkeys((GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D), _pooled("mean")),
+    **dict.fromkeys((GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D), _pooled("amax")),
     Permute: lambda layer, shape, torch: expression(torch, lambda x: torch.permute(x, [0, *layer.dims])),
     RepeatVector: lambda layer, shape, torch: expression(
         torch, lambda x: torch.tile(torch.unsqueeze(x, 1), [1, layer.n, 1])

@@ -1,4 +1,4 @@
-"""Layers that sum up the steps of every sample in one."""
+"""Layers that sum up the steps, or the places of a grid, of every sample in one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from cnn_core.layers.base import Common
 
 _LAST, _FIRST = "channels_last", "channels_first"
+_AXES = {1: "steps", 2: "rows, columns", 3: "planes, rows, columns"}
 
 
-class _GlobalPooling1D(Layer):
-    """A layer that takes samples of shape (steps, features), and gives what they have in common over the steps."""
+class _GlobalPooling(Layer):
+    """A layer that takes features at places along some axes, and gives what they have in common over the places."""
 
     _kind: ClassVar[str]
+    _n_axes: ClassVar[int]
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **common: Unpack[Common]) -> None:
         super().__init__(**common)
@@ -29,30 +31,29 @@ class _GlobalPooling1D(Layer):
         self.keepdims = validation.boolean(keepdims, "keepdims")
 
     @property
-    def axis_of_steps(self) -> int:
-        """The axis of a sample along which its steps lie."""
-        return 0 if self.data_format == _LAST else 1
+    def pooled_axes(self) -> list[int]:
+        """The axes of a sample along which its places lie."""
+        first = 0 if self.data_format == _LAST else 1
+        return [*range(first, first + self._n_axes)]
 
     def check_inputs(self, shapes: Any) -> None:
-        if len(shapes) != 3:
-            axes = "steps, features" if self.data_format == _LAST else "features, steps"
+        if len(shapes) != self._n_axes + 2:
+            places = _AXES[self._n_axes]
+            axes = f"{places}, features" if self.data_format == _LAST else f"features, {places}"
             raise ValueError(f"{self.name!r} takes inputs of shape (n, {axes}). Received: shape={shapes}")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, *sample = input_shape
-        features = sample[1 - self.axis_of_steps]
-        if not self.keepdims:
-            return (batch, features)
-        return (batch, 1, features) if self.data_format == _LAST else (batch, features, 1)
+        if self.keepdims:
+            return (batch, *(1 if axis in self.pooled_axes else size for axis, size in enumerate(sample)))
+        return (batch, *(size for axis, size in enumerate(sample) if axis not in self.pooled_axes))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
-        return [
-            plan.add_reduction(self._kind, inputs[0], [self.axis_of_steps], layer=self.name, keepdims=self.keepdims)
-        ]
+        return [plan.add_reduction(self._kind, inputs[0], self.pooled_axes, layer=self.name, keepdims=self.keepdims)]
 
 
 @registry.register()
-class GlobalAveragePooling1D(_GlobalPooling1D):
+class GlobalAveragePooling1D(_GlobalPooling):
     """Average over the T steps of every sample: ``y[n] = sum over t of x[n, t] / T``, with ``dx[n, t] = dy[n] / T``.
 
     With a mask, sum and T are those of the steps that count: ``layer(x, mask=m)``, m of shape (n, steps), or the mask
@@ -72,10 +73,12 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     array([[2., 4.]], dtype=float32)
     """
 
-    _kind = "mean"
+    _kind, _n_axes = "mean", 1
     supports_masking = reads_masks = True
 
-    def _apply(self, inputs: object, training: bool | None = None, mask: object = None) -> Any:
+    def _apply(  # type: ignore[override]  # in the order of Keras
+        self, inputs: object, mask: object = None, training: bool | None = None
+    ) -> Any:
         if mask is None:
             return super()._apply(inputs, training)
         if isinstance(inputs, Symbol):
@@ -93,16 +96,17 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     def _masked_mean(self, plan: NetworkPlan, source: int, mask: int) -> int:
         """Enter the mean over the steps that count."""
         shape, name = plan.shapes[source], self.name
-        n_steps = shape[self.axis_of_steps]
+        (axis,) = self.pooled_axes
+        n_steps = shape[axis]
         if plan.shapes[mask] != (n_steps,):
             raise ValueError(
                 f"`mask` of {name!r} must have the shape (n, {n_steps}). Received: shape {(None, *plan.shapes[mask])}"
             )
-        beside = (n_steps, 1) if self.axis_of_steps == 0 else (1, n_steps)
+        beside = (n_steps, 1) if axis == 0 else (1, n_steps)
         operands = (Operand(source, shape), Operand(plan.add_reshaping(mask, beside, name), beside))
         chosen = Expression(operands, (0.0,), (Instruction("where", (1, 0, 2)),))
         counted = plan.add_expression(chosen, shape, layer=name)
-        total = plan.add_reduction("sum", counted, [self.axis_of_steps], layer=name, keepdims=self.keepdims)
+        total = plan.add_reduction("sum", counted, [axis], layer=name, keepdims=self.keepdims)
         count = plan.add_reduction("sum", mask, [0], layer=name)
         mean = Expression(
             (Operand(total, plan.shapes[total]), Operand(count, (1,))),
@@ -113,7 +117,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
 
 
 @registry.register()
-class GlobalMaxPooling1D(_GlobalPooling1D):
+class GlobalMaxPooling1D(_GlobalPooling):
     """Take the largest of every feature over the steps: ``y[n] = max over t of x[n, t]``; equals share dy.
 
     Parameters
@@ -130,11 +134,103 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
     array([[3., 6.]], dtype=float32)
     """
 
-    _kind = "max"
+    _kind, _n_axes = "max", 1
+
+
+@registry.register()
+class GlobalAveragePooling2D(_GlobalPooling):
+    """Average over the rows and columns of every sample: `GlobalAveragePooling1D` of a grid, without masks.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, rows, columns, features), which None means, too, or
+        (n, features, rows, columns).
+    keepdims : bool, default False
+        Whether the output keeps the axes of the places, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalAveragePooling2D()(np.arange(8.0).reshape(1, 2, 2, 2))
+    array([[3., 4.]], dtype=float32)
+    """
+
+    _kind, _n_axes = "mean", 2
+
+
+@registry.register()
+class GlobalAveragePooling3D(_GlobalPooling):
+    """Average over the planes, rows and columns of every sample: `GlobalAveragePooling1D` of a grid, without masks.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, planes, rows, columns, features), which None means, too, or
+        (n, features, planes, rows, columns).
+    keepdims : bool, default False
+        Whether the output keeps the axes of the places, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalAveragePooling3D()(np.arange(16.0).reshape(1, 2, 2, 2, 2))
+    array([[7., 8.]], dtype=float32)
+    """
+
+    _kind, _n_axes = "mean", 3
+
+
+@registry.register()
+class GlobalMaxPooling2D(_GlobalPooling):
+    """Take the largest of every feature over the rows and columns of a sample: `GlobalMaxPooling1D` of a grid.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, rows, columns, features), which None means, too, or
+        (n, features, rows, columns).
+    keepdims : bool, default False
+        Whether the output keeps the axes of the places, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalMaxPooling2D("channels_first")(np.arange(8.0).reshape(1, 2, 2, 2))
+    array([[3., 7.]], dtype=float32)
+    """
+
+    _kind, _n_axes = "max", 2
+
+
+@registry.register()
+class GlobalMaxPooling3D(_GlobalPooling):
+    """Take the largest of every feature over the planes, rows and columns of a sample: `GlobalMaxPooling1D` of a grid.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last", "channels_first"}, default None
+        Whether inputs have the shape (n, planes, rows, columns, features), which None means, too, or
+        (n, features, planes, rows, columns).
+    keepdims : bool, default False
+        Whether the output keeps the axes of the places, with size 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalMaxPooling3D()(np.arange(16.0).reshape(1, 2, 2, 2, 2))
+    array([[14., 15.]], dtype=float32)
+    """
+
+    _kind, _n_axes = "max", 3
 
 
 GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
 
 if not TYPE_CHECKING:  # a checker finds them by itself
     __all__ = own_names(__name__)

@@ -41,7 +41,11 @@ FITTING = {
     "MeanIoU": {"sparse_y_true": False, "sparse_y_pred": False},
     "Reshape": {"target_shape": (2, 2)},
 }
-GRIDS = {"GlobalAveragePooling1D", "GlobalMaxPooling1D", "Permute", "TimeDistributed"}
+GRIDS = {
+    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Permute", "TimeDistributed"), (2, 4)),
+    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), (2, 2, 4)),
+    **dict.fromkeys(("GlobalAveragePooling3D", "GlobalMaxPooling3D"), (2, 2, 2, 4)),
+}
 
 
 def cases() -> Iterator[Any]:
@@ -71,7 +75,7 @@ def inputs_of(layer: Any) -> Any:
         dtype = "string" if "string" in layer.wants else "int64"
         sources = [cnn_core.Input((1,), dtype=dtype) for _ in range(1 if one else 2)]
         return sources[0] if one else sources
-    shape = (2, 4) if any(cls.__name__ in GRIDS for cls in type(layer).__mro__) else (4,)
+    shape = next((GRIDS[cls.__name__] for cls in type(layer).__mro__ if cls.__name__ in GRIDS), (4,))
     return cnn_core.Input(shape) if one else [cnn_core.Input((4,)) for _ in range(2)]
 
 

@@ -63,6 +63,8 @@ def test_layers_of_grids(dtype: str):
             layers.Permute((2, 1))(x),
             layers.RepeatVector(3)(layers.GlobalMaxPooling1D()(x)),
             layers.GlobalAveragePooling1D("channels_first", keepdims=True)(x),
+            layers.GlobalMaxPooling2D(keepdims=True)(layers.Reshape((2, 2, 6))(x)),
+            layers.GlobalAveragePooling3D()(layers.Reshape((2, 2, 3, 2))(x)),
             layers.EinsumDense("abc,cde->aebd", (2, None, 3), "relu", "ed")(x),
             layers.EinsumDense("abc,db->ad", 5, "softmax", "d")(x),
             layers.EinsumDense("abc,dbc->abd", (None, 5), "tanh", "b")(x),

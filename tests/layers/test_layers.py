@@ -62,6 +62,11 @@ CASES: dict[str, tuple[type, dict[str, Any], Any, dict[str, Any]]] = {
         {},
     ),
     "global_max_pooling": (layers.GlobalMaxPooling1D, {"keepdims": True}, GRID, {}),
+    **{
+        f"global_{kind.lower()}_pooling_{n}d": (getattr(layers, f"Global{kind}Pooling{n}D"), {}, normal(*shape), {})
+        for n, shape in ((2, (3, 2, 3, 4)), (3, (2, 2, 3, 2, 4)))
+        for kind in ("Average", "Max")
+    },
     "einsum_dense": (
         layers.EinsumDense,
         {"equation": "abc,cde->abde", "output_shape": (None, 2, 3), "bias_axes": "de", "activation": "tanh"},
