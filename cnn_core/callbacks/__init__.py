@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnn_core.callbacks.hooks import LambdaCallback, TerminateOnNaN
     from cnn_core.callbacks.logging import CSVLogger
     from cnn_core.callbacks.monitors import EarlyStopping, ReduceLROnPlateau
+    from cnn_core.callbacks.progress import TqdmCallback
     from cnn_core.callbacks.schedules import LearningRateScheduler, SwapEMAWeights
     from cnn_core.callbacks.tensorboard import TensorBoard
 
@@ -35,6 +36,7 @@ __all__ = [
     "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
+    "TqdmCallback",
 ]
 
 # Where what most programs never use is found.
@@ -47,6 +49,7 @@ _HOMES = {
     "CSVLogger": "cnn_core.callbacks.logging",
     "EarlyStopping": "cnn_core.callbacks.monitors",
     "ReduceLROnPlateau": "cnn_core.callbacks.monitors",
+    "TqdmCallback": "cnn_core.callbacks.progress",
     "LearningRateScheduler": "cnn_core.callbacks.schedules",
     "SwapEMAWeights": "cnn_core.callbacks.schedules",
     "TensorBoard": "cnn_core.callbacks.tensorboard",
