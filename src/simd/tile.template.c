@@ -225,6 +225,10 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
         p.w = packed;
         p.w_k = PANEL_VECTORS * LANES;
     }
+    if (n_rows <= tiles->tallest) { /* most products of a tiny network, for which the divisions below take long */
+        tiles->of[n_rows - 1](y, x, gate, &p, 1);
+        return;
+    }
     const ptrdiff_t n_tiles = (n_rows + tiles->tallest - 1) / tiles->tallest;
     const ptrdiff_t height = n_rows / n_tiles, n_taller = n_rows % n_tiles, first = n_taller * (height + 1);
     if (n_taller > 0) tiles->of[height](y, x, gate, &p, n_taller);
