@@ -6,6 +6,8 @@ import importlib.util
 
 collect_ignore = []
 if not all(importlib.util.find_spec(name) for name in ("sklearn", "pandas")):
-    collect_ignore.append("tables.md")
+    collect_ignore += ["tables.md", "serving.md"]
 if not importlib.util.find_spec("sklearn"):
     collect_ignore.append("perceptrons.md")
+# What only a build of the site runs, or has written.
+collect_ignore += ["conf.py", "_extensions", "_build", "api", "gallery"]

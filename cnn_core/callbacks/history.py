@@ -87,7 +87,7 @@ class History(Callback):
         Parameters
         ----------
         names : iterable of str, optional
-            Metrics without "val_"; all by default.
+            Metrics without `val_`; all by default.
         path : path, optional
             Where to save the picture; the suffix chooses the format.
         ax : matplotlib.axes.Axes, or array or list of them, optional

@@ -69,7 +69,7 @@ class LambdaCallback(Callback):
     Raises
     ------
     TypeError
-        If what stands for a hook is not callable, or a name that begins with "on_" is no hook's.
+        If what stands for a hook is not callable, or a name that begins with `on_` is no hook's.
 
     Examples
     --------

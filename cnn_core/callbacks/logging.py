@@ -18,7 +18,7 @@ class CSVLogger(Callback):
     """Write the results of every epoch as a line of a CSV file.
 
     The columns are "epoch" and the names of the first epoch's logs in alphabetical order; without validation in the
-    first epoch a "val_" column is kept free for each. A missing value is "NA".
+    first epoch a `val_` column is kept free for each. A missing value is "NA".
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class GradientCheck:
         For each weight, by its path: ``max |g - d| / max(max |g|, max |d|, 1e-4 |J|, 1e-6)``, where g is the gradient
         by backpropagation, d the one by differences, J the loss, and the maxima are over the weight's elements. The
         floor is there for gradients of zero, such as that of a bias before a BatchNormalization: rounding of J alone
-        makes d some 1e-10 |J|.
+        makes d some `1e-10 |J|`.
     tolerance : float
     """
 

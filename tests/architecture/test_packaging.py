@@ -20,7 +20,7 @@ import cnn_core
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SHIPPED = (".py", ".pyi", "py.typed", ".npz", ".txt", ".css", ".html", ".js")
-LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv"}
+LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv", "_build", "api", "gallery"}
 
 
 def in_tree(root: Path, folder: str, *suffixes: str) -> set[str]:
@@ -91,7 +91,7 @@ def test_sdist_holds_everything_to_build_and_test(distribution: Path):
     needed = {
         *(in_tree(distribution, "src", ".pyx", ".pxd", ".pxi", ".c", ".h") - {"src/_core.c"}),
         *in_tree(distribution, "cnn_core", *SHIPPED),
-        *(name for folder in ("tests", "docs", "benchmarks") for name in in_tree(distribution, folder, "")),
+        *(name for folder in ("tests", "docs", "benchmarks", "examples") for name in in_tree(distribution, folder, "")),
         *("setup.py", "pyproject.toml", "MANIFEST.in", "wheels.yml", ".github/workflows/wheels.yml", ".ci/run"),
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
     }

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GLOSSARY = "CONTRIBUTING.md"
 LEFTOVERS = {"__pycache__", "build", "dist", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+LEFTOVERS |= {"_build", "api", "gallery"}  # what a build of the site writes
 TEXTS = {
     ".py",
     ".pyi",

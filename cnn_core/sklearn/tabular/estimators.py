@@ -83,7 +83,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     callbacks : list of cnn_core.callbacks.Callback, default None
         With hooks around epochs. Their `model` has `stop_training`, `optimizer.learning_rate` (of the schedule's
         crests), `get_weights()`, `set_weights(...)` and `estimator`; their logs have "loss" and, with held-out rows,
-        "val_" with the metric's name, such as "val_error", lower is better. scikit-learn's own callbacks, from 1.9 on,
+        `val_` with the metric's name, such as "val_error", lower is better. scikit-learn's own callbacks, from 1.9 on,
         are set with `set_callbacks`.
     verbose : int, default 0
         1: show progress.

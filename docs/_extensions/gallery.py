@@ -1,0 +1,58 @@
+"""How sphinx-gallery runs the scripts in `examples/`, and how their pictures look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def settle(_: dict[str, Any], __: str) -> None:
+    """Start every script from the same state: pictures, seed and dtype."""
+    import matplotlib.pyplot as plt
+
+    import cnn_core
+
+    plt.rcdefaults()
+    plt.style.use(STYLE)
+    cnn_core.config.set_floatx("float32")
+    cnn_core.utils.set_random_seed(0)
+
+
+# Colours of Okabe and Ito, which colour-blind readers tell apart.
+COLOURS = ("0072B2", "E69F00", "009E73", "D55E00", "CC79A7", "56B4E9", "000000")
+STYLE = {
+    "axes.prop_cycle": "cycler('color', [" + ", ".join(f"'{colour}'" for colour in COLOURS) + "])",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "figure.figsize": (7.2, 4.0),
+    "font.size": 10.5,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+}
+
+
+def settings(root: Path) -> dict[str, Any]:
+    """Return the settings of sphinx-gallery."""
+    return {
+        "examples_dirs": str(root / "examples"),
+        "gallery_dirs": "gallery",
+        "filename_pattern": r"/plot_",
+        "reset_modules": ("gallery.settle",),
+        "within_subsection_order": "FileNameSortKey",
+        "remove_config_comments": True,
+        "download_all_examples": False,
+        "show_memory": False,
+        "show_signature": False,
+        "min_reported_time": 1000,
+        "thumbnail_size": (400, 280),
+        "doc_module": ("cnn_core",),
+        "reference_url": {"cnn_core": None},
+        "backreferences_dir": None,
+        "only_warn_on_example_error": False,
+        "image_srcset": ["2x"],
+        "write_computation_times": False,
+    }
