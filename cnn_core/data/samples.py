@@ -10,7 +10,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.data.dataset import rows_kept, weights_by_class
 from cnn_core.foundation.arrays import Array
-from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.foundation.structures import flatten, like, map_structure
 
 
 class Samples:
@@ -93,7 +93,7 @@ def _read(value: Any, name: str, dtype: np.dtype[Any]) -> Any:
     if isinstance(value, Mapping) and _is_structure(value):
         return {key: _read(part, f"{name}[{key!r}]", dtype) for key, part in value.items()}
     if _is_structure(value):
-        return type(value)(_read(part, f"{name}[{place}]", dtype) for place, part in enumerate(value))
+        return like(value, [_read(part, f"{name}[{place}]", dtype) for place, part in enumerate(value)])
     return _as_array(value, name, dtype)
 
 

@@ -29,13 +29,26 @@ def flatten(structure: object) -> list[Any]:
     return [structure]
 
 
+def like(sequence: Any, values: Iterable[object]) -> Any:
+    """Return a list, tuple or named tuple of the same type with other values.
+
+    Examples
+    --------
+    >>> from collections import namedtuple
+    >>> Point = namedtuple("Point", ["x", "y"])
+    >>> like(Point(1, 2), [3, 4]), like([1, 2], (3, 4))
+    (Point(x=3, y=4), [3, 4])
+    """
+    return type(sequence)(*values) if hasattr(sequence, "_fields") else type(sequence)(values)
+
+
 def map_structure(function: Callable[[Any], Any], structure: object) -> Any:
     """Apply a function to every leaf, in the order of `flatten`, and keep the structure."""
     if isinstance(structure, Mapping):
         made = {key: map_structure(function, structure[key]) for key in sorted_keys(structure)}
         return {key: made[key] for key in structure}
     if isinstance(structure, (list, tuple)):
-        return type(structure)(map_structure(function, value) for value in structure)
+        return like(structure, [map_structure(function, value) for value in structure])
     return function(structure)
 
 
@@ -53,7 +66,7 @@ def filled(structure: object, leaves: Iterable[object]) -> Any:
         if isinstance(part, Mapping):
             return {key: fill(part[key]) for key in sorted_keys(part)}
         if isinstance(part, (list, tuple)):
-            return type(part)(fill(each) for each in part)
+            return like(part, [fill(each) for each in part])
         return next(following)
 
     return fill(structure)

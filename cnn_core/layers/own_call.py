@@ -13,7 +13,7 @@ import cnn_core.foundation.validation as validation
 import cnn_core.network.block as block
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
-from cnn_core.foundation.structures import filled, flatten, map_structure
+from cnn_core.foundation.structures import filled, flatten, like, map_structure
 from cnn_core.layers.added_losses import AddsLosses
 from cnn_core.layers.masks import refuse_masks_across
 from cnn_core.metrics import Metric
@@ -262,7 +262,7 @@ def with_symbols(arguments: object, symbols: Sequence[Symbol]) -> Any:
             return symbols[arguments[_PLACE]]
         return {key: with_symbols(part, symbols) for key, part in arguments.items()}
     if isinstance(arguments, (list, tuple)):
-        return type(arguments)(with_symbols(part, symbols) for part in arguments)
+        return like(arguments, [with_symbols(part, symbols) for part in arguments])
     return arguments
 
 
@@ -271,7 +271,7 @@ def _as_arrays(value: object, dtype: str) -> Any:
     if isinstance(value, Mapping):
         return {key: _as_arrays(part, dtype) for key, part in value.items()}
     if isinstance(value, (list, tuple)) and any(hasattr(part, "shape") for part in flatten(value)):
-        return type(value)(_as_arrays(part, dtype) for part in value)
+        return like(value, [_as_arrays(part, dtype) for part in value])
     if value is None or isinstance(value, (bool, int, float, str, Tensor)):
         return value
     return validation.as_texts(value, "x") if validation.holds_texts(value) else validation.as_array(value, "x")

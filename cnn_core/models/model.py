@@ -15,12 +15,11 @@ from cnn_core.foundation.display import show
 from cnn_core.foundation.dtype_policy import DTypePolicy
 from cnn_core.foundation.eager import EagerArray, eager
 from cnn_core.foundation.keywords import knows_its_arguments
-from cnn_core.foundation.serialization import is_operation
-from cnn_core.foundation.structures import filled, flatten, map_structure
+from cnn_core.foundation.structures import filled, flatten
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
 from cnn_core.layers.masks import refuse_masks_across
-from cnn_core.layers.own_call import with_symbols
+from cnn_core.models.calls_again import called_again, layer_of
 from cnn_core.models.own_model import OwnModel
 from cnn_core.network.applying import recognise
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
@@ -495,17 +494,12 @@ class Model(Trainer, OwnModel):
 
             config = keras_format.from_keras(config)
         layers = [layer_of(each, custom_objects) for each in config["layers"]]
-        symbols: dict[int, Symbol] = {
-            number: Input(tuple(each["shape"]), name=each["name"], dtype=each["dtype"])
-            for number, each in enumerate(config["inputs"])
-        }
-        for call in config["calls"]:
-            layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
-            made = _called_again(layer, sources, call)
-            symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
-        inputs, outputs = (
-            map_structure(symbols.__getitem__, config[name]) for name in ("input_structure", "output_structure")
-        )
+        symbols = [Input(tuple(each["shape"]), name=each["name"], dtype=each["dtype"]) for each in config["inputs"]]
+        return cls.connected(config, *called_again(config, layers, symbols))
+
+    @classmethod
+    def connected(cls, config: Mapping[str, Any], inputs: object, outputs: object) -> Self:
+        """Make a model of symbols, with the name that a configuration has."""
         model = cls.__new__(cls)
         Model.__init__(model, inputs, outputs, config.get("name"), config.get("trainable", True))
         return model
@@ -567,27 +561,6 @@ class Model(Trainer, OwnModel):
         self._use(self._graph)
         if self.optimizer is not None:
             recognise(self.optimizer, self.trainable_variables)
-
-
-def _called_again(layer: Any, sources: list[Symbol], call: Mapping[str, object]) -> Any:
-    """Call a layer as a configuration says."""
-    if call.get("arguments") is not None:
-        given = with_symbols(call["arguments"], sources)
-        return layer(*given["args"], **given["kwargs"], training=call.get("training"))
-    if layer.n_inputs == 1 and len(sources) == 2:
-        return layer(sources[0], mask=sources[1], training=call.get("training"))
-    return layer(sources[0] if layer.n_inputs == 1 else sources, training=call.get("training"))
-
-
-def layer_of(value: Any, custom_objects: Any) -> Any:
-    """Return a layer, or a function of `ops`, from itself or its configuration."""
-    if not isinstance(value, Mapping):
-        return value
-    if not is_operation(value):
-        return registry.deserialize(value, custom_objects)
-    from cnn_core.ops.reading import read_operation  # few files have functions
-
-    return read_operation(value)
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

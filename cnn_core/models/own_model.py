@@ -11,7 +11,7 @@ import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.data.adapt import feature_dtype, feature_shape
 from cnn_core.foundation.numbering import unique_name
-from cnn_core.foundation.structures import flatten, map_structure
+from cnn_core.foundation.structures import flatten, like, map_structure
 from cnn_core.models.nesting import Nested
 from cnn_core.network.graph import CallGraph, Symbol
 
@@ -135,7 +135,7 @@ def _map_shapes(function: Callable[[object], Any], structure: object) -> Any:
     if isinstance(structure, Mapping):
         return {key: _map_shapes(function, part) for key, part in structure.items()}
     if isinstance(structure, (tuple, list)):
-        return type(structure)(_map_shapes(function, part) for part in structure)
+        return like(structure, [_map_shapes(function, part) for part in structure])
     raise ValueError(
         "`input_shape` must be a shape such as (None, 4), or a list or dict of shapes. "
         f"Received: input_shape={validation.show(structure)}"
@@ -146,7 +146,7 @@ def _map_data(function: Callable[[object], Any], x: object) -> Any:
     if isinstance(x, Mapping) and not validation.is_sparse(x) and not validation.is_frame(x):
         return {key: _map_data(function, part) for key, part in x.items()}
     if isinstance(x, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(x)):
-        return type(x)(_map_data(function, part) for part in x)
+        return like(x, [_map_data(function, part) for part in x])
     return function(x)
 
 

@@ -10,7 +10,8 @@ from cnn_core.data.adapt import feature_dtype, feature_shape
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.input import Input, InputLayer
-from cnn_core.models.model import Model, layer_of
+from cnn_core.models.calls_again import layer_of
+from cnn_core.models.model import Model
 from cnn_core.models.nesting import unchanged_by_failure
 from cnn_core.network.graph import TEXT, CallGraph, Symbol
 from cnn_core.training.trainer import Trainer

@@ -49,3 +49,16 @@ def compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
     """Compile a model with the arguments that Keras has written, the optimizer among them."""
     given = {name: each_object(arguments[name], get) for name, get in KINDS.items() if name in arguments}
     model.compile(optimizers.get(arguments["optimizer"]), **given)
+
+
+def compile_like(model: Any, other: Any) -> None:
+    """Compile a model as another one, with an optimizer and metrics of its own that know nothing yet."""
+    given = {name: each_object(value, _begun_again) for name, value in other._arguments._asdict().items()}
+    model.compile(_begun_again(other.optimizer), **given)
+
+
+def _begun_again(value: Any) -> Any:
+    """Return a metric or an optimizer of the same settings; what has no state is the same."""
+    if isinstance(value, (metrics.Metric, optimizers.Optimizer)):
+        return type(value).from_config(value.get_config())
+    return value

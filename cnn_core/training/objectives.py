@@ -208,8 +208,10 @@ class Objectives:
         self._names = list(output_names)
         self._shapes = list(map(in_columns, output_shapes))
         self._form = form or Form(self._names)
-        given = self._by_output(arguments.loss, "loss")
-        weights = self._by_output(arguments.loss_weights, "loss_weights")
+        given, weights = (
+            [_only_one(each, argument) for each in self._by_output(values, argument)]
+            for values, argument in ((arguments.loss, "loss"), (arguments.loss_weights, "loss_weights"))
+        )
         self._outputs = [output for output, loss in enumerate(given) if loss is not None]
         self._refuse_masks(masked)
         self.settled = y is not UNSEEN or all(map(_says_targets, given))
@@ -461,6 +463,18 @@ def _by_output(given: object, names: Sequence[str], argument: str) -> list[Any]:
     if argument == "loss_weights" and len(names) > 1:
         raise ValueError(f"`loss_weights` must be a list or dict for {len(names)} outputs. Received: {given!r}")
     return [given] * len(names)
+
+
+def _only_one(given: Any, argument: str) -> Any:
+    """Return what an output is given, in a list of its own or without."""
+    if not isinstance(given, (list, tuple)):
+        return given
+    if len(given) != 1:
+        raise ValueError(
+            f"`{argument}` must have one entry for each output: a sum of losses is a function that adds them. "
+            f"Received: {validation.show(given)} for one output"
+        )
+    return given[0]
 
 
 def _metrics_by_output(given: object, names: Sequence[str]) -> list[list[Any]]:

@@ -76,8 +76,93 @@ def test_a_clone_function_makes_each_layer_once() -> None:
     assert len(clone.variables) == 2
 
 
-def test_tensors_are_no_argument_of_a_clone() -> None:
-    model = cnn_core.Sequential([cnn_core.Input((2,)), cnn_core.layers.Dense(1)])
-    with pytest.raises(ValueError, match="`input_tensors` must be None: call the clone on them instead"):
-        cnn_core.clone_model(model, [cnn_core.Input((2,))])
-    assert cnn_core.clone_model(model, None, lambda layer: layer).layers[0].units == 1
+def test_a_clone_stands_on_the_tensors_that_it_is_given() -> None:
+    x, y = Input((3,), name="x"), Input((3,), name="y")
+    model = Model({"x": x, "y": y}, layers.Dense(1)(layers.Add()([x, y])))
+    given = {"x": Input((3,)), "y": Input((3,))}
+    clone = cnn_core.clone_model(model, given)
+    assert clone.input == given
+    stack = Sequential([Input((2,)), layers.Dense(1)])
+    tensor = Input((2,))
+    assert cnn_core.clone_model(stack, [tensor]).inputs == [tensor]
+    unbuilt = cnn_core.clone_model(Sequential([layers.Dense(1)]), tensor)
+    assert unbuilt.inputs == [tensor]
+    assert cnn_core.clone_model(stack, None, lambda layer: layer).layers[0] is stack.layers[0]
+
+
+@pytest.mark.parametrize("wrong", [[Input((2,)), Input((2,))], Input((3,)), [np.ones((1, 2))], {"x": Input((2,))}, "x"])
+def test_tensors_of_another_structure_are_refused(wrong: Any) -> None:
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match="`input_tensors` must be symbols in the structure of"):
+        cnn_core.clone_model(model, wrong)
+
+
+def dropped(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Call a layer, with dropout behind every Dense."""
+    out = layer(*arguments, **keywords)
+    return layers.Dropout(0.5)(out) if isinstance(layer, layers.Dense) else out
+
+
+def test_a_call_function_makes_the_calls() -> None:
+    x = Input((3,))
+    model = Model(x, layers.Dense(1)(2 * layers.Dense(4)(x, training=True)))
+    reused = cnn_core.clone_model(model, clone_function=lambda layer: layer, call_function=dropped)
+    kinds = [type(layer).__name__ for layer in reused.layers]
+    assert kinds == ["InputLayer", "Dense", "Dropout", "Dense", "Dropout"]
+    np.testing.assert_array_equal(reused.predict(X), model.predict(X))
+
+
+def marked(layer: Any) -> Any:
+    clone = type(layer).from_config(layer.get_config())
+    clone.mark = True
+    return clone
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_functions_go_into_models_inside_if_they_are_told_to(recursive: bool) -> None:
+    inner = Sequential([Input((3,)), layers.Dense(3)])
+    x = Input((3,))
+    middle = Model(x, layers.Dense(2)(inner(x)))
+    y = Input((3,))
+    model = Model(y, layers.Dense(1)(middle(y)))
+    clone = cnn_core.clone_model(model, None, marked, dropped, recursive)
+    outer = clone.layers[1]
+    assert hasattr(outer, "mark") != recursive
+    assert hasattr(outer.layers[2], "mark") == recursive
+    assert hasattr(outer.layers[1].layers[0], "mark") == recursive
+    assert any(isinstance(layer, layers.Dropout) for layer in outer.layers) == recursive
+    assert not any(isinstance(layer, layers.Dropout) for layer in outer.layers[1].layers)
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone.predict(X), model.predict(X))
+
+
+def test_a_call_function_has_nothing_to_call_in_a_sequential_or_a_custom_model() -> None:
+    with pytest.raises(ValueError, match="`call_function` must be None for a Sequential"):
+        cnn_core.clone_model(Sequential([Input((2,)), layers.Dense(1)]), call_function=dropped)
+
+    class Own(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    for given in ({"call_function": dropped}, {"clone_function": marked}, {"input_tensors": Input((2,))}):
+        with pytest.raises(ValueError, match="must be None: Own makes its layers itself"):
+            cnn_core.clone_model(Own(), **given)
+    with pytest.raises(TypeError, match="`recursive` must be True or False"):
+        cnn_core.clone_model(Own(), recursive=1)
+
+
+def test_a_clone_is_compiled_as_the_model_and_has_learned_nothing() -> None:
+    model = Sequential([Input((3,)), layers.Dense(1)])
+    model.compile(cnn_core.optimizers.Adam(0.25), "mse", metrics=[cnn_core.metrics.AUC(), "mae"], steps_per_execution=3)
+    model.fit(X, (Y > 0).astype("float32"), epochs=2, verbose=0)
+    clone = cnn_core.clone_model(model)
+    assert (clone.optimizer.learning_rate, clone.steps_per_execution) == (0.25, 3)
+    assert (clone.optimizer.iterations, model.optimizer.iterations) == (0, 2)
+    assert clone.metrics_names == model.metrics_names
+    assert not set(map(id, clone.metrics)) & set(map(id, model.metrics))
+    clone.fit(X, (Y > 0).astype("float32"), verbose=0)
+    assert not cnn_core.clone_model(Sequential([Input((3,)), layers.Dense(1)])).compiled

@@ -188,3 +188,38 @@ def test_a_deep_network_shares_its_memory() -> None:
     np.testing.assert_array_equal(model.predict(rows), rows)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < 30 * rows.nbytes  # 300 layers would keep 300 times as much
+
+
+class Pair(NamedTuple):
+    """Two outputs with names."""
+
+    mean: Any
+    spread: Any
+
+
+def test_named_tuples_are_structures() -> None:
+    x = cnn_core.Input((2,), name="x")
+    model = cnn_core.Model(x, Pair(layers.Dense(1, name="mean")(x), layers.Dense(1, name="spread")(x)))
+    rows = np.ones((4, 2), np.float32)
+    predicted, called = model.predict(rows), model(rows)
+    assert isinstance(predicted, Pair)
+    assert isinstance(called, Pair)
+    assert np.array_equal(predicted.spread, called.spread)
+    model.compile("sgd", Pair("mse", "mae"))
+    history = model.fit(rows, Pair(np.ones((4, 1)), np.zeros((4, 1))), verbose=0).history
+    assert sorted(history) == ["loss", "mean_loss", "spread_loss"]
+    assert isinstance(cnn_core.Model(model.input, Pair(*model.outputs)).predict(rows), Pair)
+
+
+def test_a_custom_model_takes_and_returns_named_tuples() -> None:
+    class Swap(cnn_core.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x: Pair) -> Pair:
+            return Pair(self.dense(x.spread), x.mean)
+
+    rows = Pair(np.zeros((3, 2), np.float32), np.ones((3, 2), np.float32))
+    assert isinstance(Swap()(rows), Pair)
+    assert np.array_equal(Swap().predict(rows).spread, rows.mean)

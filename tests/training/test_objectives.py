@@ -438,3 +438,23 @@ def test_a_model_without_any_loss_is_told_so() -> None:
     for call in (lambda: model.fit(np.ones((4, 3))), lambda: model.evaluate(np.ones((4, 3)), np.ones((4, 3)))):
         with pytest.raises(ValueError, match=r"needs a loss: call compile\(.*\), or add_loss in a `call`"):
             call()
+
+
+# Losses given in lists
+
+
+def test_a_loss_may_stand_in_a_list_of_its_own() -> None:
+    x = cnn_core.Input((2,))
+    model = cnn_core.Model(x, {"a": layers.Dense(1)(x), "b": layers.Dense(1)(x)})
+    rows, y = GENERATOR.normal(size=(6, 2)), {"a": np.ones((6, 1)), "b": np.zeros((6, 1))}
+    values = []
+    for loss, weights in (({"a": ["mse"], "b": "mae"}, {"a": [0.5], "b": 2}), ({"a": "mse", "b": "mae"}, [0.5, 2])):
+        model.compile("sgd", loss, loss_weights=weights)
+        values.append(model.evaluate(rows, y, verbose=0, return_dict=True))
+    assert values[0] == values[1]
+    assert sorted(values[0]) == ["a_loss", "b_loss", "loss"]
+
+
+def test_several_losses_of_one_output_are_refused_with_what_to_write() -> None:
+    with pytest.raises(ValueError, match="a sum of losses is a function that adds them"):
+        objectives(np.zeros((5, 1)), [(None, 1)] * 2, ["a", "b"], loss=["mse", ["mse", "mae"]])
