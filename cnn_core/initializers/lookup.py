@@ -23,6 +23,7 @@ from cnn_core.initializers.random import (
     LecunUniform,
     Orthogonal,
     RandomNormal,
+    RandomSign,
     RandomUniform,
     TruncatedNormal,
     VarianceScaling,
@@ -41,6 +42,7 @@ zeros = Zeros
 ones = Ones
 identity = Identity
 random_normal = RandomNormal
+random_sign = RandomSign
 truncated_normal = TruncatedNormal
 random_uniform = RandomUniform
 variance_scaling = VarianceScaling

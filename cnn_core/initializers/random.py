@@ -145,6 +145,24 @@ class RandomUniform(RandomInitializer):
 
 
 @registry.register()
+class RandomSign(RandomInitializer):
+    """Draw 1 or -1, each as often: factors by which the members of an ensemble differ.
+
+    Parameters
+    ----------
+    seed : int or None, default None
+
+    Examples
+    --------
+    >>> sorted(set(RandomSign(seed=1)((100,)).tolist()))
+    [-1.0, 1.0]
+    """
+
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        return np.where(generator.random(shape) < 0.5, -1.0, 1.0)
+
+
+@registry.register()
 class VarianceScaling(RandomInitializer):
     """Draw with a variance of `scale / n`, n the number of inputs, of outputs or the mean of both.
 

@@ -151,6 +151,27 @@ static void sparsemax(real *a, const real *z, size_t n_rows, size_t width)
     }
 }
 """,
+    "members": """\
+/* y (n_members, n_out) = ((x * r) . w) * q + b; a step of 0 gives all members the same x, or the same w. */
+static void members(real *y, const real *x, const weight *w, const weight *b, const weight *r, const weight *q,
+                    size_t n_members, size_t n_in, size_t n_out, size_t x_step, size_t w_step)
+{
+    size_t m, i, c;
+    for (m = 0; m < n_members; m++, x += x_step, w += w_step, y += n_out) {
+        for (c = 0; c < n_out; c++)
+            y[c] = 0;
+        for (i = 0; i < n_in; i++) {
+            const real scaled = r ? x[i] * VALUE(r[m * n_in + i]) : x[i];
+            for (c = 0; c < n_out; c++)
+                y[c] = FUSED(scaled, VALUE(w[i * n_out + c]), y[c]);
+        }
+        for (c = 0; q && c < n_out; c++)
+            y[c] *= VALUE(q[m * n_out + c]);
+        for (c = 0; b && c < n_out; c++)
+            y[c] += VALUE(b[m * n_out + c]);
+    }
+}
+""",
     "dense": """\
 /* y (n_out) = x (n_in) . w (n_in, n_out) + b, row by row; sums go along the inputs, several of them at a time. */
 static void dense(real *y, const real *x, const weight *w, const weight *b, size_t n_rows, size_t n_in, size_t n_out)

@@ -26,6 +26,13 @@ def _dense(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     s.activate(o, y, y)
 
 
+def _members(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
+    (rows, n_in), (members, n_out) = s.rows(o.inputs[0]), s.rows(o.output)
+    steps = n_in if rows > 1 else 0, n_in * n_out if o.integers[0] else 0
+    s.call("members", y, x[0], *(s.parameter(o, which) for which in range(4)), members, n_in, n_out, *steps)
+    s.activate(o, y, y)
+
+
 def _activation(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     s.activate(o, y, x[0])
 
@@ -133,6 +140,7 @@ def _discretize(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
 
 _OPERATIONS: dict[str, Row] = {
     "dense": _dense,
+    "members": _members,
     "activation": _activation,
     "prelu": _prelu,
     "permute": _permute,

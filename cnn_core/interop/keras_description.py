@@ -12,6 +12,7 @@ from cnn_core.foundation.structures import filled, map_structure
 from cnn_core.interop.calls import not_carried
 from cnn_core.interop.keras_weights import class_name_of, is_model
 from cnn_core.layers.base import Layer, registry
+from cnn_core.layers.ensemble import EnsembleDense
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.input import InputLayer
 from cnn_core.layers.tabular import ParametricActivation, PeriodicEmbedding
@@ -20,7 +21,7 @@ from cnn_core.network.graph import CallGraph, LayerLike, Node, Symbol
 from cnn_core.ops.operation import Operation
 from cnn_core.training.compile_arguments import compile_arguments_of
 
-_WITHOUT_COUNTERPART = (PeriodicEmbedding, ParametricActivation, Lambda)
+_WITHOUT_COUNTERPART = (PeriodicEmbedding, ParametricActivation, EnsembleDense, Lambda)
 _MODULES = {"_initializer": "initializers", "_regularizer": "regularizers", "_constraint": "constraints"}
 # Arguments that only ours have, and the value with which nothing is lost without them.
 _OURS_ALONE = {"kernel_learning_rate_multiplier": 1.0, "bias_learning_rate_multiplier": 1.0}

@@ -20,6 +20,7 @@ from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
+from cnn_core.layers.ensemble import EnsembleDense
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.masking import Masking
 from cnn_core.layers.normalization import (
@@ -250,6 +251,25 @@ def _einsum_dense(g: Nodes, layer: EinsumDense, x: list[str], shapes: list[Shape
     return _activated(g, z, layer, sized.batch_shape)
 
 
+def _ensemble_dense(g: Nodes, layer: EnsembleDense, x: list[str], shapes: list[Shape]) -> str:
+    source = g.add("Unsqueeze", x[0], g.sizes(1)) if len(shapes[0]) == 2 else x[0]
+    if layer.input_factor is not None:
+        source = g.add("Mul", source, g.of(layer, "input_factor"))
+    if layer.shared_kernel:
+        z = g.add("MatMul", source, g.of(layer, "kernel"))
+    else:
+        rows = g.add("MatMul", g.add("Unsqueeze", source, g.sizes(2)), g.of(layer, "kernel"))
+        z = g.add("Squeeze", rows, g.sizes(2))
+    if layer.output_factor is not None:
+        z = g.add("Mul", z, g.of(layer, "output_factor"))
+    if layer.bias is not None:
+        z = g.add("Add", z, g.of(layer, "bias"))
+    shape = (None, layer.n_members, layer.units)
+    if layer.shared_kernel and layer.bias is layer.input_factor is layer.output_factor is None:
+        z = g.add("Expand", z, g.sizes(1, *shape[1:]))
+    return _activated(g, z, layer, shape)
+
+
 def _average(g: Nodes, layer: GlobalAveragePooling1D, x: list[str], shapes: list[Shape]) -> str:
     if len(x) == 1:
         return _pooled("ReduceMean")(g, layer, x, shapes)
@@ -296,6 +316,7 @@ LAYERS: dict[type[Layer], Row] = {
     **dict.fromkeys((GlobalAveragePooling2D, GlobalAveragePooling3D), _pooled("ReduceMean")),
     **dict.fromkeys((GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D), _pooled("ReduceMax")),
     EinsumDense: _einsum_dense,
+    EnsembleDense: _ensemble_dense,
     GroupNormalization: _group_normalization,
     ParametricActivation: _parametric,
     PeriodicEmbedding: _periodic,

@@ -15,6 +15,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.einsum_dense import EinsumDense
+from cnn_core.layers.ensemble import EnsembleDense
 from cnn_core.layers.normalization import SHORTEST, GroupNormalization, UnitNormalization
 from cnn_core.layers.pooling import (
     GlobalAveragePooling1D,
@@ -182,6 +183,23 @@ def _einsum_dense(layer: EinsumDense, shape: Shape, torch: Any) -> Any:
     return expression(torch, computed, tensors, trained=True)
 
 
+def _ensemble_dense(layer: EnsembleDense, shape: Shape, torch: Any) -> Any:
+    named = {name: getattr(layer, name) for name in ("kernel", "bias", "input_factor", "output_factor")}
+    tensors = {name: variable.numpy() for name, variable in named.items() if variable is not None}
+    sizes = [-1, layer.n_members, layer.units]
+
+    def computed(x: Any, kernel: Any, bias: Any = None, input_factor: Any = None, output_factor: Any = None) -> Any:
+        x = torch.unsqueeze(x, 1) if len(shape) == 2 else x
+        x = x if input_factor is None else x * input_factor
+        rows = x if layer.shared_kernel else torch.unsqueeze(x, 2)
+        sums = torch.matmul(rows, kernel)
+        sums = sums if layer.shared_kernel else torch.squeeze(sums, 2)
+        sums = sums if output_factor is None else sums * output_factor
+        return (sums if bias is None else sums + bias).expand(sizes)
+
+    return expression(torch, computed, tensors, trained=True)
+
+
 def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) -> Any:
     (axis,) = sample_axes(layer.axis, shape, layer.name)
     features = shape[axis + 1]
@@ -228,6 +246,7 @@ LAYERS: dict[type[Layer], Callable[[Any, Shape, Any], Any]] = {
     PeriodicEmbedding: _periodic,
     Discretization: _discretization,
     EinsumDense: _einsum_dense,
+    EnsembleDense: _ensemble_dense,
     GroupNormalization: _group_normalization,
     **dict.fromkeys((GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D), _pooled("mean")),
     **dict.fromkeys((GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D), _pooled("amax")),

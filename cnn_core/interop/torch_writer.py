@@ -20,6 +20,7 @@ from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer
 from cnn_core.layers.dense import Dense
 from cnn_core.layers.einsum_dense import EinsumDense
+from cnn_core.layers.ensemble import EnsembleDense
 from cnn_core.layers.pooling import GlobalAveragePooling1D
 from cnn_core.layers.wrapper import SpectralNormalization
 from cnn_core.network.graph import Shape
@@ -89,8 +90,8 @@ class _Modules:
         if module is None:
             raise not_carried(layer, "PyTorch", "its settings have no counterpart there")
         names.append(self.kept.keep(layer.name, self._filled(module, layer)))
-        if isinstance(layer, (Dense, EinsumDense)) and layer.activation != activations.linear:
-            made = layer.sized(shape).batch_shape if isinstance(layer, EinsumDense) else (*shape[:-1], layer.units)
+        if isinstance(layer, (Dense, EinsumDense, EnsembleDense)) and layer.activation != activations.linear:
+            made = _shape_before_activation(layer, shape)
             inner = activation_module(layer.activation, layer, made, self.torch)
             names.append(self.kept.keep(f"{layer.name}_activation", inner))
         return names
@@ -181,3 +182,11 @@ _MERGED: dict[type[Layer], Callable[[Any, Any, list[Any], list[Shape]], Any]] = 
     merging.Concatenate: lambda t, layer, x, s: t.cat(x, sample_axes(layer.axis, s[0], layer.name)[0] + 1),
     merging.Dot: _dot,
 }
+
+
+def _shape_before_activation(layer: Dense | EinsumDense | EnsembleDense, shape: Shape) -> Shape:
+    if isinstance(layer, EinsumDense):
+        return layer.sized(shape).batch_shape
+    if isinstance(layer, EnsembleDense):
+        return (shape[0], layer.n_members, layer.units)
+    return (*shape[:-1], layer.units)

@@ -10,6 +10,7 @@ from cnn_core.layers.dense import Dense
 from cnn_core.layers.einsum_dense import EinsumDense
 from cnn_core.layers.embedding import Embedding
 from cnn_core.layers.encoding import CategoryEncoding
+from cnn_core.layers.ensemble import EnsembleDense
 from cnn_core.layers.function import Lambda
 from cnn_core.layers.hashing import HashedCrossing, Hashing
 from cnn_core.layers.input import Input, InputLayer
@@ -52,6 +53,7 @@ __all__ = [
     "Dot",
     "EinsumDense",
     "Embedding",
+    "EnsembleDense",
     "HashedCrossing",
     "Hashing",
     "Input",

@@ -4,6 +4,7 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free
 
+from compile cimport most_members
 from gathering cimport Source
 from loss cimport Loss, Targets, values_per_sample
 from losses cimport takes_activation_over
@@ -18,6 +19,7 @@ cdef double SLICE_SECONDS = 0.05
 cdef Py_ssize_t LONG_STEP = 1 << 29  # multiply-adds of a forward pass from which a step polls for signals
 cdef Py_ssize_t TRAINING_BLOCK_BYTES = 1 << 18
 cdef Py_ssize_t SMALL_NETWORK = 1 << 15  # parameters; larger networks take a batch whole, so that W is packed once
+cdef Py_ssize_t ROWS_OF_MEMBERS = 512     # of an ensemble's block: enough for a product, few enough for the cache
 
 
 cdef class Pass(Workbench):
@@ -248,14 +250,19 @@ cdef class Pass(Workbench):
         return 0
 
     cdef Py_ssize_t block_size(self, str mode):
-        """Small networks take blocks of samples through all layers while they are in cache; others a whole batch."""
-        cdef Py_ssize_t parameters = 0, block
+        """Small networks, and ensembles, take blocks of samples through all layers while they are in cache; others a
+        whole batch.
+        """
+        cdef Py_ssize_t parameters = 0, block, members = most_members(&self.plan)
         cdef int i
         for i in range(self.plan.n_tensors):
             parameters += self.network.tensor_sizes[i]
-        if (mode == "tracing" or self.plan.needs_whole_batch or self.python_objects or parameters > SMALL_NETWORK
+        if (mode == "tracing" or self.plan.needs_whole_batch or self.python_objects
+                or (parameters > SMALL_NETWORK and members == 1)
                 or any((<TracedLossPlan> traced).needs_whole_batch() for traced in self.traced_losses)):
             return min(self.run.batch_size, max(self.run.n_samples, <Py_ssize_t> 1))
+        if members > 1:
+            return min(self.run.batch_size, max(<Py_ssize_t> 1, ROWS_OF_MEMBERS // members))
         block = max(<Py_ssize_t> 96, TRAINING_BLOCK_BYTES // self.network.bytes_per_sample() // 12 * 12)
         return min(self.run.batch_size, block)
 

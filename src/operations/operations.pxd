@@ -8,6 +8,7 @@ from dense cimport *
 from embedding cimport *
 from expression cimport *
 from matrices cimport *
+from members cimport *
 from merging cimport *
 from noise cimport *
 from normalization cimport *
@@ -52,6 +53,8 @@ cdef inline int list_operations(OperationTraits *rows) noexcept nogil:
     cdef int n = 0
     add(rows, &n, "dense", dense_fits, dense_needs, dense_forward, dense_forward, dense_backward, dense_backward,
         ALL_BUT_GLU, DENSE)
+    add(rows, &n, "members", members_fit, members_need, members_forward, members_forward, members_backward,
+        members_backward, ALL_BUT_GLU, MEMBERS)
     add(rows, &n, "activation", activation_fits, activation_needs, activation_operation_forward,
         activation_operation_forward, activation_operation_backward, activation_operation_backward, ALL_ACTIVATIONS,
         ACTIVATION)

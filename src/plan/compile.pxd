@@ -3,7 +3,7 @@
 
 from libc.stdlib cimport calloc, free
 
-from plan cimport ACTIVATION, DENSE, MAX_TENSORS, Operation, Plan, is_plain_relu
+from plan cimport ACTIVATION, DENSE, MAX_TENSORS, MEMBERS, Operation, Plan, is_plain_relu
 
 
 cdef inline int reads_of(const Plan *plan, int buffer) noexcept nogil:
@@ -28,7 +28,17 @@ cdef inline int writer_of(const Plan *plan, int buffer) noexcept nogil:
 
 cdef inline bint applies_activation(const Operation *operation) noexcept nogil:
     """Whether it computes an activation that another operation, or the loss, can take over."""
-    return operation.kind == DENSE or operation.kind == ACTIVATION
+    return operation.kind == DENSE or operation.kind == MEMBERS or operation.kind == ACTIVATION
+
+
+cdef inline Py_ssize_t most_members(const Plan *plan) noexcept nogil:
+    """Of an ensemble in the plan; 1 where there is none."""
+    cdef Py_ssize_t most = 1
+    cdef int i
+    for i in range(plan.n_operations):
+        if plan.operations[i].kind == MEMBERS:
+            most = max(most, plan.buffers[plan.operations[i].output].rows)
+    return most
 
 
 cdef inline void mark_gates(Plan *plan) noexcept nogil:

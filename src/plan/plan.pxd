@@ -11,6 +11,7 @@ from simd cimport ACTIVATION_RELU
 cdef enum:                        # operations that code asks for; src/operations/operations.pxd lists all
     UNNAMED
     DENSE
+    MEMBERS
     ACTIVATION
     DROPOUT
     ALPHA_DROPOUT

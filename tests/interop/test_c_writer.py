@@ -123,6 +123,16 @@ def test_bins_waves_and_blended_activations(tmp_path):
     np.testing.assert_allclose(found, model.predict(rows, verbose=0), rtol=1e-4, atol=1e-5)
 
 
+def test_members_of_an_ensemble(tmp_path):
+    x = Input((3,), name="x")
+    hidden = layers.EnsembleDense(5, 4, "tanh", output_factor_initializer="normal")(x)
+    hidden = layers.EnsembleDense(4, 4, "silu", use_bias=False, input_factor_initializer="normal")(hidden)
+    model = trained_statistics(Model(x, layers.EnsembleDense(2, 4, "softmax", shared_kernel=False)(hidden)))
+    rows = RANDOM.normal(size=(30, 3)).astype("float32")
+    _, (found,) = call_rows(compiled(model, tmp_path), "net", model, [rows])
+    np.testing.assert_allclose(found, model.predict(rows, verbose=0), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("weights", ["extern", "float16"])
 def test_weights_stand_elsewhere_or_in_half_precision(weights, tmp_path):
     model = Sequential([Input((4,)), layers.Dense(40, "tanh"), layers.BatchNormalization(), layers.Dense(2)])

@@ -14,6 +14,7 @@ from cnn_core.interop.keras_description import compile_config_of, description_of
     [
         (layers.PeriodicEmbedding(2), "it has no counterpart there"),
         (layers.ParametricActivation("silu"), "it has no counterpart there"),
+        (layers.EnsembleDense(2, 3), "it has no counterpart there"),
         (layers.Lambda(lambda x: x), "it has no counterpart there"),
         (layers.Dense(2, kernel_learning_rate_multiplier=2.0), "it has no `kernel_learning_rate_multiplier`"),
         (layers.Dense(4, "glu"), "Keras takes its output for as wide as its input"),

@@ -68,6 +68,12 @@ def test_layers_of_grids(dtype: str):
             layers.EinsumDense("abc,cde->aebd", (2, None, 3), "relu", "ed")(x),
             layers.EinsumDense("abc,db->ad", 5, "softmax", "d")(x),
             layers.EinsumDense("abc,dbc->abd", (None, 5), "tanh", "b")(x),
+            layers.EnsembleDense(3, 4, "tanh")(x),
+            layers.EnsembleDense(3, 4, shared_kernel=False)(x),
+            layers.EnsembleDense(3, 2, output_factors=False)(layers.GlobalMaxPooling1D()(x)),
+            layers.EnsembleDense(3, 2, use_bias=False, input_factors=False, output_factors=False)(
+                layers.GlobalMaxPooling1D()(x)
+            ),
             layers.GroupNormalization(3, beta_initializer="normal")(x),
             layers.SpectralNormalization(layers.Dense(3, "tanh"))(x),
             layers.TimeDistributed(layers.Reshape((2, 3)))(x),

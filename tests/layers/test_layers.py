@@ -73,6 +73,43 @@ CASES: dict[str, tuple[type, dict[str, Any], Any, dict[str, Any]]] = {
         GRID,
         {},
     ),
+    "ensemble_dense": (layers.EnsembleDense, {"units": 3, "n_members": 2, "activation": "mish"}, FLAT, {}),
+    "ensemble_dense_each": (
+        layers.EnsembleDense,
+        {"units": 4, "n_members": 3, "activation": "tanh", "input_factor_initializer": "normal"},
+        GRID,
+        {},
+    ),
+    "ensemble_dense_biases": (
+        layers.EnsembleDense,
+        {"units": 4, "n_members": 3, "input_factors": False, "output_factors": False, "activation": "glu"},
+        GRID,
+        {},
+    ),
+    "ensemble_dense_outputs": (
+        layers.EnsembleDense,
+        {"units": 4, "n_members": 2, "input_factors": False, "output_factor_initializer": "normal"},
+        FLAT,
+        {},
+    ),
+    "ensemble_dense_alike": (
+        layers.EnsembleDense,
+        {"units": 2, "n_members": 2, "input_factors": False, "output_factors": False, "use_bias": False},
+        FLAT,
+        {},
+    ),
+    "ensemble_dense_own": (
+        layers.EnsembleDense,
+        {"units": 2, "n_members": 3, "shared_kernel": False, "activation": "softmax"},
+        GRID,
+        {},
+    ),
+    "ensemble_dense_own_of_one": (
+        layers.EnsembleDense,
+        {"units": 2, "n_members": 3, "shared_kernel": False, "use_bias": False},
+        FLAT,
+        {},
+    ),
     "einsum_dense_softmax": (
         layers.EinsumDense,
         {"equation": "abc,bcd->ad", "output_shape": 3, "bias_axes": "d", "activation": "softmax"},

@@ -38,6 +38,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "Dropout": {"rate": 0.5},
     "EinsumDense": {"equation": "ab,bc->ac", "output_shape": 3},
     "Embedding": {"input_dim": 3, "output_dim": 2},
+    "EnsembleDense": {"units": 3, "n_members": 2},
     "ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 3, "decay_rate": 0.5},
     "FlatCosine": {"initial_learning_rate": 0.1, "decay_steps": 3},
     "GaussianDropout": {"rate": 0.5},
