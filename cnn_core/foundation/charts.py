@@ -17,10 +17,11 @@ WIDTH, HEIGHT, LEFT, TOP, RIGHT, FOOT = 300.0, 170.0, 62.0, 34.0, 16.0, 44.0
 ABREAST = 3
 COLOURS = "#165ca3", "#c45408"
 TICKS = 4
+LEGEND_WIDTH, LEGEND_LINE = 110.0, 15.0
 
 
 class Curve(NamedTuple):
-    """Points of a curve: epochs and values."""
+    """Points of a curve, such as epochs and values."""
 
     label: str
     x: Sequence[float]
@@ -32,6 +33,7 @@ class Panel(NamedTuple):
 
     title: str
     curves: Sequence[Curve]
+    across: str = "epoch"  # what x is
 
 
 def panels(shown: Sequence[Panel], title: str = "") -> Picture:
@@ -92,14 +94,27 @@ def _panel(panel: Panel, corner: Point) -> Iterator[Shape]:
     for tick in ticks(x_low, x_high, whole=True):
         x, _ = place(tick, y_low)
         yield Text((x, top + HEIGHT + 12), short_number(tick, 6), 10, drawing.GREY)
-    yield Text((left + WIDTH / 2, top + HEIGHT + 28), "epoch", 10.5, drawing.GREY)
-    for number, (curve, colour) in enumerate(zip(panel.curves, COLOURS, strict=False)):
-        points = [place(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(y)]
+    yield Text((left + WIDTH / 2, top + HEIGHT + 28), panel.across, 10.5, drawing.GREY)
+    drawn = [[place(x, y) for x, y in zip(each.x, each.y, strict=True) if math.isfinite(y)] for each in panel.curves]
+    free = _free_corner([point for points in drawn for point in points], corner, len(panel.curves))
+    for number, (curve, points, colour) in enumerate(zip(panel.curves, drawn, COLOURS, strict=False)):
         if len(points) == 1:
             yield drawing.Disc(points[0], 3.5, colour, colour, curve.label)
         elif points:
             yield Line(points, colour, 1.8, dashed=number == 1, title=curve.label)
-        x = left + WIDTH - 96
-        y = top + 12 + 15 * number
+        x, y = free[0] + 6, free[1] + 12 + LEGEND_LINE * number
         yield Line([(x, y), (x + 22, y)], colour, 1.8, dashed=number == 1)
         yield Text((x + 28, y), curve.label, 10, drawing.INK, "start", halo=True)
+
+
+def _free_corner(points: Sequence[Point], corner: Point, n_lines: int) -> Point:
+    """Return where the legend begins: in the corner in which it covers the fewest points, rather right and above."""
+    height = LEGEND_LINE * n_lines + 9
+    rooms = [
+        (corner[0] + across, corner[1] + down) for down in (0, HEIGHT - height) for across in (WIDTH - LEGEND_WIDTH, 0)
+    ]
+
+    def covered(room: Point) -> int:
+        return sum(room[0] <= x <= room[0] + LEGEND_WIDTH and room[1] <= y <= room[1] + height for x, y in points)
+
+    return min(rooms, key=covered)

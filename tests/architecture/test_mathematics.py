@@ -1,0 +1,116 @@
+"""The mathematics pages: what they name exists, pictures are current, numbers are those of trace and NumPy."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import picture_cases
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = DOCS.parent
+PAGES = [DOCS / "mathematics.md", *sorted((DOCS / "mathematics").glob("*.md"))]
+NAMED = re.compile(r"`([\w./]+\.(?:py|pxd|pxi|c|h))` → ((?:`\w+`(?:, )?)+)")
+NUMBER = re.compile(r"(?<![\w#])[-−]?\d+(?:\.\d+)?(?:e[-−]?\d+)?")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def drawing() -> Any:
+    spec = importlib.util.spec_from_file_location("draw", DOCS / "images" / "draw.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+DRAWING = drawing()
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_code_and_tests_that_a_page_names_exist(page: Path) -> None:
+    found = NAMED.findall(re.sub(r"\s+", " ", read(page)))
+    assert len(found) == read(page).count("` →")
+    assert any(path.startswith("tests/") for path, _ in found)
+    for path, names in found:
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"\b{name}\b", read(ROOT / path)), f"{path} has no {name}"
+
+
+def test_every_picture_is_shown_and_described() -> None:
+    shown = [each for page in PAGES for each in re.findall(r"!\[(.*?)\]\((?:\.\./)?images/(\w+)\.svg\)", read(page))]
+    assert (
+        {name for _, name in shown} == set(DRAWING.PICTURES) == {path.stem for path in (DOCS / "images").glob("*.svg")}
+    )
+    assert all(len(description) > 20 for description, _ in shown)
+
+
+@pytest.mark.parametrize("name", DRAWING.PICTURES)
+def test_pictures_are_current(name: str) -> None:
+    """Drawn again they are the same, but for last digits of numbers, which differ from processor to processor."""
+    drawn, stored = DRAWING.draw(name), read(DOCS / "images" / f"{name}.svg")
+    assert NUMBER.sub("#", drawn) == NUMBER.sub("#", stored), "python docs/images/draw.py draws them"
+    if name == "differences":  # which are rounding itself
+        return
+    numbers = [[float(each.replace("−", "-")) for each in NUMBER.findall(text)] for text in (drawn, stored)]
+    np.testing.assert_allclose(*numbers, rtol=1e-3, atol=0.11)
+
+
+# The example by hand: every row of its tables
+
+
+def rows_by_hand() -> dict[str, tuple[str, str]]:
+    text = read(DOCS / "mathematics" / "5_worked_example.md")
+    return {
+        name: (sums, value)
+        for name, sums, value in re.findall(r"^\| `([a-zA-Z][\w,\[\]]*)` \| `(.+)` \| `(.+)` \|$", text, re.M)
+    }
+
+
+def with_numpy() -> dict[str, Any]:
+    """Go forward and back through the example with NumPy alone; what is a multiple of ln 3 is divided by it."""
+    ln3 = np.log(3.0)
+    (w1, w2), (b1, b2), x, y = picture_cases.KERNELS, picture_cases.BIASES, picture_cases.X, picture_cases.Y
+    z1 = x @ w1 + b1
+    a1 = 1 / (1 + np.exp(-z1))
+    z2 = a1 @ w2 + b2
+    a2 = 1 / (1 + np.exp(-z2))
+    delta2 = (a2 - y) / 2 * a2 * (1 - a2)
+    da1 = delta2 @ w2.T
+    delta1 = da1 * a1 * (1 - a1)
+    forward = {"z1": z1 / ln3, "a1": a1, "z2": z2 / ln3, "a2": a2, "J": np.square(a2 - y).sum() / 4}
+    backward = {"delta2": delta2, "da1": da1 / ln3, "delta1": delta1 / ln3}
+    gradients = {"dW2": a1.T @ delta2, "db2": delta2.sum(axis=0), "dW1": x.T @ delta1, "db1": delta1.sum(axis=0)}
+    return forward | backward | gradients | {name: gradients[name] / ln3 for name in ("dW1", "db1")}
+
+
+def with_trace() -> dict[str, Any]:
+    ln3, seen = np.log(3.0), picture_cases.worked()
+    hidden, output = seen.layers
+    forward = {"z1": hidden.z / ln3, "a1": hidden.a, "z2": output.z / ln3, "a2": output.a, "J": seen.loss}
+    backward = {"delta2": output.delta, "da1": hidden.da / ln3, "delta1": hidden.delta / ln3}
+    gradients = {"dW2": output.dW, "db2": output.db, "dW1": hidden.dW / ln3, "db1": hidden.db / ln3}
+    return forward | backward | gradients
+
+
+def test_the_numbers_by_hand_are_those_of_trace_and_of_numpy() -> None:
+    rows = rows_by_hand()
+    for computed in (with_trace(), with_numpy()):
+        wanted = {
+            f"{name}[{','.join(map(str, at))}]" if at else name: float(value)
+            for name, values in computed.items()
+            for at, value in np.ndenumerate(values)
+        }
+        assert set(rows) == set(wanted)
+        for name, value in wanted.items():
+            sums, shown = rows[name]
+            assert float(shown) == pytest.approx(value, rel=0, abs=1e-14), name
+            assert eval(sums, {}) == pytest.approx(float(shown), rel=0, abs=1e-14), name
