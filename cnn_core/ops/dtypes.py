@@ -104,3 +104,18 @@ def as_array(value: object, dtype: str | None = None) -> Array:
     """Return an array of a dtype, or of its own."""
     found = as_value(value)
     return np.asarray(found, dtype or promoted([found]))
+
+
+def together(*values: object) -> list[Any]:
+    """Return values that are computed together, Python's numbers as arrays of the dtype that the others ask for.
+
+    For functions put together from others, one of which would take a number of Python's for a float of the usual size.
+
+    Examples
+    --------
+    >>> together(np.zeros(1), 0.1)
+    [array([0.]), array(0.1)]
+    """
+    read = [as_value(value) for value in values]
+    dtype = promoted(read)
+    return [np.asarray(value, dtype) if isinstance(value, (bool, int, float)) else value for value in read]

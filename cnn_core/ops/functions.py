@@ -14,7 +14,7 @@ import cnn_core.ops.reductions as reductions
 import cnn_core.ops.shapes as shapes
 from cnn_core.foundation.arrays import EPSILON
 from cnn_core.foundation.eager import returns_arrays
-from cnn_core.ops.dtypes import as_array, as_floats, as_value, dtype_of, promoted, standardized
+from cnn_core.ops.dtypes import as_array, as_floats, as_value, dtype_of, promoted, standardized, together
 from cnn_core.ops.elementwise import absolute, add, divide, equal, multiply, sqrt, square, subtract
 from cnn_core.ops.operation import is_symbolic, shape_of
 from cnn_core.ops.products import matrix_product
@@ -74,12 +74,14 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 def divide_no_nan(x1: object, x2: object) -> Any:
     """Return ``x1 / x2``, and 0 where `x2` is 0."""
+    x1, x2 = together(x1, x2)
     zero = equal(x2, 0)
     return where(zero, 0.0, divide(x1, where(zero, 1, x2)))
 
 
 def isclose(x1: object, x2: object, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Tell where ``|x1 - x2| <= atol + rtol |x2|``."""
+    x1, x2 = together(x1, x2)
     close = elementwise.less_equal(absolute(subtract(x1, x2)), add(atol, multiply(rtol, absolute(x2))))
     close = elementwise.logical_or(close, equal(x1, x2))
     if not equal_nan:
@@ -90,6 +92,7 @@ def isclose(x1: object, x2: object, rtol: float = 1e-5, atol: float = 1e-8, equa
 def logaddexp2(x1: object, x2: object) -> Any:
     """Return ``log2(2^x1 + 2^x2)``."""
     factor = math.log(2)
+    x1, x2 = together(x1, x2)
     return divide(elementwise.logaddexp(multiply(x1, factor), multiply(x2, factor)), factor)
 
 

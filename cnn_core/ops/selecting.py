@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnn_core.foundation.eager import returns_arrays
-from cnn_core.ops.dtypes import as_array
+from cnn_core.ops.dtypes import as_array, together
 from cnn_core.ops.elementwise import add, equal, less, multiply, sqrt, square, subtract
 from cnn_core.ops.functions import (
     cast,
@@ -29,6 +29,7 @@ from cnn_core.ops.functions import (
 from cnn_core.ops.operation import is_symbolic, shape_of
 from cnn_core.ops.ordering import axis_of_sample, check_count, gather_function, sorted_function
 from cnn_core.ops.reductions import any_function, max_function, min_function, sum_function
+from cnn_core.ops.shapes import BatchSize
 
 
 def _in_order(x: object, axis: int, k: int | None = None, descending: bool = False) -> list[Any]:
@@ -134,14 +135,22 @@ def _edge(x: Any, axis: int, width: int, value: float) -> Any:
     return full(sizes, value, x.dtype)
 
 
-def slice(inputs: object, start_indices: Sequence[int], shape: Sequence[int]) -> Any:
-    """Return a part that begins at indices and has a shape; along the samples it must be all of them."""
-    keys: list[Any] = [
-        np.s_[begin : begin + size] for begin, size in zip(start_indices, shape, strict=True) if size is not None
-    ]
+def slice(inputs: object, start_indices: Sequence[int], shape: Sequence[Any]) -> Any:
+    """Return a part that begins at indices and has a shape.
+
+    Along the samples of a symbol it is all of them: from 0, as many as `ops.shape` gives, or None.
+    """
+    bounds = list(zip(start_indices, shape, strict=True))
+    keys: list[Any] = []
     if is_symbolic(inputs) and shape_of(inputs)[:1] == (None,):
-        keys[-len(shape_of(inputs)) :] = [np.s_[:], *keys[1 - len(shape_of(inputs)) :]]
-    return convert_to_tensor(inputs)[tuple(keys)]
+        begin, size = bounds.pop(0)
+        if begin != 0 or not (size is None or isinstance(size, BatchSize)):
+            raise ValueError(
+                "Samples are apart: a part of a symbol must begin with sample 0 and have None of them, or as many as "
+                f"`ops.shape` gives. Received: start_indices={tuple(start_indices)}, shape={tuple(shape)}"
+            )
+        keys = [np.s_[:]]
+    return convert_to_tensor(inputs)[(*keys, *(np.s_[begin : begin + size] for begin, size in bounds))]
 
 
 def diff(a: object, n: int = 1, axis: int = -1) -> Any:
@@ -289,6 +298,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 def hypot(x1: object, x2: object) -> Any:
     """Return ``sqrt(x1^2 + x2^2)``."""
+    x1, x2 = together(x1, x2)
     return sqrt(add(square(x1), square(x2)))
 
 

