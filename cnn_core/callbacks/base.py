@@ -90,9 +90,14 @@ class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
     def needs_batch_hooks(self, phase: Phase) -> bool:
         """Return whether this callback must be called around every batch of "train", "test" or "predict".
 
-        By default it must if it overrides one of the hooks concerned.
+        It must if it overrides one of the hooks concerned; a callback of this package, if it has work to do there.
         """
-        return any(is_overridden(self, hook) for hook in BATCH_HOOKS[phase])
+        hooks = [hook for hook in BATCH_HOOKS[phase] if is_overridden(self, hook)]
+        return any(_is_custom(self, hook) for hook in hooks) or (bool(hooks) and self.follows_batches(phase))
+
+    def follows_batches(self, phase: Phase) -> bool:
+        """Return whether the hooks that this package defines for batches have work to do."""
+        return True
 
     def on_nonfinite_loss(self, batch: int, loss: float) -> bool:
         """Hear that the loss of a batch left the finite numbers; return True to stop quietly instead of by an error."""
@@ -164,6 +169,12 @@ def is_overridden(callback: object, hook: str) -> bool:
     function = getattr(method, "__func__", method)
     # Keras marks the empty hooks of its own base class, whose callbacks are welcome here.
     return function is not None and function is not getattr(Callback, hook) and not hasattr(function, "_is_default")
+
+
+def _is_custom(callback: object, hook: str) -> bool:
+    """Tell whether a user has defined a hook, in a subclass or by setting it."""
+    function = getattr(type(callback), hook)
+    return hook in vars(callback) or not getattr(function, "__module__", "").startswith("cnn_core.")
 
 
 # What several callbacks share

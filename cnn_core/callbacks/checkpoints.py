@@ -113,7 +113,7 @@ class ModelCheckpoint(MonitorCallback):
         self._counter = _BatchCounter(save_freq)
         self._current_epoch = 0
 
-    def needs_batch_hooks(self, phase: Phase) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return whether batches of training are counted."""
         return phase == "train" and self.save_freq != "epoch"
 
@@ -123,6 +123,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save if enough batches have passed."""
+        super().on_train_batch_end(batch, logs)
         if self._counter.is_due(batch):
             self._save(self._current_epoch, {"batch": batch + 1, **(logs or {})})
 
@@ -225,7 +226,7 @@ class BackupAndRestore(Callback):
         self._counter = _BatchCounter(save_freq)
         self._epoch = 0
 
-    def needs_batch_hooks(self, phase: Phase) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return whether batches of training are counted."""
         return phase == "train" and self.save_freq != "epoch"
 
@@ -248,6 +249,7 @@ class BackupAndRestore(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Save if enough batches have passed."""
+        super().on_train_batch_end(batch, logs)
         if self._counter.is_due(batch):
             self._save(self._epoch, batch + 1)
 

@@ -33,7 +33,7 @@ class TerminateOnNaN(Callback):
         super().__init__()
         self.raise_error = validation.boolean(raise_error, "raise_error")
 
-    def needs_batch_hooks(self, phase: Phase) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return False: `on_nonfinite_loss` tells what `on_batch_end` would."""
         return False
 

@@ -86,7 +86,7 @@ class TqdmCallback(Callback):
         self.epoch_bar: Any = None
         self.batch_bar: Any = None
 
-    def needs_batch_hooks(self, phase: Phase) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return whether batches of training are shown."""
         return phase == "train" and self.verbose > 0
 
@@ -108,8 +108,10 @@ class TqdmCallback(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Move the bar of the batches; tqdm draws it ten times a second."""
+        super().on_train_batch_end(batch, logs)
         if self.verbose:
-            _move(self.batch_bar, logs)
+            done = min(batch + 1, self.batch_bar.total or batch + 1)  # several since the last call, by `compile`
+            _move(self.batch_bar, logs, done - self.batch_bar.n)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Move the bar of the epochs."""
@@ -142,6 +144,6 @@ class TqdmCallback(Callback):
             self.batch_bar = None
 
 
-def _move(bar: Any, logs: Logs | None) -> None:
+def _move(bar: Any, logs: Logs | None, by: int = 1) -> None:
     bar.set_postfix(logs, refresh=False)
-    bar.update(1)
+    bar.update(by)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import cnn_core.foundation.validation as validation
-from cnn_core.callbacks.base import Callback, Logs
+from cnn_core.callbacks.base import Callback, Logs, Phase
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.numbering import distinct_names
 
@@ -85,7 +85,7 @@ class TensorBoard(Callback):
         self._batches_before = 0
         self._in_training = False
 
-    def needs_batch_hooks(self, phase: str) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return whether batches are counted or written: for `update_freq` and steps per second."""
         return phase == "train" and (self.update_freq != "epoch" or self.write_steps_per_second)
 
@@ -105,9 +105,10 @@ class TensorBoard(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Write the batch's results, if it is their turn."""
-        self._batches += 1
+        super().on_train_batch_end(batch, logs)
+        before, self._batches = self._batches, self._batches_before + batch + 1
         every = 1 if self.update_freq == "batch" else self.update_freq
-        if every != "epoch" and self._batches % every == 0:
+        if every != "epoch" and self._batches // every > before // every:
             for name, value in (logs or {}).items():
                 self._scalar("train", f"batch_{name}", value, self._batches)
 

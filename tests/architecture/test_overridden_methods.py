@@ -58,6 +58,11 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(kind, cls, method, id=f"{cls.__name__}.{method}")
 
 
+def test_classes_that_are_imported_when_asked_for_are_tried() -> None:
+    tried = {parameter.values[1].__name__ for parameter in cases()}
+    assert {"ModelCheckpoint", "TensorBoard", "TqdmCallback", "StringLookup"} <= tried
+
+
 def with_a_log(cls: Any, method: str, log: list[str]) -> Any:
     """Return a subclass whose method notes its calls."""
 

@@ -145,6 +145,22 @@ class TestCallbackList:
             assert CallbackList(callback).needs_batch_hooks("train")
             assert not CallbackList(callback).needs_batch_hooks("test")
 
+    def test_hooks_of_batches_below_ours_are_called(self):
+        class Below(ModelCheckpoint):
+            def on_train_batch_begin(self, batch, logs=None): ...
+
+        class Quiet(TerminateOnNaN):
+            def on_test_batch_end(self, batch, logs=None): ...
+
+        def needs_of(callback):
+            return [CallbackList(callback).needs_batch_hooks(phase) for phase in ("train", "test", "predict")]
+
+        assert needs_of(Below("a")) == [True, False, False]
+        assert needs_of(Quiet()) == [False, True, False]
+        later = BackupAndRestore("a")
+        later.on_batch_end = lambda batch, logs: None
+        assert needs_of(later) == [True, False, False]
+
     def test_callbacks_of_other_libraries(self):
         def default(method):
             method._is_default = True

@@ -45,14 +45,16 @@ def no_bars_yet() -> None:
     Bar.made = []
 
 
-def model() -> Any:
+def model(steps_per_execution: int = 1) -> Any:
     made = cnn_core.Sequential([cnn_core.Input((1,)), cnn_core.layers.Dense(1)])
-    made.compile("sgd", "mse")
+    made.compile("sgd", "mse", steps_per_execution=steps_per_execution)
     return made
 
 
-def fit(callback: TqdmCallback, **options: Any) -> Any:
-    return model().fit(X, X, verbose=0, **{"epochs": 3, "batch_size": 5, **options, "callbacks": [callback]})
+def fit(callback: TqdmCallback, steps_per_execution: int = 1, **options: Any) -> Any:
+    return model(steps_per_execution).fit(
+        X, X, verbose=0, **{"epochs": 3, "batch_size": 5, **options, "callbacks": [callback]}
+    )
 
 
 def test_epochs_are_counted_and_results_shown() -> None:
@@ -65,9 +67,10 @@ def test_epochs_are_counted_and_results_shown() -> None:
     assert bar.options == {"unit": "epoch", "disable": None, "colour": "green"}
 
 
+@pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize(("verbose", "n_bars"), [(1, 2), (2, 4)])
-def test_batches_are_counted(verbose: int, n_bars: int) -> None:
-    fit(TqdmCallback(verbose=verbose, tqdm_class=Bar))
+def test_batches_are_counted(verbose: int, n_bars: int, steps: int) -> None:
+    fit(TqdmCallback(verbose=verbose, tqdm_class=Bar), steps)
     assert len(Bar.made) == n_bars
     _, *batches = Bar.made
     assert {(bar.n, bar.total, bar.closed, bar.options["leave"]) for bar in batches} == {(4, 4, True, verbose == 2)}

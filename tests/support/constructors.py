@@ -74,6 +74,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 UNCHECKED = {
     *{("InputLayer", name) for name in ("input_shape", "batch_input_shape")},  # older names: test_layers.py
     *{("Lambda", name) for name in ("output_shape", "mask", "arguments")},
+    *{("HistogramLogger", name) for name in ("x", "y")},  # data
     ("Discretization", "num_bins"),  # instead of the boundaries: tested below
     *{(name, "mode") for name in ("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau")},  # warn, as Keras does
 }
@@ -91,9 +92,10 @@ def constructors() -> Iterator[Any]:
         module = cnn_core
         for part in path.split("."):
             module = getattr(module, part)
+        public = {name: getattr(module, name) for name in dir(module)}  # those, too, that are found when asked for
         found = {
             cls
-            for name, cls in vars(module).items()
+            for name, cls in public.items()
             if inspect.isclass(cls) and not name.startswith("_") and name not in BASES
             if cls.__module__.startswith("cnn_core.") and name[0].isupper() and not issubclass(cls, (dict, tuple))
             if cls.__name__ in getattr(module, "__all__", [cls.__name__])
