@@ -15,6 +15,7 @@ import picture_cases
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROOT = DOCS.parent
 PAGES = [DOCS / "mathematics.md", *sorted((DOCS / "mathematics").glob("*.md"))]
+CHINESE = [DOCS / "mathematics_zh.md", *sorted((DOCS / "mathematics_zh").glob("*.md"))]
 NAMED = re.compile(r"`([\w./]+\.(?:py|pxd|pxi|c|h))` → ((?:`\w+`(?:, )?)+)")
 NUMBER = re.compile(r"(?<![\w#])[-−]?\d+(?:\.\d+)?(?:e[-−]?\d+)?")
 
@@ -35,7 +36,7 @@ def drawing() -> Any:
 DRAWING = drawing()
 
 
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES[1:] + CHINESE[1:], ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_code_and_tests_that_a_page_names_exist(page: Path) -> None:
     found = NAMED.findall(re.sub(r"\s+", " ", read(page)))
     assert len(found) == read(page).count("` →")
@@ -45,12 +46,13 @@ def test_code_and_tests_that_a_page_names_exist(page: Path) -> None:
             assert re.search(rf"\b{name}\b", read(ROOT / path)), f"{path} has no {name}"
 
 
-def test_every_picture_is_shown_and_described() -> None:
-    shown = [each for page in PAGES for each in re.findall(r"!\[(.*?)\]\((?:\.\./)?images/(\w+)\.svg\)", read(page))]
+@pytest.mark.parametrize("pages", [PAGES, CHINESE], ids=["english", "chinese"])
+def test_every_picture_is_shown_and_described(pages: list[Path]) -> None:
+    shown = [each for page in pages for each in re.findall(r"!\[(.*?)\]\((?:\.\./)?images/(\w+)\.svg\)", read(page))]
     assert (
         {name for _, name in shown} == set(DRAWING.PICTURES) == {path.stem for path in (DOCS / "images").glob("*.svg")}
     )
-    assert all(len(description) > 20 for description, _ in shown)
+    assert all(len(description) > 8 for description, _ in shown)
 
 
 @pytest.mark.parametrize("name", DRAWING.PICTURES)
@@ -62,6 +64,44 @@ def test_pictures_are_current(name: str) -> None:
         return
     numbers = [[float(each.replace("−", "-")) for each in NUMBER.findall(text)] for text in (drawn, stored)]
     np.testing.assert_allclose(*numbers, rtol=1e-3, atol=0.11)
+
+
+# The two languages
+
+
+def common(page: Path) -> dict[str, Any]:
+    """Return what does not depend on the language: examples, formulas, headings' levels, pictures, what is named."""
+    text = read(page)
+    return {
+        "examples": re.findall(r"^    .*$", text, re.MULTILINE),
+        "formulas": re.findall(r"\$\$.*?\$\$", text, re.DOTALL),
+        "headings": re.findall(r"^#+ ", text, re.MULTILINE),
+        "pictures": re.findall(r"images/\w+\.svg", text),
+        "named": NAMED.findall(re.sub(r"\s+", " ", text)),
+        "pages": [each.replace("_zh", "") for each in re.findall(r"\]\(([^)]*\d_\w+\.md)\)", text)],
+        "rows": [sorted(re.findall(r"`[^`]*`", row)) for row in re.findall(r"^\|.*\|$", text, re.MULTILINE)],
+        "exercises": re.findall(r"^\*?\*?\d+\.", text, re.MULTILINE),
+    }
+
+
+@pytest.mark.parametrize(("english", "chinese"), [*zip(PAGES, CHINESE, strict=True)], ids=lambda page: page.name)
+def test_both_languages_hold_the_same(english: Path, chinese: Path) -> None:
+    assert english.name == chinese.name.replace("_zh", "")
+    ours, theirs = common(english), common(chinese)
+    for part, found in ours.items():
+        assert found == theirs[part], part
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
+def test_chinese_is_set_as_chinese(page: Path) -> None:
+    """Its commas, colons and question marks are full width, and no line breaks within a sentence."""
+    prose = re.sub(
+        r"^    [^\n]*$|\$\$.*?\$\$|<!--.*?-->|^\*代码.*?(?=\n\n)", "", read(page), flags=re.DOTALL | re.MULTILINE
+    )
+    prose = re.sub(r"`[^`]*`|\]\([^)]*\)", "", prose)
+    assert re.findall(r"[\u4e00-\u9fff]\s?[,;:?!](?!\[)|[,;:?!]\s?[\u4e00-\u9fff]", prose) == []
+    assert re.findall(r"[\u4e00-\u9fff]\n[\u4e00-\u9fff]", prose) == []
+    assert len(re.findall(r"[\u4e00-\u9fff]", prose)) > 100
 
 
 # The example by hand: every row of its tables

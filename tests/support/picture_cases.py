@@ -12,7 +12,7 @@ import cnn_core
 from cnn_core import Input, Model, Sequential, layers, losses
 
 LN3 = float(np.log(3.0))
-# sigmoid(k ln 3) is a short decimal: docs/mathematics.md works this network out.
+# sigmoid(k ln 3) is a short decimal: docs/mathematics/5_worked_example.md works this network out.
 KERNELS = (
     LN3 * np.array([[1, 0, 1, 0], [0, 1, -1, 1], [0, 0, 1, 2]]),
     LN3 * np.array([[2.08, 0.92], [1.2, -1.2], [1, -1], [-2, 1]]),
