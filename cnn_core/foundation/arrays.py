@@ -111,6 +111,20 @@ def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
+def readable(array: Array, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return an array, of another type if one is given, as native code reads it: in C order, its numbers aligned.
+
+    What comes from a file or from another process may begin at any byte.
+
+    Examples
+    --------
+    >>> odd = np.frombuffer(bytes(9), np.float64, offset=1)
+    >>> odd.flags.aligned, readable(odd).flags.aligned
+    (False, True)
+    """
+    return np.require(array, dtype, ["C", "ALIGNED"])
+
+
 def aligned_copy(array: Array) -> Array:
     """Return a copy in C order that starts on a 64-byte boundary: its rows are read up to a third faster.
 

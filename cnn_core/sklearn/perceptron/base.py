@@ -8,7 +8,7 @@ those of scikit-learn 1.9.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 from cnn_core.config import set_num_threads
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
 from cnn_core.sklearn.inputs import check_features, sample_weights
@@ -40,6 +40,7 @@ from cnn_core.sklearn.perceptron.training import (
     Rows,
     SolverState,
 )
+from cnn_core.sklearn.row_statistics import ClassCounts
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 # A sparse matrix is made dense if it takes no more bytes then and stores this share of its entries: where fewer
@@ -79,36 +80,48 @@ class Perceptron(Layered):
                 self._fit_lbfgs(rows, widths, validation)
             else:
                 self._fit_stochastic(rows, widths, incremental, validation)
+        self._check_weights()
+        return self
+
+    def _check_weights(self) -> None:
+        """Refuse weights that training has left without a meaning."""
         if not all(np.isfinite(array).all() for array in self._weights()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
-        return self
 
     def _prepare_fit(
         self, X: Any, y: object, sample_weight: Any, incremental: bool, held_out: object
     ) -> tuple[Rows, list[int], Rows | None]:
         """Check everything, and begin or take up weights and records; return both sets of rows, and the widths."""
-        sizes = self._hidden_layer_sizes()
+        self._hidden_layer_sizes()  # wrong ones are refused before any data
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         X, y = self._validate_input(X, y, incremental, first_pass)
         if sample_weight is not None:
             sample_weight = sample_weights(sample_weight, X.shape[0])
         sample_weight = self._with_class_weight(y, sample_weight)
         self.n_outputs_ = self._count_outputs(y)
-        widths = [X.shape[1], *sizes, self.n_outputs_]
+        widths = self._prepare_layers(X.shape[1], X.dtype, first_pass, incremental)
+        dtype = self.coefs_[0].dtype
+        rows = self._rows(X, y, sample_weight, dtype)
+        return rows, widths, None if held_out is None else self._held_out_rows(held_out, dtype)
+
+    def _prepare_layers(
+        self, n_features: int, dtype: np.dtype[Any], first_pass: bool, incremental: bool = False
+    ) -> list[int]:
+        """Begin or take up weights and records for data that have been checked; return the widths of the layers."""
+        sizes = self._hidden_layer_sizes()
+        widths = [n_features, *sizes, self.n_outputs_]
         self._random_state = check_random_state(self.random_state)
         self.out_activation_ = self._out_activation()
         if first_pass:
-            self._initialize(widths, X.dtype)
+            self._initialize(widths, dtype)
         else:
             self._check_layers(widths)
         self._check_solver_settings(len(sizes), incremental)
         self._prepare_records(first_pass)
-        dtype = self.coefs_[0].dtype
-        rows = self._rows(X, y, sample_weight, dtype)
-        return rows, widths, None if held_out is None else self._held_out_rows(held_out, dtype)
+        return widths
 
     def _check_solver_settings(self, n_hidden: int, incremental: bool) -> None:
         """Refuse what a solver cannot do."""
@@ -141,8 +154,8 @@ class Perceptron(Layered):
             size = X.shape[0] * X.shape[1]
             X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
         if isinstance(X, np.ndarray):
-            X = np.ascontiguousarray(X, dtype)
-        weights = None if weights is None else np.ascontiguousarray(weights, dtype)
+            X = readable(X, dtype)
+        weights = None if weights is None else readable(weights, dtype)
         return Rows(X, self._targets(y, dtype, name), weights, y)
 
     def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
@@ -150,6 +163,25 @@ class Perceptron(Layered):
 
     def _count_outputs(self, y: Any) -> int:
         return 1 if y.ndim == 1 else int(y.shape[1])
+
+    def _learn_columns(self, n_features: int, names: Sequence[str]) -> None:
+        """Take over what parts of the rows say of their features."""
+        self.n_features_in_ = n_features
+        self.__dict__.pop("feature_names_in_", None)
+        if names:
+            self.feature_names_in_ = np.array(names, object)
+
+    def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None) -> None:
+        """Take over what parts of the rows say of their targets: the shape of a row's, and the classes."""
+        self.n_outputs_ = shape[0] if shape else 1
+
+    @abstractmethod
+    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
+        """Return what the score of some rows adds to the totals of all, see `HeldOutTotals`."""
+
+    @abstractmethod
+    def _score_of_totals(self, totals: Any) -> float:
+        """Return the accuracy or R^2 of all rows."""
 
     def _bound_network(self, widths: list[int], dtype: np.dtype[Any], packed: bool = False) -> DenseNetwork:
         """Return a network whose views are the weights in the attributes: that of the last call if it still fits."""
@@ -195,12 +227,20 @@ class Perceptron(Layered):
         scores = None if validation is None else HeldOutScores(self, Evaluator(network, validation, objective))
         native = network.optimizer(state.rule, state.numbers, state.slots, self.alpha, self.clipnorm or 0.0)
         runner = self._runner(network, rows, objective, native, state)
+        self._run(runner, scores, incremental)
+
+    def _run(self, runner: Any, scores: Any, incremental: bool) -> None:
+        """Train until nothing improves any more, and keep the best weights where held-out rows tell them.
+
+        `runner` is an `EpochRunner`, `scores` a `HeldOutScores` or None, or what has their methods.
+        """
+        network = runner.network
         best = network.values.copy() if self.early_stopping else None
         try:
             self._run_epochs(runner, scores, best, incremental)
         except KeyboardInterrupt:
             for loss in runner.take_losses():
-                self._note_loss(loss, rows.n)
+                self._note_loss(loss, runner.rows.n)
             warn_caller("Training interrupted by user.")
         if best is not None:
             network.values[...] = best

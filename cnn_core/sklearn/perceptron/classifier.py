@@ -29,6 +29,7 @@ from cnn_core.sklearn.perceptron.parameter_rules import (
     one_of,
 )
 from cnn_core.sklearn.perceptron.training import Objective, Rows
+from cnn_core.sklearn.row_statistics import ClassCounts
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -274,6 +275,21 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if rows.weights is None:
             return np.count_nonzero(right) / len(right)
         return float(np.average(right, weights=rows.weights))
+
+    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
+        weight = rows.n if rows.weights is None else rows.weights.sum(dtype=np.float64)
+        return {"right": self._score_outputs(outputs, rows) * float(weight)}
+
+    def _score_of_totals(self, totals: Any) -> float:
+        return float(totals.right / totals.weight)
+
+    def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None) -> None:
+        if labels is None:
+            self._labels = Labels.restored("multilabel-indicator", np.arange(*shape), False)
+        else:
+            kind = "binary" if len(labels.classes) <= 2 else "multiclass"
+            self._labels = Labels.restored(kind, labels.classes, False)
+        self.classes_, self.n_outputs_ = self._labels.classes, self._labels.n_outputs
 
     def _decode(self, outputs: Array) -> Any:
         return self._labels.decode(outputs)

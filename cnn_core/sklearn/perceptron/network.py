@@ -15,7 +15,7 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.activations import Activation
 from cnn_core.data.rows import SparseRows
-from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_zeros
+from cnn_core.foundation.arrays import ALIGNMENT, Array, aligned_zeros, readable
 from cnn_core.network.native import ParameterGroup, TensorRange, bound_network, optimizer_over
 from cnn_core.network.plan import NetworkPlan
 
@@ -115,7 +115,7 @@ class Stack:
 
 def reading_network(stack: Stack, weights: Weights, dtype: np.dtype[Any]) -> Any:
     """Return a native network that predicts with these weights, in this type."""
-    weights = weights.like([np.ascontiguousarray(array, dtype) for array in weights])
+    weights = weights.like([readable(array, dtype) for array in weights])
     plan = stack.plan(weights)
     return bound_network(plan, dtype, values=list(plan.variables))  # type: ignore[arg-type]  # arrays themselves
 
@@ -130,7 +130,7 @@ def predict(native: Any, width: int, x: Any, dtype: np.dtype[Any]) -> Array:
 def native_rows(x: Any, dtype: np.dtype[Any]) -> Any:
     """Return rows of a dense or sparse matrix in the form and type that native code reads."""
     if isinstance(x, np.ndarray):
-        return np.ascontiguousarray(x, dtype)
+        return readable(x, dtype)
     return SparseRows.read(x.astype(dtype, copy=False), "X", dtype)
 
 

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.sklearn.fit_tasks import with_callbacks
 from cnn_core.sklearn.inputs import check_numbers
@@ -18,6 +18,7 @@ from cnn_core.sklearn.perceptron.arguments import own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.parameter_rules import FUNCTION, Rule, checks_parameters, having, one_of
 from cnn_core.sklearn.perceptron.training import Objective, Rows
+from cnn_core.sklearn.row_statistics import Moments
 
 
 def _r2(y: Array, predictions: Array, weights: Array | None) -> float:
@@ -27,6 +28,11 @@ def _r2(y: Array, predictions: Array, weights: Array | None) -> float:
     factor = 1.0 if weights is None else weights[:, None]
     residual = (factor * (y - predictions) ** 2).sum(axis=0, dtype=np.float64)
     spread = (factor * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
+    return _r2_of_sums(residual, spread)
+
+
+def _r2_of_sums(residual: Array, spread: Array) -> float:
+    """R^2 from the sums of squared residuals and of squared distances from the mean."""
     constant = spread == 0
     scores = np.where(constant, np.where(residual == 0, 1.0, 0.0), 1 - residual / np.where(constant, 1, spread))
     return float(scores.mean())
@@ -212,12 +218,21 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return estimator_losses.regression_loss(self.loss, self.n_outputs_)
 
     def _targets(self, y: Any, dtype: np.dtype[Any], name: str = "y") -> Array:
-        targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+        targets = readable(y.reshape(len(y), -1), dtype)
         estimator_losses.check_targets(self._objective(dtype), targets, name)
         return targets
 
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:
         return _r2(rows.original, outputs, rows.weights)
+
+    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
+        y = np.asarray(rows.original, np.float64).reshape(rows.n, -1)
+        squares = (y - (np.exp(outputs) if self.out_activation_ == "exp" else outputs)) ** 2
+        weights = np.ones(rows.n) if rows.weights is None else rows.weights
+        return {"residual": weights @ squares, "targets": Moments.of(y, rows.weights)}
+
+    def _score_of_totals(self, totals: Any) -> float:
+        return _r2_of_sums(totals.residual, totals.weight * totals.targets.deviation**2)
 
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]

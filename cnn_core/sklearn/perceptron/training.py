@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cnn_core._core as _core
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.domains import Domain
 from cnn_core.network.native import Status, native_pass, run_slices, run_whole
 from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows
@@ -261,8 +261,8 @@ def pass_over(network: DenseNetwork, rows: Rows, objective: Objective, batch_siz
     return native_pass(
         network.native,
         inputs=[native_rows(rows.x, network.dtype)],
-        targets=[rows.targets],
-        weights=[rows.weights],
+        targets=[readable(rows.targets)],
+        weights=[None if rows.weights is None else readable(rows.weights)],
         batch_size=batch_size,
         losses=[objective.for_weights(rows.weights)],
         **more,

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import sklearn.neural_network as theirs
+from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
 
 import cnn_core.sklearn as ours
@@ -190,3 +191,21 @@ def test_what_is_refused_loses_nothing(call):
             fitted.set_params(**setting).fit(X, LABELS)
         fitted.set_params(**pickle.loads(before).get_params())
     np.testing.assert_array_equal(fitted.predict(X), pickle.loads(before).predict(X))
+
+
+def test_arrays_that_begin_at_any_byte_are_read():
+    """As those that come from another process or from a file do."""
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(40, 3)), rng.uniform(1, 2, 40)
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0}
+    for estimator, y in ((MLPRegressor(**settings), X[:, 0].copy()), (MLPClassifier(**settings), np.arange(40) % 3)):
+        expected = clone(estimator).fit(X, y, weights).predict(X)
+        found = estimator.fit(unaligned(X), unaligned(y), unaligned(weights)).predict(unaligned(X))
+        np.testing.assert_array_equal(found, expected)
+
+
+def unaligned(array: np.ndarray) -> np.ndarray:
+    odd = np.frombuffer(bytearray(array.nbytes + 1), array.dtype, offset=1, count=array.size).reshape(array.shape)
+    odd[...] = array
+    assert not odd.flags.aligned
+    return odd

@@ -1,0 +1,67 @@
+"""Collections that `fit` refuses before it looks for a cluster, and what the messages say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("dask.array", reason="dask is not installed")
+pytest.importorskip("distributed", reason="dask's scheduler is not installed")
+
+import dask.array as da
+
+from cnn_core.dask import MLPRegressor
+from cnn_core.dask.collections import partitions_of
+
+X = da.ones((6, 2), chunks=(3, 1))
+Y = da.ones(6, chunks=2)
+
+
+def test_partitions_stand_side_by_side():
+    found = [[column.compute() for column in part] for part in partitions_of(X, Y, Y)]
+    assert [[column.shape for column in part] for part in found] == [[(3, 2), (3,), (3,)]] * 2
+
+
+def test_frames_and_arrays_stand_side_by_side():
+    frames = pytest.importorskip("dask.dataframe")
+    frame = frames.from_dask_array(X.rechunk({1: 2}), columns=["a", "b"])
+    found = [[column.compute() for column in part] for part in partitions_of(frame, frame["a"])]
+    assert [[column.shape for column in part] for part in found] == [[(3, 2), (3,)]] * 2
+    assert len(partitions_of(frame, Y.rechunk(3))) == 2
+
+
+def test_what_is_no_collection():
+    with pytest.raises(TypeError, match=r"`X` must be a dask array, data frame or series. Received: numpy ndarray"):
+        partitions_of(np.ones((6, 2)), Y)
+    with pytest.raises(TypeError, match=r"`y` must be a dask array"):
+        partitions_of(X, np.ones(6))
+    with pytest.raises(TypeError, match=r"`y` must be a dask array"):
+        partitions_of(X, None)
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"`y` must have as many rows as X, 6. Received: 5"):
+        partitions_of(X, da.ones(5, chunks=3))
+    with pytest.raises(ValueError, match=r"`X` must be of shape \(n, features\)"):
+        partitions_of(Y, Y)
+    with pytest.raises(ValueError, match=r"`sample_weight` must have as many partitions as X, 2. Received: 3"):
+        partitions_of(X, Y, Y[Y > 0])
+
+
+def test_frames_that_are_cut_otherwise():
+    frames = pytest.importorskip("dask.dataframe")
+    pandas = pytest.importorskip("pandas")
+    frame = frames.from_pandas(pandas.DataFrame({"a": range(6)}), npartitions=2)
+    other = frames.from_pandas(pandas.Series(range(6), index=range(1, 7)), npartitions=2)
+    with pytest.raises(ValueError, match=r"Use y.repartition\(divisions=X.divisions\)"):
+        partitions_of(frame, other)
+    with pytest.raises(ValueError, match=r"`X` must be of shape \(n, features\). Received: dask Series of 1 axes"):
+        partitions_of(other, other)
+
+
+def test_no_client():
+    with pytest.raises(ValueError, match=r"`client` must be a distributed.Client where none is the current one"):
+        MLPRegressor().fit(X, Y)
+    with pytest.raises(TypeError, match=r"`client` must be a distributed.Client. Received: client='tcp://"):
+        MLPRegressor(client="tcp://localhost:8786").fit(X, Y)
