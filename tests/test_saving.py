@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import pickle
@@ -304,6 +305,33 @@ print(events)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "model")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="There is no limit of open files that a process could set itself")
+@pytest.mark.parametrize("name", ["model.safetensors", "model.keras"])
+def test_the_first_load_of_a_process_without_a_free_file_fails_cleanly(tmp_path: Path, name: str) -> None:
+    x = cnn_core.Input((2,))
+    cnn_core.Model(x, cnn_core.layers.Dense(1)(2 * x)).save(tmp_path / name)
+    code = """
+import os, resource, sys
+import cnn_core
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+try:
+    while True:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+try:
+    cnn_core.load_model(sys.argv[1])
+except OSError as error:
+    print(error.errno)
+os.close(held.pop())
+print(cnn_core.load_model(sys.argv[1]).count_params())
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(errno.EMFILE), "3"]
 
 
 # Weights
