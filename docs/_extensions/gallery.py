@@ -18,6 +18,25 @@ def settle(_: dict[str, Any], __: str) -> None:
     cnn_core.utils.set_random_seed(0)
 
 
+def figures(block: Any, found: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Show the figures of pyplot, and those that a call of cnn_core has returned."""
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+    from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
+
+    shown = matplotlib_scraper(block, found, settings)
+    known = found.setdefault("shown figures", [])
+    open_figures = [plt.figure(number) for number in plt.get_fignums()]
+    returned = [each for each in found["example_globals"].values() if isinstance(each, Figure)]
+    paths = []
+    for figure in returned:
+        if figure not in known and figure.canvas.manager is None and figure not in open_figures:
+            paths.append(next(found["image_path_iterator"]))
+            figure.savefig(paths[-1], dpi=150)
+            known.append(figure)
+    return shown + figure_rst(paths, settings["src_dir"])
+
+
 # Colours of Okabe and Ito, which colour-blind readers tell apart.
 COLOURS = ("0072B2", "E69F00", "009E73", "D55E00", "CC79A7", "56B4E9", "000000")
 STYLE = {
@@ -41,6 +60,7 @@ def settings(root: Path) -> dict[str, Any]:
         "examples_dirs": str(root / "examples"),
         "gallery_dirs": "gallery",
         "filename_pattern": r"/plot_",
+        "image_scrapers": ("gallery.figures",),
         "reset_modules": ("gallery.settle",),
         "within_subsection_order": "FileNameSortKey",
         "remove_config_comments": True,
