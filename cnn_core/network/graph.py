@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 from weakref import ref
 
 from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from cnn_core.network.variables import Variable
 
 Shape = tuple[int | None, ...]
 TEXT = "string"  # the dtype of symbols that stand for texts
@@ -123,6 +126,10 @@ class LayerLike(Protocol):
     n_draws: int
     index_limit: int | None
     calls: list[ref[Node]]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All of its variables."""
 
     @property
     def reads_values(self) -> bool:

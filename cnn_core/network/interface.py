@@ -152,7 +152,10 @@ def _names(structure: object, kind: str) -> list[str]:
 
 
 def _common_dtype(layers: Sequence[LayerLike]) -> np.dtype[Any]:
+    """Return the widest dtype, which all layers with variables must have; the others compute in it."""
     dtypes = sorted({layer.dtype for layer in layers if layer.dtype.startswith("float")}) or [config.floatx()]
-    if len(dtypes) > 1:
-        raise ValueError(f"All layers of a model must have the same dtype. Received: {' and '.join(dtypes)}")
-    return np.dtype(dtypes[0])
+    if any(layer.dtype == dtypes[0] != dtypes[-1] and layer.variables for layer in layers):
+        raise ValueError(
+            f"All layers of a model that have variables must have the same dtype. Received: {' and '.join(dtypes)}"
+        )
+    return np.dtype(dtypes[-1])

@@ -225,8 +225,20 @@ def test_everything_has_the_type_of_the_package(dtype: str, floatx: None) -> Non
 
 
 def test_types_do_not_mix() -> None:
-    with pytest.raises(ValueError, match=r"same dtype\. Received: float32 and float64"):
-        cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(2), layers.Dense(1, dtype="float64")])
+    for upper in (layers.Dense(1, dtype="float64"), layers.Softmax(dtype="float64")):
+        with pytest.raises(ValueError, match=r"must have the same dtype\. Received: float32 and float64"):
+            cnn_core.Sequential([cnn_core.Input((4,)), layers.Dense(2), upper])
+
+
+def test_layers_without_variables_compute_in_the_type_of_those_below(tmp_path: Any) -> None:
+    model = cnn_core.Sequential([layers.Dense(3, input_shape=(4,), dtype="float64"), layers.Softmax()])
+    assert model.compute_dtype == model.predict(X).dtype == "float64"
+    expected = X.astype("float64") @ model.layers[0].kernel.numpy()
+    expected = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-14)
+    for name in ("model.safetensors", "model.keras"):
+        model.save(tmp_path / name)
+        np.testing.assert_array_equal(cnn_core.load_model(tmp_path / name).predict(X), model.predict(X))
 
 
 # Arguments
