@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs, Phase
+from cnn_core.foundation.display import is_notebook, is_terminal
 from cnn_core.foundation.extras import need
 
 
@@ -26,11 +29,11 @@ class TqdmCallback(Callback):
         0 shows epochs; 1 also the batches of the epoch, on a line that is gone at the end; 2 on lines that stay. With 1
         and 2 training hands control back to Python after every batch, which costs time on small networks.
     tqdm_class : callable, default None
-        What makes a bar; None: `tqdm.auto.tqdm`, a widget in notebooks that have ipywidgets, text elsewhere.
+        What makes a bar; None: tqdm's widgets in notebooks that have ipywidgets, its text elsewhere.
         `tqdm.rich.tqdm` makes rich's bars, of epochs only: its bars cannot begin again.
     **tqdm_kwargs
-        Further arguments of every bar. ``disable`` is None unless given: nothing goes into files and pipes, which would
-        hold a line for every state of the bar.
+        Further arguments of every bar. Unless ``disable`` is given, nothing goes into files and pipes, which would hold
+        a line for every state of the bar.
 
     Attributes
     ----------
@@ -81,8 +84,8 @@ class TqdmCallback(Callback):
             raise TypeError(f"`tqdm_class` must be callable. Received: tqdm_class={validation.show(tqdm_class)}")
         if self.verbose and getattr(tqdm_class, "__module__", None) == "tqdm.rich":
             raise ValueError(f"`verbose` must be 0 with bars of rich, which cannot begin again. Received: {verbose=}")
-        self.tqdm_class = need("tqdm.auto", "tqdm", "TqdmCallback").tqdm if tqdm_class is None else tqdm_class
-        self.tqdm_kwargs = {"disable": None, **tqdm_kwargs}
+        self.tqdm_class = _best_class() if tqdm_class is None else tqdm_class
+        self.tqdm_kwargs = tqdm_kwargs
         self.epoch_bar: Any = None
         self.batch_bar: Any = None
 
@@ -136,12 +139,19 @@ class TqdmCallback(Callback):
                 need("IPython.display", "tqdm", "TqdmCallback.display").display(bar.container)
 
     def _bar(self, **options: Any) -> Any:
+        stream = self.tqdm_kwargs.get("file") or sys.stderr
+        options["disable"] = not (is_terminal(stream) or is_notebook(stream))
         return self.tqdm_class(**{**options, **self.tqdm_kwargs})
 
     def _close_batches(self) -> None:
         if self.batch_bar is not None:
             self.batch_bar.close()
             self.batch_bar = None
+
+
+def _best_class() -> Any:
+    """Return the class of tqdm that shows most here; `tqdm.auto` warns in notebooks without ipywidgets."""
+    return need("tqdm.auto" if find_spec("ipywidgets") else "tqdm", "tqdm", "TqdmCallback").tqdm
 
 
 def _move(bar: Any, logs: Logs | None, by: int = 1) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-__all__ = ["is_terminal", "printable", "show"]
+__all__ = ["is_notebook", "is_terminal", "printable", "show"]
 
 # What stands for the characters of bars and tables where the encoding has none of them.
 _PLAIN = str.maketrans("━─┃│…" + "┏┳┓┡╇┩├┼┤└┴┘", "=-||." + "+" * 12)
@@ -69,6 +69,11 @@ def is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except (AttributeError, ValueError):  # ValueError: the stream is closed
         return False
+
+
+def is_notebook(stream: TextIO | None) -> bool:
+    """Tell whether a stream is what the kernel of a notebook puts in the place of standard output or error."""
+    return type(stream).__module__.partition(".")[0] == "ipykernel"
 
 
 def _tell(error: Exception) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.foundation.display import is_terminal, show
+from cnn_core.foundation.display import is_notebook, is_terminal, show
 
 __all__ = ["Progress", "format_bar", "format_duration", "format_line", "format_metrics", "format_step_time"]
 
@@ -311,9 +311,7 @@ def redraw_interval(stream: TextIO | None) -> float | None:
     """Return the least number of seconds between redrawings, None if the stream cannot redraw a line."""
     if is_terminal(stream):
         return TERMINAL_INTERVAL
-    # The kernel of a notebook puts its own stream in the place of standard output.
-    in_notebook = stream is sys.stdout and type(stream).__module__.partition(".")[0] == "ipykernel"
-    return NOTEBOOK_INTERVAL if in_notebook else None
+    return NOTEBOOK_INTERVAL if is_notebook(stream) else None
 
 
 def style_of(stream: TextIO | None) -> Style:

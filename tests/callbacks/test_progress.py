@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cnn_core
+import cnn_core.callbacks.progress as progress
 from cnn_core.callbacks import EarlyStopping, TqdmCallback
 
 pytest.importorskip("tqdm", reason="tqdm is not installed: pip install 'cnn_core[tqdm]'")
@@ -64,7 +65,7 @@ def test_epochs_are_counted_and_results_shown() -> None:
     (bar,) = Bar.made
     assert (bar.n, bar.total, bar.closed) == (3, 3, True)
     assert bar.told == [{"loss": loss} for loss in history.history["loss"]]
-    assert bar.options == {"unit": "epoch", "disable": None, "colour": "green"}
+    assert bar.options == {"unit": "epoch", "disable": True, "colour": "green"}  # pytest's standard error is a file
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -142,6 +143,18 @@ def test_nothing_goes_into_a_file_unless_asked_for() -> None:
     assert "3/3" in stream.getvalue()
 
 
+def test_notebooks_show_bars_with_and_without_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    fit(TqdmCallback(verbose=0, tqdm_class=Bar))
+    assert Bar.made[0].options["disable"] is False
+    monkeypatch.setattr(progress, "find_spec", lambda name: None)
+    callback = TqdmCallback(verbose=0)
+    assert callback.tqdm_class.__module__ == "tqdm.std"
+    fit(callback)
+    assert "3/3" in stream.getvalue()
+
+
 def test_bars_of_rich() -> None:
     pytest.importorskip("rich")
     from tqdm import TqdmExperimentalWarning
@@ -149,7 +162,7 @@ def test_bars_of_rich() -> None:
 
     with pytest.raises(ValueError, match=r"`verbose` must be 0 with bars of rich.* Received: verbose=1"):
         TqdmCallback(tqdm_class=tqdm)
-    callback = TqdmCallback(verbose=0, tqdm_class=tqdm)
+    callback = TqdmCallback(verbose=0, tqdm_class=tqdm, disable=False)
     with pytest.warns(TqdmExperimentalWarning):
         fit(callback)
     assert (callback.epoch_bar.n, callback.epoch_bar.total) == (3, 3)
@@ -163,7 +176,7 @@ def test_wrong_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         TqdmCallback(verbose=3)
     with pytest.raises(TypeError, match=r"`tqdm_class` must be callable\. Received: tqdm_class='rich'"):
         TqdmCallback(tqdm_class="rich")
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ImportError, match=r"`TqdmCallback` needs tqdm: pip install 'cnn_core\[tqdm\]'"):
         TqdmCallback()
 
