@@ -31,7 +31,7 @@ from cnn_core.sklearn.tabular.columns import columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
 from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
-from cnn_core.sklearn.tabular.network import MAX_MEMBERS, TabularNetwork
+from cnn_core.sklearn.tabular.network import MAX_MEMBERS, MOST_SHARING, TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY
 from cnn_core.sklearn.tabular.predictor import TablePredictor, array_of_rows
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
@@ -74,7 +74,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         batch_size: int = 256,
         validation_fraction: float = 0.2,
         eval_metric: Any = "auto",
-        n_members: int = 1,
+        n_members: int | None = None,
         categorical_features: Any = "from_dtype",
         time_limit: float | None = None,
         patience: int | None = None,
@@ -119,6 +119,8 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
             changes["activation"] = activations.get(self.activation)
         if self.learning_rate is not None:
             changes["learning_rate"] = validation.positive_number(self.learning_rate, "learning_rate")
+        if self.n_members is not None and preset[self._task].n_sharing:
+            changes["n_sharing"] = self.n_members
         recipe = replace(preset[self._task], **changes)
         activation = activations.get(recipe.activation)
         if recipe.parametric and (activation.native is None or activation.row_wise):
@@ -132,8 +134,10 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         validation.positive_integer(self.epochs, "epochs")
         validation.positive_integer(self.batch_size, "batch_size")
         validation.fraction(self.validation_fraction, "validation_fraction", include_one=False)
-        if validation.positive_integer(self.n_members, "n_members") > MAX_MEMBERS:
-            raise ValueError(f"`n_members` must be at most {MAX_MEMBERS}. Received: n_members={self.n_members}")
+        if self.n_members is not None:
+            most = MOST_SHARING if self.preset == "tabm" else MAX_MEMBERS
+            if validation.positive_integer(self.n_members, "n_members") > most:
+                raise ValueError(f"`n_members` must be at most {most}. Received: n_members={self.n_members}")
         if self.time_limit is not None:
             validation.positive_number(self.time_limit, "time_limit")
         if self.patience is not None:
@@ -209,8 +213,9 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         preprocessor.fit(columns, train)
         targets = self._fit_targets(y[train], None if weights is None else weights[train])
         part = Part(preprocessor.transform(columns, train), targets, relative(weights, train))
+        n_branches = 1 if recipe.n_sharing else self.n_members or 1
         network = TabularNetwork(
-            recipe, preprocessor.layout, self._n_outputs(targets.shape[1]), self._head, self.n_members, seeds[1]
+            recipe, preprocessor.layout, self._n_outputs(targets.shape[1]), self._head, n_branches, seeds[1]
         )
         predictor = self._new_predictor(preprocessor, network)
         x_val, y_val, weights_val = None, None, None

@@ -7,7 +7,8 @@ import numpy as np
 import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 from cnn_core.foundation.arrays import Array
-from cnn_core.sklearn.tabular.network import DensePart, TabularNetwork
+from cnn_core.sklearn.tabular.members import DensePart
+from cnn_core.sklearn.tabular.network import TabularNetwork
 
 MOST_ROWS = 4096  # of which the spread is known to a percent; shared among members, because activations take memory,
 FEWEST_ROWS = 1024  # but not too thinly

@@ -29,7 +29,8 @@ def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
     if network is None:
         raise ValueError("A network is trained where there are two classes. Received: an estimator of a single class")
     inputs = {name: layers.Input((width,), name=name) for name, width in network.input_widths().items()}
-    outputs = [_Copy(network, number, predictor).output(inputs) for number in range(network.n_members)]
+    kind = _SharingCopy if network.recipe.n_sharing else _Copy
+    outputs = [kind(network, number, predictor).output(inputs) for number in range(network.n_members)]
     mean = outputs[0] if len(outputs) == 1 else layers.Average(name="mean")(outputs)
     given = list(inputs.values())
     return Model(given[0] if len(given) == 1 else given, mean)
@@ -103,3 +104,28 @@ class _Copy:
         factors = np.eye(n_out) * np.broadcast_to(width * scale.spread, n_out)
         numbers = layers.Dense(n_out, **self._named("predictions"))
         return self._apply(numbers, clamped, factors, np.broadcast_to(scale.lowest * scale.spread + scale.mean, n_out))
+
+
+class _SharingCopy(_Copy):
+    """Members that share their kernels, being made of layers."""
+
+    def output(self, inputs: dict[str, Any]) -> Any:
+        source, members = self._joined(inputs), self.recipe.n_sharing
+        activation = activations.get(self.recipe.activation)
+        for number, width in enumerate(self.recipe.hidden):
+            layer = layers.EnsembleDense(width, members, activation, **self._named(f"dense_{number}"))
+            names = ("kernel", "bias", "input_factor", "output_factor")
+            weights = [self._weight(f"dense_{number}/{name}") for name in names]
+            source = self._apply(layer, source, *weights)
+        return self._last(source, len(self.recipe.hidden))
+
+    def _last(self, source: object, number: int) -> Any:
+        kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
+        head, name = activations.get(self.network.head), "probabilities"
+        if isinstance(self.predictor, NumberPredictor):
+            scale, name = self.predictor.scale, "predictions"
+            kernel, bias = kernel * scale.spread, bias * scale.spread + scale.mean
+        layer = layers.EnsembleDense(
+            self.network.n_out, self.recipe.n_sharing, head, shared_kernel=False, **self._named("untied")
+        )
+        return layers.GlobalAveragePooling1D(**self._named(name))(self._apply(layer, source, kernel, bias))

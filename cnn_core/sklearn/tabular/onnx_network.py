@@ -37,9 +37,9 @@ def write_members(
     ValueError
         If ONNX cannot express the activation.
     """
-    total = ""
+    total, kind = "", _SharingMembers if network.recipe.n_sharing else _Member
     for member in network.members:
-        made = _Member(g, network, member.name).output(sources)
+        made = kind(g, network, member.name).output(sources)
         if bounds is not None:
             low, high = (g.numbers(each, "bound") for each in bounds)
             made = g.add("Min", g.add("Max", made, low), high)
@@ -107,3 +107,22 @@ class _Member:
         cosines = g.add("Cos", g.add("Add", angles, g.add("Unsqueeze", phases, between)))
         sums = g.add("Add", g.add("MatMul", cosines, kernel), g.add("Unsqueeze", offsets, between))
         return g.add("Flatten", g.add("Concat", sums, numbers, axis=3), axis=1)
+
+
+class _SharingMembers(_Member):
+    """Members that share their kernels, being written."""
+
+    def output(self, sources: Mapping[str, str]) -> str:
+        g, last = self.g, len(self.recipe.hidden)
+        x = g.add("Unsqueeze", self._joined(sources), g.sizes(1))
+        for number in range(last):
+            x = self._activated(self._ensemble_dense(x, number))
+        rows = g.add("MatMul", g.add("Unsqueeze", x, g.sizes(2)), self._weight(f"dense_{last}/kernel"))
+        x = g.add("Add", g.add("Squeeze", rows, g.sizes(2)), self._weight(f"dense_{last}/bias"))
+        x = g.add("Softmax", x, axis=2) if self.network.head == "softmax" else x
+        return g.add("ReduceMean", x, axes=[1], keepdims=0)
+
+    def _ensemble_dense(self, x: str, number: int) -> str:
+        g, path = self.g, f"dense_{number}"
+        product = g.add("MatMul", g.add("Mul", x, self._weight(f"{path}/input_factor")), self._weight(f"{path}/kernel"))
+        return g.add("Add", g.add("Mul", product, self._weight(f"{path}/output_factor")), self._weight(f"{path}/bias"))

@@ -1,7 +1,7 @@
 """What the presets of the tabular estimators fix: the form of a network and how it is trained.
 
 The numbers are those that the authors of the recipes chose once, over many tables. Learning rates and their multipliers
-are meant for the parametrisation ``x . W / sqrt(inputs)`` with entries of W of the order of 1.
+are meant for the parametrisation ``x . W / sqrt(inputs)`` with entries of W of the order of 1, but for TabM's.
 """
 
 from __future__ import annotations
@@ -48,6 +48,14 @@ class Recipe:
         Whether initial kernels and biases are fitted to the table.
     clamps : bool
         Whether predicted numbers are kept within the range of the targets seen in training.
+    n_sharing : int
+        Networks that share their kernels, and scale them by factors of their own; 0 for one network alone.
+    swings : bool
+        Whether the learning rate swings, and dropout and weight decay fade; else all three are constant.
+    smooths : bool
+        Whether labels are smoothed where the share of errors is what counts.
+    patience : int or None
+        Epochs without progress after which training ends.
     """
 
     hidden: tuple[int, ...]
@@ -70,6 +78,10 @@ class Recipe:
     embedding_width: int = 8
     fitted_start: bool = False
     clamps: bool = False
+    n_sharing: int = 0
+    swings: bool = True
+    smooths: bool = True
+    patience: int | None = None
 
     def state(self) -> dict[str, Any]:
         """Return the recipe as plain data."""
@@ -98,6 +110,19 @@ _FULL: dict[str, Any] = {
 }
 
 
+_TABM = Recipe(
+    (512, 512, 512),
+    "relu",
+    2e-3,
+    beta_2=0.999,
+    dropout=0.1,
+    n_sharing=32,
+    swings=False,
+    smooths=False,
+    patience=16,
+)
+
+
 def _for_both(**more: Any) -> dict[str, Recipe]:
     return {task: Recipe(_HIDDEN, *chosen, **more) for task, chosen in _BY_TASK.items()}
 
@@ -111,4 +136,5 @@ PRESETS: dict[str, dict[str, Recipe]] = {
     },
     "periodic": _for_both(**_WAVES),
     "piecewise_linear": _for_both(n_bins=24),
+    "tabm": dict.fromkeys(("classification", "regression"), _TABM),
 }

@@ -112,16 +112,19 @@ class TabularTraining:
         self.learning_rate = network.recipe.learning_rate
         self._last_progress = 0  # the last epoch in which a member became better
         self._schedule = schedules.Coslog(self.learning_rate, max(1, self._n_steps))
+        self._patience = network.recipe.patience if plan.patience is None else plan.patience
         self._began = self._first_step_began = 0.0
 
     def _native_pass(self) -> Any:
         network, part = self.network, self.part
         width = 1 if part.y.ndim == 1 else part.y.shape[1]
         outputs = range(network.n_members)
+        sharing = network.recipe.n_sharing
+        targets = np.repeat(part.y.reshape(-1, 1, width), sharing, axis=1) if sharing else part.y
         return native_pass(
-            network.native,
+            network.trained,
             inputs=network.inputs(part.x),
-            targets=[part.y] * network.n_members,
+            targets=[targets] * network.n_members,
             weights=[part.weights] * network.n_members,
             batch_size=self._batch_size,
             losses=[self.plan.loss.describe(width, output) for output in outputs],
@@ -162,7 +165,7 @@ class TabularTraining:
         if plan.report is not None:
             epochs = max(epoch, math.ceil(self._n_steps / self.n_batches))
             plan.report(epoch, epochs, self.losses[-1], float(np.mean(self._best_scores)))
-        stops = plan.patience is not None and epoch - self._last_progress >= plan.patience
+        stops = self._patience is not None and epoch - self._last_progress >= self._patience
         if plan.callbacks is not None:
             logs = {"loss": self.losses[-1]}
             if self.scores:
@@ -187,7 +190,7 @@ class TabularTraining:
     def _segment(self, first: int, last: int, order: Array) -> tuple[str, int]:
         """The batches from `first` to `last`, or to where the time is over; return the status and the next batch."""
         recipe = self.network.recipe
-        if recipe.dropout or recipe.weight_decay:
+        if recipe.swings and (recipe.dropout or recipe.weight_decay):
             self._pass.set_regularization(float(schedules.FlatCosine(1, self._n_steps)(self._step)))
         status, first, _ = run_slices(self._pass, first, last, self._step, order, self._rates, self._is_over)
         return status, first
@@ -200,6 +203,8 @@ class TabularTraining:
 
     def _rates(self, n: int) -> Array:
         """The learning rates of the next n steps."""
+        if not self.network.recipe.swings:
+            return np.full(n, self.learning_rate)
         if (self._schedule.initial_learning_rate, self._schedule.decay_steps) != (self.learning_rate, self._n_steps):
             self._schedule = schedules.Coslog(self.learning_rate, self._n_steps)
         return np.ascontiguousarray(self._schedule(np.arange(self._step, self._step + n)), np.float64)

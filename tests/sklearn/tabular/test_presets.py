@@ -33,6 +33,18 @@ PUBLISHED = {
 }
 
 
+# Gorishniy, Kotelnikov, Babenko (2025): the settings of the example that they published, without weight decay.
+TABM = {
+    "hidden": (512, 512, 512), "activation": "relu", "learning_rate": 0.002, "beta_1": 0.9, "beta_2": 0.999,
+    "dropout": 0.1, "weight_decay": 0, "n_sharing": 32, "swings": False, "patience": 16,
+}  # fmt: skip
+
+
+def test_tabm_is_as_published():
+    for recipe in PRESETS["tabm"].values():
+        assert {name: getattr(recipe, name) for name in TABM} == TABM
+
+
 @pytest.mark.parametrize(("preset", "task"), list(PUBLISHED))
 def test_presets_are_the_published_recipes(preset: str, task: str):
     recipe = PRESETS[preset][task]

@@ -107,7 +107,8 @@ def test_every_preset_does_everything(kind: Any, preset: str, tmp_path: Path):
     frame["street"] = [f"street {row % 11}" for row in range(len(frame))]
     if kind is TabularRegressor:
         y = np.where(y == "yes", 1.0, -1.0) + frame["age"].fillna(40) / 100
-    estimator = kind(preset, n_members=2, random_state=0, **SMALL).fit(frame, y)
+    settings = {**SMALL, "n_members": 2, "random_state": 0, **({"learning_rate": 0.02} if preset == "tabm" else {})}
+    estimator = kind(preset, **settings).fit(frame, y)
     assert estimator.score(frame, y) > 0.9
     changed = frame.assign(street="nowhere", city=None, age=np.nan)
     assert len(estimator.predict(changed)) == len(frame)
@@ -116,7 +117,7 @@ def test_every_preset_does_everything(kind: Any, preset: str, tmp_path: Path):
     estimator.save(tmp_path / "model")
     for copy in (load(tmp_path / "model"), pickle.loads(pickle.dumps(estimator))):
         np.testing.assert_array_equal(copy.predict(changed), estimator.predict(changed))
-    again = kind(preset, n_members=2, random_state=0, **SMALL).fit(frame, y)
+    again = kind(preset, **settings).fit(frame, y)
     np.testing.assert_array_equal(again.predict(frame), estimator.predict(frame))
     limited = kind(preset, time_limit=0.001, random_state=0).fit(frame, y)
     assert limited.n_iter_ == 1
@@ -137,9 +138,8 @@ def test_the_full_regressor_stays_within_the_range_of_its_targets(tmp_path: Path
 
 def test_an_unknown_preset_is_refused():
     for preset in ("best", ["td"], None):
-        with pytest.raises(
-            (TypeError, ValueError), match=r"`preset` must be 'periodic', 'piecewise_linear', 'td' or 'td_s'\. Received"
-        ):
+        expected = r"`preset` must be 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'\. Received"
+        with pytest.raises((TypeError, ValueError), match=expected):
             TabularClassifier(preset).fit([[0.0], [1.0]], [0, 1])
 
 
