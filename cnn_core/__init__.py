@@ -32,7 +32,7 @@ from cnn_core.regularizers import Regularizer
 from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
-    from cnn_core import datasets, inspection, interop, ops, random, saving, utils
+    from cnn_core import datasets, distribution, inspection, interop, ops, random, saving, utils
     from cnn_core.models import clone_model, load_model, model_from_json
     from cnn_core.network.gradient_tape import GradientTape
     from cnn_core.sklearn.tabular.predictor import load_predictor
@@ -59,6 +59,7 @@ __all__ = [
     "config",
     "constraints",
     "datasets",
+    "distribution",
     "get_num_threads",
     "initializers",
     "inspection",
@@ -89,7 +90,7 @@ def version() -> str:
 
 
 # Where what many programs never need is found: it would double the time of an import.
-_LATE = ("datasets", "inspection", "interop", "ops", "random", "saving", "utils")
+_LATE = ("datasets", "distribution", "inspection", "interop", "ops", "random", "saving", "utils")
 _HOMES = {
     **{name: f"cnn_core.{name}" for name in _LATE},
     "DTypePolicy": "cnn_core.foundation.dtype_policy",

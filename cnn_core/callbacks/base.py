@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
 
     Attributes
     ----------
+    writes_files : bool, default False
+        Of the class: whether only one of several processes that share a training shall have it.
     model : Model or None
         The model in training, once `set_model` was called.
     params : dict
@@ -59,6 +61,7 @@ class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
     0.25
     """
 
+    writes_files: ClassVar[bool] = False
     owner = "callbacks.Callback"
     instead = "Define one of the hooks, such as on_epoch_end, and call super()"
 

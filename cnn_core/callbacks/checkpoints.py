@@ -83,6 +83,7 @@ class ModelCheckpoint(MonitorCallback):
     False
     """
 
+    writes_files = True
     passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
         (
             *("_set_monitor_op", "_should_save_model", "_save_model", "_should_save_on_batch", "_get_file_path"),
@@ -207,6 +208,7 @@ class BackupAndRestore(Callback):
     True
     """
 
+    writes_files = True
     passed_over: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("_should_save_on_batch", "_save_model", "_restore_training"), ARRANGED_OTHERWISE
     )

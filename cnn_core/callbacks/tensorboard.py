@@ -51,6 +51,8 @@ class TensorBoard(Callback):
     'epoch'
     """
 
+    writes_files = True
+
     def __init__(
         self,
         log_dir: str | os.PathLike[str] = "logs",

@@ -5,12 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-__all__ = ["is_notebook", "is_terminal", "printable", "show"]
+__all__ = ["is_notebook", "is_terminal", "printable", "show", "silence"]
 
 # What stands for the characters of bars and tables where the encoding has none of them.
 _PLAIN = str.maketrans("━─┃│…" + "┏┳┓┡╇┩├┼┤└┴┘", "=-||." + "+" * 12)
 
 _failure_told = False
+_silent = False
+
+
+def silence(silent: bool) -> None:
+    """Show nothing from now on, or show things again: of several processes that do the same work, one speaks."""
+    global _silent
+    _silent = silent
 
 
 def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
@@ -31,7 +38,7 @@ def show(text: str, stream: TextIO | None = None, end: str = "\n") -> None:
     epoch 1 of 3
     """
     stream = sys.stdout if stream is None else stream
-    if stream is None:  # pythonw and some services have no standard output
+    if stream is None or _silent:  # pythonw and some services have no standard output
         return
     try:
         stream.write(printable(text + end, stream))

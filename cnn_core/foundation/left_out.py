@@ -39,11 +39,6 @@ ROWS = (
     ),
     Row(
         "keras",
-        "distribution",
-        "not there yet",
-    ),
-    Row(
-        "keras",
         "applications preprocessing visualization wrappers distillation export legacy src",
         "not for dense networks, or with a door of its own: `cnn_core.sklearn`",
     ),

@@ -58,7 +58,7 @@ def run_epoch(
             segment.measure(before, reached)
             totals.batches += reached - before
             if status == Status.DIVERGED:
-                _diverged(model, segment.native.last_loss, totals, epoch, callbacks, training)
+                diverged(model, segment.native.last_loss, totals, epoch, callbacks, training)
                 return
             hooks.done(totals.batches, totals.logs)
             if progress is not None:
@@ -82,7 +82,7 @@ def measure_batch(model: TrainedModel, segment: Segment, training: bool, totals:
     totals.add(segment.native.take_totals())
     segment.measure(0, 1)
     if status == Status.DIVERGED:
-        _diverged(model, segment.native.last_loss, totals, Epoch(), None, training)
+        diverged(model, segment.native.last_loss, totals, Epoch(), None, training)
 
 
 def step_on_batch(model: TrainedModel, segment: Segment, totals: Totals) -> None:
@@ -105,7 +105,7 @@ def step_on_batch(model: TrainedModel, segment: Segment, totals: Totals) -> None
         # Even if an interrupt arrives here: the weights are those after a step or before it.
         attributes["batches_seen"] = after if native.has_updated else before
     if not made:
-        _diverged(model, native.last_loss, totals, Epoch(), None, True)
+        diverged(model, native.last_loss, totals, Epoch(), None, True)
 
 
 def run_epochs(
@@ -155,7 +155,7 @@ def run_epochs(
     if status == Status.DIVERGED:
         totals = Totals(objectives)
         totals.batches = epochs.next_batch
-        _diverged(model, segment.native.last_loss, totals, Epoch(done), None, True)
+        diverged(model, segment.native.last_loss, totals, Epoch(done), None, True)
 
 
 def _logs(objectives: Objectives, taken: Taken) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _run_slice(model: TrainedModel, segment: Segment, first: int, last: int, tra
     return status, reached
 
 
-def _diverged(
+def diverged(
     model: TrainedModel, loss: float, totals: Totals, epoch: Epoch, callbacks: CallbackList | None, training: bool
 ) -> None:
     """Let a callback take care of it, or raise."""

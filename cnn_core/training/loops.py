@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from cnn_core.callbacks.base import plain_logs
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.structures import filled, flatten
 from cnn_core.network.native import run_whole
-from cnn_core.network.parameters import native_optimizer
+from cnn_core.network.parameters import ParameterVector, native_optimizer
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.batch_hooks import BatchHooks
 from cnn_core.training.epochs import run_epoch, run_epochs
@@ -47,11 +48,16 @@ def fit(
 ) -> History:
     """Train for the epochs of the plan, and measure held-out data in between; see `Trainer.fit`."""
     model.stop_training = False
+    sharing = batches.sharing
     progress = Progress(plan.verbose, plan.epochs, batches.n_batches)
     callback_list = _callback_list(model, callbacks)
+    if sharing is not None:
+        callback_list = sharing.callbacks(callback_list)
     batches.undisturbed = callback_list.only_records and not model.optimizer.asks_every_batch
     callback_list.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
     callback_list.on_train_begin()
+    if sharing is not None:
+        sharing.share_state()
     resumption = model._take_resumption()
     first = plan.initial_epoch if resumption is None else resumption.epoch
     epochs = range(first, plan.epochs)
@@ -67,6 +73,8 @@ def fit(
                     break
                 logs = _fit_epoch(model, batches, measured, plan, callback_list, progress, number, resumption)
                 resumption = None
+                if sharing is not None:
+                    model.stop_training = sharing.any(model.stop_training)
                 if model.stop_training:
                     break
     finally:
@@ -136,13 +144,17 @@ def _run(
     source: BatchSource | StepSource,
     totals: Any,
     training: bool,
-    callbacks: CallbackList,
-    progress: Progress,
+    callbacks: CallbackList | None = None,
+    progress: Progress | None = None,
     epoch: Epoch | None = None,
 ) -> None:
-    """Run an epoch natively, or step by step."""
+    """Run an epoch natively, or step by step, or shared among ranks."""
     if isinstance(source, StepSource):
         run_steps(source, totals, callbacks, progress, epoch)
+    elif source.sharing is not None:
+        import cnn_core.training.shared_epochs as shared_epochs  # with what only a shared training needs
+
+        shared_epochs.run_shared_epoch(source.sharing, source, totals, training, callbacks, progress, epoch)
     else:
         run_epoch(model, source, totals, training, callbacks, progress, epoch)
 
@@ -237,13 +249,16 @@ def _minimize(model: TrainedModel, source: BatchSource, totals: Totals) -> None:
     if any(variable.constraint is not None for variable in parameters.variables):
         raise ValueError("LBFGS cannot keep constraints: use another optimizer, or layers without constraints")
     whole = source.whole()
-    native = Segment(model, source.objectives, whole, whole.n, True, native_optimizer(parameters, None)).native
+    segment = Segment(model, source.objectives, whole, whole.n, True, native_optimizer(parameters, None))
+    measure: Callable[[], tuple[float, Array]] = partial(_value_and_gradient, parameters, segment)
+    if source.sharing is not None:
+        import cnn_core.training.shared_epochs as shared_epochs
+
+        measure = shared_epochs.SharedRun.of_one_batch(source.sharing, source, totals, segment).value_and_gradient
 
     def value_and_gradient(x: Array) -> tuple[float, Array]:
         parameters.values[...] = x
-        is_finite = run_whole(native)
-        gradient = parameters.gradients.astype(np.float64)
-        return (native.last_loss, gradient) if is_finite else (float("inf"), np.zeros_like(gradient))
+        return measure()
 
     result = lbfgs.minimize(
         value_and_gradient,
@@ -256,4 +271,11 @@ def _minimize(model: TrainedModel, source: BatchSource, totals: Totals) -> None:
     )
     parameters.values[...] = result.x
     optimizer.batches_seen += result.n_iterations
-    run_epoch(model, source.evaluation(), totals, False)
+    _run(model, source.evaluation(), totals, False)
+
+
+def _value_and_gradient(parameters: ParameterVector, segment: Segment) -> tuple[float, Array]:
+    """Return the loss of a segment's only batch, and its gradient; infinity where they are not finite."""
+    is_finite = run_whole(segment.native)
+    gradient = parameters.gradients.astype(np.float64)
+    return (segment.native.last_loss, gradient) if is_finite else (float("inf"), np.zeros_like(gradient))

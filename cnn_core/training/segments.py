@@ -32,9 +32,12 @@ class Segment:
     training : bool
     optimizer : _core.Optimizer
         Evaluation needs it for its penalties.
+    network : _core.Network, default None
+        None: the model's, which has its gradients.
 
     Attributes
     ----------
+    data : Dataset
     order : numpy.ndarray of int64, or None
         The samples in the order in which batches take them.
     """
@@ -47,8 +50,10 @@ class Segment:
         batch_size: int,
         training: bool,
         optimizer: _core.Optimizer | None,
+        network: _core.Network | None = None,
     ) -> None:
         self.objectives = objectives
+        self.data = data
         self.batch_size = batch_size
         self.order: Array | None = None
         self._shapes = list(map(in_columns, model.output_shapes))
@@ -62,7 +67,7 @@ class Segment:
         targets = self._take(data)
         self._ranks = objectives.ranks(data.targets)
         self.native = native_pass(
-            model._network(),
+            model._network() if network is None else network,
             inputs=data.inputs,
             targets=targets,
             weights=data.weights,
@@ -77,6 +82,7 @@ class Segment:
 
     def _take(self, data: Dataset) -> list[Array]:
         """Keep what Python measures with, and return the targets as native code reads them."""
+        self.data = data
         given: list[Array] = data.targets  # type: ignore[assignment]
         if self._measured:
             self._weights = data.weights
@@ -113,14 +119,18 @@ class Segment:
 
     def measure(self, first_batch: int, last_batch: int) -> None:
         """Update the metrics that Python computes with the predictions of these batches."""
+        if self.objectives.python_metrics:
+            for batch in range(first_batch, last_batch):
+                self.measure_rows(slice(batch * self.batch_size, (batch + 1) * self.batch_size))
+
+    def measure_rows(self, rows: slice) -> None:
+        """Update the metrics that Python computes with the predictions of these samples of the order."""
+        chosen = rows if self.order is None else self.order[rows]
         for each in self.objectives.python_metrics:
             predictions, weights = self._predictions[each.output], self._weights[each.target]
             assert predictions is not None
-            for batch in range(first_batch, last_batch):
-                rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-                chosen = rows if self.order is None else self.order[rows]
-                weight = weights[chosen] if each.weighted and weights is not None else None
-                each.metric.update_state(self._observed[each.target][chosen], predictions[rows], weight)
+            weight = weights[chosen] if each.weighted and weights is not None else None
+            each.metric.update_state(self._observed[each.target][chosen], predictions[rows], weight)
 
 
 class PassKept:

@@ -21,6 +21,7 @@ from cnn_core.foundation.caller import warn_caller
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.segments import KEPT_ROWS, PassKept, Segment, SingleBatches
+from cnn_core.training.sharing import Sharing
 from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import TrainedModel
 
@@ -105,11 +106,14 @@ class BatchSource(PassKept):
     ----------
     undisturbed : bool
         Set where nobody can change the optimizer's settings between epochs, which then are looked at once.
+    sharing : Sharing or None
+        How several ranks share the batches, if they do.
     n_batches : int or None
         Batches per epoch, None if unknown.
     """
 
     undisturbed = False
+    sharing: Sharing | None = None
     n_batches: int | None
 
     def segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
@@ -165,6 +169,7 @@ def source_of(
     training: bool,
     steps: int | None = None,
     class_weight: Mapping[int, float] | None = None,
+    sharing: Sharing | None = None,
 ) -> BatchSource:
     """Return where the batches of a model's epochs come from.
 
@@ -180,10 +185,18 @@ def source_of(
         Batches per epoch; None: all there are.
     class_weight : mapping, default None
         For Batches; a Dataset is weighed already.
+    sharing : Sharing, default None
     """
+    found: BatchSource
     if isinstance(source, Batches):
-        return GivenBatches(model, objectives, source, training, steps, class_weight)
-    return RowSource(model, objectives, source, batch_size, training, steps)
+        found = GivenBatches(model, objectives, source, training, steps, class_weight)
+    elif sharing is not None and sharing.own_parts:
+        found = RowSource(model, objectives, source, *sharing.cut(source.n, batch_size), training, steps)
+    else:
+        n_batches = -(-source.n // batch_size)
+        found = RowSource(model, objectives, source, batch_size, n_batches, training, steps)
+    found.sharing = sharing
+    return found
 
 
 class RowSource(BatchSource):
@@ -195,6 +208,7 @@ class RowSource(BatchSource):
         objectives: Objectives,
         data: Dataset,
         batch_size: int,
+        n_all: int,
         training: bool,
         steps: int | None,
     ) -> None:
@@ -202,7 +216,7 @@ class RowSource(BatchSource):
         self._data = data
         self._batch_size = batch_size
         self._steps = steps
-        self._n_all = -(-data.n // batch_size)
+        self._n_all = n_all
         self.n_batches: int = min(self._n_all, steps or self._n_all)
 
     def whole(self) -> Dataset:
@@ -218,6 +232,7 @@ class RowSource(BatchSource):
         if (
             not self._data.in_memory
             or self._steps is not None
+            or self.sharing is not None
             or isinstance(optimizer, LBFGS)
             or self.objectives.python_metrics
             or not self.objectives.losses
@@ -233,7 +248,9 @@ class RowSource(BatchSource):
 
     def evaluation(self) -> BatchSource:
         """Return a source of the same batches, for evaluation."""
-        return RowSource(self._model, self.objectives, self._data, self._batch_size, False, self._steps)
+        found = RowSource(self._model, self.objectives, self._data, self._batch_size, self._n_all, False, self._steps)
+        found.sharing = self.sharing
+        return found
 
     def _segments(self, epoch: Epoch) -> Iterator[tuple[Segment, int, int]]:
         share = Share.of(epoch, self._n_all, self.n_batches)
@@ -251,7 +268,7 @@ class RowSource(BatchSource):
             return
         for batch in range(first, last):
             if order is None:
-                rows = data.slice(batch * size, min((batch + 1) * size, data.n)).take(slice(None))
+                rows = data.slice(min(batch * size, data.n), min((batch + 1) * size, data.n)).take(slice(None))
             else:
                 rows = data.take(order[batch * size : (batch + 1) * size])
             yield self._one_batch(rows), 0, 1

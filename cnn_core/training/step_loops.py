@@ -82,6 +82,7 @@ class StepSource:
     """
 
     undisturbed = False
+    sharing = None
 
     def __init__(
         self,

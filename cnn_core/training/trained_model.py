@@ -11,6 +11,7 @@ import cnn_core._core as _core
 from cnn_core.data.adapt import Reader
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.parameters import ParameterVector
+from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.totals import Totals
@@ -53,6 +54,7 @@ class TrainedModel(Protocol):
     _epochs_begun: int  # of all calls of `fit`; each names the stream of its order
     _totals: Totals | None
     _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
+    _resumption: Resumption | None
 
     @property
     def steps_per_execution(self) -> int:
@@ -69,6 +71,15 @@ class TrainedModel(Protocol):
     @property
     def variables(self) -> Sequence[Variable]:
         """All of them, trained or not."""
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what `fit` needs besides the weights to go on bit for bit."""
+
+    def restore_training_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `training_state` returned."""
+
+    def plan(self) -> NetworkPlan:
+        """Compile the layers into a list of operations."""
 
     def overwrite_with_average(self) -> None:
         """Take the optimizer's moving average for the weights, if it keeps one."""

@@ -17,6 +17,7 @@ from cnn_core.callbacks import Callback, History
 from cnn_core.data.batches import Batches, is_batches
 from cnn_core.data.dataset import Dataset
 from cnn_core.data.rows import ROWS_AT_A_TIME
+from cnn_core.distribution.current import distribution
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.network.applying import recognise
@@ -37,6 +38,7 @@ from cnn_core.training.loops import FitPlan, concatenated, evaluate, fit, predic
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.progress import checked_verbose
 from cnn_core.training.segments import SingleBatches
+from cnn_core.training.sharing import refuse_steps, shared_call
 from cnn_core.training.sources import source_of
 from cnn_core.training.totals import Totals
 from cnn_core.training.trained_model import Resumption
@@ -126,8 +128,9 @@ class Trainer(BySteps):
             shuffle=validation.boolean(shuffle, "shuffle"),
             verbose=verbose,
         )
-        with self._exclusive("fit"):
+        with self._exclusive("fit"), shared_call(self, "fit") as sharing:
             if self._fits_by_steps or self.tests_by_steps:
+                refuse_steps(sharing)
                 if validation_data is not None or validation_split:
                     self._refuse_evaluation_of_its_own()
                 data = (x, y, sample_weight)
@@ -148,10 +151,11 @@ class Trainer(BySteps):
                 self._refuse_evaluation_of_its_own()
             self._bind()
             steps = plan.steps_per_epoch, plan.validation_steps
-            batches = source_of(self, objectives, source, plan.batch_size, True, steps[0], class_weight)
+            batches = source_of(self, objectives, source, plan.batch_size, True, steps[0], class_weight, sharing)
             measured = None
             if held_out is not None:
-                measured = source_of(self, objectives, held_out, plan.validation_batch_size, False, steps[1])
+                size = plan.validation_batch_size
+                measured = source_of(self, objectives, held_out, size, False, steps[1], sharing=sharing)
             self._fits += 1
             try:
                 return fit(self, batches, measured, plan, callbacks)
@@ -253,18 +257,19 @@ class Trainer(BySteps):
         self._require_compiled("evaluate")
         size, count = checked_batch_size(batch_size, "batch_size"), checked_steps(steps, "steps")
         silent = callbacks is None and checked_verbose(verbose) == 0
-        with self._exclusive("evaluate"):
+        with self._exclusive("evaluate"), shared_call(self, "evaluate") as sharing:
             if self.tests_by_steps:
+                refuse_steps(sharing)
                 data = (x, y, sample_weight)
                 return self._evaluate_by_steps(data, size, verbose, count, callbacks, return_dict)
-            if silent and count is None and is_one_batch(x, size):
+            if silent and count is None and sharing is None and is_one_batch(x, size):
                 self.stop_evaluating = False
                 objectives = self._objectives_of(x, y, "evaluate")
                 return self._one_batch(objectives, False, (x, y, sample_weight, None), return_dict)
             source, objectives = self._source("evaluate", x, y, sample_weight, "steps")
             if isinstance(source, Batches):
                 warn_of_batch_size(batch_size)
-            batches = source_of(self, objectives, source, size, False, count)
+            batches = source_of(self, objectives, source, size, False, count, sharing=sharing)
             logs = evaluate(self, batches, verbose, callbacks)
         return results(logs, objectives, return_dict)
 
@@ -309,6 +314,8 @@ class Trainer(BySteps):
             parts, n_batches = source.epoch(self._unlabelled, count), count or source.num_batches
         else:
             self._build_for(x)
+            if callbacks is None and count is None and (shared := self._predict_shared(x)) is not None:
+                return self._pack_outputs(shared)
             if callbacks is None and not verbose and count is None:
                 return self._pack_outputs(self._predict_arrays(x))
             data = self._reader().read(x)
@@ -318,6 +325,18 @@ class Trainer(BySteps):
             starts = range(0, n_batches * size, size)
             parts = (data.slice(start, min(start + size, data.n)) for start in starts)
         return concatenated(predict(self, parts, n_batches, verbose, callbacks, self._predict_part))
+
+    def _predict_shared(self, x: object) -> list[Array] | None:
+        """Predict this rank's rows and gather those of all, where every rank has been given all rows."""
+        if distribution() is None:
+            return None
+        with shared_call(self, "predict") as sharing:
+            if sharing is None or sharing.own_parts:
+                return None
+            data = self._reader().read(x)
+            shares = [sharing.distribution.rows_of(rank, data.n) for rank in range(sharing.distribution.size)]
+            outputs = self._predict_dataset(data.slice(*shares[sharing.distribution.rank].indices(data.n)[:2]))
+            return [sharing.joined_rows(output, shares) for output in outputs]
 
     def _predict_part(self, part: object) -> Any:
         return self._pack_outputs(self._predict_arrays(part))

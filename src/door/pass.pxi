@@ -7,12 +7,14 @@ from libc.stdlib cimport free
 from compile cimport most_members
 from gathering cimport Source
 from loss cimport Loss, Targets, values_per_sample
-from losses cimport takes_activation_over
+from losses cimport loss_denominator, takes_activation_over
 from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
 from plan cimport *
 from ranges cimport all_indices, all_labels
-from run cimport RUN_DIVERGED, RUN_FAILED, Run, clear_totals, copy_totals, run_slice, totals_length, update
+from optimizers cimport gradients_are_finite
+from run cimport (RUN_DIVERGED, RUN_FAILED, SHARE_COUNT, SHARE_FIRST, SHARE_NUMBERS, SHARE_PLACE, SHARE_WHOLE, Run,
+                  clear_totals, copy_totals, run_slice, totals_length, update)
 
 
 cdef double SLICE_SECONDS = 0.05
@@ -39,6 +41,8 @@ cdef class Pass(Workbench):
     cdef Optimizer optimizer
     cdef Run run
     cdef list kept_alive
+    cdef object shares
+    cdef object exchange
     cdef readonly bint has_updated  # by the last call of `update`
     cdef object checked_order
     cdef readonly Py_ssize_t n_batches
@@ -155,6 +159,7 @@ cdef class Pass(Workbench):
         if cnp.PyArray_DIM(<cnp.ndarray> targets, 0) != n:
             return False
         self.kept_alive, self.checked_order = [x, targets], None
+        self.run.shares = NULL
         self.run.inputs[0].data = cnp.PyArray_DATA(<cnp.ndarray> x)
         self.run.targets[0].values = cnp.PyArray_DATA(<cnp.ndarray> targets)
         self.run.targets[0].weights = NULL
@@ -184,6 +189,7 @@ cdef class Pass(Workbench):
         # Not the lists, from which a caller could take arrays away.
         kept = [*weights, *(predictions or ())]
         self.kept_alive, self.checked_order = kept, None
+        run.shares = NULL  # they were of other samples
         run.n_samples, self.n_batches = n, 0  # no batch can be run until all of it is checked
         kept += network.fill_sources(run.inputs, inputs, n)
         for i in range(run.n_losses):
@@ -288,11 +294,12 @@ cdef class Pass(Workbench):
         PyErr_CheckSignals()
         return STATUS[status], self.run.next_batch, self.run.step
 
-    def update(self, double learning_rate):
+    def update(self, double learning_rate, bint checks=False):
         """The optimizer's step with the gradients that the last batch has left, where it was run without updates.
 
-        Returns whether it was made: not so if it would leave the finite numbers. Nothing is allocated behind it, so
-        that no step is made of which its caller does not hear.
+        Returns whether it was made: not so if it would leave the finite numbers, or if gradients that somebody else
+        has completed, which it `checks`, have done so. Nothing is allocated behind it, so that no step is made of which
+        its caller does not hear.
         """
         cdef int status
         if self.optimizer is None or self.run.gradients == NULL:
@@ -301,9 +308,13 @@ cdef class Pass(Workbench):
         self.has_updated = False
         with nogil:
             if self.network.element_size == 4:
-                status = update(&self.run, <float **> self.run.tensors, learning_rate)
+                status = RUN_DIVERGED
+                if not checks or gradients_are_finite(self.run.optimizer, <float *> self.run.flat_gradients):
+                    status = update(&self.run, <float **> self.run.tensors, learning_rate)
             else:
-                status = update(&self.run, <double **> self.run.tensors, learning_rate)
+                status = RUN_DIVERGED
+                if not checks or gradients_are_finite(self.run.optimizer, <double *> self.run.flat_gradients):
+                    status = update(&self.run, <double **> self.run.tensors, learning_rate)
         self.has_updated = status != RUN_DIVERGED
         self.busy = False
         if status == RUN_FAILED:
@@ -348,6 +359,64 @@ cdef class Pass(Workbench):
             if run.losses[i].left_to_loss:
                 plan.operations[run.losses[i].operation].left_to_loss = True
         return kept
+
+    def share_batches(self, object shares, object exchange=None):
+        """From now on run a share of each batch only, as one of several processes that add up their gradients.
+
+        Row b of `shares` says of batch b: the first of the samples here and how many they are, the place of the first
+        in the whole batch, how many samples that has, whether the penalties count here, and what each loss is divided
+        by. A run without updates then leaves it to the caller whether all gradients are finite. `exchange(sums)` adds
+        an array of float64 in place over all processes, where an operation needs statistics of the whole batch.
+        """
+        cdef const double *numbers
+        cdef Py_ssize_t batch, n_columns = SHARE_NUMBERS + self.run.n_losses
+        if self.busy:
+            raise RuntimeError("another thread is running this pass")
+        if shares.ndim != 2 or shares.shape[1] != n_columns:
+            raise ValueError(f"`shares` must have {n_columns} columns. "
+                             f"Received: shape {shares.shape}")
+        shares = np.array(shares, np.float64, order="C")
+        for batch in range(shares.shape[0]):
+            numbers = <const double *> cnp.PyArray_DATA(shares) + batch * n_columns
+            if not (0 <= numbers[SHARE_COUNT] <= self.run.batch_size and 0 <= numbers[SHARE_FIRST]
+                    and numbers[SHARE_FIRST] + numbers[SHARE_COUNT] <= self.run.n_samples
+                    and 0 <= numbers[SHARE_PLACE] and 0 <= numbers[SHARE_WHOLE]):
+                raise ValueError(f"share {batch} does not lie within the {self.run.n_samples} samples")
+        self.shares, self.exchange = shares, exchange
+        self.run.shares = <const double *> cnp.PyArray_DATA(shares)
+        self.n_batches = shares.shape[0]
+        self.workspace.exchange = <void *> exchange if exchange is not None else NULL
+        if exchange is not None and not any(exchange is known for known in self.python_objects):
+            self.python_objects = [*self.python_objects, exchange]
+
+    def denominators(self, Py_ssize_t first, Py_ssize_t n, object order=None):
+        """What each loss adds for n samples of the order to what it is divided by; 0 for a loss that is not divided."""
+        cdef int i
+        cdef list found = [None] * self.run.n_losses
+        cdef const int64_t *indices = self.checked_indices(order)
+        if not 0 <= first <= first + n <= self.run.n_samples:
+            raise ValueError(f"samples {first} to {first + n} of {self.run.n_samples}")
+        for i in range(self.run.n_losses):
+            self.run.targets[i].first, self.run.targets[i].order = first, indices
+            if self.network.element_size == 4:
+                found[i] = loss_denominator(&self.run.losses[i], <const float *> self.run.targets[i].weights,
+                                            &self.run.targets[i], n, values_per_sample(&self.run.losses[i], &self.plan))
+            else:
+                found[i] = loss_denominator(&self.run.losses[i], <const double *> self.run.targets[i].weights,
+                                            &self.run.targets[i], n, values_per_sample(&self.run.losses[i], &self.plan))
+        return found
+
+    @property
+    def looks_across(self):
+        """The names of what looks across the samples of a batch in training; "loss" for a loss."""
+        cdef Operation *operation
+        cdef set found = {"loss" for traced in self.traced_losses if (<TracedLossPlan> traced).needs_whole_batch()}
+        cdef int i
+        for i in range(self.plan.n_operations):
+            operation = &self.plan.operations[i]
+            if operation.whole_batch and not operation.frozen:
+                found.add(operation.traits.name.decode())
+        return found
 
     def set_regularization(self, double share):
         """From the next batch on, rates of dropout and weight decay are `share` times those that were given."""

@@ -161,6 +161,17 @@ cdef inline void custom_constraint(void *custom, bint *failed, real *w, Py_ssize
         failed[0] = True
 
 
+cdef inline void exchange_sums(Workspace *workspace, double *sums, Py_ssize_t n) noexcept with gil:
+    """sums (n) are added up, in place, over the processes that share a batch"""
+    import numpy
+    memory = PyMemoryView_FromMemory(<char *> sums, n * <Py_ssize_t> sizeof(double), PyBUF_WRITE)
+    try:
+        (<object> workspace.exchange)(numpy.frombuffer(memory, numpy.float64))
+    except BaseException as error:
+        (<object> workspace.exchange).error = error
+        workspace.failed = True
+
+
 cdef inline void poll_signals(Workspace *workspace) noexcept with gil:
     """Lets Ctrl-C end a step that takes long."""
     try:

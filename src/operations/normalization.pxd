@@ -6,6 +6,7 @@
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
 
+from custom cimport exchange_sums
 from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, Operation, Plan, Sizes, Step,
                    Workspace, is_training)
 from simd cimport (add_row_gradients, centred_squares, column_moments, column_products, differentiate_columns,
@@ -37,6 +38,7 @@ cdef enum:
     FACTOR       # gamma / standard deviation
     OFFSET       # what is added
     SLOPE        # d(dx) / dx, through mean and variance
+    ROWS         # doubles: how many rows the statistics are of; behind it, room for products
     COLUMN_STATISTICS
 
 cdef enum:
@@ -58,6 +60,7 @@ ctypedef struct BatchNormalization:
     Py_ssize_t x_row
     Py_ssize_t y_row
     bint of_batch       # mean and variance are the batch's own
+    bint shared         # with other processes: sums over rows are there before what is computed with them
     bint accumulate
 
 
@@ -72,7 +75,7 @@ cdef inline bint batch_normalization_fits(const Sizes *s) noexcept nogil:
 
 cdef inline void batch_normalization_needs(const Sizes *s, Operation *operation) noexcept nogil:
     """Statistics of the columns"""
-    operation.fixed_scratch = doubles(s, COLUMN_STATISTICS * s.output.width)
+    operation.fixed_scratch = doubles(s, COLUMN_STATISTICS * s.output.width + 1)
     operation.whole_batch = True
 
 
@@ -113,7 +116,7 @@ cdef inline void normalize_part(const BatchNormalization *b, real *y, Py_ssize_t
     cdef real *offset = coefficient(b, OFFSET, first, x)
     cdef Py_ssize_t c
     cdef double scale
-    if b.of_batch:
+    if b.of_batch and not b.shared:
         column_moments(mean, variance, x, b.n_rows, n, b.x_row)
     for c in range(n):
         inverse[c] = 1 / sqrt(variance[c] + b.epsilon)
@@ -137,9 +140,10 @@ cdef inline void differentiate_part(const BatchNormalization *b, real *dx, Py_ss
     cdef const real *factor = coefficient(b, FACTOR, first, x)
     cdef real *slope = coefficient(b, SLOPE, first, x)
     cdef real *offset = coefficient(b, OFFSET, first, x)
-    cdef double share = 1.0 / b.n_rows if b.of_batch else 0, scale
+    cdef double share = 1.0 / (statistic(b, ROWS, 0)[0] if b.shared else b.n_rows) if b.of_batch else 0, scale
     cdef Py_ssize_t c
-    column_products(total, product, dy, x, mean, b.n_rows, n, b.y_row, b.x_row)
+    if not b.shared:
+        column_products(total, product, dy, x, mean, b.n_rows, n, b.y_row, b.x_row)
     for c in range(n):
         scale = share * inverse[c] * (gamma[first + c] if gamma != NULL else 1)
         slope[c] = <real> (-scale * inverse[c] * inverse[c] * product[c])
@@ -180,6 +184,38 @@ cdef inline void describe(BatchNormalization *b, const Step *s, real **tensors) 
     b.gamma, b.beta = tensor_of(s, tensors, GAMMA), tensor_of(s, tensors, BETA)
     b.statistics, b.epsilon = <double *> s.scratch, s.operation.reals[EPSILON]
     b.of_batch, b.accumulate = uses_batch(s.operation, s.workspace), s.adds_dx
+    b.shared = b.of_batch and s.workspace.exchange != NULL
+
+
+cdef inline void share_moments(const BatchNormalization *b, Workspace *workspace, const real *x) noexcept nogil:
+    """Mean and variance of the rows of all processes; the sums that are exchanged stand where the backward pass has its
+    own.
+
+    First the means, then the squares about them: so a large mean costs no digits here either.
+    """
+    cdef double *mean = statistic(b, MEAN, 0)
+    cdef double *variance = statistic(b, VARIANCE, 0)
+    cdef double *sums = statistic(b, TOTAL, 0)
+    cdef double *n_rows = statistic(b, ROWS, 0)
+    cdef Py_ssize_t c
+    cdef double common
+    if b.n_rows > 0:
+        column_moments(mean, variance, x, b.n_rows, b.width, b.x_row)
+    else:
+        memset(mean, 0, b.width * sizeof(double))
+        memset(variance, 0, b.width * sizeof(double))
+    for c in range(b.width):
+        sums[c] = b.n_rows * mean[c]
+    sums[b.width] = b.n_rows
+    exchange_sums(workspace, sums, b.width + 1)
+    n_rows[0] = max(sums[b.width], 1.0)
+    for c in range(b.width):
+        common = sums[c] / n_rows[0]
+        sums[c] = b.n_rows * (variance[c] + (mean[c] - common) * (mean[c] - common))
+        mean[c] = common
+    exchange_sums(workspace, sums, b.width)
+    for c in range(b.width):
+        variance[c] = sums[c] / n_rows[0]
 
 
 cdef inline void batch_normalization_forward(const Step *s, real **tensors) noexcept nogil:
@@ -194,6 +230,8 @@ cdef inline void batch_normalization_forward(const Step *s, real **tensors) noex
         for c in range(b.width):
             statistic(&b, MEAN, c)[0] = tensor_of(s, tensors, MOVING_MEAN)[c]
             statistic(&b, VARIANCE, c)[0] = tensor_of(s, tensors, MOVING_VARIANCE)[c]
+    if b.shared:
+        share_moments(&b, s.workspace, <const real *> b.x)
     if b.n_rows * b.width < WORTH_THREADS:
         normalize_part(&b, <real *> b.y, 0, b.width)
     else:
@@ -212,6 +250,16 @@ cdef inline void store_gradient(const Step *s, real **gradients, int which, cons
     gradient_is_written(s, which)
 
 
+cdef inline void store_share(const Step *s, real **gradients, const BatchNormalization *b) noexcept nogil:
+    """The gradients of gamma and beta from this process's rows alone: they are added up later, with all others."""
+    cdef double *scaled = statistic(b, ROWS, 1)
+    cdef Py_ssize_t c
+    for c in range(b.width):
+        scaled[c] = statistic(b, PRODUCT, c)[0] * statistic(b, INVERSE, c)[0]
+    store_gradient(s, gradients, GAMMA, scaled)
+    store_gradient(s, gradients, BETA, statistic(b, TOTAL, 0))
+
+
 cdef inline void batch_normalization_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dbeta = sum dy;  dgamma = sum dy n, n = (x - mean) / s;  dx = gamma / s (dy - dbeta / m - n dgamma / m)
 
@@ -219,13 +267,19 @@ cdef inline void batch_normalization_backward(const Step *s, real **tensors, rea
     """
     cdef BatchNormalization b
     describe(&b, s, tensors)
+    if b.shared:
+        column_products(statistic(&b, TOTAL, 0), statistic(&b, PRODUCT, 0), <const real *> b.dy, <const real *> b.x,
+                        statistic(&b, MEAN, 0), b.n_rows, b.width, b.y_row, b.x_row)
+        store_share(s, gradients, &b)
+        exchange_sums(s.workspace, statistic(&b, TOTAL, 0), 2 * b.width)
     if b.n_rows * b.width < WORTH_THREADS:
         differentiate_part(&b, <real *> b.dx, 0, b.width)
     else:
         pool_run(differentiate_task_f32 if real is float else differentiate_task_f64, &b,
                  (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
-    store_gradient(s, gradients, GAMMA, statistic(&b, PRODUCT, 0))
-    store_gradient(s, gradients, BETA, statistic(&b, TOTAL, 0))
+    if not b.shared:
+        store_gradient(s, gradients, GAMMA, statistic(&b, PRODUCT, 0))
+        store_gradient(s, gradients, BETA, statistic(&b, TOTAL, 0))
 
 
 cdef inline double moved(double moving, double seen, double momentum) noexcept nogil:

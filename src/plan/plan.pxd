@@ -98,6 +98,7 @@ cdef struct Workspace:
     double activity_penalty       # of the batch so far, divided by its size
     bint failed                   # a Python callback or a signal's handler raised, or a number is no index
     void *interruption            # keeps what a signal's handler raised during a long step; NULL: no polls
+    void *exchange                # adds up batch statistics over processes that share a batch; NULL: there are none
     int out_of_range              # 1 + the operation that met such a number
 
 cdef struct Sizes:

@@ -257,11 +257,11 @@ cdef inline double loss_on_values(const Loss *loss, Workspace *workspace, real *
 
 cdef inline double loss_denominator(const Loss *loss, const real *weights, const Targets *targets, Py_ssize_t n_samples,
                                     Py_ssize_t rows) noexcept nogil:
-    """What the weighted sum of a whole batch's values is divided by."""
+    """What the weighted sum of these samples' values is divided by; 0 stands for 1, and adds nothing to other parts."""
     cdef double total = 0
     cdef Py_ssize_t r, target
     if not loss.reduction.divides:
-        return 1
+        return 0
     if not loss.reduction.divides_by_weight and loss.ignored != loss.ignored:
         return n_samples * rows
     for r in range(n_samples * rows):
@@ -269,7 +269,11 @@ cdef inline double loss_denominator(const Loss *loss, const real *weights, const
         if loss.has_labels and (<const int32_t *> targets.values)[target] == loss.ignored:
             continue
         total += row_weight(targets, weights, target, rows) if loss.reduction.divides_by_weight else 1.0
-    return total if total != 0 else 1
+    return total
+
+
+cdef inline double or_one(double denominator) noexcept nogil:
+    return denominator if denominator != 0 else 1
 
 
 cdef inline double loss_block(const Loss *loss, const Plan *plan, Workspace *workspace, real **tensors,

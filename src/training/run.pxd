@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from gathering cimport Source, copy_output, load_inputs
 from loss cimport Loss, Targets, values_per_sample
-from losses cimport loss_block, loss_denominator
+from losses cimport loss_block, loss_denominator, or_one
 from metrics cimport Metric, metric_block
 from normalization cimport move_statistics, statistics_are_finite
 from operations cimport backward, forward
@@ -27,6 +27,23 @@ cdef enum RunStatus:
     RUN_OUT_OF_TIME        # the slice ended; call again from `next_batch`
     RUN_DIVERGED           # the loss or a gradient of batch `next_batch` is not finite; parameters are untouched
     RUN_FAILED             # a Python callback raised
+
+cdef struct Share:
+    # The samples of a batch that a run computes: all, or those of this process where several share a batch.
+    Py_ssize_t first       # in the order of training
+    Py_ssize_t n
+    Py_ssize_t place       # of the first in the whole batch
+    Py_ssize_t whole       # samples of the whole batch
+    bint penalizes         # the penalties on weights count here
+    double denominators[MAX_LOSSES]  # of the whole batch
+
+cdef enum:  # what Python says of a share, before the denominators
+    SHARE_FIRST
+    SHARE_COUNT
+    SHARE_PLACE
+    SHARE_WHOLE
+    SHARE_PENALIZES
+    SHARE_NUMBERS
 
 cdef struct Run:
     # A pass over batches: what a slice of fit or evaluate needs and what it adds up.
@@ -60,6 +77,7 @@ cdef struct Run:
     double last_loss       # of the last batch, penalties included
     double samples         # samples seen
     bint updates           # False: gradients are left in place and no step is made
+    const double *shares   # SHARE_NUMBERS and the denominators of every batch; NULL: a batch is computed whole
 
 
 cdef inline Py_ssize_t totals_length(const Run *run) noexcept nogil:
@@ -86,14 +104,15 @@ cdef inline void clear_totals(Run *run) noexcept nogil:
         run.metrics[i].total = run.metrics[i].count = 0
 
 
-cdef inline double run_block(Run *run, real **tensors, real **gradients, Py_ssize_t batch_first, Py_ssize_t first,
-                             Py_ssize_t n, const double *denominators) noexcept nogil:
+cdef inline double run_block(Run *run, real **tensors, real **gradients, const Share *share, Py_ssize_t first,
+                             Py_ssize_t n) noexcept nogil:
     """Forward, losses, metrics and backward for n samples; returns their share of the batch's weighted loss."""
+    cdef const double *denominators = share.denominators
     cdef Workspace *workspace = run.workspace
     cdef double loss, total = 0
     cdef int i
     load_inputs(run.plan, workspace, tensors, run.inputs, run.order, first, n, run.n_samples - first - n)
-    workspace.first = first - batch_first
+    workspace.first = first - share.first + share.place
     memset(workspace.delta_written, 0, run.plan.n_buffers * sizeof(bint))
     forward(run.plan, workspace, tensors)
     for i in range(run.n_losses):
@@ -108,7 +127,8 @@ cdef inline double run_block(Run *run, real **tensors, real **gradients, Py_ssiz
     for i in range(run.plan.n_outputs):
         if run.predictions[i] != NULL:
             copy_output(run.plan, workspace, tensors, i, run.predictions[i], first)
-    if gradients != NULL and not workspace.failed and isfinite(total):
+    # Where processes exchange statistics all go the whole way, or others would wait for this one.
+    if gradients != NULL and not workspace.failed and (isfinite(total) or workspace.exchange != NULL):
         backward(run.plan, workspace, tensors, gradients)
     return total
 
@@ -134,33 +154,65 @@ cdef inline int update(Run *run, real **tensors, double learning_rate) noexcept 
     return RUN_FAILED if run.optimizer.failed else RUN_FINISHED
 
 
-cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept nogil:
-    """One batch: blocks of samples, penalties, and the optimizer's step."""
-    cdef Py_ssize_t batch_first = run.next_batch * run.batch_size
-    cdef Py_ssize_t n = min(run.batch_size, run.n_samples - batch_first), first = batch_first
-    cdef real *w = <real *> run.parameters
-    cdef real *g = <real *> run.flat_gradients
-    cdef double denominators[MAX_LOSSES]
-    cdef double total = 0, penalties = 0, penalty_scale = 1
-    cdef int i, status
+cdef inline void whole_batch(Share *share, Run *run, real **typed) noexcept nogil:
+    """A batch that is computed whole."""
+    cdef int i
+    share.first = run.next_batch * run.batch_size
+    share.n = share.whole = min(run.batch_size, run.n_samples - share.first)
+    share.place, share.penalizes = 0, True
     for i in range(run.n_losses):
-        run.targets[i].first = batch_first
+        run.targets[i].first = share.first
+        share.denominators[i] = or_one(loss_denominator(
+            &run.losses[i], <const real *> run.targets[i].weights, &run.targets[i], share.n,
+            values_per_sample(&run.losses[i], run.plan)))
+
+
+cdef inline void given_share(Share *share, const Run *run) noexcept nogil:
+    cdef const double *numbers = run.shares + run.next_batch * (SHARE_NUMBERS + run.n_losses)
+    cdef int i
+    share.first, share.n = <Py_ssize_t> numbers[SHARE_FIRST], <Py_ssize_t> numbers[SHARE_COUNT]
+    share.place, share.whole = <Py_ssize_t> numbers[SHARE_PLACE], <Py_ssize_t> numbers[SHARE_WHOLE]
+    share.penalizes = numbers[SHARE_PENALIZES] != 0
+    for i in range(run.n_losses):
+        share.denominators[i] = numbers[SHARE_NUMBERS + i]
+
+
+cdef inline double forward_and_backward(Run *run, real **tensors, real **gradients, const Share *share) noexcept nogil:
+    """The share's blocks of samples; returns its part of the batch's weighted loss."""
+    cdef Py_ssize_t done = 0, n
+    cdef double total = 0
+    cdef int i
+    for i in range(run.n_losses):
         run.loss_totals[run.n_losses + i] = 0
-        denominators[i] = loss_denominator(&run.losses[i], <const real *> run.targets[i].weights, &run.targets[i], n,
-                                           values_per_sample(&run.losses[i], run.plan))
     memset(run.workspace.tensor_written, 0, run.plan.n_tensors * sizeof(bint))
     run.workspace.step = run.step if gradients != NULL else run.next_batch
-    run.workspace.batch_size, run.workspace.activity_penalty = n, 0
-    while first < batch_first + n:
-        total += run_block(run, tensors, gradients, batch_first, first,
-                           min(run.block_size, batch_first + n - first), denominators)
-        first += run.block_size
+    run.workspace.batch_size, run.workspace.activity_penalty = share.whole, 0
+    # A share without samples takes part all the same, in exchanges of statistics and in what is done once a batch.
+    while done < share.n or (done == 0 and run.shares != NULL):
+        n = min(run.block_size, share.n - done)
+        total += run_block(run, tensors, gradients, share, share.first + done, n)
+        done += run.block_size
+    return total
+
+
+cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept nogil:
+    """One batch: blocks of samples, penalties, and the optimizer's step."""
+    cdef real *w = <real *> run.parameters
+    cdef real *g = <real *> run.flat_gradients
+    cdef Share share
+    cdef double total, penalties, penalty_scale = 1
+    cdef int i, status
+    if run.shares == NULL:
+        whole_batch(&share, run, tensors)
+    else:
+        given_share(&share, run)
+    total = forward_and_backward(run, tensors, gradients, &share)
     if run.workspace.failed:
         return RUN_FAILED
     penalties = run.workspace.activity_penalty
-    if run.optimizer != NULL:
+    if run.optimizer != NULL and share.penalizes:
         if run.optimizer.penalties_over_batch:
-            penalty_scale = 1 / denominators[0]
+            penalty_scale = 1 / share.denominators[0]
         penalties += total_penalty(run.optimizer, w, penalty_scale)
         if run.optimizer.failed:
             return RUN_FAILED
@@ -170,19 +222,20 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         return RUN_DIVERGED
     if gradients != NULL:
         clear_unwritten(run, gradients)
-        add_penalty_gradients(run.optimizer, g, w, penalty_scale)
+        if share.penalizes:
+            add_penalty_gradients(run.optimizer, g, w, penalty_scale)
         if run.optimizer.failed:
             return RUN_FAILED
-        if not gradients_are_finite(run.optimizer, g):
+        if (run.shares == NULL or run.updates) and not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
             status = update(run, tensors, run.learning_rates[run.next_batch - run.first_batch])
             if status != RUN_FINISHED:
                 return status
     for i in range(run.n_losses):
-        run.loss_totals[i] += run.loss_totals[run.n_losses + i] * n
-    run.penalty_total += penalties * n
-    run.samples += n
+        run.loss_totals[i] += run.loss_totals[run.n_losses + i] * share.whole
+    run.penalty_total += penalties * share.whole
+    run.samples += share.n
     run.next_batch += 1
     return RUN_FINISHED
 

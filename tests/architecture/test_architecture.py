@@ -21,7 +21,18 @@ PACKAGE = ROOT / "cnn_core"
 # From the ground up. The native core lies below all of them.
 FLOORS = (
     {"foundation"},
-    {"config", "data", "datasets", "activations", "losses", "optimizers", "regularizers", "constraints", "callbacks"},
+    {
+        "config",
+        "data",
+        "datasets",
+        "activations",
+        "losses",
+        "optimizers",
+        "regularizers",
+        "constraints",
+        "callbacks",
+        "distribution",
+    },
     {"initializers", "metrics"},
     {"network"},
     {"ops"},
@@ -39,8 +50,9 @@ NEEDS_MORE = ("sklearn", "dask", "commands", "__main__")  # than the dependencie
 RUN_TIME_DEPENDENCIES = {"numpy"}
 LONGEST = 600  # lines of a file
 # In a drawing of the imports, which the face of all frames, and of which __main__ is no part. An engine on which
-# others run what the package computes is a room by itself: dask.
-MOST_ROOMS = 26
+# others run what the package computes is a room by itself: dask. How ranks share a
+# training is neither data nor a description of a network: distribution.
+MOST_ROOMS = 27
 # Scripts that record what other libraries compute, and whose length is that of what there is to record.
 LONG_ANYWAY = {"tests/agreement/golden/record_keras.py"}
 # What looks inside a model by its nature; everything else leaves alone the private names of other packages.

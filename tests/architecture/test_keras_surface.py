@@ -97,7 +97,6 @@ def test_page_and_messages_have_one_table() -> None:
 @pytest.mark.parametrize(
     ("module", "name", "reason"),
     [
-        ("", "distribution", "not there yet"),
         ("", "quantizers", "one dtype of variables per model"),
         ("layers", "Conv2D", "convolution"),
         ("callbacks", "RemoteMonitor", "need other packages"),

@@ -1,0 +1,184 @@
+"""A script that trains small models, alone or shared among ranks, and stores what comes out: run by mpiexec in tests.
+
+python shared_trainings.py FILE CASES [SETTING=VALUE ...]; without settings no distribution is used.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+import numpy as np
+
+import cnn_core
+from cnn_core import Input, Model, Sequential, callbacks, distribution, layers, optimizers
+
+N, BATCH_SIZE, EPOCHS = 205, 16, 4  # 13 batches an epoch, the last of 13 samples; 52 steps
+OPTIMIZERS = (
+    *("sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw", "ftrl", "lion", "lamb", "muon"),
+    "adafactor",
+)
+
+
+def data(n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 10)).astype(np.float32)
+    return x, (x[:, :3].sum(axis=1) + rng.normal(size=n) > 0).astype(np.int64)
+
+
+def network(*, noisy: bool = True, normalized: bool = True) -> Sequential:
+    model = Sequential([Input((10,)), layers.Dense(12, "relu", kernel_regularizer="l2")])
+    if normalized:
+        model.add(layers.BatchNormalization())
+    if noisy:
+        model.add(layers.Dropout(0.3))
+    model.add(layers.Dense(8, "tanh", activity_regularizer="l1", kernel_constraint="max_norm"))
+    model.add(layers.Dense(2, "softmax"))
+    return model
+
+
+def fit(model, optimizer, *, x=None, y=None, sample_weight=None, **options):
+    if x is None:
+        x, y = data()
+    options = {"batch_size": BATCH_SIZE, "epochs": EPOCHS, "verbose": 0, **options}
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"])
+    return model.fit(x, y, sample_weight=sample_weight, **options).history
+
+
+def weights(model) -> np.ndarray:
+    return np.concatenate([np.ravel(each) for each in model.get_weights()])
+
+
+def of_optimizer(name: str) -> dict[str, np.ndarray]:
+    model = network()
+    history = fit(model, name, class_weight={0: 1.0, 1: 3.0}, validation_split=0.2)
+    return {"weights": weights(model), **{key: np.array(values) for key, values in history.items()}}
+
+
+def clipped() -> dict[str, np.ndarray]:
+    model = network()
+    fit(model, optimizers.Adam(global_clipnorm=0.1, use_ema=True))
+    return {"weights": weights(model)}
+
+
+def accumulated() -> dict[str, np.ndarray]:
+    model = network()
+    fit(model, optimizers.SGD(0.05, momentum=0.9, gradient_accumulation_steps=3))
+    return {"weights": weights(model)}
+
+
+def weighted() -> dict[str, np.ndarray]:
+    model = network()
+    sample_weight = np.random.default_rng(1).uniform(0, 2, N)
+    history = fit(model, "sgd", sample_weight=sample_weight)
+    return {"weights": weights(model), **{key: np.array(values) for key, values in history.items()}}
+
+
+def several_outputs() -> dict[str, np.ndarray]:
+    x, y = data()
+    inputs = Input((10,))
+    hidden = layers.Dense(8, "gelu")(inputs)
+    model = Model(inputs, [layers.Dense(1)(hidden), layers.Dense(2, "softmax")(hidden)])
+    model.compile("adam", ["mse", "sparse_categorical_crossentropy"], loss_weights=[0.3, 1.0])
+    history = model.fit(x, [x[:, 0], y], batch_size=30, epochs=3, verbose=0).history
+    return {"weights": weights(model), **{key: np.array(values) for key, values in history.items()}}
+
+
+def in_float64() -> dict[str, np.ndarray]:
+    cnn_core.config.set_floatx("float64")
+    try:
+        model = network()
+        fit(model, "sgd")
+        return {"weights": weights(model)}
+    finally:
+        cnn_core.config.set_floatx("float32")
+
+
+def all_rows_at_once() -> dict[str, np.ndarray]:
+    x, y = data()
+    model = Sequential([Input((10,)), layers.Dense(6, "tanh", kernel_regularizer="l2"), layers.Dense(2, "softmax")])
+    model.compile(optimizers.LBFGS(max_iter=30), "sparse_categorical_crossentropy")
+    history = model.fit(x, y, epochs=1, verbose=0).history
+    return {"weights": weights(model), "loss": np.array(history["loss"])}
+
+
+class Rows(cnn_core.utils.PyDataset):
+    """Batches by number; with a distribution that is given parts, those of this rank."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return -(-len(self.x) // BATCH_SIZE)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE)
+        return self.x[rows], self.y[rows]
+
+
+def of_batches() -> dict[str, np.ndarray]:
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    history = model.fit(Rows(*data()), epochs=3, verbose=0, validation_data=Rows(*data(50))).history
+    return {"weights": weights(model), **{key: np.array(values) for key, values in history.items()}}
+
+
+def watched() -> dict[str, np.ndarray]:
+    """With callbacks that see every batch, and one that stops."""
+    seen: list[float] = []
+
+    class Listener(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(logs["loss"])
+            if len(seen) == 30:
+                self.model.stop_training = True
+
+    model = network()
+    fit(model, "adam", callbacks=[Listener()], validation_split=0.1)
+    return {"weights": weights(model), "seen": np.array(seen)}
+
+
+def with_python_metrics() -> dict[str, np.ndarray]:
+    x, y = data()
+    model = Sequential([Input((10,)), layers.Dense(6, "tanh"), layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=["auc", cnn_core.metrics.F1Score(threshold=0.5)])
+    history = model.fit(x, y.astype(np.float32), epochs=3, verbose=0, validation_split=0.3).history
+    return {key: np.ravel(values) for key, values in history.items()}
+
+
+def evaluated() -> dict[str, np.ndarray]:
+    x, y = data()
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    results = model.evaluate(x, y, batch_size=BATCH_SIZE, verbose=0)
+    return {"results": np.array(results), "predictions": model.predict(x), "few": model.predict(x[:1])}
+
+
+CASES = {
+    **{name: lambda name=name: of_optimizer(name) for name in OPTIMIZERS},
+    **{
+        each.__name__: each
+        for each in (
+            *(clipped, accumulated, weighted, several_outputs, in_float64, all_rows_at_once, of_batches, watched),
+            *(with_python_metrics, evaluated),
+        )
+    },
+}
+
+
+def main(path: str, cases: str, *settings: str) -> None:
+    if settings:
+        pairs = (each.partition("=") for each in settings)
+        chosen = distribution.DataParallel(**{name: ast.literal_eval(value) for name, _, value in pairs})
+        distribution.set_distribution(chosen)
+    results = {}
+    for name in CASES if cases == "all" else cases.split(","):
+        cnn_core.utils.set_random_seed(1)
+        results.update({f"{name}/{key}": value for key, value in CASES[name]().items()})
+    used = distribution.distribution()
+    np.savez(path if used is None else f"{path}-{used.rank}", **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
