@@ -35,12 +35,17 @@ class Mergeable(Protocol):
 
 
 class Piece(NamedTuple):
-    """Some batches of a part: those from `first` to before `last`, in an order that `seed` draws."""
+    """Some batches of a part: those from `first` to before `last`, in an order that `seed` draws.
+
+    Before them a chain has come through the share `begin` of its epoch, behind them through `end`.
+    """
 
     part: int
     first: int
     last: int
     seed: int
+    begin: float
+    end: float
 
 
 class Parts(Protocol):
@@ -188,7 +193,8 @@ class Dealing:
             start = end - self.n_batches[part]
             first, last = max(bounds[0], start), min(bounds[1], end)
             if first < last:
-                pieces.append(Piece(part, first - start, last - start, seed_of(self.seed, epoch, part)))
+                seed = seed_of(self.seed, epoch, part)
+                pieces.append(Piece(part, first - start, last - start, seed, first / ends[-1], last / ends[-1]))
         return pieces
 
 

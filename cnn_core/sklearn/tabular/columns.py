@@ -33,12 +33,15 @@ class Column:
         categories.
     boolean : bool
         Whether the categories are True and False.
+    counts : numpy.ndarray of int64 of shape (n,), or None
+        How many rows each value stands for; None: one each.
     """
 
     name: str
     kind: str
     values: Array
     boolean: bool = False
+    counts: Array | None = None
 
     @property
     def remembered(self) -> str:
@@ -47,7 +50,9 @@ class Column:
 
     def take(self, rows: Array | slice | None) -> Column:
         """Return the same column with some rows only."""
-        return self if rows is None else replace(self, values=self.values[rows])
+        if rows is None:
+            return self
+        return replace(self, values=self.values[rows], counts=None if self.counts is None else self.counts[rows])
 
 
 def columns_of(table: object, kinds: Sequence[str | None] | None = None) -> list[Column]:

@@ -26,12 +26,13 @@ from cnn_core.sklearn.tabular.columns import (
 )
 from cnn_core.sklearn.tabular.layout import CODE, NUMBER, OTHER, Layout
 from cnn_core.sklearn.tabular.number_texts import number_of
+from cnn_core.sklearn.tabular.quantiles import quantiles
 from cnn_core.sklearn.tabular.table_arrays import column_names, named_series
 
 MAX_CATEGORIES = 256
 MAX_CODES = 1 << 14
-_DAY = 86400.0
-_YEAR = 365.2425 * _DAY
+DAY = 86400.0  # in seconds
+_YEAR = 365.2425 * DAY
 _CHUNK = 1 << 20  # rows encoded at a time
 LIMIT = 3.0  # of a scaled feature
 FAR = 1e100  # beyond, `smooth_clip` is at its limit, and squares would leave the range of float64
@@ -55,8 +56,9 @@ class NumberEncoder:
         missing = np.isnan(column.values)
         edges: list[float] = []
         if n_bins and not missing.all():
+            known = column.take(~missing)
             levels = np.linspace(0, 1, n_bins + 1)
-            edges = np.unique(np.quantile(column.values[~missing], levels, method="inverted_cdf")).tolist()
+            edges = np.unique(quantiles(known.values, levels, known.counts, "inverted_cdf")).tolist()
         return cls({"gaps": bool(missing.any()), "edges": edges if len(edges) > 2 else []})
 
     def settings(self) -> dict[str, Any]:
@@ -92,15 +94,15 @@ class DateEncoder:
     @classmethod
     def fit(cls, column: Column) -> DateEncoder:
         known = column.values[~np.isnan(column.values)]
-        return cls({"time_of_day": bool((known % _DAY != 0).any())})
+        return cls({"time_of_day": bool((known % DAY != 0).any())})
 
     def settings(self) -> dict[str, Any]:
         return {"time_of_day": self.time_of_day}
 
     def periods(self) -> dict[str, float]:
         """Return the length of each cycle in seconds."""
-        periods = {"year": _YEAR, "week": 7 * _DAY}
-        return periods | {"day": _DAY} if self.time_of_day else periods
+        periods = {"year": _YEAR, "week": 7 * DAY}
+        return periods | {"day": DAY} if self.time_of_day else periods
 
     def names(self, column: str) -> list[str]:
         return [column, *(f"{column} {wave} of {period}" for period in self.periods() for wave in ("sin", "cos"))]
@@ -133,8 +135,9 @@ class CategoryEncoder:
     def fit(cls, column: Column, most_one_hot: int | None = None) -> CategoryEncoder:
         """Return an encoder of its own kind, or a `CodeEncoder` for more than `most_one_hot` values."""
         codes, values = distinct(column)
+        occurrences = np.bincount(codes, column.counts, len(values)).astype(np.int64)
         counts: dict[str, int] = {}
-        for value, count in zip(values, np.bincount(codes, minlength=len(values)).tolist(), strict=True):
+        for value, count in zip(values, occurrences.tolist(), strict=True):
             if count and not is_missing(value):
                 text = canonical(value)
                 counts[text] = counts.get(text, 0) + count
@@ -292,6 +295,7 @@ class TablePreprocessor:
         Parameters
         ----------
         table : pandas.DataFrame, polars.DataFrame, numpy.ndarray of shape (n, columns), or list of Column
+            Columns may stand for more rows than they have, as those of a `TableSummary` do.
         rows : numpy.ndarray of int, default None
 
         Returns
@@ -331,7 +335,7 @@ class TablePreprocessor:
             centers, factors = np.zeros(1), np.ones(1)
         else:
             block = np.zeros((0, 0)) if encoder is None else encoder.encode(encoder.read(column).values)
-            centers, factors = robust_scale(block)
+            centers, factors = robust_scale(block, column.counts)
         self._centers.append(centers)
         self._factors.append(factors)
 
@@ -456,8 +460,10 @@ class TablePreprocessor:
         return made
 
 
-def robust_scale(block: Array) -> tuple[Array, Array]:
+def robust_scale(block: Array, counts: Array | None = None) -> tuple[Array, Array]:
     """Return the median of every column and 1 / range; see `TablePreprocessor`. Missing numbers do not count.
+
+    `counts` says how many rows each row of the block stands for; None: one each.
 
     Examples
     --------
@@ -467,11 +473,13 @@ def robust_scale(block: Array) -> tuple[Array, Array]:
     width = block.shape[1]
     centers, factors = np.zeros(width), np.zeros(width)
     for number in range(width):
-        known = block[:, number]
-        known = known[~np.isnan(known)] if np.isnan(known).any() else known
+        known, of_known = block[:, number], counts
+        if np.isnan(known).any():
+            there = ~np.isnan(known)
+            known, of_known = known[there], None if counts is None else counts[there]
         if not len(known):
             continue
-        low, centers[number], high = np.quantile(known, (0.25, 0.5, 0.75))
+        low, centers[number], high = quantiles(known, np.array((0.25, 0.5, 0.75)), of_known)
         spread = high - low or 0.5 * (known.max() - known.min())
         factors[number] = 1 / spread if spread > 0 and np.isfinite(1 / spread) else 0.0
     return centers, factors

@@ -18,6 +18,7 @@ from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
 from cnn_core.sklearn.inputs import check_labels, with_class_weight
 from cnn_core.sklearn.metric_names import chosen
+from cnn_core.sklearn.row_statistics import Moments
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.estimator import TabularEstimator, TrainingTable
@@ -473,7 +474,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         return losses.Quantile(trained_levels(self.quantiles_).tolist())
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        self._scale = TargetScale.fit(y, weights)
+        self._scale = TargetScale.fit(Moments.of(y, weights))
         return self._scale.standardised(y)
 
     def _n_outputs(self, n_targets: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.network.native import bound_network
 from cnn_core.network.parameters import ParameterVector
@@ -106,7 +106,7 @@ class TabularNetwork:
         first = 0
         for name, width in self.input_widths().items():
             part = x[:, first : first + width]
-            found.append(np.ascontiguousarray(self.layout.table_rows(part) if name == "codes" else part, TYPE))
+            found.append(readable(self.layout.table_rows(part) if name == "codes" else part, TYPE))
             first += width
         return found
 

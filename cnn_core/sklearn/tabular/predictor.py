@@ -30,6 +30,7 @@ from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows,
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
+    from cnn_core.sklearn.row_statistics import Moments
 
 
 class TablePredictor:
@@ -236,16 +237,12 @@ class TargetScale:
     highest: Array
 
     @classmethod
-    def fit(cls, y: Array, weights: Array | None) -> TargetScale:
-        """Learn from targets of shape (n, targets)."""
-        largest = np.abs(y).max(axis=0)
-        unit = np.where(largest > 0, largest, 1.0)  # no square of a number leaves the range of float64
-        mean = unit * np.average(y / unit, axis=0, weights=weights)
-        spread = unit * np.sqrt(np.average(((y - mean) / unit) ** 2, axis=0, weights=weights))
+    def fit(cls, moments: Moments) -> TargetScale:
+        """Learn from what the targets are like."""
         # A constant target needs no scale; what rounding leaves of one is no spread either.
-        spread = np.where(spread <= 1e-12 * np.abs(mean), 1.0, spread)
-        scaled = _standardised(y, mean, spread)
-        return cls(mean, spread, scaled.min(axis=0), scaled.max(axis=0))
+        spread = np.where(moments.deviation <= 1e-12 * np.abs(moments.mean), 1.0, moments.deviation)
+        bounds = (_standardised(bound, moments.mean, spread) for bound in (moments.low, moments.high))
+        return cls(moments.mean, spread, *bounds)
 
     def standardised(self, y: Array) -> Array:
         """Return (y - mean) / spread as float32."""

@@ -1,6 +1,7 @@
 """The loop that trains the networks of the tabular estimators.
 
-An epoch is one native call, the validation part one native prediction; every member keeps its own best epoch.
+Of rows in memory an epoch is one native call, the validation part one native prediction; every member keeps its own
+best epoch.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import cnn_core._core as _core
 import cnn_core.losses as losses
 import cnn_core.optimizers as optimizers
 import cnn_core.optimizers.schedules as schedules
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.display import is_terminal, show
 from cnn_core.network.native import Status, native_pass, run_slices
 from cnn_core.network.parameters import native_optimizer
@@ -70,16 +71,15 @@ class TrainingPlan:
     callbacks: Any = None
 
 
-class TabularTraining:
-    """Train a network by its recipe and leave each member with its best epoch's parameters.
+class TrainingLoop:
+    """Epochs by a network's recipe, after which each member has its best epoch's parameters.
 
     Parameters
     ----------
     network : TabularNetwork
-    part : Part
-        To train on.
-    x_validation : numpy.ndarray or None
     plan : TrainingPlan
+    n_batches : int
+        Of an epoch.
 
     Attributes
     ----------
@@ -92,62 +92,43 @@ class TabularTraining:
     learning_rate : float
         At the crests of the schedule.
     n_batches : int
-        Of an epoch.
     """
 
-    def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
-        self.network, self.part, self.plan = network, part, plan
+    def __init__(self, network: TabularNetwork, plan: TrainingPlan, n_batches: int) -> None:
+        self.network, self.plan, self.n_batches = network, plan, n_batches
         self.losses: list[float] = []
         self.scores: list[list[float]] = []
         self.best_epochs = [0] * network.n_members
         self._best = network.values.copy()
         self._best_scores = [math.inf] * network.n_members
-        self._validation = None if x_validation is None else network.inputs(x_validation)
-        self._optimizer = _optimizer(network.recipe)
-        self._batch_size = min(plan.batch_size, len(part.x))
-        self.n_batches = len(part.x) // self._batch_size  # a last incomplete batch is left out
-        self._pass = self._native_pass()
         self._step = 0
-        self._n_steps = plan.epochs * self.n_batches  # of the whole training; fewer if the time limit asks for it
+        self._n_steps = plan.epochs * n_batches  # of the whole training; fewer if the time limit asks for it
         self.learning_rate = network.recipe.learning_rate
         self._last_progress = 0  # the last epoch in which a member became better
-        self._schedule = schedules.Coslog(self.learning_rate, max(1, self._n_steps))
         self._patience = network.recipe.patience if plan.patience is None else plan.patience
         self._began = self._first_step_began = 0.0
 
-    def _native_pass(self) -> Any:
-        network, part = self.network, self.part
-        width = 1 if part.y.ndim == 1 else part.y.shape[1]
-        outputs = range(network.n_members)
-        sharing = network.recipe.n_sharing
-        targets = np.repeat(part.y.reshape(-1, 1, width), sharing, axis=1) if sharing else part.y
-        return native_pass(
-            network.trained,
-            inputs=network.inputs(part.x),
-            targets=[targets] * network.n_members,
-            weights=[part.weights] * network.n_members,
-            batch_size=self._batch_size,
-            losses=[self.plan.loss.describe(width, output) for output in outputs],
-            optimizer=native_optimizer(network.parameters, self._optimizer),
-            mode="training",
-            seed=self.plan.seed,
-        )
+    def _train_epoch(self, epoch: int) -> bool:
+        """Train for an epoch, counted from 0; tell whether the loss has stayed finite."""
+        raise NotImplementedError
+
+    def _measured(self) -> list[float] | None:
+        """Return the score of every member on rows that are held out; None without such rows."""
+        raise NotImplementedError
 
     def run(self) -> None:
         """Train; Ctrl-C ends the training with the best epoch so far."""
         epoch, self._began = 0, time.monotonic()
-        start = np.arange(len(self.part.x), dtype=np.int64)
         callbacks = self.plan.callbacks
         try:
             if callbacks is not None:
                 callbacks.begin(self)
             while self._step < self._n_steps:
-                order = _core.shuffled(len(start), self.plan.seed, epoch + 1, start.copy())
                 if epoch == 0:
                     self._first_step_began = time.monotonic()
                 if callbacks is not None:
                     callbacks.begin_epoch(epoch)
-                if not self._epoch(order):
+                if not self._train_epoch(epoch):
                     break
                 epoch += 1
                 self._keep_best(epoch)
@@ -173,6 +154,70 @@ class TabularTraining:
             stops |= plan.callbacks.end_epoch(epoch - 1, logs)
         return stops
 
+    def _look_at_the_clock(self) -> None:
+        """Plan fewer steps if the time limit asks for it; the schedule is squeezed while its first swings are on."""
+        limit, now = self.plan.time_limit, time.monotonic()
+        if limit is None:
+            return
+        left, measured = limit - (now - self._began), now - self._first_step_began
+        if left <= 0:
+            self._n_steps = self._step
+        elif measured < MEASURED_SHARE * limit and self._step > 0:
+            affordable = int(self._step * (1 + left / measured) - self._steps_of_a_validation())
+            self._n_steps = min(self.plan.epochs * self.n_batches, max(self._step + 1, affordable))
+
+    def _keep_best(self, epoch: int) -> None:
+        """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""
+        scores = [-float(epoch)] * self.network.n_members
+        measured = self._measured()
+        if measured is not None:
+            scores = measured
+            self.scores.append(measured)
+        for member, score in enumerate(scores):
+            score = math.inf if math.isnan(score) else score
+            if score <= self._best_scores[member]:
+                if score < self._best_scores[member] and measured is not None:
+                    self._last_progress = epoch
+                self._best_scores[member], self.best_epochs[member] = score, epoch
+                place = self.network.member_slices[member]
+                self._best[place] = self.network.values[place]
+        if measured is None and self.losses[-1] <= min(self.losses):
+            self._last_progress = epoch
+
+    def _steps_of_a_validation(self) -> float:
+        """How many steps of training cost as much as what `_measured` does."""
+        return 0.0
+
+
+class TabularTraining(TrainingLoop):
+    """Train a network on rows in memory.
+
+    Parameters
+    ----------
+    network : TabularNetwork
+    part : Part
+        To train on.
+    x_validation : numpy.ndarray or None
+    plan : TrainingPlan
+    """
+
+    def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
+        self.part = part
+        self._batch_size = min(plan.batch_size, len(part.x))
+        super().__init__(network, plan, len(part.x) // self._batch_size)  # a last incomplete batch is left out
+        self._validation = None if x_validation is None else network.inputs(x_validation)
+        self._optimizer = optimizer_of(network.recipe)
+        self._pass = training_pass(network, part, plan.loss, self._optimizer, self._batch_size, plan.seed)
+
+    def _train_epoch(self, epoch: int) -> bool:
+        start = np.arange(len(self.part.x), dtype=np.int64)
+        return self._epoch(_core.shuffled(len(start), self.plan.seed, epoch + 1, start))
+
+    def _measured(self) -> list[float] | None:
+        if self._validation is None or self.plan.score is None:
+            return None
+        return [self.plan.score(outputs) for outputs in self.network.outputs(self._validation)]
+
     def _epoch(self, order: Array) -> bool:
         """One epoch, or its beginning where the training ends during it; False if the loss left the finite numbers."""
         first, status = 0, ""
@@ -189,9 +234,9 @@ class TabularTraining:
 
     def _segment(self, first: int, last: int, order: Array) -> tuple[str, int]:
         """The batches from `first` to `last`, or to where the time is over; return the status and the next batch."""
-        recipe = self.network.recipe
-        if recipe.swings and (recipe.dropout or recipe.weight_decay):
-            self._pass.set_regularization(float(schedules.FlatCosine(1, self._n_steps)(self._step)))
+        share = regularization(self.network.recipe, self._step, self._n_steps)
+        if share is not None:
+            self._pass.set_regularization(share)
         status, first, _ = run_slices(self._pass, first, last, self._step, order, self._rates, self._is_over)
         return status, first
 
@@ -203,51 +248,60 @@ class TabularTraining:
 
     def _rates(self, n: int) -> Array:
         """The learning rates of the next n steps."""
-        if not self.network.recipe.swings:
-            return np.full(n, self.learning_rate)
-        if (self._schedule.initial_learning_rate, self._schedule.decay_steps) != (self.learning_rate, self._n_steps):
-            self._schedule = schedules.Coslog(self.learning_rate, self._n_steps)
-        return np.ascontiguousarray(self._schedule(np.arange(self._step, self._step + n)), np.float64)
-
-    def _look_at_the_clock(self) -> None:
-        """Plan fewer steps if the time limit asks for it; the schedule is squeezed while its first swings are on."""
-        limit, now = self.plan.time_limit, time.monotonic()
-        if limit is None:
-            return
-        left, measured = limit - (now - self._began), now - self._first_step_began
-        if left <= 0:
-            self._n_steps = self._step
-        elif measured < MEASURED_SHARE * limit and self._step > 0:
-            affordable = int(self._step * (1 + left / measured) - self._steps_of_a_validation())
-            self._n_steps = min(self.plan.epochs * self.n_batches, max(self._step + 1, affordable))
+        steps = np.arange(self._step, self._step + n)
+        return learning_rates(self.network.recipe, self.learning_rate, steps, self._n_steps)
 
     def _steps_of_a_validation(self) -> float:
-        """How many steps of training cost as much: three products a row and layer against one."""
+        # Three products a row and layer against one.
         return 0.0 if self._validation is None else len(self._validation[0]) / (3 * self._batch_size)
 
-    def _keep_best(self, epoch: int) -> None:
-        """Copy the parameters of members that are as good as ever, or of all where nothing is held out."""
-        scores = [-float(epoch)] * self.network.n_members
-        is_measured = False
-        if self._validation is not None and self.plan.score is not None:
-            is_measured = True
-            scores = [self.plan.score(outputs) for outputs in self.network.outputs(self._validation)]
-            self.scores.append(scores)
-        for member, score in enumerate(scores):
-            score = math.inf if math.isnan(score) else score
-            if score <= self._best_scores[member]:
-                if score < self._best_scores[member] and is_measured:
-                    self._last_progress = epoch
-                self._best_scores[member], self.best_epochs[member] = score, epoch
-                place = self.network.member_slices[member]
-                self._best[place] = self.network.values[place]
-        if not is_measured and self.losses[-1] <= min(self.losses):
-            self._last_progress = epoch
+
+def learning_rates(recipe: Recipe, crest: float, steps: Array, n_steps: float) -> Array:
+    """Return the learning rates of some steps of a training.
+
+    Examples
+    --------
+    >>> from cnn_core.sklearn.tabular.presets import PRESETS
+    >>> learning_rates(PRESETS["td_s"]["regression"], 0.1, np.array([0.0, 2**0.5 - 1]), 15).round(9)
+    array([0. , 0.1])
+    """
+    if not recipe.swings:
+        return np.full(len(steps), crest)
+    return np.ascontiguousarray(schedules.Coslog(crest, n_steps)(steps), np.float64)
 
 
-def _optimizer(recipe: Recipe) -> optimizers.Adam:
+def regularization(recipe: Recipe, step: float, n_steps: float) -> float | None:
+    """Return the share of dropout and weight decay that is left at a step; None if it never changes."""
+    if recipe.swings and (recipe.dropout or recipe.weight_decay):
+        return float(schedules.FlatCosine(1, n_steps)(step))
+    return None
+
+
+def optimizer_of(recipe: Recipe) -> optimizers.Adam:
+    """Return the optimizer of a recipe."""
     settings = (recipe.learning_rate, recipe.beta_1, recipe.beta_2, recipe.epsilon)
     return optimizers.Adam(*settings, weight_decay=recipe.weight_decay or None)
+
+
+def training_pass(
+    network: TabularNetwork, part: Part, loss: losses.Loss, optimizer: optimizers.Adam, batch_size: int, seed: int
+) -> Any:
+    """Return the native pass over rows that trains a network."""
+    width = 1 if part.y.ndim == 1 else part.y.shape[1]
+    weights = None if part.weights is None else readable(part.weights)
+    sharing = network.recipe.n_sharing
+    targets = np.repeat(part.y.reshape(-1, 1, width), sharing, axis=1) if sharing else readable(part.y)
+    return native_pass(
+        network.trained,
+        inputs=network.inputs(part.x),
+        targets=[targets] * network.n_members,
+        weights=[weights] * network.n_members,
+        batch_size=batch_size,
+        losses=[loss.describe(width, output) for output in range(network.n_members)],
+        optimizer=native_optimizer(network.parameters, optimizer),
+        mode="training",
+        seed=seed,
+    )
 
 
 class ProgressLine:
