@@ -35,7 +35,7 @@ extensions = [
     "documents",
     "step_page",
 ]
-exclude_patterns = ["_build", "images/*.md", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5"]
+exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5"]
 highlight_language = "default"
 pygments_style = "tango"
 
@@ -54,11 +54,11 @@ add_module_names = False
 python_display_short_literal_types = True
 toc_object_entries = False
 
-sphinx_gallery_conf = gallery.settings(ROOT)
+sphinx_gallery_conf = gallery.settings()
 
 html_theme = "pydata_sphinx_theme"
 html_title = "cnn_core"
-html_static_path = ["_static"]
+html_static_path = ["_static", "images/step.png"]
 html_css_files = ["site.css"]
 html_favicon = "_static/icon.svg"
 html_show_sourcelink = False
@@ -67,7 +67,7 @@ html_theme_options = {
     "logo": {"text": "cnn_core", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg"},
     "show_toc_level": 2,
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},

@@ -21,11 +21,20 @@ PAGES = {
     "SECURITY.md": "project/security.md",
     "CITATION.cff": "project/citing.md",
     "README.md": "index.md",
-    "examples/README.rst": "gallery/index.rst",
+    "examples/GALLERY_HEADER.rst": "gallery/index.rst",
     **{f"benchmarks/{name}.md": f"benchmarks/{name}.md" for name in ("speed", "avx512", "layer_costs", "sklearn_mlp")},
     "benchmarks/tables.md": "benchmarks/tables.md",
     "benchmarks/README.md": "benchmarks/method.md",
 }
+# A page that has a folder of its own name leads to the pages in it.
+CHILDREN = """
+```{{toctree}}
+:hidden:
+:glob:
+
+{folder}/*
+```
+"""
 LINK = re.compile(r"(?<!`)\[(?P<text>[^\]]*)\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -34,8 +43,8 @@ def page_of(path: Path) -> str | None:
     within = path.resolve().relative_to(ROOT).as_posix()
     if within in PAGES:
         return PAGES[within]
-    if path.match("examples/plot_*.py"):
-        return f"gallery/{path.stem}.rst"
+    if path.match("examples/*/plot_*.py"):
+        return f"gallery/{path.parent.name}/{path.stem}.rst"
     inside = within.removeprefix("docs/")
     return inside if inside != within and path.suffix == ".md" else None
 
@@ -58,6 +67,8 @@ def on_source(app: Any, name: str, source: list[str]) -> None:
     path = Path(app.env.doc2path(name))
     if path.suffix == ".md":
         source[0] = rewrite(source[0], path.parent)
+    if path.with_suffix("").is_dir():
+        source[0] += CHILDREN.format(folder=path.stem)
 
 
 def on_include(app: Any, path: Path, _: str, source: list[str]) -> None:
@@ -72,9 +83,16 @@ def colour_prompts(_: Any, document: nodes.document) -> None:
             block["language"] = "pycon"
 
 
+def set_language(_: Any, name: str, __: str, context: dict[str, Any], ___: Any) -> None:
+    """Tell browsers and readers of screens which pages are in Chinese."""
+    if name.partition("/")[0].endswith("_zh"):
+        context["language"] = "zh"
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Rewrite all that is read."""
     app.connect("source-read", on_source)
     app.connect("include-read", on_include)
+    app.connect("html-page-context", set_language)
     app.connect("doctree-read", colour_prompts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

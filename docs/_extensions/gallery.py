@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 
@@ -54,14 +53,18 @@ STYLE = {
 }
 
 
-def settings(root: Path) -> dict[str, Any]:
+SECTIONS = ("understanding", "networks", "tables", "serving")
+
+
+def settings() -> dict[str, Any]:
     """Return the settings of sphinx-gallery."""
     return {
-        "examples_dirs": str(root / "examples"),
+        "examples_dirs": "../examples",
         "gallery_dirs": "gallery",
         "filename_pattern": r"/plot_",
         "image_scrapers": ("gallery.figures",),
         "reset_modules": ("gallery.settle",),
+        "subsection_order": [f"../examples/{name}" for name in SECTIONS],
         "within_subsection_order": "FileNameSortKey",
         "remove_config_comments": True,
         "download_all_examples": False,

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plot_one_step.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "understanding" / "plot_one_step.py"
 
 
 def write(app: Any, exception: Exception | None) -> None:

@@ -15,7 +15,7 @@ import cnn_core
 pyplot = pytest.importorskip("matplotlib.pyplot", reason="the gallery draws with matplotlib")
 Figure = pytest.importorskip("matplotlib.figure").Figure
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted(ROOT.glob("examples/plot_*.py"))
+SCRIPTS = sorted(ROOT.glob("examples/*/plot_*.py"))
 MOST_LINES = 100
 
 

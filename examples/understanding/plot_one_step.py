@@ -44,4 +44,4 @@ print(((trace.layers[-1].a - np.eye(2)[[0, 1, 1]]) / len(x)).round(4))
 
 # %%
 # ``trace.to_html("step.html")`` writes a page on which one goes through the step with the arrow keys; `this
-# one <../step.html>`_ shows this very step.
+# one <../../step.html>`_ shows this very step.
