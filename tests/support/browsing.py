@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -26,6 +27,36 @@ def data_of(page: str) -> Any:
     """Return the data in the text of a page."""
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     return json.loads(text)
+
+
+# Texts that are hard to read: their contrast to what lies behind them is below what WCAG asks for, 4.5 to 1.
+FAINT = """() => {
+  const numbers = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = (colour) => {
+    const [r, g, b] = numbers(colour).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const { backgroundColor } = getComputedStyle(each);
+      if (backgroundColor.startsWith("rgb") && numbers(backgroundColor)[3] !== 0) return backgroundColor;
+      if (!backgroundColor.startsWith("rgb")) return null; // mixed with what is behind: a tinted cell
+    }
+    return null;
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!own || element.namespaceURI.endsWith("svg") || element.disabled || !element.getClientRects().length) continue;
+    const paper = behind(element);
+    if (!paper) continue;
+    const [one, other] = [luminance(getComputedStyle(element).color), luminance(paper)];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) found.push(`${element.textContent.trim().slice(0, 40)}: ${contrast.toFixed(2)}`);
+  }
+  return found;
+}"""
 
 
 @contextmanager
@@ -69,6 +100,21 @@ class Page:
     def paper(self) -> str:
         """Return the colour behind everything."""
         return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    def brightness(self) -> float:
+        """Return how bright a picture of the page is, from 0 to 1; one of a single colour is no picture."""
+        from matplotlib.image import imread
+
+        pixels = imread(io.BytesIO(self.page.screenshot()))[..., :3]
+        assert pixels.std() > 0.05
+        return float(pixels.mean())
+
+    def is_readable(self, scheme: str) -> None:
+        """Look at the page in a scheme of colours: it is as bright as that says, and no text is faint."""
+        assert (self.brightness() > 0.7) == (scheme == "light")
+        assert (self.brightness() < 0.3) == (scheme == "dark")
+        faint = self.page.evaluate(FAINT)
+        assert not faint, faint
 
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector))

@@ -117,6 +117,15 @@ def test_both_languages_in_light_and_dark(open_page: Any, scheme: str) -> None:
     assert "{" not in page.text("body")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_in_light_and_dark(open_page: Any, scheme: str) -> None:
+    pytest.importorskip("matplotlib")
+    page = open_page(history(), color_scheme=scheme)
+    page.is_readable(scheme)
+    page.page.click("#log")
+    page.is_readable(scheme)
+
+
 def test_one_epoch_and_many_thousands(open_page: Any) -> None:
     page = open_page(train(FakeModel(), None, [{"loss": 0.5}]).history)
     assert shown(page) == {"loss": 0.5}

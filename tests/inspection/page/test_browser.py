@@ -201,6 +201,15 @@ def test_light_and_dark_follow_the_system_and_the_button(open_page: Any, scheme:
     assert page.paper() == before
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_step_is_readable_in_light_and_dark(open_page: Any, scheme: str) -> None:
+    pytest.importorskip("matplotlib")
+    page = open_page(picture_cases.worked(), color_scheme=scheme)
+    for step in (0, 1, 5, 7, 8, 13):
+        page.page.click(f'#steps [data-step="{step}"]')
+        page.is_readable(scheme)
+
+
 def test_a_telephone_scrolls_in_one_direction_only(open_page: Any) -> None:
     page = open_page(picture_cases.branches(), viewport={"width": 390, "height": 800})
     for step in (0, 1, 7, 12, 20):
@@ -276,3 +285,9 @@ def test_the_film_by_keyboard_button_and_in_chinese(open_page: Any, filmed: Any)
 def test_the_film_fits_a_telephone(open_page: Any, filmed: Any) -> None:
     page = open_page(filmed, viewport={"width": 390, "height": 800})
     assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_film_is_readable_in_light_and_dark(open_page: Any, filmed: Any, scheme: str) -> None:
+    pytest.importorskip("matplotlib")
+    open_page(filmed, color_scheme=scheme).is_readable(scheme)
