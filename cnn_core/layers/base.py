@@ -28,6 +28,7 @@ from cnn_core.foundation.serialization import CustomObjects, Registry, snake_cas
 from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
+from cnn_core.layers.given_arguments import RemembersArguments
 from cnn_core.layers.masks import PassesMasks
 from cnn_core.layers.own_call import OwnCall
 from cnn_core.network.graph import TEXT, CallGraph, Node, Shape, Symbol, UndefinedError
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 registry: Registry = Registry("layer")
 
 
-class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, inner layers in `__init__` or `build`, and
@@ -505,7 +506,7 @@ class Layer(OwnCall, PassesMasks, CopiedWhole, KnowsItsArguments, RefusesPassedO
         own = self._own_arguments()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = self.activity_regularizer
-        return config | {name: getattr(self, name) for name in own if hasattr(self, name)}
+        return config | {name: self.argument(name) for name in own if self.keeps(name)}
 
     @classmethod
     def _own_arguments(cls) -> list[str]:

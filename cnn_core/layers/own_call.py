@@ -28,7 +28,7 @@ from cnn_core.network.variables import Variable
 _BOOKS = frozenset(
     {
         "_layers", "_variables", "_traces", "_holders", "_graph", "_trained", "_on_batch", "_losses_of_call", "calls",
-        "_arguments", "_trackers", "_unmeasured",
+        "_arguments", "_trackers", "_unmeasured", "_remembered",
     }
 )  # fmt: skip
 _PLACE = "symbol"  # the only key of what stands in a call's arguments in the place of a symbol
@@ -52,6 +52,11 @@ class OwnCall(AddsLosses):
     _variables: list[Variable]
 
     # Inner layers and variables
+
+    @staticmethod
+    def is_part(value: object) -> bool:
+        """Whether a value is a layer or a variable, which a layer may be made of."""
+        return isinstance(value, (OwnCall, Variable))
 
     def attribute_layers(self) -> list[Any]:
         """Return the layers among the attributes, also in lists and dicts, in the order in which they were set."""
@@ -200,7 +205,7 @@ class OwnCall(AddsLosses):
         kept = set(map(id, self.variables))  # type: ignore[attr-defined]
         for layer in graph.layers:
             what = "variable" if layer.is_operation else f"layer {layer.name!r} with the variable"
-            for variable in layer.variables:  # type: ignore[attr-defined]
+            for variable in layer.variables:
                 if id(variable) not in kept:
                     raise ValueError(
                         f"`call` of {self.name!r} uses a {what} {variable.path!r} that is no attribute of it: make "

@@ -482,6 +482,7 @@ class Model(Trainer, OwnModel):
             "calls": graph.calls(),
             "input_structure": graph.numbered(graph.input_structure),
             "output_structure": graph.numbered(graph.output_structure),
+            **self.arguments_beside_symbols(),
         }
 
     @classmethod
@@ -499,10 +500,11 @@ class Model(Trainer, OwnModel):
 
     @classmethod
     def connected(cls, config: Mapping[str, Any], inputs: object, outputs: object) -> Self:
-        """Make a model of symbols, with the name that a configuration has."""
-        model = cls.__new__(cls)
-        Model.__init__(model, inputs, outputs, config.get("name"), config.get("trainable", True))
-        return model
+        """Make a model of symbols, with the name, and a custom constructor's arguments, that a configuration has."""
+        own = {name: config[name] for name in cls.names_beside_symbols() if name in config}
+        return cls(
+            inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True), **own
+        )
 
     def to_json(self, **arguments: Any) -> str:
         """Return the architecture as JSON, for `model_from_json`."""

@@ -57,13 +57,30 @@ class OwnModel(Nested):
     def has_own_constructor(cls) -> bool:
         """Whether a subclass of a user's makes its layers itself, from arguments of its own."""
         ours = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
-        return cls.__init__ is not ours.__init__  # type: ignore[misc]
+        return cls.__init__ is not ours.__init__ and not cls.takes_symbols()  # type: ignore[misc]
+
+    @classmethod
+    def takes_symbols(cls) -> bool:
+        """Whether the constructor takes inputs and outputs, as that of `Model` does, by name or among any arguments."""
+        parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+        kinds = {each.kind for each in parameters.values()}
+        takes_any = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+        return takes_any or {"inputs", "outputs"} <= set(parameters)
+
+    def arguments_beside_symbols(self) -> dict[str, Any]:
+        """Return the arguments that a subclass's constructor takes beside those of `Model` and `Sequential`."""
+        return {name: self.argument(name) for name in self.names_beside_symbols() if self.keeps(name)}
+
+    @classmethod
+    def names_beside_symbols(cls) -> list[str]:
+        """Return the names of those arguments."""
+        return [name for name in cls._own_arguments() if name not in ("inputs", "outputs", "layers")]
 
     def constructor_settings(self) -> dict[str, Any]:
         """Return the arguments with which a subclass's own constructor makes an equal model."""
         parameters = inspect.signature(type(self).__init__).parameters
         own = self._own_arguments()
-        lost = [name for name in own if not hasattr(self, name)]
+        lost = [name for name in own if not self.keeps(name)]
         if lost:
             raise ValueError(
                 f"A model is made again from its constructor's arguments, and {type(self).__name__} does not keep "
@@ -71,7 +88,7 @@ class OwnModel(Nested):
             )
         takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
         common = [name for name in ("name", "trainable") if takes_all or name in parameters]
-        return {name: getattr(self, name) for name in (*common, *own)}
+        return {name: self.argument(name) for name in (*common, *own)}
 
     def _trace_for(self, structure: object) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))

@@ -165,6 +165,7 @@ class Sequential(Model):
         first = self._first
         shape = None if first is None else [None, *first.shape[1:]]
         config = {"name": self.name, "trainable": self.trainable, "layers": self.layers, "build_input_shape": shape}
+        config |= self.arguments_beside_symbols()
         return config if first is None or first.dtype != TEXT else {**config, "build_input_dtype": TEXT}
 
     @classmethod
@@ -173,7 +174,8 @@ class Sequential(Model):
         if cls.has_own_constructor():
             return cls(**config)
         layers = _with_repetitions([layer_of(each, custom_objects) for each in config["layers"]])
-        model = cls(layers, config.get("name"), config.get("trainable", True))
+        own = {name: config[name] for name in cls.names_beside_symbols() if name in config}
+        model = cls(layers, config.get("name"), config.get("trainable", True), **own)
         if config.get("build_input_shape") and layers:
             model._build_for_input(tuple(config["build_input_shape"][1:]), config.get("build_input_dtype"))
         return model
