@@ -51,6 +51,13 @@ def neuron_graph() -> str:
     return inspection.expression(lambda w, x, b, y: ops.square(ops.sigmoid(w * x + b) - y), 0.5, 2, -1, 1).to_svg()
 
 
+def matrix() -> str:
+    """Draw a batch through a layer as a product of matrices."""
+    model = cnn_core.Sequential([cnn_core.Input((3,), name="x"), layers.Dense(4, activation="sigmoid", name="hidden")])
+    model.set_weights(example().get_weights()[:2])
+    return str(model.trace(X).to_svg("blocks"))
+
+
 def network() -> str:
     """Draw the example going forward."""
     return str(example().trace(X).to_svg(sample=0, numbers=True))
@@ -70,6 +77,14 @@ def softmax() -> str:
     """Draw the softmax of three sums and its cross-entropy."""
     z, y = np.log([[1.0, 2.0, 5.0]]), [[0.0, 1.0, 0.0]]
     return inspection.expression(lambda z, y: -ops.sum(y * ops.log(ops.softmax(z))), z=z, y=y).to_svg()
+
+
+def normalization() -> str:
+    """Draw a batch normalization as a block."""
+    x, dy = np.array([1.0, 1.0, 5.0, 5.0]), np.array([0.5, 0.0, 0.0, 0.25])
+    model = cnn_core.Sequential([cnn_core.Input((1,), name="x"), layers.BatchNormalization(epsilon=2.25, name="norm")])
+    model.compile("sgd", losses.HalfSquaredError())
+    return str(model.trace(x[:, None], ((x - 3) / 2.5 - 4 * dy)[:, None]).to_svg("blocks"))
 
 
 def deviation() -> str:
@@ -103,6 +118,42 @@ def losses_chart() -> str:
         "delta, label 1", [_curve("cross-entropy", z, a - 1), _curve("(a - y)²/2", z, (a - 1) * a * (1 - a))], "z"
     )
     return panels([values, deltas], "Two losses and their deltas").to_svg()
+
+
+def weight_decay() -> str:
+    """Draw a loss of one weight, with and without a penalty on its square."""
+    w = np.linspace(-1, 4, 161)
+    loss = np.square(w - 2) / 2
+    curves = [_curve("J", w, loss), _curve("J + w²/2", w, loss + np.square(w) / 2)]
+    return panels([Panel("J, and with decay 1", curves, "w")], "Weight decay").to_svg()
+
+
+def descent() -> str:
+    """Draw steps against the gradient, with two learning rates."""
+    w = np.linspace(-1, 5, 161)
+    shown = []
+    for rate in (0.3, 1.7):
+        steps = [-0.8]
+        for _ in range(12):
+            steps.append(steps[-1] - rate * (steps[-1] - 2))
+        curves = [_curve("J", w, np.square(w - 2) / 2), _curve("steps", steps, np.square(np.array(steps) - 2) / 2)]
+        shown.append(Panel(f"learning rate {rate}", curves, "w"))
+    return panels(shown, "Steps against the gradient").to_svg()
+
+
+def vanishing() -> str:
+    """Draw how large delta is in each layer of a deep network."""
+    curves = []
+    for activation, initializer in (("sigmoid", "glorot_uniform"), ("relu", "he_normal")):
+        cnn_core.utils.set_random_seed(5)
+        hidden = [layers.Dense(20, activation, kernel_initializer=initializer) for _ in range(12)]
+        model = cnn_core.Sequential([cnn_core.Input((20,)), *hidden, layers.Dense(1)])
+        model.compile("sgd", "mse")
+        data = np.random.default_rng(0).normal(size=(50, 20))
+        sizes = [np.sqrt(np.square(layer.delta).mean()) for layer in model.trace(data, data[:, :1])][:-1]
+        curves.append(_curve(activation, np.arange(1, 13), np.log10(sizes)))
+    panel = Panel("log10 of the root mean square of delta", curves, "layer")
+    return panels([panel], "Gradients that vanish").to_svg()
 
 
 def differences() -> str:
@@ -143,13 +194,18 @@ PICTURES: dict[str, Callable[[], str]] = {
     "expression": expression,
     "neuron": neuron,
     "neuron_graph": neuron_graph,
+    "matrix": matrix,
     "network": network,
     "network_back": network_back,
     "blocks": blocks,
     "softmax": softmax,
+    "normalization": normalization,
     "deviation": deviation,
     "activations": activations_chart,
     "losses": losses_chart,
+    "weight_decay": weight_decay,
+    "descent": descent,
+    "vanishing": vanishing,
     "differences": differences,
     "exclusive_or": exclusive_or,
 }
