@@ -49,9 +49,7 @@ def test_code_and_tests_that_a_page_names_exist(page: Path) -> None:
 @pytest.mark.parametrize("pages", [PAGES, CHINESE], ids=["english", "chinese"])
 def test_every_picture_is_shown_and_described(pages: list[Path]) -> None:
     shown = [each for page in pages for each in re.findall(r"!\[(.*?)\]\((?:\.\./)?images/(\w+)\.svg\)", read(page))]
-    assert (
-        {name for _, name in shown} == set(DRAWING.PICTURES) == {path.stem for path in (DOCS / "images").glob("*.svg")}
-    )
+    assert {name for _, name in shown} == set(DRAWING.PICTURES)
     assert all(len(description) > 8 for description, _ in shown)
 
 
