@@ -22,9 +22,16 @@ from cnn_core.network.plan import NetworkPlan
 
 
 class Predictor(_core.Predictor):
-    """The native predictor, which says what it takes and gives."""
+    """The native predictor, which says what it takes and gives.
 
-    __slots__ = ("_described",)
+    Attributes
+    ----------
+    error : float or None
+        Of a predictor in int8: how far its outputs are from those in float32, over the rows of `calibration`; the root
+        mean square difference, as a share of their standard deviation.
+    """
+
+    __slots__ = ("_described", "error")
 
     def __init__(
         self,
@@ -36,9 +43,11 @@ class Predictor(_core.Predictor):
     ) -> None:
         takes = f"indices below {index_limit}" if index_limit else network.dtype
         self._described = {"takes": f"{in_shape} of {takes}", "gives": f"{out_shape} of {network.dtype}"}
+        self.error: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Predictor: {self._described['takes']} -> {self._described['gives']}>"
+        error = "" if self.error is None else f", in int8 with an error of {self.error:.2%}"
+        return f"<Predictor: {self._described['takes']} -> {self._described['gives']}{error}>"
 
     def _repr_html_(self) -> str:
         import cnn_core.foundation.notebook as notebook
@@ -46,26 +55,64 @@ class Predictor(_core.Predictor):
         return notebook.heading("Predictor") + notebook.definitions(self._described)
 
 
-def compile_predictor(interface: Interface, plan: NetworkPlan, dtype: object = None) -> _core.Predictor:
+def compile_predictor(
+    interface: Interface, plan: NetworkPlan, dtype: object = None, calibration: object = None
+) -> Predictor:
     """See `Model.predictor`."""
     if interface.translation is not None:
         raise ValueError(
             "A predictor reads numbers, and this model looks at texts or large numbers while it reads: use `predict`"
         )
-    if dtype is not None:
-        compute_in(plan, _compute_dtype(dtype, interface.dtype))
     if len(interface.inputs) != 1 or len(interface.output_shapes) != 1:
         raise ValueError(
             f"A predictor needs one input and one output. "
             f"Received: {len(interface.inputs)} and {len(interface.output_shapes)}"
         )
-    own = [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
-    network = bound_network(plan, interface.dtype, values=own)
+    wanted = None if dtype is None else _compute_dtype(dtype, interface.dtype)
+    if (calibration is not None) != (wanted == "int8"):
+        raise ValueError(
+            "`calibration` goes with dtype='int8', and that with it: rows like those that will come. "
+            f"Received: dtype={dtype!r}, calibration={validation.show(calibration)}"
+        )
+    if wanted == "int8":
+        return _in_int8(interface, plan, calibration)
+    if wanted is not None:
+        compute_in(plan, wanted)
+    network = _own_network(interface, plan)
     network.keep_rounded()
+    return _predictor(interface, plan, network)
+
+
+def _own_network(interface: Interface, plan: NetworkPlan, values: list[Array] | None = None) -> _core.Network:
+    """Return a plan's network over a copy of its weights, or over `values`."""
+    own = values or [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
+    return bound_network(plan, interface.dtype, values=own)
+
+
+def _predictor(interface: Interface, plan: NetworkPlan, network: _core.Network) -> Predictor:
     spec = interface.inputs[0]
     read = partial(read_rows, spec=spec, dtype=interface.dtype)
     shapes = tuple(plan.shapes[plan.inputs[0]]), tuple(interface.output_shapes[0][1:])
     return Predictor(network, *shapes, read, spec.limit or 0)
+
+
+def _in_int8(interface: Interface, plan: NetworkPlan, calibration: object) -> Predictor:
+    import cnn_core.models.quantization as quantization
+
+    rows, _ = read_rows(calibration, interface.inputs[0], interface.dtype)
+    if len(rows) == 0 or not np.isfinite(rows).all():
+        raise ValueError("`calibration` must have at least one row, and no NaN or infinity")
+    rows = rows.astype(interface.dtype, copy=False)
+    values = [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
+    compute_in(plan, "float32")
+    expected = _predictor(interface, plan, _own_network(interface, plan, values))(rows)
+    quantization.compute_in_int8(plan)
+    network = _own_network(interface, plan, values)
+    quantization.keep_quantized(network, plan, values, rows)
+    predictor = _predictor(interface, plan, network)
+    spread = float(np.std(expected, dtype=np.float64)) or 1.0
+    predictor.error = float(np.sqrt(np.mean((predictor(rows) - expected.astype(np.float64)) ** 2))) / spread
+    return predictor
 
 
 def compute_in(plan: NetworkPlan, dtype: str) -> None:
@@ -77,16 +124,16 @@ def compute_in(plan: NetworkPlan, dtype: str) -> None:
 
 
 def _compute_dtype(dtype: object, own: np.dtype[Any]) -> str:
-    if str(dtype) == "bfloat16":
+    if str(dtype) in ("bfloat16", "int8"):
         if own != np.float32:
-            raise ValueError(f"`dtype` 'bfloat16' is for models of float32. Received: a model of {own}")
-        return "bfloat16"
+            raise ValueError(f"`dtype` {str(dtype)!r} is for models of float32. Received: a model of {own}")
+        return str(dtype)
     try:
         if validation.float_dtype(dtype) == own:
             return own.name
     except ValueError:
         pass
-    raise ValueError(must("dtype", f"None, {own.name!r}, the model's own, or 'bfloat16'", dtype))
+    raise ValueError(must("dtype", f"None, {own.name!r}, the model's own, 'bfloat16' or 'int8'", dtype))
 
 
 def read_rows(x: object, spec: InputSpec, dtype: np.dtype[Any]) -> tuple[Array, bool]:

@@ -7,9 +7,10 @@ from cpython.exc cimport PyErr_CheckSignals
 from activation cimport derivative_needs_z
 from bfloat16 cimport rounded_size
 from compile cimport mark_gates, only_dense_reads, share_memory
-from dense cimport can_keep_rounded, keep_rounded, rounds_factors
+from dense cimport can_be_quantized, can_keep_rounded, keep_rounded, rounds_factors
 from embedding cimport index_limit
 from gathering cimport Source
+from int8 cimport QuantizedMatrix, quads_of
 from matmul cimport padded_width
 from normalization cimport moves_tensor
 from plan cimport *
@@ -271,6 +272,26 @@ cdef class Network:
                 address = (address_of(room) + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
                 keep_rounded(operation, n_in, n_out, <const float *> self.tensors[operation.tensors[0]],
                              <float *> address)
+
+    def keep_quantized(self, int index, quads, factors, sums, units, bias):
+        """Has a dense operation in int8 multiply with this matrix, as cnn_core/models/quantization.py makes it."""
+        cdef Operation *operation
+        cdef Py_ssize_t n_in, n_out
+        cdef QuantizedMatrix *matrix
+        if not 0 <= index < self.plan.n_operations or not can_be_quantized(&self.plan.operations[index]):
+            raise ValueError(f"operation {index} does not compute in int8")
+        operation = &self.plan.operations[index]
+        n_in = self.plan.buffers[operation.inputs[0]].width
+        n_out = self.plan.buffers[operation.output].width
+        room = np.empty(sizeof(QuantizedMatrix), np.uint8)
+        matrix = <QuantizedMatrix *> cnp.PyArray_DATA(room)
+        matrix.quads = <const int32_t *> data_of(quads, np.dtype(np.int32), quads_of(n_in) * n_out)
+        matrix.factors = <const float *> data_of(factors, self.dtype, n_in)
+        matrix.sums = <const int32_t *> data_of(sums, np.dtype(np.int32), n_out)
+        matrix.units = <const float *> data_of(units, self.dtype, n_out)
+        matrix.bias = <const float *> data_of(bias, self.dtype, n_out)
+        self.kept_alive += (room, quads, factors, sums, units, bias)
+        operation.quantized = matrix
 
     cdef bint is_moved(self, int tensor):
         """Whether the forward pass of training writes it: a moving mean or variance."""

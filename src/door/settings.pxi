@@ -2,6 +2,7 @@
 
 from pairs cimport (simd_available_pairs, simd_multiplies_pairs, simd_pairs, simd_prepare_pairs,
                     simd_select_pairs)
+from quads cimport simd_available_quads, simd_quads, simd_select_quads
 from simd cimport simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
@@ -44,6 +45,23 @@ def bfloat16_ways():
     cdef const char *tables[8]
     cdef int n = simd_available_pairs(tables, 8)
     return [tables[i].decode() for i in range(n)] + ["floats"]
+
+
+def select_int8(str name not None):
+    """Chooses by name what multiplies numbers of 8 bits."""
+    if simd_select_quads(name.encode()) == NULL:
+        raise ValueError(f"`name` must be one of {int8_ways()}. Received: {name!r}")
+
+
+def int8():
+    """What multiplies numbers of 8 bits."""
+    return simd_quads.instruction_set.decode()
+
+
+def int8_ways():
+    """Those that can run beside the instruction set in use, best first."""
+    cdef const char *tables[8]
+    return [tables[i].decode() for i in range(simd_available_quads(tables, 8))]
 
 
 def set_num_threads(int n):

@@ -6,7 +6,7 @@
 
 from libc.stdint cimport uint32_t
 
-from matmul cimport Product, padded_width
+from matmul cimport PAIRS, Product, padded_width
 from pairs cimport simd_multiplies_pairs, simd_pairs
 from simd cimport real
 from threads cimport pool_run, pool_width
@@ -99,4 +99,4 @@ cdef inline void round_factors(Product *p, real *x_room, real *w_room, const voi
     else:
         p.w, p.w_k = rounded_w, padded_width(p.n_cols)
     if simd_multiplies_pairs:
-        p.n_k, p.pairs = (p.n_k + 1) // 2, True
+        p.n_k, p.form = (p.n_k + 1) // 2, PAIRS

@@ -5,8 +5,10 @@
 # number of rows changes a bit of the result.
 
 from libc.math cimport INFINITY
+from libc.stdint cimport INT32_MIN, int32_t
 
 from pairs cimport simd_pairs
+from quads cimport simd_quads
 from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_settings, panel_width,
                    real, row_product, transpose)
 from threads cimport pool_run, pool_width, thread_scratch
@@ -30,6 +32,12 @@ cdef enum:
     WORK_PER_TASK = 1 << 20      # multiply-adds, some 25 us: waking a thread for less costs more than it saves
     TASKS_PER_THREAD = 2
 
+# What the elements of x and w are.
+cdef enum:
+    NUMBERS
+    PAIRS                        # of bfloat16
+    QUADS                        # of 8-bit numbers; y becomes sums of 32 bits
+
 ctypedef struct Product:
     # Y (n_rows, n_cols) = X (n_rows, n_k) . W (n_k, n_cols), with any strides for X and W.
     void *y
@@ -49,7 +57,7 @@ ctypedef struct Product:
     Py_ssize_t spare_cols        # padding of y's rows, which may be overwritten
     int accumulate
     int clamp                    # whether the result is max(y, 0)
-    int pairs                    # whether the elements of x and w are pairs of bfloat16
+    int form                     # NUMBERS, PAIRS or QUADS
     # how it is shared: a grid of row chunks by column chunks
     Py_ssize_t rows_per_task
     Py_ssize_t cols_per_task
@@ -75,7 +83,7 @@ cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
     p.bias, p.gate = NULL, NULL
     p.gate_row, p.spare_cols = 0, 0
-    p.accumulate, p.clamp, p.pairs = False, False, False
+    p.accumulate, p.clamp, p.form = False, False, NUMBERS
 
 
 cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
@@ -92,7 +100,7 @@ cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
 
 cdef inline bint wants_rows(const Product *p) noexcept nogil:
     """Whether the kernel loads rows of x, and these are not contiguous: a copy pays always."""
-    return p.pairs and p.x_k != 1 and simd_pairs.reads_rows
+    return p.form == PAIRS and p.x_k != 1 and simd_pairs.reads_rows
 
 
 cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:
@@ -155,8 +163,11 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
     if p.gate != NULL and last:
         gate = <const real *> p.gate + b.row * p.gate_row + b.col
     y += b.row * p.y_row + b.col
-    if real is float and p.pairs:
+    if real is float and p.form == PAIRS:
         simd_pairs.panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
+    elif real is float and p.form == QUADS:
+        simd_quads.panel_product(<int32_t *> y, <const int32_t *> x.begin, <const int32_t *> panel, <int32_t *> packed,
+                                 NULL, NULL, &settings)
     else:
         panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
 
@@ -276,9 +287,12 @@ cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssiz
         n_k = min(block, p.n_k - k)
         if p.clamp and k + n_k >= p.n_k:
             floor = 0
-        if real is float and p.pairs:
+        if real is float and p.form == PAIRS:
             simd_pairs.row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k,
                                    add, floor)
+        elif real is float and p.form == QUADS:
+            simd_quads.row_product(<int32_t *> (y + col), <const int32_t *> (x + k),
+                                   <const int32_t *> (w + k * p.w_k + col), NULL, n_cols, n_k, p.w_k, add, INT32_MIN)
         else:
             row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k, add,
                         floor)

@@ -2,9 +2,11 @@
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
 from bfloat16 cimport round_factors, round_w, rounded_size
+from int8 cimport QuantizedMatrix, multiply_quantized, quantized_size
 from matmul cimport Product, begin_plain, multiply
 from pairs cimport simd_multiplies_pairs
 from plan cimport DENSE, Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
+from quads cimport MOST_QUANTIZED
 from scale cimport scale_kernel, scaled_kernel_gradients
 from simd cimport column_sums, real
 from sparse cimport SparseProduct, sparse_gradient, sparse_product
@@ -18,13 +20,19 @@ cdef enum:
     SCALE  # a factor for every input
 
 cdef enum:
-    IN_BFLOAT16 = 0  # integers: whether products round their factors
+    ROUNDING = 0  # integers: how products round their factors, by one of the next
+
+cdef enum:
+    NOT_ROUNDED
+    TO_BFLOAT16
+    TO_INT8       # of a kernel that is quantized already; without one they are not rounded
 
 
 cdef inline bint dense_fits(const Sizes *s) noexcept nogil:
     return (s.input.rows == s.output.rows and has_shape(s, KERNEL, s.input.width, s.output.width)
             and may_have_size(s, BIAS, s.output.width) and may_have_size(s, SCALE, s.input.width)
-            and (not s.operation.integers[IN_BFLOAT16] or s.element_size == sizeof(float)))
+            and (s.operation.integers[ROUNDING] == NOT_ROUNDED or s.element_size == sizeof(float))
+            and (s.operation.integers[ROUNDING] != TO_INT8 or s.input.width <= MOST_QUANTIZED))
 
 
 cdef inline Py_ssize_t rounded_room(const Buffer *buffer) noexcept nogil:
@@ -33,11 +41,13 @@ cdef inline Py_ssize_t rounded_room(const Buffer *buffer) noexcept nogil:
 
 
 cdef inline void dense_needs(const Sizes *s, Operation *operation) noexcept nogil:
-    """z; where inputs have factors the kernel with the factors in it and its gradient; what is rounded"""
+    """z; where inputs have factors the kernel with the factors in it and its gradient; what is rounded, or quantized"""
     activation_needs(s, operation)
     if has_tensor(operation, SCALE):
         operation.fixed_scratch = 2 * s.tensor_sizes[operation.tensors[KERNEL]]
-    if operation.integers[IN_BFLOAT16]:
+    if operation.integers[ROUNDING] == TO_INT8:
+        operation.scratch += s.input.rows * quantized_size(s.input.width)
+    if operation.integers[ROUNDING] == TO_BFLOAT16:
         operation.scratch += rounded_room(s.input) + rounded_room(s.output)
         operation.fixed_scratch += rounded_size(s.input.width, s.output.width)
 
@@ -69,13 +79,13 @@ cdef inline real *room_of_w(const Step *s, real **typed) noexcept nogil:
 cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room,
                                   const void *rounded_w) noexcept nogil:
     """The product, of factors rounded where the operation says so; `rounded_w` is NULL or w so rounded."""
-    if real is float and s.operation.integers[IN_BFLOAT16]:
+    if real is float and s.operation.integers[ROUNDING] == TO_BFLOAT16:
         round_factors(p, x_room, w_room, rounded_w)
     multiply(p, y)
 
 
 cdef inline bint rounds_factors(const Operation *operation) noexcept nogil:
-    return operation.traits.kind == DENSE and operation.integers[IN_BFLOAT16]
+    return operation.traits.kind == DENSE and operation.integers[ROUNDING] == TO_BFLOAT16
 
 
 cdef inline bint can_keep_rounded(const Operation *operation) noexcept nogil:
@@ -97,6 +107,16 @@ cdef inline const void *kept_kernel(const Step *s) noexcept nogil:
     return s.operation.rounded if s.operation.rounded_as_pairs == simd_multiplies_pairs else NULL
 
 
+cdef inline bint can_be_quantized(const Operation *operation) noexcept nogil:
+    return (operation.traits.kind == DENSE and operation.integers[ROUNDING] == TO_INT8
+            and not has_tensor(operation, SCALE))
+
+
+cdef inline float *room_of_quads(const Step *s) noexcept nogil:
+    return (<float *> s.scratch
+            + s.workspace.capacity * (s.operation.scratch - s.input.rows * quantized_size(s.input.width)))
+
+
 cdef inline void multiply_sparse(const Step *s, real *z, const real *w, const real *bias) noexcept nogil:
     """z = x . w + b over what x stores"""
     cdef SparseProduct product
@@ -116,7 +136,10 @@ cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const re
     product.w_k, product.w_c = s.output.width, 1
     product.spare_cols = s.y_row - s.output.width
     product.clamp = in_place and is_plain_relu(s.operation)
-    multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), kept_kernel(s))
+    if real is float and s.operation.quantized != NULL:
+        multiply_quantized(&product, <const QuantizedMatrix *> s.operation.quantized, z, room_of_quads(s))
+    else:
+        multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), kept_kernel(s))
     return product.clamp
 
 

@@ -166,6 +166,7 @@ cdef struct Operation:
     void *custom                  # the Python object of a CUSTOM operation or activation
     const void *rounded           # a dense operation's kernel in bfloat16, kept where parameters never change, or NULL
     bint rounded_as_pairs         # whether that is a matrix of pairs
+    const void *quantized         # the QuantizedMatrix of a dense operation in int8, or NULL
 
 cdef struct Plan:
     int n_buffers

@@ -3,6 +3,7 @@
 
 #include "kernels.h"
 #include "pairs.h"
+#include "quads.h"
 
 typedef struct {
     const char *name;
@@ -48,6 +49,18 @@ static int runs_avx512_bf16(void) {
     unsigned a, b, c, d;
     const unsigned avx512_bf16 = 1u << 5;
     return runs_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx512_bf16);
+}
+
+static int runs_avx512_vnni(void) {
+    unsigned a, b, c, d;
+    const unsigned avx512_vnni = 1u << 11;
+    return runs_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & avx512_vnni);
+}
+
+static int runs_avx_vnni(void) {
+    unsigned a, b, c, d;
+    const unsigned avx_vnni = 1u << 4;
+    return runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
 }
 
 /* Whether two tables of pairs give the same bits for a product with rests in every direction. */
@@ -113,6 +126,20 @@ static int nowhere(void) { return 0; }
     DO(plain, portable, everywhere, nowhere) \
     DO(tiles, portable, everywhere, nowhere)
 #endif
+
+/* Products of quads, best first: DO(name, whether it runs here). They run beside every instruction set with panels as
+   wide as theirs. */
+#if defined(__x86_64__)
+#define EACH_QUAD_TABLE(DO) \
+    DO(avx512_vnni, runs_avx512_vnni) \
+    DO(avx512, runs_avx512) \
+    DO(avx_vnni, runs_avx_vnni) \
+    DO(avx2, runs_avx2) \
+    DO(plain, everywhere)
+#else
+#define EACH_QUAD_TABLE(DO) \
+    DO(plain, everywhere)
+#endif
 /* clang-format on */
 
 #define DECLARE(name, runs_here) \
@@ -139,15 +166,30 @@ EACH_PAIR_TABLE(DECLARE)
 static const pair_table pair_tables[] = {EACH_PAIR_TABLE(ROW)};
 #undef ROW
 
+typedef struct {
+    int (*runs_here)(void);
+    const quad_kernels *kernels;
+} quad_table;
+
+#define DECLARE(name, runs_here) extern const quad_kernels quad_kernels_##name;
+EACH_QUAD_TABLE(DECLARE)
+#undef DECLARE
+
+#define ROW(name, runs_here) {runs_here, &quad_kernels_##name},
+static const quad_table quad_tables[] = {EACH_QUAD_TABLE(ROW)};
+#undef ROW
+
 enum {
     N_INSTRUCTION_SETS = sizeof instruction_sets / sizeof *instruction_sets,
-    N_PAIR_TABLES = sizeof pair_tables / sizeof *pair_tables
+    N_PAIR_TABLES = sizeof pair_tables / sizeof *pair_tables,
+    N_QUAD_TABLES = sizeof quad_tables / sizeof *quad_tables
 };
 
 const kernels_f32 *simd_f32 = &kernels_f32_portable;
 const kernels_f64 *simd_f64 = &kernels_f64_portable;
 const pair_kernels *simd_pairs = &pair_kernels_plain;
 int simd_multiplies_pairs = 0;
+const quad_kernels *simd_quads = &quad_kernels_plain;
 static int pairs_are_chosen = 0; /* by name */
 
 static int runs_beside(const pair_table *table) {
@@ -182,6 +224,20 @@ void simd_prepare_pairs(void) {
     if (!pairs_are_chosen) simd_select_pairs("amx");
 }
 
+static int multiplies_quads(const quad_table *table) {
+    return table->kernels->panel_width == simd_f32->panel_width && table->runs_here();
+}
+
+const char *simd_select_quads(const char *wanted) {
+    for (int i = 0; i < N_QUAD_TABLES; i++) {
+        const quad_kernels *kernels = quad_tables[i].kernels;
+        if ((wanted && strcmp(wanted, kernels->instruction_set) != 0) || !multiplies_quads(&quad_tables[i])) continue;
+        simd_quads = kernels;
+        return kernels->instruction_set;
+    }
+    return NULL;
+}
+
 const char *simd_select(const char *wanted) {
     for (int i = 0; i < N_INSTRUCTION_SETS; i++) {
         const instruction_set *set = &instruction_sets[i];
@@ -189,6 +245,7 @@ const char *simd_select(const char *wanted) {
         simd_f32 = set->f32;
         simd_f64 = set->f64;
         select_best_pairs();
+        simd_select_quads(NULL);
         return set->name;
     }
     return NULL;
@@ -205,5 +262,12 @@ int simd_available_pairs(const char **names, int capacity) {
     int n = 0;
     for (int i = 0; i < N_PAIR_TABLES && n < capacity; i++)
         if (runs_beside(&pair_tables[i])) names[n++] = pair_tables[i].name;
+    return n;
+}
+
+int simd_available_quads(const char **names, int capacity) {
+    int n = 0;
+    for (int i = 0; i < N_QUAD_TABLES && n < capacity; i++)
+        if (multiplies_quads(&quad_tables[i])) names[n++] = quad_tables[i].kernels->instruction_set;
     return n;
 }

@@ -5,6 +5,10 @@
 #error "to be included by kernels_of_real.template.c, for one REAL"
 #endif
 
+#ifndef LOWEST
+#define LOWEST -INFINITY /* no number is below it */
+#endif
+
 _Static_assert(LARGEST_PANEL >= PANEL_VECTORS * LANES, "the product's packed panels have room for no wider ones");
 _Static_assert(TILE_ROWS <= MOST_ROWS && NARROW_TILE_ROWS <= MOST_ROWS, "EACH_ROW repeats for no more rows");
 
@@ -206,7 +210,7 @@ static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *pa
                         .accumulate = s->accumulate,
                         .stores_whole = s->spare_cols >= LANES - n_cols % LANES,
                         .prefetches_x = s->x_k == 1 && n_k * sizeof(REAL) >= LONG_ROW_BYTES,
-                        .floor = s->clamp ? 0 : -INFINITY};
+                        .floor = s->clamp ? 0 : LOWEST};
     prefetching block;
     const block_ahead *ahead = s->ahead;
     if (LOOKS_AHEAD && ahead && n_k >= SHORTEST_RUN * TILE_ROWS) {

@@ -22,6 +22,7 @@ FLOOR_OF = {".c": 0, ".h": 0, ".pxd": 1, ".pxi": 2, ".pyx": 2}
 HOMES = ("native", "network", "layers", "training", "losses", "metrics", "optimizers", ".")
 # Files without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
+    "avx2.h": "native/test_kernels.py",
     "avx512.h": "native/test_kernels.py",
     "avx512_bf16.h": "native/test_pairs.py",
     "by_sign.h": "native/test_parametric_activation.py",
@@ -41,6 +42,7 @@ TESTED_IN = {
     "monotonic.h": "training/test_epochs.py",
     "pool.h": "whole/test_threads.py",
     "scratch.h": "whole/test_threads.py",
+    "int8.pxd": "native/test_quads.py",
     "kinds.pxd": "activations/test_activations.py",
     "rules.pxd": "optimizers/test_optimizers.py",
     "simd.pxd": "native/test_kernels.py",

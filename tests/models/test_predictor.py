@@ -180,5 +180,5 @@ def test_bfloat16_is_for_models_of_float32():
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "int4", 3])
 def test_another_type_of_a_predictor_is_refused(dtype: object):
-    with pytest.raises(ValueError, match=r"`dtype` must be None, 'float32', the model's own, or 'bfloat16'"):
+    with pytest.raises(ValueError, match=r"`dtype` must be None, 'float32', the model's own, 'bfloat16' or 'int8'"):
         dense_model().predictor(dtype)
