@@ -23,7 +23,8 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the tests of the doors try more than they do by default."""
+    """Let the tests of the doors try more than they do by default, and the long tests run at all."""
+    parser.addoption("--long", action="store_true", help="also run tests/long, which takes hours")
     parser.addoption(
         "--architectures", type=int, default=40, help="how many random architectures each door is tried with"
     )

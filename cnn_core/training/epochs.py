@@ -138,18 +138,19 @@ def run_epochs(
     done, status = 0, ""
 
     def note() -> None:
-        optimizer.batches_seen = max(before, segment.native.step)  # the weights are those after native.step steps
         model._epochs_begun = begun + done + epochs.n_done + epochs.begun
         record(done, [_logs(objectives, taken) for taken in epochs.totals()])
 
     while done < n_epochs and status != Status.DIVERGED and not model.stop_training:
         model._hold_variables()
-        before = optimizer.batches_seen
+        attributes, before = vars(optimizer), optimizer.batches_seen
         rates = optimizer.learning_rates(before - epochs.next_batch, segment.n_batches)
         try:
             # A schedule has other rates for every epoch.
             status = epochs(n_epochs - done if optimizer.schedule is None else 1, rates, before)
         finally:
+            # As in `_run_slice`: before anything is called.
+            attributes["batches_seen"] = segment.native.step if segment.native.step > before else before
             _finish(note)
         done += epochs.n_done
     if status == Status.DIVERGED:
@@ -178,14 +179,14 @@ def _run_slice(model: TrainedModel, segment: Segment, first: int, last: int, tra
         status, reached, _ = segment.native(first, last, None, 0, segment.order, False)
         return status, reached
     optimizer = model.optimizer
-    before = optimizer.batches_seen
+    attributes, before = vars(optimizer), optimizer.batches_seen
     last = first + 1 if optimizer.asks_every_batch else last
     rates = optimizer.learning_rates(before, last - first)
     try:
         status, reached, _ = segment.native(first, last, rates, before, segment.order, True)
     finally:
-        # Even if an interrupt arrives here: the weights are those after native.step steps.
-        optimizer.batches_seen = max(before, segment.native.step)
+        # The weights are those after native.step steps. An interrupt arrives where something is called: nothing is.
+        attributes["batches_seen"] = segment.native.step if segment.native.step > before else before
     return status, reached
 
 
