@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """A promise; tests as pytest names them, relative to the project's root; and what none of them tries."""
+    """A promise; tests as pytest names them, relative to the project's root; what none of them tries; long tests."""
 
     promise: str
     tests: tuple[str, ...]
     not_tried: str = ""
+    long: tuple[str, ...] = ()
 
 
 ROBUSTNESS = "tests/whole/test_robustness.py"
 THREADS = "tests/whole/test_threads.py"
 MODEL_FILE = "tests/foundation/test_model_file.py"
+SANITIZERS = "tests/long/test_sanitizers.py"
 
 ROWS = {
     "gradients": Row(
@@ -53,7 +55,10 @@ ROWS = {
     "threads": Row(
         "Threads may predict with one model, and run while another trains.",
         (THREADS, f"{ROBUSTNESS}::test_eight_threads_predict_the_same_bits"),
-        "ThreadSanitizer, but by hand",
+        long=(f"{SANITIZERS}::test_races",),
+    ),
+    "released lock": Row(
+        "Other threads of Python run during fit.", (f"{THREADS}::test_fit_lets_other_threads_run",), "their rate"
     ),
     "processes": Row(
         "Forked and spawned processes train after a threaded fit.",
@@ -63,7 +68,7 @@ ROWS = {
             f"{THREADS}::test_processes_train_after_a_threaded_fit",
             "tests/sklearn/perceptron/test_within_sklearn.py",
         ),
-        "100 rounds of each, but by hand",
+        long=("tests/long/test_processes.py",),
     ),
     "interrupts": Row(
         "Ctrl-C leaves a whole model at once.",
@@ -73,17 +78,21 @@ ROWS = {
             f"{ROBUSTNESS}::test_interrupt_of_epochs_that_nobody_watches",
             "tests/sklearn/tabular/test_estimator.py",
         ),
-        "hundreds of random moments, but by hand",
+        long=("tests/long/test_interrupts.py",),
     ),
     "short memory": Row(
         "A failed allocation leaves the model as it was, for every allocation of a call.",
         ("tests/whole/test_memory.py",),
-        "leaks over thousands of cycles",
+    ),
+    "leaks": Row(
+        "Models that are made, trained, saved and dropped leave no memory behind.",
+        (),
+        long=("tests/long/test_leaks.py",),
     ),
     "saving": Row(
         "A file is wholly old or wholly new, whenever the process dies.",
         (MODEL_FILE, "tests/callbacks/test_checkpoints.py"),
-        "errors of the disk injected into every system call, but by hand",
+        long=("tests/long/test_disk_errors.py",),
     ),
     "hostile files": Row(
         "Damaged and hostile files are refused cleanly, in little memory.",
@@ -97,8 +106,17 @@ ROWS = {
         (f"{THREADS}::test_import_starts_no_thread", "tests/architecture/test_packaging.py"),
         "its time, which no test can promise",
     ),
-    "sanitizers": Row("No report of the address and undefined-behaviour sanitizers.", (), "but by hand"),
-    "wheels": Row("Wheels run on old systems, and need NumPy alone.", (), "the workflow that builds them"),
+    "sanitizers": Row(
+        "No report of the address and undefined-behaviour sanitizers, and none of valgrind.",
+        (),
+        long=(f"{SANITIZERS}::test_addresses_and_undefined_behaviour", f"{SANITIZERS}::test_valgrind"),
+    ),
+    "wheels": Row(
+        "Wheels run on old systems, and need NumPy alone.",
+        ("tests/matrix/test_wheels.py", "tests/architecture/test_packaging.py"),
+        "other systems than this one",
+        ("tests/long/test_wheels.py",),
+    ),
     "interpreters": Row("CPython 3.11 and later.", (), "3.12 and later, and those without a global lock"),
 }
 
@@ -107,6 +125,6 @@ def document() -> str:
     """Return the rows as the table of docs/reliability.md."""
     lines = ["| row | what is promised | shown by | not tried |", "|---|---|---|---|"]
     for name, row in ROWS.items():
-        tests = ", ".join(f"`{test.removeprefix('tests/')}`" for test in row.tests) or "nothing yet"
+        tests = ", ".join(f"`{test.removeprefix('tests/')}`" for test in (*row.tests, *row.long)) or "nothing yet"
         lines.append(f"| {name} | {row.promise} | {tests} | {row.not_tried} |")
     return "\n".join(lines)

@@ -1,10 +1,12 @@
 """The handwritten digits that the package ships, read from their file: the same rows for both libraries."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-PATH = Path(__file__).parents[3] / "cnn_core" / "datasets" / "digits.npz"
+# Found without an import of the package, which is not for Keras's runs.
+PATH = Path(find_spec("cnn_core").submodule_search_locations[0]) / "datasets" / "digits.npz"
 
 
 def load_digits():
