@@ -1,5 +1,5 @@
-/* The product's tiles over quads, what makes quads of floats and floats of sums, and the table that names them. Floor
-   0. The including file has given the vectors of floats (vectors.h), multiply_quads, X_OFFSET, QUAD_TABLE, and what
+/* The product's tiles over quads, what makes quads of floats and floats of sums, and the table of it all. Floor 0.
+   The including file has given the vectors of floats (vectors.h), multiply_quads, X_OFFSET, QUAD_TABLE, and what
    kernels.template.c asks for of a product's tiles. */
 #ifndef QUAD_TABLE
 #error "to be included by a file that multiplies quads"
