@@ -118,7 +118,7 @@ class History(Callback):
             if best is not None:
                 # In the axes' own heights, so that the mark moves no limits.
                 upright = axes.get_xaxis_transform()
-                epoch = self._numbers[best]
+                epoch = self._all_epochs()[best]
                 axes.vlines(epoch, 0, 1, "gray", "dashed", label=f"best epoch: {epoch}", transform=upright)
             axes.legend()
         figure = drawn_in[0].get_figure().figure
@@ -171,12 +171,13 @@ class History(Callback):
 
         shown = self._plotted(None, "History.to_html")
         best = self._best_place(monitor, mode, "History.to_html")
-        columns: dict[str, list[Any]] = {name: [None] * len(self._numbers) for name in self.history}
+        epochs = self._all_epochs()
+        columns: dict[str, list[Any]] = {name: [None] * len(epochs) for name in self.history}
         for name, values in self.history.items():
-            for place, value in zip(self._places[name], values, strict=True):
+            for place, value in zip(self._where(name), values, strict=True):
                 columns[name][place] = value
         page = history_page(
-            self._numbers,
+            epochs,
             columns,
             {name: self._curves(name) for name in shown},
             [name for name in shown if self._spans_decades(name)],
@@ -198,9 +199,20 @@ class History(Callback):
         """Whether this is a learning rate that a logarithmic scale shows better."""
         return name == LEARNING_RATE and bool(max(self.history[name]) >= 10 * min(self.history[name]) > 0)
 
+    def _where(self, key: str) -> Sequence[int]:
+        """Return where among all epochs a metric's values are; those that a user put there begin with the first."""
+        known, count = self._places.get(key, []), len(self.history[key])
+        return known if len(known) == count else range(count)
+
+    def _all_epochs(self) -> list[int]:
+        """Return the number of every epoch that has a value."""
+        most = max((place + 1 for key in self.history for place in self._where(key)), default=0)
+        return [*self._numbers, *range(len(self._numbers), most)]
+
     def _epochs(self, key: str) -> list[int]:
         """Return the epoch of each of a metric's values."""
-        return [self._numbers[place] for place in self._places[key]]
+        numbers = self._all_epochs()
+        return [numbers[place] for place in self._where(key)]
 
     def _best_place(self, monitor: str | None, mode: str, caller: str) -> int | None:
         """Return where among all epochs the best value that is a number is; None if there is none or nobody asks."""
@@ -213,7 +225,7 @@ class History(Callback):
         if np.isnan(values).all():
             return None
         higher = is_higher_better(monitor, mode, self.model, caller)
-        return self._places[monitor][int(np.nanargmax(values if higher else -values))]
+        return self._where(monitor)[int(np.nanargmax(values if higher else -values))]
 
     def _repr_html_(self) -> str | None:
         """Show the curves in a notebook, without matplotlib; None, so that text is shown, before the first epoch."""

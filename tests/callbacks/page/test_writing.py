@@ -76,6 +76,19 @@ def test_epochs_recorded_at_once_stand_as_if_one_by_one() -> None:
     assert (data["epochs"], data["values"]) == ([0, 0, 1, 2], {"loss": [3.0, 2.0, 1.0, 0.5]})
 
 
+def test_values_that_a_user_put_into_the_history() -> None:
+    history = train(FakeModel(), None, [{"loss": 3.0}, {"loss": 2.0}]).history
+    history.history["gap"] = [1.0, 0.5, 0.25]
+    data = data_of(history.to_html())
+    assert (data["epochs"], data["values"]) == ([0, 1, 2], {"loss": [3.0, 2.0, None], "gap": [1.0, 0.5, 0.25]})
+    loaded = History()
+    loaded.history = {"loss": [3.0, 2.0], "val_loss": [2.0, 4.0]}
+    assert data_of(loaded.to_html())["best"] == {"row": 0, "monitor": "val_loss"}
+    assert loaded._repr_html_()
+    history.history["loss"].append(1.0)
+    assert data_of(history.to_html())["values"]["loss"] == [3.0, 2.0, 1.0]
+
+
 def test_what_is_no_number_stands_in_the_table_only() -> None:
     values = [{"loss": np.float32(0.5), "stage": "warm-up", "confusion": np.eye(2)}]
     data = data_of(train(FakeModel(), None, values).history.to_html())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,10 @@ def test_both_languages_say_the_same_things(folder: Path, scripts: tuple[str, ..
     used = set(re.findall(r"\"(\w+)\"", code)) | set(re.findall(r"^  (\w+)[(:]", code, re.MULTILINE))
     assert set(said[0]) - used == set(), "texts that nothing says"
     assert set(re.findall(r"""\bsay\("(\w+)\"""", code)) <= set(said[0])
+
+
+def test_all_pages_together_are_small_in_a_wheel() -> None:
+    files = [
+        path for folder in {SHARED, *(folder for folder, _ in PAGES)} for path in folder.iterdir() if path.is_file()
+    ]
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) < 40_000
