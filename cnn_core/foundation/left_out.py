@@ -130,7 +130,7 @@ ROWS = (
     ),
     Row(
         "Model Sequential layers.Layer",
-        "add_metric add_variable metrics_variables get_state_tree "
+        "add_metric metrics_variables get_state_tree "
         "set_state_tree load_own_variables save_own_variables *build_config build_from_config "
         "*_compile_config compile_from_config path input_spec input_dtype "
         "quantiz* get_quantization_layer_structure",

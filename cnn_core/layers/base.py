@@ -268,6 +268,22 @@ class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArgum
         self._variables.append(variable)
         return variable
 
+    @knows_its_arguments
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: InitializerLike,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Do as `add_weight` does."""
+        settings: Any = {"name": name, "regularizer": regularizer, "constraint": constraint, "autocast": autocast}
+        return self.add_weight(shape, initializer, dtype, trainable, **settings)
+
     def get_weights(self) -> list[Array]:
         """Return copies of all variables."""
         return [variable.numpy() for variable in self.variables]
@@ -307,8 +323,8 @@ class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArgum
         self.built = True
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape of the output. The default: that of the input."""
-        return input_shape
+        """Return the shape of the output, or of each: of a custom layer what its `call` gives for such an input."""
+        return self.shape_of_call(input_shape) if self.defines_call else input_shape
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer's operations into a plan; return the buffers of its outputs."""

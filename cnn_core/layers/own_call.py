@@ -20,6 +20,7 @@ from cnn_core.metrics import Metric
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.intake import Intake
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.shapes import map_shapes, shapes_for, symbol_for
 from cnn_core.network.tensors import Tensor
 from cnn_core.network.tracing import current_scope
 from cnn_core.network.variables import Variable
@@ -112,6 +113,11 @@ class OwnCall(AddsLosses):
         refuse_masks_across(self.name, (), graph.outputs)
         self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
         return made
+
+    def shape_of_call(self, input_shape: object) -> Any:
+        """Return the shapes of what `call` gives for inputs of a shape; builds the layer, if it is not."""
+        symbols = map_shapes(lambda shape: symbol_for(shape, self.dtype, "input"), input_shape)
+        return shapes_for(input_shape, self._call_own_on_symbols({"args": [symbols], "kwargs": {}}, None))
 
     def _with_mask(self, given: Any, first: object) -> Any:
         """Add the mask of the first argument where `call` asks for one and is given none."""

@@ -25,6 +25,7 @@ from cnn_core.network.applying import recognise
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.shapes import listed_shapes, shapes_for
 from cnn_core.network.tensors import Tensor
 from cnn_core.network.tracing import innermost_scope, is_recording
 from cnn_core.network.variables import Variable
@@ -258,8 +259,24 @@ class Model(Trainer, OwnModel):
         return enter_graph(plan, self.interface.graph, inputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape of the output, which the model's own inputs fix."""
-        return self.output_shape
+        """Return the shape of the output, or of each in their structure.
+
+        Raises
+        ------
+        ValueError
+            If it is not a shape of the model's inputs.
+        """
+        if self._graph is None:
+            return self._shape_unbuilt(input_shape)
+        expected, given = [symbol.shape for symbol in self.inputs], listed_shapes(input_shape)
+        if len(given) != len(expected) or not all(map(_fits, given, expected)):
+            raise ValueError(
+                f"`input_shape` must be that of {self.name!r}, {self.input_shape}. Received: input_shape={input_shape}"
+            )
+        return shapes_for(input_shape, self._graph.output_structure)
+
+    def _shape_unbuilt(self, input_shape: Any) -> Any:
+        return self.shape_of_call(input_shape)
 
     def plan(self) -> NetworkPlan:
         """Compile the layers into a list of operations.
@@ -571,6 +588,13 @@ class Model(Trainer, OwnModel):
         self._use(self._graph)
         if self.optimizer is not None:
             recognise(self.optimizer, self.trainable_variables)
+
+
+def _fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Whether a shape is the expected one, as far as both are known."""
+    return len(shape) == len(expected) and all(
+        size == wanted or size is None or wanted is None for size, wanted in zip(shape, expected, strict=True)
+    )
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

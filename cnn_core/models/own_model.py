@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.data.adapt import feature_dtype, feature_shape
-from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.structures import flatten, like, map_structure
 from cnn_core.models.nesting import Nested
 from cnn_core.network.graph import CallGraph, Symbol
+from cnn_core.network.shapes import map_shapes, symbol_for
 
 
 class OwnModel(Nested):
@@ -32,20 +32,22 @@ class OwnModel(Nested):
     def build_own(self, input_shape: Any) -> None:
         """Trace `call` for inputs of shapes, in a structure of tuples that begin with the batch dimension."""
         if self._graph is None:
-            self._trace_for(_map_shapes(lambda shape: _symbol(shape, config.floatx()), input_shape))
+            self._trace_for(map_shapes(lambda shape: symbol_for(shape, config.floatx()), input_shape))
 
     def build_own_for(self, x: Any) -> None:
         """Trace `call` for data."""
         if self._graph is None:
             self._trace_for(
-                _map_data(lambda part: _symbol((None, *feature_shape(part)), feature_dtype(part) or config.floatx()), x)
+                _map_data(
+                    lambda part: symbol_for((None, *feature_shape(part)), feature_dtype(part) or config.floatx()), x
+                )
             )
 
     def _build_own(self, given: Any) -> None:
         """Trace `call` for the symbols that it is given alone, of their dtypes."""
         arguments = given["args"]
         if self._graph is None and len(arguments) == 1 and not given["kwargs"] and _all_symbols(arguments[0]):
-            self._trace_for(map_structure(lambda symbol: _symbol(symbol.shape, symbol.dtype), arguments[0]))
+            self._trace_for(map_structure(lambda symbol: symbol_for(symbol.shape, symbol.dtype), arguments[0]))
         super()._build_own(given)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -62,7 +64,7 @@ class OwnModel(Nested):
     @classmethod
     def takes_symbols(cls) -> bool:
         """Whether the constructor takes inputs and outputs, as that of `Model` does, by name or among any arguments."""
-        parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+        parameters = inspect.signature(cls.__init__).parameters
         kinds = {each.kind for each in parameters.values()}
         takes_any = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
         return takes_any or {"inputs", "outputs"} <= set(parameters)
@@ -133,30 +135,8 @@ def _and_trace(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     return build_and_trace
 
 
-def _symbol(shape: Any, dtype: str, name: str | None = None) -> Symbol:
-    checked = validation.shape(tuple(shape)[1:], "input_shape", unknown=True)
-    return Symbol((None, *checked), name or unique_name("input_layer"), dtype)
-
-
 def _all_symbols(structure: object) -> bool:
     return all(isinstance(leaf, Symbol) for leaf in flatten(structure))
-
-
-def _is_shape(structure: object) -> bool:
-    return isinstance(structure, (tuple, list)) and all(isinstance(size, int) or size is None for size in structure)
-
-
-def _map_shapes(function: Callable[[object], Any], structure: object) -> Any:
-    if _is_shape(structure):
-        return function(structure)
-    if isinstance(structure, Mapping):
-        return {key: _map_shapes(function, part) for key, part in structure.items()}
-    if isinstance(structure, (tuple, list)):
-        return like(structure, [_map_shapes(function, part) for part in structure])
-    raise ValueError(
-        "`input_shape` must be a shape such as (None, 4), or a list or dict of shapes. "
-        f"Received: input_shape={validation.show(structure)}"
-    )
 
 
 def _map_data(function: Callable[[object], Any], x: object) -> Any:
@@ -169,7 +149,7 @@ def _map_data(function: Callable[[object], Any], x: object) -> Any:
 
 def _map_described(description: object) -> Any:
     if isinstance(description, Mapping) and set(description) == {"shape", "dtype"}:
-        return _symbol(description["shape"], validation.text(description["dtype"], "dtype"))
+        return symbol_for(description["shape"], validation.text(description["dtype"], "dtype"))
     if isinstance(description, Mapping):
         return {key: _map_described(part) for key, part in description.items()}
     if isinstance(description, (tuple, list)):

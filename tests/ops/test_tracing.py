@@ -302,6 +302,22 @@ def test_a_model_has_inputs_or_a_call() -> None:
         type("Both", (Model,), {"call": lambda self, x: x})(x, x)
 
 
+def test_add_variable_is_add_weight() -> None:
+    class Own(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_variable((2,), "ones", None, False, True, "l2", "non_neg", "scale")
+
+        def call(self, x):
+            return x * self.scale
+
+    layer = Own()
+    layer.build((None, 2))
+    assert (layer.scale.shape, layer.scale.trainable, layer.scale.name) == ((2,), False, "scale")
+    assert layer.scale.regularizer is not None
+    assert layer.scale.constraint is not None
+    assert layer.variables == [layer.scale]
+
+
 def test_add_weight_takes_what_keras_takes() -> None:
     class Scaled(layers.Layer):
         def build(self, input_shape: Any) -> None:
