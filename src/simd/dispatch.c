@@ -95,6 +95,17 @@ static int pays_avx512_bf16(void) {
 }
 #endif
 
+#if defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+static int runs_neon_dot(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+#elif defined(__APPLE__)
+static int runs_neon_dot(void) { return 1; }
+#else
+static int runs_neon_dot(void) { return 0; }
+#endif
+#endif
+
 static int nowhere(void) { return 0; }
 
 /* Best first: DO(name, whether it runs here). A file of src/simd/ bears the name and holds the tables. */
@@ -135,6 +146,10 @@ static int nowhere(void) { return 0; }
     DO(avx512, runs_avx512) \
     DO(avx_vnni, runs_avx_vnni) \
     DO(avx2, runs_avx2) \
+    DO(plain, everywhere)
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+#define EACH_QUAD_TABLE(DO) \
+    DO(neon_dot, runs_neon_dot) \
     DO(plain, everywhere)
 #else
 #define EACH_QUAD_TABLE(DO) \
