@@ -42,7 +42,7 @@ def fit(
     notation: Mapping[str, Any] | None = None,
     preset: str = "td_s",
     epochs: int = 256,
-    members: int = 1,
+    members: int | None = None,
     seed: int = 0,
     time_limit: float | None = None,
     quiet: bool = False,
@@ -135,7 +135,7 @@ def _rows(table: Any, rows: Array) -> Any:
 def _report(estimator: Any, task: str, X: Any, y: Array, y_train: Array) -> None:
     """Scores on rows that the model has not seen, beside those of the simplest guess."""
     predicted = estimator.predict(X)
-    show(f"epochs: {estimator.n_iter_}, kept: {', '.join(map(str, estimator.best_epochs_))}")
+    show(_epochs(estimator))
     show(f"on {len(y)} rows held out, and by guessing:")
     if task == "classification":
         classes, counts = np.unique(y_train, return_counts=True)
@@ -220,13 +220,17 @@ def describe(path: str) -> None:
     if hasattr(estimator, "classes_"):
         print(f"classes: {', '.join(map(str, estimator.classes_.tolist()[:20]))}")
     if network is not None:
-        widths = " -> ".join(map(str, network.widths))
-        size = sum(array.size for array in network.weights().values())
-        print(f"network: {widths}, {network.recipe.activation}, {network.n_members} member(s), {size} parameters")
+        print(f"network: {network.summary()}")
     print(f"preset: {estimator.preset}")
-    print(f"epochs: {estimator.n_iter_}, kept: {', '.join(map(str, estimator.best_epochs_))}")
+    print(_epochs(estimator))
     print("columns:")
     for name, encoder in zip(preprocessor.names, preprocessor.encoders, strict=True):
         levels = getattr(encoder, "levels", None)
         kind = "nothing in training" if encoder is None else encoder.kind
         print(f"  {name}: {kind}" + (f" of {len(levels)} values" if levels is not None else ""))
+
+
+def _epochs(estimator: Any) -> str:
+    """How many were trained, and which were kept; of a blend every network keeps its own."""
+    kept = f", kept: {', '.join(map(str, estimator.best_epochs_))}" if estimator.best_epochs_ else ""
+    return f"epochs: {estimator.n_iter_}{kept}"

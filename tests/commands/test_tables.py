@@ -125,8 +125,11 @@ def test_what_is_wrong_is_said_before_the_training(flowers: Path, capsys: pytest
     assert capsys.readouterr().err.strip().endswith(f"No such directory: '{nowhere.parent}'")
     assert run("fit", flowers, "--target", "species", "--drop", "species") == 2
     assert "'species' is the target and cannot be dropped" in capsys.readouterr().err
-    assert run("fit", flowers, "--target", "species", "--preset", "best") == 2
-    assert "`preset` must be 'periodic', 'piecewise_linear', 'td' or 'td_s'" in capsys.readouterr().err
+    assert run("fit", flowers, "--target", "species", "--preset", "magic") == 2
+    assert (
+        "`preset` must be 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])

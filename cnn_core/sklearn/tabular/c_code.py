@@ -38,7 +38,8 @@ class _Table:
     def __init__(self, predictor: Any, constants: Constants) -> None:
         self._predictor, self._constants, self._name = predictor, constants, constants.name
         self._is_classifier = predictor.task == "classification"
-        self._network = None if predictor.network is None else Network(predictor.network.plan, constants)
+        network = predictor.lone_network("C")
+        self._network = None if network is None else Network(network.plan, constants)
         columns = predictor.preprocessor.state()["columns"]
         names = unique_identifiers([column["name"] for column in columns])
         self._columns = [
@@ -101,7 +102,7 @@ class _Table:
         predictor = self._predictor
         if self._is_classifier:
             return [f"share_out(answer, outputs, {n_members}, {n_out});"]
-        levels, clamps = predictor.levels, int(predictor.network.recipe.clamps)
+        levels, clamps = predictor.levels, int(predictor.network.clamps)
         tables = []
         for each in ("lowest", "highest", "spread", "mean"):
             numbers = np.broadcast_to(np.asarray(getattr(predictor.scale, each), np.float64), n_out)

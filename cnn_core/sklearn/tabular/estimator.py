@@ -26,6 +26,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
+from cnn_core.sklearn.tabular.blended_fit import FitsBlends
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.columns import columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
@@ -57,7 +58,7 @@ class TrainingTable:
     y_val: Any
 
 
-class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """What both estimators share."""
 
     _task: str
@@ -197,6 +198,9 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
     def _train_on(self, table: TrainingTable) -> None:
         """Split, preprocess and train."""
+        if self._blends:
+            self._fit_blend(table)
+            return
         began, recipe = time.monotonic(), self._recipe()
         if (table.X_val is None) != (table.y_val is None):
             given, missing = ("y_val", "X_val") if table.X_val is None else ("X_val", "y_val")
@@ -230,21 +234,23 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
         score = None if y_val is None else self._score_function(predictor, y_val, weights_val)
         if recipe.fitted_start:
             start_from_data(network, part.x, seeds[1] + 1)
-        plan = self._plan(score, seeds[2])
+        plan = self._plan(recipe, score, seeds[2])
         if EpochCallbacks.are_wanted(self):
             plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
         self._train(predictor, TabularTraining(network, part, x_val, plan))
+        if x_val is not None:
+            self._learn_from_held_out(predictor, network.predict(x_val), y_val)
 
     def _held_out_features(self, predictor: TablePredictor, X: object) -> Array:
         if are_named_rows(X):
             return predictor.features(X)
         return predictor.preprocessor.transform(self._table(X, reset=False))
 
-    def _plan(self, score: Any, seed: int) -> TrainingPlan:
+    def _plan(self, recipe: Recipe, score: Any, seed: int) -> TrainingPlan:
         metric = self._metric_name() if score is not None else ""
         return TrainingPlan(
-            self._loss(),
+            self._loss(recipe),
             score,
             self.epochs,
             self.batch_size,
@@ -287,7 +293,7 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
     # What the tasks add
 
-    def _loss(self) -> losses.Loss:
+    def _loss(self, recipe: Recipe) -> losses.Loss:
         raise NotImplementedError
 
     def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> Any:
@@ -304,6 +310,12 @@ class TabularEstimator(KnowsItsArguments, CallbackSupportMixin, BaseEstimator): 
 
     def _score_function(self, predictor: Any, y: Array, weights: Array | None) -> Any:
         raise NotImplementedError
+
+    def _blend_score(self, y: Array, weights: Array | None) -> Any:
+        """What a blend is chosen by; None: what epochs are."""
+
+    def _learn_from_held_out(self, predictor: Any, members: Array, y: Any) -> None:
+        """Learn how far predictions are from the truth, from members' outputs for rows not trained on."""
 
     def _metric_name(self) -> str:
         raise NotImplementedError

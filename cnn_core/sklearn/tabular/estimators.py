@@ -31,6 +31,7 @@ from cnn_core.sklearn.tabular.predictor import (
     read_state,
     trained_levels,
 )
+from cnn_core.sklearn.tabular.presets import Recipe
 from cnn_core.sklearn.tabular.targets import numeric_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import checked_weights
 
@@ -47,10 +48,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
 
     Parameters
     ----------
-    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm"}, default "td_s"
-        The recipe. "td_s" is RealMLP's simple variant, tuned once for all tables by its authors, and "td" their full
-        one: each number x becomes [cos(2 pi w x + b) . v + c, x] with 16 learnt waves and three outputs, categories of
-        more than eight values are embedded, an activation g is x + alpha (g(x) - x) with a learnt alpha, dropout of
+    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm", "fast", "balanced", "best"}, default "td_s"
+        The recipe; "fast", "balanced" and "best" train several on folds within `time_limit` and blend them. "td_s" is
+        RealMLP's simple variant, tuned once for all tables by its authors, and "td" their full one: each number x
+        becomes [cos(2 pi w x + b) . v + c, x] with 16 learnt waves and three outputs, categories of more than eight
+        values are embedded, an activation g is x + alpha (g(x) - x) with a learnt alpha, dropout of
         0.15 and weight decay of 0.02 fade out, and the initial weights are fitted to the table. "periodic" is "td_s"
         with those waves alone. "piecewise_linear" is "td_s" with 24 more features for every number, which say how far
         it has come through each of 24 bins of equal frequency. "tabm" is TabM: 32 networks of three layers of 512, ReLU
@@ -234,10 +236,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
         return metric if isinstance(metric, str) else "score"
 
-    def _loss(self) -> losses.Loss:
+    def _loss(self, recipe: Recipe) -> losses.Loss:
         smoothing = self.label_smoothing
         if isinstance(smoothing, str) and smoothing == "auto":
-            smoothing = 0.1 if self._metric_name() == "error" and self._recipe().smooths else 0.0
+            smoothing = 0.1 if self._metric_name() == "error" and recipe.smooths else 0.0
         return losses.CategoricalCrossentropy(label_smoothing=validation.fraction(smoothing, "label_smoothing"))
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
@@ -267,6 +269,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             return scores.negative_of_scorer(metric, answers, labels, weights, may_be_undefined=lacks_some)
 
         return score
+
+    def _blend_score(self, y: Array, weights: Array | None) -> Any:
+        if self._metric_name() == "error":  # by which many blends are equal
+            return lambda outputs: scores.log_loss(y, outputs, weights)
+        return None
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes_`."""
@@ -308,7 +315,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm"}, default "td_s"
+    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm", "fast", "balanced", "best"}, default "td_s"
         "td" also keeps predictions within the range of the targets in training.
     hidden_layer_sizes : tuple of int, default None
         None: the preset's, (256, 256, 256), of "tabm" (512, 512, 512).
@@ -468,7 +475,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         metric = scores.plain_name(self._chosen_metric(), self._own_scores())
         return metric if isinstance(metric, str) else "score"
 
-    def _loss(self) -> losses.Loss:
+    def _loss(self, recipe: Recipe) -> losses.Loss:
         if self.quantiles_ is None:
             return losses.MeanSquaredError()
         return losses.Quantile(trained_levels(self.quantiles_).tolist())

@@ -25,7 +25,7 @@ def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
     ValueError
         If the predictor was trained on one class alone and has no network.
     """
-    network = predictor.network
+    network = predictor.lone_network("a model")
     if network is None:
         raise ValueError("A network is trained where there are two classes. Received: an estimator of a single class")
     inputs = {name: layers.Input((width,), name=name) for name, width in network.input_widths().items()}

@@ -80,6 +80,11 @@ class TabularNetwork:
             self.plan.outputs = means
 
     @property
+    def clamps(self) -> bool:
+        """Whether numbers are to be kept within the range of the targets in training."""
+        return self.recipe.clamps
+
+    @property
     def values(self) -> Array:
         return self.parameters.values
 
@@ -119,6 +124,13 @@ class TabularNetwork:
     def predict(self, x: Array) -> Array:
         """Return every member's outputs for a matrix of features: (n_members, n, n_out)."""
         return self.outputs(self.inputs(x))
+
+    def summary(self) -> str:
+        """Return widths, activation, members and the number of parameters in a line."""
+        widths = " -> ".join(map(str, self.widths))
+        members = self.recipe.n_sharing or self.n_members
+        size = sum(array.size for array in self.weights().values())
+        return f"{widths}, {self.recipe.activation}, {members} member(s), {size} parameters"
 
     def state(self) -> dict[str, Any]:
         """Return what the network is, without its weights, as plain data."""

@@ -74,6 +74,7 @@ class _Writer:
     """One file, being written."""
 
     def __init__(self, predictor: Any) -> None:
+        self.network = predictor.lone_network("ONNX")
         self.predictor, self.preprocessor = predictor, predictor.preprocessor
         self.columns = _Columns(self.preprocessor, predictor.named)
         own = {}
@@ -101,7 +102,7 @@ class _Writer:
     # Outputs
 
     def _probabilities(self, predictor: Any) -> str:
-        g, network = self.g, predictor.network
+        g, network = self.g, self.network
         if network is None:
             return g.add("ConstantOfShape", self._shape_of_rows(), value=np.ones(1, np.float32))
         mean = write_members(g, network, self._features(list(network.input_widths())))
@@ -109,7 +110,7 @@ class _Writer:
 
     def _numbers(self, predictor: Any) -> list[dict[str, Any]]:
         """Outputs stay standardised in float32, so that large targets lose nothing."""
-        g, scale, network = self.g, predictor.scale, predictor.network
+        g, scale, network = self.g, predictor.scale, self.network
         bounds = (scale.lowest, scale.highest) if network.recipe.clamps else None
         with g.counting_in("float32"):
             made = write_members(g, network, self._features(list(network.input_widths())), bounds)

@@ -20,6 +20,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_header import parse, refused_by_name
+from cnn_core.sklearn.tabular.blend import Blend, JoinedPreprocessor, restored
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.network import TabularNetwork
@@ -38,8 +39,8 @@ class TablePredictor:
 
     Parameters
     ----------
-    preprocessor : TablePreprocessor
-    network : TabularNetwork or None
+    preprocessor : TablePreprocessor or JoinedPreprocessor
+    network : TabularNetwork, Blend or None
         None where there was nothing to learn.
     named : bool
         Whether the columns had names in training.
@@ -55,7 +56,9 @@ class TablePredictor:
     task: ClassVar[str]
     loaded_state: Mapping[str, Any] | None = None
 
-    def __init__(self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool) -> None:
+    def __init__(
+        self, preprocessor: TablePreprocessor | JoinedPreprocessor, network: TabularNetwork | Blend | None, named: bool
+    ) -> None:
         self.preprocessor, self.network, self.named = preprocessor, network, named
 
     def features(self, table: Any) -> Array:
@@ -155,6 +158,21 @@ class TablePredictor:
 
         return c_files_of(self, source, constants)
 
+    def lone_network(self, destination: str) -> TabularNetwork | None:
+        """Return the network, None where there was nothing to learn.
+
+        Raises
+        ------
+        ValueError
+            If it is a blend, which cannot go to `destination`.
+        """
+        if isinstance(self.network, Blend):
+            raise ValueError(
+                f"a blend of networks cannot be carried to {destination}: fit one of its recipes, such as "
+                "preset='td_s', for that"
+            )
+        return self.network
+
     def weights(self) -> dict[str, Array]:
         """Return every parameter by its path."""
         return {} if self.network is None else self.network.weights()
@@ -174,7 +192,11 @@ class ClassPredictor(TablePredictor):
     task = "classification"
 
     def __init__(
-        self, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, classes: Array
+        self,
+        preprocessor: TablePreprocessor | JoinedPreprocessor,
+        network: TabularNetwork | Blend | None,
+        named: bool,
+        classes: Array,
     ) -> None:
         super().__init__(preprocessor, network, named)
         self.classes = classes
@@ -213,7 +235,11 @@ class ClassPredictor(TablePredictor):
 
     @classmethod
     def from_state(
-        cls, preprocessor: TablePreprocessor, network: TabularNetwork | None, named: bool, target: Mapping[str, Any]
+        cls,
+        preprocessor: TablePreprocessor | JoinedPreprocessor,
+        network: TabularNetwork | Blend | None,
+        named: bool,
+        target: Mapping[str, Any],
     ) -> ClassPredictor:
         """Return the predictor whose `state` was saved."""
         dtype = np.dtype(object) if "O" in target["dtype"] else np.dtype(target["dtype"])
@@ -268,12 +294,12 @@ class NumberPredictor(TablePredictor):
     """
 
     task = "regression"
-    network: TabularNetwork
+    network: TabularNetwork | Blend
 
     def __init__(
         self,
-        preprocessor: TablePreprocessor,
-        network: TabularNetwork,
+        preprocessor: TablePreprocessor | JoinedPreprocessor,
+        network: TabularNetwork | Blend,
         named: bool,
         scale: TargetScale,
         is_vector: bool,
@@ -284,7 +310,7 @@ class NumberPredictor(TablePredictor):
 
     def clamped(self, outputs: Array) -> Array:
         """Standardised predictions, kept within the range of the targets in training if the recipe says so."""
-        return outputs.clip(self.scale.lowest, self.scale.highest) if self.network.recipe.clamps else outputs
+        return outputs.clip(self.scale.lowest, self.scale.highest) if self.network.clamps else outputs
 
     def _outputs(self, members: Array) -> Array:
         outputs = self.clamped(members).mean(axis=0, dtype=np.float64)
@@ -352,7 +378,11 @@ class NumberPredictor(TablePredictor):
 
     @classmethod
     def from_state(
-        cls, preprocessor: TablePreprocessor, network: TabularNetwork, named: bool, target: Mapping[str, Any]
+        cls,
+        preprocessor: TablePreprocessor | JoinedPreprocessor,
+        network: TabularNetwork | Blend,
+        named: bool,
+        target: Mapping[str, Any],
     ) -> NumberPredictor:
         """Return the predictor whose `state` was saved."""
         lowest, highest = (np.array(target[name], np.float32) for name in ("lowest", "highest"))
@@ -379,10 +409,7 @@ PREDICTORS: dict[str, type[ClassPredictor] | type[NumberPredictor]] = {
 
 def predictor_of(task: str, state: Mapping[str, Any], weights: Mapping[str, Array]) -> ClassPredictor | NumberPredictor:
     """Return the predictor whose `state` and weights were saved."""
-    preprocessor = TablePreprocessor.from_state(state["preprocessor"])
-    network: Any = None if state["network"] is None else TabularNetwork.from_state(state["network"], weights)
-    if network is not None and network.layout != preprocessor.layout:
-        raise ValueError("its columns must make the features that its network reads")
+    preprocessor, network = restored(state, weights)
     predictor = PREDICTORS[task].from_state(preprocessor, network, bool(state["named"]), state["target"])
     predictor.check()
     return predictor

@@ -137,8 +137,10 @@ def test_the_full_regressor_stays_within_the_range_of_its_targets(tmp_path: Path
 
 
 def test_an_unknown_preset_is_refused():
-    for preset in ("best", ["td"], None):
-        expected = r"`preset` must be 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'\. Received"
+    expected = (
+        r"`preset` must be 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'\. R"
+    )
+    for preset in ("magic", ["td"], None):
         with pytest.raises((TypeError, ValueError), match=expected):
             TabularClassifier(preset).fit([[0.0], [1.0]], [0, 1])
 

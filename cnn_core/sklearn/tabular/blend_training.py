@@ -1,0 +1,272 @@
+"""Train the variants of a portfolio on folds, within a time limit, and blend what they predict of held-out rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import cnn_core.losses as losses
+from cnn_core.foundation.arrays import Array
+from cnn_core.sklearn.tabular.blend import Blend, BlendPart, JoinedPreprocessor, bounded
+from cnn_core.sklearn.tabular.blending import greedy_weights
+from cnn_core.sklearn.tabular.calibration import best_temperature, tempered
+from cnn_core.sklearn.tabular.columns import Column
+from cnn_core.sklearn.tabular.cross_fitting import CrossFitted
+from cnn_core.sklearn.tabular.encoders import TablePreprocessor
+from cnn_core.sklearn.tabular.fitted_start import start_from_data
+from cnn_core.sklearn.tabular.folds import folds
+from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.portfolios import Portfolio, Variant
+from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.training import Part, TabularTraining, TrainingPlan
+from cnn_core.sklearn.tabular.training_rows import relative
+
+LEAST_SHARE = 0.25  # of a variant's epochs: of which less would be left, the least important variants are left out
+RESERVED_SHARE = 0.04  # of the time limit, for predictions and the blend
+
+
+@dataclass
+class BlendTask:
+    """What a blend is trained for: what `fit` of an estimator has decided.
+
+    Attributes
+    ----------
+    task, head : str
+    rows : numpy.ndarray of int
+        Of the table; `targets` and the others below belong to them.
+    targets : numpy.ndarray of shape (n, n_targets)
+        As the networks learn them.
+    labels : numpy.ndarray of int of shape (n,), or None
+        Class numbers.
+    weights : numpy.ndarray of shape (n,), or None
+    n_out : int
+    loss_of : callable of a recipe
+    score_of : callable of places of rows
+        Returns a score of outputs for these rows, lower is better, by which epochs are chosen.
+    blend_score_of : callable of places of rows
+        The same, by which the blend is chosen.
+    bounds : pair of numpy.ndarray, or None
+        Of standardised targets.
+    epochs, batch_size, seed, patience, time_limit
+        As those of the estimator; the time counts from `began`.
+    report : callable of a text, or None
+    """
+
+    task: str
+    head: str
+    rows: Array
+    targets: Array
+    labels: Array | None
+    weights: Array | None
+    n_out: int
+    loss_of: Callable[[Recipe], losses.Loss]
+    score_of: Callable[[Array], Callable[[Array], float]]
+    blend_score_of: Callable[[Array], Callable[[Array], float]]
+    bounds: tuple[Array, Array] | None
+    epochs: int
+    batch_size: int
+    seed: int
+    patience: int | None
+    time_limit: float | None
+    began: float
+    report: Callable[[str], None] | None = None
+
+
+@dataclass
+class _Trained:
+    """A variant with a network for every fold, and what they predict of the rows that each has not seen."""
+
+    variant: Variant
+    outputs: Array
+    networks: list[TabularNetwork] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class BlendTraining:
+    """Train all variants on the same folds and blend them.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    task : BlendTask
+    columns : list of Column
+        Of the table.
+    categorical_features
+        As the estimator has it.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Trained in all.
+    out_of_fold : numpy.ndarray of shape (n, n_out)
+        What the blend predicts of rows by the networks that have not seen them.
+    known : numpy.ndarray of int
+        The places of the rows of which there is such a prediction: all, unless the time was over.
+    """
+
+    def __init__(self, portfolio: Portfolio, task: BlendTask, columns: list[Column], categorical_features: Any) -> None:
+        self.portfolio, self.task, self._columns = portfolio, task, columns
+        self._folds = folds(task.labels, len(task.rows), portfolio.folds_for(len(task.rows)), task.seed)
+        self._variants = list(portfolio.variants)
+        self._kinds: list[tuple[int, int | None]] = []
+        self._preprocessors: list[TablePreprocessor] = []
+        self._matrices: list[Array] = []
+        self._categorical_features = categorical_features
+        self._cost_known = False
+        self.n_epochs = 0
+        self.out_of_fold, self.known = np.zeros((0, 0)), np.empty(0, np.int64)
+
+    def run(self) -> tuple[JoinedPreprocessor, Blend]:
+        """Train, and return what makes the features and what predicts from them."""
+        trained: list[_Trained] = []
+        while len(trained) < len(self._variants):
+            found = self._train(self._variants[len(trained)], is_first=not trained)
+            if found is None:
+                break
+            trained.append(found)
+        return JoinedPreprocessor(self._preprocessors), self._blended(trained)
+
+    # Training
+
+    def _left(self) -> float | None:
+        task = self.task
+        if task.time_limit is None:
+            return None
+        return (1 - RESERVED_SHARE) * task.time_limit - (time.monotonic() - task.began)
+
+    def _train(self, variant: Variant, is_first: bool) -> _Trained | None:
+        """Train a variant on every fold; None where the time is over before the last, unless it is the first."""
+        task, recipe = self.task, variant.recipe(self.task.task)
+        features = self._features_of(recipe)
+        trained = _Trained(variant, np.zeros((len(task.rows), task.n_out)))
+        began = time.monotonic()
+        for number, (train, held_out) in enumerate(self._folds):
+            left = self._left()
+            if left is not None and left <= 0 and not (is_first and number == 0):
+                if not is_first:
+                    return None
+                self._folds = self._folds[:number]  # what the first variant was not trained on is held out by none
+                break
+            self._train_fold(trained, recipe, features, train, held_out)
+        trained.seconds = time.monotonic() - began
+        if task.report is not None:
+            task.report(f"{variant.name}: {sum(trained.epochs)} epochs in {trained.seconds:.1f} s")
+        return trained
+
+    def _train_fold(self, trained: _Trained, recipe: Recipe, features: int, train: Array, held_out: Array) -> None:
+        task, variant, number = self.task, trained.variant, len(trained.networks)
+        x, seed = self._matrices[features], task.seed + 1000 * self._variants.index(variant) + number
+        network = TabularNetwork(recipe, self._preprocessors[features].layout, task.n_out, task.head, seed=seed)
+        part = Part(x[train], np.ascontiguousarray(task.targets[train]), relative(task.weights, train))
+        if recipe.fitted_start:
+            start_from_data(network, part.x, seed + 1)
+        scores = CrossFitted(task.score_of, held_out)
+        epochs, began = max(1, round(variant.epochs * task.epochs)), time.monotonic()
+        training = TabularTraining(
+            network,
+            part,
+            x[held_out],
+            TrainingPlan(
+                task.loss_of(recipe),
+                scores,
+                epochs,
+                task.batch_size,
+                seed,
+                time_limit=self._share(variant, number),
+                patience=task.patience,
+            ),
+        )
+        training.run()
+        trained.networks.append(network)
+        trained.epochs.append(len(training.losses))
+        trained.outputs[held_out] = bounded(scores.outputs, recipe, task.bounds)
+        self.n_epochs += len(training.losses)
+        self._leave_out(variant, (time.monotonic() - began) * epochs / max(1, len(training.losses)))
+
+    def _share(self, variant: Variant, fold: int) -> float | None:
+        """The seconds that one training may take of those that are left, by what all others will cost."""
+        left = self._left()
+        if left is None:
+            return None
+        place = self._variants.index(variant)
+        others = sum(each.cost for each in self._variants[place + 1 :]) * len(self._folds)
+        return max(1e-3, left * variant.cost / (others + variant.cost * (len(self._folds) - fold)))
+
+    def _leave_out(self, variant: Variant, seconds: float) -> None:
+        """After the first training, leave the last variants out where too little time would be left for all."""
+        left = self._left()
+        if self._cost_known or left is None:
+            return
+        self._cost_known, unit = True, seconds / variant.cost
+        while len(self._variants) > 1:
+            wanted = LEAST_SHARE * unit * len(self._folds) * sum(each.cost for each in self._variants)
+            if wanted <= left:
+                return
+            self._variants.pop()
+
+    def _features_of(self, recipe: Recipe) -> int:
+        """Which of the preprocessors makes a recipe's features; it is fitted where it is the first of its kind."""
+        kind = recipe.n_bins, recipe.most_one_hot
+        if kind not in self._kinds:
+            preprocessor = TablePreprocessor(self._categorical_features, *kind).fit(self._columns, self.task.rows)
+            self._kinds.append(kind)
+            self._preprocessors.append(preprocessor)
+            self._matrices.append(preprocessor.transform(self._columns, self.task.rows))
+        return self._kinds.index(kind)
+
+    # Blending
+
+    def _blended(self, trained: list[_Trained]) -> Blend:
+        task = self.task
+        known = np.sort(np.concatenate([held_out for _, held_out in self._folds]))
+        weights = greedy_weights([each.outputs[known] for each in trained], task.blend_score_of(known))
+        total = sum(weight * each.outputs for weight, each in zip(weights, trained, strict=True))
+        temperature = 1.0
+        if task.labels is not None and task.head == "softmax":
+            chosen = None if task.weights is None else task.weights[known]
+            temperature = best_temperature(total[known], task.labels[known], chosen)
+            total = tempered(total, temperature)
+        self.out_of_fold, self.known = total, known
+        parts = [
+            BlendPart(
+                each.variant.name, self._kinds.index(_kind(each, task.task)), network, weight / len(each.networks)
+            )
+            for weight, each in zip(weights, trained, strict=True)
+            for network in each.networks
+            if weight > 0
+        ]
+        layout = [preprocessor.layout for preprocessor in self._preprocessors]
+        return Blend(parts, layout, task.bounds, temperature, self._leaderboard(trained, weights))
+
+    def _leaderboard(self, trained: list[_Trained], weights: Array) -> list[dict[str, Any]]:
+        known, score = self.known, self.task.score_of(self.known)
+        rows = [
+            {
+                "model": each.variant.name,
+                "score": float(score(each.outputs[known])),
+                "weight": float(weight),
+                "folds": len(each.networks),
+                "epochs": sum(each.epochs),
+                "seconds": round(each.seconds, 3),
+            }
+            for weight, each in zip(weights, trained, strict=True)
+        ]
+        blend = {
+            "model": "blend",
+            "score": float(score(self.out_of_fold[known])),
+            "weight": 1.0,
+            "folds": len(self._folds),
+            "epochs": self.n_epochs,
+            "seconds": round(time.monotonic() - self.task.began, 3),
+        }
+        return sorted([blend, *rows], key=lambda row: row["score"])
+
+
+def _kind(trained: _Trained, task: str) -> tuple[int, int | None]:
+    recipe = trained.variant.recipe(task)
+    return recipe.n_bins, recipe.most_one_hot
