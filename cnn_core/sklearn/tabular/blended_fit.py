@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -18,10 +18,7 @@ from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
 from cnn_core.sklearn.tabular.presets import PRESETS
-from cnn_core.sklearn.tabular.training_rows import rows_and_weights
-
-if TYPE_CHECKING:
-    from cnn_core.sklearn.tabular.estimator import TrainingTable
+from cnn_core.sklearn.tabular.training_rows import TrainingTable, rows_and_weights
 
 _OF_RECIPES = ("hidden_layer_sizes", "activation", "learning_rate", "n_members", "callbacks")
 

@@ -10,7 +10,7 @@ import json
 import numbers
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -39,23 +39,12 @@ from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame, whole_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
 from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingPlan
-from cnn_core.sklearn.tabular.training_rows import relative, rows_and_weights, split
+from cnn_core.sklearn.tabular.training_rows import TrainingTable, relative, rows_and_weights, split
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
     from cnn_core.models import Model
-
-
-@dataclass
-class TrainingTable:
-    """A table that `fit` was given, checked: y holds class numbers or rows of targets."""
-
-    X: Any
-    y: Array
-    weights: Array | None
-    X_val: Any
-    y_val: Any
 
 
 class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped

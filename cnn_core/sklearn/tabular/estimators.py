@@ -21,7 +21,7 @@ from cnn_core.sklearn.metric_names import chosen
 from cnn_core.sklearn.row_statistics import Moments
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
-from cnn_core.sklearn.tabular.estimator import TabularEstimator, TrainingTable
+from cnn_core.sklearn.tabular.estimator import TabularEstimator
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import (
     ClassPredictor,
@@ -33,7 +33,7 @@ from cnn_core.sklearn.tabular.predictor import (
 )
 from cnn_core.sklearn.tabular.presets import Recipe
 from cnn_core.sklearn.tabular.targets import numeric_targets, plain_target, refuse_missing
-from cnn_core.sklearn.tabular.training_rows import checked_weights
+from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike

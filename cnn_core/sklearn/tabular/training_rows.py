@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,17 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.inputs import sample_weights
 
 LEAST_ROWS_TO_HOLD_OUT = 64  # of fewer, a held-out part says nothing: all are trained on, and the last epoch is kept
+
+
+@dataclass
+class TrainingTable:
+    """A table that `fit` was given, checked: y holds class numbers or rows of targets."""
+
+    X: Any
+    y: Array
+    weights: Array | None
+    X_val: Any
+    y_val: Any
 
 
 def rows_and_weights(X: object, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
