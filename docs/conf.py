@@ -77,7 +77,7 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "getting_started": [], "citing": []}
 
-linkcheck_ignore = [r".*step\.html"]  # written when all else is
+linkcheck_ignore = [r".*step\.html", r"https://doi\.org/.*"]  # written when all else is; turns robots away
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

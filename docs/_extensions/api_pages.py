@@ -20,8 +20,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "api"
 # In the order in which they are met; a face that is not named here comes last.
 ORDER = [
     "models", "layers", "activations", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks",
-    "initializers", "regularizers", "constraints", "ops", "inspection", "sklearn", "datasets", "utils", "saving",
-    "interop", "random", "config", "config.mixed_precision",
+    "initializers", "regularizers", "constraints", "ops", "inspection", "sklearn", "dask", "datasets", "utils",
+    "saving", "interop", "random", "config", "config.mixed_precision",
 ]  # fmt: skip
 # What scikit-learn puts into every estimator; its own pages tell of it.
 ROUTED = "set_fit_request, set_partial_fit_request, set_score_request, set_predict_request, get_metadata_routing"

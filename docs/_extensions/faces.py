@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Iterator
 from types import ModuleType
 
-# Estimators are a face of their own: the package's own face would bring scikit-learn along.
-ROOTS = ("cnn_core", "cnn_core.sklearn")
+# Estimators are faces of their own: the package's own face would bring scikit-learn and dask along.
+ROOTS = ("cnn_core", "cnn_core.sklearn", "cnn_core.dask")
 
 
 def public_names(module: ModuleType) -> list[str]:

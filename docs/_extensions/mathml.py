@@ -14,11 +14,19 @@ from sphinx.util.math import wrap_displaymath
 LOGGER = logging.getLogger(__name__)
 # Commands of LaTeX that the translator does not know, and what says the same.
 SAME = {r"\dots": r"\ldots", r"\lVert": r"\|", r"\rVert": r"\|", r"\tfrac": r"\frac", r"\dfrac": r"\frac"}
+# It would read the digits of \frac12 as one number, and sets names of functions without the space around them.
+REWRITTEN = (
+    (r"\\[a-zA-Z]+", lambda match: SAME.get(match[0], match[0])),
+    (r"\\frac\s*(\d)(\d|[a-zA-Z])", r"\\frac{\1}{\2}"),
+    (r"(?<=[\w}])\s*\\(log|exp|max|min)\b", r"\\,\\\1"),
+    (r"\\(log|exp|max|min)(?=\s*[a-zA-Z\\])", r"\\\1\\,"),
+)
 
 
 def translated(text: str, *, display: bool) -> str:
     """Return a formula of LaTeX as MathML."""
-    text = re.sub(r"\\[a-zA-Z]+", lambda match: SAME.get(match[0], match[0]), text.strip())
+    for pattern, replacement in REWRITTEN:
+        text = re.sub(pattern, replacement, text.strip())
     return str(tex2mathml(text, as_block=display))
 
 
