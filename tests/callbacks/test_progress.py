@@ -176,7 +176,8 @@ def test_wrong_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         TqdmCallback(verbose=3)
     with pytest.raises(TypeError, match=r"`tqdm_class` must be callable\. Received: tqdm_class='rich'"):
         TqdmCallback(tqdm_class="rich")
-    monkeypatch.setitem(sys.modules, "tqdm", None)
+    for name in ("tqdm", "tqdm.auto"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"`TqdmCallback` needs tqdm: pip install 'cnn_core\[tqdm\]'"):
         TqdmCallback()
 
