@@ -19,6 +19,8 @@ _Arguments = ParamSpec("_Arguments")
 class EagerArray(np.ndarray[Any, np.dtype[Any]]):
     """An array with `numpy()`, which arrays computed from it have, too; its elements and sums are NumPy's numbers.
 
+    What a layer has given may have a mask beside it, which other layers read: see `mask_of`.
+
     Examples
     --------
     >>> array = np.array([1.0, 2.0]).view(EagerArray)
@@ -26,7 +28,8 @@ class EagerArray(np.ndarray[Any, np.dtype[Any]]):
     (array([2., 4.]), np.float64(3.0))
     """
 
-    __slots__ = ()
+    __slots__ = ("_keras_mask",)
+    _keras_mask: Any
 
     def numpy(self) -> Array:
         """Return the same numbers as an ordinary array, which shares their memory."""
@@ -138,6 +141,26 @@ def eager(value: Any) -> Any:
     if kind is np.ndarray and value.ndim:
         return value.view(EagerArray)
     return EagerFloat(value) if isinstance(value, (np.floating, np.ndarray)) and not np.ndim(value) else value
+
+
+def mask_of(value: object) -> Any:
+    """Return the mask beside a symbol or an array that a layer has given: which steps of each sample count.
+
+    It has the name that Keras gives it. None: all count.
+
+    Examples
+    --------
+    >>> array = eager(np.ones((1, 2)))
+    >>> set_mask(array, np.array([[True, False]]))
+    >>> mask_of(array), mask_of(array + 1)
+    (array([[ True, False]]), None)
+    """
+    return getattr(value, "_keras_mask", None)
+
+
+def set_mask(value: object, mask: object) -> None:
+    """Put a mask beside a symbol or an array that a layer has given."""
+    setattr(value, "_keras_mask", mask)  # noqa: B010  (the name is Keras's)
 
 
 def returns_arrays(function: Callable[_Arguments, Any]) -> Callable[_Arguments, Any]:

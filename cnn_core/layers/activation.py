@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.activations as activations
@@ -10,10 +11,12 @@ import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
+from cnn_core.foundation.eager import mask_of
 from cnn_core.layers.axes import activated, axes_of_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.layers.masks import refuse_mask
+from cnn_core.layers.masks import only_where
 from cnn_core.layers.settings import ActivationSetting
+from cnn_core.network.operators import Operators
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import Common
     from cnn_core.regularizers import RegularizerLike
+
+_NO_SHARE = -1e9  # a logit whose exponential is 0 beside any other
 
 
 class ActivationLayer(Layer):
@@ -152,6 +157,9 @@ class ELU(ActivationLayer):
 class Softmax(Layer):
     """Turn values along an axis into probabilities: ``a_i = exp(x_i) / sum_j exp(x_j)``.
 
+    With a mask, ``layer(x, mask=m)``, whose axes have the sizes of x or 1, only elements that count are summed over;
+    the others, of which m is False or not above 0.5, get 0.
+
     Parameters
     ----------
     axis : int or list of int, default -1
@@ -162,6 +170,8 @@ class Softmax(Layer):
     >>> Softmax()(np.array([[0.0, 0.0], [999.0, 0.0]]))
     array([[0.5, 0.5],
            [1. , 0. ]], dtype=float32)
+    >>> Softmax()(np.array([[0.0, 0.0, 5.0]]), mask=np.array([[True, True, False]]))
+    array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
     supports_masking = True
@@ -174,9 +184,26 @@ class Softmax(Layer):
     def check_inputs(self, shapes: Any) -> None:
         sample_axes(self.axis, shapes, self.name)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """Refuse the mask of an input, whose steps alone would have a share."""
-        refuse_mask(self.name, previous_mask)
+    def _apply(  # type: ignore[override]  # in the order of Keras
+        self, inputs: Any, mask: Any = None, training: bool | None = None
+    ) -> Any:
+        mask = mask_of(inputs) if mask is None else mask
+        if mask is None:
+            return super()._apply(inputs, training)
+        logits, mask = (Operators.functions["convert_to_tensor"](each) for each in (inputs, mask))
+        self._check_mask(mask.shape, logits.shape)
+        shares = super()._apply(only_where(mask, logits, _NO_SHARE), training)
+        masked = only_where(mask, shares, 0.0)  # also where nothing along the axis counts
+        self.pass_mask_on(inputs, masked)
+        return masked
+
+    def _check_mask(self, mask: Sequence[Any], inputs: Sequence[Any]) -> None:
+        pairs = zip(mask[::-1], inputs[::-1], strict=False)
+        if len(mask) > len(inputs) or any(one not in (1, other) and None not in (one, other) for one, other in pairs):
+            raise ValueError(
+                f"`mask` of {self.name!r} must tell of each element of its input whether it counts: every axis must "
+                f"have the input's size, or 1. Received: shape {tuple(mask)} for an input of shape {tuple(inputs)}"
+            )
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         axes = sample_axes(self.axis, (None, *plan.shapes[inputs[0]]), self.name)

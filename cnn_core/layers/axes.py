@@ -119,11 +119,23 @@ def over_axes(plan: NetworkPlan, source: int, axes: Sequence[int], layer: str, a
         A buffer of the source's shape; along a single axis it may be of another size.
     """
     shape = plan.shapes[source]
-    others = [axis for axis in range(len(shape)) if axis not in axes]
-    order = [*others, *axes]
-    moved = plan.add_permutation(source, order, layer)
-    rows = plan.add_reshaping(moved, (*(shape[axis] for axis in others), math.prod(shape[a] for a in axes)), layer)
+    order = _rows_first(axes, len(shape))
+    rows = as_rows(plan, source, axes, layer)
     applied = apply(rows)
-    back = plan.shapes[moved] if plan.shapes[applied] == plan.shapes[rows] else plan.shapes[applied]
+    moved = tuple(shape[axis] for axis in order)
+    back = moved if plan.shapes[applied] == plan.shapes[rows] else plan.shapes[applied]
     result = plan.add_reshaping(applied, back, layer)
     return plan.add_permutation(result, [order.index(axis) for axis in range(len(shape))], layer)
+
+
+def _rows_first(axes: Sequence[int], rank: int) -> list[int]:
+    return [*(axis for axis in range(rank) if axis not in axes), *axes]
+
+
+def as_rows(plan: NetworkPlan, source: int, axes: Sequence[int], layer: str) -> int:
+    """Return a buffer of the source's elements whose last axis are those along some axes, flattened."""
+    shape = plan.shapes[source]
+    order = _rows_first(axes, len(shape))
+    moved = plan.add_permutation(source, order, layer)
+    others = order[: len(shape) - len(axes)]
+    return plan.add_reshaping(moved, (*(shape[axis] for axis in others), math.prod(shape[a] for a in axes)), layer)

@@ -407,8 +407,12 @@ class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArgum
         leaves = flatten(inputs)
         if any(isinstance(leaf, Symbol) for leaf in leaves):
             return self._call_on_symbols(inputs, leaves, training)
-        output, losses = block.call_layer(self, inputs, training=bool(training))
+        return self._call_on_arrays(inputs, self.with_mask_to_read(leaves)[len(leaves) :], training)
+
+    def _call_on_arrays(self, inputs: object, masks: list[Any], training: bool | None) -> Any:
+        output, losses = block.call_layer(self, inputs, bool(training), masks)
         self.keep_losses(losses)
+        self.pass_mask_on(flatten(inputs) if self.n_inputs is None else inputs, output, *masks)
         return output
 
     def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Any:
@@ -430,7 +434,8 @@ class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArgum
         shape: Shape = tuple(self.compute_output_shape(shapes))
         output = Symbol(shape, f"{self.name}_output", self.dtype)
         Node.of(self, leaves, [output], self.mode_of_call(training))
-        self.pass_mask_on(leaves if self.n_inputs is None else leaves[0], output)
+        first, *masks = leaves
+        self.pass_mask_on(*((leaves, output) if self.n_inputs is None else (first, output, *masks)))
         return output
 
     @property

@@ -1,13 +1,15 @@
-"""Masks: which steps of a sample count. They go beside symbols from layer to layer, as symbols of their own."""
+"""Masks: which steps of a sample count. They go beside symbols and arrays from layer to layer, as such themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnn_core.foundation.caller import warn_caller
-from cnn_core.foundation.structures import flatten
+from cnn_core.foundation.eager import EagerArray, mask_of, set_mask
+from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.network.graph import Symbol
+from cnn_core.network.operators import Operators
 
 
 class PassesMasks:
@@ -46,24 +48,59 @@ class PassesMasks:
         """
         return previous_mask
 
-    def with_mask_to_read(self, symbols: list[Any]) -> list[Any]:
-        """Return what a call on symbols reads: the symbols, and the mask of the first one where the layer reads it."""
-        mask = getattr(symbols[0], "mask", None) if self.reads_masks and len(symbols) == 1 else None
-        return symbols if mask is None else [*symbols, mask]
+    def with_mask_to_read(self, values: list[Any]) -> list[Any]:
+        """Return what a call reads: the symbols or arrays, and the mask of the first where the layer reads it."""
+        mask = mask_of(values[0]) if self.reads_masks and len(values) == 1 else None
+        return values if mask is None else [*values, mask]
+
+    def _apply_masked(self, inputs: object, mask: object, training: bool | None) -> Any:
+        """Apply a layer that reads masks, with the mask that a call gives."""
+        if isinstance(inputs, Symbol):
+            return self._call_on_symbols(inputs, [inputs, mask], training)  # type: ignore[attr-defined]
+        return self._call_on_arrays(inputs, [mask], training)  # type: ignore[attr-defined]
 
     def pass_mask_on(self, inputs: Any, outputs: Any, given: Any = None) -> None:
-        """Give symbols that a call has made their mask; warn where one ends that something may wait for."""
-        masks = [leaf.mask if isinstance(leaf, Symbol) else None for leaf in flatten(inputs)]
+        """Give what a call has made its mask; warn where one ends that something may wait for."""
+        masks = masks_of(inputs)
         if self.supports_masking:
-            previous = given if given is not None else masks if isinstance(inputs, (list, tuple)) else masks[0]
-            found = self.compute_mask(inputs, previous)
-            if found is not None and isinstance(outputs, Symbol):
-                outputs.mask = found
-        elif any(mask is not None for mask in masks):
+            found = self.compute_mask(inputs, masks if given is None else given)
+            if found is not None:
+                _set_masks(outputs, found)
+        elif any(mask is not None for mask in flatten(masks)):
             warn_caller(
                 f"{self.name!r} does not pass on the mask of its input: what comes after it counts every step. "
                 "GlobalAveragePooling1D, put before it, leaves out the steps that do not count"
             )
+
+
+def masks_of(inputs: Any) -> Any:
+    """Return the mask of one input, or the masks of several in their structure."""
+    several = isinstance(inputs, Mapping) or (
+        isinstance(inputs, (list, tuple)) and any(hasattr(each, "shape") for each in flatten(inputs))
+    )
+    return map_structure(mask_of, inputs) if several else mask_of(inputs)
+
+
+def _set_masks(outputs: Any, masks: Any) -> None:
+    if isinstance(outputs, (list, tuple)) and isinstance(masks, (list, tuple)):
+        for output, mask in zip(outputs, masks, strict=False):
+            _set_masks(output, mask)
+    elif isinstance(outputs, (Symbol, EagerArray)):
+        set_mask(outputs, masks)
+
+
+def beside(mask: Any, value: Any) -> Any:
+    """Return a mask of steps with axes of size 1 behind, as many as the features of a value have."""
+    call = Operators.functions
+    for _ in range(len(value.shape) - len(mask.shape)):
+        mask = call["expand_dims"](mask, -1)
+    return mask
+
+
+def only_where(mask: Any, value: Any, otherwise: float) -> Any:
+    """Return a value where a mask is True, or more than 0.5, and a number elsewhere."""
+    counts = mask if str(mask.dtype) == "bool" else Operators.functions["greater"](mask, 0.5)
+    return Operators.functions["where"](counts, value, otherwise)
 
 
 def refuse_masks_across(name: str, inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> None:
@@ -82,26 +119,11 @@ def refuse_masks_across(name: str, inputs: Sequence[Symbol], outputs: Sequence[S
             )
 
 
-def refuse_mask(name: str, mask: object) -> None:
-    """Refuse the mask of an input, with which Keras's layer would compute, and this one does not.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
-    """
-    if mask is not None:
-        raise ValueError(
-            f"{name!r} computes with every step, whether it counts or not: put GlobalAveragePooling1D, which reads the "
-            "mask, before it, or a layer that ends it. Received: an input with a mask"
-        )
-
-
 def either(masks: Sequence[object]) -> Any:
     """Return a mask that is True where one of several is; None if one of them is None."""
     if any(mask is None for mask in masks):
         return None
     found = masks[0]
     for mask in masks[1:]:
-        found = Symbol.functions["logical_or"](found, mask)
+        found = Operators.functions["logical_or"](found, mask)
     return found

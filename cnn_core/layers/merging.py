@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.eager import mask_of, set_mask
+from cnn_core.foundation.structures import flatten
 from cnn_core.layers.axes import sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.layers.masks import either, refuse_mask
+from cnn_core.layers.masks import beside, either, only_where
 from cnn_core.layers.normalization import SHORTEST
 from cnn_core.network.graph import Symbol
 from cnn_core.network.operators import Operators
@@ -18,6 +20,8 @@ from cnn_core.network.plan import NetworkPlan
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
 
+LARGEST = 3.4028234663852886e38  # that float32 has
+
 
 class Merge(Layer):
     """A layer that combines a list of inputs."""
@@ -25,7 +29,6 @@ class Merge(Layer):
     n_inputs = None
     supports_masking = True
     _exactly: ClassVar[int | None] = None
-    _computes_with_masks: ClassVar[bool] = False  # in Keras
 
     def check_inputs(self, shapes: Any) -> None:
         if self._exactly is not None and len(shapes) != self._exactly:
@@ -34,16 +37,45 @@ class Merge(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Return a mask of what counts in one of the inputs at least; None if one has none."""
-        if self._computes_with_masks:
-            for mask in previous_mask or ():
-                refuse_mask(self.name, mask)
-        return None if previous_mask is None else either(previous_mask)
+        if previous_mask is None:
+            return None
+        for name, given in (("inputs", inputs), ("previous_mask", previous_mask)):
+            if not isinstance(given, (list, tuple)):
+                raise ValueError(
+                    f"`{name}` must be a list, as the inputs of {self.name!r} are. Received: {name}={given!r}"
+                )
+        if len(inputs) != len(previous_mask):
+            raise ValueError(
+                "`inputs` and `previous_mask` must have the same length. "
+                f"Received: {len(inputs)} and {len(previous_mask)}"
+            )
+        return self._merged_mask(inputs, previous_mask)
+
+    def _merged_mask(self, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
+        return either(masks)
 
 
 class _Elementwise(Merge):
     """Combine element by element; an axis of size 1 is repeated, and a missing axis counts as one of size 1."""
 
     _kind: ClassVar[str]
+    # What stands in the place of a step that does not count, so that only the others decide; None: the step itself.
+    _neutral: ClassVar[float | None] = None
+
+    def _apply(self, inputs: object, training: bool | None = None) -> Any:
+        given = flatten(inputs)
+        masks = [mask_of(each) for each in given]
+        if self._neutral is None or all(mask is None for mask in masks):
+            return super()._apply(inputs, training)
+        counted = [
+            each if mask is None else only_where(beside(mask, each), each, self._neutral)
+            for each, mask in zip(given, masks, strict=True)
+        ]
+        output, mask = super()._apply(counted, training), either(masks)
+        if mask is not None:
+            output = only_where(beside(mask, output), output, 0.0)
+            set_mask(output, mask)
+        return output
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape: tuple[Any, ...] = tuple(input_shape[0][1:])
@@ -113,6 +145,8 @@ class Subtract(_Elementwise):
 class Multiply(_Elementwise):
     """Multiply inputs: ``y = x_0 * x_1 * ...``; dx_i is dy times all inputs but the i-th.
 
+    Steps that do not count by an input's mask are left out, and are 0 where they count in none.
+
     Examples
     --------
     >>> import numpy as np
@@ -121,7 +155,7 @@ class Multiply(_Elementwise):
     """
 
     _kind = "multiply"
-    _computes_with_masks = True
+    _neutral = 1.0
 
 
 @registry.register()
@@ -142,6 +176,8 @@ class Average(_Elementwise):
 class Maximum(_Elementwise):
     """Take the largest of the inputs, element by element: dy goes to the largest; equals share it.
 
+    Steps that do not count by an input's mask are left out, and are 0 where they count in none.
+
     Examples
     --------
     >>> import numpy as np
@@ -150,12 +186,14 @@ class Maximum(_Elementwise):
     """
 
     _kind = "maximum"
-    _computes_with_masks = True
+    _neutral = -LARGEST
 
 
 @registry.register()
 class Minimum(_Elementwise):
     """Take the smallest of the inputs, element by element: dy goes to the smallest; equals share it.
+
+    Steps that do not count by an input's mask are left out, and are 0 where they count in none.
 
     Examples
     --------
@@ -165,7 +203,7 @@ class Minimum(_Elementwise):
     """
 
     _kind = "minimum"
-    _computes_with_masks = True
+    _neutral = LARGEST
 
 
 @registry.register()
@@ -201,13 +239,13 @@ class Concatenate(Merge):
         merged[joined] = None if None in sizes else sum(sizes)
         return (None, *merged)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def _merged_mask(self, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
         """Return the masks side by side, where inputs are, or what counts in one of them; an input without counts."""
-        if previous_mask is None or all(mask is None for mask in previous_mask):
+        if all(mask is None for mask in masks):
             return None
         call = Operators.functions
         parts = []
-        for each, mask in zip(inputs, previous_mask, strict=True):
+        for each, mask in zip(inputs, masks, strict=True):
             if mask is None:
                 parts.append(call["ones_like"](each, dtype="bool"))
             elif len(mask.shape) < len(each.shape):
@@ -277,7 +315,7 @@ class Dot(Merge):
         ]
         return (None, *(kept or [1]))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def _merged_mask(self, inputs: Sequence[Any], masks: Sequence[Any]) -> None:
         """Return None: what is summed over has no steps any more."""
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

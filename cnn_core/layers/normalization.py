@@ -11,9 +11,8 @@ import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 from cnn_core.foundation.exports import own_names
-from cnn_core.layers.axes import checked_axis, over_axes, sample_axes
+from cnn_core.layers.axes import as_rows, checked_axis, over_axes, sample_axes
 from cnn_core.layers.base import Layer, registry
-from cnn_core.layers.masks import refuse_mask
 from cnn_core.network.expression import Expression, Instruction, Operand
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -45,11 +44,14 @@ class _Normalization(Layer):
     def _emit(
         self, plan: NetworkPlan, inputs: list[int], kind: str, variables: list[Variable | None], **numbers: Any
     ) -> list[int]:
-        def apply(rows: int) -> int:
-            return plan.add(kind, [rows], plan.shapes[rows], layer=self.name, variables=variables, **numbers)
+        source, *others = inputs
+        axes = sample_axes(self.axis, (None, *plan.shapes[source]), self.name)
+        beside = [as_rows(plan, other, axes, self.name) for other in others]
 
-        axes = sample_axes(self.axis, (None, *plan.shapes[inputs[0]]), self.name)
-        return [over_axes(plan, inputs[0], axes, self.name, apply)]
+        def apply(rows: int) -> int:
+            return plan.add(kind, [rows, *beside], plan.shapes[rows], layer=self.name, variables=variables, **numbers)
+
+        return [over_axes(plan, source, axes, self.name, apply)]
 
 
 class _ScaleAndCentre(_Normalization):
@@ -110,7 +112,8 @@ class BatchNormalization(_ScaleAndCentre):
 
     In training, mean and variance (divided by the number of samples, not by one less) are those of the batch, and after
     each step the moving ones follow: ``moving = momentum * moving + (1 - momentum) * batch``. Otherwise, and whenever
-    `trainable` is False, the moving ones are used and stay as they are.
+    `trainable` is False, the moving ones are used and stay as they are. With a mask, ``layer(x, mask=m)`` or that which
+    x has of `Embedding` or `Masking`, only steps that count are in the batch's mean and variance.
 
     Parameters
     ----------
@@ -150,7 +153,7 @@ class BatchNormalization(_ScaleAndCentre):
     array([0.02, 0.05], dtype=float32)
     """
 
-    supports_masking = True
+    supports_masking = reads_masks = True
     only_default = MappingProxyType(
         {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99, "synchronized": False}
     )
@@ -197,9 +200,8 @@ class BatchNormalization(_ScaleAndCentre):
             sizes, self.moving_variance_initializer, name="moving_variance", trainable=False
         )
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
-        """Refuse the mask of an input, whose steps alone would count in the moments."""
-        refuse_mask(self.name, previous_mask)
+    def _apply(self, inputs: object, training: bool | None = None, mask: object = None) -> Any:
+        return super()._apply(inputs, training) if mask is None else self._apply_masked(inputs, mask, training)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         variables = [self.gamma, self.beta, self.moving_mean, self.moving_variance]
@@ -210,9 +212,28 @@ class BatchNormalization(_ScaleAndCentre):
                 "row by itself, not with the statistics of its batch. Received: training=True"
             )
         always = plan.training is False
+        masks = [] if always else [self._whole_mask(plan, inputs[0], mask) for mask in inputs[1:]]
         return self._emit(
-            plan, inputs, "batch_normalization", variables, reals=reals, frozen=lambda: always or not self.trainable
+            plan,
+            [inputs[0], *masks],
+            "batch_normalization",
+            variables,
+            reals=reals,
+            frozen=lambda: always or not self.trainable,
         )
+
+    def _whole_mask(self, plan: NetworkPlan, source: int, mask: int) -> int:
+        """Enter a mask of steps, or of samples, as one of all elements."""
+        shape, steps = plan.shapes[source], plan.shapes[mask]
+        expected = shape[:-1] or (1,)
+        if len(steps) != len(expected) or any(one not in (1, size) for one, size in zip(steps, expected, strict=True)):
+            raise ValueError(
+                f"`mask` of {self.name!r} must have the shape {(None, *shape[:-1])}. Received: shape {(None, *steps)}"
+            )
+        beside = (*steps, 1)[: len(shape)]
+        operand = Operand(plan.add_reshaping(mask, beside, self.name), beside)
+        counts = Expression((operand,), (0.0,), (Instruction("not_equal", (0, 1)),))
+        return plan.add_expression(counts, shape, layer=self.name)
 
 
 @registry.register()

@@ -15,7 +15,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.eager import eager
 from cnn_core.foundation.structures import filled, flatten, like, map_structure
 from cnn_core.layers.added_losses import AddsLosses
-from cnn_core.layers.masks import refuse_masks_across
+from cnn_core.layers.masks import masks_of, refuse_masks_across
 from cnn_core.metrics import Metric
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.intake import Intake
@@ -95,14 +95,15 @@ class OwnCall(AddsLosses):
         training = keywords.pop("training", None)
         training = None if training is None else validation.boolean(training, "training")
         given = {"args": list(arguments), "kwargs": keywords}
-        if any(isinstance(leaf, Symbol) for leaf in flatten(given)):
-            return self._call_own_on_symbols(given, training)
-        return self._call_own_on_arrays(given, bool(training))
+        on_symbols = any(isinstance(leaf, Symbol) for leaf in flatten(given))
+        given = self._with_masks(given)
+        made = (self._call_own_on_symbols if on_symbols else self._call_own_on_arrays)(given, training)
+        first = next(iter((*given["args"], *given["kwargs"].values())))
+        self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
+        return made
 
     def _call_own_on_symbols(self, given: Any, training: bool | None) -> Any:
         training = self.mode_of_call(training)
-        first = next(iter((*given["args"], *given["kwargs"].values())))
-        given = self._with_mask(given, first)
         symbols = [leaf for leaf in flatten(given) if isinstance(leaf, Symbol)]
         self._build_own(given)
         arguments = _without_symbols(given)
@@ -111,7 +112,6 @@ class OwnCall(AddsLosses):
         Node.of(self, symbols, outputs, training, None if _is_plain(arguments) else arguments)  # type: ignore[arg-type]
         made = outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
         refuse_masks_across(self.name, (), graph.outputs)
-        self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
         return made
 
     def shape_of_call(self, input_shape: object) -> Any:
@@ -119,15 +119,25 @@ class OwnCall(AddsLosses):
         symbols = map_shapes(lambda shape: symbol_for(shape, self.dtype, "input"), input_shape)
         return shapes_for(input_shape, self._call_own_on_symbols({"args": [symbols], "kwargs": {}}, None))
 
-    def _with_mask(self, given: Any, first: object) -> Any:
-        """Add the mask of the first argument where `call` asks for one and is given none."""
-        mask = first.mask if isinstance(first, Symbol) else None
-        if mask is None or "mask" in given["kwargs"] or "mask" not in inspect.signature(self.call).parameters:
-            return given
-        return {**given, "kwargs": {**given["kwargs"], "mask": mask}}
+    def _with_masks(self, given: Any) -> Any:
+        """Add the masks of arguments where `call` asks for them and is given none.
 
-    def _call_own_on_arrays(self, given: object, training: bool) -> Any:
-        cache, graph = self._cache_of(given, training, losses_apart=True)
+        It asks by the name `mask` for that of its first argument, by `x_mask` for that of the argument `x`.
+        """
+        parameters = inspect.signature(self.call).parameters
+        if not any(name.endswith("mask") for name in parameters):
+            return given
+        bound = inspect.signature(self.call).bind_partial(*given["args"], **given["kwargs"]).arguments
+        found = {}
+        for place, (name, value) in enumerate(bound.items()):
+            for asked in (f"{name}_mask", *(("mask",) if place == 0 else ())):
+                masks = masks_of(value) if asked in parameters and bound.get(asked) is None else None
+                if any(mask is not None for mask in flatten(masks)):
+                    found[asked] = masks
+        return {**given, "kwargs": {**given["kwargs"], **found}} if found else given
+
+    def _call_own_on_arrays(self, given: object, training: bool | None) -> Any:
+        cache, graph = self._cache_of(given, bool(training), losses_apart=True)
         results, losses = cache.results()
         self.keep_losses(losses)
         outputs = [eager(_as_symbol(result, symbol)) for result, symbol in zip(results, graph.outputs, strict=True)]

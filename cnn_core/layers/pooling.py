@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import cnn_core.foundation.validation as validation
-import cnn_core.network.block as block
 from cnn_core.foundation.exports import own_names
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.expression import Expression, Instruction, Operand
-from cnn_core.network.graph import Symbol
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -79,13 +77,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
     def _apply(  # type: ignore[override]  # in the order of Keras
         self, inputs: object, mask: object = None, training: bool | None = None
     ) -> Any:
-        if mask is None:
-            return super()._apply(inputs, training)
-        if isinstance(inputs, Symbol):
-            return self._call_on_symbols(inputs, [inputs, mask], training)
-        output, losses = block.call_layer(self, inputs, bool(training), (mask,))
-        self.keep_losses(losses)
-        return output
+        return super()._apply(inputs, training) if mask is None else self._apply_masked(inputs, mask, training)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
         """Return None: the output has no steps."""

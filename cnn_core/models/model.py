@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
@@ -23,7 +22,7 @@ from cnn_core.models.calls_again import called_again, layer_of
 from cnn_core.models.own_model import OwnModel
 from cnn_core.network.applying import recognise
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
-from cnn_core.network.interface import Interface
+from cnn_core.network.interface import Interface, tell_apart
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.shapes import listed_shapes, shapes_for
 from cnn_core.network.tensors import Tensor
@@ -103,10 +102,7 @@ class Model(Trainer, OwnModel):
         """Take a graph over: from now on it is what the model computes."""
         parts = cast("list[Symbol | Layer]", graph.in_order())
         layers = [InputLayer.of(part) if isinstance(part, Symbol) else part for part in parts]
-        names = Counter(layer.name for layer in layers)
-        for name, count in names.items():
-            if count > 1:
-                raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")
+        tell_apart(layers)
         interface = Interface.of(graph)
         self.hold(layers)
         self._interface = interface

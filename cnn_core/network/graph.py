@@ -55,6 +55,14 @@ class Symbol(Operators):
         return len(self.shape)
 
     @property
+    def _keras_mask(self) -> Symbol | None:
+        return self.mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask: Symbol | None) -> None:
+        self.mask = mask
+
+    @property
     def depth(self) -> int:
         """How many calls lead to it on the longest way."""
         return 0 if self.node is None else self.node.depth

@@ -159,3 +159,21 @@ def _common_dtype(layers: Sequence[LayerLike]) -> np.dtype[Any]:
             f"All layers of a model that have variables must have the same dtype. Received: {' and '.join(dtypes)}"
         )
     return np.dtype(dtypes[-1])
+
+
+def tell_apart(layers: Sequence[Any]) -> None:
+    """Refuse layers of one name; functions, which nobody has named, get others: a file names those of its masks.
+
+    Raises
+    ------
+    ValueError
+        If two layers have the same name.
+    """
+    names = Counter(layer.name for layer in layers)
+    for layer in layers:
+        if layer.is_operation and names[layer.name] > 1:
+            names[layer.name] -= 1
+            layer.name = next(name for name in iter(layer.next_name, None) if name not in names)
+    for name, count in names.items():
+        if count > 1:
+            raise ValueError(f"Layers of one model must have different names. Received: {name!r} twice")

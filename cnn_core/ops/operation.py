@@ -157,11 +157,15 @@ class Operation:
         self.function = function
         self.operands = tuple(None if isinstance(each, Symbol) else each for each in operands)
         self.settings = dict(settings)
-        self.name = unique_name(snake_case(function.class_name)) if name is None else name
+        self.name = self.next_name() if name is None else name
         self.dtype = _computed_in(operands)
         self.calls: list[ref[Node]] = []
         self.shapes: list[Shape] = []
         self._constants: dict[int, Variable] = {}
+
+    def next_name(self) -> str:
+        """Return a name of the function that no operation has been given yet."""
+        return unique_name(snake_case(self.function.class_name))
 
     def on(self, symbols: Sequence[Symbol]) -> list[Symbol]:
         """Record the operation as made of symbols."""

@@ -1,18 +1,19 @@
 # Normalization over the batch (a column's statistics) and over a sample (a row's). Floor 1.
 # Sums are in double precision and centred before they are squared, so that a large mean costs no digits.
 # The batch's statistics move into the moving ones after the optimizer's step, once a batch: a batch whose loss is not
-# finite must leave no trace.
+# finite must leave no trace. Batch normalization may have a second input, a mask: 0 where an element does not count in
+# the statistics of its column.
 
 from libc.math cimport isfinite, sqrt
 from libc.string cimport memset
 
 from custom cimport exchange_sums
-from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, Operation, Plan, Sizes, Step,
+from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, Buffer, Operation, Plan, Sizes, Step,
                    Workspace, is_training)
 from simd cimport (add_row_gradients, centred_squares, column_moments, column_products, differentiate_columns,
                    differentiate_row, normalize_columns, normalize_row, real, row_products, row_sum)
-from step cimport (adds_gradient, doubles, gradient_is_written, has_shape, has_tensor, may_have_size, same_shape,
-                   tensor_of)
+from step cimport (adds_gradient, cleared_delta_of, doubles, gradient_is_written, has_shape, has_tensor, input_row,
+                   may_have_size, same_shape, tensor_of, value_of)
 from threads cimport pool_run
 
 # Tensors.
@@ -38,6 +39,7 @@ cdef enum:
     FACTOR       # gamma / standard deviation
     OFFSET       # what is added
     SLOPE        # d(dx) / dx, through mean and variance
+    COUNT        # how many elements count, a double
     ROWS         # doubles: how many rows the statistics are of; behind it, room for products
     COLUMN_STATISTICS
 
@@ -51,6 +53,7 @@ ctypedef struct BatchNormalization:
     void *dx
     const void *x
     const void *dy
+    const void *mask    # NULL: every element counts
     const void *gamma
     const void *beta
     double *statistics
@@ -59,6 +62,7 @@ ctypedef struct BatchNormalization:
     Py_ssize_t width
     Py_ssize_t x_row
     Py_ssize_t y_row
+    Py_ssize_t mask_row
     bint of_batch       # mean and variance are the batch's own
     bint shared         # with other processes: sums over rows are there before what is computed with them
     bint accumulate
@@ -69,8 +73,13 @@ cdef inline bint row_normalization_fits(const Sizes *s) noexcept nogil:
 
 
 cdef inline bint batch_normalization_fits(const Sizes *s) noexcept nogil:
+    cdef const Buffer *mask
+    if s.operation.n_inputs > 2:
+        return False
+    mask = &s.plan.buffers[s.operation.inputs[s.operation.n_inputs - 1]]
     return (row_normalization_fits(s) and has_shape(s, MOVING_MEAN, s.output.width, 1)
-            and has_shape(s, MOVING_VARIANCE, s.output.width, 1))
+            and has_shape(s, MOVING_VARIANCE, s.output.width, 1)
+            and mask.rows == s.input.rows and mask.width == s.input.width)
 
 
 cdef inline void batch_normalization_needs(const Sizes *s, Operation *operation) noexcept nogil:
@@ -103,6 +112,49 @@ cdef inline real *coefficient(const BatchNormalization *b, int which, Py_ssize_t
     return <real *> (b.statistics + which * b.width) + column
 
 
+cdef inline void counted_moments(const BatchNormalization *b, const real *x, Py_ssize_t first,
+                                 Py_ssize_t n) noexcept nogil:
+    """Mean and variance of the elements that count in columns [first, first + n); of none, 0"""
+    cdef const real *mask = <const real *> b.mask + first
+    cdef double *mean = statistic(b, MEAN, first)
+    cdef double *variance = statistic(b, VARIANCE, first)
+    cdef double *count = statistic(b, COUNT, first)
+    cdef Py_ssize_t r, c
+    for c in range(n):
+        mean[c] = variance[c] = count[c] = 0
+    for r in range(b.n_rows):
+        for c in range(n):
+            if mask[r * b.mask_row + c] != 0:
+                mean[c] += x[r * b.x_row + c]
+                count[c] += 1
+    for c in range(n):
+        mean[c] /= max(count[c], 1.0)
+    for r in range(b.n_rows):
+        for c in range(n):
+            if mask[r * b.mask_row + c] != 0:
+                variance[c] += (x[r * b.x_row + c] - mean[c]) * (x[r * b.x_row + c] - mean[c])
+    for c in range(n):
+        variance[c] /= max(count[c], 1.0)
+
+
+cdef inline void differentiate_counted(const BatchNormalization *b, real *dx, const real *x, const real *dy,
+                                       Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """dx (+)= dy factor, + (x - centre) slope + offset where an element counts, for columns [first, first + n)"""
+    cdef const real *mask = <const real *> b.mask + first
+    cdef const real *centre = coefficient(b, CENTRE, first, x)
+    cdef const real *factor = coefficient(b, FACTOR, first, x)
+    cdef const real *slope = coefficient(b, SLOPE, first, x)
+    cdef const real *offset = coefficient(b, OFFSET, first, x)
+    cdef Py_ssize_t r, c
+    cdef real through
+    for r in range(b.n_rows):
+        for c in range(n):
+            through = dy[r * b.y_row + c] * factor[c]
+            if mask[r * b.mask_row + c] != 0:
+                through += (x[r * b.x_row + c] - centre[c]) * slope[c] + offset[c]
+            dx[r * b.x_row + c] = through + (dx[r * b.x_row + c] if b.accumulate else 0)
+
+
 cdef inline void normalize_part(const BatchNormalization *b, real *y, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """Columns [first, first + n) of y = (x - centre) factor + offset, factor = gamma / sqrt(variance + epsilon)"""
     cdef const real *x = <const real *> b.x + first
@@ -116,7 +168,9 @@ cdef inline void normalize_part(const BatchNormalization *b, real *y, Py_ssize_t
     cdef real *offset = coefficient(b, OFFSET, first, x)
     cdef Py_ssize_t c
     cdef double scale
-    if b.of_batch and not b.shared:
+    if b.of_batch and not b.shared and b.mask != NULL:
+        counted_moments(b, x, first, n)
+    elif b.of_batch and not b.shared:
         column_moments(mean, variance, x, b.n_rows, n, b.x_row)
     for c in range(n):
         inverse[c] = 1 / sqrt(variance[c] + b.epsilon)
@@ -140,16 +194,22 @@ cdef inline void differentiate_part(const BatchNormalization *b, real *dx, Py_ss
     cdef const real *factor = coefficient(b, FACTOR, first, x)
     cdef real *slope = coefficient(b, SLOPE, first, x)
     cdef real *offset = coefficient(b, OFFSET, first, x)
+    cdef const double *count = statistic(b, COUNT, first)
     cdef double share = 1.0 / (statistic(b, ROWS, 0)[0] if b.shared else b.n_rows) if b.of_batch else 0, scale
+    cdef bint masked = b.of_batch and b.mask != NULL
     cdef Py_ssize_t c
     if not b.shared:
         column_products(total, product, dy, x, mean, b.n_rows, n, b.y_row, b.x_row)
     for c in range(n):
+        if masked:
+            share = 1 / max(count[c], 1.0)
         scale = share * inverse[c] * (gamma[first + c] if gamma != NULL else 1)
         slope[c] = <real> (-scale * inverse[c] * inverse[c] * product[c])
         offset[c] = <real> (-scale * total[c] - (centre[c] - mean[c]) * scale * inverse[c] * inverse[c] * product[c])
         product[c] *= inverse[c]
-    if dx != NULL:
+    if dx != NULL and masked:
+        differentiate_counted(b, dx + first, x, dy, first, n)
+    elif dx != NULL:
         differentiate_columns(dx + first, dy, x, centre, factor, slope, offset, b.n_rows, n, b.x_row, b.y_row,
                               b.accumulate)
 
@@ -185,6 +245,9 @@ cdef inline void describe(BatchNormalization *b, const Step *s, real **tensors) 
     b.statistics, b.epsilon = <double *> s.scratch, s.operation.reals[EPSILON]
     b.of_batch, b.accumulate = uses_batch(s.operation, s.workspace), s.adds_dx
     b.shared = b.of_batch and s.workspace.exchange != NULL
+    b.mask, b.mask_row = NULL, 0
+    if s.operation.n_inputs > 1:
+        b.mask, b.mask_row = value_of(s, 1, tensors), input_row(s, 1)
 
 
 cdef inline void share_moments(const BatchNormalization *b, Workspace *workspace, const real *x) noexcept nogil:
@@ -218,10 +281,32 @@ cdef inline void share_moments(const BatchNormalization *b, Workspace *workspace
         variance[c] = sums[c] / n_rows[0]
 
 
+cdef inline void share_counted_moments(const BatchNormalization *b, Workspace *workspace, const real *x) noexcept nogil:
+    """The same where not every element counts: every column has a number of its own."""
+    cdef double *mean = statistic(b, MEAN, 0)
+    cdef double *variance = statistic(b, VARIANCE, 0)
+    cdef double *count = statistic(b, COUNT, 0)
+    cdef double *sums = statistic(b, TOTAL, 0)
+    cdef double *counts = statistic(b, PRODUCT, 0)
+    cdef Py_ssize_t c
+    cdef double common
+    counted_moments(b, x, 0, b.width)
+    for c in range(b.width):
+        sums[c], counts[c] = count[c] * mean[c], count[c]
+    exchange_sums(workspace, sums, 2 * b.width)
+    for c in range(b.width):
+        common = sums[c] / max(counts[c], 1.0)
+        sums[c] = count[c] * (variance[c] + (mean[c] - common) * (mean[c] - common))
+        mean[c], count[c] = common, counts[c]
+    exchange_sums(workspace, sums, b.width)
+    for c in range(b.width):
+        variance[c] = sums[c] / max(count[c], 1.0)
+
+
 cdef inline void batch_normalization_forward(const Step *s, real **tensors) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, column by column
 
-    Mean and variance are the batch's in training, else the moving ones.
+    Mean and variance are the batch's in training, those of the elements that count; else the moving ones.
     """
     cdef BatchNormalization b
     cdef Py_ssize_t c
@@ -230,7 +315,9 @@ cdef inline void batch_normalization_forward(const Step *s, real **tensors) noex
         for c in range(b.width):
             statistic(&b, MEAN, c)[0] = tensor_of(s, tensors, MOVING_MEAN)[c]
             statistic(&b, VARIANCE, c)[0] = tensor_of(s, tensors, MOVING_VARIANCE)[c]
-    if b.shared:
+    if b.shared and b.mask != NULL:
+        share_counted_moments(&b, s.workspace, <const real *> b.x)
+    elif b.shared:
         share_moments(&b, s.workspace, <const real *> b.x)
     if b.n_rows * b.width < WORTH_THREADS:
         normalize_part(&b, <real *> b.y, 0, b.width)
@@ -263,7 +350,8 @@ cdef inline void store_share(const Step *s, real **gradients, const BatchNormali
 cdef inline void batch_normalization_backward(const Step *s, real **tensors, real **gradients) noexcept nogil:
     """dbeta = sum dy;  dgamma = sum dy n, n = (x - mean) / s;  dx = gamma / s (dy - dbeta / m - n dgamma / m)
 
-    m is the number of rows; the last two terms are there only if mean and variance s^2 are the batch's own.
+    m is the number of rows; the last two terms are there only if mean and variance s^2 are the batch's own. With a
+    mask, m is the number of those that count, and only they have the last two terms. The mask has no derivative.
     """
     cdef BatchNormalization b
     describe(&b, s, tensors)
@@ -272,6 +360,8 @@ cdef inline void batch_normalization_backward(const Step *s, real **tensors, rea
                         statistic(&b, MEAN, 0), b.n_rows, b.width, b.y_row, b.x_row)
         store_share(s, gradients, &b)
         exchange_sums(s.workspace, statistic(&b, TOTAL, 0), 2 * b.width)
+    if b.mask != NULL:
+        cleared_delta_of(s, 1, tensors)
     if b.n_rows * b.width < WORTH_THREADS:
         differentiate_part(&b, <real *> b.dx, 0, b.width)
     else:

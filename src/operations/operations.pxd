@@ -72,7 +72,7 @@ cdef inline int list_operations(OperationTraits *rows) noexcept nogil:
         noise_backward, PLAIN, GAUSSIAN_NOISE)
     add(rows, &n, "batch_normalization", batch_normalization_fits, batch_normalization_needs,
         batch_normalization_forward, batch_normalization_forward, batch_normalization_backward,
-        batch_normalization_backward, PLAIN, BATCH_NORMALIZATION)
+        batch_normalization_backward, MANY_INPUTS, BATCH_NORMALIZATION)
     add(rows, &n, "layer_normalization", row_normalization_fits, row_normalization_needs, row_normalization_forward,
         row_normalization_forward, row_normalization_backward, row_normalization_backward, PLAIN, LAYER_NORMALIZATION)
     add(rows, &n, "rms_normalization", row_normalization_fits, row_normalization_needs, row_normalization_forward,

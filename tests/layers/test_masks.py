@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import cnn_core
 import tolerances
 from cnn_core import Input, Model, Sequential, layers, ops
+from cnn_core.foundation.eager import mask_of
 
 CODES = np.array([[1, 2, 3, 0], [4, 0, 0, 0], [2, 2, 1, 4]])
 VECTORS = np.arange(10.0).reshape(5, 2)
@@ -21,6 +23,14 @@ COUNTS = CODES != 0
 
 def embedding(**arguments: Any) -> Any:
     return layers.Embedding(5, 2, mask_zero=True, weights=VECTORS, **arguments)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Let everything be float64."""
+    cnn_core.config.set_floatx("float64")
+    yield
+    cnn_core.config.set_floatx("float32")
 
 
 def mean_of_counted(rows: np.ndarray, counts: np.ndarray = COUNTS) -> np.ndarray:
@@ -198,23 +208,6 @@ def test_a_layer_where_the_mask_ends_warns(layer: Any) -> None:
         assert layer(embedding()(Input((4,)))).mask is None
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        layers.BatchNormalization(),
-        layers.Softmax(),
-        lambda x: layers.Multiply()([x, x]),
-        lambda x: layers.Maximum()([x, x]),
-        lambda x: layers.Minimum()([x, x]),
-    ],
-)
-def test_what_keras_computes_with_a_mask_is_refused(make: Any) -> None:
-    with pytest.raises(
-        ValueError, match=r"computes with every step, whether it counts or not.*Received: an input with"
-    ):
-        make(embedding()(Input((4,))))
-
-
 def test_a_loss_of_an_output_with_a_mask_is_refused() -> None:
     model = Sequential([Input((4,)), embedding(), layers.Dense(1, name="top")])
     model.compile("sgd", "mse")
@@ -255,11 +248,155 @@ def test_a_mask_of_another_shape_is_refused() -> None:
         ValueError, match=r"^`mask` of 'average' must have the shape \(n, 4\)\. Received: shape \(None, 3\)"
     ):
         layer(np.ones((2, 4, 3)), mask=np.ones((2, 3)))
-    for layer in (layers.Dense(2, name="layer"), layers.Softmax(name="layer"), layers.BatchNormalization(name="layer")):
-        with pytest.raises(
-            TypeError, match=r"^A call of 'layer' takes the arguments `inputs`, `training`\. Received: mask="
-        ):
-            layer(np.ones((2, 3)), mask=np.ones((2, 3)))
+    with pytest.raises(
+        TypeError, match=r"^A call of 'layer' takes the arguments `inputs`, `training`\. Received: mask="
+    ):
+        layers.Dense(2, name="layer")(np.ones((2, 3)), mask=np.ones((2, 3)))
+    for shape in ((2, 2), (1, 2, 3), (3, 3)):
+        with pytest.raises(ValueError, match=r"^`mask` of 'shares' must tell of each element .* Received: shape \("):
+            layers.Softmax(name="shares")(np.ones((2, 3)), mask=np.ones(shape))
+    for shape in ((2, 5), (2, 4, 3)):
+        with pytest.raises(ValueError, match=r"^`mask` of 'norm' must have the shape \(None, 4\)\. Received: shape \("):
+            layers.BatchNormalization(name="norm")(np.ones((2, 4, 3)), mask=np.ones(shape))
+
+
+def test_masks_of_a_merging_layer_come_one_by_one() -> None:
+    x, add = Input((4, 2)), layers.Add(name="add")
+    for inputs, masks, message in (
+        ([x, x], np.ones((3, 4)), "`previous_mask` must be a list, as the inputs of 'add' are"),
+        (x, [None, None], "`inputs` must be a list"),
+        ([x, x], [None], "must have the same length. Received: 2 and 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            add.compute_mask(inputs, masks)
+
+
+# Layers that compute with masks
+
+
+def test_products_and_extremes_leave_out_what_does_not_count() -> None:
+    first, second = np.array([[[0.0, 0], [1, -2], [0, 0], [3, 4]]]), np.array([[[0.0, 0], [0, 0], [1, -2], [2, 5]]])
+    for layer, expected in (
+        (layers.Multiply(), [[[0, 0], [1, -2], [1, -2], [6, 20]]]),
+        (layers.Maximum(), [[[0, 0], [1, -2], [1, -2], [3, 5]]]),
+        (layers.Minimum(), [[[0, 0], [1, -2], [1, -2], [2, 4]]]),
+    ):
+        x, z = Input((4, 2)), Input((4, 2))
+        symbol = layer([layers.Masking()(x), layers.Masking()(z)])
+        found, mask = Model([x, z], [symbol, ops.cast(symbol.mask, "float32")]).predict([first, second])
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(mask, [[0, 1, 1, 1]])
+        array = layer([layers.Masking()(first), layers.Masking()(second)])
+        np.testing.assert_array_equal(array, expected)
+        np.testing.assert_array_equal(mask_of(array), [[False, True, True, True]])
+        alone = layer([layers.Masking()(first), second])
+        np.testing.assert_array_equal(alone[0, 2], [1, -2])
+        assert mask_of(alone) is None
+
+
+def test_shares_of_what_counts_alone() -> None:
+    logits, counts = np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 1.0]]), np.array([[True, True, False], [False] * 3])
+    expected = [[1 / (1 + np.e), np.e / (1 + np.e), 0], [0, 0, 0]]
+    layer = layers.Softmax(dtype="float64")
+    x, mask = Input((3,), dtype="float64"), Input((3,), dtype="float64")
+    model = Model([x, mask], layer(x, mask=mask))
+    for found in (layer(logits, mask=counts), layer(logits, counts * 0.8), model.predict([logits, counts * 1.0])):
+        tolerances.close(found, np.array(expected), tolerances.GOLDEN_FLOAT64)
+    tolerances.close(layer(logits, mask=np.array([1, 1, 0]))[0], np.array(expected[0]), tolerances.GOLDEN_FLOAT64)
+    steps = np.array([[[0.0, 0.0], [1.0, 2.0]]])
+    assert (
+        mask_of(layers.Softmax(axis=-1)(layers.Masking()(steps)[..., 0], mask=mask_of(layers.Masking()(steps)))) is None
+    )
+
+
+def masked_normalization(x: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what batch normalization gives for steps of which some count, and the moments of those."""
+    counted = x[counts]
+    mean, variance = counted.mean(axis=0), counted.var(axis=0)
+    return (x - mean) / np.sqrt(variance + 1e-3), mean, variance
+
+
+def test_moments_are_those_of_steps_that_count() -> None:
+    x = np.random.default_rng(0).normal(3.0, 2.0, size=(3, 4, 2))
+    expected, mean, variance = masked_normalization(x, COUNTS)
+    layer = layers.BatchNormalization(momentum=0.0, dtype="float64")
+    tolerances.close(layer(x, training=True, mask=COUNTS), expected, tolerances.GOLDEN_FLOAT64)
+    tolerances.close(layer.moving_mean, mean, tolerances.GOLDEN_FLOAT64)
+    tolerances.close(layer.moving_variance, variance, tolerances.GOLDEN_FLOAT64)
+    tolerances.close(layer(x), expected, tolerances.GOLDEN_FLOAT64)  # otherwise by the moving ones, mask or not
+    tolerances.close(layer(x, mask=COUNTS), expected, tolerances.GOLDEN_FLOAT64)
+    first = layers.BatchNormalization(axis=1, dtype="float64")(x, training=True, mask=np.ones((3, 4)))
+    tolerances.close(first, layers.BatchNormalization(axis=1, dtype="float64")(x, training=True), 1e-12)
+    rows = layers.BatchNormalization(dtype="float64")(x[:, 0], training=True, mask=np.array([1, 0, 1]))
+    tolerances.close(rows, masked_normalization(x[:, 0], np.array([True, False, True]))[0], tolerances.GOLDEN_FLOAT64)
+
+
+def test_of_nothing_that_counts_the_moments_are_0() -> None:
+    layer = layers.BatchNormalization(momentum=0.5)
+    np.testing.assert_array_equal(layer(np.zeros((4, 5)), training=True, mask=np.zeros(4)), np.zeros((4, 5)))
+    np.testing.assert_array_equal(layer.moving_variance, np.full(5, 0.5))
+
+
+@pytest.mark.parametrize("width", [2, 130])  # less than a task of columns, and more
+@pytest.mark.usefixtures("float64")
+def test_derivatives_of_what_computes_with_masks(width: int) -> None:
+    x = np.random.default_rng(1).normal(size=(3, 4, width))
+    x[~COUNTS] = 0.0
+    source = Input((4, width))
+    masked = layers.Masking()(layers.Activation("linear")(source))
+    between = layers.BatchNormalization()(masked)
+    product = layers.Multiply()([between, layers.Dense(width, "tanh")(masked)])
+    shares = layers.Softmax(axis=1)(product, mask=ops.expand_dims(masked.mask, -1))
+    model = Model(source, layers.Dense(1)(layers.GlobalAveragePooling1D()(layers.Maximum()([shares, product]))))
+    model.compile("sgd", "mse")
+    check = cnn_core.inspection.gradient_check(model, x, np.ones((3, 1)))
+    assert check, str(check)
+    again = cnn_core.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    model.fit(x, np.ones((3, 1)), epochs=2, verbose=0)
+    assert not np.array_equal(again.get_weights()[2], model.get_weights()[2])  # the moving mean
+
+
+# Arrays
+
+
+def test_masks_go_along_with_arrays() -> None:
+    steps = layers.Dense(3)(embedding()(CODES))
+    np.testing.assert_array_equal(mask_of(steps), COUNTS)
+    tolerances.close(layers.GlobalAveragePooling1D()(steps), mean_of_counted(steps), tolerances.GOLDEN_FLOAT32)
+    assert mask_of(steps + 1) is mask_of(steps[:1]) is None
+    with pytest.warns(UserWarning, match="does not pass on the mask"):
+        assert mask_of(layers.Flatten()(steps)) is None
+
+
+def test_custom_layers_ask_for_masks_of_arguments_by_name() -> None:
+    class Pair(layers.Layer):
+        supports_masking = True
+
+        def call(self, first: Any, second: Any, first_mask: Any = None, second_mask: Any = None) -> Any:
+            return ops.where(ops.expand_dims(ops.logical_and(first_mask, second_mask), -1), first + second, 0.0)
+
+    first, second = embedding()(CODES), embedding()(CODES[::-1])
+    expected = np.where((COUNTS & COUNTS[::-1])[..., None], VECTORS[CODES] + VECTORS[CODES[::-1]], 0)
+    np.testing.assert_array_equal(Pair()(first, second), expected)
+    np.testing.assert_array_equal(Pair()(first, second=second), expected)
+    given = Pair()(first, second, first_mask=np.zeros((3, 4)))
+    np.testing.assert_array_equal(given, np.zeros((3, 4, 2)))
+
+
+def test_a_custom_layer_of_a_list_gets_a_list_of_masks() -> None:
+    class Both(layers.Layer):
+        supports_masking = True
+
+        def call(self, values: Any, mask: Any = None) -> Any:
+            assert isinstance(mask, list)
+            return [ops.where(ops.expand_dims(own, -1), each, -1.0) for each, own in zip(values, mask, strict=True)]
+
+    found = Both()([embedding()(CODES), embedding()(CODES[::-1])])
+    for each, counts in zip(found, (COUNTS, COUNTS[::-1]), strict=True):
+        np.testing.assert_array_equal(np.asarray(each)[..., 0] == -1, ~counts)
+        np.testing.assert_array_equal(mask_of(each), counts)
 
 
 # In models and files

@@ -112,6 +112,14 @@ def masked_chain() -> Any:
     )
 
 
+def computed_with_masks() -> Any:
+    x, z = keras.Input((5,), dtype="int32"), keras.Input((5,), dtype="int32")
+    first, second = layers.Embedding(7, 3, mask_zero=True)(x), layers.Embedding(7, 3, mask_zero=True)(z)
+    product = layers.Multiply()([first, layers.BatchNormalization()(second)])
+    extremes = layers.Subtract()([layers.Maximum()([first, second]), layers.Minimum()([first, second])])
+    return keras.Model([x, z], layers.GlobalAveragePooling1D()(layers.Concatenate()([product, extremes])))
+
+
 def grids() -> Any:
     x = keras.Input((4, 6))
     heads = layers.EinsumDense("abc,cde->abde", (4, 2, 3), "tanh", "de")(x)
@@ -132,7 +140,7 @@ def preprocessing() -> Any:
 
 MAKERS = (
     *(stack_of_dense, many_layers, branches, models_inside_models, categories, preprocessing),
-    *(masked_categories, masked_chain, grids, single_numbers),
+    *(masked_categories, masked_chain, grids, single_numbers, computed_with_masks),
 )
 
 
