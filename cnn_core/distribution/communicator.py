@@ -37,6 +37,13 @@ class Communicator(Protocol):
     def session(self, purpose: str) -> Any:
         """Return a context in which an exception on one rank ends the call on all."""
 
+    @property
+    def shares_memory(self) -> bool:
+        """Whether all ranks are processes of one machine that can share memory."""
+
+    def meet(self) -> None:
+        """Wait until all ranks have come here."""
+
     def gather(self, numbers: Array) -> Array:
         """Return the numbers of all ranks, float64 of one length, as rows in the order of ranks."""
 
@@ -61,11 +68,15 @@ class OneProcess:
 
     rank = 0
     size = 1
+    shares_memory = False
 
     @contextmanager
     def session(self, purpose: str) -> Iterator[None]:
         """Do nothing more."""
         yield
+
+    def meet(self) -> None:
+        """Go on."""
 
     def gather(self, numbers: Array) -> Array:
         """Return the numbers as the only row."""

@@ -11,6 +11,7 @@ import cnn_core.distribution.launch as launch
 import cnn_core.foundation.display as display
 import cnn_core.foundation.validation as validation
 from cnn_core.distribution.communicator import Communicator
+from cnn_core.distribution.shared_memory import SharedMemorySum
 from cnn_core.distribution.sums import PlainSum, RoundedSum, Sum, TreeSum, shards_of
 from cnn_core.foundation.keywords import knows_its_arguments
 
@@ -167,7 +168,7 @@ class DataParallel:
             return TreeSum(self.communicator, self.shards)
         if self.compression is not None and self.size > 1:
             return RoundedSum(self.communicator, self.compression)
-        return PlainSum(self.communicator)
+        return SharedMemorySum(self.communicator) if self.communicator.shares_memory else PlainSum(self.communicator)
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,8 @@ import cnn_core._core as _core
 from cnn_core.distribution.communicator import Communicator, OneProcess, RankEndedError
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
+
+SECONDS_FOR_THE_FIRST = 0.5  # to show its traceback, before the others end it with themselves
 
 _communicator: Communicator | None = None
 
@@ -81,6 +84,7 @@ def _end_together(world: Any, watch: _Watch) -> None:
     def show_and_end(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if issubclass(kind, RankEndedError):
             sys.stderr.write(f"cnn_core: rank {world.rank}: {error}\n")
+            time.sleep(SECONDS_FOR_THE_FIRST)
         else:
             sys.stderr.write(f"cnn_core: rank {world.rank} ends all ranks:\n")
             shown_by(kind, error, traceback)

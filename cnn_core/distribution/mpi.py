@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import cnn_core.distribution.shared_memory as shared_memory
 from cnn_core.distribution.communicator import RankEndedError
 from cnn_core.foundation.arrays import Array
 
@@ -56,7 +57,7 @@ class MpiCommunicator:
             if self._session - 1 in self._failed:
                 self._begin_again()
             yield
-            self._wait(self._numbers.Ibarrier())
+            self.meet()
         except RankEndedError:
             self._failed.add(self._session)
             raise
@@ -74,6 +75,15 @@ class MpiCommunicator:
         """How many ranks are on this machine."""
         here = self._processes[self.rank][0]
         return sum(host == here for host, _ in self._processes)
+
+    @property
+    def shares_memory(self) -> bool:
+        """See `Communicator.shares_memory`."""
+        return self.n_local == self.size and shared_memory.is_possible()
+
+    def meet(self) -> None:
+        """See `Communicator.meet`."""
+        self._wait(self._numbers.Ibarrier())
 
     def gather(self, numbers: Array) -> Array:
         """See `Communicator.gather`."""

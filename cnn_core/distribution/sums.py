@@ -17,6 +17,9 @@ ALIGNED = 16  # elements: where a rank's part of a vector may begin
 class Sum(Protocol):
     """Adds up the gradients of all shards of a batch, of which some are computed here."""
 
+    def place(self, vector: Array) -> Array:
+        """Return where gradients like `vector` shall be computed: a vector of zeros like it, or itself."""
+
     def put(self, gradient: Array) -> None:
         """Take the gradient of the next shard of this rank, which the caller may overwrite from then on."""
 
@@ -29,6 +32,10 @@ class PlainSum:
 
     def __init__(self, communicator: Communicator) -> None:
         self._communicator = communicator
+
+    def place(self, vector: Array) -> Array:
+        """See `Sum.place`."""
+        return vector
 
     def put(self, gradient: Array) -> None:
         """Leave it where it is: see `Sum.put`. There is only one."""
@@ -50,6 +57,10 @@ class TreeSum:
         self._n_shards = n_shards
         self._first = shards_of(communicator.rank, communicator.size, n_shards).start
         self._leaves: list[Array] = []
+
+    def place(self, vector: Array) -> Array:
+        """See `Sum.place`."""
+        return vector
 
     def put(self, gradient: Array) -> None:
         """See `Sum.put`."""
@@ -139,6 +150,10 @@ class RoundedSum:
         self._restore = {"bfloat16": _from_bfloat16, "float16": _from_float16}[form]
         self._lost = np.zeros(0)
         self._lost_of_sum = np.zeros(0)
+
+    def place(self, vector: Array) -> Array:
+        """See `Sum.place`."""
+        return vector
 
     def put(self, gradient: Array) -> None:
         """Leave it where it is: see `Sum.put`. There is only one."""

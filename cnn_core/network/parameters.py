@@ -53,16 +53,23 @@ class ParameterVector:
         self.values = aligned_zeros(size, dtype)
         self.gradients = aligned_zeros(size, dtype)
         self._views = self.split(self.values)
-        self._gradient_of = {
-            id(variable): view for variable, view in zip(variables, self.split(self.gradients), strict=True)
-        }
         self._nadam_reached = (0, 1.0)
         # By `native_optimizer`: native objects, each with what it depends on; those that add penalties at most, by
         # whether they do. As long as what was seen is as it was, nothing else need be looked at.
         self.kept_penalties: dict[bool, tuple[int, object, _core.Optimizer]] = {}
         self.kept_native: tuple[object, _core.Optimizer] | None = None
         self.seen_by_native: tuple[object, ...] | None = None
+        self.move_gradients(self.gradients)
         self.reclaim()
+
+    def move_gradients(self, vector: Array) -> None:
+        """Have gradients computed elsewhere from now on; what is bound to the old place must be bound again."""
+        self.gradients = vector
+        self._gradient_of = {
+            id(variable): view for variable, view in zip(self.variables, self.split(vector), strict=True)
+        }
+        self.kept_penalties.clear()
+        self.kept_native = self.seen_by_native = None
 
     def reclaim(self) -> None:
         """Take back, with their values, the variables that another model's vector has taken over meanwhile."""

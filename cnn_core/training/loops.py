@@ -57,7 +57,7 @@ def fit(
     callback_list.set_params({"verbose": progress.verbose, "epochs": plan.epochs, "steps": batches.n_batches})
     callback_list.on_train_begin()
     if sharing is not None:
-        sharing.share_state()
+        sharing.begin()
     resumption = model._take_resumption()
     first = plan.initial_epoch if resumption is None else resumption.epoch
     epochs = range(first, plan.epochs)
@@ -81,6 +81,8 @@ def fit(
         for each in (batches, measured):
             if each is not None:
                 each.close()
+        if sharing is not None:
+            sharing.end()
     model.overwrite_with_average()
     callback_list.on_train_end(logs)
     assert callback_list.history is not None

@@ -115,6 +115,7 @@ class SharedRun:
 
     def end_epoch(self) -> None:
         """Let ranks that have gone ways of their own come together."""
+        self._sharing.give_waiting_gradients_to_first()
         if self._sharing.steps_alone:
             self.average()
         elif self._sharing.distribution.batch_normalization == "local":
@@ -163,7 +164,26 @@ class SharedRun:
             self._losses.append(native.last_loss)
             self._sharing.gradient_sum.put(gradients)
             self._note(native, first + shard, first + shard + 1)
-        self._sharing.gradient_sum.take(gradients)
+        if not self._gathers(gradients):
+            self._sharing.gradient_sum.take(gradients)
+
+    def _gathers(self, gradients: Array) -> bool:
+        """Whether the gradients of this batch wait here for those of the next ones, before any sum over ranks.
+
+        They wait where the optimizer has its own sums: see `gradient_accumulation_steps`.
+        """
+        optimizer = self._model.optimizer
+        period = optimizer.gradient_accumulation_steps or 1
+        if period == 1 or self._sharing.in_order:
+            return False
+        waiting = optimizer.state["gradient_accumulator"]
+        if (optimizer.batches_seen + 1) % period == 0:
+            gradients += waiting
+            waiting.fill(0)
+            return False
+        waiting += gradients
+        gradients.fill(0)
+        return True
 
     def value_and_gradient(self) -> tuple[float, Array]:
         """Return the loss of the only batch, and its gradient in float64; infinity where they are not finite."""

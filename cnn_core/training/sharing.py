@@ -49,6 +49,7 @@ class Sharing:
         self.distribution = chosen
         self.communicator = chosen.communicator
         self.gradient_sum = chosen.gradient_sum()
+        self._private_gradients: Array | None = None
         self.stride = 1
         self.single_batches = False
 
@@ -84,7 +85,7 @@ class Sharing:
             return listed
         return CallbackList([each for each in listed if not getattr(each, "writes_files", False)])
 
-    def share_state(self) -> None:
+    def _share_state(self) -> None:
         """Take over the weights of rank 0, the optimizer's state, the seeds and where a resumed training goes on."""
         model, first = self.model, self.distribution.rank == 0
         parameters = model._bind()
@@ -98,6 +99,39 @@ class Sharing:
             value = np.array(variable.array, order="C")
             self.communicator.broadcast(value)
             variable.array[...] = value
+        self.give_waiting_gradients_to_first(are_shared=True)
+
+    def begin(self) -> None:
+        """Begin a training: all ranks from the same state, with gradients where their sum wants them."""
+        self._share_state()
+        private = self.model._bind().gradients
+        placed = self.gradient_sum.place(private)
+        if placed is not private:
+            self._private_gradients = private
+            self._move_gradients(placed)
+
+    def end(self) -> None:
+        """Give the model its own gradients back."""
+        if self._private_gradients is not None:
+            self._move_gradients(self._private_gradients)
+
+    def _move_gradients(self, vector: Array) -> None:
+        self.model._bind().move_gradients(vector)
+        self.model._on_batch.clear()
+        self.model._bound_moves = -1
+
+    def give_waiting_gradients_to_first(self, are_shared: bool = False) -> None:
+        """Let rank 0 have the gradients that wait for those of more batches; `are_shared` if all have the same.
+
+        So what it stores is what one process would have, and the next sum over ranks counts them once.
+        """
+        waiting = self.model.optimizer.state.get("gradient_accumulator")
+        if waiting is None or self.in_order or self.steps_alone:
+            return
+        if not are_shared:
+            self.communicator.add_up(waiting)
+        if self.distribution.rank > 0:
+            waiting.fill(0)
 
     def other_variables(self) -> list[Variable]:
         """Return the variables that no optimizer moves."""

@@ -55,6 +55,7 @@ class TrainedModel(Protocol):
     _totals: Totals | None
     _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
     _resumption: Resumption | None
+    _bound_moves: int  # of variables, when the native network was bound
 
     @property
     def steps_per_execution(self) -> int:
