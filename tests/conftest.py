@@ -23,8 +23,10 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the tests of the doors try more than they do by default, and the long tests run at all."""
+    """Let the tests of the doors, and of ranks that fail, try more than by default, and the long tests run at all."""
     parser.addoption("--long", action="store_true", help="also run tests/long, which takes hours")
+    parser.addoption("--kills", type=int, default=1, help="how many times a rank is killed at a random moment")
+    parser.addoption("--rounds", type=int, default=1, help="how many times a training goes on after a rank has failed")
     parser.addoption(
         "--architectures", type=int, default=40, help="how many random architectures each door is tried with"
     )

@@ -110,7 +110,7 @@ class _Watch:
     # The first to make the file is the first that died: the launcher has killed the others.
     SCRIPT = (
         'trap "" INT TERM HUP; read word || { set -C; { : > "$1"; } 2>/dev/null && echo "$0" >&2 && word=failed; }; '
-        '[ "$word" = failed ] && sleep 5 && rm -f "$1"'
+        'exec 2>/dev/null; [ "$word" = failed ] && sleep 5 && rm -f "$1"'  # nobody shall wait for this shell
     )
 
     def __init__(self, rank: int, mark: str) -> None:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cnn_core.distribution as distribution
-import shared_trainings
-from ranks import needs_mpi, run_well
+from ranks import assert_close, needs_mpi, of_case, trained
 from shared_trainings import CASES
 
-SCRIPT = Path(shared_trainings.__file__)
 # float32, and sums in another order; L-BFGS makes more of them, and stops where it can improve no more.
 TOLERANCE = {"all_rows_at_once": 1e-4}
 FEW = "sgd,muon,weighted,all_rows_at_once,of_batches,evaluated"
-
-
-def trained(tmp_path_factory, n: int, cases: str, *settings: str) -> list[dict[str, np.ndarray]]:
-    """Train on n ranks (0: without any distribution); return what each rank has stored."""
-    path = tmp_path_factory.mktemp("trained") / "results"
-    if n == 0:
-        subprocess.run([sys.executable, SCRIPT, path, cases], check=True)
-        return [dict(np.load(f"{path}.npz"))]
-    run_well(n, SCRIPT, path, cases, *(settings or ["auto_shard_dataset=True"]))
-    return [dict(np.load(f"{path}-{rank}.npz")) for rank in range(n)]
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +32,6 @@ def in_order(tmp_path_factory):
     """By number of ranks, what a deterministic training gives; every case for one rank and for two."""
     cases = {1: "all", 2: "all", 3: FEW, 4: FEW}
     return {n: trained(tmp_path_factory, n, cases[n], "deterministic=True") for n in cases}
-
-
-def of_case(results: dict[str, np.ndarray], case: str) -> dict[str, np.ndarray]:
-    return {key: value for key, value in results.items() if key.startswith(f"{case}/")}
-
-
-def assert_close(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float) -> None:
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, rtol=tolerance, atol=tolerance, err_msg=key)
 
 
 @needs_mpi

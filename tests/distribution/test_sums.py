@@ -1,4 +1,4 @@
-"""Sums of gradients over ranks: the tree's order, parts of a vector, rounding with error feedback."""
+"""Sums of gradients over ranks: the tree's order, parts of a vector, rounding with error feedback, shared memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_core.distribution.communicator import OneProcess
+from cnn_core.distribution.shared_memory import SharedMemorySum, is_possible
 from cnn_core.distribution.sums import PlainSum, RoundedSum, TreeSum, part_sizes, shards_of, subtrees
 from ranks import on_threads
 
@@ -131,3 +132,38 @@ def test_subtrees_make_up_the_shards_of_a_rank():
                 for block in subtrees(*(lambda s: (s.start, s.stop))(shards_of(rank, size, n_shards)), 0, n_shards)
             ]
             assert [shard for first, end in blocks for shard in range(first, end)] == list(range(n_shards))
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs /dev/shm")
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("length", [5, 300_000])
+def test_sums_in_shared_memory_add_all_ranks(size, length):
+    given = np.random.default_rng(0).normal(size=(3, size, length)).astype(np.float32)
+
+    def work(communicator):
+        total, answers = SharedMemorySum(communicator), []
+        gradient = total.place(np.zeros(length, np.float32))
+        for step in range(3):
+            gradient[...] = given[step, communicator.rank]
+            total.put(gradient)
+            total.take(gradient)
+            answers.append(gradient.copy())
+        return answers
+
+    for answers in on_threads(size, work):
+        for step, answer in enumerate(answers):
+            assert answer.tobytes() == np.add.accumulate(given[step])[-1].tobytes()
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs /dev/shm")
+def test_ranks_send_messages_where_one_has_no_memory_left(monkeypatch):
+    def work(communicator):
+        if communicator.rank == 1:
+            monkeypatch.setattr("os.posix_fallocate", lambda *_: (_ for _ in ()).throw(OSError("no space")))
+        communicator.meet()
+        total, private = SharedMemorySum(communicator), np.ones(5, np.float32)
+        gradient = total.place(private)
+        total.take(gradient)
+        return gradient is private, gradient.tolist()
+
+    assert on_threads(2, work) == [(True, [2.0] * 5)] * 2

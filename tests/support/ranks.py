@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path(__file__).with_name("shared_trainings.py")
 SECONDS = 120  # far beyond what any script takes: a hang must not hang the tests
 
 
@@ -44,6 +45,28 @@ def run_well(n: int, script: Path, *arguments: object) -> str:
     return done.stdout
 
 
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, n: int, cases: str, *settings: str
+) -> list[dict[str, np.ndarray]]:
+    """Train on n ranks (0: without any distribution); return what each rank has stored."""
+    path = tmp_path_factory.mktemp("trained") / "results"
+    if n == 0:
+        subprocess.run([sys.executable, SCRIPT, path, cases], check=True)
+        return [dict(np.load(f"{path}.npz"))]
+    run_well(n, SCRIPT, path, cases, *(settings or ["auto_shard_dataset=True"]))
+    return [dict(np.load(f"{path}-{rank}.npz")) for rank in range(n)]
+
+
+def of_case(results: dict[str, np.ndarray], case: str) -> dict[str, np.ndarray]:
+    return {key: value for key, value in results.items() if key.startswith(f"{case}/")}
+
+
+def assert_close(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], tolerance: float) -> None:
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=tolerance, atol=tolerance, err_msg=key)
+
+
 class ThreadRank:
     """A communicator whose ranks are threads of this process."""
 
@@ -57,6 +80,11 @@ class ThreadRank:
         everybody = list(self._board)
         self._barrier.wait()
         return everybody
+
+    shares_memory = True
+
+    def meet(self) -> None:
+        self._barrier.wait()
 
     def gather(self, numbers: Any) -> Any:
         return np.array(self._all(np.array(numbers, np.float64)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import tempfile
 
 import numpy as np
 
@@ -155,6 +156,61 @@ def evaluated() -> dict[str, np.ndarray]:
     return {"results": np.array(results), "predictions": model.predict(x), "few": model.predict(x[:1])}
 
 
+def part_of(n: int) -> slice:
+    """Return this rank's rows where every rank has its own part, which are not equally many; all rows else."""
+    used = distribution.distribution()
+    if used is None or used.auto_shard_dataset:
+        return slice(0, n)
+    borders = [0, n // 3, n // 2, n // 2 + 5, n]
+    return slice(borders[used.rank], n if used.rank == used.size - 1 else borders[used.rank + 1])
+
+
+def of_parts() -> dict[str, np.ndarray]:
+    """All rows in one batch, so that it does not matter which rank has which."""
+    x, y = data()
+    weight = np.random.default_rng(1).uniform(0, 2, N)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/x.npy", x)
+        rows = np.load(f"{folder}/x.npy", mmap_mode="r")[part_of(N)]
+        model = network(noisy=False)
+        part, held_out = part_of(N), part_of(40)
+        history = fit(
+            model, "adam", x=rows, y=y[part], sample_weight=weight[part], batch_size=500, epochs=20,
+            validation_data=(x[:40][held_out], y[:40][held_out]),
+        )  # fmt: skip
+    results = model.evaluate(x[part], y[part], verbose=0)
+    logs = {key: np.array(values) for key, values in history.items()}
+    return {"weights": weights(model), "results": np.array(results), **logs}
+
+
+def of_small_batches_of_parts() -> dict[str, np.ndarray]:
+    """What only has to be the same on all ranks: batches of rows, and given batches that end at different times."""
+    x, y = data()
+    part = part_of(N)
+    model = network()
+    fit(model, "adam", x=x[part], y=y[part], batch_size=48)
+    first = weights(model)
+    history = model.fit(Rows(x[part], y[part]), epochs=2, verbose=0, validation_data=Rows(x[part], y[part])).history
+    return {"first": first, "weights": weights(model), "loss": np.array(history["loss"])}
+
+
+def linear() -> dict[str, np.ndarray]:
+    x, y = data(64)
+    model = Sequential([Input((10,)), layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model.compile(optimizers.SGD(0.05), "mse")
+    model.fit(x, y.astype(np.float32), batch_size=16, epochs=1, verbose=0, shuffle=False)
+    return {"weights": weights(model)}
+
+
+def normalized() -> dict[str, np.ndarray]:
+    x, y = data(64)
+    model = Sequential([Input((10,)), layers.BatchNormalization(momentum=0.5), layers.Dense(1)])
+    model.compile(optimizers.SGD(0.0), "mse")
+    model.fit(x, y.astype(np.float32), batch_size=64, epochs=1, verbose=0, shuffle=False)
+    return {"mean": model.layers[0].moving_mean.numpy(), "variance": model.layers[0].moving_variance.numpy()}
+
+
+OTHERS = {each.__name__: each for each in (of_parts, of_small_batches_of_parts, linear, normalized)}
 CASES = {
     **{name: lambda name=name: of_optimizer(name) for name in OPTIMIZERS},
     **{
@@ -175,7 +231,7 @@ def main(path: str, cases: str, *settings: str) -> None:
     results = {}
     for name in CASES if cases == "all" else cases.split(","):
         cnn_core.utils.set_random_seed(1)
-        results.update({f"{name}/{key}": value for key, value in CASES[name]().items()})
+        results.update({f"{name}/{key}": value for key, value in {**CASES, **OTHERS}[name]().items()})
     used = distribution.distribution()
     np.savez(path if used is None else f"{path}-{used.rank}", **results)
 
