@@ -75,7 +75,7 @@ def common(page: Path) -> dict[str, Any]:
         "formulas": re.findall(r"\$\$.*?\$\$", text, re.DOTALL),
         "headings": re.findall(r"^#+ ", text, re.MULTILINE),
         "pictures": re.findall(r"images/\w+\.svg", text),
-        "named": NAMED.findall(re.sub(r"\s+", " ", text)),
+        "named": [(path, re.findall(r"\w+", names)) for path, names in NAMED.findall(re.sub(r"\s+", " ", text))],
         "pages": [each.replace("_zh", "") for each in re.findall(r"\]\(([^)]*\d_\w+\.md)\)", text)],
         "rows": [sorted(re.findall(r"`[^`]*`", row)) for row in re.findall(r"^\|.*\|$", text, re.MULTILINE)],
         "exercises": re.findall(r"^\*?\*?\d+\.", text, re.MULTILINE),
