@@ -75,6 +75,17 @@ def weighted() -> dict[str, np.ndarray]:
     return {"weights": weights(model), **{key: np.array(values) for key, values in history.items()}}
 
 
+def masked() -> dict[str, np.ndarray]:
+    """With steps of which some count, in the moments of a batch."""
+    x, y = data()
+    x = np.where(np.random.default_rng(2).random((N, 5, 1)) < 0.4, 0, x.reshape(N, 5, 2))
+    model = Sequential([Input((5, 2)), layers.Masking(), layers.Dense(6, "relu"), layers.BatchNormalization()])
+    model.add(layers.GlobalAveragePooling1D())
+    model.add(layers.Dense(2, "softmax"))
+    fit(model, "sgd", x=x, y=y)
+    return {"weights": weights(model)}
+
+
 def several_outputs() -> dict[str, np.ndarray]:
     x, y = data()
     inputs = Input((10,))
@@ -217,7 +228,7 @@ CASES = {
         each.__name__: each
         for each in (
             *(clipped, accumulated, weighted, several_outputs, in_float64, all_rows_at_once, of_batches, watched),
-            *(with_python_metrics, evaluated),
+            *(with_python_metrics, evaluated, masked),
         )
     },
 }
