@@ -43,7 +43,7 @@ def as_before() -> Iterator[None]:
 
 
 def test_the_gallery_is_large_enough():
-    assert len(SCRIPTS) >= 15
+    assert len(SCRIPTS) >= 18
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
