@@ -21,6 +21,7 @@ TEXTS = {
     ".c",
     ".h",
     ".md",
+    ".rst",
     ".toml",
     ".yml",
     ".in",
