@@ -62,3 +62,29 @@ class CrossFitted:
                 self.outputs[other] = outputs[other]
                 self._best[number] = np.inf if found != found else found
         return self._score(outputs)
+
+
+class CrossFittedMembers:
+    """The same for members that are scored in turn, each with a best epoch of its own.
+
+    Parameters
+    ----------
+    score_of, places
+        See `CrossFitted`.
+    n_members : int
+        One call after another is the next one's.
+    """
+
+    def __init__(self, score_of: Callable[[Array], Callable[[Array], float]], places: Array, n_members: int) -> None:
+        self._members = [CrossFitted(score_of, places) for _ in range(n_members)]
+        self._next = 0
+
+    @property
+    def outputs(self) -> Array:
+        """What was kept: (n_members, n, n_out)."""
+        return np.stack([member.outputs for member in self._members])
+
+    def __call__(self, outputs: Array) -> float:
+        """Return the score of all rows, of the member whose turn it is."""
+        member, self._next = self._members[self._next], (self._next + 1) % len(self._members)
+        return member(outputs)

@@ -29,6 +29,7 @@ from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
 from cnn_core.sklearn.tabular.blended_fit import FitsBlends
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.columns import columns_of
+from cnn_core.sklearn.tabular.cross_fitting import CrossFittedMembers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
 from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
@@ -220,7 +221,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         elif len(held_out):
             x_val, y_val = preprocessor.transform(columns, held_out), y[held_out]
             weights_val = None if weights is None else weights[held_out]
-        score = None if y_val is None else self._score_function(predictor, y_val, weights_val)
+        score = None if y_val is None else self._held_out_score(predictor, y_val, weights_val, n_branches)
         if recipe.fitted_start:
             start_from_data(network, part.x, seeds[1] + 1)
         plan = self._plan(recipe, score, seeds[2])
@@ -228,8 +229,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
         self._train(predictor, TabularTraining(network, part, x_val, plan))
-        if x_val is not None:
-            self._learn_from_held_out(predictor, network.predict(x_val), y_val)
+        if isinstance(score, CrossFittedMembers):
+            self._learn_from_held_out(predictor, score.outputs, y_val)
 
     def _held_out_features(self, predictor: TablePredictor, X: object) -> Array:
         if are_named_rows(X):
@@ -302,6 +303,10 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _blend_score(self, y: Array, weights: Array | None) -> Any:
         """What a blend is chosen by; None: what epochs are."""
+
+    def _held_out_score(self, predictor: Any, y: Any, weights: Array | None, n_members: int) -> Any:
+        """What epochs are chosen by, of members in turn."""
+        return self._score_function(predictor, y, weights)
 
     def _learn_from_held_out(self, predictor: Any, members: Array, y: Any) -> None:
         """Learn how far predictions are from the truth, from members' outputs for rows not trained on."""

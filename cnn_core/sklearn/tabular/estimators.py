@@ -20,6 +20,7 @@ from cnn_core.sklearn.inputs import check_labels, with_class_weight
 from cnn_core.sklearn.metric_names import chosen
 from cnn_core.sklearn.row_statistics import Moments
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
+from cnn_core.sklearn.tabular.cross_fitting import CrossFittedMembers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.estimator import TabularEstimator
 from cnn_core.sklearn.tabular.network import TabularNetwork
@@ -27,6 +28,7 @@ from cnn_core.sklearn.tabular.predictor import (
     ClassPredictor,
     NumberPredictor,
     TargetScale,
+    checked_levels,
     predictor_of,
     read_state,
     trained_levels,
@@ -444,9 +446,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     def _checked_quantiles(self, n_targets: int) -> Array | None:
         if self.quantiles is None:
             return None
-        levels = np.atleast_1d(np.asarray(self.quantiles, np.float64))
-        if not len(levels) or (levels <= 0).any() or (levels >= 1).any() or (np.diff(levels) <= 0).any():
-            raise ValueError(f"`quantiles` must ascend between 0 and 1. Received: quantiles={self.quantiles!r}")
+        levels = checked_levels(self.quantiles, "quantiles")
         if n_targets > 1:
             raise ValueError(f"`quantiles` needs a single target. Received: y with {n_targets} columns")
         return levels
@@ -495,6 +495,15 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
             raise ValueError(f"y_val must have as many columns as y, {n_targets}. Received: {found}")
         return np.asarray(y.reshape(len(y), -1))
 
+    def _held_out_score(self, predictor: NumberPredictor, y: Array, weights: Array | None, n_members: int) -> Any:
+        def score_of(places: Array) -> Any:
+            return self._score_function(predictor, y[places], None if weights is None else weights[places])
+
+        return CrossFittedMembers(score_of, np.arange(len(y)), n_members)
+
+    def _learn_from_held_out(self, predictor: NumberPredictor, members: Array, y: Array) -> None:
+        predictor.learn_errors(members, y)
+
     def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Any:
         own, targets = self._own_scores(), self._scale.standardised(y)
         metric = scores.plain_name(self._chosen_metric(), own)
@@ -511,16 +520,23 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         x = self._features(X)
         return self.predictor_.numbers(x)  # type: ignore[no-any-return]
 
-    def predict_quantiles(self, X: Any) -> Array:
-        """Return the quantiles that the estimator was fitted for, ascending: (n, levels).
+    def predict_quantiles(self, X: Any, levels: Any = None) -> Array:
+        """Return quantiles, ascending: (n, levels).
 
-        Raises
-        ------
-        ValueError
-            If it was fitted without `quantiles`.
+        With `quantiles` they are those that the estimator was fitted for. Without, they are the prediction of a single
+        target and what the truth was beyond it in held-out rows, at `levels` (None: 0.05, 0.5 and 0.95).
         """
         x = self._features(X)
-        return self.predictor_.quantiles(x)  # type: ignore[no-any-return]
+        return self.predictor_.quantiles(x, levels)  # type: ignore[no-any-return]
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return intervals that hold the truth of so large a share of rows like those of training.
+
+        Their shape is (n, 2), or (n, targets, 2). Between the ends lie as many errors of held-out rows as `coverage`
+        says (split conformal prediction); all are equally wide. ValueError if too few rows were held out for that.
+        """
+        x = self._features(X)
+        return self.predictor_.interval(x, coverage)  # type: ignore[no-any-return]
 
     @classmethod
     def load(cls, path: FileLike) -> Self:

@@ -20,8 +20,9 @@ def folds(labels: Array | None, n: int, n_folds: int, seed: int) -> list[tuple[A
 
     Examples
     --------
-    >>> [held_out.tolist() for _, held_out in folds(np.repeat([0, 1], 6), 12, 3, seed=0)]
-    [[0, 4, 8, 9], [1, 2, 7, 11], [3, 5, 6, 10]]
+    >>> labels = np.repeat([0, 1], 6)
+    >>> [labels[held_out].tolist() for _, held_out in folds(labels, 12, 3, seed=0)]
+    [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 1, 1]]
     """
     if n < FEWEST_ROWS_TO_FOLD:
         everything = np.arange(n)

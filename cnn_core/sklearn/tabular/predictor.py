@@ -23,6 +23,7 @@ from cnn_core.foundation.model_header import parse, refused_by_name
 from cnn_core.sklearn.tabular.blend import Blend, JoinedPreprocessor, restored
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
+from cnn_core.sklearn.tabular.intervals import HeldOutErrors
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY, contents_of
 from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, few_numbers, is_frame
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
     from cnn_core.sklearn.row_statistics import Moments
+
+DEFAULT_LEVELS = (0.05, 0.5, 0.95)
 
 
 class TablePredictor:
@@ -291,6 +294,11 @@ class NumberPredictor(TablePredictor):
         Whether predictions are of shape (n,), else (n, targets).
     levels : numpy.ndarray or None
         Of the quantiles to tell.
+
+    Attributes
+    ----------
+    errors : HeldOutErrors or None
+        Of rows not trained on; None where there were none.
     """
 
     task = "regression"
@@ -307,6 +315,7 @@ class NumberPredictor(TablePredictor):
     ) -> None:
         super().__init__(preprocessor, network, named)
         self.scale, self.is_vector, self.levels = scale, is_vector, levels
+        self.errors: HeldOutErrors | None = None
 
     def clamped(self, outputs: Array) -> Array:
         """Standardised predictions, kept within the range of the targets in training if the recipe says so."""
@@ -328,11 +337,40 @@ class NumberPredictor(TablePredictor):
             outputs = outputs[:, [self.median]]
         return outputs[:, 0] if self.is_vector else outputs
 
-    def quantiles(self, x: Array) -> Array:
-        """Return the quantiles, ascending, for a matrix of features."""
-        if self.levels is None:
-            raise ValueError("`predict_quantiles` needs TabularRegressor(quantiles=...), such as (0.05, 0.5, 0.95)")
-        return self._outputs(self.network.predict(x))[:, self.are_told]
+    def quantiles(self, x: Array, levels: Any = None) -> Array:
+        """Return the quantiles, ascending, for a matrix of features; see `TabularRegressor.predict_quantiles`."""
+        if self.levels is not None:
+            if levels is not None:
+                raise ValueError(
+                    f"`levels` must be None where quantiles were learnt, here {self.levels.tolist()}. "
+                    f"Received: levels={levels!r}"
+                )
+            return self._outputs(self.network.predict(x))[:, self.are_told]
+        chosen = checked_levels(DEFAULT_LEVELS if levels is None else levels, "levels")
+        if not self.is_vector:
+            raise ValueError("`predict_quantiles` needs a single target")
+        errors = self._known_errors("predict_quantiles")
+        return np.asarray(self.numbers(x)[:, None] + [errors.quantile(level)[0] for level in chosen])
+
+    def interval(self, x: Array, coverage: float) -> Array:
+        """Return lower and upper ends for a matrix of features; see `TabularRegressor.predict_interval`."""
+        low, high = self._known_errors("predict_interval").around(coverage)
+        numbers = self.numbers(x)
+        columns = numbers.reshape(len(numbers), -1)
+        ends = np.stack([columns + low, columns + high], axis=2)
+        return np.asarray(ends[:, 0] if self.is_vector else ends)
+
+    def learn_errors(self, members: Array, y: Array) -> None:
+        """Learn from what the network's members make of rows not trained on, and from their targets."""
+        self.errors = HeldOutErrors.of(y - self.numbers_of(members).reshape(y.shape))
+
+    def _known_errors(self, asked: str) -> HeldOutErrors:
+        if self.errors is None:
+            raise ValueError(
+                f"`{asked}` needs rows that were held out from training: at least 64 rows with a "
+                "`validation_fraction` above 0, or `X_val` and `y_val`"
+            )
+        return self.errors
 
     @property
     def median(self) -> int:
@@ -352,9 +390,13 @@ class NumberPredictor(TablePredictor):
         """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""
         return self.numbers(self.features(rows))
 
-    def predict_quantiles(self, rows: Any) -> Array:
-        """Return the quantiles that were fitted, ascending: (n, levels)."""
-        return self.quantiles(self.features(rows))
+    def predict_quantiles(self, rows: Any, levels: Any = None) -> Array:
+        """Return quantiles, ascending: (n, levels); see `TabularRegressor.predict_quantiles`."""
+        return self.quantiles(self.features(rows), levels)
+
+    def predict_interval(self, rows: Any, coverage: float = 0.9) -> Array:
+        """Return lower and upper ends: (n, 2) or (n, targets, 2); see `TabularRegressor.predict_interval`."""
+        return self.interval(self.features(rows), coverage)
 
     def _target_state(self) -> dict[str, Any]:
         return {
@@ -364,6 +406,7 @@ class NumberPredictor(TablePredictor):
             "highest": self.scale.highest.tolist(),
             "one_target": self.is_vector,
             "quantiles": None if self.levels is None else self.levels.tolist(),
+            "errors": None if self.errors is None else self.errors.state(),
         }
 
     def check(self) -> None:
@@ -388,7 +431,24 @@ class NumberPredictor(TablePredictor):
         lowest, highest = (np.array(target[name], np.float32) for name in ("lowest", "highest"))
         scale = TargetScale(np.array(target["mean"]), np.array(target["spread"]), lowest, highest)
         levels = None if target["quantiles"] is None else np.array(target["quantiles"])
-        return cls(preprocessor, network, named, scale, bool(target["one_target"]), levels)
+        predictor = cls(preprocessor, network, named, scale, bool(target["one_target"]), levels)
+        if target.get("errors") is not None:
+            predictor.errors = HeldOutErrors.from_state(target["errors"], scale.mean.size)
+        return predictor
+
+
+def checked_levels(levels: Any, name: str) -> Array:
+    """Return the levels of quantiles as an array.
+
+    Raises
+    ------
+    ValueError
+        If they do not ascend between 0 and 1.
+    """
+    found = np.atleast_1d(np.asarray(levels, np.float64))
+    if not len(found) or (found <= 0).any() or (found >= 1).any() or (np.diff(found) <= 0).any():
+        raise ValueError(f"`{name}` must ascend between 0 and 1. Received: {name}={levels!r}")
+    return found
 
 
 def trained_levels(levels: Array) -> Array:
