@@ -35,6 +35,8 @@ CYTHON_DIRECTIVES = {
     "wraparound": False,
     "cdivision": True,
     "initializedcheck": False,
+    # What objects share is behind critical sections, each object's own lock where there is no global one.
+    "freethreading_compatible": True,
 }
 
 

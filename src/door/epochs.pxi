@@ -93,7 +93,7 @@ cdef class Epochs:
             else:
                 status = run_epochs(epochs, <double **> run.tensors, <double **> run.gradients, seconds)
         self.next_batch = run.next_batch if epochs.begun else 0
-        self.training.busy = False
+        self.training.end()
         self.training.check_failure(self.training.optimizer)
         PyErr_CheckSignals()  # here, and not where a collection of garbage might be what runs next, and swallow it
         return STATUS[status]

@@ -3,6 +3,7 @@
 from libc.stdlib cimport free
 from libc.string cimport memcpy
 from cpython.exc cimport PyErr_CheckSignals
+from cython cimport critical_section
 
 from activation cimport derivative_needs_z
 from bfloat16 cimport rounded_size
@@ -249,10 +250,11 @@ cdef class Network:
             data_of(kept[i], self.dtype, self.tensor_sizes[i], self.is_moved(i))
             if kept[n + i] is not None:
                 data_of(kept[n + i], self.dtype, self.tensor_sizes[i], True)
-        for i in range(n):
-            self.tensors[i] = cnp.PyArray_DATA(kept[i])
-            self.gradients[i] = NULL if kept[n + i] is None else cnp.PyArray_DATA(kept[n + i])
-        self.kept_alive, self.bound = kept, True
+        with critical_section(self):
+            for i in range(n):
+                self.tensors[i] = cnp.PyArray_DATA(kept[i])
+                self.gradients[i] = NULL if kept[n + i] is None else cnp.PyArray_DATA(kept[n + i])
+            self.kept_alive, self.bound = kept, True
 
     def keep_rounded(self):
         """Rounds the kernels of operations in bfloat16 once and for all: the bound arrays stay as they are."""
@@ -304,12 +306,13 @@ cdef class Network:
     cdef tuple tensors_now(self, void **tensors, void **gradients):
         """Copies the parameters' addresses for a run without the interpreter's lock, because another thread may bind
         others meanwhile; the arrays live while the result does."""
-        if not self.bound:
-            raise ValueError("the network has no parameters: bind them first")
-        memcpy(tensors, self.tensors, self.plan.n_tensors * sizeof(void *))
-        if gradients != NULL:
-            memcpy(gradients, self.gradients, self.plan.n_tensors * sizeof(void *))
-        return self.kept_alive
+        with critical_section(self):
+            if not self.bound:
+                raise ValueError("the network has no parameters: bind them first")
+            memcpy(tensors, self.tensors, self.plan.n_tensors * sizeof(void *))
+            if gradients != NULL:
+                memcpy(gradients, self.gradients, self.plan.n_tensors * sizeof(void *))
+            return self.kept_alive
 
     cdef Py_ssize_t bytes_per_sample(self):
         cdef Py_ssize_t total = 0
@@ -372,8 +375,9 @@ cdef class Network:
 
     cdef uint64_t next_draw(self):
         """The first step of a run from which no other draws."""
-        self.n_draws += 1
-        return self.n_draws << 32
+        with critical_section(self):
+            self.n_draws += 1
+            return self.n_draws << 32
 
     cdef Py_ssize_t rows_in_block(self, Py_ssize_t n):
         """How many of n rows go through the network at a time, in whole tiles; all where one looks at the others."""

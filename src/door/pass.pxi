@@ -289,7 +289,7 @@ cdef class Pass(Workbench):
                 status = run_slice(&self.run, <float **> self.run.tensors, <float **> self.run.gradients, seconds)
             else:
                 status = run_slice(&self.run, <double **> self.run.tensors, <double **> self.run.gradients, seconds)
-        self.busy = False
+        self.end()
         self.check_failure(self.optimizer)
         PyErr_CheckSignals()
         return STATUS[status], self.run.next_batch, self.run.step
@@ -316,7 +316,7 @@ cdef class Pass(Workbench):
                 if not checks or gradients_are_finite(self.run.optimizer, <double *> self.run.flat_gradients):
                     status = update(&self.run, <double **> self.run.tensors, learning_rate)
         self.has_updated = status != RUN_DIVERGED
-        self.busy = False
+        self.end()
         if status == RUN_FAILED:
             self.check_failure(self.optimizer)
         return self.has_updated

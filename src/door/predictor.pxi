@@ -1,6 +1,7 @@
 # Predictions for a few rows, with the interpreter's share kept to a fraction of a microsecond. Floor 2.
 
 from libc.math cimport floor
+from cython cimport critical_section
 
 from gathering cimport Source
 from operations cimport forward
@@ -69,7 +70,7 @@ cdef class Predictor:
         single = cnp.PyArray_NDIM(array) == 1
         n = 1 if single else cnp.PyArray_DIM(array, 0)
         if cnp.PyArray_DIM(array, cnp.PyArray_NDIM(array) - 1) != self.n_in or n > self.most_rows or n == 0 or (
-                self.busy or self.index_limit and not self.holds_indices(array)):
+                self.index_limit and not self.holds_indices(array)):
             return self.general(x, out)
         if out is None:
             shape[0], shape[1] = n, self.n_out
@@ -78,19 +79,32 @@ cdef class Predictor:
             result = self.checked_out(out, n)
             if overlap(array, result):
                 return self.general(x, out)
-        self.busy = True
+        if not self.begin():
+            return self.general(x, out)
         try:
             if self.typenum == cnp.NPY_FLOAT32:
                 self.run(<float *> cnp.PyArray_DATA(array), <float *> cnp.PyArray_DATA(result), n)
             else:
                 self.run(<double *> cnp.PyArray_DATA(array), <double *> cnp.PyArray_DATA(result), n)
         finally:
-            self.busy = False
+            self.end()
         if self.scratch.workspace.failed:
             culprit = self.scratch.workspace.out_of_range
             self.scratch.workspace.failed, self.scratch.workspace.out_of_range = False, 0
             self.network.raise_error(culprit)
         return result
+
+    cdef bint begin(self) noexcept:
+        """Takes the memory for one call; False if another has it."""
+        with critical_section(self):
+            if self.busy:
+                return False
+            self.busy = True
+        return True
+
+    cdef void end(self) noexcept:
+        with critical_section(self):
+            self.busy = False
 
     cdef void run(self, real *x, real *out, Py_ssize_t n):
         cdef Plan *plan = &self.network.plan

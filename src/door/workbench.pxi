@@ -3,6 +3,7 @@
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
+from cython cimport critical_section
 
 from activation cimport keeps_z
 from compile cimport applies_activation, mark_deltas
@@ -59,11 +60,19 @@ cdef class Workbench:
 
     cdef tuple begin(self):
         """Takes the bench for one run; the arrays of the parameters live while the result does."""
-        if self.busy:
-            raise RuntimeError("another thread is using this memory")
-        kept = self.network.tensors_now(self.tensors, self.gradients)
-        self.busy = True
-        return kept
+        with critical_section(self):
+            if self.busy:
+                raise RuntimeError("another thread is using this memory")
+            self.busy = True
+        try:
+            return self.network.tensors_now(self.tensors, self.gradients)
+        except BaseException:
+            self.end()
+            raise
+
+    cdef void end(self) noexcept:
+        with critical_section(self):
+            self.busy = False
 
     cdef int mark_deltas(self, bint training, bint input_gradients) except -1:
         """Which buffers need dJ/dvalue: those between a trained parameter (or a wanted input) and the losses."""
@@ -173,7 +182,7 @@ cdef class Block(Workbench):
                 forward(&self.plan, &self.workspace, <float **> self.tensors)
             else:
                 forward(&self.plan, &self.workspace, <double **> self.tensors)
-        self.busy = False
+        self.end()
         self.check_failure()
         outputs = [None] * network.plan.n_outputs
         for i in range(network.plan.n_outputs):
@@ -187,7 +196,7 @@ cdef class Block(Workbench):
             move_statistics(&self.plan, &self.workspace, <float **> self.tensors)
         else:
             move_statistics(&self.plan, &self.workspace, <double **> self.tensors)
-        self.busy = False
+        self.end()
 
     def backward(self, list deltas):
         """From dJ/doutputs: fills the bound gradients and returns dJ/dinputs."""
@@ -213,7 +222,7 @@ cdef class Block(Workbench):
                 backward(&self.plan, &self.workspace, <float **> self.tensors, <float **> self.gradients)
             else:
                 backward(&self.plan, &self.workspace, <double **> self.tensors, <double **> self.gradients)
-        self.busy = False
+        self.end()
         self.check_failure()
         input_deltas = [None] * network.plan.n_inputs
         for i in range(network.plan.n_inputs):

@@ -117,7 +117,11 @@ ROWS = {
         "other systems than this one",
         ("tests/long/test_wheels.py",),
     ),
-    "interpreters": Row("CPython 3.11 and later.", (), "3.12 and later, and those without a global lock"),
+    "interpreters": Row(
+        "CPython 3.11 and later, with a global lock or without; a second interpreter in the process is refused.",
+        ("tests/whole/test_interpreters.py",),
+        "others than the one that runs the tests, but by hand",
+    ),
 }
 
 
