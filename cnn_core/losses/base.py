@@ -12,7 +12,7 @@ import cnn_core._core as _core
 import cnn_core.foundation.domains as domains
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, as_rows, same_rank
-from cnn_core.foundation.eager import EagerArray, EagerFloat, eager
+from cnn_core.foundation.eager import EagerArray, EagerFloat, eager, mask_of
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
@@ -132,6 +132,8 @@ class Loss(KnowsItsArguments):
         y_pred : array-like of shape (n, k)
             Further axes may stand between n and k; then every position is a row. A single row may be one-dimensional.
         sample_weight : array-like of shape (n,) or (n, 1), default None
+            Rows that do not count by the mask of `y_pred`, which a layer may have put beside it, weigh nothing and are
+            left out of the number of rows.
 
         Returns
         -------
@@ -143,6 +145,7 @@ class Loss(KnowsItsArguments):
         ValueError
             If shapes do not fit each other, or labels are out of range.
         """
+        sample_weight = self._weights_of_mask(mask_of(y_pred), sample_weight)
         if _is_recorded(y_true) or _is_recorded(y_pred):
             return self._reduced(self._recorded_values(y_true, y_pred), y_true, sample_weight)
         values = self.call(*self._read(y_true, y_pred))
@@ -152,6 +155,18 @@ class Loss(KnowsItsArguments):
         if self.reduction in ("none", None):
             return eager(weighted.astype(values.dtype))
         return EagerFloat(weighted.sum())
+
+    def _weights_of_mask(self, mask: object, sample_weight: Any) -> Any:
+        """Return weights in which a mask is, such that a mean is over the rows that count."""
+        if mask is None:
+            return sample_weight
+        counts = np.asarray(mask, np.float64)
+        if self.reduction in ("mean", "sum_over_batch_size"):
+            counts = counts * (counts.size / max(counts.sum(), 1))
+        if sample_weight is None:
+            return counts
+        counts, weights = same_rank(counts, as_float(sample_weight, "sample_weight", np.float64))
+        return weights.reshape(weights.shape + (1,) * (counts.ndim - weights.ndim)) * counts
 
     # Tensors, which remember how they were computed, while a GradientTape records
 

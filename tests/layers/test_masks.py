@@ -13,7 +13,7 @@ import pytest
 
 import cnn_core
 import tolerances
-from cnn_core import Input, Model, Sequential, layers, ops
+from cnn_core import Input, Model, Sequential, layers, losses, ops
 from cnn_core.foundation.eager import mask_of
 
 CODES = np.array([[1, 2, 3, 0], [4, 0, 0, 0], [2, 2, 1, 4]])
@@ -368,6 +368,18 @@ def test_masks_go_along_with_arrays() -> None:
     assert mask_of(steps + 1) is mask_of(steps[:1]) is None
     with pytest.warns(UserWarning, match="does not pass on the mask"):
         assert mask_of(layers.Flatten()(steps)) is None
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 2.0, 1.0], COUNTS * 2.0 + 0.25])
+def test_a_loss_leaves_out_rows_that_do_not_count(weights: Any) -> None:
+    p = layers.Dense(2)(embedding()(CODES))
+    y = np.random.default_rng(0).normal(size=p.shape)
+    each = ((y - p) ** 2).mean(axis=-1) * (1 if weights is None else np.reshape(weights, (3, -1)))
+    for reduction, expected in (("sum_over_batch_size", each[COUNTS].mean()), ("sum", each[COUNTS].sum())):
+        tolerances.close(losses.MeanSquaredError(reduction)(y, p, weights), expected, tolerances.GOLDEN_FLOAT32)
+    tolerances.close(losses.MeanSquaredError(None)(y, p, weights), each * COUNTS, tolerances.GOLDEN_FLOAT32)
+    nothing = layers.Dense(2)(embedding()(np.zeros((3, 4))))
+    assert losses.MeanSquaredError()(y, nothing, weights) == 0
 
 
 def test_custom_layers_ask_for_masks_of_arguments_by_name() -> None:
