@@ -47,7 +47,16 @@ class GradientCheck:
 
     def __str__(self) -> str:
         lines = [f"{name}: {error:.2e}" for name, error in self.relative_errors.items()]
-        return "\n".join([*lines, f"{'passed' if self.passed else 'FAILED'} (tolerance {self.tolerance:g})"])
+        return "\n".join([*lines, self._verdict()])
+
+    def _verdict(self) -> str:
+        return f"{'passed' if self.passed else 'FAILED'} (tolerance {self.tolerance:g})"
+
+    def _repr_html_(self) -> str:
+        import cnn_core.foundation.notebook as notebook
+
+        rows = [(name, f"{error:.2e}") for name, error in self.relative_errors.items()]
+        return notebook.heading("Gradient check", self._verdict()) + notebook.table(["Weights", "Relative error"], rows)
 
 
 @knows_its_arguments

@@ -54,7 +54,7 @@ def rewrite(text: str, folder: Path) -> str:
 
     def link(match: re.Match[str]) -> str:
         path = folder / match["path"]
-        if not path.is_file() or path.suffix in (".svg", ".png"):
+        if not path.is_file() or path.suffix in (".svg", ".png", ".ipynb"):
             return match[0]
         page = page_of(path)
         return f"[{match['text']}](/{page}{match['anchor'] or ''})" if page else match["text"]

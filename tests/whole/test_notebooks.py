@@ -86,6 +86,12 @@ def test_predictors_plans_and_the_configuration() -> None:
     assert cnn_core.__version__ in shown(cnn_core.config)
 
 
+def test_a_gradient_check_shows_its_errors() -> None:
+    check = cnn_core.inspection.gradient_check(picture_cases.worked_model(), picture_cases.X, picture_cases.Y)
+    for said in ("passed (tolerance 1e-05)", "hidden/kernel", f"{check.relative_errors['output/bias']:.2e}"):
+        assert said in shown(check)
+
+
 def test_names_are_text() -> None:
     model = picture_cases.worked_model((HOSTILE, HOSTILE + "1", HOSTILE + "2"))
     seen = model.trace(picture_cases.X, picture_cases.Y)
