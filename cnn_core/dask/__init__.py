@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnn_core.dask.estimators import MLPClassifier, MLPRegressor
+    from cnn_core.dask.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
 
 
 def __getattr__(name: str) -> Any:

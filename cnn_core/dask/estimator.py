@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from distributed import Client, default_client
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +18,7 @@ from cnn_core.dask.collections import partitions_of
 from cnn_core.dask.partitions import Partitions
 from cnn_core.dask.predictions import predicted
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.sklearn.parts import GivenPart, is_empty, merged_if_any
 
 OWN_PARAMETERS = {"client": None, "n_chains": None, "sync_every": 1000, "persist": True}
 
@@ -132,9 +135,38 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
         """
         return self._predicted("predict", X)
 
+    def _scored(self, function: Callable[..., Scored], X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return what scores of all rows are computed from, merged on the workers."""
+        check_is_fitted(self)
+        partitions = Partitions(self._client(), partitions_of(X, y, sample_weight), 1, True)
+        found = partitions.summarize("score", function, self.local_).of_rows
+        if found is None:
+            raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no partition has rows")
+        return found
+
     def _predicted(self, method: str, X: Any) -> Any:
         check_is_fitted(self)
         return predicted(self.local_, method, X)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the score of some rows is computed from; None without rows."""
+
+    of_rows: Any
+
+    @classmethod
+    def of(cls, kind: Any, estimator: Any, part: GivenPart) -> Self:
+        """Return what the score of a partition is computed from."""
+        if is_empty(part):
+            return cls(None)
+        y, weights = (None if each is None else np.asarray(each) for each in (part.y, part.weights))
+        return cls(kind.of(y, np.asarray(estimator.predict(part.X)), weights))
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """Return the same of all the rows."""
+        return cls(merged_if_any(part.of_rows for part in parts))
 
 
 def _constructor(local: type) -> Callable[..., None]:

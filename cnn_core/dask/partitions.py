@@ -61,11 +61,23 @@ class Partitions:
             self._kept = self.client.compute([self._read(number) for number in range(len(self._given))])
 
     def measure(
-        self, name: str, function: Callable[..., Mergeable], shared: object, state: object, numbers: Sequence[int]
+        self,
+        name: str,
+        function: Callable[..., Mergeable],
+        shared: object,
+        state: object,
+        numbers: Sequence[int],
+        finish: Callable[..., Any] | None = None,
     ) -> Any:
-        """Return the merged ``function(shared, state, part)`` of the prepared partitions of these numbers."""
+        """Return the merged ``function(shared, state, part)`` of the prepared partitions of these numbers.
+
+        Or what ``finish(shared, merged)`` makes of it, on the worker where it has been merged.
+        """
         settings, held = self._share(shared), self._hold("state", state)
-        return self._merged(name, [self._call(name, function, settings, held, self._part(each)) for each in numbers])
+        calls = [self._call(name, function, settings, held, self._part(each)) for each in numbers]
+        if finish is None:
+            return self._merged(name, calls)
+        return self._result(self._call(name, finish, settings, self._root(name, calls)))
 
     def train(self, function: Callable[..., Any], shared: object, state: Any, chains: Sequence[Sequence[Piece]]) -> Any:
         """Return the merged last states of the chains."""
@@ -97,11 +109,17 @@ class Partitions:
         return self._call("prepare", _given, function, settings, number, *self._given[number])
 
     def _merged(self, name: str, results: Sequence[Any]) -> Any:
+        return self._result(self._root(name, results))
+
+    def _result(self, task: Any) -> Any:
+        return (task if isinstance(task, Future) else self.client.compute(task)).result()
+
+    def _root(self, name: str, results: Sequence[Any]) -> Any:
+        """Return the root of the tree in which results are merged."""
         while len(results) > 1:
             groups = [list(results[start : start + FAN_IN]) for start in range(0, len(results), FAN_IN)]
             results = [self._call(f"merge-{name}", _merge, group) for group in groups]
-        root = results[0] if isinstance(results[0], Future) else self.client.compute(results[0])
-        return root.result()
+        return results[0]
 
     def _call(self, name: str, function: Callable[..., Any], *arguments: object) -> Any:
         return delayed(function, pure=False)(*arguments, dask_key_name=self._key(name))

@@ -8,14 +8,17 @@ is plain data and plain functions: a state depends on the state before and on th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.sklearn.row_statistics import ClassCounts
+
+PIECES = 8  # of a chain in a round, or more where parts end
 
 
 class GivenPart(NamedTuple):
@@ -37,7 +40,7 @@ class Mergeable(Protocol):
 class Piece(NamedTuple):
     """Some batches of a part: those from `first` to before `last`, in an order that `seed` draws.
 
-    Before them a chain has come through the share `begin` of its epoch, behind them through `end`.
+    Before them a chain has come through `begin` epochs, behind them through `end`.
     """
 
     part: int
@@ -65,9 +68,18 @@ class Parts(Protocol):
         """Make ``function(shared, number, part)`` the parts."""
 
     def measure(
-        self, name: str, function: Callable[..., Mergeable], shared: object, state: object, numbers: Sequence[int]
+        self,
+        name: str,
+        function: Callable[..., Mergeable],
+        shared: object,
+        state: object,
+        numbers: Sequence[int],
+        finish: Callable[..., Any] | None = None,
     ) -> Any:
-        """Return the merged ``function(shared, state, part)`` of the prepared parts of these numbers."""
+        """Return the merged ``function(shared, state, part)`` of the prepared parts of these numbers.
+
+        Or what ``finish(shared, merged)`` makes of it, there where it has been merged.
+        """
 
     def train(self, function: Callable[..., Any], shared: object, state: Any, chains: Sequence[Sequence[Piece]]) -> Any:
         """Return the merged last states, each of which ``function(shared, state, part, piece)`` has gone through."""
@@ -129,8 +141,106 @@ class TrainingState:
         return replace(self, rows=0, loss=0.0)
 
 
+@dataclass(frozen=True)
+class RowsSummary:
+    """What every estimator must know of all rows before any is trained on.
+
+    Attributes
+    ----------
+    sizes : dict
+        By the numbers of the parts that have rows: how many to train on, and how many are held out.
+    n_features : int
+    names : tuple of str
+        Of the features; empty where they have none.
+    shape : tuple of int
+        That of a row's target.
+    labels : ClassCounts or None
+        Of one label a row.
+    """
+
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    n_features: int = 0
+    names: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    labels: ClassCounts | None = None
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """Return the same of several parts.
+
+        Raises
+        ------
+        ValueError
+            If they have different columns.
+        """
+        first, *others = every = [part for part in parts if part.sizes] or [cls()]
+        for other in others:
+            first._check_alike(other)
+        return replace(
+            first,
+            sizes={number: size for part in every for number, size in part.sizes.items()},
+            labels=merged_if_any(part.labels for part in every),
+        )
+
+    def _check_alike(self, other: Self) -> None:
+        for what in ("n_features", "names", "shape"):
+            ours, theirs = getattr(self, what), getattr(other, what)
+            if ours != theirs:
+                raise ValueError(
+                    f"All parts of the rows must have the same columns. Received: {what}={ours} in part "
+                    f"{min(self.sizes)}, {what}={theirs} in part {min(other.sizes)}"
+                )
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows are trained on."""
+        return sum(n for n, _ in self.sizes.values())
+
+    @property
+    def n_held_out(self) -> int:
+        return sum(n for _, n in self.sizes.values())
+
+    @property
+    def held_out_parts(self) -> list[int]:
+        """The numbers of the parts that have held-out rows."""
+        return [number for number, (_, n) in self.sizes.items() if n]
+
+    def n_batches(self, batches_of: Callable[[int], int]) -> list[int]:
+        """Return the number of batches of every part, from that of its rows to train on."""
+        return [batches_of(self.sizes.get(number, (0, 0))[0]) for number in range(max(self.sizes) + 1)]
+
+    def tell_columns(self, estimator: Any) -> None:
+        """Set what an estimator knows of its columns after a check of scikit-learn's."""
+        estimator.n_features_in_ = self.n_features
+        estimator.__dict__.pop("feature_names_in_", None)
+        if self.names:
+            estimator.feature_names_in_ = np.array(self.names, object)
+
+    def check(self) -> None:
+        """Refuse to train on nothing.
+
+        Raises
+        ------
+        ValueError
+            If there is no row to train on.
+        """
+        if not self.n_rows:
+            raise ValueError(
+                "Found array with 0 sample(s) while a minimum of 1 is required: no part has a row with weight"
+            )
+
+
+def merged_if_any(parts: Iterable[Any]) -> Any:
+    """Return what is known of all parts together, of which some may be None; None where all are."""
+    known = [part for part in parts if part is not None]
+    return type(known[0]).merge(known) if known else None
+
+
 class Dealing:
     """Which chain has which parts, and the rounds of an epoch.
+
+    A chain does not go through one part after another, but through pieces of all of them in random order: so a round
+    sees rows of several parts, which matters where each part has rows of its own kind.
 
     Parameters
     ----------
@@ -142,21 +252,22 @@ class Dealing:
         A round has about so many batches in every chain.
     seed : int
     shuffle : bool
-        Whether the parts of a chain have another order in every epoch.
+        Whether the pieces of a chain have another order in every epoch, else that of the rows.
     whole : bool
-        Whether a round ends where a part ends.
+        Whether a piece is a whole part.
 
     Examples
     --------
     >>> dealing = Dealing([4, 0, 2, 2], 2, sync_every=2, seed=0, shuffle=False, whole=False)
     >>> [[[piece[:3] for piece in chain] for chain in chains] for chains in dealing.rounds(0)]
-    [[[(0, 0, 2)], [(2, 0, 2)]], [[(0, 2, 4)], [(3, 0, 2)]]]
+    [[[(0, 0, 1), (0, 1, 2)], [(2, 0, 1), (2, 1, 2)]], [[(0, 2, 3), (0, 3, 4)], [(3, 0, 1), (3, 1, 2)]]]
     """
 
     def __init__(
         self, n_batches: Sequence[int], n_chains: int, sync_every: int, seed: int, shuffle: bool, whole: bool
     ) -> None:
         self.n_batches, self.seed, self.shuffle, self.whole = n_batches, seed, shuffle, whole
+        self._grain = max(n_batches) if whole else max(1, sync_every // PIECES)
         loads = [0] * n_chains
         chains: list[list[int]] = [[] for _ in loads]
         for part in sorted(range(len(n_batches)), key=lambda part: (-n_batches[part], part)):
@@ -170,32 +281,41 @@ class Dealing:
 
     def rounds(self, epoch: int) -> Iterator[list[list[Piece]]]:
         """Yield the pieces of every chain, round by round."""
-        orders = [self._order(chain, epoch, number) for number, chain in enumerate(self.chains)]
-        for number in range(self.n_rounds):
-            chains = [self._pieces(order, epoch, number) for order in orders]
+        every = (self._rounds_of(chain, epoch, number) for number, chain in enumerate(self.chains))
+        for chains in zip(*every, strict=True):
             if any(chains):
                 yield [chain for chain in chains if chain]
 
-    def _order(self, chain: list[int], epoch: int, number: int) -> list[int]:
-        if not self.shuffle:
-            return chain
-        order: list[int] = np.random.default_rng((self.seed, epoch, number)).permutation(chain).tolist()
-        return order
-
-    def _pieces(self, order: list[int], epoch: int, number: int) -> list[Piece]:
-        """The batches of a chain that one round has: an equal share of it."""
-        ends = np.cumsum([self.n_batches[part] for part in order]).tolist()
-        bounds = [ends[-1] * each // self.n_rounds for each in (number, number + 1)]
-        if self.whole:
-            bounds = [min((0, *ends), key=lambda end: abs(end - bound)) for bound in bounds]
-        pieces = []
-        for part, end in zip(order, ends, strict=True):
-            start = end - self.n_batches[part]
-            first, last = max(bounds[0], start), min(bounds[1], end)
-            if first < last:
+    def _rounds_of(self, chain: list[int], epoch: int, number: int) -> Iterator[list[Piece]]:
+        """Yield the pieces of a chain, an equal share of its batches in every round."""
+        cuts = self._cuts(chain, epoch, number)
+        total, done = sum(self.n_batches[part] for part in chain), 0
+        for end in range(1, self.n_rounds + 1):
+            until, pieces = total * end // self.n_rounds, list[Piece]()
+            while cuts and done < until:
+                part, first, last = cuts.pop()
+                if self.whole and 2 * (until - done) < last - first:  # the next round has more of it
+                    cuts.append((part, first, last))
+                    break
+                if not self.whole and last - first > until - done:
+                    cuts.append((part, first + until - done, last))
+                    last = first + until - done
+                begin, done = done, done + last - first
                 seed = seed_of(self.seed, epoch, part)
-                pieces.append(Piece(part, first - start, last - start, seed, first / ends[-1], last / ends[-1]))
-        return pieces
+                pieces.append(Piece(part, first, last, seed, epoch + begin / total, epoch + done / total))
+            yield pieces
+
+    def _cuts(self, chain: list[int], epoch: int, number: int) -> list[tuple[int, int, int]]:
+        """The pieces that a chain goes through, the first one last."""
+        cuts = [
+            (part, first, min(first + self._grain, self.n_batches[part]))
+            for part in chain
+            for first in range(0, self.n_batches[part], self._grain)
+        ]
+        if not self.shuffle:
+            return cuts[::-1]
+        order = np.random.default_rng((self.seed, epoch, number)).permutation(len(cuts))
+        return [cuts[place] for place in order.tolist()]
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])

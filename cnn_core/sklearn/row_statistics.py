@@ -70,13 +70,13 @@ class Moments:
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """How many rows every class has.
+    """How many rows every class has, or the sum of their weights.
 
     Attributes
     ----------
     classes : numpy.ndarray of shape (classes,)
         Ascending.
-    counts : numpy.ndarray of int64 of shape (classes,)
+    counts : numpy.ndarray of shape (classes,)
 
     Examples
     --------
@@ -89,9 +89,12 @@ class ClassCounts:
     counts: Array
 
     @classmethod
-    def of(cls, y: Array) -> Self:
-        """Return those of the labels of some rows."""
-        return cls(*np.unique(y, return_counts=True))
+    def of(cls, y: Array, weights: Array | None = None) -> Self:
+        """Return those of the labels of some rows, or with weights their sums."""
+        if weights is None:
+            return cls(*np.unique(y, return_counts=True))
+        classes, places = np.unique(y, return_inverse=True)
+        return cls(classes, np.bincount(places, weights, len(classes)))
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
@@ -108,8 +111,9 @@ class ClassCounts:
             raise ValueError(f"`y` must hold either texts or numbers in all parts. Received: {', '.join(shown)}")
         labels = np.concatenate([part.classes for part in parts])
         classes, places = np.unique(labels, return_inverse=True)
-        counts = np.zeros(len(classes), np.int64)
-        np.add.at(counts, places, np.concatenate([part.counts for part in parts]))
+        parts_of_counts = np.concatenate([part.counts for part in parts])
+        counts = np.zeros(len(classes), parts_of_counts.dtype)
+        np.add.at(counts, places, parts_of_counts)
         return cls(classes, counts)
 
     def factors(self, class_weight: Any) -> dict[Any, float] | None:
@@ -132,3 +136,77 @@ class ClassCounts:
         else:
             factors = compute_class_weight(class_weight, classes=self.classes, y=self.classes)
         return dict(zip(self.classes.tolist(), factors.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The weight of the rows that are classified right, and that of all.
+
+    Examples
+    --------
+    >>> Hits.merge([Hits.of(np.array(["a", "b"]), np.array(["a", "a"])), Hits(2.0, 2.0)]).accuracy
+    0.75
+    """
+
+    right: float
+    weight: float
+
+    @classmethod
+    def of(cls, y: Array, predictions: Array, weights: Array | None = None) -> Self:
+        """Return those of some rows; of several labels a row, all must be right."""
+        right = (y == predictions).reshape(len(y), -1).all(axis=1)
+        every = np.ones(len(y)) if weights is None else weights
+        return cls(float(every[right].sum(dtype=np.float64)), float(every.sum(dtype=np.float64)))
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """Return those of all rows together."""
+        return cls(sum(part.right for part in parts), sum(part.weight for part in parts))
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.weight
+
+
+@dataclass(frozen=True)
+class SquaredErrors:
+    """The sums of the squared errors of predictions, output by output, and what the targets are like.
+
+    Examples
+    --------
+    >>> SquaredErrors.of(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 1.0])).r2
+    0.5
+    """
+
+    sums: Array
+    targets: Moments
+
+    @classmethod
+    def of(cls, y: Array, predictions: Array, weights: Array | None = None) -> Self:
+        """Return those of some rows, of which there is one at least."""
+        y = np.asarray(y, np.float64).reshape(len(y), -1)
+        squares = (y - predictions.reshape(y.shape)) ** 2
+        return cls(squares.sum(axis=0) if weights is None else weights @ squares, Moments.of(y, weights))
+
+    @classmethod
+    def merge(cls, parts: Sequence[Self]) -> Self:
+        """Return those of all rows together."""
+        return cls(np.sum([part.sums for part in parts], axis=0), Moments.merge([part.targets for part in parts]))
+
+    @property
+    def r2(self) -> float:
+        """R^2, averaged over the outputs."""
+        return r2_of_sums(self.sums, self.targets.weight * self.targets.deviation**2)
+
+
+def r2_of_sums(residual: Array, spread: Array) -> float:
+    """Return R^2, averaged over the outputs, from sums of squared residuals and of squared distances from the mean.
+
+    Examples
+    --------
+    >>> r2_of_sums(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
+    0.875
+    """
+    constant = spread == 0
+    scores = np.where(constant, np.where(residual == 0, 1.0, 0.0), 1 - residual / np.where(constant, 1, spread))
+    return float(scores.mean())

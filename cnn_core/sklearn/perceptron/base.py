@@ -8,7 +8,7 @@ those of scikit-learn 1.9.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -164,24 +164,17 @@ class Perceptron(Layered):
     def _count_outputs(self, y: Any) -> int:
         return 1 if y.ndim == 1 else int(y.shape[1])
 
-    def _learn_columns(self, n_features: int, names: Sequence[str]) -> None:
-        """Take over what parts of the rows say of their features."""
-        self.n_features_in_ = n_features
-        self.__dict__.pop("feature_names_in_", None)
-        if names:
-            self.feature_names_in_ = np.array(names, object)
-
     def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None) -> None:
         """Take over what parts of the rows say of their targets: the shape of a row's, and the classes."""
         self.n_outputs_ = shape[0] if shape else 1
 
     @abstractmethod
-    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
-        """Return what the score of some rows adds to the totals of all, see `HeldOutTotals`."""
+    def _held_out_totals(self, outputs: Array, rows: Rows) -> Any:
+        """Return what the score of some rows is computed from, which adds up over parts."""
 
     @abstractmethod
     def _score_of_totals(self, totals: Any) -> float:
-        """Return the accuracy or R^2 of all rows."""
+        """Return the accuracy or R^2 of all rows from it."""
 
     def _bound_network(self, widths: list[int], dtype: np.dtype[Any], packed: bool = False) -> DenseNetwork:
         """Return a network whose views are the weights in the attributes: that of the last call if it still fits."""

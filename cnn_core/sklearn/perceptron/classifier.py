@@ -29,7 +29,7 @@ from cnn_core.sklearn.perceptron.parameter_rules import (
     one_of,
 )
 from cnn_core.sklearn.perceptron.training import Objective, Rows
-from cnn_core.sklearn.row_statistics import ClassCounts
+from cnn_core.sklearn.row_statistics import ClassCounts, Hits
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -276,12 +276,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             return np.count_nonzero(right) / len(right)
         return float(np.average(right, weights=rows.weights))
 
-    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
-        weight = rows.n if rows.weights is None else rows.weights.sum(dtype=np.float64)
-        return {"right": self._score_outputs(outputs, rows) * float(weight)}
+    def _held_out_totals(self, outputs: Array, rows: Rows) -> Hits:
+        return Hits.of(dense(rows.original), dense(self._labels.decode(outputs)), rows.weights)
 
-    def _score_of_totals(self, totals: Any) -> float:
-        return float(totals.right / totals.weight)
+    def _score_of_totals(self, totals: Hits) -> float:
+        return totals.accuracy
 
     def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None) -> None:
         if labels is None:

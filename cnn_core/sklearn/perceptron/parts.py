@@ -20,9 +20,11 @@ from cnn_core.sklearn.parts import (
     GivenPart,
     Parts,
     Piece,
+    RowsSummary,
     TrainingState,
     held_out,
     is_empty,
+    merged_if_any,
     naming_the_part,
     seed_of,
 )
@@ -30,67 +32,29 @@ from cnn_core.sklearn.perceptron.callbacks import FitCallbacks
 from cnn_core.sklearn.perceptron.network import DenseNetwork
 from cnn_core.sklearn.perceptron.parameter_rules import checks_parameters
 from cnn_core.sklearn.perceptron.training import EpochRunner, Evaluator, Patience, Rows, SolverState
-from cnn_core.sklearn.row_statistics import ClassCounts, Moments
+from cnn_core.sklearn.row_statistics import ClassCounts
 
 # What adds up over parts: the score of each kind of estimator, by scikit-learn's names and ours.
 SCORES = {"classifier": ("accuracy", "error"), "regressor": ("r2",)}
 
 
 @dataclass(frozen=True)
-class PartSummary:
-    """What an estimator must know of all rows before any is trained on.
+class PartSummary(RowsSummary):
+    """What a perceptron must know of all rows before any is trained on.
 
     Attributes
     ----------
-    sizes : dict
-        By the numbers of the parts that have rows: how many to train on, and how many are held out.
-    n_features : int
-    names : tuple of str
-        Of the features; empty where they have none.
-    dtype : numpy.dtype
+    dtype : numpy.dtype or None
         Of the features.
-    shape : tuple of int
-        That of a row's target.
-    labels : ClassCounts or None
-        Of one label a row.
     """
 
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    n_features: int = 0
-    names: tuple[str, ...] = ()
     dtype: Any = None
-    shape: tuple[int, ...] = ()
-    labels: ClassCounts | None = None
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
-        """Return the same of several parts.
-
-        Raises
-        ------
-        ValueError
-            If they have different columns.
-        """
-        first, *others = [part for part in parts if part.sizes] or [cls()]
-        for other in others:
-            first._check_alike(other)
-        every = [first, *others]
-        labels = [part.labels for part in every if part.labels is not None]
-        return replace(
-            first,
-            sizes={number: size for part in every for number, size in part.sizes.items()},
-            dtype=np.result_type(*(part.dtype for part in every)) if first.sizes else None,
-            labels=ClassCounts.merge(labels) if labels else None,
-        )
-
-    def _check_alike(self, other: Self) -> None:
-        for what in ("n_features", "names", "shape"):
-            ours, theirs = getattr(self, what), getattr(other, what)
-            if ours != theirs:
-                raise ValueError(
-                    f"All parts of the rows must have the same columns. Received: {what}={ours} in part "
-                    f"{min(self.sizes)}, {what}={theirs} in part {min(other.sizes)}"
-                )
+        """Return the same of several parts."""
+        known = [part.dtype for part in parts if part.sizes]
+        return replace(super().merge(parts), dtype=np.result_type(*known) if known else None)
 
 
 class PreparedPart(NamedTuple):
@@ -152,7 +116,7 @@ def summarize(settings: PartSettings, number: int, part: GivenPart) -> PartSumma
     n_held_out = int(settings.split(number, y).sum())
     labels = ClassCounts.of(y) if is_classifier(reader) and y.ndim == 1 else None
     names = tuple(getattr(reader, "feature_names_in_", ()))
-    return PartSummary({number: (len(y) - n_held_out, n_held_out)}, X.shape[1], names, X.dtype, y.shape[1:], labels)
+    return PartSummary({number: (len(y) - n_held_out, n_held_out)}, X.shape[1], names, y.shape[1:], labels, X.dtype)
 
 
 @naming_the_part
@@ -210,31 +174,23 @@ class HeldOutTotals:
     ----------
     weight, loss : float
         The sum of the weights, and that of the loss.
-    right : float
-        The sum of the weights of the rows that are classified right.
-    residual : numpy.ndarray of shape (outputs,)
-        Of a regression, the sums of squared residuals.
-    targets : Moments or None
-        Of a regression.
+    score : Hits or SquaredErrors, or None
+        None where the network has left the finite numbers, or the rows have no weight.
     """
 
     weight: float
     loss: float
-    right: float = 0.0
-    residual: Any = 0.0
-    targets: Moments | None = None
+    score: Any = None
 
     @classmethod
     def merge(cls, parts: Sequence[Self]) -> Self:
         """Return the totals of all the parts."""
-        targets = [part.targets for part in parts if part.targets is not None]
-        names = ("weight", "loss", "right", "residual")
-        sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in names}
-        return cls(**sums, targets=Moments.merge(targets) if targets else None)
+        weight, loss = (sum(getattr(part, name) for part in parts) for name in ("weight", "loss"))
+        return cls(weight, loss, merged_if_any(part.score for part in parts))
 
 
 def measure(settings: PartSettings, state: TrainingState, part: PreparedPart) -> HeldOutTotals:
-    """Return loss and score of the held-out rows of a part, as sums."""
+    """Return what loss and score of the held-out rows of a part are computed from."""
     estimator, rows = settings.estimator, part.held_out
     assert rows is not None
     evaluator = Evaluator(settings.network(state), rows, estimator._objective(estimator.coefs_[0].dtype))
@@ -242,7 +198,7 @@ def measure(settings: PartSettings, state: TrainingState, part: PreparedPart) ->
     loss = evaluator.run() * weight
     if not weight or not np.isfinite(evaluator.predictions).all():
         return HeldOutTotals(weight, math.nan if weight else 0.0)
-    return HeldOutTotals(weight, loss, **estimator._score_totals(evaluator.predictions, rows))
+    return HeldOutTotals(weight, loss, estimator._held_out_totals(evaluator.predictions, rows))
 
 
 # What is done by the caller
@@ -261,8 +217,8 @@ class RoundsRunner:
     solver : SolverState
     rows : object with x, original, weights and n
         All that is trained on, for callbacks.
-    sizes : dict
-        How many rows are trained on and held out, by the number of the part.
+    n_batches : sequence of int
+        Of every part.
     sync_every : int
     """
 
@@ -275,13 +231,10 @@ class RoundsRunner:
         network: DenseNetwork,
         solver: SolverState,
         rows: Any,
-        sizes: dict[int, tuple[int, int]],
+        n_batches: Sequence[int],
         sync_every: int,
     ) -> None:
         self.parts, self.settings, self.network, self.state, self.rows = parts, settings, network, solver, rows
-        n_batches = [0] * (max(sizes) + 1)
-        for number, (n, _) in sizes.items():
-            n_batches[number] = math.ceil(n / settings.batch_size)
         self.n_batches = sum(n_batches)
         shuffle = settings.estimator.shuffle
         self._dealing = Dealing(n_batches, parts.n_chains, sync_every, settings.seed, shuffle, parts.rereads)
@@ -336,7 +289,7 @@ class PartScores:
         loss = totals.loss / totals.weight if totals.weight else math.nan
         if runner.settings.estimator.metric == "loss":
             return loss, -loss
-        return loss, math.nan if math.isnan(loss) else runner.settings.estimator._score_of_totals(totals)
+        return loss, math.nan if math.isnan(loss) else runner.settings.estimator._score_of_totals(totals.score)
 
     def warn_of_undefined(self) -> None:
         """Say nothing: the score of rows that are there is defined."""
@@ -376,22 +329,22 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
     seed = int(check_random_state(estimator.random_state).randint(2**31))
     settings = PartSettings(_for_workers(estimator), share, seed)
     summary = parts.summarize("summarize", summarize, settings)
-    n_rows = sum(n for n, _ in summary.sizes.values())
-    n_held_out = sum(n for _, n in summary.sizes.values())
-    if not n_rows:
-        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no part has a row with weight")
-    if share and n_held_out < 2:
+    summary.check()
+    if share and summary.n_held_out < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    estimator._learn_columns(summary.n_features, summary.names)
+    summary.tell_columns(estimator)
     estimator._learn_targets(summary.shape, summary.labels)
     widths = estimator._prepare_layers(summary.n_features, summary.dtype, True)
     factors = None if summary.labels is None else summary.labels.factors(estimator.class_weight)
-    settings = PartSettings(_for_workers(estimator), share, seed, factors, widths, estimator._batch_size(n_rows))
+    settings = PartSettings(
+        _for_workers(estimator), share, seed, factors, widths, estimator._batch_size(summary.n_rows)
+    )
     parts.prepare(prepare, settings)
     network = estimator._bound_network(settings.widths, estimator.coefs_[0].dtype)
-    solver, rows = estimator._solver_state(network, False), _AllRows(X, y, weights, n_rows)
-    runner = RoundsRunner(parts, settings, network, solver, rows, summary.sizes, sync_every)
-    scores = PartScores(runner, [number for number, (_, n) in summary.sizes.items() if n]) if share else None
+    solver, rows = estimator._solver_state(network, False), _AllRows(X, y, weights, summary.n_rows)
+    n_batches = summary.n_batches(lambda n: math.ceil(n / settings.batch_size))
+    runner = RoundsRunner(parts, settings, network, solver, rows, n_batches, sync_every)
+    scores = PartScores(runner, summary.held_out_parts) if share else None
     estimator._run(runner, scores, False)
     estimator._check_weights()
 

@@ -18,7 +18,7 @@ from cnn_core.sklearn.perceptron.arguments import own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.parameter_rules import FUNCTION, Rule, checks_parameters, having, one_of
 from cnn_core.sklearn.perceptron.training import Objective, Rows
-from cnn_core.sklearn.row_statistics import Moments
+from cnn_core.sklearn.row_statistics import SquaredErrors, r2_of_sums
 
 
 def _r2(y: Array, predictions: Array, weights: Array | None) -> float:
@@ -28,14 +28,7 @@ def _r2(y: Array, predictions: Array, weights: Array | None) -> float:
     factor = 1.0 if weights is None else weights[:, None]
     residual = (factor * (y - predictions) ** 2).sum(axis=0, dtype=np.float64)
     spread = (factor * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
-    return _r2_of_sums(residual, spread)
-
-
-def _r2_of_sums(residual: Array, spread: Array) -> float:
-    """R^2 from the sums of squared residuals and of squared distances from the mean."""
-    constant = spread == 0
-    scores = np.where(constant, np.where(residual == 0, 1.0, 0.0), 1 - residual / np.where(constant, 1, spread))
-    return float(scores.mean())
+    return r2_of_sums(residual, spread)
 
 
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
@@ -225,14 +218,12 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _score_outputs(self, outputs: Array, rows: Rows) -> float:
         return _r2(rows.original, outputs, rows.weights)
 
-    def _score_totals(self, outputs: Array, rows: Rows) -> dict[str, Any]:
-        y = np.asarray(rows.original, np.float64).reshape(rows.n, -1)
-        squares = (y - (np.exp(outputs) if self.out_activation_ == "exp" else outputs)) ** 2
-        weights = np.ones(rows.n) if rows.weights is None else rows.weights
-        return {"residual": weights @ squares, "targets": Moments.of(y, rows.weights)}
+    def _held_out_totals(self, outputs: Array, rows: Rows) -> SquaredErrors:
+        predictions = np.exp(outputs) if self.out_activation_ == "exp" else outputs
+        return SquaredErrors.of(rows.original, predictions, rows.weights)
 
-    def _score_of_totals(self, totals: Any) -> float:
-        return _r2_of_sums(totals.residual, totals.weight * totals.targets.deviation**2)
+    def _score_of_totals(self, totals: SquaredErrors) -> float:
+        return totals.r2
 
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]

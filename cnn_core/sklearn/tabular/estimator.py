@@ -26,6 +26,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
+from cnn_core.sklearn.row_statistics import ClassCounts, Moments
 from cnn_core.sklearn.tabular.blended_fit import FitsBlends
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.columns import columns_of
@@ -33,13 +34,14 @@ from cnn_core.sklearn.tabular.cross_fitting import CrossFittedMembers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
 from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
+from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import MAX_MEMBERS, MOST_SHARING, TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY
 from cnn_core.sklearn.tabular.predictor import TablePredictor, array_of_rows
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame, whole_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
-from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingPlan
+from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingLoop, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, relative, rows_and_weights, split
 
 if TYPE_CHECKING:
@@ -195,8 +197,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         if (table.X_val is None) != (table.y_val is None):
             given, missing = ("y_val", "X_val") if table.X_val is None else ("X_val", "y_val")
             raise ValueError(f"`X_val` and `y_val` must be passed together. Received: {given} without {missing}")
-        generator = check_random_state(self.random_state)
-        seeds = [int(seed) for seed in generator.randint(np.iinfo(np.int32).max, size=3)]
+        seeds = self._seeds()
         y = table.y
         rows, weights = rows_and_weights(table.X, y, table.weights)
         train, held_out = rows, np.empty(0, np.int64)
@@ -207,10 +208,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         preprocessor.fit(columns, train)
         targets = self._fit_targets(y[train], None if weights is None else weights[train])
         part = Part(preprocessor.transform(columns, train), targets, relative(weights, train))
-        n_branches = 1 if recipe.n_sharing else self.n_members or 1
-        network = TabularNetwork(
-            recipe, preprocessor.layout, self._n_outputs(targets.shape[1]), self._head, n_branches, seeds[1]
-        )
+        network = self._new_network(recipe, preprocessor.layout, targets.shape[1], seeds[1])
         predictor = self._new_predictor(preprocessor, network)
         x_val, y_val, weights_val = None, None, None
         if table.X_val is not None:
@@ -224,22 +222,29 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         score = None if y_val is None else self._held_out_score(predictor, y_val, weights_val, n_branches)
         if recipe.fitted_start:
             start_from_data(network, part.x, seeds[1] + 1)
-        plan = self._plan(recipe, score, seeds[2])
-        if EpochCallbacks.are_wanted(self):
-            plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), table.X, table.y)
+        plan = self._plan(recipe, score, seeds[2], predictor, table.X, table.y)
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
         self._train(predictor, TabularTraining(network, part, x_val, plan))
         if isinstance(score, CrossFittedMembers):
             self._learn_from_held_out(predictor, score.outputs, y_val)
+
+    def _seeds(self) -> list[int]:
+        """Draw the seeds of the split, of the network and of the training."""
+        generator = check_random_state(self.random_state)
+        return [int(seed) for seed in generator.randint(np.iinfo(np.int32).max, size=3)]
+
+    def _new_network(self, recipe: Recipe, layout: Layout, n_targets: int, seed: int) -> TabularNetwork:
+        n_branches = 1 if recipe.n_sharing else self.n_members or 1
+        return TabularNetwork(recipe, layout, self._n_outputs(n_targets), self._head, n_branches, seed)
 
     def _held_out_features(self, predictor: TablePredictor, X: object) -> Array:
         if are_named_rows(X):
             return predictor.features(X)
         return predictor.preprocessor.transform(self._table(X, reset=False))
 
-    def _plan(self, recipe: Recipe, score: Any, seed: int) -> TrainingPlan:
+    def _plan(self, recipe: Recipe, score: Any, seed: int, predictor: Any, X: object, y: object) -> TrainingPlan:
         metric = self._metric_name() if score is not None else ""
-        return TrainingPlan(
+        plan = TrainingPlan(
             self._loss(recipe),
             score,
             self.epochs,
@@ -249,6 +254,9 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             patience=self.patience,
             metric=metric,
         )
+        if EpochCallbacks.are_wanted(self):
+            plan.callbacks = EpochCallbacks(self, lambda: self._fitted_now(predictor), X, y)
+        return plan
 
     def _fitted_now(self, predictor: Any) -> dict[str, Any]:
         """What would be fitted if training ended now, by name, for scikit-learn's callbacks."""
@@ -256,7 +264,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         copied._take(predictor.with_network(copy.copy(predictor.network)))
         return {name: value for name, value in vars(copied).items() if _is_fitted_name(name)}
 
-    def _train(self, predictor: object, training: TabularTraining) -> None:
+    def _train(self, predictor: object, training: TrainingLoop) -> None:
         try:
             training.run()
         finally:
@@ -289,7 +297,20 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
     def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> Any:
         raise NotImplementedError
 
+    def _checked_targets(self, y: Any) -> Array:
+        """Refuse targets that are none; return them as an array."""
+        raise NotImplementedError
+
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
+        """Learn what targets are like, and return them as the network is trained on them."""
+        return self._network_targets(y)
+
+    def _network_targets(self, y: Array) -> Array:
+        """Return class numbers, or rows of targets, as the network is trained on them."""
+        raise NotImplementedError
+
+    def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:
+        """Take over what parts of the rows say of their targets: the shape of a row's, the classes or the numbers."""
         raise NotImplementedError
 
     def _n_outputs(self, n_targets: int) -> int:

@@ -18,7 +18,7 @@ from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
 from cnn_core.sklearn.inputs import check_labels, with_class_weight
 from cnn_core.sklearn.metric_names import chosen
-from cnn_core.sklearn.row_statistics import Moments
+from cnn_core.sklearn.row_statistics import ClassCounts, Moments
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
 from cnn_core.sklearn.tabular.cross_fitting import CrossFittedMembers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
@@ -207,22 +207,30 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
         scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
         X = self._table(X, reset=True)
-        y = column_or_1d(plain_target(y), warn=True)
+        y = self._checked_targets(y)
         check_consistent_length(X, y)
-        refuse_missing(y)
-        check_labels(y)
-        check_classification_targets(y)
         self.classes_, numbered = np.unique(y, return_inverse=True)
         weights = with_class_weight(self.class_weight, y, checked_weights(sample_weight, X))
         if len(self.classes_) == 1:
-            self._learn_single(X)
+            self._learn_single(TablePreprocessor(self.categorical_features).fit(X))
         else:
             self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
 
-    def _learn_single(self, X: object) -> None:
+    def _checked_targets(self, y: Any) -> Array:
+        y = column_or_1d(plain_target(y), warn=True)
+        refuse_missing(y)
+        check_labels(y)
+        check_classification_targets(y)
+        return np.asarray(y)
+
+    def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:
+        assert labels is not None
+        self.classes_ = labels.classes
+
+    def _learn_single(self, preprocessor: TablePreprocessor) -> None:
         """One class alone: there is nothing to learn but the columns."""
         self.n_iter_, self.best_epochs_, self.loss_curve_, self.validation_curve_ = 1, [1], [0.0], []
-        self._take(self._new_predictor(TablePreprocessor(self.categorical_features).fit(X), None))
+        self._take(self._new_predictor(preprocessor, None))
 
     def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork | None) -> ClassPredictor:
         return ClassPredictor(preprocessor, network, hasattr(self, "feature_names_in_"), self.classes_)
@@ -244,7 +252,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             smoothing = 0.1 if self._metric_name() == "error" and recipe.smooths else 0.0
         return losses.CategoricalCrossentropy(label_smoothing=validation.fraction(smoothing, "label_smoothing"))
 
-    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
+    def _network_targets(self, y: Array) -> Array:
         targets = np.zeros((len(y), len(self.classes_)), np.float32)
         targets[np.arange(len(y)), y] = 1
         return targets
@@ -435,13 +443,24 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
         X = self._table(X, reset=True)
-        y = numeric_targets(y)
+        y = self._checked_targets(y)
         check_consistent_length(X, y)
-        targets = y.reshape(len(y), -1)
-        self.quantiles_ = self._checked_quantiles(targets.shape[1])
+        self._learn_shape(y.shape[1:])
+        self._train_on(TrainingTable(X, y.reshape(len(y), -1), checked_weights(sample_weight, X), X_val, y_val))
+
+    def _checked_targets(self, y: Any) -> Array:
+        return numeric_targets(y)
+
+    def _learn_shape(self, shape: tuple[int, ...]) -> None:
+        """Take over the shape of a row's target, and check what depends on it."""
+        self._is_vector = not shape
+        self.quantiles_ = self._checked_quantiles(shape[0] if shape else 1)
         scores.plain_name(self._chosen_metric(), self._own_scores())
-        self._is_vector = y.ndim == 1
-        self._train_on(TrainingTable(X, targets, checked_weights(sample_weight, X), X_val, y_val))
+
+    def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:
+        assert moments is not None
+        self._learn_shape(shape)
+        self._scale = TargetScale.fit(moments)
 
     def _checked_quantiles(self, n_targets: int) -> Array | None:
         if self.quantiles is None:
@@ -482,6 +501,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:
         self._scale = TargetScale.fit(Moments.of(y, weights))
+        return self._network_targets(y)
+
+    def _network_targets(self, y: Array) -> Array:
         return self._scale.standardised(y)
 
     def _n_outputs(self, n_targets: int) -> int:
