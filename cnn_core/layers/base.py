@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, overload
 from weakref import ref
 
 import numpy as np
@@ -25,10 +25,9 @@ from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments,
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.serialization import CustomObjects, Registry, snake_case
-from cnn_core.foundation.serialization import serialize as as_data
 from cnn_core.foundation.stored_weights import waiting_weight
 from cnn_core.foundation.structures import flatten
-from cnn_core.layers.given_arguments import RemembersArguments
+from cnn_core.layers.configuration import Configured
 from cnn_core.layers.masks import PassesMasks
 from cnn_core.layers.own_call import OwnCall
 from cnn_core.network.graph import TEXT, CallGraph, Node, Shape, Symbol, UndefinedError
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
 registry: Registry = Registry("layer")
 
 
-class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of layers.
 
     A subclass makes its variables in `build(input_shape)` with `add_weight`, inner layers in `__init__` or `build`, and
@@ -503,56 +502,8 @@ class Layer(OwnCall, PassesMasks, RemembersArguments, CopiedWhole, KnowsItsArgum
         self.__dict__.update(state)
         self.calls = []
 
-    # Configuration
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments from which `from_config` builds an equal layer, as plain data, without its weights.
-
-        Examples
-        --------
-        >>> from cnn_core import layers
-        >>> layers.Dropout(0.5, name="drop").get_config()
-        {'name': 'drop', 'dtype': 'float32', 'trainable': True, 'rate': 0.5, 'noise_shape': None, 'seed': None}
-        """
-        data: dict[str, Any] = as_data(self._settings())
-        return data
-
-    def _settings(self) -> dict[str, Any]:
-        """Return the constructor's arguments with the objects that they have become."""
-        config: dict[str, Any] = {
-            "name": self.name,
-            "dtype": self.dtype_policy.as_setting(),
-            "trainable": self.trainable,
-        }
-        own = self._own_arguments()
-        if self.activity_regularizer is not None and "activity_regularizer" not in own:
-            config["activity_regularizer"] = self.activity_regularizer
-        return config | {name: self.argument(name) for name in own if self.keeps(name)}
-
-    @classmethod
-    def _own_arguments(cls) -> list[str]:
-        """The constructor's named arguments, which are attributes of the same name."""
-        parameters = inspect.signature(cls.__init__).parameters.values()
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        common = {"self", "name", "dtype", "trainable", "input_shape", "input_dim"}
-        return [parameter.name for parameter in parameters if parameter.kind in kinds and parameter.name not in common]
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build the layer whose `get_config` returned `config`."""
-        return cls(**_without_batch_shape(config))
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def _without_batch_shape(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Say `input_shape` where Keras 2 noted the shape of a batch, for every layer that could stand first."""
-    if "batch_input_shape" not in config:
-        return config
-    given = {name: value for name, value in config.items() if name != "batch_input_shape"}
-    _, *shape = config["batch_input_shape"] or (None,)
-    return {**given, "input_shape": shape} if shape and None not in shape else given
 
 
 def _once(build: Callable[..., None]) -> Callable[..., None]:

@@ -54,11 +54,6 @@ class OwnCall(AddsLosses):
 
     # Inner layers and variables
 
-    @staticmethod
-    def is_part(value: object) -> bool:
-        """Whether a value is a layer or a variable, which a layer may be made of."""
-        return isinstance(value, (OwnCall, Variable))
-
     def attribute_layers(self) -> list[Any]:
         """Return the layers among the attributes, also in lists and dicts, in the order in which they were set."""
         return self._attributes_of(OwnCall)

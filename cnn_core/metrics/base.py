@@ -14,6 +14,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float, same_rank
 from cnn_core.foundation.copies import CopiedWhole
 from cnn_core.foundation.eager import eager
+from cnn_core.foundation.given_arguments import RemembersArguments, fitting
 from cnn_core.foundation.keywords import KnowsItsArguments
 from cnn_core.foundation.serialization import Registry, snake_case
 
@@ -102,7 +103,7 @@ class Accumulator(NDArrayOperatorsMixin):
         return f"Accumulator({self.name!r}, {self.value!r})"
 
 
-class Metric(CopiedWhole, KnowsItsArguments):
+class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
     """Measure predictions over any number of batches.
 
     A subclass makes its totals with `add_variable` in `__init__`, changes them in `update_state` and defines `result`.
@@ -235,7 +236,8 @@ class Metric(CopiedWhole, KnowsItsArguments):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal metric; totals are not among them."""
-        return {"name": self.name, "dtype": self.dtype, **{each: getattr(self, each) for each in self._options}}
+        options = {each: getattr(self, each) for each in self._options}
+        return fitting(self, {"name": self.name, "dtype": self.dtype, **options})
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Metric:

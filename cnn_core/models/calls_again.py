@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import cnn_core.foundation.validation as validation
 from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.layers.base import registry
@@ -38,11 +39,20 @@ def called_again(
     for call in config["calls"]:
         layer, sources = layers[call["layer"]], [symbols[number] for number in call["inputs"]]
         arguments, keywords = _arguments(layer, sources, call)
-        made = layer(*arguments, **keywords) if call_function is None else call_function(layer, *arguments, **keywords)
-        symbols.update(dict(zip(call["outputs"], flatten(made), strict=True)))
+        made = flatten((call_function or _call)(layer, *arguments, **keywords))
+        if len(made) != len(call["outputs"]) or not all(isinstance(each, Symbol) for each in made):
+            raise TypeError(
+                f"`call_function` must return {len(call['outputs'])} symbols for {layer.name!r}, as its call does. "
+                f"Received: {validation.show(made)}"
+            )
+        symbols.update(dict(zip(call["outputs"], made, strict=True)))
     structures = config["input_structure"], config["output_structure"]
     ends = [map_structure(symbols.__getitem__, structure) for structure in structures]
     return ends[0], ends[1]
+
+
+def _call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+    return layer(*arguments, **keywords)
 
 
 def _arguments(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:

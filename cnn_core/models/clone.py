@@ -52,6 +52,8 @@ def clone_model(
 
     Raises
     ------
+    TypeError
+        If a function is not callable, or `clone_function` returns no layer, or `call_function` no symbols.
     ValueError
         If `input_tensors` have another structure, functions or `input_tensors` are given for a model that makes its
         layers itself, `call_function` is given for a `Sequential`, or layers are shared with a model inside that makes
@@ -72,6 +74,11 @@ def clone_model(
     ['InputLayer', 'Dense', 'Dropout']
     """
     recursive = validation.boolean(recursive, "recursive")
+    if not isinstance(model, Model):
+        raise TypeError(f"`model` must be a model. Received: model={validation.show(model)}")
+    for name, function in (("clone_function", clone_function), ("call_function", call_function)):
+        if function is not None and not callable(function):
+            raise TypeError(f"`{name}` must be callable. Received: {name}={validation.show(function)}")
     _refuse_what_does_not_apply(
         model, input_tensors=input_tensors, clone_function=clone_function, call_function=call_function
     )
@@ -165,7 +172,12 @@ class _Cloning(NamedTuple):
             inside = self if self.recursive else self._replace(call_function=None)
             return inside.of_model(layer)
         if self.clone_function is not None:
-            return self.clone_function(layer)
+            clone = self.clone_function(layer)
+            if not isinstance(clone, Layer):
+                raise TypeError(
+                    f"`clone_function` must return a layer. Received: {validation.show(clone)} for {layer.name!r}"
+                )
+            return clone
         if isinstance(layer, Wrapper):
             return type(layer).from_config({**layer.get_config(), "layer": self.of_layer(layer.layer)})
         # A class of the user's tells its arguments itself; for the package's, objects of the user's need no names.

@@ -24,7 +24,7 @@ from cnn_core.network.applying import recognise
 from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol, UndefinedError, enter_graph
 from cnn_core.network.interface import Interface, tell_apart
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.network.shapes import listed_shapes, shapes_for
+from cnn_core.network.shapes import fits, listed_shapes, shapes_for
 from cnn_core.network.tensors import Tensor
 from cnn_core.network.tracing import innermost_scope, is_recording
 from cnn_core.network.variables import Variable
@@ -265,7 +265,7 @@ class Model(Trainer, OwnModel):
         if self._graph is None:
             return self._shape_unbuilt(input_shape)
         expected, given = [symbol.shape for symbol in self.inputs], listed_shapes(input_shape)
-        if len(given) != len(expected) or not all(map(_fits, given, expected)):
+        if len(given) != len(expected) or not all(map(fits, given, expected)):
             raise ValueError(
                 f"`input_shape` must be that of {self.name!r}, {self.input_shape}. Received: input_shape={input_shape}"
             )
@@ -584,13 +584,6 @@ class Model(Trainer, OwnModel):
         self._use(self._graph)
         if self.optimizer is not None:
             recognise(self.optimizer, self.trainable_variables)
-
-
-def _fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
-    """Whether a shape is the expected one, as far as both are known."""
-    return len(shape) == len(expected) and all(
-        size == wanted or size is None or wanted is None for size, wanted in zip(shape, expected, strict=True)
-    )
 
 
 def _unique(variables: Iterable[Variable]) -> list[Variable]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.data.adapt import feature_dtype, feature_shape
+from cnn_core.foundation.given_arguments import accepts, argument, arguments, keeps
 from cnn_core.foundation.structures import flatten, like, map_structure
 from cnn_core.models.nesting import Nested
 from cnn_core.network.graph import CallGraph, Symbol
@@ -71,7 +72,7 @@ class OwnModel(Nested):
 
     def arguments_beside_symbols(self) -> dict[str, Any]:
         """Return the arguments that a subclass's constructor takes beside those of `Model` and `Sequential`."""
-        return {name: self.argument(name) for name in self.names_beside_symbols() if self.keeps(name)}
+        return {name: argument(self, name) for name in self.names_beside_symbols() if keeps(self, name)}
 
     @classmethod
     def names_beside_symbols(cls) -> list[str]:
@@ -80,17 +81,8 @@ class OwnModel(Nested):
 
     def constructor_settings(self) -> dict[str, Any]:
         """Return the arguments with which a subclass's own constructor makes an equal model."""
-        parameters = inspect.signature(type(self).__init__).parameters
-        own = self._own_arguments()
-        lost = [name for name in own if not self.keeps(name)]
-        if lost:
-            raise ValueError(
-                f"A model is made again from its constructor's arguments, and {type(self).__name__} does not keep "
-                f"`{lost[0]}`. Set self.{lost[0]} in `__init__`, or define `get_config`"
-            )
-        takes_all = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
-        common = [name for name in ("name", "trainable") if takes_all or name in parameters]
-        return {name: self.argument(name) for name in (*common, *own)}
+        common = [name for name in ("name", "trainable") if accepts(type(self), name)]
+        return {name: getattr(self, name) for name in common} | arguments(self, "name", "trainable", "dtype")
 
     def _trace_for(self, structure: object) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cnn_core.foundation.validation as validation
@@ -81,3 +81,16 @@ def shapes_for(input_shape: object, outputs: object) -> Any:
     """
     batch = next((shape[0] for shape in listed_shapes(input_shape) if shape), None)
     return map_structure(lambda symbol: (batch, *symbol.shape[1:]) if symbol.batched else symbol.shape, outputs)
+
+
+def fits(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    """Return whether a shape is the expected one, as far as both are known.
+
+    Examples
+    --------
+    >>> fits((None, 4), (7, 4)), fits((None, 4), (None, 5))
+    (True, False)
+    """
+    return len(shape) == len(expected) and all(
+        size == wanted or size is None or wanted is None for size, wanted in zip(shape, expected, strict=True)
+    )

@@ -17,6 +17,7 @@ import cnn_core.optimizers.schedules as schedules
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.copies import CopiedWhole
+from cnn_core.foundation.given_arguments import RemembersArguments, fitting
 from cnn_core.foundation.keywords import KnowsItsArguments, no_other_arguments
 from cnn_core.foundation.left_out import RefusesPassedOver
 from cnn_core.foundation.serialization import Registry, snake_case
@@ -71,7 +72,7 @@ class _Signature:
         return signature.replace(parameters=own, return_annotation=inspect.Signature.empty)
 
 
-class Optimizer(StepsItself, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
+class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
     """Base class of optimizers: the arguments that all of them take, and the count of steps.
 
     One step does, in this order, natively::
@@ -382,6 +383,7 @@ class Optimizer(StepsItself, CopiedWhole, KnowsItsArguments, RefusesPassedOver):
         }
         tail = (name for name in Tail.__annotations__ if name != "name")
         config.update((name, getattr(self, name)) for name in (*tail, *self._arguments()))
+        config = fitting(self, config)
         if self._undecayed_paths or self._undecayed_patterns:
             config["excluded_from_weight_decay"] = {
                 "paths": list(self._undecayed_paths),

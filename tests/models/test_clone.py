@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -166,3 +167,18 @@ def test_a_clone_is_compiled_as_the_model_and_has_learned_nothing() -> None:
     assert not set(map(id, clone.metrics)) & set(map(id, model.metrics))
     clone.fit(X, (Y > 0).astype("float32"), verbose=0)
     assert not cnn_core.clone_model(Sequential([Input((3,)), layers.Dense(1)])).compiled
+
+
+def test_functions_that_do_not_clone_or_call_are_named() -> None:
+    x = Input((2,))
+    model = Model(x, layers.Dense(1, name="top")(x))
+    for given, message in (
+        ({"clone_function": "x"}, "`clone_function` must be callable. Received: clone_function='x'"),
+        ({"call_function": 3}, "`call_function` must be callable. Received: call_function=3"),
+        ({"clone_function": lambda layer: None}, "`clone_function` must return a layer. Received: None for 'top'"),
+        ({"call_function": lambda layer, x: None}, "`call_function` must return 1 symbols for 'top'"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            cnn_core.clone_model(model, **given)
+    with pytest.raises(TypeError, match="`model` must be a model"):
+        cnn_core.clone_model(3)  # type: ignore[type-var]

@@ -1,0 +1,97 @@
+"""Configurations of layers: the arguments that make an equal one, as plain data."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from cnn_core.foundation.dtype_policy import policy_of
+from cnn_core.foundation.given_arguments import RemembersArguments, accepts, arguments, has_custom_constructor
+from cnn_core.foundation.serialization import serialize as as_data
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.dtype_policy import DTypePolicy
+
+# What all layers take beside arguments of their own.
+_COMMON = {
+    "self",
+    "name",
+    "dtype",
+    "trainable",
+    "activity_regularizer",
+    "input_shape",
+    "input_dim",
+    "batch_input_shape",
+}
+
+
+class Configured(RemembersArguments):
+    """The part of a layer that says how it was made."""
+
+    name: str
+    trainable: bool
+    dtype_policy: DTypePolicy
+    activity_regularizer: Any
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments from which `from_config` builds an equal layer, as plain data, without its weights.
+
+        Examples
+        --------
+        >>> from cnn_core import layers
+        >>> layers.Dropout(0.5, name="drop").get_config()
+        {'name': 'drop', 'dtype': 'float32', 'trainable': True, 'rate': 0.5, 'noise_shape': None, 'seed': None}
+        """
+        data: dict[str, Any] = as_data(self._settings())
+        return data
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the constructor's arguments with the objects that they have become."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "dtype": self.dtype_policy.as_setting(),
+            "trainable": self.trainable,
+        }
+        own = self._own_arguments()
+        if self.activity_regularizer is not None and "activity_regularizer" not in own:
+            config["activity_regularizer"] = self.activity_regularizer
+        if has_custom_constructor(type(self)):
+            return config | arguments(self, *(_COMMON - set(own)))
+        return config | {name: getattr(self, name) for name in own if hasattr(self, name)}
+
+    @classmethod
+    def _own_arguments(cls) -> list[str]:
+        """The constructor's named arguments, which are attributes of the same name."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        common = _COMMON - {"activity_regularizer"}
+        return [parameter.name for parameter in parameters if parameter.kind in kinds and parameter.name not in common]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build the layer whose `get_config` returned `config`."""
+        config = _without_batch_shape(config)
+        later = {name: config[name] for name in ("name", "trainable") if name in config and not accepts(cls, name)}
+        if later and "dtype" in config and not accepts(cls, "dtype"):
+            later["dtype"] = config["dtype"]
+        layer = cls(**{name: value for name, value in config.items() if name not in later})
+        layer._take_common(**later)
+        return layer
+
+    def _take_common(self, name: str | None = None, trainable: bool = True, dtype: object = None) -> None:
+        """Take what a constructor that has no such arguments could not be given."""
+        if dtype is not None and policy_of(dtype) != self.dtype_policy:
+            raise ValueError(f"`dtype` must be {self.dtype_policy.name!r}, for {type(self).__name__} takes no other")
+        self.name = self.name if name is None else name
+        if not trainable:
+            self.trainable = False
+
+
+def _without_batch_shape(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Say `input_shape` where Keras 2 noted the shape of a batch, for every layer that could stand first."""
+    if "batch_input_shape" not in config:
+        return config
+    given = {name: value for name, value in config.items() if name != "batch_input_shape"}
+    _, *shape = config["batch_input_shape"] or (None,)
+    return {**given, "input_shape": shape} if shape and None not in shape else given
