@@ -47,7 +47,7 @@ def compile_arguments_of(model: Any) -> dict[str, Any]:
 
 def compile_as_in_keras(model: Any, arguments: Mapping[str, Any]) -> None:
     """Compile a model with the arguments that Keras has written, the optimizer among them."""
-    given = {name: each_object(arguments[name], get) for name, get in KINDS.items() if name in arguments}
+    given = {name: each_object(arguments[name], get) for name, get in KINDS.items() if arguments.get(name) is not None}
     model.compile(optimizers.get(arguments["optimizer"]), **given)
 
 
