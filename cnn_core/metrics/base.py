@@ -161,7 +161,12 @@ class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
 
     def __init__(self, dtype: object = None, name: str | None = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else validation.text(name, "name")
-        self.dtype = None if dtype is None else validation.float_dtype(dtype).name
+        self._dtype = None if dtype is None else validation.float_dtype(dtype).name
+
+    @property
+    def dtype(self) -> str | None:
+        """The type in which predictions are compared; None: their own."""
+        return self._dtype
 
     @property
     def native_parameters(self) -> tuple[float, ...]:

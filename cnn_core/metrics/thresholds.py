@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from cnn_core.foundation.arrays import EPSILON, Array, as_float, divide
 from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registry
 
 MOST_THRESHOLDS = 1_000_000  # each is compared with every score
+_ANSWERS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 # Below every score: what a top-k filter leaves of the others.
 _NEVER = -1e10
 
@@ -48,8 +49,9 @@ class ConfusionMetric(Metric):
         """What a prediction must exceed to count as positive."""
         return [float(each) for each in self._thresholds]
 
-    def _make_totals(self, shape: int | tuple[int, ...]) -> None:
-        for name in ("true_positives", "false_positives", "true_negatives", "false_negatives"):
+    def _make_totals(self, shape: int | tuple[int, ...], names: Sequence[str] = _ANSWERS) -> None:
+        """Make the totals that the result needs."""
+        for name in names:
             setattr(self, name, self.add_variable(shape, name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -74,13 +76,12 @@ class ConfusionMetric(Metric):
         positive = (y_true != 0).reshape(-1, n_labels)
         exceeded = self._n_exceeded(y_pred).reshape(-1, n_labels)
         weights = weights.reshape(-1, n_labels)
-        shape = self.true_positives.shape
         tp, p = self._at_thresholds(exceeded, weights * positive)
         fp, n = self._at_thresholds(exceeded, weights * ~positive)
-        self.true_positives.assign_add(tp.reshape(shape))
-        self.false_positives.assign_add(fp.reshape(shape))
-        self.true_negatives.assign_add((n - fp).reshape(shape))
-        self.false_negatives.assign_add((p - tp).reshape(shape))
+        for name, seen in zip(_ANSWERS, (tp, fp, n - fp, p - tp), strict=True):
+            total = getattr(self, name, None)
+            if total is not None:
+                total.assign_add(seen.reshape(total.shape))
 
     def _prepare(self, y_true: object, y_pred: object) -> tuple[Array, Array]:
         y_true, y_pred = self._pair(y_true, y_pred)
@@ -151,7 +152,7 @@ class _ConditionCount(ConfusionMetric):
     def __init__(self, thresholds: object = None, name: str | None = None, dtype: object = None) -> None:
         super().__init__(dtype, name)
         self._set_thresholds(thresholds)
-        self._make_totals(len(self._thresholds))
+        self._make_totals(len(self._thresholds), [self._counts])
 
     def result(self) -> Any:
         """Return the count, or one for each threshold."""
@@ -241,6 +242,7 @@ class _Ratio(ConfusionMetric):
 
     higher_is_better = True
     _options = ("thresholds", "top_k", "class_id")
+    _wrong: ClassVar[str]  # what stands beside the true positives below the line
 
     def __init__(
         self,
@@ -254,7 +256,12 @@ class _Ratio(ConfusionMetric):
         self.top_k = None if top_k is None else validation.positive_integer(top_k, "top_k")
         self.class_id = None if class_id is None else validation.integer(class_id, "class_id", minimum=0)
         self._set_thresholds(thresholds, 0.5 if top_k is None else _NEVER)
-        self._make_totals(len(self._thresholds))
+        self._make_totals(len(self._thresholds), ["true_positives", self._wrong])
+
+    def result(self) -> Any:
+        """Return the share, or one for each threshold."""
+        tp = self.true_positives.value
+        return self._only(divide(tp, tp + getattr(self, self._wrong).value))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal metric."""
@@ -282,10 +289,7 @@ class Precision(_Ratio):
     0.666667
     """
 
-    def result(self) -> Any:
-        """Return the precision, or one for each threshold."""
-        tp = self.true_positives.value
-        return self._only(divide(tp, tp + self.false_positives.value))
+    _wrong = "false_positives"
 
 
 @registry.register()
@@ -303,7 +307,4 @@ class Recall(_Ratio):
     0.666667
     """
 
-    def result(self) -> Any:
-        """Return the recall, or one for each threshold."""
-        tp = self.true_positives.value
-        return self._only(divide(tp, tp + self.false_negatives.value))
+    _wrong = "false_negatives"

@@ -232,13 +232,13 @@ cdef inline double half_poisson_deviance_row(const Loss *loss, real *g, const re
 
 cdef inline double binary_crossentropy_row(const Loss *loss, real *g, const real *y, const real *a,
                                            Py_ssize_t n) noexcept nogil:
-    """- mean (y log a + (1 - y) log(1 - a)), a clipped to [1e-7, 1 - 1e-7]"""
-    cdef double smoothing = loss.smoothing
+    """- mean (y log a + (1 - y) log(1 - a)), a clipped to [1e-7, 1 - 1e-7], rounded: 1 - a is what that has left"""
+    cdef double smoothing = loss.smoothing, most = <real> (1 - CLIP)
     cdef Py_ssize_t c
     cdef double total = 0, t, p
     for c in range(n):
         t = y[c] * (1 - smoothing) + smoothing / 2
-        p = min(max(<double> a[c], CLIP), 1 - CLIP)
+        p = min(max(<double> a[c], CLIP), most)
         total -= t * log(p) + (1 - t) * log(1 - p)
         if g != NULL:
             g[c] = <real> ((p - t) / (p * (1 - p) * n) if p == a[c] else 0)

@@ -49,6 +49,27 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_is_no_row(name):
     np.testing.assert_allclose(weighted.result(), repeated.result(), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("metric", "names"),
+    [
+        (metrics.TruePositives(), ["true_positives"]),
+        (metrics.FalseNegatives([0.2, 0.8]), ["false_negatives"]),
+        (metrics.Precision(), ["true_positives", "false_positives"]),
+        (metrics.Recall(top_k=1), ["true_positives", "false_negatives"]),
+        (metrics.AUC(), ["true_positives", "false_positives", "true_negatives", "false_negatives"]),
+    ],
+)
+def test_totals_are_those_that_the_result_needs(metric, names):
+    assert [each.name for each in metric.variables] == names
+
+
+def test_the_dtype_is_settled():
+    metric = metrics.MeanSquaredError(dtype="float32")
+    assert metric.dtype == "float32"
+    with pytest.raises(AttributeError):
+        metric.dtype = "float64"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_reset_forgets_everything(name):
     metric, kind = CASES[name]

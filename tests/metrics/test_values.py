@@ -288,6 +288,12 @@ def test_given_thresholds_need_no_number_of_them() -> None:
         metrics.AUC(num_thresholds=None)
 
 
+def test_certain_and_wrong_probabilities_are_kept_from_1_by_their_type():
+    y, p = [[1.0, 0.0], [1.0, 0.0]], np.array([[1, 1], [1, 0]], "float32")
+    assert metrics.BinaryCrossentropy()(y, p) == pytest.approx(-np.log(1 - np.float64(np.float32(1 - 1e-7))) / 4)
+    assert metrics.BinaryCrossentropy()(y, p.astype("float64")) == pytest.approx(-np.log(1e-7) / 4, rel=1e-6)
+
+
 # Intersection over union
 
 
