@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 __all__ = ["is_notebook", "is_terminal", "printable", "show", "silence"]
 
@@ -81,6 +81,41 @@ def is_terminal(stream: TextIO | None) -> bool:
 def is_notebook(stream: TextIO | None) -> bool:
     """Tell whether a stream is what the kernel of a notebook puts in the place of standard output or error."""
     return type(stream).__module__.partition(".")[0] == "ipykernel"
+
+
+class LiveText:
+    """One output of a notebook's cell, whose text is replaced whenever another is shown.
+
+    What is written over by carriage returns is one line on the screen only: a notebook that is saved, executed by a
+    program or exported holds every state of it.
+    """
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+        self._handle: Any = None
+
+    def show(self, text: str) -> None:
+        """Put a text in the place of the last one, and carry on if that fails."""
+        data = {"text/plain": text}
+        try:
+            if self._handle is None:
+                self._handle = self._display(data, raw=True, display_id=True)
+            else:
+                self._handle.update(data, raw=True)
+        except (OSError, ValueError, RuntimeError) as error:  # the kernel is about to end
+            _tell(error)
+
+
+def live_text(stream: TextIO | None) -> LiveText | None:
+    """Return an output for the current cell if a stream is that of a running kernel, None elsewhere."""
+    if not is_notebook(stream):
+        return None
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:  # a kernel of another kind
+        return None
+    return None if get_ipython() is None else LiveText(display)
 
 
 def _tell(error: Exception) -> None:

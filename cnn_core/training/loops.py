@@ -78,6 +78,7 @@ def fit(
                 if model.stop_training:
                     break
     finally:
+        progress.end()
         for each in (batches, measured):
             if each is not None:
                 each.close()

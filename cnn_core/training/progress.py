@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.foundation.display import is_notebook, is_terminal, show
+from cnn_core.foundation.display import LiveText, is_notebook, is_terminal, live_text, show
 
 __all__ = ["Progress", "format_bar", "format_duration", "format_line", "format_metrics", "format_step_time"]
 
@@ -150,6 +150,17 @@ def format_line(
     return f"{format_bar(done, n_batches, style)} {times}{format_metrics(logs)}"
 
 
+def format_heading(epoch: int, epochs: int) -> str:
+    """Write which epoch of how many it is, nothing if there is only one.
+
+    Examples
+    --------
+    >>> format_heading(2, 10), format_heading(0, 1)
+    ('Epoch  3/10 - ', '')
+    """
+    return f"Epoch {format_count(epoch + 1, epochs)} - " if epochs > 1 else ""
+
+
 def format_summary(epoch: int, epochs: int, done: int, n_batches: int | None, seconds: float, logs: Logs | None) -> str:
     """Write an epoch as one line; one of only one epoch goes without its number.
 
@@ -158,17 +169,16 @@ def format_summary(epoch: int, epochs: int, done: int, n_batches: int | None, se
     >>> format_summary(2, 10, 57, 57, 0.114, {"accuracy": 0.97, "loss": 0.11})
     'Epoch 3/10 - 57/57 - 0s - 2ms/step - accuracy: 0.9700 - loss: 0.1100'
     """
-    heading = f"Epoch {format_count(epoch + 1, epochs)} - " if epochs > 1 else ""
     count = format_count(done, n_batches if n_batches is not None else done).strip()
     step_time = format_step_time(seconds / done if done else 0.0)
-    return f"{heading}{count} - {seconds:.0f}s - {step_time}{format_metrics(logs)}"
+    return f"{format_heading(epoch, epochs)}{count} - {seconds:.0f}s - {step_time}{format_metrics(logs)}"
 
 
 class Progress:
     """Show how a training, evaluation or prediction goes on.
 
-    On a terminal and in a notebook a bar is redrawn in place, at most 20 and 10 times a second. Elsewhere, such as in a
-    file or a pipe, every epoch gets one line when it is over.
+    On a terminal the bar of an epoch is redrawn in place, at most 20 times a second. In a notebook one line is, for all
+    epochs, 10 times a second. Elsewhere, such as in a file or a pipe, every epoch gets one line when it is over.
 
     Parameters
     ----------
@@ -215,6 +225,8 @@ class Progress:
         self._visible = 0  # characters of the line that stands on the screen
         self._interval: float | None = None
         self._style = ASCII
+        self._live: LiveText | None = None
+        self._pending = ""  # a text that is not shown yet
 
     def epoch_begin(self, epoch: int) -> None:
         """Start an epoch, counted from 0."""
@@ -225,8 +237,11 @@ class Progress:
         self._interval = redraw_interval(self._stream) if self.verbose == 1 else None
         self._style = style_of(self._stream)
         self._begun = self._clock()
+        if self._live is not None or self._interval is None:
+            return
         self._drawn = -float("inf")
-        if self._interval is not None and self.epochs > 1:
+        self._live = live_text(self._stream)
+        if self.epochs > 1 and self._live is None:
             self._write(f"Epoch {epoch + 1}/{self.epochs}\n")
 
     @property
@@ -262,11 +277,18 @@ class Progress:
         now = self._clock()
         if self._interval is not None:
             self._draw(now, logs, final=True)
-            self._write("\n")
+            if self._live is None:
+                self._write("\n")
         else:
             seconds = now - self._begun
             line = format_summary(self._epoch, self.epochs, self._done, self.n_batches, seconds, logs)
             self._write(f"{line}\n")
+
+    def end(self) -> None:
+        """Show what was held back because it came too soon after what is shown."""
+        if self._live is not None and self._pending:
+            self._live.show(self._pending)
+            self._pending = ""
 
     @property
     def _stream(self) -> TextIO | None:
@@ -276,6 +298,13 @@ class Progress:
         seconds = now - self._begun
         plain_style = self._style._replace(colour=False)
         plain = format_line(self._done, self.n_batches, seconds, logs, final=final, style=plain_style)
+        if self._live is not None:
+            self._pending = f"{format_heading(self._epoch, self.epochs)}{plain}"
+            # The results of short epochs follow one another faster than a notebook can show them.
+            if not final or now - self._drawn >= NOTEBOOK_INTERVAL or self._epoch + 1 == self.epochs:
+                self._drawn = now
+                self.end()
+            return
         line = format_line(self._done, self.n_batches, seconds, logs, final=final, style=self._style)
         room = self._room()
         if not final and len(plain) > room:

@@ -296,9 +296,10 @@ class TestElsewhere:
         shown.epoch_end({"loss": 0.5})
         assert stream.getvalue() == "4/4 - 0s - 0s/step - loss: 0.5000\n"
 
-    def test_notebook_redraws_in_place(self, monkeypatch: pytest.MonkeyPatch):
+    def test_a_kernel_without_displays_redraws_in_place(self, monkeypatch: pytest.MonkeyPatch):
         kernel_stream = type("OutStream", (Stream,), {"__module__": "ipykernel.iostream"})()
         monkeypatch.setattr(sys, "stdout", kernel_stream)
+        monkeypatch.setitem(sys.modules, "IPython", None)
         clock = Clock()
         shown = Progress("auto", 1, 1000, clock=clock)
         shown.epoch_begin(0)
@@ -308,6 +309,77 @@ class TestElsewhere:
         shown.epoch_end({"loss": 1.0})
         assert kernel_stream.getvalue().count("\r") <= 12
         assert len(on_screen(kernel_stream.getvalue())) == 2
+
+    def notebook(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        """Put a kernel around the test; return its outputs, each with all texts that it has had."""
+        outputs: list[list[str]] = []
+
+        class Handle:
+            def __init__(self, texts: list[str]):
+                self.texts = texts
+
+            def update(self, data: dict[str, str], raw: bool):
+                assert raw
+                self.texts.append(data["text/plain"])
+
+        def display(data: dict[str, str], raw: bool, display_id: bool) -> Handle:
+            assert raw
+            assert display_id
+            outputs.append([data["text/plain"]])
+            return Handle(outputs[-1])
+
+        package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+        package.get_ipython, module.display = object, display
+        monkeypatch.setitem(sys.modules, "IPython", package)
+        monkeypatch.setitem(sys.modules, "IPython.display", module)
+        stream = type("OutStream", (Stream,), {"__module__": "ipykernel.iostream"})()
+        monkeypatch.setattr(sys, "stdout", stream)
+        self.stream = stream
+        return outputs
+
+    def test_a_notebook_has_one_output_for_all_epochs(self, monkeypatch: pytest.MonkeyPatch):
+        outputs = self.notebook(monkeypatch)
+        clock = Clock()
+        shown = Progress("auto", 3, 10, clock=clock)
+        for epoch in range(3):
+            shown.epoch_begin(epoch)
+            for batch in range(1, 11):
+                clock.now += 0.05
+                shown.update(batch, {"loss": 1.0})
+            shown.epoch_end({"loss": 0.5})
+        shown.end()
+        (texts,) = outputs
+        assert texts[-1] == f"Epoch 3/3 - 10/10 {'━' * BAR_WIDTH} 0s 50ms/step - loss: 0.5000"
+        assert texts[0].startswith("Epoch 1/3 -  1/10 ")
+        assert len(texts) <= 17
+        assert self.stream.getvalue() == ""
+
+    def test_short_epochs_do_not_flood_a_notebook_and_the_last_is_shown(self, monkeypatch: pytest.MonkeyPatch):
+        outputs = self.notebook(monkeypatch)
+        clock = Clock()
+        shown = Progress("auto", 1000, 1, clock=clock)
+        for epoch in range(600):  # training stops early
+            shown.epoch_begin(epoch)
+            clock.now += 0.001
+            shown.epoch_end({"loss": float(epoch)})
+        shown.end()
+        (texts,) = outputs
+        assert len(texts) <= 8
+        assert texts[-1].startswith("Epoch  600/1000 - 1/1 ")
+        assert texts[-1].endswith("loss: 599.0000")
+        shown.end()
+        assert len(outputs[0]) == len(texts)
+
+    def test_a_notebook_that_cannot_show_more_loses_no_training(self, monkeypatch: pytest.MonkeyPatch):
+        self.notebook(monkeypatch)
+
+        def display(*arguments: object, **options: object):
+            raise RuntimeError("the kernel is gone")
+
+        monkeypatch.setattr(sys.modules["IPython.display"], "display", display)
+        shown = Progress(1, 1, 1, clock=Clock())
+        shown.epoch_begin(0)
+        shown.epoch_end({})
 
     def test_a_file_inside_a_notebook_is_a_file(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))

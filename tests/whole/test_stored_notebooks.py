@@ -66,3 +66,36 @@ def test_they_run_and_their_html_holds_what_objects_show(path: Path, tmp_path: P
     page = (tmp_path / f"{path.stem}.html").read_text(encoding="utf-8").replace("\\/", "/")  # as JSON of widgets has it
     assert [said for said in SHOWN[path.stem] if said not in page] == []
     assert re.findall(r"\w+Warning:.*", page) == []
+
+
+TRAINING = """
+import cnn_core
+model = cnn_core.Sequential([cnn_core.Input((1,)), cnn_core.layers.Dense(1)])
+model.compile("sgd", "mse")
+rows = [[float(number)] for number in range(9)]
+history = model.fit(rows, rows, batch_size=1, epochs=300)
+"""
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_a_training_is_one_output_of_one_line(tmp_path: Path) -> None:
+    """A saved notebook holds the last state of the display, not every one."""
+    cell = {
+        "cell_type": "code",
+        "id": "one",
+        "metadata": {},
+        "source": TRAINING,
+        "execution_count": None,
+        "outputs": [],
+    }
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "training.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    convert = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace", "training.ipynb"]
+    done = subprocess.run(convert, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (cell,) = json.loads((tmp_path / "training.ipynb").read_text(encoding="utf-8"))["cells"]
+    (output,) = cell["outputs"]
+    (line,) = output["data"]["text/plain"]
+    assert line.startswith("Epoch 300/300 - 9/9 ")
+    assert "loss: " in line
