@@ -219,7 +219,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         elif len(held_out):
             x_val, y_val = preprocessor.transform(columns, held_out), y[held_out]
             weights_val = None if weights is None else weights[held_out]
-        score = None if y_val is None else self._held_out_score(predictor, y_val, weights_val, n_branches)
+        score = None if y_val is None else self._held_out_score(predictor, y_val, weights_val, network.n_members)
         if recipe.fitted_start:
             start_from_data(network, part.x, seeds[1] + 1)
         plan = self._plan(recipe, score, seeds[2], predictor, table.X, table.y)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 import cnn_core.foundation.validation as validation
@@ -16,7 +15,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.model_file import name_of
 from cnn_core.foundation.model_header import refused_by_name
-from cnn_core.sklearn.inputs import check_labels, with_class_weight
+from cnn_core.sklearn.inputs import with_class_weight
 from cnn_core.sklearn.metric_names import chosen
 from cnn_core.sklearn.row_statistics import ClassCounts, Moments
 from cnn_core.sklearn.tabular.answers import ClassAnswers, NumberAnswers
@@ -34,14 +33,32 @@ from cnn_core.sklearn.tabular.predictor import (
     trained_levels,
 )
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.targets import numeric_targets, plain_target, refuse_missing
+from cnn_core.sklearn.tabular.targets import class_targets, numeric_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
 
 
-class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc]
+class _Loadable:
+    """An estimator that is read from a file."""
+
+    @classmethod
+    def load(cls, path: FileLike) -> Self:
+        """Read an estimator that `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else, or is damaged.
+        """
+        estimator = load(path)
+        if not isinstance(estimator, cls):
+            raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
+        return estimator
+
+
+class TabularClassifier(ClassifierMixin, _Loadable, TabularEstimator):  # type: ignore[misc]
     """Classify the rows of a table with a network that needs no tuning.
 
     Numbers, categories, texts, booleans, dates and missing values are taken as they are. The defaults are those of
@@ -217,11 +234,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
 
     def _checked_targets(self, y: Any) -> Array:
-        y = column_or_1d(plain_target(y), warn=True)
-        refuse_missing(y)
-        check_labels(y)
-        check_classification_targets(y)
-        return np.asarray(y)
+        return class_targets(y)
 
     def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:
         assert labels is not None
@@ -295,20 +308,6 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         x = self._features(X)
         return self.predictor_.likeliest(x)  # type: ignore[no-any-return]
 
-    @classmethod
-    def load(cls, path: FileLike) -> Self:
-        """Read an estimator that `save` wrote; nothing in the file is executed.
-
-        Raises
-        ------
-        ValueError
-            If the file holds something else, or is damaged.
-        """
-        estimator = load(path)
-        if not isinstance(estimator, cls):
-            raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
-        return estimator
-
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
         y = column_or_1d(plain_target(y))
         if scoring is not None:
@@ -318,7 +317,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         return float(np.average(self.predictor_.likeliest(x) == y, weights=weights))
 
 
-class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
+class TabularRegressor(RegressorMixin, _Loadable, TabularEstimator):  # type: ignore[misc]
     """Predict numbers from the rows of a table with a network that needs no tuning.
 
     As `TabularClassifier`, with Mish, a learning rate of 0.07 and targets that are standardised for training.
@@ -559,20 +558,6 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         """
         x = self._features(X)
         return self.predictor_.interval(x, coverage)  # type: ignore[no-any-return]
-
-    @classmethod
-    def load(cls, path: FileLike) -> Self:
-        """Read an estimator that `save` wrote; nothing in the file is executed.
-
-        Raises
-        ------
-        ValueError
-            If the file holds something else, or is damaged.
-        """
-        estimator = load(path)
-        if not isinstance(estimator, cls):
-            raise ValueError(f"{name_of(path)} holds a {type(estimator).__name__}, not a {cls.__name__}")
-        return estimator
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: object, X: object) -> float:
         y, predicted = numeric_targets(y), self.predictor_.numbers(x)

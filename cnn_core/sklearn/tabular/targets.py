@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
-from cnn_core.sklearn.inputs import check_numbers
+from cnn_core.sklearn.inputs import check_labels, check_numbers
 from cnn_core.sklearn.tabular.columns import is_missing
 
 
@@ -28,6 +29,15 @@ def refuse_missing(y: Array, name: str = "y") -> None:
     for row, value in enumerate(y.tolist()):
         if is_missing(value) or (isinstance(value, float) and np.isinf(value)):
             raise ValueError(f"{name} must have a class for every row. Input {name} contains {value!r} in row {row}")
+
+
+def class_targets(y: Any) -> Array:
+    """Targets as a vector of class labels; a single column as a vector, with scikit-learn's warning."""
+    y = column_or_1d(plain_target(y), warn=True)
+    refuse_missing(y)
+    check_labels(y)
+    check_classification_targets(y)
+    return np.asarray(y)
 
 
 def numeric_targets(y: Any, name: str = "y") -> Array:
