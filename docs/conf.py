@@ -33,7 +33,7 @@ extensions = [
     "api_pages",
     "mathml",
     "documents",
-    "step_page",
+    "shown_pages",
 ]
 exclude_patterns = ["_build", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5"]
 highlight_language = "default"
@@ -52,7 +52,7 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 add_module_names = False
 python_display_short_literal_types = True
-toc_object_entries = False
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = gallery.settings()
 
@@ -77,7 +77,7 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "getting_started": [], "citing": []}
 
-linkcheck_ignore = [r".*step\.html", r"https://doi\.org/.*"]  # written when all else is; turns robots away
+linkcheck_ignore = [r".*(step|film)\.html", r"https://doi\.org/.*"]  # written when all else is; turns robots away
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

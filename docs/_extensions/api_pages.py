@@ -152,7 +152,7 @@ def face_page(face: str, names: Sequence[str]) -> str:
     classes = [name for name in names if inspect.isclass(getattr(module, name))]
     others = [name for name in names if name not in classes]
     parts = [heading(face), f".. module:: {face}\n", f"{title}\n", f"{rest}\n"]
-    for section, members in (("Classes", classes), ("Functions and objects", others)):
+    for section, members in (("Classes", classes), ("Functions", others)):
         if members:
             ordered = sorted(members, key=str.lower)
             rows = [f"* - :doc:`{name} <{pages[name]}>`\n  - {first_line(module, name)}" for name in ordered]

@@ -21,7 +21,6 @@ PAGES = {
     "SECURITY.md": "project/security.md",
     "CITATION.cff": "project/citing.md",
     "README.md": "index.md",
-    "examples/GALLERY_HEADER.rst": "gallery/index.rst",
     **{f"benchmarks/{name}.md": f"benchmarks/{name}.md" for name in ("speed", "avx512", "layer_costs", "sklearn_mlp")},
     "benchmarks/tables.md": "benchmarks/tables.md",
     "benchmarks/README.md": "benchmarks/method.md",

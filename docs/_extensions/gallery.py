@@ -23,16 +23,15 @@ def figures(block: Any, found: dict[str, Any], settings: dict[str, Any]) -> str:
     from matplotlib.figure import Figure
     from sphinx_gallery.scrapers import figure_rst, matplotlib_scraper
 
-    shown = matplotlib_scraper(block, found, settings)
     known = found.setdefault("shown figures", [])
-    open_figures = [plt.figure(number) for number in plt.get_fignums()]
-    returned = [each for each in found["example_globals"].values() if isinstance(each, Figure)]
+    known += [plt.figure(number) for number in plt.get_fignums()]
+    shown = matplotlib_scraper(block, found, settings)
+    returned = [each for each in found["example_globals"].values() if isinstance(each, Figure) and each not in known]
     paths = []
     for figure in returned:
-        if figure not in known and figure.canvas.manager is None and figure not in open_figures:
-            paths.append(next(found["image_path_iterator"]))
-            figure.savefig(paths[-1], dpi=150)
-            known.append(figure)
+        paths.append(next(found["image_path_iterator"]))
+        figure.savefig(paths[-1], dpi=150)
+        known.append(figure)
     return shown + figure_rst(paths, settings["src_dir"])
 
 

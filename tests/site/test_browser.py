@@ -123,6 +123,14 @@ def test_links_of_the_front_page_lead_somewhere(open_page: Any, address: str):
     assert [link for link in local if not (SITE / link).exists()] == []
 
 
+def test_the_film_plays_from_its_example(open_page: Any):
+    page = open_page("gallery/understanding/plot_film.html")
+    page.click("a[href$='film.html']")
+    page.wait_for_url("**/film.html")
+    page.keyboard.press("End")
+    assert page.inner_text("#frame-label") == "Epoch 30"
+
+
 def test_the_step_page_walks_from_the_front_page(open_page: Any):
     page = open_page("index.html")
     page.click(".step-page")
