@@ -31,6 +31,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "api_pages",
+    "gallery",
     "mathml",
     "documents",
     "shown_pages",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +34,21 @@ def figures(block: Any, found: dict[str, Any], settings: dict[str, Any]) -> str:
         figure.savefig(paths[-1], dpi=150)
         known.append(figure)
     return shown + figure_rst(paths, settings["src_dir"])
+
+
+def sweep(app: Any, _: Any) -> None:
+    """Take away what an earlier build has written of scripts that are gone."""
+    docs = Path(app.srcdir)
+    for written in docs.glob("gallery/*/plot_*"):
+        script = docs.parent / "examples" / written.parent.name / f"{written.name.partition('.')[0]}.py"
+        if not script.exists():
+            written.unlink()
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Sweep before sphinx-gallery writes."""
+    app.connect("config-inited", sweep)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 # Colours of Okabe and Ito, which colour-blind readers tell apart.
