@@ -5,7 +5,8 @@
 #include "portable.h"
 #include "bfloat16.h"
 
-INLINE vector_f32 multiply_pairs(vector_f32 x, vector_f32 w, vector_f32 sum) {
+/* Not inline: nothing but tests calls it, and the tiles repeat it a thousand times. */
+static NOT_INLINE vector_f32 multiply_pairs(vector_f32 x, vector_f32 w, vector_f32 sum) {
     for (int i = 0; i < LANES_f32; i++) {
         const float with_odd = add_product(odd_of(x[i]), odd_of(w[i]), sum[i]);
         sum[i] = add_product(even_of(x[i]), even_of(w[i]), with_odd);
