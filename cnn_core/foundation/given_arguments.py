@@ -31,8 +31,21 @@ class RemembersArguments:
 
 def has_custom_constructor(cls: type) -> bool:
     """Return whether a subclass of a user's has a constructor of its own."""
-    constructor: Any = cls.__init__  # type: ignore[misc]
-    return not constructor.__module__.startswith("cnn_core.")
+    return _is_custom(cls.__init__)  # type: ignore[misc]
+
+
+def tells_its_arguments(cls: Any) -> bool:
+    """Return whether a subclass of a user's has a `get_config` of its own, which adds what it knows to that of ours."""
+    return _is_custom(cls.get_config)
+
+
+def _is_custom(method: Any) -> bool:
+    return not method.__module__.startswith("cnn_core.")
+
+
+def given_names(made: RemembersArguments) -> list[str]:
+    """Return the names of the arguments that a custom constructor was given, or has defaults for."""
+    return [*made._remembered, *made._not_remembered]
 
 
 def keeps(made: RemembersArguments, name: str) -> bool:
@@ -51,29 +64,27 @@ def argument(made: RemembersArguments, name: str) -> Any:
     return held
 
 
-def arguments(made: Any, *left_out: str) -> dict[str, Any]:
+def arguments(made: RemembersArguments, *left_out: str) -> dict[str, Any]:
     """Return what makes an equal object of a custom class, but for the arguments that are left out.
 
     Raises
     ------
     ValueError
-        If an argument that was given is no plain data, no attribute of its name keeps it, and the class has no
-        `get_config` that could tell it.
+        If an argument that was given is no plain data, and no attribute of its name keeps it.
     """
-    given = (*made._remembered, *made._not_remembered)
-    names = [name for name in given if name not in left_out]
-    lost = [name for name in names if not keeps(made, name)]
-    if lost and type(made).get_config.__module__.startswith("cnn_core."):
-        raise ValueError(
-            f"An object is made again from its constructor's arguments, and {type(made).__name__} does not keep "
-            f"`{lost[0]}`. Set self.{lost[0].lstrip('*')} in `__init__`, or define `get_config`"
-        )
-    return {name: argument(made, name) for name in names if name not in lost}
+    names = [name for name in given_names(made) if name not in left_out]
+    for name in names:
+        if not keeps(made, name):
+            raise ValueError(
+                f"An object is made again from its constructor's arguments, and {type(made).__name__} does not keep "
+                f"`{name}`. Set self.{name.lstrip('*')} in `__init__`, or define `get_config`"
+            )
+    return {name: argument(made, name) for name in names}
 
 
 def fitting(made: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with what a custom constructor takes and was given, and nothing that it does not take."""
-    if not has_custom_constructor(type(made)):
+    if not has_custom_constructor(type(made)) or tells_its_arguments(type(made)):
         return dict(config)
     return {name: config[name] for name in config if accepts(type(made), name)} | arguments(made, *config)
 

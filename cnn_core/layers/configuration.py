@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from cnn_core.foundation.dtype_policy import policy_of
-from cnn_core.foundation.given_arguments import RemembersArguments, accepts, arguments, has_custom_constructor
+from cnn_core.foundation.given_arguments import (
+    RemembersArguments,
+    accepts,
+    argument,
+    arguments,
+    given_names,
+    has_custom_constructor,
+    keeps,
+    tells_its_arguments,
+)
 from cnn_core.foundation.serialization import serialize as as_data
 
 if TYPE_CHECKING:
@@ -53,12 +62,23 @@ class Configured(RemembersArguments):
             "dtype": self.dtype_policy.as_setting(),
             "trainable": self.trainable,
         }
-        own = self._own_arguments()
+        named = self._own_arguments()
+        if has_custom_constructor(type(self)):
+            own = self._custom_settings(named)
+        else:
+            own = {name: getattr(self, name) for name in named if hasattr(self, name)}
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = self.activity_regularizer
-        if has_custom_constructor(type(self)):
-            return config | arguments(self, *(_COMMON - set(own)))
-        return config | {name: getattr(self, name) for name in own if hasattr(self, name)}
+        return config | own
+
+    def _custom_settings(self, named: list[str]) -> dict[str, Any]:
+        """Return what a custom constructor was given; below a custom `get_config`, what the class of ours takes of it."""
+        cls = type(self)
+        if not tells_its_arguments(cls):
+            return arguments(self, *(_COMMON - set(named)))
+        ours: Any = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
+        known = set(ours._own_arguments()) - (_COMMON - set(named))
+        return {name: argument(self, name) for name in given_names(self) if name in known and keeps(self, name)}
 
     @classmethod
     def _own_arguments(cls) -> list[str]:

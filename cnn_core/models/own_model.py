@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
 from cnn_core.data.adapt import feature_dtype, feature_shape
-from cnn_core.foundation.given_arguments import accepts, argument, arguments, keeps
+from cnn_core.foundation.given_arguments import accepts, argument, arguments, keeps, tells_its_arguments
 from cnn_core.foundation.structures import flatten, like, map_structure
 from cnn_core.models.nesting import Nested
 from cnn_core.network.graph import CallGraph, Symbol
@@ -82,7 +82,8 @@ class OwnModel(Nested):
     def constructor_settings(self) -> dict[str, Any]:
         """Return the arguments with which a subclass's own constructor makes an equal model."""
         common = [name for name in ("name", "trainable") if accepts(type(self), name)]
-        return {name: getattr(self, name) for name in common} | arguments(self, "name", "trainable", "dtype")
+        own = {} if tells_its_arguments(type(self)) else arguments(self, "name", "trainable", "dtype")
+        return {name: getattr(self, name) for name in common} | own
 
     def _trace_for(self, structure: object) -> None:
         own = next(each for each in type(self).__mro__ if "build" in vars(each))

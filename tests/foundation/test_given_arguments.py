@@ -86,8 +86,8 @@ def test_such_models_come_back(make: Any, tmp_path: Path) -> None:
 class Fixed(layers.Layer):
     """Is given what is no plain data, and keeps it under another name."""
 
-    def __init__(self, table: Any, function: Any = None) -> None:
-        super().__init__()
+    def __init__(self, table: Any, function: Any = None, **common: Any) -> None:
+        super().__init__(**common)
         self.table_ = table
 
     def call(self, x: Any) -> Any:
@@ -102,13 +102,27 @@ def test_what_is_neither_plain_nor_kept_is_refused() -> None:
     assert Fixed([1.0]).get_config()["table"] == [1.0]
 
 
-def test_a_get_config_of_the_class_tells_what_it_knows() -> None:
+def test_a_get_config_of_the_class_adds_its_own_to_what_all_layers_have() -> None:
     class Told(Fixed):
         def get_config(self) -> dict[str, Any]:
-            return {**super().get_config(), "table": self.table_.tolist()}
+            return dict(table=self.table_.tolist(), **super().get_config())
 
-    config = Told(np.ones(2)).get_config()
-    assert (config["table"], config["function"]) == ([1.0, 1.0], None)
+    assert Told(np.ones(2), name="told").get_config() == {
+        "table": [1.0, 1.0],
+        "name": "told",
+        "dtype": "float32",
+        "trainable": True,
+    }
+
+    class Half(layers.Dense):
+        def __init__(self, width: int, **common: Any) -> None:
+            super().__init__(width // 2, **common)
+
+        def get_config(self) -> dict[str, Any]:
+            return dict(width=2 * self.units, **super().get_config())
+
+    twin = Half.from_config(Half(6, activation="tanh").get_config())
+    assert (twin.units, str(twin.activation)) == (3, "tanh")
 
 
 class Narrow(layers.Dense):

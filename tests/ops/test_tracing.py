@@ -150,6 +150,7 @@ def test_call_runs_once_for_each_kind_of_inputs() -> None:
 
 
 def test_a_model_of_ones_own_is_built_by_data() -> None:
+    cnn_core.utils.set_random_seed(0)
     model = Net()
     assert not model.built
     model.compile(cnn_core.optimizers.Adam(0.01), "mse")
