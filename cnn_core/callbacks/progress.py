@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback, Logs, Phase
 from cnn_core.foundation.display import is_notebook, is_terminal
 from cnn_core.foundation.extras import need
+from cnn_core.foundation.keywords import refuse_others
 
 
 class TqdmCallback(Callback):
@@ -44,6 +46,8 @@ class TqdmCallback(Callback):
     ------
     ImportError
         If tqdm is not installed.
+    TypeError
+        If tqdm has no such argument.
     ValueError
         If `epochs`, `data_size` or `batch_size` is no positive integer, or `verbose` is not known, or not 0 with
         rich's bars.
@@ -84,7 +88,10 @@ class TqdmCallback(Callback):
             raise TypeError(f"`tqdm_class` must be callable. Received: tqdm_class={validation.show(tqdm_class)}")
         if self.verbose and getattr(tqdm_class, "__module__", None) == "tqdm.rich":
             raise ValueError(f"`verbose` must be 0 with bars of rich, which cannot begin again. Received: {verbose=}")
-        self.tqdm_class = _best_class() if tqdm_class is None else tqdm_class
+        if tqdm_class is None:
+            tqdm_class = _best_class()
+            refuse_others("TqdmCallback", {*_names_of(TqdmCallback), *_names_of(_tqdm())}, tqdm_kwargs)
+        self.tqdm_class = tqdm_class
         self.tqdm_kwargs = tqdm_kwargs
         self.epoch_bar: Any = None
         self.batch_bar: Any = None
@@ -149,9 +156,20 @@ class TqdmCallback(Callback):
             self.batch_bar = None
 
 
+def _tqdm(package: str = "tqdm") -> Any:
+    return need(package, "tqdm", "TqdmCallback").tqdm
+
+
 def _best_class() -> Any:
     """Return the class of tqdm that shows most here; `tqdm.auto` warns in notebooks without ipywidgets."""
-    return need("tqdm.auto" if find_spec("ipywidgets") else "tqdm", "tqdm", "TqdmCallback").tqdm
+    return _tqdm("tqdm.auto" if find_spec("ipywidgets") else "tqdm")
+
+
+def _names_of(made: Any) -> list[str]:
+    """Return the arguments that a class has by name, but those that a bar gets here."""
+    parameters = inspect.signature(made.__init__).parameters.values()
+    taken = ("self", "iterable", "total")
+    return [each.name for each in parameters if each.kind is not each.VAR_KEYWORD and each.name not in taken]
 
 
 def _move(bar: Any, logs: Logs | None, by: int = 1) -> None:

@@ -176,6 +176,9 @@ def test_wrong_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
         TqdmCallback(verbose=3)
     with pytest.raises(TypeError, match=r"`tqdm_class` must be callable\. Received: tqdm_class='rich'"):
         TqdmCallback(tqdm_class="rich")
+    with pytest.raises(TypeError, match=r"Received: color='red'\. Did you mean `colour`\?"):
+        TqdmCallback(color="red")
+    assert TqdmCallback(colour="red", leave=False).tqdm_kwargs == {"colour": "red", "leave": False}
     for name in ("tqdm", "tqdm.auto"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"`TqdmCallback` needs tqdm: pip install 'cnn_core\[tqdm\]'"):
