@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import cnn_core._core as _core
+import cnn_core.distribution.watch as watch
 from cnn_core.distribution.communicator import Communicator, OneProcess, RankEndedError
+from cnn_core.distribution.mpi import MpiCommunicator
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
 
@@ -54,13 +55,11 @@ def initialize(communicator: Any = None) -> None:
     if world.size == 1:
         _communicator = OneProcess()
         return
-    from cnn_core.distribution.mpi import MpiCommunicator
-
     _communicator = found = MpiCommunicator(world)
     _share_cpus(found.n_local)
-    watch = _Watch(found.rank, found.broadcast_object(_mark()))
-    _end_together(world, watch)
-    atexit.register(watch.end)
+    presence = _Presence(found)
+    _end_together(world, presence)
+    atexit.register(presence.end)
     atexit.register(found.leave)
 
 
@@ -77,7 +76,7 @@ def _share_cpus(n_local: int) -> None:
         _core.set_num_threads(max(1, _core.get_num_threads() // n_local))
 
 
-def _end_together(world: Any, watch: _Watch) -> None:
+def _end_together(world: Any, presence: _Presence) -> None:
     """Let an exception that nobody has caught end all ranks, and not only this one."""
     shown_by = sys.excepthook
 
@@ -90,57 +89,48 @@ def _end_together(world: Any, watch: _Watch) -> None:
             shown_by(kind, error, traceback)
         sys.stdout.flush()
         sys.stderr.flush()
-        watch.fail()
+        presence.fail()
         world.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     sys.excepthook = show_and_end
 
 
-def _mark() -> str:
-    """Return the name of a file that the first rank of a machine to be killed leaves."""
-    return f"cnn_core-{os.getpid()}-{os.urandom(4).hex()}"
+class _Presence:
+    """A file that this process keeps open, by which the watch over the ranks of the machine sees its end.
 
-
-class _Watch:
-    """A shell that waits for the end of this process and, unless that was in order, says which rank it was.
-
-    A process that is killed can say nothing any more, and the launcher that then kills all others names none of them.
+    There is a watch on Linux only; elsewhere what the launcher says must do.
     """
 
-    # The first to make the file is the first that died: the launcher has killed the others.
-    SCRIPT = (
-        'trap "" INT TERM HUP; read word || { set -C; { : > "$1"; } 2>/dev/null && echo "$0" >&2 && word=failed; }; '
-        'exec 2>/dev/null; [ "$word" = failed ] && sleep 5 && rm -f "$1"'  # nobody shall wait for this shell
-    )
-
-    def __init__(self, rank: int, mark: str) -> None:
-        self._shell: subprocess.Popen[bytes] | None = None
-        if os.name != "posix":
+    def __init__(self, communicator: MpiCommunicator) -> None:
+        self._file: int | None = None
+        if not sys.platform.startswith("linux"):
             return
-        message = f"cnn_core: rank {rank} (process {os.getpid()}) was killed, and so all others end"
-        self._path = Path(tempfile.gettempdir()) / mark
-        self._shell = subprocess.Popen(
-            ["/bin/sh", "-c", self.SCRIPT, message, str(self._path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        folder = communicator.share_locally(_start_watch(communicator.n_local) if communicator.is_first_here else "")
+        path = Path(folder) / f"{communicator.rank}-{os.getpid()}"
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def end(self) -> None:
         """Say that the process ends in order."""
-        self._say(b"done\n")
+        self._say(watch.IN_ORDER)
 
     def fail(self) -> None:
-        """Say that the process ends with a message of its own, and so do all others of this machine."""
-        if self._shell is not None:
-            with suppress(OSError):
-                self._path.touch(exist_ok=False)
-        self._say(b"failed\n")
+        """Say that the process ends with a message of its own, and so do all others."""
+        self._say(watch.WITH_MESSAGE)
 
-    def _say(self, word: bytes) -> None:
-        if self._shell is not None and self._shell.stdin is not None:
-            with suppress(OSError):
-                self._shell.stdin.write(word)
-                self._shell.stdin.close()
-            self._shell.returncode = 0  # it may outlive this process
-            self._shell = None
+    def _say(self, how: str) -> None:
+        if self._file is not None:
+            os.write(self._file, how.encode())
+            os.close(self._file)
+            self._file = None
+
+
+def _start_watch(n_ranks: int) -> str:
+    """Start the watch over the ranks of this machine; return the folder in which it looks."""
+    folder = tempfile.mkdtemp(prefix="cnn_core-")
+    command = [sys.executable, "-S", "-E", watch.__file__, folder, str(n_ranks)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    with process.stdout as begun:
+        begun.readline()  # from here on it sees every end
+    process.returncode = 0  # it outlives this process, which must not wait for it
+    return folder

@@ -73,8 +73,21 @@ class MpiCommunicator:
     @property
     def n_local(self) -> int:
         """How many ranks are on this machine."""
+        return len(self._local_ranks())
+
+    @property
+    def is_first_here(self) -> bool:
+        """Whether this rank is the first of its machine."""
+        return self.rank == self._local_ranks()[0]
+
+    def share_locally(self, text: str) -> str:
+        """Return the text of the first rank of this machine."""
+        texts: list[str] = self._notices.allgather(text)
+        return texts[self._local_ranks()[0]]
+
+    def _local_ranks(self) -> list[int]:
         here = self._processes[self.rank][0]
-        return sum(host == here for host, _ in self._processes)
+        return [rank for rank, (host, _) in enumerate(self._processes) if host == here]
 
     @property
     def shares_memory(self) -> bool:
@@ -175,14 +188,14 @@ class MpiCommunicator:
         if now - self._looked < SECONDS_BETWEEN_LOOKS_AT_PROCESSES or os.name != "posix":
             return
         self._looked = now
-        for rank, (host, process) in enumerate(self._processes):
-            if host == self._processes[self.rank][0]:
-                try:
-                    os.kill(process, 0)
-                except ProcessLookupError:
-                    raise RankEndedError(f"Rank {rank} (process {process}) was killed, and so all others end") from None
-                except PermissionError:
-                    pass
+        for rank in self._local_ranks():
+            process = self._processes[rank][1]
+            try:
+                os.kill(process, 0)
+            except ProcessLookupError:
+                raise RankEndedError(f"Rank {rank} (process {process}) was killed, and so all others end") from None
+            except PermissionError:  # it is there
+                continue
 
     def _tell(self, session: int, text: str) -> None:
         for rank in range(self.size):

@@ -11,6 +11,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ def is_possible() -> bool:
 class SharedMemorySum:
     """One shard for each rank of a machine, added up where they stand; see `Sum`.
 
+    A rank may also make the step for its part of the vector alone, between `add_part` and `share_parts`.
+
     Parameters
     ----------
     communicator : Communicator
@@ -38,61 +41,98 @@ class SharedMemorySum:
 
     def __init__(self, communicator: Communicator) -> None:
         self._communicator = communicator
-        self._vectors: list[Array] = []
+        self._memories: list[Array] = []  # of each rank: gradients, a second vector, a number
+        self._size = 0
 
     def place(self, vector: Array) -> Array:
         """Return memory for gradients like `vector` that all ranks see; itself if there is not enough of it."""
-        mine, name = _create(vector)
-        names = self._communicator.gather(np.frombuffer(name.ljust(16).encode("latin-1"), np.uint8).astype(np.float64))
-        found = [_open(bytes(each.astype(np.uint8)).decode("latin-1").strip(), vector) for each in names]
+        self._size = vector.size
+        mine, name = _create(2 * vector.size + 1, vector.dtype)
+        letters = np.frombuffer(name.ljust(16).encode("latin-1"), np.uint8)
+        names = self._communicator.gather(letters.astype(np.float64)).astype(np.uint8)
+        found = [_open(bytes(each).decode("latin-1").strip(), 2 * vector.size + 1, vector.dtype) for each in names]
         found[self._communicator.rank] = mine
         all_there = self._communicator.gather(np.array([all(each is not None for each in found)])).all()
         if name:
             with suppress(OSError):
                 (FOLDER / name).unlink()
-        self._vectors = [each for each in found if each is not None] if all_there else []
-        return self._vectors[self._communicator.rank] if all_there else vector
+        self._memories = [each for each in found if each is not None] if all_there else []
+        return self._vectors(0)[self._communicator.rank] if all_there else vector
 
     def put(self, gradient: Array) -> None:
         """Leave it where it is: see `Sum.put`. There is only one."""
 
     def take(self, gradient: Array) -> None:
         """See `Sum.take`."""
-        if not self._vectors:
+        if not self._memories:
             self._communicator.add_up(gradient)
             return
-        ends = np.cumsum(part_sizes(gradient.size, self._communicator.size)).tolist()
-        begins = [0, *ends[:-1]]
-        rank = self._communicator.rank
         self._communicator.meet()
-        self._add(begins[rank], ends[rank])
+        self._add()
         self._communicator.meet()
-        for owner, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-            if owner != rank:
-                gradient[begin:end] = self._vectors[owner][begin:end]
+        self._copy_others(gradient, 0)
         self._communicator.meet()  # nobody begins the next gradient while this one is still being read
 
-    def _add(self, begin: int, end: int) -> None:
-        """Let a part of this rank's vector be the sum over all ranks."""
-        first, *others = self._vectors
-        mine = self._vectors[self._communicator.rank]
-        for place in range(begin, end, ADDED_AT_A_TIME):
-            part = slice(place, min(place + ADDED_AT_A_TIME, end))
-            total = first[part] + others[0][part]
-            for other in others[1:]:
+    # The step in parts
+
+    @property
+    def part(self) -> slice | None:
+        """Which part of the vector is this rank's; None where there is no shared memory."""
+        return self._parts()[self._communicator.rank] if self._memories else None
+
+    def add_part(self) -> bool:
+        """Add this rank's part of the gradients up, where they stand; tell whether those of all ranks are finite."""
+        self._communicator.meet()
+        part = self._add()
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_finite = np.isfinite(np.dot(part, part)) or np.isfinite(part).all()  # the squares may be too large
+        self._memories[self._communicator.rank][-1] = is_finite
+        self._communicator.meet()
+        return all(memory[-1] for memory in self._memories)
+
+    def share_parts(self, vector: Array) -> None:
+        """Complete a vector, of which each rank has its part, by those of all others."""
+        part = self._parts()[self._communicator.rank]
+        self._vectors(1)[self._communicator.rank][part] = vector[part]
+        self._communicator.meet()
+        self._copy_others(vector, 1)
+
+    def _parts(self) -> list[slice]:
+        ends = np.cumsum(part_sizes(self._size, self._communicator.size)).tolist()
+        return [slice(begin, end) for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _vectors(self, which: int) -> list[Array]:
+        """Return the gradients (0) or the second vectors (1) of all ranks."""
+        return [memory[which * self._size : (which + 1) * self._size] for memory in self._memories]
+
+    def _add(self) -> Array:
+        """Let this rank's part of its own vector be the sum over all ranks."""
+        vectors, whole = self._vectors(0), self._parts()[self._communicator.rank]
+        for place in range(whole.start, whole.stop, ADDED_AT_A_TIME):
+            part = slice(place, min(place + ADDED_AT_A_TIME, whole.stop))
+            total = vectors[0][part] + vectors[1][part]
+            for other in vectors[2:]:
                 total += other[part]
-            mine[part] = total
+            vectors[self._communicator.rank][part] = total
+        return vectors[self._communicator.rank][whole]
+
+    def _copy_others(self, vector: Array, which: int) -> None:
+        vectors = self._vectors(which)
+        for owner, part in enumerate(self._parts()):
+            if owner != self._communicator.rank:
+                vector[part] = vectors[owner][part]
 
 
-def _create(like: Array) -> tuple[Array | None, str]:
-    """Return shared memory like an array, and its name; None and "" if there is not enough."""
+def _create(length: int, dtype: np.dtype[Any]) -> tuple[Array | None, str]:
+    """Return a vector in shared memory, and its name; None and "" if there is not enough."""
     try:
         descriptor, path = tempfile.mkstemp(prefix="cnn", dir=FOLDER)
     except OSError:
         return None, ""
     try:
-        os.posix_fallocate(descriptor, 0, max(like.nbytes, 1))  # or a write would end the process where it is too much
-        return _mapped(descriptor, like), Path(path).name
+        n_bytes = length * dtype.itemsize
+        os.posix_fallocate(descriptor, 0, n_bytes)  # or a write would end the process where it is too much
+        return _mapped(descriptor, length, dtype), Path(path).name
     except OSError:
         Path(path).unlink(missing_ok=True)
         return None, ""
@@ -100,7 +140,7 @@ def _create(like: Array) -> tuple[Array | None, str]:
         os.close(descriptor)
 
 
-def _open(name: str, like: Array) -> Array | None:
+def _open(name: str, length: int, dtype: np.dtype[Any]) -> Array | None:
     if not name:
         return None
     try:
@@ -108,13 +148,12 @@ def _open(name: str, like: Array) -> Array | None:
     except OSError:
         return None
     try:
-        return _mapped(descriptor, like)
+        return _mapped(descriptor, length, dtype)
     except OSError:
         return None
     finally:
         os.close(descriptor)
 
 
-def _mapped(descriptor: int, like: Array) -> Array:
-    memory = mmap.mmap(descriptor, max(like.nbytes, 1))
-    return np.frombuffer(memory, like.dtype, like.size)
+def _mapped(descriptor: int, length: int, dtype: np.dtype[Any]) -> Array:
+    return np.frombuffer(mmap.mmap(descriptor, length * dtype.itemsize), dtype)

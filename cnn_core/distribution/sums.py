@@ -17,6 +17,16 @@ ALIGNED = 16  # elements: where a rank's part of a vector may begin
 class Sum(Protocol):
     """Adds up the gradients of all shards of a batch, of which some are computed here."""
 
+    @property
+    def part(self) -> slice | None:
+        """The part of the vector for which this rank may make the step alone; None: there is no such way."""
+
+    def add_part(self) -> bool:
+        """Add up that part of the gradients, where they stand; tell whether those of all ranks are finite."""
+
+    def share_parts(self, vector: Array) -> None:
+        """Complete a vector, of which each rank has its part, by those of all others."""
+
     def place(self, vector: Array) -> Array:
         """Return where gradients like `vector` shall be computed: a vector of zeros like it, or itself."""
 
@@ -27,15 +37,29 @@ class Sum(Protocol):
         """Overwrite `gradient` by the sum over all shards of all ranks; it may be what was put last."""
 
 
-class PlainSum:
+class _WholeSum:
+    """What is the same for sums that have no parts."""
+
+    part = None
+
+    def place(self, vector: Array) -> Array:
+        """Compute gradients where they are."""
+        return vector
+
+    def add_part(self) -> bool:
+        """Refuse: there are no parts."""
+        raise NotImplementedError
+
+    def share_parts(self, vector: Array) -> None:
+        """Refuse: there are no parts."""
+        raise NotImplementedError
+
+
+class PlainSum(_WholeSum):
     """One shard for each rank, added up in whatever order is fastest."""
 
     def __init__(self, communicator: Communicator) -> None:
         self._communicator = communicator
-
-    def place(self, vector: Array) -> Array:
-        """See `Sum.place`."""
-        return vector
 
     def put(self, gradient: Array) -> None:
         """Leave it where it is: see `Sum.put`. There is only one."""
@@ -45,7 +69,7 @@ class PlainSum:
         self._communicator.add_up(gradient)
 
 
-class TreeSum:
+class TreeSum(_WholeSum):
     """Any number of shards, added up in a tree that depends on their number alone.
 
     The sum of shards [a, b) is that of [a, m) plus that of [m, b), m halfway. A rank adds up the subtrees that it has
@@ -57,10 +81,6 @@ class TreeSum:
         self._n_shards = n_shards
         self._first = shards_of(communicator.rank, communicator.size, n_shards).start
         self._leaves: list[Array] = []
-
-    def place(self, vector: Array) -> Array:
-        """See `Sum.place`."""
-        return vector
 
     def put(self, gradient: Array) -> None:
         """See `Sum.put`."""
@@ -137,7 +157,7 @@ def part_sizes(length: int, n_parts: int) -> list[int]:
     return [end - begin for begin, end in pairwise(borders)]
 
 
-class RoundedSum:
+class RoundedSum(_WholeSum):
     """One shard for each rank, sent in 16 bits a number; what rounding takes away is added to the next gradient.
 
     So nothing is lost, it only arrives later ("error feedback": Seide et al., 1-bit stochastic gradient descent,
@@ -150,10 +170,6 @@ class RoundedSum:
         self._restore = {"bfloat16": _from_bfloat16, "float16": _from_float16}[form]
         self._lost = np.zeros(0)
         self._lost_of_sum = np.zeros(0)
-
-    def place(self, vector: Array) -> Array:
-        """See `Sum.place`."""
-        return vector
 
     def put(self, gradient: Array) -> None:
         """Leave it where it is: see `Sum.put`. There is only one."""

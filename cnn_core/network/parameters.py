@@ -293,6 +293,31 @@ def optimizer_of_some(parameters: ParameterVector, optimizer: Optimizer, chosen:
     return native
 
 
+def optimizer_of_part(parameters: ParameterVector, optimizer: Optimizer, part: slice) -> _core.Optimizer:
+    """Return a native optimizer of neighbours in the vector, for a rule that steps every number by itself.
+
+    What looks at whole tensors or at the whole vector is left out: clipping by norms, constraints, averages.
+    """
+    name, hyperparameters = optimizer.rule()
+    within = [
+        group._replace(offset=max(group.offset, part.start), size=min(group.offset + group.size, part.stop))
+        for group in parameters.groups(optimizer)
+    ]
+    return optimizer_over(
+        parameters.values[part],
+        parameters.gradients[part],
+        rule=name,
+        numbers=hyperparameters,
+        slots=[optimizer.state[slot][part] for slot, _ in optimizer.slots()],
+        groups=[
+            each._replace(offset=each.offset - part.start, size=each.size - each.offset)
+            for each in within
+            if each.size > each.offset
+        ],
+        weight_decay=1,  # each group has its own
+    )
+
+
 def rule_of_one(parameters: ParameterVector, optimizer: Optimizer, place: int) -> _core.Optimizer:
     """Return a native optimizer of one variable, given by its place, that has the rule and nothing around it."""
     name, hyperparameters = optimizer.rule()

@@ -19,6 +19,7 @@ from cnn_core.training.segments import Segment
 from cnn_core.training.sharing import COUNT, FIRST, RankExchange, Sharing
 from cnn_core.training.side_by_side import SideBySide
 from cnn_core.training.sources import BatchSource, Epoch
+from cnn_core.training.step_in_parts import StepInParts
 from cnn_core.training.totals import Taken, Totals
 
 SECONDS_BETWEEN_AGREEMENTS = 0.05
@@ -44,6 +45,7 @@ class SharedRun:
         self._parameters = self._model._bind()
         self._n_shards = len(sharing.distribution.own_shards)
         self._side_by_side: SideBySide | None = None
+        self._in_parts: StepInParts | None = None
         self._python_metrics = [each.metric for each in source.objectives.python_metrics]
         self._taken: list[Array] = []
         self._losses: list[float] = []  # of the shards of the last batch
@@ -78,6 +80,8 @@ class SharedRun:
         self._native, self._segment = native, segment
         self._table = sharing.table(native, end, segment.batch_size, n, segment.order)
         self._synchronize()
+        if self._training and self._in_parts is None and not native.looks_across and not sharing.steps_alone:
+            self._in_parts = StepInParts.of(sharing)
 
     def _synchronize(self) -> None:
         """Point the segment at its shares, and at the other ranks where they exchange statistics of a batch."""
@@ -113,8 +117,17 @@ class SharedRun:
         flags = [_wants_to_stop(self._model, self._training), is_diverged, time.perf_counter() - begun]
         return reached, *self._agree(before, flags)
 
+    def complete(self) -> None:
+        """Let every rank have the whole state of the optimizer."""
+        if self._in_parts is not None:
+            self._in_parts.complete()
+            self._in_parts = None
+
     def end_epoch(self) -> None:
         """Let ranks that have gone ways of their own come together."""
+        if not self._training:
+            return
+        self.complete()
         self._sharing.give_waiting_gradients_to_first()
         if self._sharing.steps_alone:
             self.average()
@@ -130,7 +143,7 @@ class SharedRun:
         if self._sharing.steps_alone:
             return self._step_alone(first, last)
         for batch in range(first, last):
-            self._add_gradients(batch)
+            self._compute_gradients(batch)
             if not self._step():
                 return batch, True
         return last, False
@@ -145,8 +158,8 @@ class SharedRun:
                 return before // self._n_shards, True
         return last, False
 
-    def _add_gradients(self, batch: int) -> None:
-        """Leave the gradient of the whole batch in the vector of gradients, on every rank."""
+    def _compute_gradients(self, batch: int) -> None:
+        """Hand the gradients of this rank's shards of a batch to their sum."""
         gradients, step = self._parameters.gradients, self._model.optimizer.batches_seen
         self._losses = []
         first = batch * self._n_shards
@@ -164,8 +177,6 @@ class SharedRun:
             self._losses.append(native.last_loss)
             self._sharing.gradient_sum.put(gradients)
             self._note(native, first + shard, first + shard + 1)
-        if not self._gathers(gradients):
-            self._sharing.gradient_sum.take(gradients)
 
     def _gathers(self, gradients: Array) -> bool:
         """Whether the gradients of this batch wait here for those of the next ones, before any sum over ranks.
@@ -187,17 +198,25 @@ class SharedRun:
 
     def value_and_gradient(self) -> tuple[float, Array]:
         """Return the loss of the only batch, and its gradient in float64; infinity where they are not finite."""
-        self._add_gradients(0)
-        self._taken = []
+        self._compute_gradients(0)
+        self._sharing.gradient_sum.take(self._parameters.gradients)
+        self._pop_taken()
         value, gradient = self.last_loss, self._parameters.gradients.astype(np.float64)
         if np.isfinite(value) and np.isfinite(gradient).all():
             return value, gradient
         return float("inf"), np.zeros_like(gradient)
 
     def _step(self) -> bool:
-        optimizer, native = self._model.optimizer, self._native
+        """Add the gradients up and make the optimizer's step, unless it would leave the finite numbers."""
+        optimizer, native, gradients = self._model.optimizer, self._native, self._parameters.gradients
         before = optimizer.batches_seen
         rate = float(optimizer.learning_rates(before, 1)[0])
+        if self._in_parts is not None and self._in_parts.is_possible(rate):
+            made = self._in_parts.step(rate)
+            optimizer.batches_seen = before + made
+            return made
+        if not self._gathers(gradients):
+            self._sharing.gradient_sum.take(gradients)
         made = False
         try:
             made = native.update(rate, True)
@@ -254,8 +273,12 @@ class SharedRun:
     # What is measured
 
     def _note(self, native: _core.Pass, first_row: int, last_row: int) -> None:
-        """Keep what a pass over rows of the table has measured, until all ranks add it up."""
-        self._taken.append(_flat(native.take_totals()))
+        """Keep what a pass over rows of the table has measured, until all ranks add it up.
+
+        Where the order does not count, native code goes on adding.
+        """
+        if self._sharing.in_order:
+            self._taken.append(_flat(native.take_totals()))
         if self._python_metrics:
             for row in self._table[first_row:last_row]:
                 self._segment.measure_rows(slice(int(row[FIRST]), int(row[FIRST] + row[COUNT])))
@@ -275,8 +298,10 @@ class SharedRun:
 
     def _pop_taken(self) -> Array:
         """Return what was noted: in its order, a row for each batch and shard, or added up."""
+        if not self._sharing.in_order:
+            return _flat(self._native.take_totals())[np.newaxis]
         taken, self._taken = self._taken, []
-        return self._padded(np.array(taken)) if self._sharing.in_order else np.sum(taken, axis=0)[np.newaxis]
+        return self._padded(np.array(taken))
 
     def _in_order(self, everybody: Array) -> list[Array]:
         """Return what to add to the totals, one after the other, of all that the ranks have noted."""
@@ -366,6 +391,7 @@ def run_shared_epoch(
             reached, stops, is_diverged = run.slice(before, end)
             totals.batches += reached - before
             if is_diverged:
+                run.complete()
                 diverged(model, run.last_loss, totals, epoch, callbacks, training)
                 return
             hooks.done(totals.batches, totals.logs)
@@ -375,10 +401,10 @@ def run_shared_epoch(
             wanted = hooks.between and _wants_to_stop(model, training)
             if sharing.any(wanted) if sharing.single_batches else stops:
                 _stop(model, training)
+                run.end_epoch()
                 return
     hooks.close(totals.logs)
-    if training:
-        run.end_epoch()
+    run.end_epoch()
 
 
 def _wants_to_stop(model: Any, training: bool) -> bool:

@@ -156,6 +156,27 @@ def test_sums_in_shared_memory_add_all_ranks(size, length):
 
 
 @pytest.mark.skipif(not is_possible(), reason="needs /dev/shm")
+@pytest.mark.parametrize("spoilt", [np.nan, -np.inf, 1e30, 1.0])
+def test_each_rank_may_step_its_part(spoilt):
+    """A gradient of 1e30 is finite, although its square is not."""
+    given = np.random.default_rng(0).normal(size=(2, SIZE)).astype(np.float32)
+    given[1, 3] = spoilt
+
+    def work(communicator):
+        total, values = SharedMemorySum(communicator), np.zeros(SIZE, np.float32)
+        gradient = total.place(values)
+        gradient[...] = given[communicator.rank]
+        is_finite = total.add_part()
+        values[total.part] = gradient[total.part]
+        total.share_parts(values)
+        return is_finite, values
+
+    for is_finite, values in on_threads(2, work):
+        assert is_finite == np.isfinite(spoilt)
+        assert values.tobytes() == (given[0] + given[1]).tobytes()
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs /dev/shm")
 def test_ranks_send_messages_where_one_has_no_memory_left(monkeypatch):
     def work(communicator):
         if communicator.rank == 1:

@@ -86,6 +86,27 @@ def masked() -> dict[str, np.ndarray]:
     return {"weights": weights(model)}
 
 
+def plain_networks() -> dict[str, np.ndarray]:
+    """What ranks of one machine step in parts, twice, so that the state of the optimizer is taken up again."""
+    results = {}
+    x, y = data()
+    for optimizer in (
+        optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
+        optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+        optimizers.Adam(0.01, amsgrad=True),
+        *(optimizers.Adagrad(0.1), optimizers.Adadelta(1.0), optimizers.Lion(), optimizers.Ftrl(0.1)),
+        *(optimizers.Adamax(0.01), optimizers.AdamW(optimizers.schedules.ExponentialDecay(0.01, 10, 0.9))),
+    ):
+        hidden = [layers.Dense(12, "relu", kernel_regularizer="l2"), layers.Dropout(0.2), layers.Dense(7, "gelu")]
+        model = Sequential([Input((10,)), *hidden, layers.Dense(2, "softmax")])
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        for _ in range(2):
+            model.fit(x, y, batch_size=BATCH_SIZE, epochs=2, verbose=0)
+        results[optimizer.name] = weights(model)
+        results |= {f"{optimizer.name}/{slot}": vector for slot, vector in optimizer.state.items()}
+    return results
+
+
 def several_outputs() -> dict[str, np.ndarray]:
     x, y = data()
     inputs = Input((10,))
@@ -227,8 +248,8 @@ CASES = {
     **{
         each.__name__: each
         for each in (
-            *(clipped, accumulated, weighted, several_outputs, in_float64, all_rows_at_once, of_batches, watched),
-            *(with_python_metrics, evaluated, masked),
+            *(clipped, accumulated, weighted, plain_networks, several_outputs, in_float64, all_rows_at_once),
+            *(of_batches, watched, with_python_metrics, evaluated, masked),
         )
     },
 }
