@@ -66,11 +66,13 @@ OF_ONE = (
     "celu", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid",
     "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
     "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink", "isneginf", "isposinf",
+    "cbrt", "erfc", "sinc",
 )  # fmt: skip
 # Functions of two operands, element by element.
 OF_TWO = (
     "add", "arctan2", "divide", "divide_no_nan", "equal", "floor_divide", "fmax", "fmin", "greater", "greater_equal",
-    "hypot", "isclose", "less", "less_equal", "logaddexp", "logaddexp2", "logical_and", "logical_or", "logical_xor",
+    "fmod", "heaviside", "hypot", "isclose", "less", "less_equal",
+    "logaddexp", "logaddexp2", "logical_and", "logical_or", "logical_xor",
     "maximum", "minimum", "mod", "multiply", "not_equal", "power", "subtract", "true_divide",
 )  # fmt: skip
 
@@ -204,6 +206,46 @@ CASES: dict[str, Case] = {
     "vdot all": Case(_of("vdot"), ((), ())),
     "vstack": Case(lambda ops, x: x * ops.vstack([np.arange(1.0, 6.0), np.ones(5)])[0]),
     "zeros": Case(lambda ops, x: x + ops.zeros((5,), dtype=x.dtype)),
+    "allclose": Case(lambda ops, x: x * float(ops.allclose(np.ones(2), np.ones(2) + 1e-7))),
+    "array_split": Case(lambda ops, x: ops.array_split(x, 3, axis=1)[1]),
+    "batch_normalization": Case(
+        lambda ops, x: ops.batch_normalization(
+            x, *ops.cast(_rows(2, 2), x.dtype), 2, *ops.cast(_rows(2, 2), x.dtype), epsilon=0.1
+        ), CUBE
+    ),
+    "digitize": Case(lambda ops, x: ops.digitize(x, np.array([-1.0, 0.0, 1.5]))),
+    "dstack": Case(lambda ops, x, y: ops.dstack([x, y]), ((3,), (3,))),
+    "empty": Case(lambda ops, x: x * (ops.shape(ops.empty((3, 2)))[0])),
+    "empty_like": Case(lambda ops, x: x * ops.shape(ops.empty_like(x))[1]),
+    "fliplr": Case(_of("fliplr"), CUBE),
+    "flipud": Case(lambda ops, x: x * ops.cast(ops.flipud(np.arange(1.0, 6.0)), x.dtype)),
+    "geomspace": Case(lambda ops, x: x * ops.geomspace(1, 16, 5, dtype=x.dtype)),
+    "hsplit": Case(lambda ops, x: ops.hsplit(x, 2)[1], ((6,),)),
+    "is_tensor": Case(lambda ops, x: x * float(ops.is_tensor(x)) + float(ops.is_tensor([1.0]))),
+    "layer_normalization": Case(
+        lambda ops, x: ops.layer_normalization(x, *ops.cast(_rows(2, 4), x.dtype), epsilon=0.1), CUBE
+    ),
+    "layer_normalization axes": Case(_of("layer_normalization", axis=(2, 3)), CUBE),
+    "logspace": Case(lambda ops, x: x * ops.logspace(0, 1, 5, dtype=x.dtype)),
+    "median axis": Case(_of("median", axis=1), CUBE),
+    "median axes": Case(_of("median", axis=(1, 3), keepdims=True), CUBE),
+    "meshgrid": Case(lambda ops, x: x * ops.cast(ops.meshgrid(np.arange(1.0, 6.0), np.ones(2))[0][1], x.dtype)),
+    "percentile": Case(_of("percentile", q=30, axis=1)),
+    **{f"quantile {method}": Case(_of("quantile", q=0.3, axis=1, method=method)) for method in (
+        "linear", "lower", "higher", "midpoint", "nearest",
+    )},
+    "quantile axes": Case(_of("quantile", q=0.85, axis=(1, 2)), CUBE),
+    "rms_normalization": Case(lambda ops, x: ops.rms_normalization(x, ops.cast(np.arange(1.0, 6.0), x.dtype))),
+    **{f"rot90 {k}": Case(_of("rot90", k=k, axes=(1, 2)), ((3, 4),)) for k in (0, 1, 2, 3)},
+    "saturate_cast": Case(lambda ops, x: ops.saturate_cast(x * 1e3, "int8")),
+    "searchsorted": Case(lambda ops, x: ops.searchsorted(np.array([-1.0, 0.0, 1.5]), ops.round(x), side="left")),
+    "searchsorted right": Case(
+        lambda ops, x: ops.searchsorted(np.array([-1.0, 0.0, 1.5]), ops.round(x), side="right")
+    ),
+    "trapezoid": Case(_of("trapezoid", dx=0.5, axis=1), CUBE),
+    "trapezoid x": Case(lambda ops, y: ops.trapezoid(y, x=ops.cast(np.array([0.0, 1.0, 3.0]), y.dtype), axis=1), CUBE),
+    "tri": Case(lambda ops, x: ops.matmul(x, ops.tri(5, 3, k=-1, dtype=x.dtype))),
+    "vsplit": Case(lambda ops, x: x * ops.cast(ops.vsplit(_rows(4, 5), 2)[1][0], x.dtype)),
     "a value thrice": Case(lambda ops, x: ops.tanh(ops.exp(x)) * ops.exp(x) + ops.sum(ops.exp(x), axis=-1)[:, None]),
 }  # fmt: skip
 WRONG_IN_KERAS = {"sparsemax"}  # its results do not add up to 1
