@@ -41,7 +41,7 @@ def fit(
     categorical: Sequence[str] = (),
     notation: Mapping[str, Any] | None = None,
     preset: str = "td_s",
-    epochs: int = 256,
+    epochs: int | None = None,
     members: int | None = None,
     seed: int = 0,
     time_limit: float | None = None,

@@ -26,6 +26,7 @@ from cnn_core.sklearn.tabular.training import Part, TabularTraining, TrainingPla
 from cnn_core.sklearn.tabular.training_rows import relative
 
 LEAST_SHARE = 0.25  # of a variant's epochs: of which less would be left, the least important variants are left out
+FEWEST_VARIANTS = 2
 RESERVED_SHARE = 0.04  # of the time limit, for predictions and the blend
 
 
@@ -203,7 +204,7 @@ class BlendTraining:
         if self._cost_known or left is None:
             return
         self._cost_known, unit = True, seconds / variant.cost
-        while len(self._variants) > 1:
+        while len(self._variants) > FEWEST_VARIANTS:
             wanted = LEAST_SHARE * unit * len(self._folds) * sum(each.cost for each in self._variants)
             if wanted <= left:
                 return

@@ -17,7 +17,7 @@ from cnn_core.sklearn.tabular.blend_training import BlendTask, BlendTraining
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
-from cnn_core.sklearn.tabular.presets import PRESETS
+from cnn_core.sklearn.tabular.presets import EPOCHS, PRESETS
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, rows_and_weights
 
 _OF_RECIPES = ("hidden_layer_sizes", "activation", "learning_rate", "n_members", "callbacks")
@@ -84,7 +84,7 @@ class FitsBlends:
             score_of,
             blend_score_of,
             None if classes else (self._scale.lowest, self._scale.highest),
-            self.epochs,
+            EPOCHS if self.epochs is None else self.epochs,
             self.batch_size,
             seed,
             self.patience,

