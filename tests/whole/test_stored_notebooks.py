@@ -19,6 +19,7 @@ SHOWN = {
     "five_minutes": [
         "Total params: 2,410",  # Model
         "name: hidden",  # its diagram
+        "/40 - 37/37 ",  # the line of the training
         "History of a training</title>",
         ">J = 0.",  # Trace
         "dense + softmax",  # plan
