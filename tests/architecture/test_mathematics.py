@@ -88,6 +88,7 @@ def test_both_languages_hold_the_same(english: Path, chinese: Path) -> None:
     ours, theirs = common(english), common(chinese)
     for part, found in ours.items():
         assert found == theirs[part], part
+    assert not [each for each in ours["formulas"] if "\\text" in each], "formulas speak no language"
 
 
 @pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
