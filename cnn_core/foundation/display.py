@@ -107,7 +107,7 @@ class LiveText:
 
 
 def live_text(stream: TextIO | None) -> LiveText | None:
-    """Return an output for the current cell if a stream is that of a running kernel, None elsewhere."""
+    """Return an output for the current cell of a notebook if a stream is that of its kernel, None elsewhere."""
     if not is_notebook(stream):
         return None
     try:
@@ -115,7 +115,17 @@ def live_text(stream: TextIO | None) -> LiveText | None:
         from IPython.display import display
     except ImportError:  # a kernel of another kind
         return None
-    return None if get_ipython() is None else LiveText(display)
+    shell = get_ipython()
+    return None if shell is None or _serves_a_console(shell) else LiveText(display)
+
+
+def _serves_a_console(shell: Any) -> bool:
+    """Tell whether what a kernel executes comes from a console, such as Spyder's, which replaces no output.
+
+    A notebook tells the kernel of the cell, and a program that executes one has nobody to answer a question.
+    """
+    request = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    return not request.get("metadata") and bool(request.get("content", {}).get("allow_stdin", True))
 
 
 def _tell(error: Exception) -> None:

@@ -310,8 +310,9 @@ class TestElsewhere:
         assert kernel_stream.getvalue().count("\r") <= 12
         assert len(on_screen(kernel_stream.getvalue())) == 2
 
-    def notebook(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    def notebook(self, monkeypatch: pytest.MonkeyPatch, **request: object) -> list[list[str]]:
         """Put a kernel around the test; return its outputs, each with all texts that it has had."""
+        request = request or {"metadata": {"cellId": "one"}, "content": {"allow_stdin": True}}
         outputs: list[list[str]] = []
 
         class Handle:
@@ -329,7 +330,8 @@ class TestElsewhere:
             return Handle(outputs[-1])
 
         package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
-        package.get_ipython, module.display = object, display
+        shell = types.SimpleNamespace(get_parent=lambda: request)
+        package.get_ipython, module.display = lambda: shell, display
         monkeypatch.setitem(sys.modules, "IPython", package)
         monkeypatch.setitem(sys.modules, "IPython.display", module)
         stream = type("OutStream", (Stream,), {"__module__": "ipykernel.iostream"})()
@@ -353,6 +355,17 @@ class TestElsewhere:
         assert texts[0].startswith("Epoch 1/3 -  1/10 ")
         assert len(texts) <= 17
         assert self.stream.getvalue() == ""
+
+    @pytest.mark.parametrize(("allow_stdin", "n_outputs"), [(False, 1), (True, 0)])
+    def test_programs_that_execute_notebooks_and_consoles(
+        self, monkeypatch: pytest.MonkeyPatch, allow_stdin: bool, n_outputs: int
+    ):
+        outputs = self.notebook(monkeypatch, metadata={}, content={"allow_stdin": allow_stdin})
+        shown = Progress(1, 1, 1, clock=Clock())
+        shown.epoch_begin(0)
+        shown.epoch_end({"loss": 1.0})
+        assert len(outputs) == n_outputs
+        assert self.stream.getvalue().endswith("loss: 1.0000\n") == (not n_outputs)
 
     def test_short_epochs_do_not_flood_a_notebook_and_the_last_is_shown(self, monkeypatch: pytest.MonkeyPatch):
         outputs = self.notebook(monkeypatch)
