@@ -7,13 +7,14 @@ from typing import Any
 
 import dask.array
 import numpy as np
+from dask import delayed
 from dask.base import is_dask_collection
 
-Partition = tuple[Any, ...]  # X, y and, if there are any, weights: each a delayed object
+from cnn_core.sklearn.parts import GivenPart
 
 
-def partitions_of(X: Any, y: Any, sample_weight: Any = None) -> list[Partition]:
-    """Return the partitions of features, targets and weights, side by side.
+def partitions_of(X: Any, y: Any, sample_weight: Any = None) -> list[Any]:
+    """Return the partitions of features, targets and weights, side by side: delayed instances of `GivenPart`.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ def partitions_of(X: Any, y: Any, sample_weight: Any = None) -> list[Partition]:
 
     Returns
     -------
-    list of tuple
+    list of Delayed
 
     Raises
     ------
@@ -33,11 +34,13 @@ def partitions_of(X: Any, y: Any, sample_weight: Any = None) -> list[Partition]:
         If they do not have the same partitions.
     """
     X = checked_features(X)
-    columns = [_delayed(X)]
-    for given, name in ((y, "y"), (sample_weight, "sample_weight")):
-        if given is not None or name == "y":
-            columns.append(_delayed(_aligned(_checked(given, name), X, name)))
-    return list(zip(*columns, strict=True))
+    given = {"y": y} if sample_weight is None else {"y": y, "sample_weight": sample_weight}
+    columns = [X, *(_aligned(_checked(column, name), X, name) for name, column in given.items())]
+    if any(map(is_array, columns)):
+        return [delayed(GivenPart)(*part) for part in zip(*map(_delayed, columns), strict=True)]
+    # As one expression, in which what all of them read is read once.
+    more = {"align_dataframes": False, "enforce_metadata": False, "meta": X._meta}
+    return _delayed(X.map_partitions(GivenPart, *columns[1:], **more))
 
 
 def checked_features(X: Any) -> Any:
@@ -116,4 +119,7 @@ def _n_partitions(collection: Any) -> int:
 
 
 def _delayed(collection: Any) -> list[Any]:
-    return list(np.ravel(collection.to_delayed()))
+    """The partitions of a collection; not more of a frame in one, as dask would have it where they are small."""
+    if is_array(collection):
+        return list(np.ravel(collection.to_delayed()))
+    return list(collection.simplify().to_delayed(optimize_graph=False))

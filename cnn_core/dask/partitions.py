@@ -16,7 +16,6 @@ import dask
 from dask import delayed
 from distributed import Client, Future, wait
 
-from cnn_core.dask.collections import Partition
 from cnn_core.sklearn.parts import GivenPart, Mergeable, Piece
 
 FAN_IN = 8  # of the tree in which results are merged
@@ -30,14 +29,14 @@ class Partitions:
     Parameters
     ----------
     client : distributed.Client
-    partitions : list of tuple
+    partitions : list of Delayed
         See `partitions_of`.
     n_chains : int
     persist : bool
         Whether prepared partitions stay on the workers; else they are read and prepared again for every piece.
     """
 
-    def __init__(self, client: Client, partitions: Sequence[Partition], n_chains: int, persist: bool) -> None:
+    def __init__(self, client: Client, partitions: Sequence[Any], n_chains: int, persist: bool) -> None:
         self.client, self.n_chains, self.rereads = client, n_chains, not persist
         self._run = uuid.uuid4().hex
         self._numbers = itertools.count()
@@ -49,9 +48,7 @@ class Partitions:
     def summarize(self, name: str, function: Callable[..., Mergeable], shared: object) -> Any:
         """Return the merged ``function(shared, number, part)`` of all partitions."""
         settings = self._share(shared)
-        calls = [
-            self._call(name, _given, function, settings, number, *given) for number, given in enumerate(self._given)
-        ]
+        calls = [self._call(name, _given, function, settings, *each) for each in enumerate(self._given)]
         return self._merged(name, calls)
 
     def prepare(self, function: Callable[..., Any], shared: object) -> None:
@@ -106,7 +103,7 @@ class Partitions:
     def _read(self, number: int) -> Any:
         assert self._prepare is not None
         function, settings = self._prepare
-        return self._call("prepare", _given, function, settings, number, *self._given[number])
+        return self._call("prepare", _given, function, settings, number, self._given[number])
 
     def _merged(self, name: str, results: Sequence[Any]) -> Any:
         return self._result(self._root(name, results))
@@ -143,8 +140,11 @@ def _same(value: object) -> object:
     return value
 
 
-def _given(function: Callable[..., Any], shared: object, number: int, *columns: Any) -> Any:
-    return function(shared, number, GivenPart(*columns))
+def _given(function: Callable[..., Any], shared: object, number: int, part: GivenPart) -> Any:
+    for column, name in ((part.y, "y"), (part.weights, "sample_weight")):
+        if hasattr(part.X, "iloc") and hasattr(column, "iloc") and not column.index.equals(part.X.index):
+            raise ValueError(f"In part {number} of the rows: `{name}` must have the index of X, in the same order")
+    return function(shared, number, part)
 
 
 def _merge(parts: Sequence[Any]) -> Any:

@@ -70,6 +70,7 @@ FOREIGN = {
     "_bit_generator",
     "_SubParsersAction",
     "_label_binarizer",
+    "_meta",
     "_meta_nonempty",
 }
 # Modules without a test of their own name, and the tests in which they are worked hardest.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -18,17 +21,32 @@ X = da.ones((6, 2), chunks=(3, 1))
 Y = da.ones(6, chunks=2)
 
 
+def shapes(partitions: list[Any]) -> list[list[tuple[int, ...]]]:
+    found = [partition.compute(scheduler="sync") for partition in partitions]
+    return [[column.shape for column in part if column is not None] for part in found]
+
+
 def test_partitions_stand_side_by_side():
-    found = [[column.compute() for column in part] for part in partitions_of(X, Y, Y)]
-    assert [[column.shape for column in part] for part in found] == [[(3, 2), (3,), (3,)]] * 2
+    assert shapes(partitions_of(X, Y, Y)) == [[(3, 2), (3,), (3,)]] * 2
 
 
 def test_frames_and_arrays_stand_side_by_side():
     frames = pytest.importorskip("dask.dataframe")
     frame = frames.from_dask_array(X.rechunk({1: 2}), columns=["a", "b"])
-    found = [[column.compute() for column in part] for part in partitions_of(frame, frame["a"])]
-    assert [[column.shape for column in part] for part in found] == [[(3, 2), (3,)]] * 2
-    assert len(partitions_of(frame, Y.rechunk(3))) == 2
+    assert shapes(partitions_of(frame, frame["a"])) == [[(3, 2), (3,)]] * 2
+    assert shapes(partitions_of(frame, Y.rechunk(3))) == [[(3, 2), (3,)]] * 2
+
+
+def test_columns_of_files_that_are_read_in_part(tmp_path: Path):
+    """Of few columns of a file dask would make fewer partitions than of many."""
+    frames, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    rows = pandas.DataFrame(np.arange(80.0).reshape(8, 10), columns=list("abcdefghij"))
+    for number in range(4):
+        rows[2 * number : 2 * number + 2].to_parquet(tmp_path / f"{number}.parquet")
+    frame = frames.read_parquet(tmp_path)
+    assert len(frame["j"].to_delayed()) < 4
+    assert shapes(partitions_of(frame[list("abcdefghi")], frame["j"])) == [[(2, 9), (2,)]] * 4
+    assert shapes(partitions_of(frame[list("abcdefghi")], da.ones(8, chunks=2))) == [[(2, 9), (2,)]] * 4
 
 
 def test_what_is_no_collection():

@@ -237,6 +237,10 @@ def test_a_grid_search_runs_on_the_cluster(client: Any):
 
 
 def test_what_partitions_hold_is_refused(client: Any):
+    table = frame()
+    y = pd.Series(Y, table.index[::-1])
+    with pytest.raises(ValueError, match=r"In part \d of the rows: `y` must have the index of X, in the same order"):
+        TabularRegressor(**TABULAR).fit(of_frame(table), of_frame(y))
     some = array(X)[array(Y) > 0]
     with pytest.raises(ValueError, match=r"In part \d of the rows: .*inconsistent numbers of samples"):
         MLPClassifier(**PERCEPTRON).fit(some, array(LABELS))
