@@ -107,14 +107,18 @@ class SharedMemorySum:
 
     def _add(self) -> Array:
         """Let this rank's part of its own vector be the sum over all ranks."""
-        vectors, whole = self._vectors(0), self._parts()[self._communicator.rank]
+        (first, second, *others), whole = self._vectors(0), self._parts()[self._communicator.rank]
+        mine = self._vectors(0)[self._communicator.rank]
         for place in range(whole.start, whole.stop, ADDED_AT_A_TIME):
             part = slice(place, min(place + ADDED_AT_A_TIME, whole.stop))
-            total = vectors[0][part] + vectors[1][part]
-            for other in vectors[2:]:
+            if not others:
+                np.add(first[part], second[part], out=mine[part])
+                continue
+            total = first[part] + second[part]
+            for other in others:
                 total += other[part]
-            vectors[self._communicator.rank][part] = total
-        return vectors[self._communicator.rank][whole]
+            mine[part] = total
+        return mine[whole]
 
     def _copy_others(self, vector: Array, which: int) -> None:
         vectors = self._vectors(which)
