@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
 WARNINGS = ["-Wall", "-Wextra"]
 GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
+# The arithmetic of the x87 unit rounds twice, and its `long double` is no element of a vector.
+X86_32_FLAGS = ["-msse2", "-mfpmath=sse"]
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
 CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
 
@@ -61,7 +64,8 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             self._choose_windows_compiler()
         else:
-            self._set_flags([*WARNINGS, *GCC_FLAGS, *LAST_FLAGS], self._unix_link_flags())
+            narrow = X86_32_FLAGS if sysconfig.get_platform() in ("linux-i386", "linux-i686") else []
+            self._set_flags([*WARNINGS, *GCC_FLAGS, *narrow, *LAST_FLAGS], self._unix_link_flags())
         self._compile_one_by_one = self.compiler.compile
         self.compiler.compile = self._compile_side_by_side
         super().build_extensions()

@@ -90,8 +90,8 @@ FAULTS = {
     ),
     "short memory": Fault(
         EPOCHS,
-        '        attributes["batches_seen"] = after if native.has_updated else before',
-        '        attributes["batches_seen"] = after',
+        "    if not made:\n        diverged(model, native.last_loss",
+        "    bytearray(4096)\n    if not made:\n        diverged(model, native.last_loss",
     ),
     "leaks": Fault(
         COMPILED,
