@@ -235,7 +235,10 @@ class BlendTraining:
         self.out_of_fold, self.known = total, known
         parts = [
             BlendPart(
-                each.variant.name, self._kinds.index(_kind(each, task.task)), network, weight / len(each.networks)
+                each.variant.name,
+                self._kinds.index(_kind(each, task.task)),
+                network,
+                float(weight) / len(each.networks),
             )
             for weight, each in zip(weights, trained, strict=True)
             for network in each.networks

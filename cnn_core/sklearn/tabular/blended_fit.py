@@ -60,6 +60,7 @@ class FitsBlends:
         self._check_blend_arguments(table)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         rows, weights = rows_and_weights(table.X, table.y, table.weights)
+        rows = np.sort(rows)  # the same folds of an array and of a frame
         columns = TablePreprocessor(self.categorical_features).learn_kinds(table.X)
         y, weights = table.y[rows], None if weights is None else weights[rows]
         targets = self._fit_targets(y, weights)

@@ -142,6 +142,13 @@ def test_arguments_of_single_recipes_are_refused(settings: Any, message: str):
         TabularClassifier("best", **settings).fit([[0.0], [1.0]] * 20, [0, 1] * 20)
 
 
+def test_a_frame_of_numbers_and_an_array_are_the_same_table():
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    y = x[:, 0] > 0
+    array, frame = (TabularClassifier("fast", **FEW).fit(each, y) for each in (x, pd.DataFrame(x)))
+    np.testing.assert_array_equal(array.predict_proba(x), frame.predict_proba(pd.DataFrame(x)))
+
+
 def test_what_a_blend_cannot_do_is_said(tmp_path: Path):
     frame, y = table()
     with pytest.raises(ValueError, match="`X_val` and `y_val` must be None with preset='fast'"):
