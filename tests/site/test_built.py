@@ -12,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "docs" / "_build" / "html"
 if not (SITE / "objects.inv").exists():
     pytest.skip("no site: sphinx-build -W docs docs/_build/html", allow_module_level=True)
+sources = [*ROOT.glob("cnn_core/**/*.py"), *ROOT.glob("examples/*/*.py")]
+if max(path.stat().st_mtime for path in sources) > (SITE / "objects.inv").stat().st_mtime:
+    pytest.skip("the site is older than what it shows: build it again", allow_module_level=True)
 for needed in ("sklearn", "distributed"):
     pytest.importorskip(needed, reason=f"the estimators are public, and need {needed}")
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
