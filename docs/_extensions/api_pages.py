@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy
 from faces import faces
+from members import documented_parents, shown_members
 
 FOLDER = Path(__file__).resolve().parents[1] / "api"
 # In the order in which they are met; a face that is not named here comes last.
@@ -23,8 +24,6 @@ ORDER = [
     "initializers", "regularizers", "constraints", "ops", "inspection", "sklearn", "dask", "datasets", "utils",
     "saving", "interop", "random", "config", "config.mixed_precision",
 ]  # fmt: skip
-# What scikit-learn puts into every estimator; its own pages tell of it.
-ROUTED = "set_fit_request, set_partial_fit_request, set_score_request, set_predict_request, get_metadata_routing"
 # Operations that NumPy has under no name, or under that of something else.
 BEYOND_NUMPY = {
     "erf": "The error function, `2 / sqrt(pi)` times the integral of `exp(-t^2)` from 0 to x.",
@@ -61,13 +60,6 @@ def page_names(face: str, names: Sequence[str]) -> dict[str, str]:
     return {name: f"{face}.{name}{'-function' if name in function else ''}" for name in names}
 
 
-def skipped_parents(cls: type) -> list[str]:
-    """Return the names of parents whose methods a page leaves out: they have pages of their own, or are not ours."""
-    documented = [value for _, _, value in _objects() if inspect.isclass(value)]
-    parents = cls.__mro__[1:]
-    return [each.__name__ for each in parents if each in documented or not each.__module__.startswith("cnn_core.")]
-
-
 @cache
 def _objects() -> list[tuple[str, str, Any]]:
     """Return every public name with its face and what it stands for; the package's own face comes last."""
@@ -102,14 +94,22 @@ def describe(face: str, name: str) -> str:
     if (described := home(face, name)) != f"{face}.{name}":
         return f".. py:{kind}:: {name}\n\n   The same as `{described}`.\n"
     if inspect.isclass(value):
-        skipped = ", ".join(skipped_parents(value))
-        options = [":members:", f":inherited-members: {skipped}", f":exclude-members: {ROUTED}"]
-        return f".. autoclass:: {name}{signature(value)}\n" + indented(options)
+        return described_class(name, value)
     if inspect.isroutine(value):
         return f".. autofunction:: {name}\n"
     if callable(value):
         return described_function(face, name, value)
     return f".. py:data:: {name}\n   :value: {value!r}\n"
+
+
+def described_class(name: str, cls: type) -> str:
+    """Return what to say of a class: its docstring, its own members, and where those of its parents are."""
+    documented = {each: f"{face}.{known}" for face, known, each in reversed(_objects()) if inspect.isclass(each)}
+    members = shown_members(cls, documented)
+    options = indented([f":members: {', '.join(members)}"]) if members else ""
+    parents = [f"`{documented[each]}`" for each in documented_parents(cls, documented)]
+    more = f"\nIt also has the methods and attributes of {' and '.join(parents)}.\n" if parents else ""
+    return f".. autoclass:: {name}{signature(cls)}\n{options}{more}"
 
 
 def described_function(face: str, name: str, value: Any) -> str:
