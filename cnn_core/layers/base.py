@@ -30,6 +30,7 @@ from cnn_core.foundation.structures import flatten
 from cnn_core.layers.configuration import Configured
 from cnn_core.layers.masks import PassesMasks
 from cnn_core.layers.own_call import OwnCall
+from cnn_core.layers.settings import PolicySetting
 from cnn_core.network.graph import TEXT, CallGraph, Node, Shape, Symbol, UndefinedError
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable
@@ -83,6 +84,8 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         In the first layer of a Sequential, as older Keras scripts give it: the shape without the batch dimension.
     """
 
+    dtype: str
+    dtype_policy = PolicySetting()
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
     owner = "layers.Layer"
@@ -115,7 +118,6 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
         self.dtype_policy = config.dtype_policy() if dtype is None else policy_of(dtype)
-        self.dtype = self.dtype_policy.variable_dtype
         self._trainable = validation.boolean(trainable, "trainable")
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False

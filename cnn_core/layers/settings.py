@@ -6,6 +6,7 @@ from typing import Any
 
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
+from cnn_core.foundation.dtype_policy import DTypePolicy, policy_of
 from cnn_core.network.plan import NetworkPlan
 
 
@@ -34,6 +35,28 @@ class ActivationSetting:
                 )
             NetworkPlan.note_change()
         vars(layer)["activation"] = activation
+
+
+class PolicySetting:
+    """The attribute `dtype_policy` of a layer: the name of a policy, or a `DTypePolicy`.
+
+    Models that hold the layer compute by another one from their next fit or prediction on.
+    """
+
+    def __get__(self, layer: Any, owner: type | None = None) -> DTypePolicy:
+        return self if layer is None else vars(layer)["dtype_policy"]  # type: ignore[return-value]  # of the class
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        policy = policy_of(value, "dtype_policy")
+        if "dtype_policy" in vars(layer):
+            for made in layer.own_variables():
+                if made.dtype.kind == "f" and made.dtype != policy.variable_dtype:
+                    raise ValueError(
+                        f"`dtype_policy` must keep variables in {made.dtype}, in which {layer.name!r} has made "
+                        f"{made.path!r}. Received: dtype_policy={policy.name!r}"
+                    )
+            NetworkPlan.note_change()
+        vars(layer).update(dtype_policy=policy, dtype=policy.variable_dtype)
 
 
 def _width(activation: Activation) -> int:

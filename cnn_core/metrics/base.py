@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -101,6 +101,18 @@ class Accumulator(NDArrayOperatorsMixin):
 
     def __repr__(self) -> str:
         return f"Accumulator({self.name!r}, {self.value!r})"
+
+
+@runtime_checkable
+class VariableLike(Protocol):
+    """What a metric needs of a `Variable`, which lives a floor above."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    path: str
+
+    def assign(self, value: Any) -> Any:
+        """Replace the value."""
 
 
 class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
@@ -210,8 +222,8 @@ class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
         return self.add_variable(shape, initializer, dtype, name=name)
 
     @property
-    def variables(self) -> list[Accumulator]:
-        """The totals: those among the attributes, in lists and dicts there, and in metrics among them."""
+    def variables(self) -> list[Any]:
+        """The totals and variables among the attributes, in lists and dicts there, and in metrics among them."""
         return list({id(each): each for each in _totals_in(vars(self))}.values())
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -232,7 +244,10 @@ class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
     def reset_state(self) -> None:
         """Forget all batches."""
         for each in self.variables:
-            each.reset()
+            if isinstance(each, Accumulator):
+                each.reset()
+            else:
+                each.assign(np.zeros(each.shape, each.dtype))
 
     def __call__(self, *batch: Any, **keywords: Any) -> Any:
         """Add a batch, and return the value over all batches so far."""
@@ -268,9 +283,9 @@ def _eager(result: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return eager_result
 
 
-def _totals_in(value: object) -> Iterator[Accumulator]:
-    """Find the totals in a value, however deep."""
-    if isinstance(value, Accumulator):
+def _totals_in(value: object) -> Iterator[Any]:
+    """Find the totals and variables in a value, however deep."""
+    if isinstance(value, (Accumulator, VariableLike)):
         yield value
     elif isinstance(value, Metric):
         yield from value.variables

@@ -51,3 +51,30 @@ def test_an_activation_keeps_the_width() -> None:
         layer.activation = "glu"
     with pytest.raises(ValueError, match="no_such"):
         layer.activation = "no_such"
+
+
+def test_models_compute_by_another_policy() -> None:
+    layer = layers.Dense(1, kernel_initializer="ones")
+    model = Sequential([Input((2,)), layer])
+    x = np.array([[1.001, 2.003]], np.float32)  # which bfloat16 rounds
+    exact = model.predict(x, verbose=0)
+    layer.dtype_policy = "mixed_bfloat16"
+    assert (layer.dtype_policy.name, layer.compute_dtype, layer.dtype) == ("mixed_bfloat16", "bfloat16", "float32")
+    assert abs(model.predict(x, verbose=0) - exact) > 1e-4
+    layer.dtype_policy = cnn_core.DTypePolicy("float32")
+    np.testing.assert_array_equal(model.predict(x, verbose=0), exact)
+
+
+def test_a_policy_says_in_what_variables_will_be_made_and_cannot_change_those_made() -> None:
+    layer = layers.Dense(1, name="top")
+    layer.dtype_policy = "float64"
+    assert layer.dtype == "float64"
+    layer(X)
+    assert layer.kernel.dtype == np.float64
+    with pytest.raises(
+        ValueError, match=r"^`dtype_policy` must keep variables in float64, in which 'top' has made 'top/kernel'"
+    ):
+        layer.dtype_policy = "mixed_bfloat16"
+    with pytest.raises(ValueError, match=r"'mixed_float16' is not offered"):
+        layer.dtype_policy = "mixed_float16"
+    assert layer.dtype_policy.name == "float64"

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import cnn_core
 import tolerances
 from cnn_core import losses, metrics
 from cnn_core.metrics import Accumulator, Metric
@@ -61,6 +62,27 @@ def test_a_weight_of_two_is_the_row_twice_and_of_zero_is_no_row(name):
 )
 def test_totals_are_those_that_the_result_needs(metric, names):
     assert [each.name for each in metric.variables] == names
+
+
+def test_variables_of_a_custom_metric_are_found_and_reset():
+    class Counting(Metric):
+        def __init__(self):
+            super().__init__()
+            self.total = self.add_variable(name="total")
+            self.more = {"seen": [cnn_core.Variable(3.0), cnn_core.Variable(np.ones(2))]}
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.more["seen"][0].assign_add(len(y_true))
+
+        def result(self):
+            return float(self.more["seen"][0])
+
+    metric = Counting()
+    assert len(metric.variables) == 3
+    assert metric([1, 2], [3, 4]) == 5
+    metric.reset_state()
+    assert metric.result() == 0
+    np.testing.assert_array_equal(metric.more["seen"][1], [0, 0])
 
 
 def test_the_dtype_is_settled():
