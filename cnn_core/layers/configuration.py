@@ -72,7 +72,7 @@ class Configured(RemembersArguments):
         return config | own
 
     def _custom_settings(self, named: list[str]) -> dict[str, Any]:
-        """Return what a custom constructor was given; below a custom `get_config`, what the class of ours takes of it."""
+        """Return what a custom constructor was given; below a custom `get_config`, what our class takes of it."""
         cls = type(self)
         if not tells_its_arguments(cls):
             return arguments(self, *(_COMMON - set(named)))
