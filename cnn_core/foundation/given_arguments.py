@@ -77,9 +77,15 @@ def arguments(made: RemembersArguments, *left_out: str) -> dict[str, Any]:
         if not keeps(made, name):
             raise ValueError(
                 f"An object is made again from its constructor's arguments, and {type(made).__name__} does not keep "
-                f"`{name}`. Set self.{name.lstrip('*')} in `__init__`, or define `get_config`"
+                f"`{name}`. {_remedy(name)}"
             )
     return {name: argument(made, name) for name in names}
+
+
+def _remedy(name: str) -> str:
+    if name.startswith("*"):
+        return "Arguments without a name cannot be given again: define `get_config` and `from_config`"
+    return f"Set self.{name} in `__init__`, or define `get_config`"
 
 
 def fitting(made: Any, config: Mapping[str, Any]) -> dict[str, Any]:

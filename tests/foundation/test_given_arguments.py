@@ -136,7 +136,7 @@ def test_what_is_handed_on_by_name_is_kept() -> None:
     layer = Narrow(2, activation="tanh", kernel_regularizer=cnn_core.regularizers.L2(0.1), name="narrow")
     twin = Narrow.from_config(layer.get_config())
     assert (twin.units, twin.name, str(twin.activation), twin.kernel_regularizer.l2) == (2, "narrow", "tanh", 0.1)
-    with pytest.raises(ValueError, match=r"Narrow does not keep `\*others`"):
+    with pytest.raises(ValueError, match=r"Narrow does not keep `\*others`. Arguments without a name"):
         Narrow(2, "tanh").get_config()
 
 
