@@ -109,6 +109,11 @@ class Loss(KnowsItsArguments):
             self.native = None  # the core's rows are the last axis; `call` and `gradient` move another one there
 
     @property
+    def formula(self) -> str | None:
+        """The native name of what `call` computes."""
+        return self._formula
+
+    @property
     def is_traced(self) -> bool:
         """Whether `call` alone says what it computes: training traces it and differentiates by itself."""
         cls = type(self)
@@ -145,6 +150,9 @@ class Loss(KnowsItsArguments):
         ValueError
             If shapes do not fit each other, or labels are out of range.
         """
+        symbol = _symbol_among(y_true, y_pred)
+        if symbol is not None:
+            return symbol.reduced_loss(self, y_true, y_pred, sample_weight)
         sample_weight = self._weights_of_mask(mask_of(y_pred), sample_weight)
         if _is_recorded(y_true) or _is_recorded(y_pred):
             return self._reduced(self._recorded_values(y_true, y_pred), y_true, sample_weight)
@@ -245,6 +253,10 @@ class Loss(KnowsItsArguments):
         """
         if self._formula is None:
             raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
+        symbol = _symbol_among(y_true, y_pred)
+        if symbol is not None:
+            expression: Array = symbol.loss_values(self, y_true, y_pred)
+            return expression
         values: Array = self._recorded(self._native(_core.loss_values, y_true, y_pred)[0], y_true, y_pred)
         return values
 
@@ -476,6 +488,11 @@ def _broadcast_weights(sample_weight: object, shape: tuple[int, ...]) -> Array:
             f"sample_weight must have one weight per row; there are rows of shape {shape}. "
             f"Received: sample_weight.shape={given}"
         ) from None
+
+
+def _symbol_among(y_true: object, y_pred: object) -> Any:
+    """Return the predictions or the targets if they stand for what a model will compute."""
+    return next((each for each in (y_pred, y_true) if hasattr(each, "loss_values")), None)
 
 
 def _is_recorded(value: object) -> bool:

@@ -70,6 +70,14 @@ class Symbol(Operators):
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
+    def loss_values(self, loss: Any, y_true: Any, y_pred: Any) -> Any:
+        """Return what a loss of this package makes of each row, where the value is among targets and predictions."""
+        return self.functions["loss_values"](loss, y_true, y_pred)
+
+    def reduced_loss(self, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """Return the loss as its reduction says."""
+        return self.functions["reduced_loss"](loss, y_true, y_pred, sample_weight)
+
     @property
     def batched(self) -> bool:
         """Whether every sample has a value of its own."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cnn_core.foundation.left_out as left_out
 from cnn_core.network.operators import Operators
-from cnn_core.ops import activations, fusion, own_functions, recording
+from cnn_core.ops import activations, fusion, loss_formulas, own_functions, recording
 from cnn_core.ops.arrangements import (
     array_split,
     digitize,
@@ -477,6 +477,8 @@ Operators.functions.update(
     enter_graph=fusion.enter_fused,
     enter_activation=own_functions.enter_activation,
     gradient=own_functions.Gradient,
+    loss_values=loss_formulas.loss_values,
+    reduced_loss=loss_formulas.reduced_loss,
     recorded=recording.recorded,
 )
 

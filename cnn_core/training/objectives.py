@@ -20,7 +20,7 @@ from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.training.traced_losses import describe_custom
+from cnn_core.training.traced_losses import added, describe_custom
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription, MetricDescription
@@ -208,10 +208,8 @@ class Objectives:
         self._names = list(output_names)
         self._shapes = list(map(in_columns, output_shapes))
         self._form = form or Form(self._names)
-        given, weights = (
-            [_only_one(each, argument) for each in self._by_output(values, argument)]
-            for values, argument in ((arguments.loss, "loss"), (arguments.loss_weights, "loss_weights"))
-        )
+        each = (self._by_output(arguments.loss, "loss"), self._by_output(arguments.loss_weights, "loss_weights"))
+        given, weights = zip(*map(_one_of, *each), strict=True)
         self._outputs = [output for output, loss in enumerate(given) if loss is not None]
         self._refuse_masks(masked)
         self.settled = y is not UNSEEN or all(map(_says_targets, given))
@@ -465,16 +463,19 @@ def _by_output(given: object, names: Sequence[str], argument: str) -> list[Any]:
     return [given] * len(names)
 
 
-def _only_one(given: Any, argument: str) -> Any:
-    """Return what an output is given, in a list of its own or without."""
-    if not isinstance(given, (list, tuple)):
-        return given
-    if len(given) != 1:
+def _one_of(given: Any, weight: Any) -> tuple[Any, Any]:
+    """Return one loss and its weight for what an output is given, in lists of their own or without: several add up."""
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
+    weights = list(weight) if isinstance(weight, (list, tuple)) else [weight] * len(listed)
+    if len(weights) != len(listed):
         raise ValueError(
-            f"`{argument}` must have one entry for each output: a sum of losses is a function that adds them. "
-            f"Received: {validation.show(given)} for one output"
+            f"`loss_weights` must have one entry for each of {len(listed)} losses of an output. "
+            f"Received: {validation.show(weight)}"
         )
-    return given[0]
+    if len(listed) == 1:
+        return listed[0], weights[0]
+    factors = [1.0 if each is None else validation.number(each, "loss_weights") for each in weights]
+    return losses.as_loss(added([losses.as_loss(each) for each in listed], factors)), None
 
 
 def _metrics_by_output(given: object, names: Sequence[str]) -> list[list[Any]]:

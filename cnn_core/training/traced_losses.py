@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -36,6 +39,16 @@ def describe_custom(
         return {**described, "custom": CustomLossCalls(loss, shape)}
     plan = traced_plan(loss, shape, columns, dtype, keeps_axis)
     return {**described, "kind": "traced", "custom": None, "plan": plan}
+
+
+def added(parts: Sequence[Loss | None], factors: Sequence[float]) -> Callable[[Any, Any], Any] | None:
+    """Return a custom loss that adds up others, each multiplied; None of none."""
+    pairs = [(part, factor) for part, factor in zip(parts, factors, strict=True) if part is not None]
+
+    def added_losses(y_true: Any, y_pred: Any) -> Any:
+        return functools.reduce(operator.add, (factor * part.call(y_true, y_pred) for part, factor in pairs))
+
+    return added_losses if pairs else None
 
 
 def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any], keeps_axis: bool = False) -> NetworkPlan:

@@ -455,6 +455,19 @@ def test_a_loss_may_stand_in_a_list_of_its_own() -> None:
     assert sorted(values[0]) == ["a_loss", "b_loss", "loss"]
 
 
-def test_several_losses_of_one_output_are_refused_with_what_to_write() -> None:
-    with pytest.raises(ValueError, match="a sum of losses is a function that adds them"):
-        objectives(np.zeros((5, 1)), [(None, 1)] * 2, ["a", "b"], loss=["mse", ["mse", "mae"]])
+def test_several_losses_of_one_output_add_up() -> None:
+    x = cnn_core.Input((2,))
+    model = cnn_core.Model(x, {"a": layers.Dense(1)(x), "b": layers.Dense(1)(x)})
+    rows, y = GENERATOR.normal(size=(6, 2)), {"a": np.ones((6, 1)), "b": np.zeros((6, 1))}
+    model.compile("sgd", {"a": ["mse", losses.Huber()], "b": "mae"}, {"a": [2.0, 0.5], "b": 1.0}, metrics={"a": "mse"})
+    found, p = model.evaluate(rows, y, verbose=0, return_dict=True), model.predict(rows)
+    expected = 2.0 * losses.MeanSquaredError()(y["a"], p["a"]) + 0.5 * losses.Huber()(y["a"], p["a"])
+    assert found["a_loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["loss"] == pytest.approx(expected + losses.MeanAbsoluteError()(y["b"], p["b"]), rel=1e-5)
+    before = model.get_weights()[0].copy()
+    model.fit(rows, y, verbose=0)
+    assert not np.array_equal(before, model.get_weights()[0])
+    with pytest.raises(ValueError, match="`loss_weights` must have one entry for each of 2 losses of an output"):
+        objectives(
+            np.zeros((5, 1)), [(None, 1)] * 2, ["a", "b"], loss=["mse", ["mse", "mae"]], loss_weights=[1, [1] * 3]
+        )
