@@ -14,7 +14,7 @@ from shared_trainings import CASES
 
 # float32, and sums in another order; L-BFGS makes more of them, and stops where it can improve no more.
 TOLERANCE = {"all_rows_at_once": 1e-4}
-FEW = "sgd,muon,weighted,plain_networks,all_rows_at_once,of_batches,evaluated"
+FEW = "sgd,muon,weighted,all_rows_at_once,tiny_batches,evaluated"
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,11 @@ from cnn_core import Input, Sequential, callbacks, distribution, layers
 ENDLESS = 10**7
 
 
+def say(text: str) -> None:
+    """Write a line at once, for several processes write to the same place."""
+    os.write(1, f"{text}\n".encode())
+
+
 def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -57,9 +62,9 @@ def go_on(rank: int, epoch: int) -> None:
     try:
         model.fit(x, y, epochs=ENDLESS, verbose=0, callbacks=[Failing("raise", epoch)] if used.rank == rank else [])
     except (OSError, distribution.RankEndedError) as error:
-        print(f"rank {used.rank}: {type(error).__name__}: {error}", flush=True)
+        say(f"rank {used.rank}: {type(error).__name__}: {error}")
     loss = model.fit(x, y, epochs=2, verbose=0).history["loss"][-1]
-    print(f"rank {used.rank}: loss {loss!r}", flush=True)
+    say(f"rank {used.rank}: loss {loss!r}")
 
 
 def diverge(quietly: bool) -> None:
@@ -68,9 +73,9 @@ def diverge(quietly: bool) -> None:
     stop = [callbacks.TerminateOnNaN()] if quietly else []
     try:
         history = model.fit(x, y, epochs=50, verbose=0, callbacks=stop).history
-        print("stopped after", len(history["loss"]), flush=True)
+        say(f"stopped after {len(history['loss'])}")
     except cnn_core.NonFiniteLossError as error:
-        print("raised", str(error).partition(".")[0], np.isfinite(model.get_weights()[0]).all(), flush=True)
+        say(f"raised {str(error).partition('.')[0]} {np.isfinite(model.get_weights()[0]).all()}")
 
 
 def main(way: str, rank: str, epoch: str) -> None:

@@ -107,6 +107,43 @@ def plain_networks() -> dict[str, np.ndarray]:
     return results
 
 
+def tiny_batches() -> dict[str, np.ndarray]:
+    """Batches of one and three samples, of which some ranks and shards have none."""
+    x, y = data(11)
+    results = {}
+    for batch_size in (1, 3):
+        inputs, words = Input((10,)), Input((2,), dtype="int32")
+        embedded = layers.Flatten()(layers.Embedding(5, 3)(words))
+        hidden = layers.PReLU()(layers.Dense(6, "glu")(inputs))
+        hidden = layers.LayerNormalization()(layers.concatenate([hidden, embedded]))
+        hidden = layers.Dropout(0.1)(layers.BatchNormalization()(hidden))
+        model = Model([inputs, words], layers.Dense(2, "softmax")(hidden))
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        indices = np.arange(22, dtype=np.int32).reshape(11, 2) % 5
+        history = model.fit([x, indices], y, batch_size=batch_size, epochs=3, verbose=0).history
+        results |= {f"weights {batch_size}": weights(model), f"loss {batch_size}": np.array(history["loss"])}
+    return results
+
+
+def resumed() -> dict[str, np.ndarray]:
+    """A training that stops in the middle of an epoch and goes on from its backup, which rank 0 has."""
+
+    class Stop(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 20:
+                raise OSError("stopped")
+
+    with tempfile.TemporaryDirectory() as folder:
+        for attempt in range(2):
+            model = network()
+            backup = callbacks.BackupAndRestore(folder, save_freq=1)
+            try:
+                history = fit(model, "adam", callbacks=[backup, Stop()][: 2 - attempt])
+            except (OSError, distribution.RankEndedError):
+                continue
+    return {"weights": weights(model), "loss": np.array(history["loss"])}
+
+
 def several_outputs() -> dict[str, np.ndarray]:
     x, y = data()
     inputs = Input((10,))
@@ -249,7 +286,7 @@ CASES = {
         each.__name__: each
         for each in (
             *(clipped, accumulated, weighted, plain_networks, several_outputs, in_float64, all_rows_at_once),
-            *(of_batches, watched, with_python_metrics, evaluated, masked),
+            *(of_batches, watched, tiny_batches, resumed, with_python_metrics, evaluated, masked),
         )
     },
 }
