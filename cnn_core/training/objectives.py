@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
 from cnn_core.network.plan import NetworkPlan
-from cnn_core.training.traced_losses import added, describe_custom
+from cnn_core.training.traced_losses import AddedLosses, describe_custom
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription, MetricDescription
@@ -474,8 +474,11 @@ def _one_of(given: Any, weight: Any) -> tuple[Any, Any]:
         )
     if len(listed) == 1:
         return listed[0], weights[0]
+    parts = [losses.as_loss(each) for each in listed]
+    if not parts or None in parts:
+        raise ValueError(f"A list of losses of an output must hold losses. Received: {validation.show(given)}")
     factors = [1.0 if each is None else validation.number(each, "loss_weights") for each in weights]
-    return losses.as_loss(added([losses.as_loss(each) for each in listed], factors)), None
+    return AddedLosses(cast("list[Loss]", parts), factors), None
 
 
 def _metrics_by_output(given: object, names: Sequence[str]) -> list[list[Any]]:

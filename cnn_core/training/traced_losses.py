@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -41,14 +41,25 @@ def describe_custom(
     return {**described, "kind": "traced", "custom": None, "plan": plan}
 
 
-def added(parts: Sequence[Loss | None], factors: Sequence[float]) -> Callable[[Any, Any], Any] | None:
-    """Return a custom loss that adds up others, each multiplied; None of none."""
-    pairs = [(part, factor) for part, factor in zip(parts, factors, strict=True) if part is not None]
+class AddedLosses(Loss):
+    """The sum of several losses of one output.
 
-    def added_losses(y_true: Any, y_pred: Any) -> Any:
+    Parameters
+    ----------
+    parts : sequence of Loss
+    factors : sequence of float
+        What each is multiplied by.
+    """
+
+    def __init__(self, parts: Sequence[Loss], factors: Sequence[float]) -> None:
+        super().__init__()
+        self.parts, self.factors = list(parts), list(factors)
+        self.domain = next((part.domain for part in parts if part.domain is not None), None)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Add up the rows of all."""
+        pairs = zip(self.parts, self.factors, strict=True)
         return functools.reduce(operator.add, (factor * part.call(y_true, y_pred) for part, factor in pairs))
-
-    return added_losses if pairs else None
 
 
 def traced_plan(loss: Loss, shape: Shape, columns: int, dtype: np.dtype[Any], keeps_axis: bool = False) -> NetworkPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -467,6 +468,14 @@ def test_several_losses_of_one_output_add_up() -> None:
     before = model.get_weights()[0].copy()
     model.fit(rows, y, verbose=0)
     assert not np.array_equal(before, model.get_weights()[0])
+    assert pickle.loads(pickle.dumps(model)).evaluate(rows, y, verbose=0) == model.evaluate(rows, y, verbose=0)
+    for wrong in ([], ["mse", None]):
+        with pytest.raises(ValueError, match="A list of losses of an output must hold losses"):
+            objectives(np.zeros((5, 1)), [(None, 1)] * 2, ["a", "b"], loss=["mse", wrong])
+    single = cnn_core.Sequential([cnn_core.Input((2,)), layers.Dense(1, "sigmoid")])
+    single.compile("sgd", [["mse", "binary_crossentropy"]])
+    with pytest.raises(ValueError, match="must be from 0 to 1 for the loss"):
+        single.evaluate(rows, 3 * np.ones((6, 1)), verbose=0)
     with pytest.raises(ValueError, match="`loss_weights` must have one entry for each of 2 losses of an output"):
         objectives(
             np.zeros((5, 1)), [(None, 1)] * 2, ["a", "b"], loss=["mse", ["mse", "mae"]], loss_weights=[1, [1] * 3]
