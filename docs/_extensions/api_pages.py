@@ -21,8 +21,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "api"
 # In the order in which they are met; a face that is not named here comes last.
 ORDER = [
     "models", "layers", "activations", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks",
-    "initializers", "regularizers", "constraints", "ops", "inspection", "sklearn", "dask", "datasets", "utils",
-    "saving", "interop", "random", "config", "config.mixed_precision",
+    "initializers", "regularizers", "constraints", "ops", "inspection", "sklearn", "dask", "distribution", "datasets",
+    "utils", "saving", "interop", "random", "config", "config.mixed_precision",
 ]  # fmt: skip
 # Operations that NumPy has under no name, or under that of something else.
 BEYOND_NUMPY = {
