@@ -99,12 +99,16 @@ def ours(task: str, seed: int, **settings: Any) -> Any:
 
 
 def realmlp(task: str, seed: int, variant: str) -> Any:
+    return pytabkit_model(task, seed, f"RealMLP_{variant}")
+
+
+def pytabkit_model(task: str, seed: int, name: str) -> Any:
     import pytabkit
     import torch
 
     torch.set_num_threads(1)
     kind = "Classifier" if task == "classification" else "Regressor"
-    made = getattr(pytabkit, f"RealMLP_{variant}_{kind}")
+    made = getattr(pytabkit, f"{name}_{kind}")
     return made(random_state=seed, n_threads=1, device="cpu", verbosity=0)
 
 
@@ -140,10 +144,13 @@ RIVALS: dict[str, Callable[[str, int], Any]] = {
     "cnn_core, periodic": lambda task, seed: ours(task, seed, preset="periodic"),
     "cnn_core, pieces": lambda task, seed: ours(task, seed, preset="piecewise_linear"),
     "cnn_core, pieces, 5 members": lambda task, seed: ours(task, seed, preset="piecewise_linear", n_members=5),
+    "cnn_core, 256 epochs": lambda task, seed: ours(task, seed, epochs=256),
+    "cnn_core, tabm": lambda task, seed: ours(task, seed, preset="tabm"),
     "cnn_core, fast": lambda task, seed: ours(task, seed, preset="fast"),
     "cnn_core, best": lambda task, seed: ours(task, seed, preset="best", time_limit=SECONDS_OF_BEST),
     "pytabkit RealMLP TD-S": lambda task, seed: realmlp(task, seed, "TD_S"),
     "pytabkit RealMLP TD": lambda task, seed: realmlp(task, seed, "TD"),
+    "pytabkit TabM": lambda task, seed: pytabkit_model(task, seed, "TabM_D"),
     "HistGradientBoosting": boosting,
     "LightGBM": lightgbm,
     "scikit-learn MLP": sklearn_mlp,
