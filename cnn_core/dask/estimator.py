@@ -109,9 +109,10 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
             all rows in one place, or there is no client.
         """
         sync_every = validation.positive_integer(self.sync_every, "sync_every")
+        persist = validation.boolean(self.persist, "persist")
         given = partitions_of(X, y, sample_weight)
         client = self._client()
-        partitions = Partitions(client, given, self._n_chains(client), bool(self.persist))
+        partitions = Partitions(client, given, self._n_chains(client), persist)
         local = self._unfitted()
         type(self).fit_parts(local, partitions, X, y, sample_weight, sync_every)
         self.local_ = local

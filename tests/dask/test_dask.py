@@ -60,7 +60,7 @@ def frame() -> Any:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    settings = {"n_workers": 3, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
         yield client
 
@@ -248,6 +248,8 @@ def test_what_partitions_hold_is_refused(client: Any):
         MLPClassifier(**PERCEPTRON, n_chains=0).fit(array(X), array(LABELS))
     with pytest.raises(ValueError, match=r"`sync_every` must be a positive integer"):
         MLPClassifier(**PERCEPTRON, sync_every=0).fit(array(X), array(LABELS))
+    with pytest.raises(TypeError, match=r"`persist` must be"):
+        MLPClassifier(**PERCEPTRON, persist="no").fit(array(X), array(LABELS))
 
 
 def test_importing_the_package_imports_no_dask():

@@ -159,7 +159,7 @@ def test_float32_stays_float32():
 )
 def test_settings_that_need_all_rows_are_refused(settings: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
-        fitted(MLPClassifier(**settings), X, LABELS)
+        fitted(MLPClassifier(**{**SETTINGS, **settings}), X, LABELS)
 
 
 def test_wrong_rows_are_refused_by_their_part():
