@@ -42,15 +42,18 @@ class Encoder(Layer):
         return self.output_mode not in ("int", "one_hot")
 
     def encoded_shape(self, shape: Sequence[Any], n_tokens: int) -> tuple[Any, ...]:
-        """Without the batch: one row of tokens for every number, or for all numbers of a row."""
-        if self.output_mode == "one_hot" and tuple(shape[-1:]) not in ((), (1,)):
-            return (*shape, n_tokens)
-        return (*shape[:-1], n_tokens)
+        """Without the batch: a row of tokens for every number, or for all numbers along the first axis of a sample."""
+        if self.output_mode != "one_hot":
+            return (*shape[1:], n_tokens)
+        return (*(shape[:-1] if tuple(shape[-1:]) == (1,) else shape), n_tokens)
 
     def encode(self, plan: NetworkPlan, source: int, n_tokens: int, *, drops_last: bool = False) -> int:
         """Enter the encoding of a buffer into a plan; with `drops_last`, the number `n_tokens` leaves no trace."""
         shape = plan.shapes[source]
-        together = 1 if self.output_mode == "one_hot" else shape[-1]
+        one_by_one = self.output_mode == "one_hot"
+        if not one_by_one:
+            source = plan.add_permutation(source, [*range(1, len(shape)), 0], self.name)
+        together = 1 if one_by_one else shape[0]
         encoded = self.encoded_shape(shape, n_tokens + drops_last)
         made = plan.add(
             "encode", [source], encoded, layer=self.name, integers=[self.output_mode in ("count", "tf_idf"), together]
@@ -91,6 +94,7 @@ class CategoryEncoding(Encoder):
     output_mode : {"multi_hot", "one_hot", "count"}, default "multi_hot"
         For a row of numbers: one row with 1 where a number occurs; a row for every number (of which a single one needs
         no axis of its own); or one row with how often each number occurs. "binary" is an older name of "multi_hot".
+        Of samples with several axes, numbers along the first belong together, as in Keras.
 
     Notes
     -----
@@ -143,7 +147,8 @@ class CategoryEncoding(Encoder):
 
         numbers = inputs if isinstance(inputs, Symbol) else validation.as_indices(inputs, "x", self.num_tokens)
         marked = ops.one_hot(numbers, self.num_tokens, dtype=self.dtype)
-        return ops.sum(marked * ops.expand_dims(ops.cast(count_weights, self.dtype), -1), axis=-2)
+        together = min(len(numbers.shape) - 1, 1)
+        return ops.sum(marked * ops.expand_dims(ops.cast(count_weights, self.dtype), -1), axis=together)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         return [self.encode(plan, inputs[0], self.num_tokens)]

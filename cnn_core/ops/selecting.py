@@ -177,11 +177,11 @@ def triu(x: object, k: int = 0) -> Any:
 
 
 def multi_hot(inputs: object, num_classes: int, axis: int = -1, dtype: object = None) -> Any:
-    """Return ones at the places that the elements of a row name."""
+    """Return ones at the places that elements name, those along axis 1 together, as in Keras."""
     if axis != -1:
         raise ValueError(f"`axis` must be -1. Received: axis={axis}")
     named = equal(expand_dims(inputs, -1), np.arange(num_classes, dtype="int32"))
-    return cast(any_function(named, -2), dtype or "float32")
+    return cast(any_function(named, min(len(shape_of(inputs)) - 1, 1)), dtype or "float32")
 
 
 def isin(x1: object, x2: object, assume_unique: bool = False, invert: bool = False) -> Any:

@@ -184,6 +184,7 @@ CASES: dict[str, Case] = {
     "isin inverted": Case(lambda ops, x: ops.isin(ops.round(x), ops.convert_to_tensor(np.array([0.0])), invert=True)),
     "linspace": Case(lambda ops, x: x * ops.linspace(1, 2, 5, dtype=x.dtype)),
     "multi_hot": Case(lambda ops, x: ops.multi_hot(ops.cast(x + 2, "int32"), 4)),
+    "multi_hot of grids": Case(lambda ops, x: ops.multi_hot(ops.cast(x + 2, "int32"), 4), ((3, 2),)),
     **{f"{name} gaps": Case(_with_gaps(name, axis=1)) for name in (
         "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar",
     )},
