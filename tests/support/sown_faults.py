@@ -77,9 +77,9 @@ FAULTS = {
         "        job.task(job.context, end_of_share(owner) - (owner > 0 ? 1 : position));",
     ),
     "released lock": Fault(
-        "src/door/epochs.pxi",
-        "        with nogil:\n            if self.training",
-        "        if True:\n            if self.training",
+        "src/door/pass.pxi",
+        "        with nogil:\n            if self.network.element_size == 4:\n                status = run_slice",
+        "        if True:\n            if self.network.element_size == 4:\n                status = run_slice",
     ),
     "processes": Fault(POOL, "        watch_forks(start_over);\n", ""),
     "interrupts": Fault(
