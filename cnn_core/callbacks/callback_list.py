@@ -83,7 +83,7 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def needs_batch_hooks(self, phase: Phase) -> bool:
+    def follows_batches(self, phase: Phase) -> bool:
         """Return whether any callback must be called around every batch of "train", "test" or "predict"."""
         if phase not in self._needs:
             self._needs[phase] = any(
@@ -154,8 +154,10 @@ class CallbackList(Callback):
         self._call("on_predict_batch_begin", batch, logs=logs)
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Call every callback's `on_predict_batch_end`."""
-        self._call("on_predict_batch_end", batch, logs=logs)
+        """Call every callback's `on_predict_batch_end`, with outputs in their structure."""
+        shared = dict(logs or {})
+        for callback in self.callbacks:
+            callback.on_predict_batch_end(batch, shared)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Call every callback's `on_train_begin`."""

@@ -157,6 +157,11 @@ class TestCallbackList:
 
         assert needs_of(Below("a")) == [True, False, False]
         assert needs_of(Quiet()) == [False, True, False]
+
+        class Several(CallbackList):
+            def on_train_batch_end(self, batch, logs=None): ...
+
+        assert needs_of(Several([])) == [True, False, False]
         later = BackupAndRestore("a")
         later.on_batch_end = lambda batch, logs: None
         assert needs_of(later) == [True, False, False]

@@ -88,6 +88,14 @@ def test_evaluate_and_predict_group_their_batches():
     assert np.array_equal(np.concatenate([logs["outputs"] for logs in predicted.logs]), outputs)
 
 
+def test_outputs_that_are_a_dict_stay_together():
+    x = Input((2,))
+    told = Told()
+    made = cnn_core.Model(x, {"a": layers.Dense(1)(x), "b": layers.Dense(3)(x)})
+    made.predict(X, batch_size=8, callbacks=[told])
+    assert [logs["outputs"]["b"].shape for logs in told.logs] == [(8, 3), (8, 3), (4, 3)]
+
+
 @pytest.mark.parametrize("kind", [Sequential, OwnStep])
 def test_training_stops_after_the_few_batches_under_way(kind):
     class Stop(Told):
