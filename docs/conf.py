@@ -67,6 +67,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "cnn_core", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg"},
     "show_toc_level": 2,
+    "collapse_navigation": True,  # hundreds of pages would each list all others
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
     "footer_start": ["copyright"],
