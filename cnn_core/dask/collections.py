@@ -9,6 +9,8 @@ import dask.array
 import numpy as np
 from dask import delayed
 from dask.base import is_dask_collection
+from dask.delayed import Delayed
+from dask.optimization import cull
 
 from cnn_core.sklearn.parts import GivenPart
 
@@ -121,5 +123,9 @@ def _n_partitions(collection: Any) -> int:
 def _delayed(collection: Any) -> list[Any]:
     """The partitions of a collection; not more of a frame in one, as dask would have it where they are small."""
     if is_array(collection):
-        return list(np.ravel(collection.to_delayed()))
-    return list(collection.simplify().to_delayed(optimize_graph=False))
+        parts = list(np.ravel(collection.to_delayed()))
+    else:
+        parts = list(collection.simplify().to_delayed(optimize_graph=False))
+    # Each is asked for by itself, round after round, and with the graph of all this would take the square of them.
+    graph = dict(parts[0].dask)
+    return [Delayed(part.key, cull(graph, [part.key])[0]) if part.key in graph else part for part in parts]

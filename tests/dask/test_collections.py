@@ -30,6 +30,16 @@ def test_partitions_stand_side_by_side():
     assert shapes(partitions_of(X, Y, Y)) == [[(3, 2), (3,), (3,)]] * 2
 
 
+def test_partitions_know_of_no_other():
+    frames = pytest.importorskip("dask.dataframe")
+    many = da.ones((100, 2), chunks=(1, 2))
+    frame = frames.from_dask_array(many)
+    for X, y in ((many, many[:, 0]), (frame, frame[0])):
+        parts = partitions_of(X, y)
+        assert len(parts) == 100
+        assert max(len(dict(part.dask)) for part in parts) < 20
+
+
 def test_frames_and_arrays_stand_side_by_side():
     frames = pytest.importorskip("dask.dataframe")
     frame = frames.from_dask_array(X.rechunk({1: 2}), columns=["a", "b"])
