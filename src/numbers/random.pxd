@@ -81,7 +81,7 @@ cdef inline void shuffle(int64_t *order, Py_ssize_t n, uint64_t seed, uint64_t s
     cdef uint64_t bound, product
     cdef Py_ssize_t i = n - 1
     cdef int n_groups, k
-    while i > <Py_ssize_t> UINT32_MAX:
+    while <int64_t> i > <int64_t> UINT32_MAX:
         swap(order, i, <Py_ssize_t> next_below(<uint64_t> i + 1, &block, seed, stream))
         i -= 1
     while i > 0:

@@ -186,8 +186,8 @@ cdef struct Plan:
 
 
 cdef inline Py_ssize_t most_elements() noexcept nogil:
-    """Of a workspace: far beyond any memory, far below an overflow."""
-    return <Py_ssize_t> 1 << 54
+    """Of a workspace: far beyond any memory, far below an overflow; where an index has 32 bits, what they leave."""
+    return <Py_ssize_t> 1 << (54 if sizeof(Py_ssize_t) == 8 else 25)
 
 
 cdef inline bint is_plain_relu(const Operation *operation) noexcept nogil:
