@@ -96,6 +96,7 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
     _is_building = False
     reads_values: ClassVar[bool] = False  # whether it looks at data while it is read: texts, whole numbers of any size
     takes_vectors_whole = False  # whether an array of one axis is a sample: what depends on all its numbers
+    gives_numbers = False  # whether each sample of the output is a number, without an axis
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
     def __init_subclass__(cls, **keywords: Any) -> None:

@@ -320,6 +320,11 @@ class EinsumDense(Layer):
         first = min(sized.output.index(letter) for letter in axes)
         return tuple(sized.sizes[letter] if letter in axes else 1 for letter in sized.output[first:])
 
+    @property
+    def gives_numbers(self) -> bool:  # type: ignore[override]
+        """Whether the output has no axis but that of the samples."""
+        return self._equation.output == self._equation.batch
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         sized = self.sized(input_shape)
         return self.activation.output_shape((input_shape[0], *sized.shape(sized.output)))

@@ -30,6 +30,10 @@ class BlockLayer(LayerLike, Protocol):
         """Whether an array of one axis is a sample, and not samples of a number."""
 
     @property
+    def gives_numbers(self) -> bool:
+        """Whether each sample of the output is a number, without an axis."""
+
+    @property
     def trainable_variables(self) -> list[Variable]:
         """What training moves, in the order in which `backward` gives gradients."""
 
@@ -103,7 +107,9 @@ class Cache:
         if training:
             self._block.move_statistics()
         shapes = [(n, *self._plan.shapes[buffer]) for buffer in self._plan.outputs]
-        if is_sample or (enter is None and any(x.ndim == 1 for x in inputs)):
+        # A plan gives a number an axis of its own, which a sample that is a number has not.
+        numbers = layer.gives_numbers or any(x.ndim == 1 for x in inputs)
+        if is_sample or (enter is None and numbers):
             shapes[:n_outputs] = [shape if is_sample else (n, *shape) for shape in _declared(layer, seen)]
         shaped = [output.reshape(shape) for output, shape in zip(outputs, shapes, strict=True)]
         self.x: Any = inputs if several else inputs[0]

@@ -116,3 +116,17 @@ def test_another_input_must_fit_the_kernel() -> None:
     layer(np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"^'layer' has a kernel of shape \(4, 3\), with axes 'bc'\. Received: shape="):
         layer(np.ones((2, 5)))
+
+
+def test_a_sum_of_all_features_is_a_number() -> None:
+    layer = layers.EinsumDense("ab,b->a", (), kernel_initializer="ones")
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    np.testing.assert_array_equal(layer(x), [3, 12])
+    symbol = cnn_core.Input((3,))
+    model = cnn_core.Model(symbol, layer(symbol))
+    assert model.output_shape == (None,)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), [3, 12])
+    y, cache = layer.forward(x)
+    dx, dw = layer.backward(np.ones_like(y), cache)
+    np.testing.assert_array_equal(dx, np.ones((2, 3)))
+    np.testing.assert_array_equal(dw, x.sum(axis=0))
