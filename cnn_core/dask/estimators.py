@@ -92,8 +92,8 @@ class MLPRegressor(_Regressor):
         partitions have rows of kinds of their own, such as a single class, and take more messages.
     persist : bool, default True
         Whether checked and converted partitions stay on the workers, which write to disk what exceeds their memory.
-        False: they are read again whenever they are trained on or scored, so that a worker holds two for each of its
-        threads, in whatever form they come; rounds then end where partitions end.
+        False: they are read again whenever they are trained on or scored, so that workers hold two for each chain;
+        rounds then end where partitions end.
 
     Attributes
     ----------
