@@ -22,7 +22,7 @@ from cnn_core.initializers import Initializer
 from cnn_core.layers import Input, Layer
 from cnn_core.losses import Loss
 from cnn_core.metrics import Metric
-from cnn_core.models import Model, Sequential
+from cnn_core.models import Model, Sequential, load_model, model_from_json
 from cnn_core.network.graph import Symbol
 from cnn_core.network.operators import Operators
 from cnn_core.network.tensors import Tensor
@@ -33,7 +33,7 @@ from cnn_core.training.epochs import NonFiniteLossError
 
 if TYPE_CHECKING:
     from cnn_core import datasets, distribution, inspection, interop, ops, random, saving, utils
-    from cnn_core.models import clone_model, load_model, model_from_json
+    from cnn_core.models import clone_model
     from cnn_core.network.gradient_tape import GradientTape
     from cnn_core.sklearn.tabular.predictor import load_predictor
 
@@ -96,10 +96,8 @@ _HOMES = {
     "DTypePolicy": "cnn_core.foundation.dtype_policy",
     "GradientTape": "cnn_core.network.gradient_tape",
     "clone_model": "cnn_core.models.clone",
-    "load_model": "cnn_core.models.loading",
     "load_predictor": "cnn_core.sklearn.tabular.predictor",
     "mixed_precision": "cnn_core.config",
-    "model_from_json": "cnn_core.models.loading",
 }
 Operators.functions.home = _HOMES["ops"]
 

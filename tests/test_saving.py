@@ -297,10 +297,10 @@ def test_the_first_load_of_a_process_imports_nothing(tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     script = """
 import sys
-from cnn_core import load_model
+import cnn_core
 events = []
 sys.addaudithook(lambda event, arguments: events.append(arguments[0]) if event == "import" else None)
-load_model(sys.argv[1])
+cnn_core.load_model(sys.argv[1])
 print(events)
 """
     command = [sys.executable, "-c", script, str(tmp_path / "model")]

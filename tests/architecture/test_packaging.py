@@ -126,10 +126,10 @@ print(json.dumps([before == state(), sorted({name.partition(".")[0] for name in 
 
 def test_import_leaves_late_what_a_plain_script_does_not_use():
     late = {
-        "json", "difflib", "string", "cnn_core.models.keras_format", "cnn_core.foundation.descriptions",
-        "pathlib", "copy", "numpy.typing", "cnn_core.saving", "cnn_core.utils",
+        "difflib", "string", "cnn_core.models.keras_format", "cnn_core.foundation.descriptions",
+        "pathlib", "copy", "numpy.typing", "cnn_core.utils",
         "cnn_core.models.clone", "cnn_core.models.predictor", "cnn_core.models.summary",
-        "cnn_core.optimizers.lbfgs", "cnn_core.foundation.model_header", "cnn_core.network.model_plot",
+        "cnn_core.optimizers.lbfgs", "cnn_core.network.model_plot",
         "cnn_core.ops", "cnn_core.random",
     }  # fmt: skip
     printed = run_python("import numpy, sys; before = {*sys.modules}; import cnn_core; print({*sys.modules} - before)")
