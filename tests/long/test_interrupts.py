@@ -110,10 +110,10 @@ def test_an_estimator_answers_or_says_that_it_was_not_fitted(
 
 
 def test_the_command_line_ends_and_leaves_no_half_of_a_file(tmp_path: Path) -> None:
-    table, model = tmp_path / "table.csv", tmp_path / "model.cnn"
+    table, model = tmp_path / "table.csv", tmp_path / "model.safetensors"
     rows = [",".join(map(str, row)) + f",{label}" for row, label in zip(X.round(3), Y, strict=True)]
     table.write_text("a,b,c,d,e,f,target\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "cnn_core", "fit", str(table), "target", "--output", str(model)]
+    command = [sys.executable, "-m", "cnn_core", "fit", str(table), "--target", "target", "--model", str(model)]
     source = random.Random(1)
     for _ in range(N_COMMANDS):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
@@ -121,7 +121,7 @@ def test_the_command_line_ends_and_leaves_no_half_of_a_file(tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode in (0, 130, -signal.SIGINT), errors
-        assert sorted(path.name for path in tmp_path.iterdir()) in (["table.csv"], ["model.cnn", "table.csv"])
+        assert sorted(path.name for path in tmp_path.iterdir()) in (["table.csv"], ["model.safetensors", "table.csv"])
         if model.exists():
-            cnn_core.sklearn.load(model)
+            cnn_core.load_predictor(model)
             model.unlink()
