@@ -23,7 +23,10 @@ class RemembersArguments:
         made = super().__new__(cls, *arguments, **keywords)
         if has_custom_constructor(cls):
             taken = _taken_by(cls.__init__)
-            given = {**taken.defaults, **dict(taken.named(arguments)), **keywords}
+            passed_on = _places_of_ours(cls)[: len(arguments)] if taken.passes_all_on else []
+            if any(name in keywords for name in passed_on):
+                passed_on = []  # what has no name is something else
+            given = {**taken.defaults, **dict(taken.named(arguments, passed_on)), **keywords}
             made._remembered = {name: value for name, value in given.items() if _is_plain(value)}
             made._not_remembered = [name for name in given if name not in made._remembered]
         return made
@@ -110,11 +113,23 @@ class _Taken(NamedTuple):
     takes_any: bool
     rest: str | None
 
-    def named(self, arguments: Sequence[object]) -> Iterator[tuple[str, object]]:
-        """Yield arguments that were given by place with their names; the rest has none that could be given again."""
-        yield from zip(self.places, arguments, strict=False)
-        if self.rest is not None and len(arguments) > len(self.places):
+    @property
+    def passes_all_on(self) -> bool:
+        """Whether it is ``(self, *arguments, **keywords)``, perhaps with more by name."""
+        return self.takes_any and self.rest is not None and not self.places
+
+    def named(self, arguments: Sequence[object], passed_on: Sequence[str]) -> Iterator[tuple[str, object]]:
+        """Yield arguments that were given by place with their names; the rest may have none to be given again by."""
+        places = [*self.places, *passed_on]
+        yield from zip(places, arguments, strict=False)
+        if self.rest is not None and len(arguments) > len(places):
             yield f"*{self.rest}", _MISSING
+
+
+def _places_of_ours(cls: type) -> list[str]:
+    """Return what the class of ours that a custom one is made from takes by place."""
+    ours: Any = next(each for each in cls.__mro__ if each.__module__.startswith("cnn_core."))
+    return _taken_by(ours.__init__).places
 
 
 @lru_cache

@@ -140,6 +140,28 @@ def test_what_is_handed_on_by_name_is_kept() -> None:
         Narrow(2, "tanh").get_config()
 
 
+class Loud(layers.Dense):
+    """Hands on everything."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+
+
+class Worded(layers.Dense):
+    """Keeps what it is given by place for itself."""
+
+    def __init__(self, *words: Any, **keywords: Any) -> None:
+        super().__init__(**keywords)
+
+
+def test_a_constructor_that_hands_on_everything_has_the_names_of_ours() -> None:
+    layer = Loud(2, "tanh", kernel_regularizer="l2")
+    twin = Loud.from_config(layer.get_config())
+    assert (twin.units, str(twin.activation), twin.kernel_regularizer.l2) == (2, "tanh", 0.01)
+    with pytest.raises(ValueError, match=r"Worded does not keep `\*words`"):
+        Worded("a", "b", units=3).get_config()
+
+
 class Bare(layers.Layer):
     """Takes none of the arguments that all layers have."""
 
