@@ -21,8 +21,10 @@ PAGES = {
     "SECURITY.md": "project/security.md",
     "CITATION.cff": "project/citing.md",
     "README.md": "index.md",
-    **{f"benchmarks/{name}.md": f"benchmarks/{name}.md" for name in ("speed", "avx512", "layer_costs", "sklearn_mlp")},
-    "benchmarks/tables.md": "benchmarks/tables.md",
+    **{
+        f"benchmarks/{name}.md": f"benchmarks/{name}.md"
+        for name in ("speed", "avx512", "layer_costs", "sklearn_mlp", "tables", "blends")
+    },
     "benchmarks/README.md": "benchmarks/method.md",
 }
 # A page that has a folder of its own name leads to the pages in it.
