@@ -78,15 +78,13 @@ def compile_predictor(
         return _in_int8(interface, plan, calibration)
     if wanted is not None:
         compute_in(plan, wanted)
-    network = _own_network(interface, plan)
+    network = bound_network(plan, interface.dtype, values=_copied_weights(interface, plan))
     network.keep_rounded()
     return _predictor(interface, plan, network)
 
 
-def _own_network(interface: Interface, plan: NetworkPlan, values: list[Array] | None = None) -> _core.Network:
-    """Return a plan's network over a copy of its weights, or over `values`."""
-    own = values or [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
-    return bound_network(plan, interface.dtype, values=own)
+def _copied_weights(interface: Interface, plan: NetworkPlan) -> list[Array]:
+    return [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
 
 
 def _predictor(interface: Interface, plan: NetworkPlan, network: _core.Network) -> Predictor:
@@ -103,11 +101,11 @@ def _in_int8(interface: Interface, plan: NetworkPlan, calibration: object) -> Pr
     if len(rows) == 0 or not np.isfinite(rows).all():
         raise ValueError("`calibration` must have at least one row, and no NaN or infinity")
     rows = rows.astype(interface.dtype, copy=False)
-    values = [aligned_copy(each.in_dtype(interface.dtype)) for each in plan.variables]
+    values = _copied_weights(interface, plan)
     compute_in(plan, "float32")
-    expected = _predictor(interface, plan, _own_network(interface, plan, values))(rows)
+    expected = _predictor(interface, plan, bound_network(plan, interface.dtype, values=values))(rows)
     quantization.compute_in_int8(plan)
-    network = _own_network(interface, plan, values)
+    network = bound_network(plan, interface.dtype, values=values)
     quantization.keep_quantized(network, plan, values, rows)
     predictor = _predictor(interface, plan, network)
     spread = float(np.std(expected, dtype=np.float64)) or 1.0

@@ -77,9 +77,9 @@ def quantize_kernel(kernel: Array, reach: Array) -> QuantizedKernel:
     units = np.where(largest > 0, largest, 127) / 127
     numbers = np.zeros((-(-n_in // 4) * 4, n_out), np.int8)
     numbers[:n_in] = np.rint(scaled / units)
-    quads = np.ascontiguousarray(numbers.reshape(-1, 4, n_out).transpose(0, 2, 1)).view(np.int32)[..., 0]
+    quads = np.ascontiguousarray(numbers.reshape(-1, 4, n_out).transpose(0, 2, 1)).view(np.int32)
     return QuantizedKernel(
-        np.ascontiguousarray(quads),
+        quads.reshape(-1, n_out),
         factors.astype(np.float32),
         numbers.sum(axis=0, dtype=np.int32),
         units.astype(np.float32),
