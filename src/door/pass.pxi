@@ -12,7 +12,6 @@ from metrics cimport AS_ITS_LOSS, CLASSES, Metric
 from noise cimport STRENGTH
 from plan cimport *
 from ranges cimport all_indices, all_labels
-from optimizers cimport gradients_are_finite
 from run cimport (RUN_DIVERGED, RUN_FAILED, SHARE_COUNT, SHARE_FIRST, SHARE_NUMBERS, SHARE_PLACE, SHARE_WHOLE, Run,
                   clear_totals, copy_totals, run_slice, totals_length, update)
 
@@ -308,13 +307,9 @@ cdef class Pass(Workbench):
         self.has_updated = False
         with nogil:
             if self.network.element_size == 4:
-                status = RUN_DIVERGED
-                if not checks or gradients_are_finite(self.run.optimizer, <float *> self.run.flat_gradients):
-                    status = update(&self.run, <float **> self.run.tensors, learning_rate)
+                status = update(&self.run, <float **> self.run.tensors, learning_rate, checks)
             else:
-                status = RUN_DIVERGED
-                if not checks or gradients_are_finite(self.run.optimizer, <double *> self.run.flat_gradients):
-                    status = update(&self.run, <double **> self.run.tensors, learning_rate)
+                status = update(&self.run, <double **> self.run.tensors, learning_rate, checks)
         self.has_updated = status != RUN_DIVERGED
         self.end()
         if status == RUN_FAILED:

@@ -107,7 +107,7 @@ cdef inline void clear_totals(Run *run) noexcept nogil:
 cdef inline double run_block(Run *run, real **tensors, real **gradients, const Share *share, Py_ssize_t first,
                              Py_ssize_t n) noexcept nogil:
     """Forward, losses, metrics and backward for n samples; returns their share of the batch's weighted loss."""
-    cdef const double *denominators = share.denominators
+    cdef const double *denominators = &share.denominators[0]
     cdef Workspace *workspace = run.workspace
     cdef double loss, total = 0
     cdef int i
@@ -141,11 +141,13 @@ cdef inline void clear_unwritten(const Run *run, real **gradients) noexcept nogi
             memset(gradients[i], 0, run.tensor_sizes[i] * sizeof(real))
 
 
-cdef inline int update(Run *run, real **tensors, double learning_rate) noexcept nogil:
-    """The optimizer's step with the gradients that a batch has left, unless that would leave the finite numbers."""
+cdef inline int update(Run *run, real **tensors, double learning_rate, bint checks) noexcept nogil:
+    """The optimizer's step with the gradients that a batch has left, unless that would leave the finite numbers, or,
+    where it `checks`, gradients have left them already."""
     cdef real *w = <real *> run.parameters
     cdef real *g = <real *> run.flat_gradients
-    if not (statistics_are_finite(run.plan, run.workspace, tensors)
+    if not ((not checks or gradients_are_finite(run.optimizer, g))
+            and statistics_are_finite(run.plan, run.workspace, tensors)
             and step_is_bounded(run.optimizer, g, learning_rate)):
         return RUN_DIVERGED
     take_step(run.optimizer, w, g, learning_rate, run.step)
@@ -229,7 +231,7 @@ cdef inline int run_batch(Run *run, real **tensors, real **gradients) noexcept n
         if (run.shares == NULL or run.updates) and not gradients_are_finite(run.optimizer, g):
             return RUN_DIVERGED
         if run.updates:
-            status = update(run, tensors, run.learning_rates[run.next_batch - run.first_batch])
+            status = update(run, tensors, run.learning_rates[run.next_batch - run.first_batch], False)
             if status != RUN_FINISHED:
                 return status
     for i in range(run.n_losses):
