@@ -6,4 +6,4 @@ import importlib.util
 
 collect_ignore_glob = []
 if not all(importlib.util.find_spec(name) for name in ("sklearn", "dask", "distributed")):
-    collect_ignore_glob.append("cnn_core/dask/*")
+    collect_ignore_glob.append("cnn_core/sklearn/dask/*")

@@ -6,8 +6,9 @@ asked for; `cnn_core.load_predictor` does without it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import cnn_core.foundation.extras as extras
 
 if TYPE_CHECKING:
     from cnn_core.sklearn.perceptron.classifier import MLPClassifier
@@ -24,16 +25,8 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import an estimator, and scikit-learn with it, on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cnn_core.sklearn' has no attribute {name!r}")
-    try:
-        importlib.import_module("sklearn")
-    except ImportError as error:
-        raise ImportError("cnn_core.sklearn needs scikit-learn: pip install 'cnn_core[sklearn]'") from error
-    found = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return found
+if not TYPE_CHECKING:  # a checker must not take every name for known
+    __getattr__ = extras.answer_for(__name__, _HOMES, {"sklearn": "scikit-learn"})
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from dask import delayed
 
-from cnn_core.dask.collections import checked_features, is_array
+from cnn_core.sklearn.dask.collections import checked_features, is_array
 
 
 def predicted(estimator: Any, method: str, X: Any) -> Any:

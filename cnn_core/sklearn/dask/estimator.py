@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 import cnn_core.foundation.validation as validation
-from cnn_core.dask.collections import partitions_of
-from cnn_core.dask.partitions import Partitions
-from cnn_core.dask.predictions import predicted
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.sklearn.dask.collections import partitions_of
+from cnn_core.sklearn.dask.partitions import Partitions
+from cnn_core.sklearn.dask.predictions import predicted
 from cnn_core.sklearn.parts import GivenPart, is_empty, merged_if_any
 
 OWN_PARAMETERS = {"client": None, "n_chains": None, "sync_every": 1000, "persist": True}

@@ -15,7 +15,7 @@ pytest.importorskip("distributed", reason="dask's scheduler is not installed")
 import dask.array as da
 
 from cnn_core.dask import MLPRegressor
-from cnn_core.dask.collections import partitions_of
+from cnn_core.sklearn.dask.collections import partitions_of
 
 X = da.ones((6, 2), chunks=(3, 1))
 Y = da.ones(6, chunks=2)

@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 import cnn_core.sklearn.perceptron.parts as perceptron_parts
 import cnn_core.sklearn.tabular.parts as tabular_parts
-from cnn_core.dask.estimator import DaskEstimator, Scored
+from cnn_core.sklearn.dask.estimator import DaskEstimator, Scored
 from cnn_core.sklearn.parts import GivenPart, naming_the_part
 from cnn_core.sklearn.perceptron import classifier, regressor
 from cnn_core.sklearn.row_statistics import Hits, SquaredErrors

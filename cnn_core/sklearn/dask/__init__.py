@@ -1,0 +1,1 @@
+"""The estimators over dask collections: their rows are read, trained on and scored where they lie."""
