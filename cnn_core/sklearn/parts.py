@@ -7,6 +7,7 @@ is plain data and plain functions: a state depends on the state before and on th
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -333,6 +334,23 @@ def naming_the_part(function: _Function) -> _Function:
             raise kind(f"In part {number} of the rows: {error}") from error
 
     return named  # type: ignore[return-value]
+
+
+def for_workers(estimator: Any, trained: Sequence[str] = ()) -> Any:
+    """Return a copy without what belongs to the caller, nor what a training has left: the attributes `trained`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> mine = SimpleNamespace(alpha=1.0, callbacks=[print], random_state=7, verbose=1, _network=object())
+    >>> for_workers(mine, ["_network"])
+    namespace(alpha=1.0, callbacks=None, random_state=0, verbose=False)
+    """
+    own = copy.copy(estimator)
+    own.callbacks, own.random_state, own.verbose = None, 0, False
+    for name in trained:
+        own.__dict__.pop(name, None)
+    return own
 
 
 def is_empty(part: GivenPart) -> bool:

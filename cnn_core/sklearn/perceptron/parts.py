@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from cnn_core.sklearn.parts import (
     Piece,
     RowsSummary,
     TrainingState,
+    for_workers,
     held_out,
     is_empty,
     merged_if_any,
@@ -36,6 +36,7 @@ from cnn_core.sklearn.row_statistics import ClassCounts
 
 # What adds up over parts: the score of each kind of estimator, by scikit-learn's names and ours.
 SCORES = {"classifier": ("accuracy", "error"), "regressor": ("r2",)}
+_TRAINED = ("_network", "_optimizer", "_random_state")  # attributes that a training leaves
 
 
 @dataclass(frozen=True)
@@ -327,7 +328,7 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
     _check_settings(estimator)
     share = estimator.validation_fraction if estimator.early_stopping else 0.0
     seed = int(check_random_state(estimator.random_state).randint(2**31))
-    settings = PartSettings(_for_workers(estimator), share, seed)
+    settings = PartSettings(for_workers(estimator, _TRAINED), share, seed)
     summary = parts.summarize("summarize", summarize, settings)
     summary.check()
     if share and summary.n_held_out < 2:
@@ -337,7 +338,7 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
     widths = estimator._prepare_layers(summary.n_features, summary.dtype, True)
     factors = None if summary.labels is None else summary.labels.factors(estimator.class_weight)
     settings = PartSettings(
-        _for_workers(estimator), share, seed, factors, widths, estimator._batch_size(summary.n_rows)
+        for_workers(estimator, _TRAINED), share, seed, factors, widths, estimator._batch_size(summary.n_rows)
     )
     parts.prepare(prepare, settings)
     network = estimator._bound_network(settings.widths, estimator.coefs_[0].dtype)
@@ -364,12 +365,3 @@ def _check_settings(estimator: Any) -> None:
         if not is_usable:
             received = getattr(estimator, name)
             raise ValueError(f"`{name}` must be {rule} where rows lie in parts. Received: {name}={received!r}")
-
-
-def _for_workers(estimator: Any) -> Any:
-    """Return a copy without what belongs to the caller, or to a training."""
-    own = copy.copy(estimator)
-    own.callbacks, own.random_state = None, 0
-    for name in ("_network", "_optimizer", "_random_state"):
-        own.__dict__.pop(name, None)
-    return own

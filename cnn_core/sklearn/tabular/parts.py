@@ -25,6 +25,7 @@ from cnn_core.sklearn.parts import (
     Piece,
     RowsSummary,
     TrainingState,
+    for_workers,
     held_out,
     is_empty,
     merged_if_any,
@@ -391,7 +392,7 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
         raise ValueError(
             f"`time_limit` must be None where rows lie in parts. Received: time_limit={estimator.time_limit!r}"
         )
-    settings = TableSettings(_for_workers(estimator), estimator.validation_fraction, seeds[0])
+    settings = TableSettings(for_workers(estimator), estimator.validation_fraction, seeds[0])
     settings, summary = _summarized(parts, settings)
     summary.tell_columns(estimator)
     estimator._learn_targets(summary.shape, summary.labels, summary.targets)
@@ -410,7 +411,7 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
     dealing = Dealing(n_batches, parts.n_chains, sync_every, seeds[2], True, parts.rereads)
     settings = replace(
         settings,
-        estimator=_for_workers(estimator),
+        estimator=for_workers(estimator),
         factors=factors,
         mean_weight=summary.mean_weight(factors),
         predictor=predictor.with_network(copy.copy(network)),
@@ -446,10 +447,3 @@ def _check_metric(estimator: Any) -> None:
             f"`eval_metric` must be 'auto', 'loss', {', '.join(map(repr, known))} where rows lie in parts, over which "
             f"these add up. Received: eval_metric={estimator.eval_metric!r}"
         )
-
-
-def _for_workers(estimator: Any) -> Any:
-    """Return a copy without what belongs to the caller."""
-    own = copy.copy(estimator)
-    own.callbacks, own.random_state, own.verbose = None, 0, 0
-    return own
