@@ -151,7 +151,6 @@ def described(part: Layer | Operation) -> str:
 def in_dtype(layer: Layer, dtype: str) -> Layer:
     """Return a layer that has not been built yet, made one of a dtype."""
     layer.dtype_policy = policy_of(dtype)
-    layer.dtype = dtype
     return layer
 
 

@@ -84,7 +84,6 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         In the first layer of a Sequential, as older Keras scripts give it: the shape without the batch dimension.
     """
 
-    dtype: str
     dtype_policy = PolicySetting()
     n_inputs: int | None = 1  # None: a list of any length
     only_default: ClassVar[Mapping[str, Any]] = {}  # arguments that Keras has: only these values fit
@@ -138,6 +137,11 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
                     f"`{name}` must be {default!r}: {cls.__name__} has no other way. Received: {name}={given[name]!r}"
                 )
         return {name: value for name, value in given.items() if name not in only_default}
+
+    @property
+    def dtype(self) -> str:
+        """The type of the variables: `dtype_policy` says it."""
+        return self.dtype_policy.variable_dtype
 
     @property
     def compute_dtype(self) -> str:

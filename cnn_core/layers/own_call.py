@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -48,9 +48,13 @@ class OwnCall(AddsLosses):
     defines_call: ClassVar[bool] = False
     call: Callable[..., Any]
     name: str
-    dtype: str
     activity_regularizer: Any
     _variables: list[Variable]
+
+    if TYPE_CHECKING:  # every layer has it
+
+        @property
+        def dtype(self) -> str: ...
 
     # Inner layers and variables
 

@@ -56,7 +56,7 @@ class PolicySetting:
                         f"{made.path!r}. Received: dtype_policy={policy.name!r}"
                     )
             NetworkPlan.note_change()
-        vars(layer).update(dtype_policy=policy, dtype=policy.variable_dtype)
+        vars(layer)["dtype_policy"] = policy
 
 
 def _width(activation: Activation) -> int:

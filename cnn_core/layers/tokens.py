@@ -24,13 +24,7 @@ _INTEGERS = ("int32", "int64")
 
 
 class TokenReader(Encoder):
-    """A layer that reads texts or whole numbers, and gives numbers from 0 on, or encodes them.
-
-    Attributes
-    ----------
-    dtype : str
-        "int64", or "int32", where it gives numbers, else that of its rows of indicators.
-    """
+    """A layer that reads texts or whole numbers, and gives numbers from 0 on, or encodes them."""
 
     reads_values: ClassVar[bool] = True
     modes: ClassVar[tuple[str, ...]]
@@ -41,8 +35,12 @@ class TokenReader(Encoder):
         super().__init__(dtype=config.floatx() if named in (*_INTEGERS, TEXT) else dtype, **common)
         self.output_mode = output_mode_among(output_mode, self.modes)
         self.sparse = not_sparse(sparse)
-        if self.output_mode == "int":
-            self.dtype = named if named in _INTEGERS else "int64"
+        self._number_dtype = named if named in _INTEGERS else "int64"
+
+    @property
+    def dtype(self) -> str:
+        """ "int64", or "int32", where it gives numbers, else that of its rows of indicators."""
+        return self._number_dtype if self.output_mode == "int" else super().dtype
 
     @property
     def drops(self) -> bool:

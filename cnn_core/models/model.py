@@ -109,9 +109,8 @@ class Model(Trainer, OwnModel):
         self._graph = graph
         self._layers = self.attribute_layers() if self.defines_call else layers
         self.n_inputs = 1 if isinstance(graph.input_structure, Symbol) else None
-        self.dtype = self._interface.dtype.name
-        if self.dtype_policy.variable_dtype != self.dtype:
-            self.dtype_policy = DTypePolicy(self.dtype)
+        if self.dtype != interface.dtype.name:
+            self.dtype_policy = DTypePolicy(interface.dtype.name)
         self._forget_network()
         self.built = True
 

@@ -137,11 +137,14 @@ class LayerLike(Protocol):
     """What a graph needs of a layer; `cnn_core.layers.Layer` has it."""
 
     name: str
-    dtype: str
     n_inputs: int | None
     n_draws: int
     index_limit: int | None
     calls: list[ref[Node]]
+
+    @property
+    def dtype(self) -> str:
+        """The type of its variables and outputs."""
 
     @property
     def variables(self) -> list[Variable]:

@@ -90,7 +90,6 @@ class Compiled:
     tests_by_steps: ClassVar[bool] = False
     predicts_by_steps: ClassVar[bool] = False
     name: str
-    dtype: str
     built: bool
 
     def __init__(self) -> None:
@@ -302,6 +301,9 @@ class Compiled:
         raise NotImplementedError
 
     if TYPE_CHECKING:  # a layer, which a model is as well, has it
+
+        @property
+        def dtype(self) -> str: ...
 
         @property
         def variables(self) -> list[Variable]: ...
