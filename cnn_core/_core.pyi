@@ -43,6 +43,8 @@ OPERATIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]
 REDUCTIONS: dict[str, int]
+ROUNDINGS: dict[str, int]
+MOST_QUANTIZED: int
 RULES: dict[str, int]
 CONSTRAINTS: dict[str, int]
 PENALTIES: dict[str, int]

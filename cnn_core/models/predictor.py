@@ -115,7 +115,7 @@ def _in_int8(interface: Interface, plan: NetworkPlan, calibration: object) -> Pr
 
 def compute_in(plan: NetworkPlan, dtype: str) -> None:
     """Let all products of a plan's dense operations be computed in bfloat16, or none of them."""
-    rounds = (int(dtype == "bfloat16"),)
+    rounds = (_core.ROUNDINGS[dtype],)
     plan.operations = [
         operation._replace(integers=rounds) if operation.kind == "dense" else operation for operation in plan.operations
     ]

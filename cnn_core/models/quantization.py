@@ -25,9 +25,6 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan, Operation
 
-MOST_INPUTS = 1 << 16  # sums over more might overflow: src/simd/quads.h
-_TO_INT8 = 2  # how a dense operation's products round their factors: src/operations/dense.pxd
-
 
 class QuantizedKernel(NamedTuple):
     """A kernel (n_in, n_out) in 8 bits.
@@ -90,13 +87,13 @@ def can_be_quantized(operation: Operation, plan: NetworkPlan) -> bool:
     """Whether an operation is a dense one of which native code takes the kernel in 8 bits."""
     if operation.kind != "dense" or any(tensor is not None for tensor in operation.tensors[2:]):
         return False
-    return plan.shapes[operation.inputs[0]][-1] <= MOST_INPUTS
+    return plan.shapes[operation.inputs[0]][-1] <= _core.MOST_QUANTIZED
 
 
 def compute_in_int8(plan: NetworkPlan) -> None:
     """Let what can be quantized of a plan wait for its kernels in 8 bits."""
     plan.operations = [
-        operation._replace(integers=(_TO_INT8,)) if can_be_quantized(operation, plan) else operation
+        operation._replace(integers=(_core.ROUNDINGS["int8"],)) if can_be_quantized(operation, plan) else operation
         for operation in plan.operations
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
+import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
@@ -91,7 +92,7 @@ class NetworkPlan(ArrayOperations):
         self.variables: list[Variable] = []
         self.inputs: list[int] = []
         self.outputs: list[int] = []
-        self.compute_dtype = ""  # of the layers that are entered now; what is no bfloat16 is the network's own
+        self.compute_dtype = "float32"  # of the layers that are entered now
         self.training: bool | None = None  # what a call on symbols said to the layers that are entered now
         self.next_seed: Callable[[], int] | None = None  # for every run, where inference draws random numbers
         # What would be added to the loss, if that is wanted apart: buffers, and the penalties on what they hold.
@@ -198,9 +199,9 @@ class NetworkPlan(ArrayOperations):
         layer: str,
     ) -> int:
         """Add a product with a kernel, plus a bias where there is one: `variables` names them in this order."""
-        rounds = self.compute_dtype == "bfloat16"
+        integers = [_core.ROUNDINGS[self.compute_dtype]]
         return self.add(
-            "dense", [source], shape, layer=layer, variables=variables, activation=activation, integers=[rounds]
+            "dense", [source], shape, layer=layer, variables=variables, activation=activation, integers=integers
         )
 
     def add_noise(

@@ -18,7 +18,7 @@ from plan cimport *
 from prediction cimport Prediction, predict_range
 from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
 from threads cimport pool_width
-from workspace cimport VALUE_ALIGNMENT, workspace_allocate, workspace_free
+from workspace cimport VALUE_ALIGNMENT, aligned, workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
@@ -260,7 +260,6 @@ cdef class Network:
         """Rounds the kernels of operations in bfloat16 once and for all: the bound arrays stay as they are."""
         cdef Operation *operation
         cdef Py_ssize_t n_in, n_out
-        cdef size_t address
         cdef int i
         if not self.bound:
             raise ValueError("the network has no parameters: bind them first")
@@ -271,9 +270,8 @@ cdef class Network:
                 n_out = self.plan.buffers[operation.output].width
                 room = np.empty(rounded_size(n_in, n_out) + VALUE_ALIGNMENT // sizeof(float), np.float32)
                 self.kept_alive += (room,)
-                address = (address_of(room) + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
                 keep_rounded(operation, n_in, n_out, <const float *> self.tensors[operation.tensors[0]],
-                             <float *> address)
+                             <float *> aligned(cnp.PyArray_DATA(room)))
 
     def keep_quantized(self, int index, quads, factors, sums, units, bias):
         """Has a dense operation in int8 multiply with this matrix, as cnn_core/models/quantization.py makes it."""

@@ -1,11 +1,13 @@
 # The numbers behind the names by which Python asks for an activation, a loss, a rule and so on. Floor 2.
 
 from constraints cimport MOST_CONSTRAINTS, ConstraintTraits, list_constraints
+from dense cimport NOT_ROUNDED, TO_BFLOAT16, TO_INT8
 from loss cimport LossTraits, ReductionTraits
 from losses cimport MOST_KINDS, MOST_REDUCTIONS, list_losses, list_reductions
 from metrics cimport MOST_METRICS, MetricTraits, list_metrics
 from operations cimport list_operations
 from plan cimport *
+from quads cimport MOST_QUANTIZED as most_quantized
 from regularizers cimport MOST_PENALTIES, PenaltyTraits, list_penalties
 from reductions cimport AGGREGATE_COUNT, aggregate_name
 from run cimport RUN_DIVERGED, RUN_FAILED, RUN_FINISHED, RUN_OUT_OF_TIME
@@ -36,5 +38,8 @@ CONSTRAINTS = {constraint_rows[kind].name.decode(): kind for kind in range(list_
 cdef PenaltyTraits penalty_rows[MOST_PENALTIES]
 PENALTIES = {penalty_rows[kind].name.decode(): kind for kind in range(list_penalties(penalty_rows))}
 RULES = {rule_name(rule).decode(): rule for rule in range(RULE_COUNT)}
+# To what factors of a dense operation's products are rounded, by the type in which it computes.
+ROUNDINGS = {"float32": NOT_ROUNDED, "float64": NOT_ROUNDED, "bfloat16": TO_BFLOAT16, "int8": TO_INT8}
+MOST_QUANTIZED = most_quantized  # inputs of a product in int8
 MODES = {"evaluation": EVALUATION, "block": BLOCK, "training": TRAINING, "tracing": TRACING}
 STATUS = {RUN_FINISHED: "finished", RUN_OUT_OF_TIME: "out of time", RUN_DIVERGED: "diverged", RUN_FAILED: "failed"}

@@ -30,6 +30,11 @@ cdef inline Py_ssize_t aligned_size(Py_ssize_t n_bytes) noexcept nogil:
     return (n_bytes + VALUE_ALIGNMENT - 1) // VALUE_ALIGNMENT * VALUE_ALIGNMENT
 
 
+cdef inline char *aligned(void *memory) noexcept nogil:
+    """Where the first aligned value stands in a block of memory that has room for VALUE_ALIGNMENT bytes more."""
+    return <char *> ((<size_t> memory + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1))
+
+
 cdef inline char *place(char *memory, Py_ssize_t *used, Py_ssize_t n_bytes) noexcept nogil:
     """The next aligned part of `memory`, or NULL while sizes are only being added up."""
     cdef char *at = NULL if memory == NULL else memory + used[0]
@@ -83,7 +88,6 @@ cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_s
     Buffers that are `sparse` (NULL: none is) get no memory of their own.
     """
     cdef Py_ssize_t n_bytes
-    cdef size_t address
     memset(workspace, 0, sizeof(Workspace))
     workspace.capacity = (capacity + 7) // 8 * 8
     workspace.mode = mode
@@ -106,8 +110,7 @@ cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_s
         workspace.memory = <char *> calloc(n_bytes + VALUE_ALIGNMENT, 1)
         if workspace.memory != NULL:
             use_large_pages(workspace.memory, n_bytes)
-            address = (<size_t> workspace.memory + VALUE_ALIGNMENT - 1) & ~<size_t> (VALUE_ALIGNMENT - 1)
-            workspace_layout(plan, workspace, <char *> address, element_size, needs_delta)
+            workspace_layout(plan, workspace, aligned(workspace.memory), element_size, needs_delta)
             return True
     workspace_free(workspace)
     return False
