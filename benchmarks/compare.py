@@ -20,7 +20,7 @@ import peak
 from cases import PREDICTIONS, TRAININGS, Prediction, Training, training_named
 from measure import Comparison, RefusalError, Result, Settings, Worker, start_peak, start_workers
 from report import Run
-from rivals import ENTRIES, OURS, Entry, entry_named
+from rivals import BEFORE, ENTRIES, OURS, Entry, entry_named
 from startup import compare_startup
 
 PARTS = ("training", "prediction", "startup")
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--isa", choices=("avx2", "avx512"), help="force cnn_core's instruction set, and the peak's")
     result.add_argument("--mixed", action="store_true", help="in mixed precision, bfloat16 with weights in float32")
+    result.add_argument("--before", type=Path, help="folder of an earlier revision, built in place")
     result.add_argument("--quick", action="store_true", help="short turns; without XL and the largest predictions")
     result.add_argument("--python", default=sys.executable, help="the interpreter that has cnn_core")
     result.add_argument("--rival-python", default=sys.executable, help="the interpreter that has the rivals")
@@ -116,13 +117,15 @@ def core_counts(threads: str, settings: Settings) -> list[int]:
 
 
 def chosen_entries(options: argparse.Namespace) -> list[Entry]:
-    if options.rivals is None:
-        return [
-            entry
-            for entry in ENTRIES
-            if (entry.mixes or entry.only_when_mixed if options.mixed else not entry.only_when_mixed)
-        ]
-    return [entry_named(name) for name in dict.fromkeys([OURS, *options.rivals])]
+    """List ours, the revision before if one is given, and the rivals."""
+    before = [] if options.before is None else [BEFORE.at(options.before.absolute())]
+    if options.rivals is not None:
+        ours, *rivals = (entry_named(name) for name in dict.fromkeys([OURS, *options.rivals]))
+    elif options.mixed:
+        ours, *rivals = (entry for entry in ENTRIES if entry.mixes or entry.only_when_mixed)
+    else:
+        ours, *rivals = (entry for entry in ENTRIES if not entry.only_when_mixed)
+    return [ours, *before, *rivals]
 
 
 def is_installed(entry: Entry, settings: Settings) -> bool:

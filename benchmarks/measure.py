@@ -144,7 +144,7 @@ def start_workers(entries: list[Entry], settings: Settings, n_cores: int, folder
         counts = [n_cores] if entry.name == OURS else sorted({1, n_cores})
         for threads in counts:
             environment = {**os.environ, **entry.environment_for(threads)}
-            if entry.name == OURS and settings.instruction_set:
+            if entry.module == "ours" and settings.instruction_set:
                 environment["CNN_CORE_ISA"] = settings.instruction_set
             workers.append(Worker(entry.name, threads, settings, n_cores, environment, folder))
     return workers
@@ -304,7 +304,7 @@ def built_routes(worker: Worker, case: Prediction, folder: Path) -> list[str]:
 
 def prediction_turn(result: Result, worker: Worker, route: str) -> Turn:
     """Make the turn of one route: each of our own routes is a rival of its own, of the others the fastest counts."""
-    name = f"{OURS} {route}".strip() if worker.name == OURS else worker.name
+    name = f"{worker.name} {route}".strip() if worker.name.startswith(OURS) else worker.name
     own = dataclasses.replace(result, rival=name, route=route, rounds=[], peak_rounds=[])
     return Turn(own, worker, {"do": "predict", "route": route}, "calls")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from cases import TRAININGS
 from measure import Result
-from rivals import ENTRIES, OURS
+from rivals import BEFORE, ENTRIES, OURS
 from startup import Startup
 
-LABELS = {entry.name: entry.label for entry in ENTRIES}
+LABELS = {entry.name: entry.label for entry in (*ENTRIES, BEFORE)}
 TARGETS = {case.name: case.targets for case in TRAININGS}
 Group = list[Result]
 
@@ -58,7 +58,12 @@ def groups_of(results: Iterable[Result], kind: str, cores: int) -> dict[tuple[st
 
 
 def is_ours(result: Result) -> bool:
+    """Tell our results, those of an earlier revision and of another precision too, from the rivals'."""
     return result.rival.startswith(OURS)
+
+
+def is_current(result: Result) -> bool:
+    return result.rival.split()[0] == OURS
 
 
 def best(group: Iterable[Result]) -> Result | None:
@@ -137,7 +142,7 @@ def machine_section(run: Run) -> str:
 def names_in(groups: dict[tuple[str, str], Group]) -> list[str]:
     """List the rivals in their usual order, ours first."""
     present = dict.fromkeys(result.rival for group in groups.values() for result in group)
-    order = [entry.name for entry in ENTRIES]
+    order = list(LABELS)
     return sorted(present, key=lambda name: order.index(name.split()[0]))
 
 
@@ -165,7 +170,7 @@ def training_ratios(groups: dict[tuple[str, str], Group], cores: int) -> str:
     for (case, optimizer), group in groups.items():
         ours = find(group, OURS)
         ratios = {name: ratio(find(group, name), ours) for name in names}
-        least = min((value for value in ratios.values() if not math.isnan(value)), default=math.nan)
+        least = ratio(best(result for result in group if not is_ours(result)), ours)
         row = [f"{case} {optimizer}", *(number(value) for value in ratios.values()), number(least)]
         rows.append([*row, target_of(case) if cores == 1 else ""])
     header = ["case", *map(label_of, names), "best of them", "aim: best / PyTorch / scikit-learn"]
@@ -203,7 +208,7 @@ def prediction_times(groups: dict[tuple[str, str], Group]) -> str:
     names = names_in(groups)
     rows = []
     for (case, _), group in groups.items():
-        ours, rival = best(filter(is_ours, group)), best(result for result in group if not is_ours(result))
+        ours, rival = best(filter(is_current, group)), best(result for result in group if not is_ours(result))
         rows.append(
             [
                 case,
@@ -309,7 +314,7 @@ def draw(run: Run, file: Path) -> None:
 
 def draw_panel(axis: Any, groups: dict[tuple[str, str], Group]) -> dict[str, Any]:
     """Draw one dot per case and rival; return the dots by label."""
-    colours = {entry.name: f"C{index}" for index, entry in enumerate(ENTRIES)}
+    colours = {name: f"C{index}" for index, name in enumerate(LABELS)}
     markers = {}
     for row, group in enumerate(groups.values()):
         ours = best(filter(is_ours, group))

@@ -71,7 +71,7 @@ def start_once(entry: Entry, result: Startup, reference: float, record: bool, se
 
 
 def python_of(entry: Entry, settings: Settings) -> str:
-    return settings.python if entry.name == OURS else settings.rival_python
+    return settings.python if entry.name.startswith(OURS) else settings.rival_python
 
 
 def now(settings: Settings) -> float:
@@ -153,7 +153,8 @@ def reference_loss() -> float:
 def measure_size(entry: Entry, result: Startup, settings: Settings, folder: Path) -> None:
     """Ask the rival's interpreter how much room its files take."""
     command = [python_of(entry, settings), str(INSTALLED), *entry.distributions]
-    done = subprocess.run(command, capture_output=True, cwd=folder, text=True)
+    environment = {**os.environ, **entry.environment}
+    done = subprocess.run(command, capture_output=True, cwd=folder, text=True, env=environment)
     if done.returncode == 0:
         sizes = json.loads(done.stdout)
         result.own_size, result.size_with_dependencies = sizes["own"], sizes["with_dependencies"]

@@ -6,7 +6,8 @@ Imported by the parent, so nothing heavy may be imported here.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 OURS = "cnn_core"
@@ -42,6 +43,10 @@ class Entry:
         rival = getattr(module, self.class_name)(threads)
         rival.mixed = mixed and self.mixes
         return rival
+
+    def at(self, folder: Path) -> Entry:
+        """Return the entry for a library that is imported from a folder."""
+        return replace(self, environment={"PYTHONPATH": str(folder)})
 
 
 ENTRIES = (
@@ -105,10 +110,13 @@ ENTRIES = (
     Entry("torchscript", "TorchScript", "torchscript", "TorchScript", ("torch",), "import torch", trains=False),
 )
 
+# An earlier revision of ours; `at` says where.
+BEFORE = Entry(f"{OURS}_before", "cnn_core before", "ours", "CnnCore", ("cnn_core",), "import cnn_core", mixes=True)
+
 
 def entry_named(name: str) -> Entry:
     """Return the entry of that name; raise ValueError that lists the known ones."""
-    for entry in ENTRIES:
+    for entry in (*ENTRIES, BEFORE):
         if entry.name == name:
             return entry
     known = ", ".join(entry.name for entry in ENTRIES)
