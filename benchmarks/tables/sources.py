@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-MOST_ROWS = 5000
+MOST_ROWS = 3000
 RARE = 10  # classes of fewer rows are left out: every split needs some of each
 DATE = r"\d{4}-\d\d-\d\d"
 
@@ -65,7 +65,13 @@ ADDED = (
     _classification("Caravan", "ISLR", "Purchase"),
     _classification("fgl", "MASS", "type"),
     _classification("flchain", "survival", "death", "futime", "chapter"),
-    _classification("leaf_id_flavia", "modeldata", "species"),
+    _classification(
+        "leaf_id_flavia",
+        "modeldata",
+        "species",
+        *("apex", "base", "shape"),  # of the species, not of the leaf, as are these edges
+        *(f"{kind}_edge" for kind in ("denate", "lobed", "smooth", "toothed", "undulate")),
+    ),
     _classification("lending_club", "modeldata", "Class"),
     _classification("pd_speech", "modeldata", "class"),
     _classification("stackoverflow", "modeldata", "Remote"),
@@ -126,8 +132,6 @@ def _dates_as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         else:
             columns[name] = column
     return pd.DataFrame(columns)
-
-
 
 
 def load(name: str, most_rows: int = MOST_ROWS) -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
