@@ -13,15 +13,16 @@ import cnn_core.foundation.extras as extras
 if TYPE_CHECKING:
     from cnn_core.sklearn.perceptron.classifier import MLPClassifier
     from cnn_core.sklearn.perceptron.regressor import MLPRegressor
-    from cnn_core.sklearn.tabular.estimators import TabularClassifier, TabularRegressor
+    from cnn_core.sklearn.tabular.classifier import TabularClassifier
+    from cnn_core.sklearn.tabular.regressor import TabularRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]
 
 _HOMES = {
     "MLPClassifier": "cnn_core.sklearn.perceptron.classifier",
     "MLPRegressor": "cnn_core.sklearn.perceptron.regressor",
-    "TabularClassifier": "cnn_core.sklearn.tabular.estimators",
-    "TabularRegressor": "cnn_core.sklearn.tabular.estimators",
+    "TabularClassifier": "cnn_core.sklearn.tabular.classifier",
+    "TabularRegressor": "cnn_core.sklearn.tabular.regressor",
 }
 
 

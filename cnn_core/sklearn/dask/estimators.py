@@ -7,12 +7,13 @@ from typing import Any
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 import cnn_core.sklearn.perceptron.parts as perceptron_parts
+import cnn_core.sklearn.tabular.classifier as tabular_classifier
 import cnn_core.sklearn.tabular.parts as tabular_parts
+import cnn_core.sklearn.tabular.regressor as tabular_regressor
 from cnn_core.sklearn.dask.estimator import DaskEstimator, Scored
 from cnn_core.sklearn.parts import GivenPart, naming_the_part
 from cnn_core.sklearn.perceptron import classifier, regressor
 from cnn_core.sklearn.row_statistics import Hits, SquaredErrors
-from cnn_core.sklearn.tabular import estimators
 
 
 class _Classifier(ClassifierMixin, DaskEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -169,7 +170,7 @@ class TabularRegressor(_Regressor):
         The fitted estimator of one process. Its attributes are those of this one, too.
     """
 
-    local = estimators.TabularRegressor
+    local = tabular_regressor.TabularRegressor
     fit_parts = staticmethod(tabular_parts.fit_parts)
 
     def predict_quantiles(self, X: Any) -> Any:
@@ -205,5 +206,5 @@ class TabularClassifier(_Classifier):
         The fitted estimator of one process. Its attributes are those of this one, too.
     """
 
-    local = estimators.TabularClassifier
+    local = tabular_classifier.TabularClassifier
     fit_parts = staticmethod(tabular_parts.fit_parts)
