@@ -26,8 +26,9 @@ class ActivationSetting:
 
     def __set__(self, layer: Any, value: Any) -> None:
         activation = activations.get(value)
-        before = vars(layer).get("activation")
-        if before is not None:
+        # Not `get`, which takes the lock of a new layer's attributes twice, and waits for itself, in CPython 3.13t.
+        if "activation" in vars(layer):
+            before = layer.activation
             if _width(activation) != _width(before):
                 raise ValueError(
                     f"`activation` must keep the number of outputs of {layer.name!r}; glu halves it. "
