@@ -137,6 +137,17 @@ class Dataset:
         self.n = n
         self.dtype = dtype
 
+    @classmethod
+    def of_one(cls, x: Array | SparseRows, y: Array, weights: Array | None = None) -> Dataset:
+        """Return checked rows of one input and one target, in the type of the input.
+
+        Examples
+        --------
+        >>> Dataset.of_one(np.ones((3, 2)), np.zeros((3, 1))).dtype
+        dtype('float64')
+        """
+        return cls([x], [y], [weights], len(x), (x.data if isinstance(x, SparseRows) else x).dtype)
+
     def __len__(self) -> int:
         return self.n
 

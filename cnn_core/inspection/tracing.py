@@ -61,9 +61,7 @@ def run_batch(
         targets = objectives.lay_out(data.targets, model.array_dtype)  # type: ignore[arg-type]
         native = native_pass(
             model._network(),
-            inputs=data.inputs,
-            targets=targets,
-            weights=data.weights,
+            Dataset(data.inputs, list(targets), data.weights, data.n, data.dtype),
             batch_size=max(data.n, 1),
             losses=objectives.describe_losses(targets, data.targets),
             optimizer=native_optimizer(parameters, None, penalties=penalties),

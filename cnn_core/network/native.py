@@ -16,6 +16,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
+    from cnn_core.data.dataset import Dataset
     from cnn_core.foundation.descriptions import LossDescription, MetricDescription, OptimizerTail, TensorRule
 
 
@@ -73,10 +74,8 @@ def bound_network(
 
 def native_pass(
     network: _core.Network,
+    data: Dataset,
     *,
-    inputs: list[Any],
-    targets: list[Array],
-    weights: Sequence[Array | None],
     batch_size: int,
     losses: list[LossDescription],
     metrics: Sequence[MetricDescription] = (),
@@ -91,11 +90,11 @@ def native_pass(
     Parameters
     ----------
     network : _core.Network
-    inputs : list of arrays or SparseRows
-        One for each input of the network.
-    targets, weights, losses : sequences
-        One for each loss: its targets as native code reads them, sample weights or None, and `Loss.describe`.
+    data : Dataset
+        In memory: inputs for each input of the network, targets as native code reads them and weights for each loss.
     batch_size : int
+    losses : list of dict
+        `Loss.describe` of each.
     metrics : sequence of dict, default ()
     optimizer : _core.Optimizer, default None
         Evaluation needs it for its penalties.
@@ -107,11 +106,12 @@ def native_pass(
     input_gradients : bool, default False
         Whether dJ/dx is computed too.
     """
+    targets: list[Array] = data.targets  # type: ignore[assignment]  # in memory
     return _core.Pass(
         network,
-        inputs,
+        data.inputs,
         targets,
-        list(weights),
+        data.weights,
         batch_size,
         losses,
         list(metrics),

@@ -68,9 +68,7 @@ class Segment:
         self._ranks = objectives.ranks(data.targets)
         self.native = native_pass(
             model._network() if network is None else network,
-            inputs=data.inputs,
-            targets=targets,
-            weights=data.weights,
+            Dataset(data.inputs, list(targets), data.weights, data.n, data.dtype),
             batch_size=batch_size,
             losses=objectives.describe_losses(targets, data.targets),
             metrics=objectives.describe_metrics(targets),

@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 import cnn_core._core as _core
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core import activations
+from cnn_core.data.dataset import Dataset
 from cnn_core.sklearn.perceptron.network import DenseNetwork, Stack, Weights
 from cnn_core.sklearn.perceptron.training import Rows, pass_over
 
@@ -23,7 +24,7 @@ def training(n, batch_size=7, alpha=0.5):
     generator = np.random.default_rng(n)
     weights = Weights([generator.standard_normal((2, 1))], [np.zeros(1)])
     network = DenseNetwork(Stack([2, 1], [activations.linear]), weights, FLOAT64)
-    rows = Rows(generator.standard_normal((n, 2)), generator.standard_normal((n, 1)))
+    rows = Rows(Dataset.of_one(generator.standard_normal((n, 2)), generator.standard_normal((n, 1))))
     optimizer = network.optimizer("sgd", (0.0, 0.0), [], alpha, 0.0)
     objective = estimator_losses.regression_loss("squared_error", 1)
     native = pass_over(network, rows, objective, batch_size, optimizer=optimizer, mode="training")
@@ -61,7 +62,7 @@ def by_hand(network, rows, order, batch_size, alpha, rate):
     total = 0.0
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
-        x, y = rows.x[chosen], rows.targets[chosen]
+        x, y = rows.data.inputs[0][chosen], rows.data.targets[0][chosen]
         error = x @ w + b - y
         total += 0.5 * (error**2).sum() + 0.5 * alpha * (w**2).sum()
         w -= rate * (x.T @ error + alpha * w) / len(chosen)
@@ -124,7 +125,7 @@ def test_wrong_arguments_are_refused():
     epochs = _core.Epochs(native, np.random.RandomState(1)._bit_generator)
     with pytest.raises(ValueError, match="expected 3 elements"):
         epochs(1, np.zeros(2), 0)
-    native.feed([rows.x[:10].copy()], [rows.targets[:10].copy()], [None])
+    native.feed([rows.data.inputs[0][:10].copy()], [rows.data.targets[0][:10].copy()], [None])
     with pytest.raises(ValueError, match="the pass has 10 samples, the order 20"):
         epochs(1, rates(native), 0)
 

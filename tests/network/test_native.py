@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnn_core import _core
+from cnn_core.data.dataset import Dataset
 from cnn_core.losses.base import description
 from cnn_core.network.native import Status, bound_network, native_pass, optimizer_over, run_slices, run_whole
 from cnn_core.network.plan import NetworkPlan
@@ -27,9 +28,7 @@ def training(slope=0.0, rate_of_penalty=0.0):
     penalty = {"offset": 0, "n_rows": 1, "n_cols": 1, "penalty": "l1_l2", "l1": 0.0, "l2": rate_of_penalty}
     native = native_pass(
         network,
-        inputs=[X],
-        targets=[3 * X],
-        weights=[None],
+        Dataset.of_one(X, 3 * X),
         batch_size=2,
         losses=[description("half_squared_error", 1)],
         optimizer=optimizer_over(

@@ -11,6 +11,7 @@ import pytest
 import cnn_core._core as _core
 import reference
 import tolerances
+from cnn_core.data.dataset import Dataset
 from cnn_core.losses.base import description
 from cnn_core.network.array_operations import BATCH
 from cnn_core.network.expression import Expression, Instruction, Operand
@@ -68,9 +69,7 @@ class Model:
         weights, order = more.pop("weights", None), more.pop("order", None)
         native = native_pass(
             network,
-            inputs=[x],
-            targets=[y],
-            weights=[weights],
+            Dataset.of_one(x, y, weights),
             losses=[loss],
             optimizer=optimizer_over(self.kernel.array.reshape(-1), gradient),
             batch_size=more.pop("batch_size", len(x)),
@@ -170,7 +169,10 @@ def test_a_number_out_of_range_ends_the_run_and_the_pass_goes_on_afterwards():
     network = bound_network(model.plan, "float64")
     y = np.array([0.0, 1, 2, 3]).reshape(4, 1, 1)
     native = native_pass(
-        network, inputs=[x], targets=[y], weights=[None], batch_size=4, losses=[traced(build, (1, 1), (1, 3))]
+        network,
+        Dataset.of_one(x, y),
+        batch_size=4,
+        losses=[traced(build, (1, 1), (1, 3))],
     )
     with pytest.raises(ValueError, match="'pick' takes whole numbers from 0 to 2"):
         native(0, 1)

@@ -17,19 +17,18 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 from cnn_core.config import set_num_threads
+from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
-from cnn_core.sklearn.inputs import check_features, sample_weights
+from cnn_core.sklearn.inputs import sample_weights
 from cnn_core.sklearn.perceptron.callbacks import FitCallbacks
 from cnn_core.sklearn.perceptron.held_out import UNKNOWN, HeldOutScores, Standing
 from cnn_core.sklearn.perceptron.layered import NORMALIZATION, STOCHASTIC_SOLVERS, Layered
-from cnn_core.sklearn.perceptron.network import DenseNetwork, predict, reading_network
-from cnn_core.sklearn.perceptron.plain_arrays import has_known_features, is_plain_matrix
+from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows, predict, reading_network
 from cnn_core.sklearn.perceptron.training import (
     EpochRunner,
     Evaluator,
@@ -40,6 +39,7 @@ from cnn_core.sklearn.perceptron.training import (
     Rows,
     SolverState,
 )
+from cnn_core.sklearn.reading import read_features
 from cnn_core.sklearn.row_statistics import ClassCounts
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -153,10 +153,10 @@ class Perceptron(Layered):
         if not isinstance(X, np.ndarray):
             size = X.shape[0] * X.shape[1]
             X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
-        if isinstance(X, np.ndarray):
-            X = readable(X, dtype)
+        inputs = native_rows(X, dtype)
         weights = None if weights is None else readable(weights, dtype)
-        return Rows(X, self._targets(y, dtype, name), weights, y)
+        data = Dataset.of_one(inputs, readable(self._targets(y, dtype, name)), weights)
+        return Rows(data, inputs if isinstance(X, np.ndarray) else X, y)
 
     def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
         return sample_weight
@@ -250,18 +250,15 @@ class Perceptron(Layered):
     def _split(self, rows: Rows) -> tuple[Rows, Rows]:
         """Set a part aside for early stopping, by scikit-learn's draw."""
         binary = is_classifier(self) and self.n_outputs_ == 1
-        stratify = rows.targets.astype(bool) if binary else None
-        parts = [rows.x, rows.targets, rows.original] + ([] if rows.weights is None else [rows.weights])
-        split = train_test_split(
-            *parts, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
+        stratify = np.asarray(rows.data.targets[0], bool) if binary else None
+        kept, held = train_test_split(
+            np.arange(rows.n), random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
         )
-        x, x_held, targets, targets_held, y, y_held, *weights = split
-        if x_held.shape[0] < 2:
+        if len(held) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        weight, weight_held = weights or (None, None)
-        return Rows(x, targets, weight, y), Rows(x_held, targets_held, weight_held, y_held)
+        return rows.take(kept), rows.take(held)
 
     def _held_out_rows(self, held_out: Any, dtype: np.dtype[Any]) -> Rows:
         """Check the caller's own validation set."""
@@ -476,11 +473,9 @@ class Perceptron(Layered):
 
     # Prediction
 
-    def _outputs(self, X: Any, check_input: bool = True) -> Array:
+    def _outputs(self, X: Any) -> Array:
         """Return what the output units say, (n, n_outputs)."""
-        if check_input and not (is_plain_matrix(X) and has_known_features(self, X)):
-            check_features(X)
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        X = read_features(self, X)
         dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
         if dtype not in (np.float32, np.float64):
             dtype = np.dtype(np.float64)

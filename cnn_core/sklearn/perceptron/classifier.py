@@ -29,6 +29,7 @@ from cnn_core.sklearn.perceptron.parameter_rules import (
     one_of,
 )
 from cnn_core.sklearn.perceptron.training import Objective, Rows
+from cnn_core.sklearn.reading import read_pair
 from cnn_core.sklearn.row_statistics import ClassCounts, Hits
 
 
@@ -199,7 +200,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
     def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = self._validate_pair(X, as_written(y), reset)
+        X, y = read_pair(self, X, as_written(y), reset)
         check_labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = Labels(y)
@@ -236,7 +237,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
-        X, y = self._validate_pair(X, as_written(y), False)
+        X, y = read_pair(self, X, as_written(y), False)
         check_labels(y, "y_val")
         self._check_layout(y, "y_val")
         unknown = np.setdiff1d(classes_of(y), self.classes_)

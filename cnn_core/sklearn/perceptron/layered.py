@@ -10,19 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
 import cnn_core._core as _core
 import cnn_core.activations as activations
-import cnn_core.foundation.validation as validation
 import cnn_core.sklearn.perceptron.estimator_losses as estimator_losses
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import KnowsItsArguments
-from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.fit_tasks import CallbackSupportMixin
-from cnn_core.sklearn.inputs import check_features
 from cnn_core.sklearn.metric_names import SCORERS
 from cnn_core.sklearn.perceptron.held_out import UNKNOWN
 from cnn_core.sklearn.perceptron.network import Stack, Weights
@@ -39,7 +34,6 @@ from cnn_core.sklearn.perceptron.parameter_rules import (
     real,
     whole,
 )
-from cnn_core.sklearn.perceptron.plain_arrays import has_known_features, is_plain_matrix, is_plain_target, take_over
 from cnn_core.sklearn.perceptron.portable import Portable
 from cnn_core.sklearn.perceptron.training import Objective, Rows
 
@@ -118,25 +112,6 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
     @abstractmethod
     def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
         """Check the data; return X and y as arrays."""
-
-    def _validate_pair(self, X: Any, y: Any, reset: bool, **checks: object) -> tuple[Any, Any]:
-        """Return X and y as arrays or a sparse matrix."""
-        plain = is_plain_matrix(X) and is_plain_target(y, len(X))
-        if plain and reset:
-            take_over(self, X)
-            return X, y
-        if plain and has_known_features(self, X):
-            return X, y
-        check_features(X)
-        validation.rows_at_once(y, "y")
-        check_sparse(y, "y")
-        dtypes = (np.float64, np.float32)
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=dtypes, reset=reset, **checks
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
 
     @abstractmethod
     def _targets(self, y: object, dtype: np.dtype[Any], name: str = "y") -> Array:

@@ -137,7 +137,7 @@ def prepare(settings: PartSettings, number: int, part: GivenPart) -> PreparedPar
         return estimator._rows(X[chosen], y[chosen], of_chosen, dtype) if chosen.any() else None
 
     trained = rows(~out)
-    return PreparedPart(None if trained is None else replace(trained, original=None), rows(out))
+    return PreparedPart(None if trained is None else replace(trained, x=None, original=None), rows(out))
 
 
 def train(settings: PartSettings, state: TrainingState, part: PreparedPart, piece: Piece) -> TrainingState:

@@ -18,6 +18,7 @@ from cnn_core.sklearn.perceptron.arguments import own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.parameter_rules import FUNCTION, Rule, checks_parameters, having, one_of
 from cnn_core.sklearn.perceptron.training import Objective, Rows
+from cnn_core.sklearn.reading import read_pair
 from cnn_core.sklearn.row_statistics import SquaredErrors, r2_of_sums
 
 
@@ -202,7 +203,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
 
     def _validate_numbers(self, X: object, y: object, reset: bool, name: str) -> tuple[Any, Any]:
         check_numbers(y, name)
-        return self._validate_pair(X, y, reset, y_numeric=True)
+        return read_pair(self, X, y, reset, y_numeric=True)
 
     def _out_activation(self) -> str:
         return "exp" if isinstance(self.loss, str) and self.loss == "poisson" else "identity"

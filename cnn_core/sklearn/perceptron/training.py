@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cnn_core._core as _core
-from cnn_core.foundation.arrays import Array, readable
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.domains import Domain
 from cnn_core.network.native import Status, native_pass, run_slices, run_whole
-from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows
+from cnn_core.sklearn.perceptron.network import DenseNetwork
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription
@@ -85,16 +86,34 @@ class Objective:
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights, row by row; sparse inputs are a SciPy matrix."""
+    """Checked rows of one input and one target, as native code reads them and as scikit-learn does.
 
-    x: Any
-    targets: Array
-    weights: Array | None = None
+    Attributes
+    ----------
+    data : Dataset
+    x : numpy.ndarray or SciPy matrix
+        The inputs for scorers and callbacks.
+    original : numpy.ndarray or SciPy matrix
+        The targets for scorers and callbacks.
+    """
+
+    data: Dataset
+    x: Any = None
     original: Any = None
 
     @property
     def n(self) -> int:
-        return int(self.x.shape[0])
+        return self.data.n
+
+    @property
+    def weights(self) -> Array | None:
+        return self.data.weights[0]
+
+    def take(self, chosen: Array) -> Rows:
+        """Return some rows in the given order."""
+        data = self.data.take(chosen)
+        dense = isinstance(self.x, np.ndarray)
+        return Rows(data, data.inputs[0] if dense else self.x[chosen], self.original[chosen])
 
 
 @dataclass
@@ -258,15 +277,8 @@ class EpochRunner:
 
 def pass_over(network: DenseNetwork, rows: Rows, objective: Objective, batch_size: int, **more: Any) -> _core.Pass:
     """Return a native pass over the rows; see `cnn_core.network.native.native_pass`."""
-    return native_pass(
-        network.native,
-        inputs=[native_rows(rows.x, network.dtype)],
-        targets=[readable(rows.targets)],
-        weights=[None if rows.weights is None else readable(rows.weights)],
-        batch_size=batch_size,
-        losses=[objective.for_weights(rows.weights)],
-        **more,
-    )
+    losses = [objective.for_weights(rows.weights)]
+    return native_pass(network.native, rows.data, batch_size=batch_size, losses=losses, **more)
 
 
 class Evaluator:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import cnn_core.losses as losses
+from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.tabular.blend import Blend, BlendPart, JoinedPreprocessor, bounded
 from cnn_core.sklearn.tabular.blending import greedy_weights
@@ -22,7 +23,7 @@ from cnn_core.sklearn.tabular.folds import folds
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.portfolios import Portfolio, Variant
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.training import Part, TabularTraining, TrainingPlan
+from cnn_core.sklearn.tabular.training import TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative
 
 LEAST_SHARE = 0.25  # of a variant's epochs: of which less would be left, the least important variants are left out
@@ -163,14 +164,15 @@ class BlendTraining:
         task, variant, number = self.task, trained.variant, len(trained.networks)
         x, seed = self._matrices[features], task.seed + 1000 * self._variants.index(variant) + number
         network = TabularNetwork(recipe, self._preprocessors[features].layout, task.n_out, task.head, seed=seed)
-        part = Part(x[train], np.ascontiguousarray(task.targets[train]), relative(task.weights, train))
+        x_train, targets = x[train], np.ascontiguousarray(task.targets[train])
+        data = Dataset.of_one(x_train, targets, relative(task.weights, train))
         if recipe.fitted_start:
-            start_from_data(network, part.x, seed + 1)
+            start_from_data(network, x_train, seed + 1)
         scores = CrossFitted(task.score_of, held_out)
         epochs, began = max(1, round(variant.epochs * task.epochs)), time.monotonic()
         training = TabularTraining(
             network,
-            part,
+            data,
             x[held_out],
             TrainingPlan(
                 task.loss_of(recipe),

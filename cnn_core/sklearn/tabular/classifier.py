@@ -23,6 +23,7 @@ from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.targets import class_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
 
@@ -193,7 +194,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         if y is None:
             raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
         scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
-        X = self._table(X, reset=True)
+        X = read_table(self, X, reset=True)
         y = self._checked_targets(y)
         check_consistent_length(X, y)
         self.classes_, numbered = np.unique(y, return_inverse=True)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 import cnn_core.activations as activations
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
+from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import KnowsItsArguments, knows_its_arguments
@@ -37,11 +38,11 @@ from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import MAX_MEMBERS, MOST_SHARING, TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY
-from cnn_core.sklearn.tabular.predictor import TablePredictor, array_of_rows
+from cnn_core.sklearn.tabular.predictor import TablePredictor
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
-from cnn_core.sklearn.tabular.table_arrays import column_names, is_frame, whole_table
+from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
-from cnn_core.sklearn.tabular.training import Part, ProgressLine, TabularTraining, TrainingLoop, TrainingPlan
+from cnn_core.sklearn.tabular.training import ProgressLine, TabularTraining, TrainingLoop, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, relative, rows_and_weights, split
 
 if TYPE_CHECKING:
@@ -137,25 +138,6 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         if self.patience is not None:
             validation.positive_integer(self.patience, "patience")
 
-    # Tables
-
-    def _table(self, X: Any, reset: bool) -> Any:
-        """Check a table: a frame as it is, anything else as an array; keep or compare its columns."""
-        if hasattr(X, "collect"):
-            raise TypeError(f"X must be a data frame: call its `collect()`. Received: {type(X).__name__}")
-        validation.rows_at_once(X, "X")
-        if is_frame(X):
-            X = whole_table(X)
-            rows, width = X.shape
-            _refuse_repeated(X)
-            if not rows or not width:
-                what = f"{rows} sample(s)" if not rows else f"{width} feature(s)"
-                raise ValueError(f"Found array with {what} (shape=({rows}, {width})) while a minimum of 1 is required.")
-            return validate_data(self, X, reset=reset, skip_check_array=True)
-        if isinstance(X, (list, tuple)):
-            X = array_of_rows(X)
-        return validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-
     def _features(self, X: Any) -> Array:
         """What the network reads of a table, or of rows by name."""
         check_is_fitted(self)
@@ -165,7 +147,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             return features
         if are_named_rows(X):
             return predictor.features(X)
-        return predictor.preprocessor.transform(columns_of(self._table(X, reset=False), predictor.preprocessor.kinds))
+        table, kinds = read_table(self, X, reset=False), predictor.preprocessor.kinds
+        return predictor.preprocessor.transform(columns_of(table, kinds))
 
     # Fitting
 
@@ -208,7 +191,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         columns = preprocessor.learn_kinds(table.X)
         preprocessor.fit(columns, train)
         targets = self._fit_targets(y[train], None if weights is None else weights[train])
-        part = Part(preprocessor.transform(columns, train), targets, relative(weights, train))
+        features = preprocessor.transform(columns, train)
+        data = Dataset.of_one(features, targets, relative(weights, train))
         network = self._new_network(recipe, preprocessor.layout, targets.shape[1], seeds[1])
         predictor = self._new_predictor(preprocessor, network)
         x_val, y_val, weights_val = None, None, None
@@ -222,10 +206,10 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             weights_val = None if weights is None else weights[held_out]
         score = None if y_val is None else self._held_out_score(predictor, y_val, weights_val, network.n_members)
         if recipe.fitted_start:
-            start_from_data(network, part.x, seeds[1] + 1)
+            start_from_data(network, features, seeds[1] + 1)
         plan = self._plan(recipe, score, seeds[2], predictor, table.X, table.y)
         plan.time_limit = None if self.time_limit is None else self.time_limit - (time.monotonic() - began)
-        self._train(predictor, TabularTraining(network, part, x_val, plan))
+        self._train(predictor, TabularTraining(network, data, x_val, plan))
         if isinstance(score, CrossFittedMembers):
             self._learn_from_held_out(predictor, score.outputs, y_val)
 
@@ -241,7 +225,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
     def _held_out_features(self, predictor: TablePredictor, X: object) -> Array:
         if are_named_rows(X):
             return predictor.features(X)
-        return predictor.preprocessor.transform(self._table(X, reset=False))
+        return predictor.preprocessor.transform(read_table(self, X, reset=False))
 
     def _plan(self, recipe: Recipe, score: Any, seed: int, predictor: Any, X: object, y: object) -> TrainingPlan:
         metric = self._metric_name() if score is not None else ""
@@ -503,13 +487,6 @@ def _learn(estimator: TabularEstimator, *arguments: object) -> None:
 
 def _is_fitted_name(name: str) -> bool:
     return name.endswith("_") and not name.startswith("_")
-
-
-def _refuse_repeated(frame: object) -> None:
-    names = column_names(frame)
-    repeated = [name for number, name in enumerate(names) if name in names[:number]]
-    if repeated:
-        raise ValueError(f"Columns must have names of their own. Received: {repeated[0]!r} more than once")
 
 
 def _is_plain(value: object) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
+from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.network.native import bound_network
@@ -114,6 +115,16 @@ class TabularNetwork:
             found.append(readable(self.layout.table_rows(part) if name == "codes" else part, TYPE))
             first += width
         return found
+
+    def for_members(self, data: Dataset) -> Dataset:
+        """Return features, one target and its weights as all members are trained on them."""
+        (x,), (y,), (weights,) = data.inputs, data.targets, data.weights
+        assert isinstance(x, np.ndarray)
+        assert isinstance(y, np.ndarray)
+        sharing, count = self.recipe.n_sharing, self.n_members
+        targets = np.repeat(y.reshape(data.n, 1, -1), sharing, axis=1) if sharing else readable(y)
+        own = None if weights is None else readable(weights)
+        return Dataset([*self.inputs(x)], [targets] * count, [own] * count, data.n, data.dtype)
 
     def outputs(self, inputs: list[Array]) -> Array:
         """Return what every member makes of `inputs`: (n_members, n, n_out)."""

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length
 
 import cnn_core._core as _core
 import cnn_core.sklearn.tabular.scores as scores
+from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.native import Status, run_slices
 from cnn_core.sklearn.inputs import with_class_weight
@@ -37,11 +38,11 @@ from cnn_core.sklearn.tabular.columns import Column, columns_of, read_column
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import MOST_ROWS, start_from_data
 from cnn_core.sklearn.tabular.network import TabularNetwork
+from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.summaries import merged, must_be_read_again, summary_of
 from cnn_core.sklearn.tabular.table_arrays import named_series
 from cnn_core.sklearn.tabular.training import (
     SEGMENTS,
-    Part,
     TrainingLoop,
     TrainingPlan,
     learning_rates,
@@ -103,8 +104,8 @@ class TableSummary(RowsSummary):
 class PreparedPart(NamedTuple):
     """Rows as the network reads them, and those held out with their class numbers or targets; None for none."""
 
-    rows: Part | None
-    held_out: Part | None
+    rows: Dataset | None
+    held_out: Dataset | None
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ def summarize(settings: TableSettings, number: int, part: GivenPart) -> TableSum
     if is_empty(part):
         return TableSummary()
     reader = clone(settings.estimator)
-    X, y, weights = reader._table(part.X, True), reader._checked_targets(part.y), checked_weights(part.weights, part.X)
+    X, y = read_table(reader, part.X, True), reader._checked_targets(part.y)
+    weights = checked_weights(part.weights, part.X)
     check_consistent_length(X, y)
     train, rest = settings.rows(number, y, weights)
     of_train = None if weights is None else weights[train]
@@ -205,7 +207,7 @@ def prepare(settings: TableSettings, number: int, part: GivenPart) -> PreparedPa
     if is_empty(part):
         return None
     estimator, preprocessor = settings.estimator, settings.predictor.preprocessor
-    X = estimator._table(part.X, False)
+    X = read_table(estimator, part.X, False)
     weights = checked_weights(part.weights, X)
     targets = estimator._held_out_targets(part.y)
     train, rest = settings.rows(number, estimator._checked_targets(part.y), weights)
@@ -213,9 +215,9 @@ def prepare(settings: TableSettings, number: int, part: GivenPart) -> PreparedPa
         weights = with_class_weight(settings.factors, estimator.classes_[targets], weights)
     x = preprocessor.transform(columns_of(X, preprocessor.kinds))
 
-    def chosen(rows: Array, y: Array) -> Part | None:
+    def chosen(rows: Array, y: Array) -> Dataset | None:
         of_rows = None if weights is None else np.asarray(weights[rows] / settings.mean_weight, np.float32)
-        return Part(x[rows], y, of_rows) if len(rows) else None
+        return Dataset.of_one(x[rows], y, of_rows) if len(rows) else None
 
     return PreparedPart(chosen(train, estimator._network_targets(targets[train])), chosen(rest, targets[rest]))
 
@@ -223,8 +225,14 @@ def prepare(settings: TableSettings, number: int, part: GivenPart) -> PreparedPa
 def sample(settings: TableSettings, share: float, part: PreparedPart) -> SampledRows:
     """Return a share of the rows of a part that are trained on."""
     assert part.rows is not None
-    x = part.rows.x
+    x = _features(part.rows)
     return SampledRows(x[held_out(len(x), share, seed_of(settings.plan.seed, len(x)))])
+
+
+def _features(rows: Dataset) -> Array:
+    (x,) = rows.inputs
+    assert isinstance(x, np.ndarray)
+    return x
 
 
 @dataclass(frozen=True)
@@ -252,13 +260,13 @@ def train(settings: TableSettings, state: TrainingState, part: PreparedPart, pie
         return state
     plan, network, rows = settings.plan, settings.network(state), part.rows
     assert rows is not None
-    recipe, size = network.recipe, min(plan.batch_size, len(rows.x))
+    recipe, size = network.recipe, min(plan.batch_size, rows.n)
     optimizer = optimizer_of(recipe)
     native = training_pass(network, rows, plan.loss, optimizer, size, piece.seed)
     slots = [np.asarray(optimizer.state[name]) for name in SLOTS]
     for slot, value in zip(slots, state.vectors[1:], strict=True):
         slot[...] = value
-    order = _core.shuffled(len(rows.x), piece.seed, 1, np.arange(len(rows.x), dtype=np.int64))
+    order = _core.shuffled(rows.n, piece.seed, 1, np.arange(rows.n, dtype=np.int64))
     n_batches = piece.last - piece.first
     epochs = piece.begin + (piece.end - piece.begin) * np.arange(n_batches) / n_batches
     rates = learning_rates(recipe, state.learning_rate, epochs, plan.epochs)
@@ -304,9 +312,10 @@ def measure(settings: TableSettings, state: TrainingState, part: PreparedPart) -
     rows, estimator = part.held_out, settings.estimator
     assert rows is not None
     predictor = settings.predictor.with_network(settings.network(state))
-    score = estimator._score_function(predictor, rows.y, rows.weights)
-    found = np.array([score(outputs) for outputs in predictor.network.predict(rows.x)], np.float64)
-    weight = float(len(rows.x) if rows.weights is None else rows.weights.sum(dtype=np.float64))
+    (y,), (weights,) = rows.targets, rows.weights
+    score = estimator._score_function(predictor, y, weights)
+    found = np.array([score(outputs) for outputs in predictor.network.predict(_features(rows))], np.float64)
+    weight = float(rows.n if weights is None else weights.sum(dtype=np.float64))
     return ScoreTotals(weight * found ** POWERS[estimator._metric_name()], weight)
 
 

@@ -22,6 +22,7 @@ from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import NumberPredictor, TargetScale, checked_levels, trained_levels
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.targets import numeric_targets
 from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
 
@@ -150,7 +151,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         self._check_arguments()
         if y is None:
             raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
-        X = self._table(X, reset=True)
+        X = read_table(self, X, reset=True)
         y = self._checked_targets(y)
         check_consistent_length(X, y)
         self._learn_shape(y.shape[1:])

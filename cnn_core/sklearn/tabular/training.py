@@ -19,7 +19,8 @@ import cnn_core._core as _core
 import cnn_core.losses as losses
 import cnn_core.optimizers as optimizers
 import cnn_core.optimizers.schedules as schedules
-from cnn_core.foundation.arrays import Array, readable
+from cnn_core.data.dataset import Dataset
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.display import is_terminal, show
 from cnn_core.network.native import Status, native_pass, run_slices
 from cnn_core.network.parameters import native_optimizer
@@ -28,15 +29,6 @@ from cnn_core.sklearn.tabular.presets import Recipe
 
 SEGMENTS = 256  # of a training, after each of which dropout and weight decay are set again
 MEASURED_SHARE = 0.1  # of the time limit, in which it is found out how many steps fit into it
-
-
-@dataclass
-class Part:
-    """Rows of features, prepared targets and weights."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
 
 
 @dataclass
@@ -195,22 +187,22 @@ class TabularTraining(TrainingLoop):
     Parameters
     ----------
     network : TabularNetwork
-    part : Part
-        To train on.
+    data : Dataset
+        To train on: one input, the features, and one target, class numbers or standardised numbers.
     x_validation : numpy.ndarray or None
     plan : TrainingPlan
     """
 
-    def __init__(self, network: TabularNetwork, part: Part, x_validation: Array | None, plan: TrainingPlan) -> None:
-        self.part = part
-        self._batch_size = min(plan.batch_size, len(part.x))
-        super().__init__(network, plan, len(part.x) // self._batch_size)  # a last incomplete batch is left out
+    def __init__(self, network: TabularNetwork, data: Dataset, x_validation: Array | None, plan: TrainingPlan) -> None:
+        self._n_rows = data.n
+        self._batch_size = min(plan.batch_size, data.n)
+        super().__init__(network, plan, data.n // self._batch_size)  # a last incomplete batch is left out
         self._validation = None if x_validation is None else network.inputs(x_validation)
         self._optimizer = optimizer_of(network.recipe)
-        self._pass = training_pass(network, part, plan.loss, self._optimizer, self._batch_size, plan.seed)
+        self._pass = training_pass(network, data, plan.loss, self._optimizer, self._batch_size, plan.seed)
 
     def _train_epoch(self, epoch: int) -> bool:
-        start = np.arange(len(self.part.x), dtype=np.int64)
+        start = np.arange(self._n_rows, dtype=np.int64)
         return self._epoch(_core.shuffled(len(start), self.plan.seed, epoch + 1, start))
 
     def _measured(self) -> list[float] | None:
@@ -284,18 +276,15 @@ def optimizer_of(recipe: Recipe) -> optimizers.Adam:
 
 
 def training_pass(
-    network: TabularNetwork, part: Part, loss: losses.Loss, optimizer: optimizers.Adam, batch_size: int, seed: int
+    network: TabularNetwork, data: Dataset, loss: losses.Loss, optimizer: optimizers.Adam, batch_size: int, seed: int
 ) -> Any:
     """Return the native pass over rows that trains a network."""
-    width = 1 if part.y.ndim == 1 else part.y.shape[1]
-    weights = None if part.weights is None else readable(part.weights)
-    sharing = network.recipe.n_sharing
-    targets = np.repeat(part.y.reshape(-1, 1, width), sharing, axis=1) if sharing else readable(part.y)
+    members = network.for_members(data)
+    shape = members.targets[0].shape
+    width = 1 if len(shape) == 1 else shape[-1]
     return native_pass(
         network.trained,
-        inputs=network.inputs(part.x),
-        targets=[targets] * network.n_members,
-        weights=[weights] * network.n_members,
+        members,
         batch_size=batch_size,
         losses=[loss.describe(width, output) for output in range(network.n_members)],
         optimizer=native_optimizer(network.parameters, optimizer),

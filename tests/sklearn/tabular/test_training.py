@@ -16,11 +16,12 @@ import cnn_core._core as _core
 import cnn_core.optimizers.schedules as schedules
 import cnn_core.sklearn.tabular.training as tabular_training
 from cnn_core import losses
+from cnn_core.data.dataset import Dataset
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.training import Part, TabularTraining, TrainingPlan
+from cnn_core.sklearn.tabular.training import TabularTraining, TrainingPlan
 
 RECIPE = Recipe((5, 4), "tanh", 0.05)
 # All of the full variant but dropout, whose draws another program cannot repeat.
@@ -154,7 +155,7 @@ def train(
     network = TabularNetwork(recipe, layout, 3, "softmax", n_members, seed=3)
     by_hand = [ByHand(network, member) for member in range(n_members)]
     plan = TrainingPlan(losses.CategoricalCrossentropy(label_smoothing=0.1), None, epochs, 8, seed=5)
-    TabularTraining(network, Part(x, y), None, plan).run()
+    TabularTraining(network, Dataset.of_one(x, y), None, plan).run()
     smooth = 0.9 * y.astype(np.float64) + 0.1 / 3
     n_batches, count = 20 // 8, 0
     for epoch in range(epochs):
@@ -257,7 +258,7 @@ def test_each_member_keeps_its_own_best_epoch():
         return next(scores)
 
     training = TabularTraining(
-        network, Part(x, y), x, TrainingPlan(losses.CategoricalCrossentropy(), score, 4, 8, seed=0)
+        network, Dataset.of_one(x, y), x, TrainingPlan(losses.CategoricalCrossentropy(), score, 4, 8, seed=0)
     )
     training.run()
     assert training.best_epochs == [3, 2]
@@ -268,7 +269,7 @@ def test_a_loss_that_diverges_keeps_the_best_epoch():
     network = TabularNetwork(Recipe((4,), "exponential", 1e30), Layout(0, 2), 1, "linear", seed=0)
     x = np.ones((8, 2), np.float32)
     plan = TrainingPlan(losses.MeanSquaredError(), None, 30, 8, seed=0)
-    training = TabularTraining(network, Part(x, 1000 * x[:, :1]), None, plan)
+    training = TabularTraining(network, Dataset.of_one(x, 1000 * x[:, :1]), None, plan)
     training.run()
     assert len(training.losses) < 30
     assert np.isfinite(network.values).all()
@@ -302,7 +303,7 @@ def timed(
     y = np.eye(3, dtype=np.float32)[np.arange(16) % 3]
     network = TabularNetwork(RECIPE, Layout(0, 3), 3, "softmax", seed=3)
     plan = TrainingPlan(losses.CategoricalCrossentropy(), lambda outputs: 0.0, epochs, 2, seed=5, time_limit=time_limit)
-    training = TabularTraining(network, Part(x, y), x, plan)
+    training = TabularTraining(network, Dataset.of_one(x, y), x, plan)
     training.run()
     return training, clock, int(lengths[-1])
 
