@@ -55,7 +55,7 @@ class Constraint(KnowsItsArguments):
     axis: int | tuple[int, ...] = 0
     _options: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         # A subclass of a built-in constraint with another formula must not be trained with the built-in one.
         if "__call__" in vars(cls) and "native" not in vars(cls):

@@ -65,7 +65,7 @@ class Regularizer(KnowsItsArguments):
     l2: float = 0.0
     _options: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         # A subclass of a built-in penalty with another formula must not be trained with the built-in one.
         if {"__call__", "gradient"} & vars(cls).keys() and "native" not in vars(cls):

@@ -69,7 +69,7 @@ class CustomActivation(Activation):
         z = as_float(z, "z")
         return np.asarray(as_float(da, "da", z.dtype) * self.derivative(z))
 
-    def _checked(self, result: Any, z: Array, method: str) -> Array:
+    def _checked(self, result: object, z: Array, method: str) -> Array:
         values: Array = as_float(result, f"the result of {self.name}.{method}", z.dtype)
         if values.shape != z.shape:
             raise ValueError(

@@ -65,7 +65,7 @@ class Callback(KnowsItsArguments, CopiedWithItsState, RefusesPassedOver):
     owner = "callbacks.Callback"
     instead = "Define one of the hooks, such as on_epoch_end, and call super()"
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         for name in vars(cls):
             if name.startswith("on_") and not hasattr(Callback, name) and (meant := _nearest_hook(name)):

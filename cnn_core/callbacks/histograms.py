@@ -77,7 +77,7 @@ class HistogramLogger(Callback):
     >>> logger.plot("gradients", path="gradients.png")  # doctest: +SKIP
     """
 
-    def __init__(self, x: Any = None, y: Any = None, *, freq: int = 1, bins: int = 40) -> None:
+    def __init__(self, x: object = None, y: object = None, *, freq: int = 1, bins: int = 40) -> None:
         super().__init__()
         if x is None and y is not None:
             raise ValueError("`x` must be given where `y` is: gradients are those of a batch. Received: x=None")

@@ -64,7 +64,7 @@ class PyDataset(KnowsItsArguments):
         """Yield every batch once; Python would ask for the next number until an IndexError, which may never come."""
         return map(self.__getitem__, itertools.count() if self.num_batches is None else range(self.num_batches))
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         """Refuse to be read as one array."""
         raise TypeError(
             f"{type(self).__name__} gives batches, which only the x of `fit`, `evaluate` and `predict` may do"

@@ -50,7 +50,7 @@ class Communicator(Protocol):
     def broadcast(self, array: Array) -> None:
         """Overwrite a contiguous array by that of rank 0."""
 
-    def broadcast_object(self, value: Any) -> Any:
+    def broadcast_object(self, value: object) -> Any:
         """Return the value of rank 0, which must be data that can be pickled."""
 
     def add_up(self, vector: Array) -> None:
@@ -85,7 +85,7 @@ class OneProcess:
     def broadcast(self, array: Array) -> None:
         """Leave the array as it is."""
 
-    def broadcast_object(self, value: Any) -> Any:
+    def broadcast_object(self, value: object) -> Any:
         """Return the value."""
         return value
 

@@ -109,7 +109,7 @@ class MpiCommunicator:
         """See `Communicator.broadcast`."""
         self._wait(self._numbers.Ibcast(self._bytes(array)), array)
 
-    def broadcast_object(self, value: Any) -> Any:
+    def broadcast_object(self, value: object) -> Any:
         """See `Communicator.broadcast_object`."""
         import pickle  # between the processes of one run, which run the same script
 
@@ -151,7 +151,7 @@ class MpiCommunicator:
 
     # Failures
 
-    def _wait(self, request: Any, *memory: Any) -> None:
+    def _wait(self, request: Any, *memory: object) -> None:
         """Poll until a request is done; `memory` is what it reads and writes, which a failure must not free."""
         test: Callable[[], bool] = request.Test
         polls = 0

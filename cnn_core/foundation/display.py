@@ -119,7 +119,7 @@ def live_text(stream: TextIO | None) -> LiveText | None:
     return None if shell is None or _serves_a_console(shell) else LiveText(display)
 
 
-def _serves_a_console(shell: Any) -> bool:
+def _serves_a_console(shell: object) -> bool:
     """Tell whether what a kernel executes comes from a console, such as Spyder's, which replaces no output.
 
     A notebook tells the kernel of the cell, and a program that executes one has nobody to answer a question.

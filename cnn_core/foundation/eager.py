@@ -57,7 +57,7 @@ class _Number:
     shape: tuple[()] = ()
     ndim = 0
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **keywords: object) -> Any:
         """Compute as Python's numbers do: beside an array they take its dtype."""
         plain = [each.item() if isinstance(each, _Number) else each for each in inputs]
         return getattr(ufunc, method)(*plain, **keywords)

@@ -42,7 +42,7 @@ def tells_its_arguments(cls: Any) -> bool:
     return _is_custom(cls.get_config)
 
 
-def _is_custom(method: Any) -> bool:
+def _is_custom(method: object) -> bool:
     return not method.__module__.startswith("cnn_core.")
 
 

@@ -252,7 +252,7 @@ class RefusesPassedOver:
     defines_call: ClassVar[bool] = False  # then `call` is what a layer computes
     honours: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if not cls.__module__.startswith("cnn_core."):
             honoured = (*cls.honours, *(("call", "build") if cls.defines_call else ()))

@@ -367,7 +367,7 @@ class Registry:
             f"`{self.argument}` must be one of {known}. Received: {name[:200]!r}{did_you_mean(name, names)}"
         )
 
-    def get(self, identifier: Any, custom_objects: CustomObjects | None = None) -> Any:
+    def get(self, identifier: object, custom_objects: CustomObjects | None = None) -> Any:
         """Return the object that `identifier` stands for.
 
         Parameters
@@ -404,11 +404,11 @@ class Registry:
         """Whether a class, or one that it is made from, is registered here."""
         return any(parent in self._classes for parent in cls.__mro__)
 
-    def serialize(self, value: Any) -> Any:
+    def serialize(self, value: object) -> Any:
         """Return `value` as data: see the function `serialize`."""
         return serialize(value)
 
-    def deserialize(self, config: Any, custom_objects: CustomObjects | None = None) -> Any:
+    def deserialize(self, config: object, custom_objects: CustomObjects | None = None) -> Any:
         """Build the object that a configuration describes.
 
         Parameters

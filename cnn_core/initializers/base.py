@@ -37,7 +37,7 @@ class Initializer(KnowsItsArguments):
 
     _options: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "__call__" in vars(cls):
             setattr(cls, "__call__", returns_arrays(cls.__call__))  # noqa: B010  (mypy takes it for a redefinition)
@@ -85,7 +85,7 @@ def sizes_of(shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(int(size or 0) for size in validation.shape(shape, "shape"))
 
 
-def float_type(dtype: Any) -> np.dtype[Any]:
+def float_type(dtype: object) -> np.dtype[Any]:
     return validation.float_dtype(config.floatx() if dtype is None else dtype)
 
 

@@ -87,7 +87,7 @@ def _made(initializer: object, shape: Sequence[int] | None, dtype: np.dtype[Any]
     return exact(made, name, dtype)
 
 
-def _sizes(shape: Any, name: str) -> tuple[int, ...]:
+def _sizes(shape: object, name: str) -> tuple[int, ...]:
     """Check a shape, which may be that of a single number."""
     if isinstance(shape, Sequence) and not len(shape):
         return ()

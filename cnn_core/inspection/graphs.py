@@ -49,7 +49,7 @@ class Graph:
         return {}
 
     @knows_its_arguments
-    def plot(self, path: str | os.PathLike[str] | None = None, ax: Any = None) -> Any:
+    def plot(self, path: str | os.PathLike[str] | None = None, ax: object = None) -> Any:
         """Draw the graph with matplotlib: a box for each value, and on every arrow what comes back along it.
 
         Parameters

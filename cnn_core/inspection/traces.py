@@ -47,7 +47,7 @@ class Trace(BatchRecord):
         sample: int | None = None,
         numbers: bool | None = None,
         path: str | os.PathLike[str] | None = None,
-        ax: Any = None,
+        ax: object = None,
     ) -> Any:
         """Draw the batch with matplotlib: the network as a graph, or each layer as the block of the derivation.
 

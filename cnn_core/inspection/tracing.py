@@ -75,7 +75,7 @@ def run_batch(
 
 
 @knows_its_arguments
-def trace(model: Trainer, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
+def trace(model: Trainer, x: object, y: object = None, sample_weight: object = None) -> Trace:
     """Show what every layer computes for a batch, and every derivative of the delta recursion.
 
     Parameters

@@ -83,7 +83,7 @@ class Statements:
             self.call(name, a, z, n, 2 * width if name == "glu" else width)
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """Return the shortest text that C reads as the same float or double.
 
     Examples

@@ -219,7 +219,7 @@ def _named(value: Any, argument: str) -> Any:
     return _object("keras.losses" if argument == "loss" else "keras.metrics", value)
 
 
-def _known(value: Any) -> Any:
+def _known(value: object) -> Any:
     """Return a description or a name unless it is of something that Keras lacks."""
     name = value["class_name"] if isinstance(value, Mapping) else value
     if name in _UNKNOWN_TO_KERAS:

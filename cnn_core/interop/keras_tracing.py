@@ -146,7 +146,7 @@ class _Rebuilt:
         self.carried: set[int] = set()  # variables whose values have become those of layers
         self._products: dict[int, tuple[Any, Any, Any]] = {}  # by the identity of what one made: it, its input, kernel
 
-    def __call__(self, operation: Any, *arguments: Any, **keywords: Any) -> Any:
+    def __call__(self, operation: Any, *arguments: Any, **keywords: object) -> Any:
         variables = {id(leaf): leaf for leaf in arguments if isinstance(leaf, self._keras.Variable)}
         if len(arguments) == 2 and len(variables) == 1:
             made = self._as_dense(type(operation).__name__, *arguments)

@@ -128,7 +128,7 @@ class Nodes:
             self._numbers[key] = self.constant(np.asarray(value, self.dtype), f"number_{len(self._numbers)}")
         return self._numbers[key]
 
-    def numbers(self, values: Any, name: str) -> str:
+    def numbers(self, values: object, name: str) -> str:
         """Add an array of the dtype in which is counted."""
         return self.constant(np.asarray(values, self.dtype), name)
 

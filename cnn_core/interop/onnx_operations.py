@@ -154,7 +154,7 @@ def _largest(a: Attributes, x: Any, count: Any) -> list[Any]:
     return [ops.take_along_axis(x, places, axis=axis), places]
 
 
-def _remainder(a: Attributes, x: Any, y: Any) -> Any:
+def _remainder(a: Attributes, x: Any, y: object) -> Any:
     """The remainder with the sign of the divisor, or with `fmod` that of the dividend."""
     return ops.sign(x) * ops.mod(ops.absolute(x), ops.absolute(y)) if a.get("fmod", 0) else ops.mod(x, y)
 

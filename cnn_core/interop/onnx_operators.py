@@ -55,7 +55,7 @@ class Reading:
     def __init__(self, dtype: str, metadata: dict[str, str], samples: Samples) -> None:
         self.dtype, self.metadata, self.samples = dtype, metadata, samples
 
-    def through(self, layer: Layer, *sources: Any, weights: Sequence[Any] = ()) -> Any:
+    def through(self, layer: Layer, *sources: object, weights: Sequence[Any] = ()) -> Any:
         """Call a new layer on symbols and give it its weights."""
         for source in sources:
             if not isinstance(source, Symbol):
@@ -65,7 +65,7 @@ class Reading:
             layer.set_weights(weights)
         return result
 
-    def symbol_of(self, value: Any) -> Any:
+    def symbol_of(self, value: object) -> Any:
         """Return a value with layers for what is still a formula.
 
         Raises
@@ -157,7 +157,7 @@ class Reading:
         return self.through(RMSNormalization(layer.axis, layer.epsilon), source.node.inputs[0], weights=[scale])
 
 
-def _constant(value: Any, name: str) -> Array:
+def _constant(value: object, name: str) -> Array:
     if not isinstance(value, np.ndarray):
         raise ValueError(f"its `{name}` must be a constant")
     return value

@@ -176,7 +176,7 @@ def _einsum_dense(layer: EinsumDense, shape: Shape, torch: Any) -> Any:
     equation = f"{letter}{sized.source},{sized.kernel}->{letter}{sized.output}"
     tensors = {"kernel": layer.kernel.numpy(), **({} if layer.bias is None else {"bias": layer.bias.numpy()})}
 
-    def computed(x: Any, kernel: Any, bias: Any = None) -> Any:
+    def computed(x: Any, kernel: Any, bias: object = None) -> Any:
         sums = torch.einsum(equation, x, kernel)
         return sums if bias is None else sums + bias
 

@@ -134,7 +134,7 @@ class Functions:
         made = FUNCTIONS[name](self, operation, x, results)
         return made if isinstance(made, list) else [made]
 
-    def _of_samples(self, value: Any, shape: Shape) -> Any:
+    def _of_samples(self, value: object, shape: Shape) -> Any:
         """Return a result as numbers, one that all samples share once for each."""
         number = self.as_number(value)
         return number if is_batched(shape) else number.expand(self.samples.size(0), *shape)

@@ -41,7 +41,7 @@ def _reduction(function: Callable[..., object]) -> Callable[..., Any]:
 def _spread(function: Callable[..., object]) -> Callable[..., Any]:
     """A variance, which there divides by one less than the number unless told otherwise."""
 
-    def read(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **more: Any) -> Any:
+    def read(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **more: object) -> Any:
         correction = more.get("correction", 1 if unbiased is None else int(unbiased))
         if correction:
             raise ValueError(f"it must have correction=0. Received: correction={correction}")

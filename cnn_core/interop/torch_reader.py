@@ -251,7 +251,7 @@ class _Reader:
         self.names.add(layer.name)
         return in_dtype(layer, self.dtype)(list(sources) if layer.n_inputs is None else sources[0])
 
-    def scaled(self, source: Symbol, scale: Any, offset: Any) -> Any:
+    def scaled(self, source: Symbol, scale: object, offset: object) -> Any:
         """Apply constants: of one number, or of one for each feature of the last axis."""
         values = []
         for value in (scale, offset):
@@ -270,7 +270,7 @@ def _binary(
 ) -> Callable[..., Any]:
     """Read an operation of two tensors, or of a tensor and constants given as scale and offset by `right`, `left`."""
 
-    def read(reader: _Reader, x: Any, y: Any, alpha: float = 1) -> Any:
+    def read(reader: _Reader, x: Any, y: object, alpha: float = 1) -> Any:
         if alpha != 1:
             raise ValueError(f"`alpha` must be 1. Received: alpha={alpha}")
         if isinstance(x, Symbol) and isinstance(y, Symbol):
@@ -293,7 +293,7 @@ def _divide(reader: _Reader, x: object, y: object) -> Any:
 
 
 def _two(merge: type[Layer]) -> Callable[..., Any]:
-    def read(reader: _Reader, x: Any, y: Any) -> Any:
+    def read(reader: _Reader, x: Any, y: object) -> Any:
         if not (isinstance(x, Symbol) and isinstance(y, Symbol)):
             raise ValueError("both must be tensors of the batch")
         return reader.layer(merge(), x, y)
@@ -314,7 +314,7 @@ def _matmul(reader: _Reader, x: Any, kernel: Any, bias: Any = None) -> Any:
     return made
 
 
-def _linear(reader: _Reader, x: Any, weight: Any, bias: Any = None) -> Any:
+def _linear(reader: _Reader, x: Any, weight: Any, bias: object = None) -> Any:
     return _matmul(reader, x, weight.T, bias)
 
 
@@ -349,7 +349,7 @@ def _attribute(reader: _Reader, x: Any, name: str) -> Any:
     return known[name]
 
 
-def _item(reader: _Reader, value: Any, index: Any) -> Any:
+def _item(reader: _Reader, value: Any, index: object) -> Any:
     if isinstance(value, Symbol):
         raise ValueError("parts of a tensor cannot be taken")
     return value[index]

@@ -133,7 +133,7 @@ class _Modules:
         outputs = self.found.outputs
         return functions.finished([values[number] for number in outputs], [shapes[number] for number in outputs])
 
-    def _masked(self, call: Call, x: Any, mask: Any) -> Any:
+    def _masked(self, call: Call, x: Any, mask: object) -> Any:
         if not isinstance(call.layer, GlobalAveragePooling1D):
             raise not_carried(call.layer, "PyTorch", "it reads a mask")
         return masked_average(call.layer, x, mask, self.torch)

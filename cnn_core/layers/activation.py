@@ -185,7 +185,7 @@ class Softmax(Layer):
         sample_axes(self.axis, shapes, self.name)
 
     def _apply(  # type: ignore[override]  # in the order of Keras
-        self, inputs: Any, mask: Any = None, training: bool | None = None
+        self, inputs: object, mask: Any = None, training: bool | None = None
     ) -> Any:
         mask = mask_of(inputs) if mask is None else mask
         if mask is None:

@@ -98,7 +98,7 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
     gives_numbers = False  # whether each sample of the output is a number, without an axis
     index_limit: int | None = None  # set by a layer whose input holds indices 0..index_limit - 1
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         cls.defines_call = hasattr(cls, "call") and (cls.honours_call or cls.emit is Layer.emit)
         super().__init_subclass__(**keywords)
         if "build" in vars(cls) and cls.builds_once:

@@ -366,7 +366,7 @@ class IndexLookup(TokenReader):
         shape, variables = plan.shapes[encoded], [self._factors, zero]
         return [plan.add("rescale", [encoded], shape, layer=self.name, variables=variables, integers=[self.depth, 1])]
 
-    def _constant(self, value: Any, name: str) -> Variable:
+    def _constant(self, value: object, name: str) -> Variable:
         return Variable(np.array(value, self.dtype), trainable=False, name=name, path=f"{self.name}/{name}")
 
     # Configuration

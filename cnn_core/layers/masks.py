@@ -73,7 +73,7 @@ class PassesMasks:
             )
 
 
-def masks_of(inputs: Any) -> Any:
+def masks_of(inputs: object) -> Any:
     """Return the mask of one input, or the masks of several in their structure."""
     several = isinstance(inputs, Mapping) or (
         isinstance(inputs, (list, tuple)) and any(hasattr(each, "shape") for each in flatten(inputs))
@@ -81,7 +81,7 @@ def masks_of(inputs: Any) -> Any:
     return map_structure(mask_of, inputs) if several else mask_of(inputs)
 
 
-def _set_masks(outputs: Any, masks: Any) -> None:
+def _set_masks(outputs: object, masks: object) -> None:
     if isinstance(outputs, (list, tuple)) and isinstance(masks, (list, tuple)):
         for output, mask in zip(outputs, masks, strict=False):
             _set_masks(output, mask)
@@ -97,7 +97,7 @@ def beside(mask: Any, value: Any) -> Any:
     return mask
 
 
-def only_where(mask: Any, value: Any, otherwise: float) -> Any:
+def only_where(mask: Any, value: object, otherwise: float) -> Any:
     """Return a value where a mask is True, or more than 0.5, and a number elsewhere."""
     counts = mask if str(mask.dtype) == "bool" else Operators.functions["greater"](mask, 0.5)
     return Operators.functions["where"](counts, value, otherwise)

@@ -191,7 +191,7 @@ class Normalization(Layer):
         return [over_axes(plan, inputs[0], axes, self.name, apply)]
 
 
-def _constant(value: Any, name: str, minimum: float | None = None) -> Array:
+def _constant(value: object, name: str, minimum: float | None = None) -> Array:
     array = validation.finite(validation.convert(validation.as_array(value, name), name, np.dtype(np.float64)), name)
     if minimum is not None and array.size and array.min() < minimum:
         raise ValueError(f"`{name}` must be at least {minimum:g}. Received: {name}={validation.show(value)}")

@@ -87,7 +87,7 @@ class Loss(KnowsItsArguments):
     _options: ClassVar[tuple[str, ...]] = ()
     _formula: ClassVar[str | None] = None  # the native name of what `call` and `gradient` compute, for super() too
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "native" in vars(cls):
             cls._formula = cls.native
@@ -164,7 +164,7 @@ class Loss(KnowsItsArguments):
             return eager(weighted.astype(values.dtype))
         return EagerFloat(weighted.sum())
 
-    def _weights_of_mask(self, mask: object, sample_weight: Any) -> Any:
+    def _weights_of_mask(self, mask: object, sample_weight: object) -> Any:
         """Return weights in which a mask is, such that a mean is over the rows that count."""
         if mask is None:
             return sample_weight

@@ -62,7 +62,7 @@ class CustomLoss(Loss):
         y_true, y_pred = self._read(y_true, y_pred)
         return self._checked(self.target.gradient(y_true, y_pred), y_pred.shape, y_pred, "gradient")
 
-    def _checked(self, result: Any, shape: tuple[int, ...], y_pred: Array, method: str) -> Array:
+    def _checked(self, result: object, shape: tuple[int, ...], y_pred: Array, method: str) -> Array:
         values: Array = as_float(result, f"the result of {type(self.target).__name__}.{method}", y_pred.dtype)
         if values.shape != shape:
             wanted = "one value per row" if method == "value" else "an array of the shape of y_pred"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -376,7 +376,7 @@ class Quantile(Loss):
 
 @function_form(Quantile)
 @knows_its_arguments
-def quantile(y_true: Any, y_pred: Any, levels: float | Sequence[float] = 0.5) -> Array:
+def quantile(y_true: object, y_pred: object, levels: float | Sequence[float] = 0.5) -> Array:
     return Quantile(levels).call(y_true, y_pred)
 
 

@@ -83,7 +83,7 @@ class Accumulator(NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
-    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: object, **keywords: object) -> Any:
         plain = [each.value if isinstance(each, Accumulator) else each for each in inputs]
         return getattr(function, method)(*plain, **keywords)
 
@@ -162,7 +162,7 @@ class Metric(RemembersArguments, CopiedWhole, KnowsItsArguments):
     higher_is_better: ClassVar[bool | None] = None
     _options: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         # A subclass of a built-in metric that counts otherwise must not be added up as the built-in one.
         if "update_state" in vars(cls) and "native" not in vars(cls):

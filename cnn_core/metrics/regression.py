@@ -15,7 +15,7 @@ from cnn_core.metrics.base import Accumulator, Metric, check_same_shape, registr
 from cnn_core.metrics.means import MeanOf
 
 
-def _cosine(y_true: Any, y_pred: Any, axis: int) -> Array:
+def _cosine(y_true: object, y_pred: object, axis: int) -> Array:
     return -losses.CosineSimilarity(axis).call(y_true, y_pred)
 
 

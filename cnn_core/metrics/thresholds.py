@@ -29,7 +29,7 @@ class ConfusionMetric(Metric):
     top_k: int | None = None
     class_id: int | None = None
 
-    def _set_thresholds(self, thresholds: Any, default: float = 0.5) -> None:
+    def _set_thresholds(self, thresholds: object, default: float = 0.5) -> None:
         """Keep the argument for the configuration, and read it as a list."""
         self.thresholds_given = thresholds
         if thresholds is None:

@@ -51,7 +51,7 @@ def called_again(
     return ends[0], ends[1]
 
 
-def _call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+def _call(layer: Any, *arguments: object, **keywords: object) -> Any:
     return layer(*arguments, **keywords)
 
 
@@ -66,7 +66,7 @@ def _arguments(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> tu
     return [sources[0] if layer.n_inputs == 1 else sources], training
 
 
-def layer_of(value: Any, custom_objects: Any) -> Any:
+def layer_of(value: object, custom_objects: Any) -> Any:
     """Return a layer, or a function of `ops`, from itself or its configuration."""
     if not isinstance(value, Mapping):
         return value

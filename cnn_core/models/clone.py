@@ -23,7 +23,7 @@ Kind = TypeVar("Kind", bound=Model)
 @knows_its_arguments
 def clone_model(
     model: Kind,
-    input_tensors: Any = None,
+    input_tensors: object = None,
     clone_function: Callable[[Layer], Layer] | None = None,
     call_function: CallFunction | None = None,
     recursive: bool = False,
@@ -113,7 +113,7 @@ def _refuse_what_does_not_apply(model: Model, **given: object) -> None:
         )
 
 
-def _check_structure(model: Model, input_tensors: Any) -> None:
+def _check_structure(model: Model, input_tensors: object) -> None:
     if input_tensors is None:
         return
     fits = all(isinstance(symbol, Symbol) for symbol in flatten(input_tensors))
@@ -127,7 +127,7 @@ def _check_structure(model: Model, input_tensors: Any) -> None:
         )
 
 
-def _shapes(structure: Any) -> Any:
+def _shapes(structure: object) -> Any:
     return map_structure(lambda symbol: symbol.shape, structure)
 
 

@@ -270,7 +270,7 @@ class Model(Trainer, OwnModel):
             )
         return shapes_for(input_shape, self._graph.output_structure)
 
-    def _shape_unbuilt(self, input_shape: Any) -> Any:
+    def _shape_unbuilt(self, input_shape: object) -> Any:
         return self.shape_of_call(input_shape)
 
     def plan(self) -> NetworkPlan:

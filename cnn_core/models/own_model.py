@@ -51,7 +51,7 @@ class OwnModel(Nested):
             self._trace_for(map_structure(lambda symbol: symbol_for(symbol.shape, symbol.dtype), arguments[0]))
         super()._build_own(given)
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "build" in vars(cls) and not cls.__module__.startswith("cnn_core."):
             setattr(cls, "build", _and_trace(cls.build))  # noqa: B010  (mypy takes an assignment for a redefinition)
@@ -92,7 +92,7 @@ class OwnModel(Nested):
         if self._graph is None:
             self._take(structure, self.graph_of_call(structure))
 
-    def _take(self, structure: Any, graph: CallGraph) -> None:
+    def _take(self, structure: object, graph: CallGraph) -> None:
         following = iter(graph.inputs)
         inputs = map_structure(lambda symbol: next(following), structure)
         for inner, outer in zip(graph.inputs, flatten(structure), strict=True):

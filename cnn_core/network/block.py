@@ -37,7 +37,7 @@ class BlockLayer(LayerLike, Protocol):
     def trainable_variables(self) -> list[Variable]:
         """What training moves, in the order in which `backward` gives gradients."""
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: object) -> Any:
         """Return the shape of the output, the axis of the samples included."""
 
 
@@ -124,7 +124,7 @@ class Cache:
         """Return arrays as the plan holds them, a sample of one number with an axis of its own."""
         return [each.reshape(n, *self._plan.shapes[at]) for each, at in zip(arrays, buffers, strict=True)]
 
-    def backward(self, da: Any) -> tuple[Any, ...]:
+    def backward(self, da: object) -> tuple[Any, ...]:
         """Return dx and the gradient of every variable that can be trained."""
         wanted = self.a if isinstance(self.a, list) else [self.a]
         given = [_as_batch(part, "da", self.layer.dtype) for part in (da if isinstance(da, list) else [da])]
@@ -221,7 +221,7 @@ def _as_batch(x: object, name: str, dtype: str) -> Array:
     return validation.finite(np.ascontiguousarray(array), name)
 
 
-def forward(layer: BlockLayer, x: Any, training: bool = False) -> tuple[Any, Cache]:
+def forward(layer: BlockLayer, x: object, training: bool = False) -> tuple[Any, Cache]:
     """See `Layer.forward`."""
     cache = _cache_of(layer, x, training)
     return cache.a, cache

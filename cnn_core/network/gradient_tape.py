@@ -59,14 +59,14 @@ class GradientTape:
             block.__exit__(kind, error, traceback)
 
     @staticmethod
-    def watch(x: Any) -> Tensor:
+    def watch(x: object) -> Tensor:
         """Return an array as a tensor, by which derivatives may be asked for; tensors and variables as they are."""
         if isinstance(x, (Tensor, Variable)):
             return x  # type: ignore[return-value]
         array = validation.as_array(x, "x")
         return Tensor(np.array(array, array.dtype if array.dtype.kind == "f" else np.float32, order="C"))
 
-    def gradient(self, target: Any, sources: Any) -> Any:
+    def gradient(self, target: object, sources: object) -> Any:
         """Return the derivatives of a tensor, or of the sum of several, with respect to variables or tensors.
 
         Parameters

@@ -70,11 +70,11 @@ class Symbol(Operators):
     def __repr__(self) -> str:
         return f"<Symbol shape={self.shape}, dtype={self.dtype}, name={self.name}>"
 
-    def loss_values(self, loss: Any, y_true: Any, y_pred: Any) -> Any:
+    def loss_values(self, loss: object, y_true: object, y_pred: object) -> Any:
         """Return what a loss of this package makes of each row, where the value is among targets and predictions."""
         return self.functions["loss_values"](loss, y_true, y_pred)
 
-    def reduced_loss(self, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+    def reduced_loss(self, loss: object, y_true: object, y_pred: object, sample_weight: object) -> Any:
         """Return the loss as its reduction says."""
         return self.functions["reduced_loss"](loss, y_true, y_pred, sample_weight)
 
@@ -91,7 +91,7 @@ class Symbol(Operators):
             raise ValueError(f"The shape of {self.name!r} must be known but for the batch. Received: {self.shape}")
         return shape  # type: ignore[return-value]
 
-    def __array__(self, *arguments: Any, **keywords: Any) -> Any:
+    def __array__(self, *arguments: object, **keywords: object) -> Any:
         raise TypeError(
             f"{self!r} stands for a value that a model will compute; NumPy cannot compute with it. Use functions of "
             "cnn_core.ops, or layers"
@@ -162,17 +162,17 @@ class LayerLike(Protocol):
     def defines_call(self) -> bool:
         """Whether a user's `call` says what it computes."""
 
-    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> CallGraph | None:
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: object) -> CallGraph | None:
         """The calls inside, if the layer is made of others."""
 
-    def ensure_built(self, shapes: Any) -> None:
+    def ensure_built(self, shapes: object) -> None:
         """Build the layer unless it is built."""
 
     def add_to(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
         """Enter the layer into a plan; return the buffers of its outputs."""
 
     def add_call_to(
-        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: object = None
     ) -> list[int]:
         """Do so for what a user's `call` makes of these symbols."""
 
@@ -191,7 +191,7 @@ class Node:
     """
 
     def __init__(
-        self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None, arguments: Any = None
+        self, layer: LayerLike, inputs: Sequence[Symbol], training: bool | None = None, arguments: object = None
     ) -> None:
         self.layer = layer
         self.inputs = tuple(inputs)
@@ -207,7 +207,7 @@ class Node:
         inputs: Sequence[Symbol],
         outputs: Sequence[Symbol],
         training: bool | None = None,
-        arguments: Any = None,
+        arguments: object = None,
     ) -> Node:
         """Record a call that made these symbols; the layer remembers it as long as somebody else does."""
         node = cls(layer, inputs, training, arguments)
@@ -344,7 +344,7 @@ class CallGraph:
                     )
         self._set(inputs, outputs, losses, nodes_between(flatten(inputs), [*flatten(outputs), *losses]))
 
-    def _set(self, inputs: Any, outputs: Any, losses: Sequence[Symbol], nodes: list[Node]) -> None:
+    def _set(self, inputs: Any, outputs: object, losses: Sequence[Symbol], nodes: list[Node]) -> None:
         self.input_structure = inputs
         self.output_structure = outputs
         self.nodes = nodes
@@ -417,7 +417,7 @@ class CallGraph:
                 calls[-1]["arguments"] = node.arguments
         return calls
 
-    def numbered(self, structure: Any) -> Any:
+    def numbered(self, structure: object) -> Any:
         """Return a structure of symbols with their numbers in their place."""
         number = {id(symbol): at for at, symbol in enumerate(self.symbols)}
         return map_structure(lambda symbol: number[id(symbol)], structure)

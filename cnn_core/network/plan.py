@@ -282,7 +282,7 @@ class NetworkPlan(ArrayOperations):
         activation: Activation | None = None,
         reals: Sequence[float] = (),
         integers: Sequence[int] = (),
-        custom: Any = None,
+        custom: object = None,
         frozen: Callable[[], bool] | None = None,
         numbers: Sequence[int] | Array = (),
         constants: Sequence[float] | Array = (),

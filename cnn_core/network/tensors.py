@@ -104,7 +104,7 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
-    def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+    def __array_function__(self, function: Any, types: object, arguments: Any, keywords: Any) -> Any:
         if function in (np.shape, np.ndim, np.size):
             return function(arguments[0].value, *arguments[1:], **keywords)
         return self._refuse_ufunc(function, "__call__", arguments, keywords)

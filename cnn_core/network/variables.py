@@ -40,7 +40,7 @@ class _Setting:
     def __get__(self, variable: Variable | None, owner: type | None = None) -> Any:
         return self if variable is None else vars(variable).get(self._name, self._usual)
 
-    def __set__(self, variable: Variable, value: Any) -> None:
+    def __set__(self, variable: Variable, value: object) -> None:
         vars(variable)[self._name] = self._check(value, self._name)
         Variable.note_change()
 

@@ -47,7 +47,7 @@ class RowWise(Function):
         super().__init__(name, class_name, "nn")
         self._class = known
 
-    def __call__(self, x: Any, **settings: Any) -> Any:
+    def __call__(self, x: object, **settings: object) -> Any:
         if is_symbolic(x):
             return self.on([as_value(x)], **settings)
         value = as_value(x)

@@ -29,7 +29,7 @@ from cnn_core.ops.reductions import sum_function
 from cnn_core.ops.selecting import diff
 
 
-def array_split(x: object, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(x: object, indices_or_sections: object, axis: int = 0) -> list[Any]:
     """Return parts along an axis, whose sizes differ by 1 where they cannot be equal."""
     if not isinstance(indices_or_sections, (int, np.integer)):
         return split(x, indices_or_sections, axis)
@@ -38,12 +38,12 @@ def array_split(x: object, indices_or_sections: Any, axis: int = 0) -> list[Any]
     return split(x, np.cumsum(sizes)[:-1].tolist(), axis)
 
 
-def hsplit(x: object, indices_or_sections: Any) -> list[Any]:
+def hsplit(x: object, indices_or_sections: object) -> list[Any]:
     """Return parts along axis 1, or the only one."""
     return split(x, indices_or_sections, 1 if len(shape_of(x)) > 1 else 0)
 
 
-def vsplit(x: object, indices_or_sections: Any) -> list[Any]:
+def vsplit(x: object, indices_or_sections: object) -> list[Any]:
     """Return parts along axis 0."""
     return split(x, indices_or_sections, 0)
 
@@ -53,7 +53,7 @@ def dstack(xs: Sequence[Any]) -> Any:
     return concatenate([_with_three_axes(x) for x in xs], 2)
 
 
-def _with_three_axes(x: Any) -> Any:
+def _with_three_axes(x: object) -> Any:
     rank = len(shape_of(x))
     if rank > 2:
         return x
@@ -70,7 +70,7 @@ def flipud(x: object) -> Any:
     return flip(x, 0)
 
 
-def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+def rot90(array: object, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     """Return the plane of two axes turned by k quarters, from the first to the second."""
     first, second = axes
     turns = k % 4
@@ -81,7 +81,7 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     return flip(swapaxes(array, first, second), second) if turns else array
 
 
-def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: object, x: object = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Return the area below points along an axis, `x` or `dx` apart, by trapezoids."""
     size = int(shape_of(y)[axis] or 0)
     heights = multiply(add(take(y, np.arange(1, size), axis), take(y, np.arange(size - 1), axis)), 0.5)
@@ -111,7 +111,7 @@ def digitize(x: object, bins: object) -> Any:
 
 @returns_arrays
 def logspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: object = None, axis: int = 0
 ) -> Any:
     """Return `num` powers of a base, with exponents at equal distances."""
     wanted = config.floatx() if dtype is None else standardized(dtype)
@@ -119,7 +119,7 @@ def logspace(
 
 
 @returns_arrays
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0) -> Any:
     """Return `num` numbers at equal ratios."""
     return np.geomspace(start, stop, num, endpoint, axis=axis).astype(
         config.floatx() if dtype is None else standardized(dtype)
@@ -127,7 +127,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 @returns_arrays
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Any:
     """Return a matrix with ones on and below a diagonal."""
     return np.tri(N, M, k, dtype=config.floatx() if dtype is None else standardized(dtype))
 

@@ -115,7 +115,7 @@ class Elementwise(Function):
         self._write = write
         self.cheap = cheap
 
-    def __call__(self, *operands: Any, **settings: Any) -> Any:
+    def __call__(self, *operands: object, **settings: object) -> Any:
         """Compute with arrays, or add the function to the graph of symbols."""
         if is_symbolic(*operands):
             return self.on([as_value(operand) for operand in operands], **settings)

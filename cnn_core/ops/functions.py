@@ -43,14 +43,14 @@ def convert_to_numpy(x: object) -> Any:
     return np.asarray(x)
 
 
-def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+def where(condition: object, x1: object = None, x2: object = None) -> Any:
     """Return `x1` where the condition holds, else `x2`."""
     if x1 is None or x2 is None:
         raise ValueError("`where` must have x1 and x2: how many elements fit a condition depends on the data")
     return elementwise.where_function(condition, x1, x2)
 
 
-def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+def clip(x: object, x_min: object, x_max: object) -> Any:
     """Return ``min(max(x, x_min), x_max)``; the derivative is 1 within the bounds and on them, else 0."""
     numbers = all(isinstance(bound, (int, float)) for bound in (x_min, x_max))
     if not numbers:
@@ -58,12 +58,12 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return elementwise.clip_function(x, x_min=x_min, x_max=x_max)
 
 
-def round(x: Any, decimals: int = 0) -> Any:
+def round(x: object, decimals: int = 0) -> Any:
     """Return `x` rounded, halves to the even neighbour."""
     return elementwise.round_function(x, decimals=decimals)
 
 
-def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+def nan_to_num(x: object, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """Return `x` with numbers in the place of NaN and infinities: by default 0 and the largest floats."""
     dtype = as_floats(promoted([as_value(x)]))
     largest = float(np.finfo(dtype).max)
@@ -133,7 +133,7 @@ def count_nonzero(x: object, axis: object = None) -> Any:
     return sum_function(cast(elementwise.not_equal(x, 0), "int32"), axis)
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: object, ord: Any = None, axis: object = None, keepdims: bool = False) -> Any:
     """Return the length of vectors: the root of the sum of squares, or ``sum(|x|^ord)^(1 / ord)``.
 
     Parameters
@@ -166,7 +166,7 @@ def normalize(x: object, axis: int = -1, order: float = 2, epsilon: float | None
     return divide(x, elementwise.maximum(norm(x, order, axis, True), least))
 
 
-def reshape(x: Any, newshape: Any) -> Any:
+def reshape(x: object, newshape: Any) -> Any:
     """Return the elements in another shape, which for symbols begins with -1: the samples."""
     return shapes.reshape_function(x, newshape)
 
@@ -196,7 +196,7 @@ def swapaxes(x: object, axis1: int, axis2: int) -> Any:
     return shapes.swap_function(x, axis1=axis1, axis2=axis2)
 
 
-def concatenate(xs: Any, axis: int = 0) -> Any:
+def concatenate(xs: object, axis: int = 0) -> Any:
     """Return values side by side along an axis."""
     return shapes.concatenate_function(xs, axis)
 
@@ -261,7 +261,7 @@ def diagonal(x: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return shapes.diagonal_function(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
-def shape(x: Any) -> tuple[Any, ...]:
+def shape(x: object) -> tuple[Any, ...]:
     """Return the shape; of a symbol with a stand-in for the number of samples, with which other shapes may begin."""
     found: tuple[Any, ...] = shapes.batch_of(x)
     return found
@@ -272,7 +272,7 @@ def ndim(x: object) -> int:
     return len(shape_of(x))
 
 
-def size(x: Any) -> int:
+def size(x: object) -> int:
     """Return the number of elements, which for a symbol is not known."""
     return math.prod(shapes.batch_of(x))
 
@@ -304,7 +304,7 @@ def ones(shape: object, dtype: object = None) -> Any:
 
 
 @returns_arrays
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Any, fill_value: Any, dtype: object = None) -> Any:
     """Return a value in every place of a shape, which may begin with the number of samples."""
     batched, sizes = shapes.of_samples(shape)
     wanted = dtype_of(fill_value) or config.floatx() if dtype is None else standardized(dtype)

@@ -47,7 +47,7 @@ def loss_values(loss: Loss, y_true: Any, y_pred: Any) -> Any:
     return formula(loss, y_true, y_pred)
 
 
-def reduced_loss(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+def reduced_loss(loss: Loss, y_true: Any, y_pred: Any, sample_weight: object = None) -> Any:
     """Return the value of a loss of symbols, as its reduction says: see `Loss`."""
     if getattr(y_pred, "mask", None) is not None:
         raise ValueError(
@@ -66,7 +66,7 @@ def reduced_loss(loss: Loss, y_true: Any, y_pred: Any, sample_weight: Any = None
     return mean_function(values)
 
 
-def _of_one_rank(value: Any, other: Any) -> Any:
+def _of_one_rank(value: object, other: object) -> Any:
     """Give single numbers beside rows of one the axis that they lack."""
     shape, wanted = shape_of(value), shape_of(other)
     return expand_dims(value, -1) if len(shape) == len(wanted) - 1 and wanted[-1] == 1 else value

@@ -23,7 +23,7 @@ def _axes(axis: Any, shape: Any) -> list[int]:
 
 
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: object, gamma: object = None, beta: object = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
     """Return ``gamma (x - mean) / sqrt(variance + epsilon) + beta``, mean and variance of each sample along axes.
 
@@ -43,7 +43,7 @@ def layer_normalization(
     return y if beta is None else add(y, _along(beta, axes, shape_of(x)))
 
 
-def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+def rms_normalization(x: object, scale: object = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     """Return ``scale x / sqrt(mean(x^2) + epsilon)``, the mean of each sample along axes: see `layer_normalization`."""
     axes, small = _axes(axis, shape_of(x)), config.epsilon() if epsilon is None else epsilon
     y = multiply(x, rsqrt(add(mean_function(square(x), axes, True), small)))
@@ -51,7 +51,13 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
 
 
 def batch_normalization(
-    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+    x: object,
+    mean: object,
+    variance: object,
+    axis: int,
+    offset: object = None,
+    scale: object = None,
+    epsilon: float = 1e-3,
 ) -> Any:
     """Return ``scale (x - mean) / sqrt(variance + epsilon) + offset``, each of a size along an axis."""
     shape = shape_of(x)

@@ -51,7 +51,7 @@ class Function:
         self.static = tuple(static)
         FUNCTIONS[name] = self
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         if "__call__" in vars(cls):
             setattr(cls, "__call__", returns_arrays(cls.__call__))  # noqa: B010  (mypy takes it for a redefinition)
@@ -82,7 +82,7 @@ class Function:
             "them first"
         )
 
-    def on(self, operands: Sequence[Any], **settings: Any) -> Any:
+    def on(self, operands: Sequence[Any], **settings: object) -> Any:
         """Apply the function to symbols, or to tensors while a tape records: one result, or a list of them."""
         symbols = [each for each in operands if isinstance(each, Symbol)]
         if is_recording() and not symbols:
@@ -197,16 +197,16 @@ class Operation:
         """Return how many numbers the variables hold."""
         return sum(variable.size for variable in self.variables)
 
-    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> None:
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: object) -> None:
         """Return None: no calls are inside."""
 
     def add_call_to(
-        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: object = None
     ) -> list[int]:
         """Enter the operation as `add_to` does."""
         return self.add_to(plan, inputs)
 
-    def ensure_built(self, shapes: Any) -> None:
+    def ensure_built(self, shapes: object) -> None:
         """Do nothing: an operation has nothing to build."""
 
     def variable(self, position: int) -> Variable:

@@ -36,7 +36,7 @@ class _Scan(Function):
         super().__init__(name, class_name)
         self._compute = compute
 
-    def __call__(self, x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    def __call__(self, x: object, axis: int | None = None, dtype: object = None) -> Any:
         if not is_symbolic(x):
             return self._compute(as_array(x), axis=axis, dtype=dtype)
         return self.on([as_value(x)], axis=axis_of_sample(shape_of(x), axis, self.name))

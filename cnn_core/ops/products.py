@@ -18,7 +18,7 @@ from cnn_core.ops.operation import Function, Operation, Spec, is_symbolic, shape
 class _Matmul(Function):
     """``first @ second`` of matrices, sample by sample; rows of samples times a matrix that all share."""
 
-    def __call__(self, first: Any, second: Any) -> Any:
+    def __call__(self, first: object, second: object) -> Any:
         if is_symbolic(first, second):
             return self.on([as_value(first), as_value(second)])
         dtype = promoted([as_value(first), as_value(second)])

@@ -19,7 +19,7 @@ METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 @returns_arrays
-def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+def quantile(x: object, q: Any, axis: object = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the value that a share of the elements along axes lie below.
 
     Parameters
@@ -60,12 +60,12 @@ def _between(ordered: Any, place: float, method: str) -> Any:
     return ordered[..., low] + (ordered[..., high] - ordered[..., low]) * part
 
 
-def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+def percentile(x: object, q: object, axis: object = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the value that so many hundredths of the elements along axes lie below: see `quantile`."""
     shares = q / 100 if isinstance(q, (int, float)) else np.asarray(q, np.float64) / 100
     return quantile(x, shares, axis, method, keepdims)
 
 
-def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def median(x: object, axis: object = None, keepdims: bool = False) -> Any:
     """Return the value that half of the elements along axes lie below: see `quantile`."""
     return quantile(x, 0.5, axis, keepdims=keepdims)

@@ -185,7 +185,7 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
 
 
 @returns_arrays
-def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
+def shuffle(x: object, axis: int = 0, seed: object = None) -> Any:
     """Return an array with its slices along an axis in random order."""
     if is_symbolic(x):
         raise ValueError(f"`shuffle` takes arrays: samples of a symbol are apart. Received: shape={shape_of(x)}")

@@ -39,7 +39,7 @@ def fmod(x1: object, x2: object) -> Any:
     return subtract(x1, multiply(trunc(divide(x1, x2)), x2)) if is_symbolic(x1, x2) else _numpys("fmod", x1, x2)
 
 
-def heaviside(x1: Any, x2: Any) -> Any:
+def heaviside(x1: object, x2: Any) -> Any:
     """Return 0 where `x1` is below 0, 1 where it is above, and `x2` where it is 0."""
     x1, x2 = together(x1, x2)
     return where(equal(x1, 0), x2, cast(greater(x1, 0), x2.dtype))
@@ -50,7 +50,7 @@ def allclose(x1: object, x2: object, rtol: float = 1e-5, atol: float = 1e-8, equ
     return bool(np.all(as_array(isclose(as_array(x1), as_array(x2), rtol, atol, equal_nan))))
 
 
-def saturate_cast(x: Any, dtype: object) -> Any:
+def saturate_cast(x: object, dtype: object) -> Any:
     """Return elements in another dtype, those that it cannot hold as the nearest that it can."""
     name = standardized(dtype)
     if name == "bool":
@@ -66,5 +66,5 @@ def _below(most: Any, x: Any) -> float:
 
 
 @returns_arrays
-def _numpys(name: str, *operands: Any) -> Any:
+def _numpys(name: str, *operands: object) -> Any:
     return getattr(np, name)(*map(as_array, operands))

@@ -188,7 +188,7 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
         self._undecayed_paths: tuple[str, ...] = ()
         self._undecayed_patterns: tuple[str, ...] = ()
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute; a native optimizer is kept as long as nothing but the step and the rate has changed."""
         super().__setattr__(name, value)
         if name not in _GIVEN_TO_EVERY_RUN:

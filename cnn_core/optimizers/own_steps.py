@@ -38,7 +38,7 @@ class StepsItself(AppliesGradients):
     clipvalue: float | None
     global_clipnorm: float | None
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         cls.steps_itself = cls.steps_by_batches and cls.update_step is not StepsItself.update_step
         cls.steps_natively = cls.steps_by_batches and not cls.steps_itself
         cls.honours = _AROUND if cls.steps_itself else ()

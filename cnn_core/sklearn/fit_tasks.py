@@ -48,7 +48,7 @@ class FitTasks:
         self._epoch: Any = None
 
     @staticmethod
-    def are_wanted(estimator: Any) -> bool:
+    def are_wanted(estimator: object) -> bool:
         """Whether anything follows them."""
         return hasattr(estimator, "_skl_callbacks")
 

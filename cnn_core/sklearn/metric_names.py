@@ -17,7 +17,7 @@ SCORERS = {
 SYNONYMS = {scorer: name for name, scorer in SCORERS.items()} | {"roc_auc_ovr": "auc"}
 
 
-def scorer_of(metric: Any, n_classes: int = 2) -> Any:
+def scorer_of(metric: object, n_classes: int = 2) -> Any:
     """Return scikit-learn's scorer of what a name means; anything else stays as it is.
 
     Examples
@@ -30,7 +30,7 @@ def scorer_of(metric: Any, n_classes: int = 2) -> Any:
     return "roc_auc_ovr" if metric == "auc" and n_classes > 2 else SCORERS.get(metric, metric)
 
 
-def chosen(metric: Any, usual: Any, of_loss: Any) -> Any:
+def chosen(metric: object, usual: object, of_loss: object) -> Any:
     """Return what None and "auto", and "loss", stand for.
 
     Examples

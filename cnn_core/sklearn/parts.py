@@ -82,7 +82,9 @@ class Parts(Protocol):
         Or what ``finish(shared, merged)`` makes of it, there where it has been merged.
         """
 
-    def train(self, function: Callable[..., Any], shared: object, state: Any, chains: Sequence[Sequence[Piece]]) -> Any:
+    def train(
+        self, function: Callable[..., Any], shared: object, state: object, chains: Sequence[Sequence[Piece]]
+    ) -> Any:
         """Return the merged last states, each of which ``function(shared, state, part, piece)`` has gone through."""
 
 

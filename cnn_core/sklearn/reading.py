@@ -23,7 +23,7 @@ REAL = (np.dtype(np.float64), np.dtype(np.float32))
 SPARSE = ["csr", "csc"]
 
 
-def read_features(estimator: Any, X: Any) -> Any:
+def read_features(estimator: object, X: object) -> Any:
     """Return the rows of a fitted estimator's call as a matrix, dense or sparse.
 
     Raises
@@ -98,7 +98,7 @@ def _take_over(estimator: Any, X: Array) -> None:
     estimator.__dict__.pop("feature_names_in_", None)
 
 
-def _is_plain_of(estimator: Any, X: object) -> bool:
+def _is_plain_of(estimator: object, X: object) -> bool:
     """Whether this is a plain matrix of the features that the estimator was fitted with, which had no names."""
     known = estimator.__dict__
     return (

@@ -116,7 +116,7 @@ class ClassCounts:
         np.add.at(counts, places, parts_of_counts)
         return cls(classes, counts)
 
-    def factors(self, class_weight: Any) -> dict[Any, float] | None:
+    def factors(self, class_weight: object) -> dict[Any, float] | None:
         """Return the factor of every class that scikit-learn's `class_weight` means; None for none.
 
         Raises

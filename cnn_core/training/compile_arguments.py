@@ -57,7 +57,7 @@ def compile_like(model: Any, other: Any) -> None:
     model.compile(_begun_again(other.optimizer), **given)
 
 
-def _begun_again(value: Any) -> Any:
+def _begun_again(value: object) -> Any:
     """Return a metric or an optimizer of the same settings; what has no state is the same."""
     if isinstance(value, (metrics.Metric, optimizers.Optimizer)):
         return type(value).from_config(value.get_config())

@@ -148,7 +148,7 @@ class StepSource:
 
 
 def _read_batch(
-    dtype: np.dtype[Any], class_weight: Mapping[int, float] | None, x: Any, y: Any, sample_weight: Any
+    dtype: np.dtype[Any], class_weight: Mapping[int, float] | None, x: object, y: object, sample_weight: object
 ) -> Any:
     return Samples(x, y, sample_weight, dtype).weigh_classes(class_weight).take(slice(None))
 

@@ -30,7 +30,7 @@ class Steps(Compiled):
 
     honours: ClassVar[tuple[str, ...]] = ()  # methods that are called where steps are overridden
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
+    def __init_subclass__(cls, **keywords: object) -> None:
         own = {name for name in (*_STEPS, *_OF_LOSS) if getattr(cls, name) is not getattr(Steps, name)}
         cls.trains_by_steps = bool(own & {"train_step", *_OF_LOSS})
         cls.tests_by_steps = bool(own & {"test_step", *_OF_LOSS})

@@ -38,7 +38,7 @@ class LearningRateSchedule(KnowsItsArguments, CopiedWhole):
 
     vectorized: ClassVar[bool] = False
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         # A formula of the user's own need not be written for arrays, even below a built-in schedule.
         if "__call__" in cls.__dict__ and "vectorized" not in cls.__dict__:

@@ -33,7 +33,7 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
     local: ClassVar[type]
     fit_parts: ClassVar[Callable[..., None]]
 
-    def __init_subclass__(cls, **more: Any) -> None:
+    def __init_subclass__(cls, **more: object) -> None:
         """Give an estimator the constructor that scikit-learn reads its parameters from."""
         super().__init_subclass__(**more)
         if "local" in vars(cls):
@@ -86,7 +86,7 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
         return int(n_threads)
 
     @knows_its_arguments
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """Train on the workers that hold the rows.
 
         Parameters
@@ -123,7 +123,7 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
         check_is_fitted(self)
         return copy.deepcopy(self.local_)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: object) -> Any:
         """Return the predictions of `to_local()` for every row, when they are asked for.
 
         Parameters
@@ -136,7 +136,7 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
         """
         return self._predicted("predict", X)
 
-    def _scored(self, function: Callable[..., Scored], X: Any, y: Any, sample_weight: Any) -> Any:
+    def _scored(self, function: Callable[..., Scored], X: object, y: object, sample_weight: object) -> Any:
         """Return what scores of all rows are computed from, merged on the workers."""
         check_is_fitted(self)
         partitions = Partitions(self._client(), partitions_of(X, y, sample_weight), 1, True)
@@ -145,7 +145,7 @@ class DaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn is unt
             raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: no partition has rows")
         return found
 
-    def _predicted(self, method: str, X: Any) -> Any:
+    def _predicted(self, method: str, X: object) -> Any:
         check_is_fitted(self)
         return predicted(self.local_, method, X)
 
@@ -179,7 +179,7 @@ def _constructor(local: type) -> Callable[..., None]:
     of_self = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([of_self, *theirs, *own])
 
-    def construct(self: Any, *arguments: object, **more: object) -> None:
+    def construct(self: object, *arguments: object, **more: object) -> None:
         bound = signature.bind(self, *arguments, **more)
         bound.apply_defaults()
         for name, value in list(bound.arguments.items())[1:]:

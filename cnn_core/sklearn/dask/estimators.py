@@ -19,7 +19,7 @@ from cnn_core.sklearn.row_statistics import Hits, SquaredErrors
 class _Classifier(ClassifierMixin, DaskEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """What both classifiers share."""
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: object) -> Any:
         """Return the probabilities of the classes for every row, when they are asked for.
 
         Parameters
@@ -32,7 +32,7 @@ class _Classifier(ClassifierMixin, DaskEstimator):  # type: ignore[misc]  # scik
         """
         return self._predicted("predict_proba", X)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: object, y: object, sample_weight: object = None) -> float:
         """Return the accuracy of the predictions, computed where the rows lie.
 
         Parameters
@@ -46,7 +46,7 @@ class _Classifier(ClassifierMixin, DaskEstimator):  # type: ignore[misc]  # scik
 class _Regressor(RegressorMixin, DaskEstimator):  # type: ignore[misc]
     """What both regressors share."""
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: object, y: object, sample_weight: object = None) -> float:
         """Return R^2 of the predictions, averaged over the outputs, computed where the rows lie.
 
         Parameters
@@ -58,12 +58,12 @@ class _Regressor(RegressorMixin, DaskEstimator):  # type: ignore[misc]
 
 
 @naming_the_part
-def _hits(estimator: Any, number: int, part: GivenPart) -> Scored:
+def _hits(estimator: object, number: int, part: GivenPart) -> Scored:
     return Scored.of(Hits, estimator, part)
 
 
 @naming_the_part
-def _squared_errors(estimator: Any, number: int, part: GivenPart) -> Scored:
+def _squared_errors(estimator: object, number: int, part: GivenPart) -> Scored:
     return Scored.of(SquaredErrors, estimator, part)
 
 
@@ -173,7 +173,7 @@ class TabularRegressor(_Regressor):
     local = tabular_regressor.TabularRegressor
     fit_parts = staticmethod(tabular_parts.fit_parts)
 
-    def predict_quantiles(self, X: Any) -> Any:
+    def predict_quantiles(self, X: object) -> Any:
         """Return the quantiles that the estimator was fitted for, for every row, when they are asked for.
 
         Parameters

@@ -108,7 +108,7 @@ class Partitions:
     def _merged(self, name: str, results: Sequence[Any]) -> Any:
         return self._result(self._root(name, results))
 
-    def _result(self, task: Any) -> Any:
+    def _result(self, task: object) -> Any:
         return (task if isinstance(task, Future) else self.client.compute(task)).result()
 
     def _root(self, name: str, results: Sequence[Any]) -> Any:

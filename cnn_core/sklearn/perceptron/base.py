@@ -68,7 +68,7 @@ class Perceptron(Layered):
 
     # Fitting
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, held_out: Any = None) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: object, incremental: bool, held_out: object = None) -> Any:
         before = dict(vars(self))
         try:
             rows, widths, validation = self._prepare_fit(X, y, sample_weight, incremental, held_out)

@@ -299,13 +299,13 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     @knows_its_arguments
     def fit(
         self,
-        X: Any,
+        X: object,
         y: Any,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
+        X_val: object = None,
+        y_val: object = None,
+        sample_weight_val: object = None,
     ) -> MLPClassifier:
         """Fit the network to the data.
 
@@ -334,7 +334,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
     @knows_its_arguments
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+    def partial_fit(self, X: object, y: Any, sample_weight: object = None, classes: object = None) -> MLPClassifier:
         """Train for one epoch on the data, from where the last call ended.
 
         Parameters
@@ -356,7 +356,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self
 
     @knows_its_arguments
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: object, y: Any, sample_weight: object = None) -> float:
         """Return the accuracy of `predict(X)`; of several labels, the share of rows in which all are right.
 
         Parameters
@@ -386,7 +386,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
         return known is None
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: object) -> Any:
         """Return the likeliest class of each row, or an indicator matrix of the labels likelier than not.
 
         Parameters
@@ -400,7 +400,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         check_is_fitted(self)
         return self._decode(self._outputs(X))
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: object) -> Array:
         """Return the probability of each class, in the order of `classes_`.
 
         Parameters
@@ -418,7 +418,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             return np.vstack([1 - outputs, outputs]).T
         return outputs
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: object) -> Array:
         """Return the logarithm of `predict_proba`.
 
         Parameters

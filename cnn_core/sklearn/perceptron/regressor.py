@@ -231,13 +231,13 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     @knows_its_arguments
     def fit(
         self,
-        X: Any,
+        X: object,
         y: Any,
-        sample_weight: Any = None,
+        sample_weight: object = None,
         *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
+        X_val: object = None,
+        y_val: object = None,
+        sample_weight_val: object = None,
     ) -> MLPRegressor:
         """Fit the network to the data.
 
@@ -266,7 +266,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
     @knows_its_arguments
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(self, X: object, y: Any, sample_weight: object = None) -> MLPRegressor:
         """Train for one epoch on the data, from where the last call ended.
 
         Parameters
@@ -282,7 +282,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         self._fit(X, y, sample_weight, True)
         return self
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the predicted numbers.
 
         Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from cnn_core.foundation.arrays import Array
@@ -28,11 +26,11 @@ class ClassAnswers(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         self.classes, self.probabilities = classes, probabilities
         self.classes_ = classes
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: object) -> Array:
         """Return the probabilities."""
         return self.probabilities
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the most probable classes."""
         best: Array = self.classes[self.probabilities.argmax(axis=1)]
         return best
@@ -49,6 +47,6 @@ class NumberAnswers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, predictions: Array) -> None:
         self.predictions = predictions
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the predictions."""
         return self.predictions

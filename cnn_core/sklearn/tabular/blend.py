@@ -63,7 +63,7 @@ class JoinedPreprocessor:
         found = [[place + start for place in part.places] for part, start in zip(self.parts, starts, strict=True)]
         return [np.concatenate(of_column) for of_column in zip(*found, strict=True)]
 
-    def transform(self, table: Any, rows: Array | None = None) -> Array:
+    def transform(self, table: object, rows: Array | None = None) -> Array:
         """Return the features of a table: float32 of shape (n, n_features)."""
         columns = table if isinstance(table, list) else columns_of(table, self.kinds)
         return np.concatenate([part.transform(columns, rows) for part in self.parts], axis=1)

@@ -111,7 +111,9 @@ class BlendTraining:
         The places of the rows of which there is such a prediction: all, unless the time was over.
     """
 
-    def __init__(self, portfolio: Portfolio, task: BlendTask, columns: list[Column], categorical_features: Any) -> None:
+    def __init__(
+        self, portfolio: Portfolio, task: BlendTask, columns: list[Column], categorical_features: object
+    ) -> None:
         self.portfolio, self.task, self._columns = portfolio, task, columns
         self._folds = folds(task.labels, len(task.rows), portfolio.folds_for(len(task.rows)), task.seed)
         self._variants = list(portfolio.variants)

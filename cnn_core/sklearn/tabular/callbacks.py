@@ -53,7 +53,7 @@ class TrainedTable:
         Not fitted yet.
     """
 
-    def __init__(self, estimator: Any, training: TabularTraining) -> None:
+    def __init__(self, estimator: object, training: TabularTraining) -> None:
         self.stop_training = False
         self.history: History | None = None
         self.metrics = [_LowerIsBetter(training.plan.metric)]

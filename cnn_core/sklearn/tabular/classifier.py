@@ -165,7 +165,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         self.class_weight = class_weight
 
     @knows_its_arguments
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: object, y: Any, sample_weight: object = None, X_val: object = None, y_val: Any = None) -> Self:
         """Train on a table.
 
         Parameters
@@ -269,12 +269,12 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
             return lambda outputs: scores.log_loss(y, outputs, weights)
         return None
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: object) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes_`."""
         x = self._features(X)
         return self.predictor_.probabilities(x)  # type: ignore[no-any-return]
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the most probable class of each row."""
         x = self._features(X)
         return self.predictor_.likeliest(x)  # type: ignore[no-any-return]

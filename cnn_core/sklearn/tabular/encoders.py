@@ -273,7 +273,7 @@ class TablePreprocessor:
     """
 
     def __init__(
-        self, categorical_features: Any = "from_dtype", n_bins: int = 0, most_one_hot: int | None = None
+        self, categorical_features: object = "from_dtype", n_bins: int = 0, most_one_hot: int | None = None
     ) -> None:
         self.categorical_features = categorical_features
         self.n_bins = n_bins
@@ -289,7 +289,7 @@ class TablePreprocessor:
 
     # Fitting
 
-    def fit(self, table: Any, rows: Array | None = None) -> TablePreprocessor:
+    def fit(self, table: object, rows: Array | None = None) -> TablePreprocessor:
         """Learn from a table, or from some of its rows.
 
         Parameters
@@ -311,7 +311,7 @@ class TablePreprocessor:
             self._fit_column(column.take(rows))
         return self
 
-    def learn_kinds(self, table: Any) -> list[Column]:
+    def learn_kinds(self, table: object) -> list[Column]:
         """Tell what the columns of a table are; `categorical_features` decides where it is a list."""
         chosen = chosen_columns(self.categorical_features, column_names(table))
         if chosen is None:
@@ -381,7 +381,7 @@ class TablePreprocessor:
         """Return every column's encoder, None for one that held nothing, and its features' centers and factors."""
         return list(zip(self.encoders, self._centers, self._factors, strict=True))
 
-    def transform(self, table: Any, rows: Array | None = None) -> Array:
+    def transform(self, table: object, rows: Array | None = None) -> Array:
         """Return the features of a table: float32 of shape (n, n_features).
 
         Raises

@@ -138,7 +138,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         if self.patience is not None:
             validation.positive_integer(self.patience, "patience")
 
-    def _features(self, X: Any) -> Array:
+    def _features(self, X: object) -> Array:
         """What the network reads of a table, or of rows by name."""
         check_is_fitted(self)
         predictor: TablePredictor = self.predictor_
@@ -282,7 +282,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
     def _new_predictor(self, preprocessor: TablePreprocessor, network: TabularNetwork) -> Any:
         raise NotImplementedError
 
-    def _checked_targets(self, y: Any) -> Array:
+    def _checked_targets(self, y: object) -> Array:
         """Refuse targets that are none; return them as an array."""
         raise NotImplementedError
 
@@ -328,13 +328,13 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
     @knows_its_arguments
     def feature_importances(
         self,
-        X: Any,
-        y: Any,
+        X: object,
+        y: object,
         sample_weight: Any = None,
         *,
-        scoring: Any = None,
+        scoring: object = None,
         n_repeats: int = 5,
-        random_state: Any = None,
+        random_state: object = None,
     ) -> Importances:
         """Measure how much worse the score becomes when a column is shuffled.
 

@@ -38,7 +38,7 @@ class Importances(np.ndarray):
         made.names = tuple(names)
         return made
 
-    def __array_finalize__(self, source: Any) -> None:
+    def __array_finalize__(self, source: object) -> None:
         names = getattr(source, "names", ())
         self.names = names if self.shape == (len(names),) else ()
 
@@ -59,7 +59,7 @@ class Importances(np.ndarray):
         order = np.argsort(-np.asarray(self), kind="stable") if self.names else ()
         return [(self.names[place], float(self[place])) for place in order]
 
-    def plot(self, top: int | None = 20, ax: Any = None) -> Any:
+    def plot(self, top: int | None = 20, ax: object = None) -> Any:
         """Draw a bar for each column, the most important one above.
 
         Parameters

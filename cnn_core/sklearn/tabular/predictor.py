@@ -64,12 +64,12 @@ class TablePredictor:
     ) -> None:
         self.preprocessor, self.network, self.named = preprocessor, network, named
 
-    def features(self, table: Any) -> Array:
+    def features(self, table: object) -> Array:
         """Return what the network reads: float32 of shape (n, features)."""
         features = self.features_of_few(table)
         return self.preprocessor.transform(self.columns(table)) if features is None else features
 
-    def features_of_few(self, table: Any) -> Array | None:
+    def features_of_few(self, table: object) -> Array | None:
         """Return the same for a few rows of plain numbers, with all columns in order; None for anything else."""
         names = self.preprocessor.names
         numbers = few_numbers(table, names if self.named else None)
@@ -77,7 +77,7 @@ class TablePredictor:
             return None
         return self.preprocessor.transform_numbers(numbers)
 
-    def columns(self, table: Any) -> list[Column]:
+    def columns(self, table: object) -> list[Column]:
         """Read a table in any of its forms: a frame, an array, a dict, a list of dicts or a series.
 
         Raises
@@ -116,7 +116,7 @@ class TablePredictor:
         if not self.named:
             raise TypeError(f"Columns had no names in training: rows must be arrays. Received: {received}")
 
-    def predict(self, rows: Any) -> Array:
+    def predict(self, rows: object) -> Array:
         """Return the prediction for each row of a table in any of its forms; see `columns`."""
         raise NotImplementedError
 
@@ -215,11 +215,11 @@ class ClassPredictor(TablePredictor):
         """Return the most probable class for a matrix of features."""
         return np.asarray(self.classes[self.probabilities(x).argmax(axis=1)])
 
-    def predict_proba(self, rows: Any) -> Array:
+    def predict_proba(self, rows: object) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes`."""
         return self.probabilities(self.features(rows))
 
-    def predict(self, rows: Any) -> Array:
+    def predict(self, rows: object) -> Array:
         """Return the most probable class of each row."""
         return self.likeliest(self.features(rows))
 
@@ -337,7 +337,7 @@ class NumberPredictor(TablePredictor):
             outputs = outputs[:, [self.median]]
         return outputs[:, 0] if self.is_vector else outputs
 
-    def quantiles(self, x: Array, levels: Any = None) -> Array:
+    def quantiles(self, x: Array, levels: object = None) -> Array:
         """Return the quantiles, ascending, for a matrix of features; see `TabularRegressor.predict_quantiles`."""
         if self.levels is not None:
             if levels is not None:
@@ -386,15 +386,15 @@ class NumberPredictor(TablePredictor):
         """Which of the quantiles that the network learns were asked for."""
         return np.isin(trained_levels(self._levels), self._levels)
 
-    def predict(self, rows: Any) -> Array:
+    def predict(self, rows: object) -> Array:
         """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""
         return self.numbers(self.features(rows))
 
-    def predict_quantiles(self, rows: Any, levels: Any = None) -> Array:
+    def predict_quantiles(self, rows: object, levels: object = None) -> Array:
         """Return quantiles, ascending: (n, levels); see `TabularRegressor.predict_quantiles`."""
         return self.quantiles(self.features(rows), levels)
 
-    def predict_interval(self, rows: Any, coverage: float = 0.9) -> Array:
+    def predict_interval(self, rows: object, coverage: float = 0.9) -> Array:
         """Return lower and upper ends: (n, 2) or (n, targets, 2); see `TabularRegressor.predict_interval`."""
         return self.interval(self.features(rows), coverage)
 
@@ -437,7 +437,7 @@ class NumberPredictor(TablePredictor):
         return predictor
 
 
-def checked_levels(levels: Any, name: str) -> Array:
+def checked_levels(levels: object, name: str) -> Array:
     """Return the levels of quantiles as an array.
 
     Raises

@@ -124,7 +124,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         return tags
 
     @knows_its_arguments
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: object, y: Any, sample_weight: object = None, X_val: object = None, y_val: object = None) -> Self:
         """Train on a table.
 
         Parameters
@@ -246,12 +246,12 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
             metric, NumberAnswers(predictor.numbers_of(outputs[None])), truth, weights, may_be_undefined=True
         )
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """Return the predicted mean of each row, or the median with `quantiles`: (n,) or (n, targets)."""
         x = self._features(X)
         return self.predictor_.numbers(x)  # type: ignore[no-any-return]
 
-    def predict_quantiles(self, X: Any, levels: Any = None) -> Array:
+    def predict_quantiles(self, X: object, levels: object = None) -> Array:
         """Return quantiles, ascending: (n, levels).
 
         With `quantiles` they are those that the estimator was fitted for. Without, they are the prediction of a single
@@ -260,7 +260,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         x = self._features(X)
         return self.predictor_.quantiles(x, levels)  # type: ignore[no-any-return]
 
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+    def predict_interval(self, X: object, coverage: float = 0.9) -> Array:
         """Return intervals that hold the truth of so large a share of rows like those of training.
 
         Their shape is (n, 2), or (n, targets, 2). Between the ends lie as many errors of held-out rows as `coverage`

@@ -58,7 +58,7 @@ def split(y: Array, rows: Array, share: float, seed: int, stratify: bool) -> tup
     return shuffled[n_held_out:], shuffled[:n_held_out]
 
 
-def checked_weights(sample_weight: Any, X: Any) -> Array | None:
+def checked_weights(sample_weight: object, X: Any) -> Array | None:
     """Return sample weights as float64, None for none.
 
     Raises
