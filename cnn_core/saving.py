@@ -388,7 +388,7 @@ def load_weights(model: BuiltModel, filepath: FileLike, skip_mismatch: bool = Fa
         _assign(model, _weights_among(tensors), skip_mismatch)
 
 
-def to_json(model: Any, **arguments: Any) -> str:
+def to_json(model: object, **arguments: Any) -> str:
     """Return a model's architecture as JSON; `arguments` are those of `json.dumps`."""
     return json.dumps(_described(model), **arguments)
 

@@ -59,12 +59,12 @@ class CustomActivation(Activation):
         """Return what the object's `forward` returns, checked for its shape."""
         return self._checked(self.target.forward(z), z, "forward")
 
-    def derivative(self, z: Any, a: Array | None = None) -> Array:
+    def derivative(self, z: object, a: Array | None = None) -> Array:
         """Return what the object's `derivative` returns, checked for its shape."""
         z = as_float(z, "z")
         return self._checked(self.target.derivative(z, self.forward(z) if a is None else a), z, "derivative")
 
-    def backward(self, da: Any, z: Any) -> Array:
+    def backward(self, da: object, z: object) -> Array:
         """Compute `da * g'(z)`."""
         z = as_float(z, "z")
         return np.asarray(as_float(da, "da", z.dtype) * self.derivative(z))
@@ -127,7 +127,7 @@ class FunctionActivation(Activation):
         """The function's name, under which `custom_objects` must hold it."""
         return function_name(self.function, self.name, type(self.function).__name__)
 
-    def __call__(self, x: Any, *values: Any, **settings: Any) -> Any:
+    def __call__(self, x: object, *values: object, **settings: object) -> Any:
         """Return what the function makes of an array or a symbol."""
         if hasattr(x, "activated"):
             return self.function(x, *values, **settings)

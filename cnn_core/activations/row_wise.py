@@ -44,11 +44,11 @@ class RowActivation(Activation):
         rows, restore = _along(z, self.axis)
         return restore(self._forward(rows))
 
-    def derivative(self, z: Any, a: Array | None = None) -> Array:
+    def derivative(self, z: object, a: Array | None = None) -> Array:
         """Refuse: an element of `a` has a derivative by every element of its row."""
         raise TypeError(f"{self.name} looks at whole rows and has no derivative per element. Use backward(da, z)")
 
-    def backward(self, da: Any, z: Any) -> Array:
+    def backward(self, da: object, z: object) -> Array:
         """Compute `dJ/dz`, the product of `da` with the Jacobian matrix of each row."""
         z = as_float(z, "z")
         rows, restore = _along(z, self.axis)
@@ -155,7 +155,7 @@ class GLU(RowActivation):
         self.output_shape(z.shape)
         return super().forward(z)
 
-    def backward(self, da: Any, z: Any) -> Array:
+    def backward(self, da: object, z: Any) -> Array:
         """Compute `dJ/dz` for both halves."""
         self.output_shape(np.shape(z))
         return super().backward(da, z)

@@ -113,7 +113,7 @@ class HistogramLogger(Callback):
         kind: str = "weights",
         names: Iterable[str] | None = None,
         path: str | os.PathLike[str] | None = None,
-        ax: Any = None,
+        ax: object = None,
     ) -> Any:
         """Draw the histograms of each variable over the epochs: the darker, the more values there are.
 

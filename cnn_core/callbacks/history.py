@@ -75,7 +75,7 @@ class History(Callback):
         self,
         names: Iterable[str] | None = None,
         path: str | os.PathLike[str] | None = None,
-        ax: Any = None,
+        ax: object = None,
         *,
         monitor: str | None = "val_loss",
         mode: str = "auto",

@@ -126,7 +126,7 @@ class TableFile:
             table = _with_category(table, name, self.series(table, name))
         return table
 
-    def column(self, table: Any, name: str) -> Array:
+    def column(self, table: object, name: str) -> Array:
         """Return a column of the table as an array; see `series`."""
         return np.asarray(self.series(table, name).to_numpy())
 

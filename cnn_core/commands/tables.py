@@ -132,7 +132,7 @@ def _rows(table: Any, rows: Array) -> Any:
     return table.iloc[rows] if hasattr(table, "iloc") else table[rows]
 
 
-def _report(estimator: Any, task: str, X: Any, y: Array, y_train: Array) -> None:
+def _report(estimator: Any, task: str, X: object, y: Array, y_train: Array) -> None:
     """Scores on rows that the model has not seen, beside those of the simplest guess."""
     predicted = estimator.predict(X)
     show(_epochs(estimator))

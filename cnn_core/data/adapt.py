@@ -112,7 +112,7 @@ class Reader:
         return _core.reads_in_place(x, self._dtype, self._width)
 
     def read(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
+        self, x: object, y: object = None, sample_weight: object = None, class_weight: Mapping[int, float] | None = None
     ) -> Dataset:
         """Return a data set; without target specs for prediction, where y and weights are left alone.
 

@@ -374,7 +374,7 @@ def _workers(source: Any) -> tuple[Executor, Callable[[int], Any]]:
 _worker_source: Any = None
 
 
-def _set_worker_source(source: Any) -> None:
+def _set_worker_source(source: object) -> None:
     global _worker_source
     _worker_source = source
 

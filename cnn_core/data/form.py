@@ -35,7 +35,7 @@ class Form(NamedTuple):
         """Whether a flat list can only mean one order: there is no dict whose keys were not given sorted."""
         return _has_order(self.names)
 
-    def by_name(self, given: Any, argument: str) -> Any:
+    def by_name(self, given: object, argument: str) -> Any:
         """Return one value for each place, given in a structure, as `Dataset` and `compile` take them.
 
         A dict by names, a flat list and a single value come back as they are; what has the form itself, and that is
@@ -67,7 +67,7 @@ class Form(NamedTuple):
             )
         return given
 
-    def only(self, kept: Sequence[str], given: Any, argument: str) -> Any:
+    def only(self, kept: Sequence[str], given: object, argument: str) -> Any:
         """Leave out what is given for other places than those that are kept, as `by_name` returns the rest.
 
         Examples

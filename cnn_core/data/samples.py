@@ -42,7 +42,7 @@ class Samples:
             {f"{name}[{place}]": leaf for name, part in self._parts.items() for place, leaf in enumerate(_leaves(part))}
         )
 
-    def take(self, rows: Any) -> Any:
+    def take(self, rows: object) -> Any:
         """Return a batch as Keras packs it: (x, y, sample_weight), (x, y), (x,), or x alone where that is no list."""
         parts = [_map(lambda leaf: leaf[rows], part) for part in self._parts.values()]
         if "sample_weight" in self._parts and "y" not in self._parts:
@@ -80,7 +80,7 @@ def _is_structure(value: object) -> bool:
     return isinstance(value, (tuple, list)) and any(hasattr(part, "shape") for part in flatten(value))
 
 
-def _map(function: Any, value: Any) -> Any:
+def _map(function: Any, value: object) -> Any:
     """Apply a function to every array; a list of numbers is one."""
     return map_structure(function, value) if isinstance(value, (list, tuple, dict)) else function(value)
 

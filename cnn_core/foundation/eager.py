@@ -35,7 +35,7 @@ class EagerArray(np.ndarray[Any, np.dtype[Any]]):
         """Return the same numbers as an ordinary array, which shares their memory."""
         return self.view(np.ndarray)
 
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+    def __array_wrap__(self, array: Any, context: object = None, return_scalar: bool = False) -> Any:
         if array.ndim == 0:
             return array[()]
         return array if type(array) is EagerArray else array.view(EagerArray)

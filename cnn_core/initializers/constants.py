@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array, as_float
 from cnn_core.initializers.base import Initializer, float_type, registry, sizes_of
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @registry.register()
@@ -33,7 +36,7 @@ class Constant(Initializer):
         self.value = validation.number(value, "value") if np.ndim(value) == 0 else as_float(value, "value")
 
     def __call__(
-        self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
+        self, shape: int | Sequence[int], dtype: DTypeLike | None = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Make an array filled with the value."""
         value = np.asarray(self.value)
@@ -56,7 +59,7 @@ class Zeros(Initializer):
     """
 
     def __call__(
-        self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
+        self, shape: int | Sequence[int], dtype: DTypeLike | None = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Make an array of zeros."""
         return np.zeros(sizes_of(shape), float_type(dtype))
@@ -73,7 +76,7 @@ class Ones(Initializer):
     """
 
     def __call__(
-        self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
+        self, shape: int | Sequence[int], dtype: DTypeLike | None = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Make an array of ones."""
         return np.ones(sizes_of(shape), float_type(dtype))
@@ -100,7 +103,7 @@ class Identity(Initializer):
         self.gain = validation.number(gain, "gain")
 
     def __call__(
-        self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
+        self, shape: int | Sequence[int], dtype: DTypeLike | None = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Make the matrix; ValueError if the shape is not two-dimensional."""
         sizes = sizes_of(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,10 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.initializers.base import Initializer, float_type, registry, sizes_of
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 # The standard deviation of a standard normal variable that is cut off at -2 and 2.
 TRUNCATED_DEVIATION = 0.87962566103423978
@@ -33,7 +37,7 @@ class RandomInitializer(Initializer):
         self.seed = validation.seed(seed)
 
     def __call__(
-        self, shape: int | Sequence[int], dtype: Any = None, generator: np.random.Generator | None = None
+        self, shape: int | Sequence[int], dtype: DTypeLike | None = None, generator: np.random.Generator | None = None
     ) -> Array:
         """Make an array of random numbers: see `Initializer`."""
         if self.seed is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,10 @@ import cnn_core.foundation.validation as validation
 import cnn_core.foundation.version as version
 from cnn_core.foundation.arrays import Array
 from cnn_core.interop.c_functions import functions_for
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 _KEYWORDS = """
 alignas alignof and asm auto bool break case catch char class const continue default delete do double else enum explicit
@@ -73,7 +77,7 @@ class Constants:
     weights : {"const", "extern", "float16"}
     """
 
-    def __init__(self, dtype: Any, name: str, weights: str) -> None:
+    def __init__(self, dtype: DTypeLike, name: str, weights: str) -> None:
         self.dtype, self.name, self.weights = np.dtype(dtype), name, weights
         self.texts: list[str] = []
         self._stored: dict[tuple[str, bytes], str] = {}

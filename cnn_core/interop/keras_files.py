@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
@@ -34,6 +34,10 @@ from cnn_core.network.graph import check_number_of_calls
 from cnn_core.optimizers.applying import state_order
 from cnn_core.training.compile_arguments import compile_as_in_keras
 from cnn_core.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from cnn_core.network.built_model import BuiltModel
+
 
 _ZIP = b"PK\x03\x04"
 _EXPANSION = 10  # times its size in the archive: Keras compresses nothing, and weights compress badly
@@ -231,7 +235,7 @@ def _texts(source: _Source) -> dict[str, str]:
     return texts
 
 
-def _restore(model: Any, source: _Source, parts: tuple[Part, ...]) -> None:
+def _restore(model: BuiltModel, source: _Source, parts: tuple[Part, ...]) -> None:
     """Hand the optimizer what the file has of its state, if anything."""
     if source.before_keras_3:
         state = source.group.group("optimizer_weights")

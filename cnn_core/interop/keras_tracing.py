@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.extras import need
 from cnn_core.layers.base import registry
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 def has_unknown_classes(model: object) -> bool:
@@ -74,7 +77,7 @@ def _warn_of_constants(model: Any, kept: set[int]) -> None:
             warn_caller(f"weight {variable.path!r} is a constant from now on: it is in no layer of Keras's own")
 
 
-def _inputs(model: Any, keras: Any) -> Any:
+def _inputs(model: Any, keras: ModuleType) -> Any:
     """Return symbols for the argument of a model's `call`."""
     if getattr(model, "inputs", None):
         known = model.inputs[0] if len(model.inputs) == 1 else model.input
@@ -95,7 +98,7 @@ def _like(tensor: Any) -> dict[str, Any]:
     return {"shape": tensor.shape[1:], "dtype": tensor.dtype, "name": tensor.name}
 
 
-def _of_shapes(keras: Any, structure: Any, name: str | None = None) -> Any:
+def _of_shapes(keras: ModuleType, structure: Any, name: str | None = None) -> Any:
     if isinstance(structure, dict):
         return {key: _of_shapes(keras, part, key) for key, part in structure.items()}
     if all(size is None or isinstance(size, int) for size in structure):
@@ -140,13 +143,13 @@ def _taken_apart(model: object) -> Iterator[None]:
 class _Rebuilt:
     """Calls operations again, those that read variables as layers or with constants in their place."""
 
-    def __init__(self, keras: Any) -> None:
+    def __init__(self, keras: ModuleType) -> None:
         self._keras = keras
         self._dense: dict[tuple[int, int], Any] = {}  # by the variables that it holds
         self.carried: set[int] = set()  # variables whose values have become those of layers
         self._products: dict[int, tuple[Any, Any, Any]] = {}  # by the identity of what one made: it, its input, kernel
 
-    def __call__(self, operation: Any, *arguments: Any, **keywords: object) -> Any:
+    def __call__(self, operation: Any, *arguments: object, **keywords: object) -> Any:
         variables = {id(leaf): leaf for leaf in arguments if isinstance(leaf, self._keras.Variable)}
         if len(arguments) == 2 and len(variables) == 1:
             made = self._as_dense(type(operation).__name__, *arguments)

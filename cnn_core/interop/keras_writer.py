@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,11 +36,15 @@ from cnn_core.interop.keras_weights import (
 from cnn_core.optimizers.applying import state_order
 from cnn_core.optimizers.base import first_state
 
+if TYPE_CHECKING:
+    from cnn_core.network.built_model import BuiltModel
+
+
 _VERSION = "3.5.0"  # of Keras, whose layout the files have
 
 
 @knows_its_arguments
-def to_keras(model: Any, path: Any = None, *, compile: bool = True) -> Any:
+def to_keras(model: BuiltModel, path: Any = None, *, compile: bool = True) -> Any:
     """Write a model as a file of Keras 3, or return it as a model of Keras.
 
     Parameters

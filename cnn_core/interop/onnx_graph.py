@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.interop.onnx_format import NUMBERS, encode, tensor
 from cnn_core.layers.base import Layer
 from cnn_core.network.variables import Variable
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 OPSET, IR_VERSION = 17, 8
 ML, ML_OPSET = "ai.onnx.ml", 2
@@ -71,14 +75,14 @@ class Nodes:
             self.dtype = before
 
     def add(
-        self, operator: str, *inputs: str | float, output: str | None = None, domain: str = "", **attributes: Any
+        self, operator: str, *inputs: str | float, output: str | None = None, domain: str = "", **attributes: object
     ) -> str:
         """Add a node; numbers among its inputs become constants. Return the name of its output."""
         output = output or self._own(f"{self.prefix}/{operator}_{len(self.nodes)}")
         self._append(operator, inputs, [output], domain, attributes)
         return output
 
-    def split(self, operator: str, *inputs: str | float, names: Sequence[str], **attributes: Any) -> list[str]:
+    def split(self, operator: str, *inputs: str | float, names: Sequence[str], **attributes: object) -> list[str]:
         """Add a node of several outputs; return their names."""
         outputs = [self._own(f"{self.prefix}/{operator}_{len(self.nodes)}/{name}") for name in names]
         self._append(operator, inputs, outputs, "", attributes)
@@ -191,7 +195,7 @@ def value_info(name: str, kind: int, shape: Sequence[object], text: str = "") ->
     return info | {"doc_string": text} if text else info
 
 
-def type_number(dtype: Any) -> int:
+def type_number(dtype: DTypeLike) -> int:
     """Return ONNX's number of a dtype of NumPy's."""
     return NUMBERS[np.dtype(dtype)]
 

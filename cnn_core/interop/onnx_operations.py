@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.interop.onnx_arrays import FUNCTIONS_OF_ANGLES, dtype_of, need_plain
 from cnn_core.network.graph import Symbol
 from cnn_core.ops.dtypes import is_float
+
+if TYPE_CHECKING:
+    from cnn_core.ops.operation import Value
+
 
 Attributes = Mapping[str, Any]
 LARGEST = 1 << 22  # numbers in a constant by which something is repeated
@@ -46,7 +50,7 @@ def _inner(axes: Any, rank: int) -> list[int]:
 
 
 def _reduction(function: Callable[..., object]) -> Callable[..., Any]:
-    def reduce(a: Attributes, x: Any, axes: object = None) -> Any:
+    def reduce(a: Attributes, x: Value, axes: object = None) -> Any:
         chosen = a.get("axes") if axes is None else _integers(axes, "axes")
         return function(x, axis=_inner(chosen or None, x.ndim), keepdims=bool(a.get("keepdims", 1)))
 
@@ -79,7 +83,7 @@ def _gathered(a: Attributes, x: object, places: object) -> Any:
     return ops.take(x, np.where(places < 0, places + x.shape[axis], places).astype(np.int64), axis=axis)
 
 
-def _transposed(a: Attributes, x: Any) -> Any:
+def _transposed(a: Attributes, x: Value) -> Any:
     order = a.get("perm", list(range(x.ndim))[::-1])
     if order[0] != 0:
         raise ValueError(f"the first axis must stay that of the batch. Received: perm={order}")
@@ -97,7 +101,7 @@ def _clipped(a: Attributes, x: object, low: object = None, high: object = None) 
     return x if high is None else ops.minimum(x, high)
 
 
-def _softmax(a: Attributes, x: Any) -> Any:
+def _softmax(a: Attributes, x: Value) -> Any:
     return ops.softmax(x, axis=_inner([a.get("axis", -1)], x.ndim)[0])
 
 
@@ -122,44 +126,44 @@ def _normalized(a: Attributes, x: object, scale: object, bias: object = None) ->
     return made if bias is None else made + bias
 
 
-def _rooted(a: Attributes, x: Any, scale: Any) -> Any:
+def _rooted(a: Attributes, x: Value, scale: object) -> Any:
     axes = _following(a, x)
     return x / ops.sqrt(ops.mean(x * x, axis=axes, keepdims=True) + a.get("epsilon", 1e-5)) * scale
 
 
-def _expanded(a: Attributes, x: Any, shape: Any) -> Any:
+def _expanded(a: Attributes, x: Value, shape: object) -> Any:
     sizes = np.broadcast_shapes((1, *x.shape[1:]), tuple(_integers(shape, "shape")))
     if sizes[0] != 1 or math.prod(sizes) > LARGEST:
         raise ValueError(f"what it makes must be of the samples, and of at most {LARGEST} numbers. Received: {sizes}")
     return x * np.ones(sizes, x.dtype)
 
 
-def _running_sum(a: Attributes, x: Any, axis: Any) -> Any:
+def _running_sum(a: Attributes, x: Value, axis: object) -> Any:
     need_plain(a, "exclusive", "reverse")
     return ops.cumsum(x, axis=_inner(_integers(axis, "axis"), x.ndim)[0])
 
 
 def _place(function: Callable[..., object]) -> Callable[..., Any]:
-    def place(a: Attributes, x: Any) -> Any:
+    def place(a: Attributes, x: Value) -> Any:
         need_plain(a, "select_last_index")
         return function(x, axis=_inner([a.get("axis", 0)], x.ndim)[0], keepdims=bool(a.get("keepdims", 1)))
 
     return place
 
 
-def _largest(a: Attributes, x: Any, count: Any) -> list[Any]:
+def _largest(a: Attributes, x: Value, count: object) -> list[Any]:
     (axis,) = _inner([a.get("axis", -1)], x.ndim)
     places = ops.argsort(ops.negative(x) if a.get("largest", 1) else x, axis=axis)
     places = ops.take(places, np.arange(*_integers(count, "K")), axis=axis)
     return [ops.take_along_axis(x, places, axis=axis), places]
 
 
-def _remainder(a: Attributes, x: Any, y: object) -> Any:
+def _remainder(a: Attributes, x: Value, y: object) -> Any:
     """The remainder with the sign of the divisor, or with `fmod` that of the dividend."""
     return ops.sign(x) * ops.mod(ops.absolute(x), ops.absolute(y)) if a.get("fmod", 0) else ops.mod(x, y)
 
 
-def _cast(a: Attributes, x: Any, dtype: str) -> Any:
+def _cast(a: Attributes, x: Value, dtype: str) -> Any:
     kind = np.dtype(dtype_of(a)).kind
     if kind == "b":
         return ops.cast(x, "bool")
@@ -168,7 +172,7 @@ def _cast(a: Attributes, x: Any, dtype: str) -> Any:
     return x if is_float(x.dtype) else ops.cast(x, dtype)
 
 
-def _length(x: Any, **how: Any) -> Any:
+def _length(x: Value, **how: Any) -> Any:
     return ops.sqrt(ops.sum(x * x, **how))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,11 @@ from cnn_core.layers.normalization import BatchNormalization, LayerNormalization
 from cnn_core.layers.preprocessing import Rescaling
 from cnn_core.layers.reshaping import Flatten, Reshape
 from cnn_core.network.graph import Symbol
+
+if TYPE_CHECKING:
+    from cnn_core.interop.onnx_arrays import Attributes
+    from cnn_core.ops.operation import Value
+
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
@@ -108,7 +113,7 @@ class Reading:
         operands = [self.symbol_of(each) for each in formula.operands]
         return operation(formula.operator, formula.attributes, operands, formula.n_outputs, self.dtype)[formula.place]
 
-    def made_of(self, operator: str, attributes: Any, operands: list[Any], n_outputs: int) -> list[Any]:
+    def made_of(self, operator: str, attributes: Attributes, operands: list[Any], n_outputs: int) -> list[Any]:
         """Return what an operator makes of symbols and constants: by a layer or, where there is none, by a function."""
         try:
             if operator not in OPERATORS:
@@ -193,19 +198,19 @@ def _add(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
     return _scaled(reading, x, 1.0, y)
 
 
-def _subtract(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
+def _subtract(reading: Reading, attributes: object, x: object, y: Any) -> Any:
     if isinstance(x, Symbol) and isinstance(y, Symbol):
         return reading.through(merging.Subtract(), x, y)
     return _scaled(reading, x, 1.0, -y) if isinstance(x, Symbol) else _scaled(reading, y, -1.0, x)
 
 
-def _multiply(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
+def _multiply(reading: Reading, attributes: object, x: Value, y: Any) -> Any:
     if isinstance(x, Symbol) and isinstance(y, Symbol):
         return reading.through(merging.Multiply(), x, y)
     return _scaled(reading, x, y, 0.0) if isinstance(x, Symbol) else _scaled(reading, y, x, 0.0)
 
 
-def _divide(reading: Reading, attributes: object, x: Any, y: Any) -> Any:
+def _divide(reading: Reading, attributes: object, x: Any, y: Value) -> Any:
     return _scaled(reading, x, 1 / _constant(y, "B").astype(np.float64), 0.0)
 
 
@@ -216,7 +221,7 @@ def _merged(kind: type[Layer]) -> Callable[..., Any]:
 def _bounded(kind: type[Layer], sign: float) -> Callable[..., Any]:
     """The larger of a symbol and a number c is ``c + max(x - c, 0)``; the smaller one ``c - max(c - x, 0)``."""
 
-    def bound(reading: Reading, attributes: object, *x: Any) -> Any:
+    def bound(reading: Reading, attributes: object, *x: Value) -> Any:
         symbols = [each for each in x if isinstance(each, Symbol)]
         if len(symbols) == len(x):
             return _merged(kind)(reading, attributes, *x)
@@ -237,7 +242,7 @@ def _power(reading: Reading, attributes: object, x: object, exponent: object) ->
     return _merged(merging.Multiply)(reading, attributes, *[x] * int(number))
 
 
-def _gemm(reading: Reading, attributes: Any, x: object, kernel: Any, bias: Any = None) -> Any:
+def _gemm(reading: Reading, attributes: Any, x: object, kernel: Any, bias: object = None) -> Any:
     if attributes.get("transA", 0):
         raise ValueError("`transA` must be 0. Received: transA=1")
     kernel = _constant(kernel, "B").T if attributes.get("transB", 0) else _constant(kernel, "B")
@@ -289,18 +294,18 @@ def _clip(reading: Reading, attributes: object, x: Any, low: object = None, high
     return _scaled(reading, reading.through(ActivationLayer(activations.hard_tanh), inner), half, middle)
 
 
-def _softmax(reading: Reading, attributes: Any, x: Any) -> Any:
+def _softmax(reading: Reading, attributes: Attributes, x: Value) -> Any:
     return reading.through(Softmax(attributes.get("axis", -1)), x)
 
 
-def _log_softmax(reading: Reading, attributes: Any, x: Any) -> Any:
+def _log_softmax(reading: Reading, attributes: Attributes, x: Value) -> Any:
     axis = attributes.get("axis", -1)
     if axis % x.ndim != x.ndim - 1:
         raise ValueError(f"`axis` must be the last. Received: axis={axis}")
     return reading.through(ActivationLayer(activations.log_softmax), x)
 
 
-def _batch_normalization(reading: Reading, attributes: Any, x: Any, *numbers: Any) -> Any:
+def _batch_normalization(reading: Reading, attributes: Attributes, x: Value, *numbers: object) -> Any:
     if attributes.get("training_mode", 0):
         raise ValueError("`training_mode` must be 0. Received: training_mode=1")
     epsilon, momentum = attributes.get("epsilon", 1e-5), attributes.get("momentum", 0.9)
@@ -308,51 +313,51 @@ def _batch_normalization(reading: Reading, attributes: Any, x: Any, *numbers: An
     return reading.through(layer, x, weights=[_fitting(each, "scale", x.shape[1:2]) for each in numbers])
 
 
-def _normalized(reading: Reading, attributes: Any, x: Any, scale: Any, bias: Any = None) -> Any:
+def _normalized(reading: Reading, attributes: Attributes, x: Value, scale: object, bias: object = None) -> Any:
     first = attributes.get("axis", -1) % x.ndim
     axes, epsilon = tuple(range(first, x.ndim)), attributes.get("epsilon", 1e-5)
     weights = [_fitting(each, "Scale", x.shape[first:]) for each in (scale, bias) if each is not None]
     return reading.through(LayerNormalization(axes, epsilon, center=bias is not None), x, weights=weights)
 
 
-def _rms(reading: Reading, attributes: Any, x: Any, scale: Any) -> Any:
+def _rms(reading: Reading, attributes: Attributes, x: Value, scale: object) -> Any:
     first = attributes.get("axis", -1) % x.ndim
     layer = RMSNormalization(tuple(range(first, x.ndim)), attributes.get("epsilon", 1e-5))
     return reading.through(layer, x, weights=[_fitting(scale, "scale", x.shape[first:])])
 
 
-def _prelu(reading: Reading, attributes: object, x: Any, slope: Any) -> Any:
+def _prelu(reading: Reading, attributes: object, x: Value, slope: Any) -> Any:
     if _constant(slope, "slope").size == 1:
         shared = PReLU(shared_axes=tuple(range(1, x.ndim)))
         return reading.through(shared, x, weights=[slope.reshape((1,) * (x.ndim - 1))])
     return reading.through(PReLU(), x, weights=[_fitting(slope, "slope", x.shape[1:])])
 
 
-def _flatten(reading: Reading, attributes: Any, x: Any) -> Any:
+def _flatten(reading: Reading, attributes: Attributes, x: Value) -> Any:
     if attributes.get("axis", 1) not in (1, 1 - x.ndim):
         raise ValueError(f"`axis` must be 1. Received: axis={attributes['axis']}")
     return reading.through(Flatten(), x)
 
 
-def _reshape(reading: Reading, attributes: object, x: Any, shape: Any) -> Any:
+def _reshape(reading: Reading, attributes: object, x: Value, shape: object) -> Any:
     batch, *sizes = _constant(shape, "shape").tolist()
     if batch not in (0, -1) or (batch == -1 and math.prod(sizes) != math.prod(x.shape[1:])):
         raise ValueError(f"the first axis must stay that of the batch. Received: {[batch, *sizes]}")
     return reading.through(Flatten() if len(sizes) == 1 else Reshape(sizes), x)
 
 
-def _concatenate(reading: Reading, attributes: Any, *x: Any) -> Any:
+def _concatenate(reading: Reading, attributes: Attributes, *x: Value) -> Any:
     sample_axes(attributes["axis"], x[0].shape, "Concat")
     return x[0] if len(x) == 1 else reading.through(merging.Concatenate(attributes["axis"]), *x)
 
 
-def _gather(reading: Reading, attributes: Any, table: Any, x: Any) -> Any:
+def _gather(reading: Reading, attributes: Attributes, table: Any, x: Value) -> Any:
     if attributes.get("axis", 0) != 0 or _constant(table, "data").ndim != 2 or table.dtype.kind != "f":
         raise ValueError("it must look rows of a constant matrix up")
     return reading.through(Embedding(*table.shape), x, weights=[table])
 
 
-def _swish(reading: Reading, attributes: Any, x: Any) -> Any:
+def _swish(reading: Reading, attributes: Attributes, x: Any) -> Any:
     factor = attributes.get("alpha", 1.0)
     if factor == 1:
         return reading.through(ActivationLayer(activations.silu), x)
@@ -363,7 +368,7 @@ def _swish(reading: Reading, attributes: Any, x: Any) -> Any:
 def _viewed(change: Callable[..., Array]) -> Callable[..., Any]:
     """Operators that add or remove axes of size 1, by what they do to the shape."""
 
-    def reshape(reading: Reading, attributes: Any, x: Any, axes: Any = None) -> Any:
+    def reshape(reading: Reading, attributes: Attributes, x: Value, axes: object = None) -> Any:
         blank = np.broadcast_to(np.float32(0), (3, *x.shape[1:]))
         batch, *sizes = change(attributes, blank, axes).shape
         if batch != 3:
@@ -373,12 +378,12 @@ def _viewed(change: Callable[..., Array]) -> Callable[..., Any]:
     return reshape
 
 
-def _scaler(reading: Reading, attributes: Any, x: Any) -> Any:
+def _scaler(reading: Reading, attributes: Attributes, x: Any) -> Any:
     scale, offset = (np.asarray(attributes[name], np.float64) for name in ("scale", "offset"))
     return _scaled(reading, x, scale, -offset * scale)
 
 
-def _zip_map(reading: Reading, attributes: Any, x: object) -> Any:
+def _zip_map(reading: Reading, attributes: Attributes, x: object) -> Any:
     names = attributes.get("classlabels_strings") or attributes.get("classlabels_int64s")
     reading.metadata.setdefault(CLASSES, json.dumps(names))
     return x
@@ -430,7 +435,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _cast(reading: Reading, attributes: Any, x: Any) -> Any:
+def _cast(reading: Reading, attributes: Attributes, x: Value) -> Any:
     kind = np.dtype(dtype_of(attributes))
     # To another float, values stay; to integers, only what counts things is cast, which holds whole numbers.
     if kind.name not in ("bool", "float32", "float64", "int32", "int64"):
@@ -449,7 +454,7 @@ def _dropout(reading: Reading, attributes: object, x: object, ratio: object = No
     return x
 
 
-def _shape(reading: Reading, attributes: Any, x: Any) -> Array:
+def _shape(reading: Reading, attributes: Attributes, x: Value) -> Array:
     """The sizes of a sample, after a 0 for the batch."""
     sizes = np.array([0, *x.shape[1:]], np.int64)
     return sizes[slice(attributes.get("start", 0), attributes.get("end"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,10 @@ from cnn_core.layers.regularization import (
     GaussianNoise,
 )
 from cnn_core.layers.reshaping import Identity
+
+if TYPE_CHECKING:
+    from cnn_core.network.built_model import BuiltModel
+
 
 CLASSES = "classes"  # in a model's metadata: a list as JSON, in the order of the outputs
 
@@ -108,7 +112,7 @@ class _Step(NamedTuple):
 
 
 @knows_its_arguments
-def to_sklearn(model: Any) -> Any:
+def to_sklearn(model: BuiltModel) -> Any:
     """Return a chain of Dense layers as a fitted estimator of scikit-learn with copies of the weights.
 
     Parameters

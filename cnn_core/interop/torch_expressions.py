@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from string import ascii_letters
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,18 +31,22 @@ from cnn_core.layers.tabular import PeriodicEmbedding
 from cnn_core.network.graph import Shape
 from cnn_core.network.variables import Variable
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
 SMALLEST_DEVIATION = 1e-7  # what a Normalization divides by at least
 
 
 class Kept:
     """Modules, parameters and buffers of a graph to come, by names of their own."""
 
-    def __init__(self, torch: Any) -> None:
+    def __init__(self, torch: ModuleType) -> None:
         self.torch = torch
         self.made: dict[str, Any] = {}
         self._variables: dict[int, str] = {}
 
-    def keep(self, name: str, value: Any) -> str:
+    def keep(self, name: str, value: object) -> str:
         """Keep a module, a parameter or a tensor; return the name that it gets."""
         plain = "".join(sign if sign.isalnum() else "_" for sign in name)
         plain = f"layer_{plain}" if not plain[:1].isalpha() else plain
@@ -60,7 +64,7 @@ class Kept:
             self._variables[id(variable)] = self.keep(variable.path, parameter)
         return self._variables[id(variable)]
 
-    def around(self, graph: Any) -> Any:
+    def around(self, graph: object) -> Any:
         """Return the module of a graph that reads what is kept."""
         root = self.torch.nn.Module()
         for name, value in self.made.items():
@@ -97,12 +101,12 @@ def expression(
     return kept.around(graph)
 
 
-def _relu(t: Any, x: Any, a: Any) -> Any:
+def _relu(t: Any, x: object, a: Any) -> Any:
     kept = x if a.max_value is None else t.clamp(x, max=a.max_value)
     return t.where(x > a.threshold, kept, a.negative_slope * (x - a.threshold))
 
 
-def _sparsemax(t: Any, x: Any, a: Any) -> Any:
+def _sparsemax(t: Any, x: object, a: Any) -> Any:
     ordered = t.sort(x, a.axis, descending=True)[0]
     sums = t.cumsum(ordered, a.axis) - 1
     counts = t.cumsum(t.ones_like(x), a.axis)
@@ -128,7 +132,7 @@ def _along(value: Array, axes: tuple[int, ...], shape: Shape) -> Array:
     return np.reshape(value, [1, *(size if at in axes else 1 for at, size in enumerate(shape[1:]))])
 
 
-def _normalization(layer: Normalization, shape: Shape, torch: Any) -> Any:
+def _normalization(layer: Normalization, shape: Shape, torch: ModuleType) -> Any:
     axes = () if layer.axis is None else sample_axes(layer.axis, shape, layer.name)
     mean, deviation = layer.mean.numpy(), np.maximum(np.sqrt(layer.variance.numpy()), SMALLEST_DEVIATION)
     tensors = {"mean": _along(mean, axes, shape), "deviation": _along(deviation.astype(mean.dtype), axes, shape)}
@@ -137,24 +141,24 @@ def _normalization(layer: Normalization, shape: Shape, torch: Any) -> Any:
     return expression(torch, lambda x, mean, deviation: (x - mean) / deviation, tensors)
 
 
-def _rescaling(layer: Rescaling, shape: Shape, torch: Any) -> Any:
+def _rescaling(layer: Rescaling, shape: Shape, torch: ModuleType) -> Any:
     tensors = {name: np.asarray(getattr(layer, name), layer.dtype) for name in ("scale", "offset")}
     return expression(torch, lambda x, scale, offset: x * scale + offset, tensors)
 
 
-def _unit_normalization(layer: UnitNormalization, shape: Shape, torch: Any) -> Any:
+def _unit_normalization(layer: UnitNormalization, shape: Shape, torch: ModuleType) -> Any:
     axes = [axis + 1 for axis in sample_axes(layer.axis, shape, layer.name)]
 
-    def scaled(x: Any) -> Any:
+    def scaled(x: object) -> Any:
         return x / torch.clamp(torch.linalg.vector_norm(x, dim=axes, keepdim=True), min=SHORTEST)
 
     return expression(torch, scaled)
 
 
-def _periodic(layer: PeriodicEmbedding, shape: Shape, torch: Any) -> Any:
+def _periodic(layer: PeriodicEmbedding, shape: Shape, torch: ModuleType) -> Any:
     tensors = {name: getattr(layer, name).numpy() for name in ("frequencies", "phases", "coefficients", "offsets")}
 
-    def embedded(x: Any, frequencies: Any, phases: Any, coefficients: Any, offsets: Any) -> Any:
+    def embedded(x: object, frequencies: object, phases: object, coefficients: object, offsets: object) -> Any:
         column = torch.unsqueeze(x, -1)
         waves = torch.cos(2 * math.pi * column * frequencies + phases)
         sums = torch.einsum("nfw,fwo->nfo", waves, coefficients) + offsets
@@ -163,32 +167,34 @@ def _periodic(layer: PeriodicEmbedding, shape: Shape, torch: Any) -> Any:
     return expression(torch, embedded, tensors, trained=True)
 
 
-def _discretization(layer: Discretization, shape: Shape, torch: Any) -> Any:
+def _discretization(layer: Discretization, shape: Shape, torch: ModuleType) -> Any:
     if layer.output_mode != "int":
         return None
     tensors = {"boundaries": np.asarray(layer.bin_boundaries, layer.dtype)}
     return expression(torch, lambda x, boundaries: torch.bucketize(x, boundaries, right=True).to(x.dtype), tensors)
 
 
-def _einsum_dense(layer: EinsumDense, shape: Shape, torch: Any) -> Any:
+def _einsum_dense(layer: EinsumDense, shape: Shape, torch: ModuleType) -> Any:
     sized = layer.sized(shape)
     letter = next(each for each in ascii_letters if each not in sized.sizes)
     equation = f"{letter}{sized.source},{sized.kernel}->{letter}{sized.output}"
     tensors = {"kernel": layer.kernel.numpy(), **({} if layer.bias is None else {"bias": layer.bias.numpy()})}
 
-    def computed(x: Any, kernel: Any, bias: object = None) -> Any:
+    def computed(x: object, kernel: object, bias: object = None) -> Any:
         sums = torch.einsum(equation, x, kernel)
         return sums if bias is None else sums + bias
 
     return expression(torch, computed, tensors, trained=True)
 
 
-def _ensemble_dense(layer: EnsembleDense, shape: Shape, torch: Any) -> Any:
+def _ensemble_dense(layer: EnsembleDense, shape: Shape, torch: ModuleType) -> Any:
     named = {name: getattr(layer, name) for name in ("kernel", "bias", "input_factor", "output_factor")}
     tensors = {name: variable.numpy() for name, variable in named.items() if variable is not None}
     sizes = [-1, layer.n_members, layer.units]
 
-    def computed(x: Any, kernel: Any, bias: Any = None, input_factor: Any = None, output_factor: Any = None) -> Any:
+    def computed(
+        x: Any, kernel: object, bias: object = None, input_factor: object = None, output_factor: object = None
+    ) -> Any:
         x = torch.unsqueeze(x, 1) if len(shape) == 2 else x
         x = x if input_factor is None else x * input_factor
         rows = x if layer.shared_kernel else torch.unsqueeze(x, 2)
@@ -200,7 +206,7 @@ def _ensemble_dense(layer: EnsembleDense, shape: Shape, torch: Any) -> Any:
     return expression(torch, computed, tensors, trained=True)
 
 
-def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) -> Any:
+def _group_normalization(layer: GroupNormalization, shape: Shape, torch: ModuleType) -> Any:
     (axis,) = sample_axes(layer.axis, shape, layer.name)
     features = shape[axis + 1]
     n_groups = features if layer.groups == -1 else layer.groups
@@ -211,7 +217,7 @@ def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) ->
         name: _along(variable.numpy(), (axis,), shape) for name, variable in given.items() if variable is not None
     }
 
-    def normalized(x: Any, gamma: Any = None, beta: Any = None) -> Any:
+    def normalized(x: object, gamma: object = None, beta: object = None) -> Any:
         groups = torch.reshape(x, cut)
         centred = groups - torch.mean(groups, axes, keepdim=True)
         variance = torch.mean(centred * centred, axes, keepdim=True)
@@ -223,14 +229,14 @@ def _group_normalization(layer: GroupNormalization, shape: Shape, torch: Any) ->
 
 
 def _pooled(function: str) -> Callable[[Any, Shape, Any], Any]:
-    def pooled(layer: Any, shape: Shape, torch: Any) -> Any:
+    def pooled(layer: Any, shape: Shape, torch: ModuleType) -> Any:
         axes = [axis + 1 for axis in layer.pooled_axes]
         return expression(torch, lambda x: getattr(torch, function)(x, axes, keepdim=layer.keepdims))
 
     return pooled
 
 
-def masked_average(layer: GlobalAveragePooling1D, x: Any, mask: Any, torch: Any) -> Any:
+def masked_average(layer: GlobalAveragePooling1D, x: object, mask: object, torch: ModuleType) -> Any:
     """Average the steps of x that count, of which `mask` is True."""
     axis = layer.pooled_axes[0] + 1
     counts = torch.unsqueeze(mask, 3 - axis)

@@ -89,7 +89,7 @@ class Functions:
         self.graph.output(results[0] if len(results) == 1 else results)
         return self.kept.around(self.graph)
 
-    def _proxy(self, node: Any) -> Any:
+    def _proxy(self, node: object) -> Any:
         return self.torch.fx.Proxy(node, self._tracer)
 
     def write(self, operation: Operation, sources: Sequence[Any], results: Sequence[Shape]) -> list[Any]:
@@ -162,13 +162,13 @@ class Functions:
     def _constant(self, tensor: Any, name: str) -> Any:
         return self._proxy(self.graph.get_attr(self.kept.keep(name, tensor)))
 
-    def _cast(self, x: Any, dtype: str) -> Any:
+    def _cast(self, x: object, dtype: str) -> Any:
         if dtype == "bool":
             return self.as_truth(x)
         number = self.as_number(x)
         return number if is_float(dtype) or number is not x else self.torch.trunc(number)
 
-    def _reduced(self, operation: Operation, x: Any) -> Any:
+    def _reduced(self, operation: Operation, x: object) -> Any:
         function, keepdim, t = operation.function, operation.settings["keepdims"], self.torch
         assert isinstance(function, Reduction)
         axes = function.axes_of(operation.shapes[0], operation.settings["axis"])

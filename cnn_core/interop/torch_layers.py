@@ -7,7 +7,7 @@ torch_weights.py. A writer takes a layer, the shape of its input and `torch`, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
@@ -40,6 +40,10 @@ from cnn_core.layers.tabular import ParametricActivation
 from cnn_core.network.graph import Shape
 from cnn_core.ops.operation import Operation
 from cnn_core.ops.own_functions import graph_of_activation
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
 
 LEFT_OUT: dict[type[Layer], str] = {
     GaussianNoise: "PyTorch has no such module, and it acts in training only",
@@ -121,7 +125,7 @@ ACTIVATIONS_OUT: dict[type[Activation], Callable[[Any, Any], Any]] = {
 }
 
 
-def _relu_out(a: Any, nn: Any) -> Any:
+def _relu_out(a: Any, nn: ModuleType) -> Any:
     if a.threshold == 0 and a.max_value is None:
         return nn.LeakyReLU(a.negative_slope) if a.negative_slope else nn.ReLU()
     if a.threshold == 0 and a.negative_slope == 0:
@@ -259,7 +263,7 @@ def layers_of(module: object, shape: Shape) -> list[Any] | None:
 # Layers out: what is built from the layer, its input's shape, and `torch`; tensors are set afterwards.
 
 
-def _batch_norm_out(layer: BatchNormalization, shape: Shape, torch: Any) -> Any:
+def _batch_norm_out(layer: BatchNormalization, shape: Shape, torch: ModuleType) -> Any:
     axes = sample_axes(layer.axis, shape, layer.name)
     if len(shape) > 3 or axes != (0,):
         raise not_carried(layer, "PyTorch", "there it normalizes axis 1 of two or three")
@@ -274,24 +278,24 @@ def _normalized(layer: LayerNormalization | RMSNormalization, shape: Shape) -> l
     return [shape[axis + 1] for axis in axes]
 
 
-def _layer_norm_out(layer: LayerNormalization, shape: Shape, torch: Any) -> Any:
+def _layer_norm_out(layer: LayerNormalization, shape: Shape, torch: ModuleType) -> Any:
     affine = layer.center or layer.scale
     return torch.nn.LayerNorm(_normalized(layer, shape), layer.epsilon, affine, bias=layer.center)
 
 
-def _prelu_out(layer: PReLU, shape: Shape, torch: Any) -> Any:
+def _prelu_out(layer: PReLU, shape: Shape, torch: ModuleType) -> Any:
     if layer.alpha.size != 1 and len(shape) != 2:
         raise not_carried(layer, "PyTorch", "there slopes belong to axis 1")
     return torch.nn.PReLU(layer.alpha.size)
 
 
-def _softmax_out(layer: Softmax, shape: Shape, torch: Any) -> Any:
+def _softmax_out(layer: Softmax, shape: Shape, torch: ModuleType) -> Any:
     if isinstance(layer.axis, tuple) and len(layer.axis) > 1:
         raise not_carried(layer, "PyTorch", f"there it has one axis. Received: axis={layer.axis}")
     return torch.nn.Softmax(layer.axis[0] if isinstance(layer.axis, tuple) else layer.axis)
 
 
-def _reshape_out(layer: Reshape, shape: Shape, torch: Any) -> Any:
+def _reshape_out(layer: Reshape, shape: Shape, torch: ModuleType) -> Any:
     target = tuple(layer.compute_output_shape(shape)[1:])
     if len(shape) == 2:
         return torch.nn.Unflatten(1, target)

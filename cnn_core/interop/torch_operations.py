@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,10 @@ import cnn_core.ops as ops
 from cnn_core.network.graph import Symbol
 from cnn_core.ops.dtypes import is_float
 from cnn_core.ops.shapes import BATCH
+
+if TYPE_CHECKING:
+    from cnn_core.ops.operation import Value
+
 
 # Functions of tensors alone, by their names there.
 _SAME = {
@@ -41,7 +45,7 @@ def _reduction(function: Callable[..., object]) -> Callable[..., Any]:
 def _spread(function: Callable[..., object]) -> Callable[..., Any]:
     """A variance, which there divides by one less than the number unless told otherwise."""
 
-    def read(x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, **more: object) -> Any:
+    def read(x: Value, dim: object = None, unbiased: bool | None = None, keepdim: bool = False, **more: object) -> Any:
         correction = more.get("correction", 1 if unbiased is None else int(unbiased))
         if correction:
             raise ValueError(f"it must have correction=0. Received: correction={correction}")
@@ -51,7 +55,7 @@ def _spread(function: Callable[..., object]) -> Callable[..., Any]:
 
 
 def _extreme(function: Callable[..., object], place: Callable[..., object]) -> Callable[..., Any]:
-    def read(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    def read(x: Value, dim: object = None, keepdim: bool = False) -> Any:
         if isinstance(dim, (Symbol, np.ndarray)):
             return ops.maximum(x, dim) if function is ops.max else ops.minimum(x, dim)
         if dim is None:
@@ -109,7 +113,7 @@ def _tiled(x: object, *repeats: object) -> Any:
     return ops.tile(x, tuple(_listed(repeats[0], repeats[1:])))
 
 
-def _flattened(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+def _flattened(x: Value, start_dim: int = 0, end_dim: int = -1) -> Any:
     first, last = start_dim % x.ndim, end_dim % x.ndim
     if first == 0:
         raise ValueError(f"axis 0, the samples, must stay. Received: start_dim={start_dim}")
@@ -143,13 +147,13 @@ def _sorted(x: Any, dim: int = -1, descending: bool = False, stable: bool = True
     return ops.take_along_axis(x, places, axis=dim), places
 
 
-def _largest(x: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+def _largest(x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     if not largest or dim % x.ndim != x.ndim - 1:
         raise ValueError(f"it must take the largest along the last axis. Received: dim={dim}, largest={largest}")
     return ops.top_k(x, k)
 
 
-def _converted(dtype: str, x: Any, *kinds: object, **more: object) -> Any:
+def _converted(dtype: str, x: Value, *kinds: object, **more: object) -> Any:
     """A conversion: to integers cut, to truth values whether it is not 0, to floats those of the model."""
     kind = next((str(each) for each in (*kinds, *more.values()) if str(each).startswith("torch.")), "")
     if kind == "torch.bool":
@@ -163,7 +167,7 @@ def _as(kind: str) -> Callable[..., Any]:
     return lambda dtype, x: _converted(dtype, x, kind)
 
 
-def _item(x: Any, index: Any) -> Any:
+def _item(x: Any, index: object) -> Any:
     return x[index]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,9 +29,14 @@ from cnn_core.layers.reshaping import Flatten, Reshape
 from cnn_core.network.graph import Symbol
 from cnn_core.ops.shapes import BATCH
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from cnn_core.ops.operation import Value
+
 
 @knows_its_arguments
-def from_torch(module: Any, input_shape: object = None) -> Any:
+def from_torch(module: object, input_shape: object = None) -> Any:
     """Return a module of PyTorch as a model with copies of its weights.
 
     Parameters
@@ -72,7 +77,7 @@ def from_torch(module: Any, input_shape: object = None) -> Any:
     return _Reader(torch, traced, _dtype(module)).model(input_shape)
 
 
-def _is_composed(module: Any) -> bool:
+def _is_composed(module: object) -> bool:
     return not type(module).__module__.startswith("torch.nn.") or type(module).__name__ == "Sequential"
 
 
@@ -87,7 +92,7 @@ def _dtype(module: Any) -> str:
 
 
 class _Reader:
-    def __init__(self, torch: Any, traced: Any, dtype: str) -> None:
+    def __init__(self, torch: ModuleType, traced: Any, dtype: str) -> None:
         self.torch, self.traced, self.dtype = torch, traced, dtype
         self.values: dict[Any, Any] = {}
         self.known: dict[str, list[Layer]] = {}
@@ -149,7 +154,7 @@ class _Reader:
         arguments, keywords = (self.torch.fx.map_arg(each, self._known) for each in (node.args, node.kwargs))
         return self._call_function(node, name.strip("_"), list(arguments), dict(keywords))
 
-    def _known(self, node: Any) -> Any:
+    def _known(self, node: object) -> Any:
         return self.values[node]
 
     def _constant(self, target: str) -> Array:
@@ -170,7 +175,7 @@ class _Reader:
             return self._through(self.known[node.target], source, self._tensors(module, node.target))
         return self._through(self.known[node.target], source, {})
 
-    def _made(self, module: Any, source: Symbol, target: str) -> list[Layer]:
+    def _made(self, module: object, source: Symbol, target: str) -> list[Layer]:
         try:
             found = layers_of(module, source.shape)
         except ValueError as error:
@@ -228,10 +233,10 @@ class _Reader:
             raise ValueError(f"{node.name!r} ({name}) has no counterpart here")
         raise ValueError(f"{node.name!r} ({name}) cannot be carried over: {error}") from error
 
-    def _by_layer(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    def _by_layer(self, node: object, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         return _OPERATIONS[name](self, *arguments, **keywords)
 
-    def _by_operation(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+    def _by_operation(self, node: object, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
         return operation(name, arguments, keywords, self.dtype)
 
     def _by_module(self, node: Any, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Symbol:
@@ -270,7 +275,7 @@ def _binary(
 ) -> Callable[..., Any]:
     """Read an operation of two tensors, or of a tensor and constants given as scale and offset by `right`, `left`."""
 
-    def read(reader: _Reader, x: Any, y: object, alpha: float = 1) -> Any:
+    def read(reader: _Reader, x: Value, y: object, alpha: float = 1) -> Any:
         if alpha != 1:
             raise ValueError(f"`alpha` must be 1. Received: alpha={alpha}")
         if isinstance(x, Symbol) and isinstance(y, Symbol):
@@ -293,7 +298,7 @@ def _divide(reader: _Reader, x: object, y: object) -> Any:
 
 
 def _two(merge: type[Layer]) -> Callable[..., Any]:
-    def read(reader: _Reader, x: Any, y: object) -> Any:
+    def read(reader: _Reader, x: Value, y: object) -> Any:
         if not (isinstance(x, Symbol) and isinstance(y, Symbol)):
             raise ValueError("both must be tensors of the batch")
         return reader.layer(merge(), x, y)
@@ -305,7 +310,7 @@ def _concatenated(reader: _Reader, tensors: Any, dim: int = 0) -> Any:
     return reader.layer(merging.Concatenate(dim), *tensors)
 
 
-def _matmul(reader: _Reader, x: Any, kernel: Any, bias: Any = None) -> Any:
+def _matmul(reader: _Reader, x: Value, kernel: Value, bias: object = None) -> Any:
     if not isinstance(x, Symbol) or isinstance(kernel, Symbol) or kernel.ndim != 2:
         raise ValueError("a tensor must be multiplied by a constant matrix on its right")
     layer = Dense(kernel.shape[1], use_bias=bias is not None)
@@ -314,7 +319,7 @@ def _matmul(reader: _Reader, x: Any, kernel: Any, bias: Any = None) -> Any:
     return made
 
 
-def _linear(reader: _Reader, x: Any, weight: Any, bias: object = None) -> Any:
+def _linear(reader: _Reader, x: Value, weight: Any, bias: object = None) -> Any:
     return _matmul(reader, x, weight.T, bias)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.activations as activations
 import cnn_core.layers.merging as merging
@@ -25,6 +25,9 @@ from cnn_core.layers.pooling import GlobalAveragePooling1D
 from cnn_core.layers.wrapper import SpectralNormalization
 from cnn_core.network.graph import Shape
 from cnn_core.ops.operation import Operation
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 @knows_its_arguments
@@ -67,7 +70,7 @@ def to_torch(model: Any) -> Any:
 class _Modules:
     """The modules of all layers, each made once."""
 
-    def __init__(self, torch: Any, found: Calls) -> None:
+    def __init__(self, torch: ModuleType, found: Calls) -> None:
         self.torch, self.found = torch, found
         self.kept = Kept(torch)
         self.names: dict[int, list[str]] = {}
@@ -133,7 +136,7 @@ class _Modules:
         outputs = self.found.outputs
         return functions.finished([values[number] for number in outputs], [shapes[number] for number in outputs])
 
-    def _masked(self, call: Call, x: Any, mask: object) -> Any:
+    def _masked(self, call: Call, x: object, mask: object) -> Any:
         if not isinstance(call.layer, GlobalAveragePooling1D):
             raise not_carried(call.layer, "PyTorch", "it reads a mask")
         return masked_average(call.layer, x, mask, self.torch)
@@ -151,7 +154,7 @@ class _Modules:
 
 
 def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, list[Any], list[Shape]], Any]:
-    def merged(torch: Any, layer: Layer, x: list[Any], shapes: list[Shape]) -> Any:
+    def merged(torch: ModuleType, layer: Layer, x: list[Any], shapes: list[Shape]) -> Any:
         result = x[0]
         for other in x[1:]:
             result = function(torch, result, other)
@@ -163,7 +166,7 @@ def _in_turn(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, li
 _add = _in_turn(lambda t, a, b: a + b)
 
 
-def _dot(torch: Any, layer: merging.Dot, x: list[Any], shapes: list[Shape]) -> Any:
+def _dot(torch: ModuleType, layer: merging.Dot, x: list[Any], shapes: list[Shape]) -> Any:
     if [len(shape) for shape in shapes] != [2, 2]:
         raise not_carried(layer, "PyTorch", "only vectors are multiplied there")
     if layer.normalize:

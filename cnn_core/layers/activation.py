@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 _NO_SHARE = -1e9  # a logit whose exponential is 0 beside any other
@@ -40,10 +41,10 @@ class ActivationLayer(Layer):
         """Whether an array of one axis is a sample."""
         return self.activation.row_wise
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.activation.output_shape(input_shape)
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         axes_of_rows(self.activation, shapes, self.name)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
@@ -181,7 +182,7 @@ class Softmax(Layer):
         super().__init__(**common)
         self.axis = checked_axis(axis)
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         sample_axes(self.axis, shapes, self.name)
 
     def _apply(  # type: ignore[override]  # in the order of Keras
@@ -270,11 +271,11 @@ class PReLU(Layer):
             )
         return tuple(sizes)
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if self.built and self.alpha.shape != self._slopes(shapes):
             raise ValueError(f"{self.name!r} has slopes of shape {self.alpha.shape}. Received: shape={shapes}")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.alpha = self.add_weight(
             self._slopes(input_shape),
             self.alpha_initializer,

@@ -18,7 +18,7 @@ class AddsLosses:
     _losses_of_call: Sequence[Any] = ()  # of the last call on arrays
     _unmeasured: Any = None  # what it was called on, if its losses are computed only when they are asked for
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: object) -> None:
         """Add a value to the loss, in `call`: its sum over all elements, samples included.
 
         Parameters
@@ -61,7 +61,7 @@ class AddsLosses:
         if losses or self._losses_of_call:
             self._losses_of_call = losses
 
-    def losses_on(self, inputs: Any) -> Sequence[Any]:
+    def losses_on(self, inputs: object) -> Sequence[Any]:
         """Return what a call on arrays adds to the loss."""
         raise NotImplementedError
 

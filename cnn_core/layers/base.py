@@ -517,7 +517,7 @@ def _once(build: Callable[..., None]) -> Callable[..., None]:
     """Let a layer's `build` be called once: the variables that a second call made would be trained by nobody."""
 
     @wraps(build)
-    def build_once(self: Any, *shape: Any, **named: Any) -> None:
+    def build_once(self: Any, *shape: object, **named: object) -> None:
         if self.built:
             received = named.get("input_shape", shape[0] if shape else None)
             raise ValueError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import CommonWithoutPenalty
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 # Arguments of Keras's layers with a kernel, for what is left out.
@@ -100,7 +101,7 @@ class Dense(Layer):
         if self.activation.native == "glu" and self.units % 2:
             raise ValueError(f"`units` must be even with the activation glu. Received: units={units}")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) < 2:
             raise ValueError(f"{self.name!r} needs an input of shape (n, features). Received: shape={shapes}")
         axes_of_rows(self.activation, (*shapes[:-1], self.units), self.name)
@@ -110,7 +111,7 @@ class Dense(Layer):
                 f"Received: shape={shapes}"
             )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
             (features(input_shape, self.name), self.units),
             self.kernel_initializer,
@@ -131,7 +132,7 @@ class Dense(Layer):
             )
         self.built = True
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 _FORM = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
@@ -47,7 +48,7 @@ class Equation(NamedTuple):
     dots: str
 
     @classmethod
-    def of(cls, equation: Any, bias_axes: str | None) -> Equation:
+    def of(cls, equation: object, bias_axes: str | None) -> Equation:
         """Read an equation, and say what is wrong with it, or with the axes of the bias."""
         text = validation.text(equation, "equation")
         match = re.fullmatch(_FORM, text)
@@ -268,11 +269,11 @@ class EinsumDense(Layer):
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), "output_shape": self.partial_output_shape}
 
-    def sized(self, shape: Any) -> Sizes:
+    def sized(self, shape: Shape) -> Sizes:
         """Return the equation with the sizes that it has for inputs of a shape, which begins with the samples."""
         return self._equation.sized(shape, self.partial_output_shape, self.name)
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         sized = self.sized(shapes)
         if None in sized.shape(sized.kernel):
             raise ValueError(
@@ -285,7 +286,7 @@ class EinsumDense(Layer):
                 f"Received: shape={tuple(shapes)}"
             )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         sized = self.sized(input_shape)
         self.kernel = self.add_weight(
             sized.shape(sized.kernel),
@@ -325,7 +326,7 @@ class EinsumDense(Layer):
         """Whether the output has no axis but that of the samples."""
         return self._equation.output == self._equation.batch
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         sized = self.sized(input_shape)
         return self.activation.output_shape((input_shape[0], *sized.shape(sized.output)))
 

@@ -18,6 +18,7 @@ from cnn_core.network.plan import NetworkPlan
 if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 # Beyond, float32 no longer holds every whole number.
@@ -108,7 +109,7 @@ class Embedding(Layer):
         config.pop("weights", None)
         return {**config, "input_dim": self.input_dim}
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape | None = None) -> None:
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,
@@ -122,7 +123,7 @@ class Embedding(Layer):
         """Return where numbers are not 0, if those do not count; else None."""
         return Operators.functions["not_equal"](inputs, 0) if self.mask_zero else None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return (*input_shape, self.output_dim)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

@@ -15,6 +15,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 ENCODINGS = ("multi_hot", "one_hot", "count")
 _OLDER_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -132,7 +133,7 @@ class CategoryEncoding(Encoder):
         """The smallest whole number that is no token."""
         return self.num_tokens
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return (input_shape[0], *self.encoded_shape(input_shape[1:], self.num_tokens))
 
     def _apply(self, inputs: object, training: bool | None = None, count_weights: object = None) -> Any:

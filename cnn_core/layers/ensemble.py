@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import CommonWithoutPenalty
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 
@@ -137,7 +138,7 @@ class EnsembleDense(Layer):
             )
         return bool(wanted)
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) not in (2, 3) or (len(shapes) == 3 and shapes[1] != self.n_members):
             raise ValueError(
                 f"{self.name!r} needs an input of shape (n, features) or (n, {self.n_members}, features), "
@@ -178,7 +179,7 @@ class EnsembleDense(Layer):
             )
         self.built = True
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.activation.output_shape((input_shape[0], self.n_members, self.units))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

@@ -160,7 +160,7 @@ class IndexLookup(TokenReader):
         special = self._special_tokens if validation.boolean(include_special_tokens, "include_special_tokens") else []
         return [*special, *self._tokens]
 
-    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+    def set_vocabulary(self, vocabulary: object, idf_weights: object = None) -> None:
         """Take a vocabulary in the place of what there was.
 
         Parameters
@@ -257,7 +257,7 @@ class IndexLookup(TokenReader):
         """Prepare for looking up what is in `_tokens`."""
         raise NotImplementedError
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: object, steps: int | None = None) -> None:
         """Learn a vocabulary: the tokens of the data, the most frequent first; what was learned before is forgotten.
 
         Tokens that are equally frequent stand in falling order.

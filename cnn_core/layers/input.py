@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.config as config
 import cnn_core.foundation.validation as validation
@@ -11,6 +11,9 @@ from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.layers.base import Layer, registry
 from cnn_core.network.graph import Symbol
+
+if TYPE_CHECKING:
+    from cnn_core.network.graph import Shape
 
 
 @registry.register()
@@ -63,7 +66,7 @@ class InputLayer(Layer):
         layer.symbol = symbol
         return layer
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.symbol.shape
 
     def _settings(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 
 @registry.register()
@@ -43,7 +44,7 @@ class Masking(Layer):
         super().__init__(**common)
         self.mask_value = validation.number(mask_value, "mask_value")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) < 2:
             raise ValueError(f"{self.name!r} needs an input with an axis of features. Received: shape={shapes}")
 

@@ -19,6 +19,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 LARGEST = 3.4028234663852886e38  # that float32 has
 
@@ -30,7 +31,7 @@ class Merge(Layer):
     supports_masking = True
     _exactly: ClassVar[int | None] = None
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if self._exactly is not None and len(shapes) != self._exactly:
             raise ValueError(f"{self.name!r} takes a list of {self._exactly} inputs. Received: {len(shapes)}")
         self.compute_output_shape(shapes)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnn_core.constraints import ConstraintLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
     from cnn_core.regularizers import RegularizerLike
 
 
@@ -35,7 +36,7 @@ class _Normalization(Layer):
             raise ValueError(f"The axes that {self.name!r} normalizes must be known. Received: shape={input_shape}")
         return sizes
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         sizes = self._sizes(shapes)
         known = [variable.shape for variable in self.variables]
         if self.built and known and known[0] != sizes:
@@ -59,7 +60,7 @@ class _ScaleAndCentre(_Normalization):
 
     def __init__(
         self,
-        axis: Any,
+        axis: object,
         epsilon: float,
         center: bool,
         scale: bool,
@@ -85,7 +86,7 @@ class _ScaleAndCentre(_Normalization):
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
         if self.scale:
             self.gamma = self.add_weight(
@@ -192,7 +193,7 @@ class BatchNormalization(_ScaleAndCentre):
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         sizes = self._sizes(input_shape)
         self.moving_mean = self.add_weight(sizes, self.moving_mean_initializer, name="moving_mean", trainable=False)
@@ -374,7 +375,7 @@ class GroupNormalization(_ScaleAndCentre):
         if self.groups == 0:
             raise ValueError("`groups` must be a positive integer, or -1 for one of every feature. Received: groups=0")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         super().check_inputs(shapes)
         (features,) = self._sizes(shapes)
         if features % self.groups:
@@ -449,7 +450,7 @@ class RMSNormalization(_Normalization):
         self.axis = checked_axis(axis)
         self.epsilon = validation.positive_number(epsilon, "epsilon")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.scale = self.add_weight(self._sizes(input_shape), "ones", name="scale")
         self.built = True
 

@@ -101,7 +101,7 @@ class OwnCall(AddsLosses):
         self.pass_mask_on(first, made, given["kwargs"].get("mask"))  # type: ignore[attr-defined]
         return made
 
-    def _call_own_on_symbols(self, given: Any, training: bool | None) -> Any:
+    def _call_own_on_symbols(self, given: object, training: bool | None) -> Any:
         training = self.mode_of_call(training)
         symbols = [leaf for leaf in flatten(given) if isinstance(leaf, Symbol)]
         self._build_own(given)
@@ -142,7 +142,7 @@ class OwnCall(AddsLosses):
         outputs = [eager(_as_symbol(result, symbol)) for result, symbol in zip(results, graph.outputs, strict=True)]
         return outputs[0] if isinstance(graph.output_structure, Symbol) else filled(graph.output_structure, outputs)
 
-    def forward_own(self, x: Any, training: bool) -> tuple[Any, block.Cache]:
+    def forward_own(self, x: object, training: bool) -> tuple[Any, block.Cache]:
         """Compute the output of one argument, and keep what `backward` needs."""
         cache, _ = self._cache_of({"args": [x], "kwargs": {}}, training)
         return cache.a, cache
@@ -187,7 +187,7 @@ class OwnCall(AddsLosses):
 
     # The graph
 
-    def graph_of_call(self, argument: Any) -> CallGraph:
+    def graph_of_call(self, argument: object) -> CallGraph:
         """Return what `call` computes of one argument, a structure of symbols."""
         given = {"args": [argument], "kwargs": {}}
         return self._graph_for(flatten(argument), _without_symbols(given))
@@ -228,7 +228,7 @@ class OwnCall(AddsLosses):
                     )
 
     def add_call_to(
-        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: Any = None
+        self, plan: NetworkPlan, inputs: list[int], symbols: Sequence[Symbol], arguments: object = None
     ) -> list[int]:
         """Enter what a call of the layer computes into a plan, with the penalty on its outputs."""
         with plan.computing_in(self.compute_dtype):  # type: ignore[attr-defined]
@@ -238,7 +238,7 @@ class OwnCall(AddsLosses):
                 plan.add_activity_penalty(output, self.activity_regularizer, self.name)
         return outputs
 
-    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: Any) -> CallGraph | None:
+    def inner_graph_of(self, inputs: Sequence[Symbol], arguments: object) -> CallGraph | None:
         """Return the calls inside of a call."""
         if not self.defines_call:
             return self.inner_graph  # type: ignore[attr-defined,no-any-return]

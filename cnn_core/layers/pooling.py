@@ -12,6 +12,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 _LAST, _FIRST = "channels_last", "channels_first"
 _AXES = {1: "steps", 2: "rows, columns", 3: "planes, rows, columns"}
@@ -34,13 +35,13 @@ class _GlobalPooling(Layer):
         first = 0 if self.data_format == _LAST else 1
         return [*range(first, first + self._n_axes)]
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) != self._n_axes + 2:
             places = _AXES[self._n_axes]
             axes = f"{places}, features" if self.data_format == _LAST else f"features, {places}"
             raise ValueError(f"{self.name!r} takes inputs of shape (n, {axes}). Received: shape={shapes}")
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         batch, *sample = input_shape
         if self.keepdims:
             return (batch, *(1 if axis in self.pooled_axes else size for axis, size in enumerate(sample)))

@@ -21,6 +21,7 @@ from cnn_core.network.variables import Variable
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 
 def _batch(data: object) -> Array:
@@ -119,12 +120,12 @@ class Normalization(Layer):
             raise UndefinedError(f"{self.name!r} has no mean and variance yet: give them, or call adapt or build")
         return moments
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         sizes = self._sizes(shapes)
         if self.built and self.mean.shape != sizes:
             raise ValueError(f"{self.name!r} has a mean of shape {self.mean.shape}. Received: shape={shapes}")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
         if self._given is None:
             self.add_weight(sizes, "zeros", name="mean", trainable=False)
@@ -234,7 +235,7 @@ class Rescaling(Layer):
         self.scale = _number_or_list(scale, "scale")
         self.offset = _number_or_list(offset, "offset")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         for name in ("scale", "offset"):
             if np.size(getattr(self, name)) not in (1, shapes[-1]):
                 raise ValueError(
@@ -242,7 +243,7 @@ class Rescaling(Layer):
                     f"Received: {np.size(getattr(self, name))} numbers"
                 )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._constants = [_fixed(getattr(self, name), name, self) for name in ("scale", "offset")]
         self.built = True
 
@@ -319,7 +320,7 @@ class Discretization(Encoder):
     def depth(self) -> int:
         return self.num_bins or len(self.bin_boundaries or ()) + 1
 
-    def adapt(self, data: Any, steps: int | None = None) -> None:
+    def adapt(self, data: object, steps: int | None = None) -> None:
         """Find boundaries between which about equally many samples lie; what was found before is forgotten.
 
         Parameters
@@ -351,11 +352,11 @@ class Discretization(Encoder):
         padded[: len(found)] = found
         return padded
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self._boundaries = _fixed(self._padded(), "bin_boundaries", self)
         self.built = True
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         if self.output_mode == "int":
             return input_shape
         return (input_shape[0], *self.encoded_shape(input_shape[1:], self.depth))

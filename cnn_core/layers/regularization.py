@@ -15,6 +15,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common, CommonWithoutPenalty
+    from cnn_core.network.graph import Shape
 
 
 class _Noise(Layer):
@@ -40,7 +41,7 @@ class _Noise(Layer):
         shared = self._shared_axes(plan.shapes[source])
         return [plan.add_noise(self._kind, source, self._numbers(), layer=self.name, seed=self.seed, shared=shared)]
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         """Return the input's shape."""
         self._shared_axes(input_shape[1:])
         return input_shape

@@ -15,6 +15,7 @@ from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 
 @registry.register()
@@ -109,13 +110,13 @@ class Permute(Layer):
                 f"`dims` must have each of the numbers from 1 to the number of axes of a sample. Received: dims={dims}"
             )
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) != len(self.dims) + 1:
             raise ValueError(
                 f"{self.name!r} takes inputs with {len(self.dims)} axes after the samples. Received: shape={shapes}"
             )
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return (input_shape[0], *(input_shape[axis] for axis in self.dims))
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:
@@ -142,11 +143,11 @@ class RepeatVector(Layer):
         super().__init__(**common)
         self.n = validation.positive_integer(n, "n")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) != 2:
             raise ValueError(f"{self.name!r} takes inputs of shape (n, features). Received: shape={shapes}")
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return (input_shape[0], self.n, input_shape[1])
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

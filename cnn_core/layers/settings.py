@@ -16,7 +16,7 @@ class ActivationSetting:
     Models that hold the layer compute with another one from their next fit or prediction on.
     """
 
-    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+    def __get__(self, layer: object, owner: type | None = None) -> Any:
         if layer is None:
             return self
         try:
@@ -44,10 +44,10 @@ class PolicySetting:
     Models that hold the layer compute by another one from their next fit or prediction on.
     """
 
-    def __get__(self, layer: Any, owner: type | None = None) -> DTypePolicy:
+    def __get__(self, layer: object, owner: type | None = None) -> DTypePolicy:
         return self if layer is None else vars(layer)["dtype_policy"]  # type: ignore[return-value]  # of the class
 
-    def __set__(self, layer: Any, value: Any) -> None:
+    def __set__(self, layer: Any, value: object) -> None:
         policy = policy_of(value, "dtype_policy")
         if "dtype_policy" in vars(layer):
             for made in layer.own_variables():

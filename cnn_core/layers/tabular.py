@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cnn_core.activations.lookup import ActivationLike
     from cnn_core.initializers.lookup import InitializerLike
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 
 @registry.register()
@@ -62,13 +63,13 @@ class PeriodicEmbedding(Layer):
         self.n_outputs = validation.positive_integer(n_outputs, "n_outputs")
         self.wave_spread = validation.positive_number(wave_spread, "wave_spread")
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) != 2:
             raise ValueError(f"{self.name!r} needs an input of shape (n, features). Received: shape={shapes}")
         if self.built and shapes[-1] != self.frequencies.shape[0]:
             raise ValueError(f"{self.name!r} embeds {self.frequencies.shape[0]} features. Received: shape={shapes}")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         n, bound = features(input_shape, self.name), 1 / math.sqrt(self.n_waves)
         within, around = initializers.RandomUniform(-bound, bound), initializers.RandomUniform(-math.pi, math.pi)
         waves = initializers.RandomNormal(0.0, self.wave_spread)
@@ -123,13 +124,13 @@ class ParametricActivation(Layer):
             initializers.Constant(alpha_initializer) if constant else initializers.get(alpha_initializer)
         )
 
-    def check_inputs(self, shapes: Any) -> None:
+    def check_inputs(self, shapes: Shape) -> None:
         if len(shapes) != 2:
             raise ValueError(f"{self.name!r} needs an input of shape (n, features). Received: shape={shapes}")
         if self.built and shapes[-1] != self.alpha.shape[0]:
             raise ValueError(f"{self.name!r} has {self.alpha.shape[0]} alphas. Received: shape={shapes}")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         self.alpha = self.add_weight((features(input_shape, self.name),), self.alpha_initializer, name="alpha")
         self.built = True
 

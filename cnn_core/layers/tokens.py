@@ -30,7 +30,7 @@ class TokenReader(Encoder):
     modes: ClassVar[tuple[str, ...]]
     wants: ClassVar[str]  # kinds of symbols, for messages: "string", "int" or both
 
-    def __init__(self, output_mode: object, sparse: object, dtype: Any, **common: Any) -> None:
+    def __init__(self, output_mode: object, sparse: object, dtype: object, **common: Any) -> None:
         named = _named(dtype)
         super().__init__(dtype=config.floatx() if named in (*_INTEGERS, TEXT) else dtype, **common)
         self.output_mode = output_mode_among(output_mode, self.modes)
@@ -39,7 +39,7 @@ class TokenReader(Encoder):
 
     @property
     def dtype(self) -> str:
-        """ "int64", or "int32", where it gives numbers, else that of its rows of indicators."""
+        """Its type: "int64", or "int32", where it gives numbers, else that of its rows of indicators."""
         return self._number_dtype if self.output_mode == "int" else super().dtype
 
     @property

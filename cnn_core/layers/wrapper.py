@@ -16,6 +16,7 @@ from cnn_core.network.variables import Variable
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Common
+    from cnn_core.network.graph import Shape
 
 
 @registry.register()
@@ -85,7 +86,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def _of_step(self, shape: Any) -> tuple[Any, ...]:
+    def _of_step(self, shape: Shape) -> tuple[Any, ...]:
         if len(shape) < 3 or shape[1] is None:
             raise ValueError(
                 f"{self.name!r} takes inputs of shape (n, steps, ...), of a known number of steps. "
@@ -93,10 +94,10 @@ class TimeDistributed(Wrapper):
             )
         return (shape[0], *shape[2:])
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(self._of_step(input_shape))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         """Return the shape of the inner layer's output with the axis of the steps."""
         batch, *sample = self.layer.compute_output_shape(self._of_step(input_shape))
         return (batch, input_shape[1], *sample)
@@ -150,7 +151,7 @@ class SpectralNormalization(Wrapper):
     1.0
     """
 
-    def __init__(self, layer: Any, power_iterations: int = 1, **common: Unpack[Common]) -> None:
+    def __init__(self, layer: object, power_iterations: int = 1, **common: Unpack[Common]) -> None:
         super().__init__(layer, **common)
         self.power_iterations = validation.positive_integer(power_iterations, "power_iterations")
 
@@ -167,7 +168,7 @@ class SpectralNormalization(Wrapper):
             raise ValueError(f"`layer` must have a `kernel` or `embeddings`. Received: layer={self.layer!r}")
         return found
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         initializer = initializers.TruncatedNormal(stddev=0.02)
         self.vector_u = self.add_weight((1, self.kernel.shape[-1]), initializer, name="vector_u", trainable=False)
@@ -181,7 +182,7 @@ class SpectralNormalization(Wrapper):
         """Return the variables that Keras counts to this layer; the kernel is the inner layer's, too."""
         return [self.kernel, self.vector_u] if self.built else []
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.layer.compute_output_shape(input_shape)
 
     def emit(self, plan: NetworkPlan, inputs: list[int]) -> list[int]:

@@ -12,6 +12,9 @@ from cnn_core.foundation.exports import own_names
 from cnn_core.foundation.keywords import knows_its_arguments
 from cnn_core.losses.base import Loss, function_form, registry
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 class _Pairs:
     """Distances `d_ij = max(1 - e_i . r_j, 0)` of embeddings to references, and the terms P and N that they give."""
@@ -100,21 +103,21 @@ class Circle(Loss):
         self.margin = validation.number(margin, "margin")
         self.remove_diagonal = validation.boolean(remove_diagonal, "remove_diagonal")
 
-    def call(self, y_true: Any, y_pred: Any) -> Array:
+    def call(self, y_true: object, y_pred: object) -> Array:
         """Compute the value of every row."""
         values: Array = self._recorded(self._pairs(y_true, y_pred).values, y_true, y_pred)
         return values
 
-    def pullback(self, y_true: Any, y_pred: Any, delta: Array) -> Array:
+    def pullback(self, y_true: object, y_pred: object, delta: Array) -> Array:
         """Compute the derivative of `sum(delta * values)` with respect to the embeddings."""
         return self._pairs(y_true, y_pred).pullback(np.asarray(delta))
 
-    def gradient(self, y_true: Any, y_pred: Any) -> Array:
+    def gradient(self, y_true: object, y_pred: Any) -> Array:
         """Compute the derivative of the sum of all values with respect to the embeddings."""
         return self.pullback(y_true, y_pred, np.ones(len(y_pred)))
 
     def coefficients(
-        self, shape: tuple[int, ...], y_true: Any = None, sample_weight: Any = None, values: Array | None = None
+        self, shape: tuple[int, ...], y_true: object = None, sample_weight: object = None, values: Array | None = None
     ) -> Array:
         """Return the factors of the reduction: see `Loss`; given the values, rows of value 0 do not count."""
         weights = super().coefficients(shape, None, sample_weight)
@@ -137,7 +140,7 @@ class Circle(Loss):
             )
         return _Pairs(self, labels, embeddings, labels, embeddings)
 
-    def prepare_target(self, y_true: Array, width: int, dtype: Any) -> Array:
+    def prepare_target(self, y_true: Array, width: int, dtype: DTypeLike) -> Array:
         """Lay labels out in one column, whatever their number."""
         return np.ascontiguousarray(y_true.reshape(len(y_true), -1), dtype=dtype)
 

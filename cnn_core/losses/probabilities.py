@@ -414,15 +414,15 @@ class CrossentropyByTarget(Loss):
         loss: Loss = kind(from_logits=self.from_logits, reduction=self.reduction, name=self.name, dtype=self.dtype)
         return loss
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(self, y_true: object, y_pred: object, sample_weight: object = None) -> Any:
         """Reduce the values of all rows of the loss that fits."""
         return self._fitting(y_true, y_pred)(y_true, y_pred, sample_weight)
 
-    def call(self, y_true: Any, y_pred: Any) -> Array:
+    def call(self, y_true: object, y_pred: object) -> Array:
         """Compute the value of every row."""
         return self._fitting(y_true, y_pred).call(y_true, y_pred)
 
-    def gradient(self, y_true: Any, y_pred: Any) -> Array:
+    def gradient(self, y_true: object, y_pred: object) -> Array:
         """Compute the derivative of every row's value with respect to the row's predictions."""
         return self._fitting(y_true, y_pred).gradient(y_true, y_pred)
 

@@ -107,7 +107,7 @@ class AUC(ConfusionMetric):
         self._make_totals(self.num_thresholds if n_labels is None else (self.num_thresholds, n_labels))
         self._built = True
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of targets 0 and 1 and of predictions from 0 to 1, or logits."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         if self.from_logits:

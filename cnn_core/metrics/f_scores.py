@@ -62,7 +62,7 @@ class FBetaScore(Metric):
         self.false_negatives = self.add_variable(shape, name="false_negatives")
         self.intermediate_weights = self.add_variable(shape, name="intermediate_weights")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of targets 0 and 1 and of predictions, both of shape (n, classes)."""
         y_pred = as_float(y_pred, "y_pred", self.dtype)
         y_true = as_float(y_true, "y_true", np.float64)

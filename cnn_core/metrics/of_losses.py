@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import cnn_core.foundation.domains as domains
@@ -40,7 +38,7 @@ class _MeanLoss(Mean):
         """Those of the loss."""
         return self._loss.native_parameters
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:  # type: ignore[override]
         """Add a batch."""
         super().update_state(self._loss.call(y_true, as_float(y_pred, "y_pred", self.dtype)), sample_weight)
 
@@ -86,7 +84,7 @@ class RootMeanSquaredError(_MeanLoss):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: object = None) -> None:
         super().__init__(losses.MeanSquaredError(), name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:  # type: ignore[override]
         """Add a batch; weights may be as many as targets."""
         y_true, y_pred = self._pair(y_true, y_pred)
         check_same_shape(y_true, y_pred)
@@ -386,7 +384,7 @@ class SparseCategoricalCrossentropy(_MeanLoss):
         self.from_logits, self.ignore_class, self.axis = loss.from_logits, loss.ignore_class, loss.axis
         self._only_from_probabilities()
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:  # type: ignore[override]
         """Add a batch."""
         if sample_weight is not None and self.ignore_class is not None:
             weights, labels = same_rank(

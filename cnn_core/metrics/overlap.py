@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class IoU(Metric):
         self.axis = validation.integer(axis, "axis")
         self.total_cm = self.add_variable((self.num_classes, self.num_classes), name="total_confusion_matrix")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of targets and predictions, with a weight for each sample or each label."""
         true = self._labels(y_true, "y_true", self.sparse_y_true)
         predicted = self._labels(y_pred, "y_pred", self.sparse_y_pred)
@@ -137,7 +137,7 @@ class BinaryIoU(IoU):
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = validation.number(threshold, "threshold")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of targets 0 and 1 and of scores."""
         super().update_state(y_true, validation.as_array(y_pred, "y_pred") >= self.threshold, sample_weight)
 

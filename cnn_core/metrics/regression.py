@@ -180,7 +180,7 @@ class R2Score(Metric):
         self.residual = self.add_variable(width, name="residual")
         self.count = self.add_variable(width, name="count")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of shape (n, outputs)."""
         true, pred = _aligned(y_true, y_pred)
         if true.ndim != 2:

@@ -54,7 +54,7 @@ class ConfusionMetric(Metric):
         for name in names:
             setattr(self, name, self.add_variable(shape, name=name))
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: object, y_pred: object, sample_weight: object = None) -> None:
         """Add a batch of targets 0 and 1 and of predictions from 0 to 1."""
         self._count(y_true, y_pred, sample_weight)
 

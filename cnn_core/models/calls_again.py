@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.serialization import is_operation
@@ -11,6 +11,10 @@ from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.layers.base import registry
 from cnn_core.layers.own_call import with_symbols
 from cnn_core.network.graph import Symbol
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Layer
+
 
 # Takes a layer and the arguments of a call, and returns what the call does.
 CallFunction: TypeAlias = Callable[..., Any]
@@ -51,11 +55,11 @@ def called_again(
     return ends[0], ends[1]
 
 
-def _call(layer: Any, *arguments: object, **keywords: object) -> Any:
+def _call(layer: Layer, *arguments: object, **keywords: object) -> Any:
     return layer(*arguments, **keywords)
 
 
-def _arguments(layer: Any, sources: list[Symbol], call: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+def _arguments(layer: Layer, sources: list[Symbol], call: Mapping[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
     """Return the arguments of a call as a configuration says."""
     training = {} if call.get("training") is None else {"training": call["training"]}
     if call.get("arguments") is not None:

@@ -158,7 +158,7 @@ class _Cloning(NamedTuple):
         symbols = given or list(map(_like, model.inputs))
         return type(model).connected(config, *called_again(config, layers, symbols, self.call_function))
 
-    def of_layer(self, layer: Any) -> Any:
+    def of_layer(self, layer: Layer) -> Any:
         """Return the clone of a layer, the same for each place where it stands."""
         if id(layer) not in self.known:
             self.known[id(layer)] = self._made_of(layer)

@@ -35,7 +35,7 @@ class Feature(KnowsItsArguments):
     output_mode : {"float", "int", "one_hot"}
     """
 
-    def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
+    def __init__(self, dtype: str, preprocessor: object, output_mode: str) -> None:
         self.dtype = validation.choice(dtype, "dtype", _DTYPES)
         self.preprocessor: Layer = layers.get(preprocessor)
         if not isinstance(self.preprocessor, Layer):
@@ -149,7 +149,7 @@ class FeatureSpace(Model):
         return Feature("float32", layers.Identity(name=_layer_name(name, "float")), "float")
 
     @classmethod
-    def float_rescaled(cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None) -> Feature:
+    def float_rescaled(cls, scale: object = 1.0, offset: object = 0.0, name: str | None = None) -> Feature:
         """Return a column of numbers that `Rescaling` prepares."""
         return Feature("float32", layers.Rescaling(scale, offset, name=_layer_name(name, "float_rescaled")), "float")
 
@@ -230,7 +230,7 @@ class FeatureSpace(Model):
         if not self._to_adapt():
             self._connect()
 
-    def _feature(self, name: str, value: Any) -> Feature:
+    def _feature(self, name: str, value: object) -> Feature:
         if isinstance(value, Feature):
             return value
         if isinstance(value, Mapping):
@@ -259,7 +259,7 @@ class FeatureSpace(Model):
         """Return the columns whose layers learn from data."""
         return [name for name, layer in self.preprocessors.items() if getattr(layer, "learns", hasattr(layer, "adapt"))]
 
-    def adapt(self, dataset: Any) -> None:
+    def adapt(self, dataset: object) -> None:
         """Let the layers of all columns learn from data, and build the model.
 
         Parameters
@@ -280,7 +280,7 @@ class FeatureSpace(Model):
                 raise type(error)(f"column {name!r}: {error}") from error
         self._connect()
 
-    def _build_for(self, x: Any) -> None:
+    def _build_for(self, x: object) -> None:
         if not self.built:
             raise ValueError(f"{self.name!r} must learn from data first: call adapt(dataset). Received: a call before")
 
@@ -317,7 +317,7 @@ class FeatureSpace(Model):
                     f"a new FeatureSpace. Received: {found}"
                 )
 
-    def _encoded(self, name: str, symbol: Any, column: Feature | Cross) -> Any:
+    def _encoded(self, name: str, symbol: object, column: Feature | Cross) -> Any:
         """Return what is made of a column when its layer has prepared it."""
         if column.output_mode == "int" and self.output_mode == "concat":
             raise ValueError(
@@ -389,7 +389,7 @@ class FeatureSpace(Model):
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: object = None) -> Self:
         """Make the feature space whose `get_config` returned `config`; means and variances are weights."""
         given = dict(config)
         is_adapted = given.pop("is_adapted", False)
@@ -403,7 +403,7 @@ def _layer_name(name: str | None, kind: str) -> str:
     return f"{unique_name(kind) if name is None else validation.text(name, 'name')}_preprocessor"
 
 
-def _columns(dataset: Any, names: Sequence[str]) -> dict[str, Any]:
+def _columns(dataset: object, names: Sequence[str]) -> dict[str, Any]:
     """Return columns of data, each with an axis for its rows and one for its values."""
     if validation.is_frame(dataset) or isinstance(dataset, Mapping):
         return {name: _column(dataset, name) for name in names}

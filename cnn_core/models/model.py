@@ -31,6 +31,8 @@ from cnn_core.network.variables import Variable
 from cnn_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
     from cnn_core.inspection import Trace
@@ -357,7 +359,7 @@ class Model(Trainer, OwnModel):
         arrays = self._batch_of(inputs)
         return block.Cache(self, arrays, len(arrays) > 1, training, losses_apart=True).results()
 
-    def losses_on(self, inputs: Any) -> list[Any]:
+    def losses_on(self, inputs: object) -> list[Any]:
         """Return what a call on arrays adds to the loss."""
         return self._results_on(inputs, False)[1]
 
@@ -404,21 +406,21 @@ class Model(Trainer, OwnModel):
     # Looking inside
 
     @knows_its_arguments
-    def trace(self, x: Any, y: Any = None, sample_weight: Any = None) -> Trace:
+    def trace(self, x: object, y: object = None, sample_weight: object = None) -> Trace:
         """Show z, a, delta, dW and db of every layer for a batch: see `inspection.trace`."""
         import cnn_core.inspection as inspection
 
         return inspection.trace(self, x, y, sample_weight)
 
     @knows_its_arguments
-    def gradients(self, x: Any, y: Any, sample_weight: Any = None, *, with_inputs: bool = False) -> Any:
+    def gradients(self, x: object, y: object, sample_weight: object = None, *, with_inputs: bool = False) -> Any:
         """Return dJ/dw for every trainable weight, in their order: see `inspection.gradients`."""
         import cnn_core.inspection as inspection
 
         return inspection.gradients(self, x, y, sample_weight, with_inputs=with_inputs)
 
     @knows_its_arguments
-    def predictor(self, dtype: Any = None, calibration: Any = None) -> Predictor:
+    def predictor(self, dtype: DTypeLike | None = None, calibration: object = None) -> Predictor:
         """Return a function that predicts few rows with the least delay.
 
         It works on a copy of the weights: training goes on without changing it, and any number of threads may call
@@ -526,7 +528,7 @@ class Model(Trainer, OwnModel):
             inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True), **own
         )
 
-    def to_json(self, **arguments: Any) -> str:
+    def to_json(self, **arguments: object) -> str:
         """Return the architecture as JSON, for `model_from_json`."""
         import cnn_core.saving as saving
 
@@ -540,7 +542,7 @@ class Model(Trainer, OwnModel):
         saving.save_model(self, filepath, overwrite=overwrite, metadata=metadata)
 
     @knows_its_arguments
-    def export(self, filepath: PathLike, format: str = "onnx", verbose: Any = None) -> None:
+    def export(self, filepath: PathLike, format: str = "onnx", verbose: object = None) -> None:
         """Write the model as an ONNX file for other runtimes: see `interop.to_onnx`.
 
         Parameters

@@ -30,12 +30,12 @@ class OwnModel(Nested):
         self.defines_call = True  # type: ignore[misc]  # the class may also be given inputs and outputs
         self.call = partial(_refuse_call, type(self).__name__)
 
-    def build_own(self, input_shape: Any) -> None:
+    def build_own(self, input_shape: object) -> None:
         """Trace `call` for inputs of shapes, in a structure of tuples that begin with the batch dimension."""
         if self._graph is None:
             self._trace_for(map_shapes(lambda shape: symbol_for(shape, config.floatx()), input_shape))
 
-    def build_own_for(self, x: Any) -> None:
+    def build_own_for(self, x: object) -> None:
         """Trace `call` for data."""
         if self._graph is None:
             self._trace_for(
@@ -107,7 +107,7 @@ class OwnModel(Nested):
             lambda symbol: {"shape": list(symbol.shape), "dtype": symbol.dtype}, self._graph.input_structure
         )
 
-    def build_described(self, description: Any) -> None:
+    def build_described(self, description: object) -> None:
         """Build the model for inputs that `input_description` has described."""
         self._trace_for(_map_described(description))
 
@@ -120,7 +120,7 @@ def _and_trace(build: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     """Let the `build` of a user's model end with a model that is built, whether it calls that of the base or not."""
 
     @wraps(build)
-    def build_and_trace(self: Any, input_shape: Any = None) -> None:
+    def build_and_trace(self: Any, input_shape: object = None) -> None:
         self._has_run_build = True
         build(self, input_shape)
         self.build_own(input_shape)

@@ -134,7 +134,7 @@ def _selected(model: BuiltModel, layer_range: Sequence[str] | None) -> list[Any]
     return layers[min(first, last) : max(first, last) + 1]
 
 
-def _waits_for_input(layer: Any) -> bool:
+def _waits_for_input(layer: Layer) -> bool:
     """Whether the layer will have weights, but does not know of which shape."""
     return not layer.built and (type(layer).build is not Layer.build or hasattr(layer, "layers"))
 

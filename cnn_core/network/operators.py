@@ -50,7 +50,7 @@ class Operators:
     functions: ClassVar[Functions] = Functions()
     __hash__ = object.__hash__
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **keywords: object) -> Any:
         """Answer for arrays on the left of an operator; other functions of NumPy compute with arrays alone."""
         function = self.functions.find(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
         if method != "__call__" or keywords or function is None or len(inputs) != 2:

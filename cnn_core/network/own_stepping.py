@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class SlotView(View):
 
 
 def step_by_method(
-    optimizer: Any, parameters: ParameterVector, gradients: Sequence[Array], variables: Sequence[Variable]
+    optimizer: Optimizer, parameters: ParameterVector, gradients: Sequence[Array], variables: Sequence[Variable]
 ) -> None:
     """Move variables by the optimizer's `update_step`; if that fails, nothing has moved.
 
@@ -63,7 +62,7 @@ def step_by_method(
 
 
 def _step(
-    optimizer: Any, parameters: ParameterVector, gradients: Sequence[Array], variables: Sequence[Variable]
+    optimizer: Optimizer, parameters: ParameterVector, gradients: Sequence[Array], variables: Sequence[Variable]
 ) -> None:
     before, period = optimizer.batches_seen, optimizer.gradient_accumulation_steps
     due = not period or (before + 1) % period == 0
@@ -90,7 +89,7 @@ def _parts(parameters: ParameterVector, vector: Array, variables: Sequence[Varia
 
 
 def _gathered(
-    optimizer: Any,
+    optimizer: Optimizer,
     parameters: ParameterVector,
     gradients: Sequence[Array],
     variables: Sequence[Variable],
@@ -109,7 +108,7 @@ def _gathered(
     return means
 
 
-def _average(optimizer: Any, parameters: ParameterVector) -> None:
+def _average(optimizer: Optimizer, parameters: ParameterVector) -> None:
     average, momentum = optimizer.state["average"], optimizer.ema_momentum
     if optimizer.iterations <= 1:
         average[...] = parameters.values
@@ -120,7 +119,7 @@ def _average(optimizer: Any, parameters: ParameterVector) -> None:
         parameters.values[...] = average
 
 
-def step_by_rule(optimizer: Any, gradient: Array, variable: Variable, learning_rate: float) -> None:
+def step_by_rule(optimizer: Optimizer, gradient: Array, variable: Variable, learning_rate: float) -> None:
     """Move one variable by the native rule of an optimizer, and nothing around it."""
     parameters = variable.holder
     if not isinstance(parameters, ParameterVector):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.numbering import unique_name
 from cnn_core.foundation.structures import flatten, like, map_structure
 from cnn_core.network.graph import Symbol
+
+if TYPE_CHECKING:
+    from cnn_core.network.graph import Shape
 
 
 def is_shape(structure: object) -> bool:
@@ -47,7 +50,7 @@ def map_shapes(function: Callable[[Any], Any], structure: object) -> Any:
     )
 
 
-def symbol_for(shape: Any, dtype: str, name: str | None = None) -> Symbol:
+def symbol_for(shape: Shape, dtype: str, name: str | None = None) -> Symbol:
     """Return a symbol for an input of a shape that begins with the batch dimension."""
     checked = validation.shape(tuple(shape)[1:], "input_shape", unknown=True)
     return Symbol((None, *checked), name or unique_name("input_layer"), dtype)
@@ -67,7 +70,7 @@ def listed_shapes(structure: object) -> list[Any]:
 class _Whole:
     """A shape as one leaf of a structure."""
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.shape = tuple(shape)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.network.operators import Operators
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
 
 # From the derivatives by each result, in the results' shapes, to those by each source; None where nobody knows one.
 Backward: TypeAlias = Callable[[list[Array]], Sequence[Array | None]]
@@ -101,7 +105,7 @@ class Tensor(Operators):
         """Return a copy of the value."""
         return self.value.copy()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype)
 
     def __array_function__(self, function: Any, types: object, arguments: Any, keywords: Any) -> Any:

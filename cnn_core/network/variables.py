@@ -23,6 +23,8 @@ from cnn_core.network.operators import Operators
 from cnn_core.network.tracing import current_scope
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from cnn_core.constraints import Constraint
     from cnn_core.regularizers import Regularizer
 
@@ -318,7 +320,7 @@ class Variable(Operators, CopiedWhole):
         self.__dict__.update(state)
         self._array = aligned_copy(self._array)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         self._refuse_while_traced()
         return np.array(self.array, dtype=dtype or self.dtype)
 

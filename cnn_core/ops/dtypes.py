@@ -16,7 +16,7 @@ from cnn_core.network.operators import Operators
 _SIZES = {"float16": 2, "float32": 4, "float64": 8}
 
 
-def is_float(dtype: Any) -> bool:
+def is_float(dtype: object) -> bool:
     """Tell whether a dtype's name is that of a float."""
     return str(dtype) in _SIZES
 

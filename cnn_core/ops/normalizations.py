@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.config as config
 from cnn_core.ops.elementwise import add, multiply, rsqrt, square, subtract
@@ -10,8 +10,11 @@ from cnn_core.ops.functions import reshape, var
 from cnn_core.ops.operation import shape_of
 from cnn_core.ops.reductions import mean_function
 
+if TYPE_CHECKING:
+    from cnn_core.network.graph import Shape
 
-def _along(value: Any, axes: list[int], shape: Any) -> Any:
+
+def _along(value: object, axes: list[int], shape: Shape) -> Any:
     """Return what is learned for some axes, with axes of size 1 for the others."""
     if len(shape_of(value)) == len(shape):
         return value
@@ -23,7 +26,7 @@ def _axes(axis: Any, shape: Any) -> list[int]:
 
 
 def layer_normalization(
-    x: object, gamma: object = None, beta: object = None, axis: Any = -1, epsilon: float | None = None
+    x: object, gamma: object = None, beta: object = None, axis: object = -1, epsilon: float | None = None
 ) -> Any:
     """Return ``gamma (x - mean) / sqrt(variance + epsilon) + beta``, mean and variance of each sample along axes.
 
@@ -43,7 +46,7 @@ def layer_normalization(
     return y if beta is None else add(y, _along(beta, axes, shape_of(x)))
 
 
-def rms_normalization(x: object, scale: object = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+def rms_normalization(x: object, scale: object = None, axis: object = -1, epsilon: float | None = None) -> Any:
     """Return ``scale x / sqrt(mean(x^2) + epsilon)``, the mean of each sample along axes: see `layer_normalization`."""
     axes, small = _axes(axis, shape_of(x)), config.epsilon() if epsilon is None else epsilon
     y = multiply(x, rsqrt(add(mean_function(square(x), axes, True), small)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -20,6 +20,9 @@ from cnn_core.network.tracing import follows_variables, is_recording
 from cnn_core.network.variables import Constant, Variable
 from cnn_core.ops.broadcasting import Shape
 from cnn_core.ops.dtypes import is_float
+
+# What functions compute with, numbers and lists of them aside.
+Value: TypeAlias = Symbol | Variable | Tensor | np.ndarray[Any, np.dtype[Any]]
 
 
 class Spec(NamedTuple):

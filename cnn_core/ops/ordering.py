@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.dtypes import as_array, as_value
 from cnn_core.ops.operation import Function, Operation, Spec, is_symbolic, shape_of
 
+if TYPE_CHECKING:
+    from cnn_core.network.graph import Shape
 
-def axis_of_sample(shape: Any, axis: Any, name: str) -> int:
+
+def axis_of_sample(shape: Shape, axis: object, name: str) -> int:
     """Return an axis counted from 0 with the samples, which it must not be where they are apart."""
     rank = len(shape)
     if not isinstance(axis, (int, np.integer)) or not -rank <= axis < rank or shape[axis] is None:

@@ -33,7 +33,7 @@ class Reduction(Function):
         self._compute = compute
         self._kind = kind
 
-    def __call__(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    def __call__(self, x: object, axis: object = None, keepdims: bool = False) -> Any:
         axis = list(axis) if isinstance(axis, (tuple, list)) else axis
         if is_symbolic(x):
             return self.on([as_value(x)], axis=axis, keepdims=bool(keepdims))

@@ -41,7 +41,7 @@ def _in_order(x: object, axis: int, k: int | None = None, descending: bool = Fal
 
 
 @returns_arrays
-def sort(x: Any, axis: int = -1) -> Any:
+def sort(x: object, axis: int = -1) -> Any:
     """Return the elements along an axis in rising order."""
     return _in_order(x, axis)[0] if is_symbolic(x) else np.sort(as_array(x), axis)
 
@@ -96,7 +96,7 @@ def vstack(xs: Any) -> Any:
     return concatenate([convert_to_tensor(x) if len(shape_of(x)) > 1 else reshape(x, (1, -1)) for x in xs], 0)
 
 
-def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+def append(x1: object, x2: object, axis: int | None = None) -> Any:
     """Return the second value behind the first along an axis."""
     return concatenate([x1, x2] if axis is not None else [ravel(x1), ravel(x2)], axis or 0)
 
@@ -190,7 +190,7 @@ def isin(x1: object, x2: object, assume_unique: bool = False, invert: bool = Fal
     return equal(found, 0) if invert else found
 
 
-def inner(x1: Any, x2: Any) -> Any:
+def inner(x1: object, x2: object) -> Any:
     """Return the sum of products along the last axes."""
     return matmul(x1, swapaxes(x2, -1, -2) if len(shape_of(x2)) > 1 else x2)
 
@@ -201,7 +201,7 @@ def vdot(x1: object, x2: object) -> Any:
 
 
 @returns_arrays
-def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+def tensordot(x1: object, x2: object, axes: Any = 2) -> Any:
     """Return the sum of products along axes of both; the second has no samples, unless all axes are summed over."""
     if not is_symbolic(x1, x2):
         return np.tensordot(as_array(x1), as_array(x2), axes)
@@ -291,7 +291,7 @@ def _laid_out(operand: object, own: str, around: str) -> Any:
     return turned
 
 
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def trace(x: object, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the sum of the diagonal of two axes."""
     return sum_function(diagonal(x, offset, axis1, axis2), -1)
 
@@ -312,7 +312,7 @@ def ptp(x: object, axis: object = None, keepdims: bool = False) -> Any:
     return subtract(max_function(x, axis, keepdims), min_function(x, axis, keepdims))
 
 
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: object = 0) -> Any:
     """Return for each element the choice whose condition is the first that holds, or the default."""
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(

@@ -62,7 +62,7 @@ class Selection(Function):
         super().__init__(name, class_name, static=static)
         self._select = select
 
-    def __call__(self, x: Any, **settings: object) -> Any:
+    def __call__(self, x: object, **settings: object) -> Any:
         if is_symbolic(x):
             return self.on([as_value(x)], **settings)
         return self._select(as_array(x), **settings)
@@ -142,7 +142,7 @@ def _known(shape: Shape) -> tuple[int, ...]:
 class _Reshape(Function):
     """The elements of a sample cut into another shape."""
 
-    def __call__(self, x: Any, newshape: object) -> Any:
+    def __call__(self, x: object, newshape: object) -> Any:
         if not is_symbolic(x):
             return np.reshape(as_array(x), newshape)
         shape = list(newshape) if isinstance(newshape, (tuple, list)) else [newshape]

@@ -18,7 +18,7 @@ class _Assignable:
     _optimizer: Any
 
     @classmethod
-    def of(cls, optimizer: Any, value: Any) -> Self:
+    def of(cls, optimizer: Any, value: object) -> Self:
         """Return the number of an optimizer."""
         number = cls(value)  # type: ignore[call-arg]
         number._optimizer = optimizer
@@ -29,7 +29,7 @@ class _Assignable:
         """The optimizer's name and this one's."""
         return f"{self._optimizer.name}/{self.name}"
 
-    def assign(self, value: Any) -> Any:
+    def assign(self, value: object) -> Any:
         """Set the optimizer's number, and return it.
 
         Raises
@@ -40,11 +40,11 @@ class _Assignable:
         setattr(self._optimizer, self._attribute, value)
         return getattr(self._optimizer, self._attribute)
 
-    def assign_add(self, value: Any) -> Any:
+    def assign_add(self, value: object) -> Any:
         """Add to the optimizer's number, and return it: see `assign`."""
         return self.assign(getattr(self._optimizer, self._attribute) + value)
 
-    def assign_sub(self, value: Any) -> Any:
+    def assign_sub(self, value: object) -> Any:
         """Subtract from the optimizer's number, and return it: see `assign`."""
         return self.assign(getattr(self._optimizer, self._attribute) - value)
 
@@ -74,7 +74,7 @@ class LearningRate(_Assignable, EagerFloat):
         """The number alone."""
         return EagerFloat(self)
 
-    def assign(self, value: Any) -> Any:
+    def assign(self, value: object) -> Any:
         """Set the optimizer's learning rate, and this one: see `_Assignable`."""
         _core.set_float(self, super().assign(value))
         return self

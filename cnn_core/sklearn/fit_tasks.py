@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -35,7 +39,7 @@ class FitTasks:
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: BaseEstimator,
         fitted_attributes: Callable[[], dict[str, Any]],
         X: object,
         y: object,

@@ -12,12 +12,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce, wraps
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.row_statistics import ClassCounts
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 
 PIECES = 8  # of a chain in a round, or more where parts end
 
@@ -212,7 +216,7 @@ class RowsSummary:
         """Return the number of batches of every part, from that of its rows to train on."""
         return [batches_of(self.sizes.get(number, (0, 0))[0]) for number in range(max(self.sizes) + 1)]
 
-    def tell_columns(self, estimator: Any) -> None:
+    def tell_columns(self, estimator: BaseEstimator) -> None:
         """Set what an estimator knows of its columns after a check of scikit-learn's."""
         estimator.n_features_in_ = self.n_features
         estimator.__dict__.pop("feature_names_in_", None)
@@ -338,7 +342,7 @@ def naming_the_part(function: _Function) -> _Function:
     return named  # type: ignore[return-value]
 
 
-def for_workers(estimator: Any, trained: Sequence[str] = ()) -> Any:
+def for_workers(estimator: BaseEstimator, trained: Sequence[str] = ()) -> Any:
     """Return a copy without what belongs to the caller, nor what a training has left: the attributes `trained`.
 
     Examples

@@ -7,7 +7,7 @@ hundred rows through a small network.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -18,6 +18,10 @@ import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.sklearn.inputs import check_features
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 
 REAL = (np.dtype(np.float64), np.dtype(np.float32))
 SPARSE = ["csr", "csc"]
@@ -37,7 +41,7 @@ def read_features(estimator: object, X: object) -> Any:
     return validate_data(estimator, X, accept_sparse=SPARSE, reset=False)
 
 
-def read_pair(estimator: Any, X: Any, y: Any, reset: bool, **checks: object) -> tuple[Any, Any]:
+def read_pair(estimator: BaseEstimator, X: Any, y: Any, reset: bool, **checks: object) -> tuple[Any, Any]:
     """Return X, a matrix dense or sparse, and y, whose single column becomes a vector.
 
     Parameters

@@ -202,7 +202,7 @@ def predict(
     parts: Iterable[object],
     n_batches: int | None,
     verbose: Any,
-    callbacks: Any,
+    callbacks: object,
     step: Callable[[object], Any],
 ) -> list[Any]:
     """Predict batch by batch, so that callbacks and the progress display can follow; see `Trainer.predict`.

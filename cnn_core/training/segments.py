@@ -103,7 +103,7 @@ class Segment:
         self.native.feed(data.inputs, targets, data.weights, self._predictions)
         return True
 
-    def feed_plain(self, x: Any, y: Any) -> bool:
+    def feed_plain(self, x: object, y: Any) -> bool:
         """Run over one batch of plain arrays from now on; False if they must be read first, and the pass fed again."""
         if not (self._takes_plain and self.native.feed_plain(x, y)):
             return False

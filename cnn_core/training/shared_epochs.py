@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from cnn_core.training.side_by_side import SideBySide
 from cnn_core.training.sources import BatchSource, Epoch
 from cnn_core.training.step_in_parts import StepInParts
 from cnn_core.training.totals import Taken, Totals
+
+if TYPE_CHECKING:
+    from cnn_core.training.trained_model import TrainedModel
+
 
 SECONDS_BETWEEN_AGREEMENTS = 0.05
 STOP, DIVERGED, SECONDS, N_FLAGS = range(4)
@@ -407,11 +411,11 @@ def run_shared_epoch(
     run.end_epoch()
 
 
-def _wants_to_stop(model: Any, training: bool) -> bool:
+def _wants_to_stop(model: TrainedModel, training: bool) -> bool:
     return bool(model.stop_training if training else model.stop_evaluating)
 
 
-def _stop(model: Any, training: bool) -> None:
+def _stop(model: TrainedModel, training: bool) -> None:
     if training:
         model.stop_training = True
     else:

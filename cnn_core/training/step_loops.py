@@ -33,7 +33,7 @@ class StepTotals:
         self.batches = 0
         model.reset_metrics()
 
-    def take(self, logs: Any, step: str) -> None:
+    def take(self, logs: object, step: str) -> None:
         """Note what a step has returned."""
         if not isinstance(logs, Mapping):
             raise TypeError(

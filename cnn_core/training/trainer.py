@@ -199,11 +199,11 @@ class Trainer(BySteps):
     @overload
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         verbose: Verbosity = "auto",
-        sample_weight: Any = None,
+        sample_weight: object = None,
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
         *,
@@ -213,11 +213,11 @@ class Trainer(BySteps):
     @overload
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: object = None,
+        y: object = None,
         batch_size: int | None = None,
         verbose: Verbosity = "auto",
-        sample_weight: Any = None,
+        sample_weight: object = None,
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
@@ -372,9 +372,9 @@ class Trainer(BySteps):
     @overload
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         class_weight: Mapping[int, float] | None = None,
         *,
         return_dict: Literal[True],
@@ -383,9 +383,9 @@ class Trainer(BySteps):
     @overload
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any: ...
@@ -393,9 +393,9 @@ class Trainer(BySteps):
     @knows_its_arguments
     def train_on_batch(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
@@ -410,14 +410,18 @@ class Trainer(BySteps):
 
     @overload
     def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: Literal[True]
+        self, x: object, y: object = None, sample_weight: object = None, *, return_dict: Literal[True]
     ) -> dict[str, float]: ...
 
     @overload
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any: ...
+    def test_on_batch(
+        self, x: object, y: object = None, sample_weight: object = None, return_dict: bool = False
+    ) -> Any: ...
 
     @knows_its_arguments
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: object, y: object = None, sample_weight: object = None, return_dict: bool = False
+    ) -> Any:
         """Measure one batch; return its loss and metrics as `evaluate` does."""
         with self._exclusive("test_on_batch"):
             if self.tests_by_steps:
@@ -434,7 +438,7 @@ class Trainer(BySteps):
             step_on_batch(self, segment, totals)
         return answer
 
-    def predict_on_batch(self, x: Any) -> Array | Any:
+    def predict_on_batch(self, x: object) -> Array | Any:
         """Compute the outputs for one batch."""
         if self.predicts_by_steps:
             return self._predict_batch_by_steps(x)

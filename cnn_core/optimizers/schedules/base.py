@@ -103,7 +103,7 @@ class Formula(LearningRateSchedule):
     def __call__(self, step: float) -> float: ...
     @overload
     def __call__(self, step: Array) -> FloatArray: ...
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: object) -> Any:
         """Return the learning rate of one step as a float, or of an array of steps as a float64 array."""
         steps = np.asarray(step, dtype=np.float64)
         rates = np.asarray(self._formula(steps), dtype=np.float64)

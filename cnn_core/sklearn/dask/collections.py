@@ -15,7 +15,7 @@ from dask.optimization import cull
 from cnn_core.sklearn.parts import GivenPart
 
 
-def partitions_of(X: Any, y: Any, sample_weight: Any = None) -> list[Any]:
+def partitions_of(X: Any, y: object, sample_weight: object = None) -> list[Any]:
     """Return the partitions of features, targets and weights, side by side: delayed instances of `GivenPart`.
 
     Parameters
@@ -70,11 +70,11 @@ def is_array(collection: object) -> bool:
     return isinstance(collection, dask.array.Array)
 
 
-def _told(collection: Any) -> str:
+def _told(collection: object) -> str:
     return f"{type(collection).__module__.partition('.')[0]} {type(collection).__name__}"
 
 
-def _checked(collection: Any, name: str) -> Any:
+def _checked(collection: object, name: str) -> Any:
     is_frame = is_dask_collection(collection) and hasattr(collection, "npartitions") and hasattr(collection, "_meta")
     if is_array(collection) or is_frame:
         return collection

@@ -157,7 +157,7 @@ class Scored:
     of_rows: Any
 
     @classmethod
-    def of(cls, kind: Any, estimator: Any, part: GivenPart) -> Self:
+    def of(cls, kind: Any, estimator: BaseEstimator, part: GivenPart) -> Self:
         """Return what the score of a partition is computed from."""
         if is_empty(part):
             return cls(None)

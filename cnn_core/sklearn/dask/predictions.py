@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from dask import delayed
 
 from cnn_core.sklearn.dask.collections import checked_features, is_array
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
-def predicted(estimator: Any, method: str, X: Any) -> Any:
+
+def predicted(estimator: BaseEstimator, method: str, X: Any) -> Any:
     """Return what a method of a fitted estimator says of every partition.
 
     Parameters
@@ -35,19 +38,19 @@ def predicted(estimator: Any, method: str, X: Any) -> Any:
     return X.map_blocks(_block, shared, method, empty, dtype=empty.dtype, meta=empty, **more)
 
 
-def _rows(estimator: Any, method: str, X: Any) -> Any:
+def _rows(estimator: BaseEstimator, method: str, X: object) -> Any:
     return getattr(estimator, method)(X)
 
 
-def _block(X: Any, estimator: Any, method: str, empty: Any) -> Any:
+def _block(X: Any, estimator: BaseEstimator, method: str, empty: object) -> Any:
     return _rows(estimator, method, X) if len(X) else empty
 
 
-def _frame(X: Any, estimator: Any, method: str, empty: Any) -> Any:
+def _frame(X: Any, estimator: BaseEstimator, method: str, empty: object) -> Any:
     return _frame_of(estimator, method, X) if len(X) else empty
 
 
-def _frame_of(estimator: Any, method: str, X: Any) -> Any:
+def _frame_of(estimator: BaseEstimator, method: str, X: Any) -> Any:
     """The rows as a series or a frame of pandas with the index of X; probabilities have the classes as columns."""
     import pandas
 

@@ -68,7 +68,7 @@ class Perceptron(Layered):
 
     # Fitting
 
-    def _fit(self, X: Any, y: Any, sample_weight: object, incremental: bool, held_out: object = None) -> Any:
+    def _fit(self, X: object, y: object, sample_weight: object, incremental: bool, held_out: object = None) -> Any:
         before = dict(vars(self))
         try:
             rows, widths, validation = self._prepare_fit(X, y, sample_weight, incremental, held_out)
@@ -92,7 +92,7 @@ class Perceptron(Layered):
             )
 
     def _prepare_fit(
-        self, X: Any, y: object, sample_weight: Any, incremental: bool, held_out: object
+        self, X: Any, y: object, sample_weight: object, incremental: bool, held_out: object
     ) -> tuple[Rows, list[int], Rows | None]:
         """Check everything, and begin or take up weights and records; return both sets of rows, and the widths."""
         self._hidden_layer_sizes()  # wrong ones are refused before any data

@@ -12,6 +12,8 @@ from cnn_core.sklearn.perceptron.network import DenseNetwork
 from cnn_core.sklearn.perceptron.training import Rows, SolverState
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from cnn_core.foundation.model_file import FileLike
 
 
@@ -56,7 +58,7 @@ class CallbackModel:
     estimator : object
     """
 
-    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState | None) -> None:
+    def __init__(self, estimator: BaseEstimator, network: DenseNetwork, state: SolverState | None) -> None:
         self.stop_training = False
         self.history: History | None = None
         self.metrics = [_Score()]
@@ -98,7 +100,7 @@ class FitCallbacks:
         What is trained on.
     """
 
-    def __init__(self, estimator: Any, network: DenseNetwork, state: SolverState | None, rows: Rows) -> None:
+    def __init__(self, estimator: BaseEstimator, network: DenseNetwork, state: SolverState | None, rows: Rows) -> None:
         self.model = CallbackModel(estimator, network, state)
         self._callbacks = CallbackList(estimator.callbacks or ())
         self._tasks = FitTasks(estimator, estimator._fitted_copies, rows.x, rows.original, rows.weights)
@@ -106,12 +108,12 @@ class FitCallbacks:
         self.batch_begins, self.batch_ends = self._callbacks.on_train_batch_begin, self._callbacks.on_train_batch_end
 
     @staticmethod
-    def are_wanted(estimator: Any) -> bool:
+    def are_wanted(estimator: BaseEstimator) -> bool:
         """Whether an estimator has any."""
         return bool(estimator.callbacks) or FitTasks.are_wanted(estimator)
 
     @staticmethod
-    def need_batches(estimator: Any) -> bool:
+    def need_batches(estimator: BaseEstimator) -> bool:
         """Whether one of them wants to be called around every batch."""
         return CallbackList(estimator.callbacks or ()).needs_batch_hooks("train")
 

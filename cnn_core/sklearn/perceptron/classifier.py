@@ -300,7 +300,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def fit(
         self,
         X: object,
-        y: Any,
+        y: object,
         sample_weight: object = None,
         *,
         X_val: object = None,
@@ -334,7 +334,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
     @knows_its_arguments
-    def partial_fit(self, X: object, y: Any, sample_weight: object = None, classes: object = None) -> MLPClassifier:
+    def partial_fit(self, X: object, y: object, sample_weight: object = None, classes: object = None) -> MLPClassifier:
         """Train for one epoch on the data, from where the last call ended.
 
         Parameters
@@ -356,7 +356,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return self
 
     @knows_its_arguments
-    def score(self, X: object, y: Any, sample_weight: object = None) -> float:
+    def score(self, X: object, y: object, sample_weight: object = None) -> float:
         """Return the accuracy of `predict(X)`; of several labels, the share of rows in which all are right.
 
         Parameters

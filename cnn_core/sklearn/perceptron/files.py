@@ -20,6 +20,8 @@ from cnn_core.sklearn.perceptron.parameter_rules import check
 from cnn_core.sklearn.perceptron.training import SolverState
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from cnn_core.foundation.model_file import FileLike
 
 METADATA_KEY = "cnn_core.perceptron"
@@ -31,7 +33,7 @@ _ATTRIBUTES = (
 _NOT_KEPT = ("callbacks",)
 
 
-def write(estimator: Any, path: FileLike) -> None:
+def write(estimator: BaseEstimator, path: FileLike) -> None:
     """Write a fitted estimator to a file.
 
     Raises
@@ -108,7 +110,7 @@ def _restored(kind: type[Any], state: Mapping[str, Any], tensors: Mapping[str, A
     return estimator
 
 
-def _check_shapes(estimator: Any) -> None:
+def _check_shapes(estimator: BaseEstimator) -> None:
     """Refuse weights that do not make a network of the file's widths."""
     weights = Weights(estimator.coefs_, estimator.intercepts_)
     widths = [estimator.n_features_in_, *(array.size for array in weights.intercepts)]
@@ -144,7 +146,7 @@ def _plain(value: object) -> Any:
 # Parameters
 
 
-def _parameters(estimator: Any) -> dict[str, Any]:
+def _parameters(estimator: BaseEstimator) -> dict[str, Any]:
     """The parameters as plain data. Callbacks, callable metrics and random states are left at their defaults."""
     kept = {}
     for name, value in estimator.get_params(deep=False).items():
@@ -212,7 +214,7 @@ def _label(kind: str, value: object) -> Any:
 # Labels
 
 
-def _labels(estimator: Any) -> dict[str, Any] | None:
+def _labels(estimator: BaseEstimator) -> dict[str, Any] | None:
     labels: Labels | None = getattr(estimator, "_labels", None)
     if labels is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.losses as losses
 import cnn_core.optimizers as optimizers
@@ -16,10 +16,14 @@ from cnn_core.models import Sequential
 from cnn_core.sklearn.perceptron.estimator_losses import NAMED_LOSSES
 from cnn_core.sklearn.perceptron.network import EPSILON, MOMENTUM, Stack, Weights
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
 _LOG_LOSSES = {"softmax": "sparse_categorical_crossentropy", "logistic": "binary_crossentropy"}
 
 
-def model_of(estimator: Any, stack: Stack, weights: Weights) -> Sequential:
+def model_of(estimator: object, stack: Stack, weights: Weights) -> Sequential:
     """Return the network of a fitted estimator as a compiled model, with copies of its weights."""
     dtype = weights.coefs[0].dtype.name
     model = Sequential([Input((stack.widths[0],), dtype=dtype)])
@@ -54,7 +58,7 @@ def _layers(stack: Stack, weights: Weights, number: int, dtype: str) -> list[tup
     return found
 
 
-def _loss(estimator: Any) -> Any:
+def _loss(estimator: BaseEstimator) -> Any:
     loss = estimator.loss
     if not isinstance(loss, str):
         return loss
@@ -65,7 +69,7 @@ def _loss(estimator: Any) -> Any:
     return losses.HalfSquaredError() if loss == "squared_error" else NAMED_LOSSES[loss]
 
 
-def _optimizer(estimator: Any) -> optimizers.Optimizer:
+def _optimizer(estimator: BaseEstimator) -> optimizers.Optimizer:
     if estimator.solver == "lbfgs":
         return optimizers.LBFGS()
     clip, rate = {"clipnorm": estimator.clipnorm}, estimator.learning_rate_init

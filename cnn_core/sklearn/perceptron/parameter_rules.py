@@ -9,12 +9,16 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn import config_context, get_config
 
 from cnn_core.foundation.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -143,7 +147,7 @@ def checks_parameters(method: _Method) -> _Method:
     """Let a method of an estimator begin with a check of its parameters, unless scikit-learn is told to skip them."""
 
     @wraps(method)
-    def checked(estimator: Any, *arguments: object, **more: object) -> Any:
+    def checked(estimator: BaseEstimator, *arguments: object, **more: object) -> Any:
         skips = get_config()["skip_parameter_validation"]
         if not skips:
             check(estimator, estimator._parameter_rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import clone, is_classifier
@@ -33,6 +33,10 @@ from cnn_core.sklearn.perceptron.network import DenseNetwork
 from cnn_core.sklearn.perceptron.parameter_rules import checks_parameters
 from cnn_core.sklearn.perceptron.training import EpochRunner, Evaluator, Patience, Rows, SolverState
 from cnn_core.sklearn.row_statistics import ClassCounts
+
+if TYPE_CHECKING:
+    from cnn_core.sklearn.perceptron.base import Perceptron
+
 
 # What adds up over parts: the score of each kind of estimator, by scikit-learn's names and ours.
 SCORES = {"classifier": ("accuracy", "error"), "regressor": ("r2",)}
@@ -231,7 +235,7 @@ class RoundsRunner:
         settings: PartSettings,
         network: DenseNetwork,
         solver: SolverState,
-        rows: Any,
+        rows: object,
         n_batches: Sequence[int],
         sync_every: int,
     ) -> None:
@@ -307,7 +311,7 @@ class _AllRows:
 
 
 @checks_parameters
-def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: object, sync_every: int) -> None:
+def fit_parts(estimator: Perceptron, parts: Parts, X: object, y: object, weights: object, sync_every: int) -> None:
     """Fit an estimator to rows in parts.
 
     Parameters
@@ -350,7 +354,7 @@ def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: objec
     estimator._check_weights()
 
 
-def _check_settings(estimator: Any) -> None:
+def _check_settings(estimator: Perceptron) -> None:
     """Refuse what needs all rows in one place."""
     kind = "classifier" if is_classifier(estimator) else "regressor"
     metric = chosen(estimator.metric, SCORES[kind][0], SCORES[kind][0])

@@ -232,7 +232,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def fit(
         self,
         X: object,
-        y: Any,
+        y: object,
         sample_weight: object = None,
         *,
         X_val: object = None,
@@ -266,7 +266,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     @checks_parameters
     @with_callbacks  # type: ignore[untyped-decorator]
     @knows_its_arguments
-    def partial_fit(self, X: object, y: Any, sample_weight: object = None) -> MLPRegressor:
+    def partial_fit(self, X: object, y: object, sample_weight: object = None) -> MLPRegressor:
         """Train for one epoch on the data, from where the last call ended.
 
         Parameters

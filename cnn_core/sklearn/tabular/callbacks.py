@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.fit_tasks import FitTasks
 from cnn_core.sklearn.tabular.training import TabularTraining
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 
 class _Rate:
@@ -88,7 +91,9 @@ class EpochCallbacks:
         If a callback wants to be called around batches, many of which are one native call.
     """
 
-    def __init__(self, estimator: Any, fitted_attributes: Callable[[], dict[str, Any]], X: object, y: object) -> None:
+    def __init__(
+        self, estimator: BaseEstimator, fitted_attributes: Callable[[], dict[str, Any]], X: object, y: object
+    ) -> None:
         self._callbacks = CallbackList(estimator.callbacks)
         batchwise = [each for each in self._callbacks if CallbackList([each]).needs_batch_hooks("train")]
         if batchwise:
@@ -101,7 +106,7 @@ class EpochCallbacks:
         self._logs: dict[str, float] = {}
 
     @staticmethod
-    def are_wanted(estimator: Any) -> bool:
+    def are_wanted(estimator: BaseEstimator) -> bool:
         """Whether an estimator has any callbacks."""
         return bool(estimator.callbacks) or FitTasks.are_wanted(estimator)
 

@@ -134,9 +134,9 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         batch_size: int = 256,
         validation_fraction: float = 0.2,
         eval_metric: object = "auto",
-        label_smoothing: Any = "auto",
+        label_smoothing: object = "auto",
         n_members: int | None = None,
-        class_weight: Any = None,
+        class_weight: object = None,
         categorical_features: object = "from_dtype",
         time_limit: float | None = None,
         patience: int | None = None,
@@ -165,7 +165,9 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         self.class_weight = class_weight
 
     @knows_its_arguments
-    def fit(self, X: object, y: Any, sample_weight: object = None, X_val: object = None, y_val: Any = None) -> Self:
+    def fit(
+        self, X: object, y: object, sample_weight: object = None, X_val: object = None, y_val: object = None
+    ) -> Self:
         """Train on a table.
 
         Parameters
@@ -189,7 +191,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         """
         return self._fit_again(X, y, sample_weight, X_val, y_val)
 
-    def _learn(self, X: object, y: Any, sample_weight: object, X_val: object, y_val: object) -> None:
+    def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
         self._check_arguments()
         if y is None:
             raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
@@ -204,7 +206,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         else:
             self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
 
-    def _checked_targets(self, y: Any) -> Array:
+    def _checked_targets(self, y: object) -> Array:
         return class_targets(y)
 
     def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:

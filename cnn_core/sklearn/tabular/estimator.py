@@ -63,18 +63,18 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         *,
         hidden_layer_sizes: Any = None,
         activation: Any = None,
-        learning_rate: Any = None,
+        learning_rate: object = None,
         epochs: int | None = None,
         batch_size: int = 256,
         validation_fraction: float = 0.2,
-        eval_metric: Any = "auto",
+        eval_metric: object = "auto",
         n_members: int | None = None,
-        categorical_features: Any = "from_dtype",
+        categorical_features: object = "from_dtype",
         time_limit: float | None = None,
         patience: int | None = None,
-        callbacks: Any = None,
+        callbacks: object = None,
         verbose: int = 0,
-        random_state: Any = None,
+        random_state: object = None,
     ) -> None:
         self.preset = preset
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -227,7 +227,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             return predictor.features(X)
         return predictor.preprocessor.transform(read_table(self, X, reset=False))
 
-    def _plan(self, recipe: Recipe, score: Any, seed: int, predictor: Any, X: object, y: object) -> TrainingPlan:
+    def _plan(self, recipe: Recipe, score: Any, seed: int, predictor: object, X: object, y: object) -> TrainingPlan:
         metric = self._metric_name() if score is not None else ""
         plan = TrainingPlan(
             self._loss(recipe),

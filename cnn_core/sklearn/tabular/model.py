@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.models import Model
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor
+
+if TYPE_CHECKING:
+    from cnn_core.layers.base import Layer
 
 
 def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
@@ -47,7 +50,7 @@ class _Copy:
     def _weight(self, path: str) -> Array:
         return self.weights[f"{self.name}/{path}"]
 
-    def _apply(self, layer: Any, source: Any, *weights: Array) -> Any:
+    def _apply(self, layer: Layer, source: object, *weights: Array) -> Any:
         result = layer(source)
         layer.set_weights(list(weights))
         return result

@@ -101,7 +101,7 @@ class _Writer:
 
     # Outputs
 
-    def _probabilities(self, predictor: Any) -> str:
+    def _probabilities(self, predictor: object) -> str:
         g, network = self.g, self.network
         if network is None:
             return g.add("ConstantOfShape", self._shape_of_rows(), value=np.ones(1, np.float32))

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -51,6 +51,10 @@ from cnn_core.sklearn.tabular.training import (
     training_pass,
 )
 from cnn_core.sklearn.tabular.training_rows import LEAST_ROWS_TO_HOLD_OUT, checked_weights
+
+if TYPE_CHECKING:
+    from cnn_core.sklearn.tabular.estimator import TabularEstimator
+
 
 SLOTS = ("momentum", "velocity")  # of Adam, in the order in which states have them behind the parameters
 # Scores that add up over parts, each by the power with which it does.
@@ -377,7 +381,9 @@ class RoundsTraining(TrainingLoop):
         return [float((total / totals.weight) ** (1 / power)) for total in totals.sums]
 
 
-def fit_parts(estimator: Any, parts: Parts, X: object, y: object, weights: object, sync_every: int) -> None:
+def fit_parts(
+    estimator: TabularEstimator, parts: Parts, X: object, y: object, weights: object, sync_every: int
+) -> None:
     """Fit an estimator to rows in parts.
 
     Parameters
@@ -447,7 +453,7 @@ def _summarized(parts: Parts, settings: TableSettings) -> tuple[TableSettings, T
     return settings, summary
 
 
-def _check_metric(estimator: Any) -> None:
+def _check_metric(estimator: TabularEstimator) -> None:
     metric = estimator._metric_name()
     own = scores.CLASSIFICATION if estimator._task == "classification" else estimator._own_scores()
     if metric not in POWERS:

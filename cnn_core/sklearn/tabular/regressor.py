@@ -124,7 +124,9 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         return tags
 
     @knows_its_arguments
-    def fit(self, X: object, y: Any, sample_weight: object = None, X_val: object = None, y_val: object = None) -> Self:
+    def fit(
+        self, X: object, y: object, sample_weight: object = None, X_val: object = None, y_val: object = None
+    ) -> Self:
         """Train on a table.
 
         Parameters
@@ -157,7 +159,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         self._learn_shape(y.shape[1:])
         self._train_on(TrainingTable(X, y.reshape(len(y), -1), checked_weights(sample_weight, X), X_val, y_val))
 
-    def _checked_targets(self, y: Any) -> Array:
+    def _checked_targets(self, y: object) -> Array:
         return numeric_targets(y)
 
     def _learn_shape(self, shape: tuple[int, ...]) -> None:

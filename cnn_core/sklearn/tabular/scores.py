@@ -120,7 +120,7 @@ def plain_name(metric: object, known: dict[str, Score]) -> Any:
     )
 
 
-def by_scorer(scorer: Any, answers: Any, y: Array, weights: Array | None, X: Any = None) -> float:
+def by_scorer(scorer: Any, answers: object, y: Array, weights: Array | None, X: object = None) -> float:
     """Return what a scorer of scikit-learn's, by name or as a callable, says of answers; higher is better.
 
     Parameters
