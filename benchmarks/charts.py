@@ -1,7 +1,7 @@
 """Draw the recorded figures as pictures: `python benchmarks/charts.py` writes docs/images/*.svg.
 
-The figures are read from the tables of speed.md and avx512.md and from tables.json, so that a picture says what the
-record says. Bars begin at zero and have one scale in each panel. The pictures need no library, follow the reader's
+The figures are read from the tables of speed.md and avx512.md and from tables/ranks.json, so that a picture says what
+the record says. Bars begin at zero and have one scale in each panel. The pictures need no library, follow the reader's
 light or dark colours, and are the same bytes on every machine.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,9 +34,8 @@ STYLE = """
 .chart .paper { fill: var(--paper); }
 .chart .ours { fill: #d55e00; }
 .chart .other { fill: #8aa4b3; }
-.chart .worse { fill: #56b4e9; }
 .chart .level { fill: #c9d1d9; }
-.chart .inside { font-weight: 700; fill: #000000; }
+.chart .axis { fill: var(--pale-ink); }
 .chart {
   --ink: var(--pst-color-text-base, #1f2328);
   --pale-ink: var(--pst-color-text-muted, #57606a);
@@ -81,6 +79,11 @@ def text(x: float, y: float, said: str, kind: str, anchor: str = "start") -> str
 def bar(x: float, y: float, width: float, kind: str) -> str:
     """Return a bar; the thinnest can still be seen."""
     return f'<rect x="{x:g}" y="{y:g}" width="{max(width, 1):.1f}" height="{ROW - 5}" class="{kind}"/>'
+
+
+def line(x: float, y: float, width: float, height: float, kind: str) -> str:
+    """Return a line that runs right from x and down from y."""
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:g}" class="{kind}"/>'
 
 
 def picture(title: str, note: str, height: float, parts: Sequence[str]) -> str:
@@ -177,47 +180,59 @@ def prediction() -> str:
     return bar_chart("Microseconds per prediction, lower is better", note, panels)
 
 
-def tables() -> str:
-    """Draw on how many tables the default of TabularClassifier and TabularRegressor does better or worse."""
-    results = json.loads((HERE / "tables.json").read_text(encoding="utf-8"))["results"]
-    means = {pair: _means(results, *pair) for pair in {(each["table"], each["rival"]) for each in results}}
-    names = sorted({table for table, _ in means})
-    rivals = ["HistGradientBoosting", "LightGBM", "pytabkit RealMLP TD-S", "pytabkit RealMLP TD"]
-    rivals += ["scikit-learn MLP", "logistic or ridge"]
-    unit = (WIDTH - 2 * MARGIN - 180 - 150) / len(names)
-    parts = []
-    for place, rival in enumerate(rivals):
-        gains = [means[name, OURS][0] - means[name, rival][0] for name in names if (name, rival) in means]
-        ratios = [means[name, rival][1] / means[name, OURS][1] for name in names if (name, rival) in means]
-        better, worse = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
-        top, x = 84 + place * (ROW + 8), MARGIN + 180
-        widths = (better * unit, (len(gains) - better - worse) * unit, worse * unit)
-        parts.append(text(x - 8, top + 11, rival, "name", "end"))
-        for width, kind, count in zip(widths, ("ours", "level", "worse"), (better, "", worse), strict=True):
-            if width:
-                parts += [bar(x, top, width - 1, kind), text(x + 6, top + 11, str(count), "inside")]
-            x += width
-        parts.append(text(x + 8, top + 11, _time(statistics.median(ratios)), "value"))
-    title = f"On how many of {len(names)} tables cnn_core's default scores better (orange) or worse (blue)"
-    note = "Accuracy or R² on unseen rows; at the right the time of fit, the middle of all tables"
-    return picture(title, note, 84 + len(rivals) * (ROW + 8) + 8, parts)
+def ranks(group: str) -> str:
+    """Draw mean ranks on a group of tables; a bar joins methods whose ranks differ by less than chance may."""
+    found = json.loads((HERE / "tables" / "ranks.json").read_text(encoding="utf-8"))[group]
+    mean_ranks, difference = found["ranks"], found["critical_difference"]
+    names, side, top = list(mean_ranks), 210, 96
+    half, worst = (len(names) + 1) // 2, max(mean_ranks.values())
+    joined = cliques(list(mean_ranks.values()), difference)
+    below = top + 14 + 9 * len(joined)
+
+    def x_of(rank: float) -> float:
+        return MARGIN + side + (rank - 1) / (worst - 1) * (WIDTH - 2 * (MARGIN + side))
+
+    parts = [line(x_of(1), top, x_of(worst) - x_of(1), 1.5, "axis")]
+    for tick in range(1, int(worst) + 1):
+        parts += [line(x_of(tick), top - 5, 1, 5, "axis"), text(x_of(tick), top - 9, str(tick), "note", "middle")]
+    places = [x_of(rank) for rank in mean_ranks.values()]
+    for height, (first, last) in enumerate(joined):
+        parts.append(line(places[first] - 3, top + 9 + 9 * height, places[last] - places[first] + 6, 4, "level"))
+    for place, (name, rank) in enumerate(mean_ranks.items()):
+        on_left = place < half
+        y = below + ROW * (1 + (place if on_left else len(names) - 1 - place))
+        mine, end = name.startswith(OURS), MARGIN + side - 12 if on_left else WIDTH - MARGIN - side + 12
+        left = min(end, x_of(rank))
+        parts += [
+            line(x_of(rank), top, 1.5, y - top, "ours" if mine else "other"),
+            line(left, y, abs(end - x_of(rank)), 1.5, "ours" if mine else "other"),
+            text(
+                end - 6 if on_left else end + 6,
+                y + 4,
+                f"{name}  {rank:.1f}" if on_left else f"{rank:.1f}  {name}",
+                "bold" if mine else "name",
+                "end" if on_left else "start",
+            ),
+        ]
+    title = f"Mean ranks on the {found['tables']} tables {group}, lower is better"
+    note = f"Grey bars join methods that Nemenyi's test cannot tell apart: less than {difference:.1f} from end to end"
+    return picture(title, note, below + ROW * (half + 1), parts)
 
 
-def _means(results: Sequence[Mapping[str, object]], table: str, rival: str) -> tuple[float, float]:
-    chosen = [each for each in results if each["table"] == table and each["rival"] == rival]
-    score = statistics.mean(float(str(each["score"])) for each in chosen)
-    return score, statistics.median(float(str(each["seconds"])) for each in chosen)
-
-
-def _time(ratio: float) -> str:
-    return f"takes {shown(ratio)} × our time" if ratio >= 1 else f"takes 1/{shown(1 / ratio)} of our time"
+def cliques(sorted_ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:
+    """Return the first and last places of the longest runs of ranks that differ by less than `difference`."""
+    found: list[tuple[int, int]] = []
+    for first, rank in enumerate(sorted_ranks):
+        last = max(place for place, other in enumerate(sorted_ranks) if other - rank < difference)
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return found
 
 
 CHARTS: Mapping[str, Callable[[], str]] = {
     "speed": speed,
     "speed_avx512": speed_avx512,
     "prediction_speed": prediction,
-    "scores_on_tables": tables,
 }
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,8 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Run or report."""
-    if any(os.environ.get(name) != "1" for name in ONE_THREAD):
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ONE_THREAD})
+    os.environ.update(ONE_THREAD)  # before the libraries are imported, which read it once
     from tables import methods, runs
 
     options = parser().parse_args(arguments)
