@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -20,15 +20,15 @@ from sklearn.utils import check_random_state
 
 import cnn_core._core as _core
 from cnn_core.config import set_num_threads
-from cnn_core.data.dataset import Dataset
-from cnn_core.foundation.arrays import Array, readable
+from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.display import show
 from cnn_core.sklearn.inputs import sample_weights
+from cnn_core.sklearn.perceptron.arguments import GivenSet
 from cnn_core.sklearn.perceptron.callbacks import FitCallbacks
 from cnn_core.sklearn.perceptron.held_out import UNKNOWN, HeldOutScores, Standing
 from cnn_core.sklearn.perceptron.layered import NORMALIZATION, STOCHASTIC_SOLVERS, Layered
-from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows, predict, reading_network
+from cnn_core.sklearn.perceptron.network import DenseNetwork, predict, reading_network
 from cnn_core.sklearn.perceptron.training import (
     EpochRunner,
     Evaluator,
@@ -39,14 +39,10 @@ from cnn_core.sklearn.perceptron.training import (
     Rows,
     SolverState,
 )
-from cnn_core.sklearn.reading import read_features
+from cnn_core.sklearn.reading import read_features, read_pair
 from cnn_core.sklearn.row_statistics import ClassCounts
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
-# A sparse matrix is made dense if it takes no more bytes then and stores this share of its entries: where fewer
-# are stored, multiplying those alone is faster.
-DENSE_BYTES = 1 << 26
-DENSE_SHARE = 0.2
 
 
 @contextmanager
@@ -68,7 +64,9 @@ class Perceptron(Layered):
 
     # Fitting
 
-    def _fit(self, X: object, y: object, sample_weight: object, incremental: bool, held_out: object = None) -> Any:
+    def _fit(
+        self, X: object, y: object, sample_weight: object, incremental: bool, held_out: GivenSet | None = None
+    ) -> Self:
         before = dict(vars(self))
         try:
             rows, widths, validation = self._prepare_fit(X, y, sample_weight, incremental, held_out)
@@ -92,20 +90,19 @@ class Perceptron(Layered):
             )
 
     def _prepare_fit(
-        self, X: Any, y: object, sample_weight: object, incremental: bool, held_out: object
+        self, X: object, y: object, sample_weight: object, incremental: bool, held_out: GivenSet | None
     ) -> tuple[Rows, list[int], Rows | None]:
         """Check everything, and begin or take up weights and records; return both sets of rows, and the widths."""
         self._hidden_layer_sizes()  # wrong ones are refused before any data
         first_pass = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        X, y = self._validate_input(X, y, incremental, first_pass)
-        if sample_weight is not None:
-            sample_weight = sample_weights(sample_weight, X.shape[0])
-        sample_weight = self._with_class_weight(y, sample_weight)
-        self.n_outputs_ = self._count_outputs(y)
-        widths = self._prepare_layers(X.shape[1], X.dtype, first_pass, incremental)
-        dtype = self.coefs_[0].dtype
-        rows = self._rows(X, y, sample_weight, dtype)
-        return rows, widths, None if held_out is None else self._held_out_rows(held_out, dtype)
+        x, targets = self._read(X, y, first_pass)
+        self._learn_labels(targets, incremental)
+        weights = None if sample_weight is None else sample_weights(sample_weight, x.shape[0])
+        weights = self._with_class_weight(targets, weights)
+        self.n_outputs_ = self._count_outputs(targets)
+        widths = self._prepare_layers(x.shape[1], x.dtype, first_pass, incremental)
+        rows = self._rows(x, targets, weights)
+        return rows, widths, None if held_out is None else self._held_out_rows(held_out)
 
     def _prepare_layers(
         self, n_features: int, dtype: np.dtype[Any], first_pass: bool, incremental: bool = False
@@ -149,14 +146,23 @@ class Perceptron(Layered):
                 f"Received: batch_normalization={self.batch_normalization!r}"
             )
 
-    def _rows(self, X: Any, y: object, weights: Array | None, dtype: np.dtype[Any], name: str = "y") -> Rows:
-        if not isinstance(X, np.ndarray):
-            size = X.shape[0] * X.shape[1]
-            X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
-        inputs = native_rows(X, dtype)
-        weights = None if weights is None else readable(weights, dtype)
-        data = Dataset.of_one(inputs, readable(self._targets(y, dtype, name)), weights)
-        return Rows(data, inputs if isinstance(X, np.ndarray) else X, y)
+    def _read(self, X: object, y: object, reset: bool, name: str = "y") -> tuple[Any, Any]:
+        """Return X, dense or sparse, and y as arrays, checked as far as all have to be; `name` is that of y."""
+        return read_pair(self, X, self._given_targets(y, name), reset, y_numeric=not is_classifier(self))
+
+    @abstractmethod
+    def _given_targets(self, y: object, name: str) -> object:
+        """Refuse targets of which scikit-learn would make others without a word; return them for its checks."""
+
+    def _learn_labels(self, y: Array, incremental: bool) -> None:
+        """Learn the classes of targets, if they have any; or refuse others than before."""
+
+    def _check_held_out_targets(self, y: Array) -> None:
+        """Refuse held-out targets that differ from those of training in more than the number of columns."""
+
+    def _rows(self, X: Any, y: Any, weights: Array | None, name: str = "y") -> Rows:
+        dtype = self.coefs_[0].dtype
+        return Rows.of(X, self._targets(y, dtype, name), weights, y, dtype)
 
     def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
         return sample_weight
@@ -260,20 +266,17 @@ class Perceptron(Layered):
             )
         return rows.take(kept), rows.take(held)
 
-    def _held_out_rows(self, held_out: Any, dtype: np.dtype[Any]) -> Rows:
+    def _held_out_rows(self, held_out: GivenSet) -> Rows:
         """Check the caller's own validation set."""
         X, y, weights = held_out
-        X, y = self._validate_held_out(X, y)
+        X, y = self._read(X, y, False, "y_val")
+        self._check_held_out_targets(y)
         if self._count_outputs(y) != self.n_outputs_:
             raise ValueError(
                 f"`y_val` must have as many columns as `y`: {self.n_outputs_}. Received: shape {np.shape(y)}"
             )
-        weights = None if weights is None else sample_weights(weights, X.shape[0], "sample_weight_val")
-        return self._rows(X, y, weights, dtype, "y_val")
-
-    @abstractmethod
-    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
-        """Check a validation set against what the estimator was fitted with."""
+        counted = None if weights is None else sample_weights(weights, X.shape[0], "sample_weight_val")
+        return self._rows(X, y, counted, "y_val")
 
     def _runner(
         self, network: DenseNetwork, rows: Rows, objective: Objective, optimizer: object, state: SolverState

@@ -29,7 +29,6 @@ from cnn_core.sklearn.perceptron.parameter_rules import (
     one_of,
 )
 from cnn_core.sklearn.perceptron.training import Objective, Rows
-from cnn_core.sklearn.reading import read_pair
 from cnn_core.sklearn.row_statistics import ClassCounts, Hits
 
 
@@ -199,8 +198,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
-    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        X, y = read_pair(self, X, as_written(y), reset)
+    def _given_targets(self, y: object, name: str) -> object:
+        return as_written(y)
+
+    def _learn_labels(self, y: Array, incremental: bool) -> None:
         check_labels(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = Labels(y)
@@ -208,9 +209,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         else:
             self._check_layout(y, "y")
             self._check_classes(y)
-        return X, y
 
-    def _check_layout(self, y: Any, name: str) -> None:
+    def _check_layout(self, y: Array, name: str) -> None:
         """Refuse one label a row where the network has learnt several, and the other way round."""
         n_labels = len(self.classes_)
         if self._labels.kind == "multilabel-indicator":
@@ -236,14 +236,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
-    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
-        X, y = read_pair(self, X, as_written(y), False)
+    def _check_held_out_targets(self, y: Array) -> None:
         check_labels(y, "y_val")
         self._check_layout(y, "y_val")
         unknown = np.setdiff1d(classes_of(y), self.classes_)
         if len(unknown):
             raise ValueError(f"`y_val` has classes that `y` lacks. Received: {unknown}")
-        return X, y
 
     def _with_class_weight(self, y: object, sample_weight: Array | None) -> Array | None:
         return with_class_weight(self.class_weight, y, sample_weight)

@@ -110,10 +110,6 @@ class Layered(KnowsItsArguments, CallbackSupportMixin, Portable, BaseEstimator, 
             setattr(self, name, value)
 
     @abstractmethod
-    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        """Check the data; return X and y as arrays."""
-
-    @abstractmethod
     def _targets(self, y: object, dtype: np.dtype[Any], name: str = "y") -> Array:
         """Return the targets as the loss reads them; the name of the argument is for messages."""
 

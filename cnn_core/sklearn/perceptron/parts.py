@@ -115,7 +115,8 @@ def summarize(settings: PartSettings, number: int, part: GivenPart) -> PartSumma
     if is_empty(part):
         return PartSummary()
     reader = clone(settings.estimator)
-    X, y = reader._validate_input(part.X, part.y, False, True)
+    X, y = reader._read(part.X, part.y, True)
+    reader._learn_labels(y, False)
     if part.weights is not None:
         sample_weights(part.weights, len(y))
     n_held_out = int(settings.split(number, y).sum())
@@ -130,15 +131,16 @@ def prepare(settings: PartSettings, number: int, part: GivenPart) -> PreparedPar
     if is_empty(part):
         return None
     estimator = settings.estimator
-    X, y = estimator._validate_input(part.X, part.y, True, False)
+    X, y = estimator._read(part.X, part.y, False)
+    estimator._learn_labels(y, True)
     weights = None if part.weights is None else sample_weights(part.weights, len(y))
     if settings.factors is not None:
         weights = with_class_weight(settings.factors, y, weights)
-    out, dtype = settings.split(number, y), estimator.coefs_[0].dtype
+    out = settings.split(number, y)
 
     def rows(chosen: Array) -> Rows | None:
         of_chosen = None if weights is None else weights[chosen]
-        return estimator._rows(X[chosen], y[chosen], of_chosen, dtype) if chosen.any() else None
+        return estimator._rows(X[chosen], y[chosen], of_chosen) if chosen.any() else None
 
     trained = rows(~out)
     return PreparedPart(None if trained is None else replace(trained, x=None, original=None), rows(out))

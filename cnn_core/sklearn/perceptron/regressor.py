@@ -18,7 +18,6 @@ from cnn_core.sklearn.perceptron.arguments import own_set
 from cnn_core.sklearn.perceptron.base import Perceptron
 from cnn_core.sklearn.perceptron.parameter_rules import FUNCTION, Rule, checks_parameters, having, one_of
 from cnn_core.sklearn.perceptron.training import Objective, Rows
-from cnn_core.sklearn.reading import read_pair
 from cnn_core.sklearn.row_statistics import SquaredErrors, r2_of_sums
 
 
@@ -195,15 +194,9 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     ) -> None:
         super().__init__(**{name: value for name, value in locals().items() if name not in ("self", "__class__")})
 
-    def _validate_input(self, X: object, y: object, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        return self._validate_numbers(X, y, reset, "y")
-
-    def _validate_held_out(self, X: object, y: object) -> tuple[Any, Any]:
-        return self._validate_numbers(X, y, False, "y_val")
-
-    def _validate_numbers(self, X: object, y: object, reset: bool, name: str) -> tuple[Any, Any]:
+    def _given_targets(self, y: object, name: str) -> object:
         check_numbers(y, name)
-        return read_pair(self, X, y, reset, y_numeric=True)
+        return y
 
     def _out_activation(self) -> str:
         return "exp" if isinstance(self.loss, str) and self.loss == "poisson" else "identity"

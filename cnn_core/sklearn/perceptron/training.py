@@ -11,15 +11,19 @@ import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.data.dataset import Dataset
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.domains import Domain
 from cnn_core.network.native import Status, native_pass, run_slices, run_whole
-from cnn_core.sklearn.perceptron.network import DenseNetwork
+from cnn_core.sklearn.perceptron.network import DenseNetwork, native_rows
 
 if TYPE_CHECKING:
     from cnn_core.foundation.descriptions import LossDescription
 
 EVALUATION_ROWS = 4096
+# A sparse matrix is made dense if it takes no more bytes then and stores this share of its entries: where fewer
+# are stored, multiplying those alone is faster.
+DENSE_BYTES = 1 << 26
+DENSE_SHARE = 0.2
 
 
 @dataclass
@@ -100,6 +104,19 @@ class Rows:
     data: Dataset
     x: Any = None
     original: Any = None
+
+    @classmethod
+    def of(cls, X: Any, targets: Array, weights: Array | None, y: Any, dtype: np.dtype[Any]) -> Rows:
+        """Return rows, in a type, of a matrix and its targets as the network reads them.
+
+        Sparse ones become dense where that is faster.
+        """
+        if not isinstance(X, np.ndarray):
+            size = X.shape[0] * X.shape[1]
+            X = X.toarray() if size * dtype.itemsize <= DENSE_BYTES and X.nnz >= DENSE_SHARE * size else X.tocsr()
+        inputs = native_rows(X, dtype)
+        data = Dataset.of_one(inputs, readable(targets), None if weights is None else readable(weights, dtype))
+        return cls(data, inputs if isinstance(X, np.ndarray) else X, y)
 
     @property
     def n(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
@@ -23,9 +23,8 @@ from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.targets import class_targets, plain_target, refuse_missing
-from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
+from cnn_core.sklearn.tabular.training_rows import TrainingTable
 
 
 class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: ignore[misc]
@@ -191,20 +190,19 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         """
         return self._fit_again(X, y, sample_weight, X_val, y_val)
 
-    def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
-        self._check_arguments()
-        if y is None:
-            raise ValueError("TabularClassifier requires y to be passed, but the target y is None")
+    def _check_arguments(self) -> None:
+        super()._check_arguments()
         scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
-        X = read_table(self, X, reset=True)
-        y = self._checked_targets(y)
-        check_consistent_length(X, y)
+
+    def _for_training(self, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
         self.classes_, numbered = np.unique(y, return_inverse=True)
-        weights = with_class_weight(self.class_weight, y, checked_weights(sample_weight, X))
+        return numbered.astype(np.int64), with_class_weight(self.class_weight, y, weights)
+
+    def _train_on(self, table: TrainingTable) -> None:
         if len(self.classes_) == 1:
-            self._learn_single(TablePreprocessor(self.categorical_features).fit(X))
+            self._learn_single(TablePreprocessor(self.categorical_features).fit(table.X))
         else:
-            self._train_on(TrainingTable(X, numbered.astype(np.int64), weights, X_val, y_val))
+            super()._train_on(table)
 
     def _checked_targets(self, y: object) -> Array:
         return class_targets(y)

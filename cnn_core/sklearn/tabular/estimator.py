@@ -43,7 +43,7 @@ from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
 from cnn_core.sklearn.tabular.training import ProgressLine, TabularTraining, TrainingLoop, TrainingPlan
-from cnn_core.sklearn.tabular.training_rows import TrainingTable, relative, rows_and_weights, split
+from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights, relative, rows_and_weights, split
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
@@ -169,8 +169,15 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         return self
 
     def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
-        """Set every fitted attribute; the last of them is `predictor_`."""
-        raise NotImplementedError
+        """Read the table and set every fitted attribute; the last of them is `predictor_`."""
+        self._check_arguments()
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        X = read_table(self, X, reset=True)
+        targets = self._checked_targets(y)
+        check_consistent_length(X, targets)
+        targets, weights = self._for_training(targets, checked_weights(sample_weight, X))
+        self._train_on(TrainingTable(X, targets, weights, X_val, y_val))
 
     def _train_on(self, table: TrainingTable) -> None:
         """Split, preprocess and train."""
@@ -284,6 +291,10 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _checked_targets(self, y: object) -> Array:
         """Refuse targets that are none; return them as an array."""
+        raise NotImplementedError
+
+    def _for_training(self, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
+        """Return class numbers, or rows of targets, and the weights of the rows, learning what is told of them."""
         raise NotImplementedError
 
     def _fit_targets(self, y: Array, weights: Array | None) -> Array:

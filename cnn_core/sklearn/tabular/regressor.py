@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_consistent_length
 
 import cnn_core.losses as losses
 import cnn_core.sklearn.tabular.scores as scores
@@ -22,9 +21,7 @@ from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import NumberPredictor, TargetScale, checked_levels, trained_levels
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.targets import numeric_targets
-from cnn_core.sklearn.tabular.training_rows import TrainingTable, checked_weights
 
 
 class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ignore[misc]
@@ -149,15 +146,9 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         """
         return self._fit_again(X, y, sample_weight, X_val, y_val)
 
-    def _learn(self, X: object, y: object, sample_weight: object, X_val: object, y_val: object) -> None:
-        self._check_arguments()
-        if y is None:
-            raise ValueError("TabularRegressor requires y to be passed, but the target y is None")
-        X = read_table(self, X, reset=True)
-        y = self._checked_targets(y)
-        check_consistent_length(X, y)
+    def _for_training(self, y: Array, weights: Array | None) -> tuple[Array, Array | None]:
         self._learn_shape(y.shape[1:])
-        self._train_on(TrainingTable(X, y.reshape(len(y), -1), checked_weights(sample_weight, X), X_val, y_val))
+        return y.reshape(len(y), -1), weights
 
     def _checked_targets(self, y: object) -> Array:
         return numeric_targets(y)

@@ -113,14 +113,14 @@ def test_batch_normalization_keeps_the_best_moments(wine):
 @pytest.mark.parametrize("batch_size", [1, 40])
 def test_batch_normalization_of_sparse_rows_and_weights(wine, monkeypatch, batch_size):
     sparse = pytest.importorskip("scipy.sparse")
-    import cnn_core.sklearn.perceptron.base
+    import cnn_core.sklearn.perceptron.training
 
     X, y = wine
     X = np.where(np.abs(X) > 0.5, X, 0)
     weight = np.linspace(0.5, 2, len(y))
     settings = {"batch_size": batch_size, "max_iter": 3, "dropout": 0.0}
     dense = normalized(**settings).fit(X, y, weight)
-    monkeypatch.setattr(cnn_core.sklearn.perceptron.base, "DENSE_BYTES", 0)
+    monkeypatch.setattr(cnn_core.sklearn.perceptron.training, "DENSE_BYTES", 0)
     from_sparse = normalized(**settings).fit(sparse.csr_matrix(X), y, weight)
     np.testing.assert_allclose(from_sparse.loss_curve_, dense.loss_curve_, rtol=1e-9)
     np.testing.assert_allclose(from_sparse.predict_proba(sparse.csr_matrix(X)), dense.predict_proba(X), rtol=1e-6)

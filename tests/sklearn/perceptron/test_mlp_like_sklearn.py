@@ -181,9 +181,9 @@ def test_sparse_data():
 @pytest.mark.parametrize("name", ["DENSE_BYTES", "DENSE_SHARE"])
 def test_sparse_data_stay_sparse(monkeypatch, name):
     sparse = pytest.importorskip("scipy.sparse")
-    import cnn_core.sklearn.perceptron.base
+    import cnn_core.sklearn.perceptron.training
 
-    monkeypatch.setattr(cnn_core.sklearn.perceptron.base, name, {"DENSE_BYTES": 0, "DENSE_SHARE": 1}[name])
+    monkeypatch.setattr(cnn_core.sklearn.perceptron.training, name, {"DENSE_BYTES": 0, "DENSE_SHARE": 1}[name])
     X, y = load_digits(return_X_y=True)
     X, y = sparse.csr_matrix(X[:300]), y[:300]
     assert_same(X, y, max_iter=3, batch_size=32)
