@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import cnn_core.activations as activations
 import cnn_core.foundation.model_file as model_file
+import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.perceptron.held_out import Standing
@@ -26,10 +28,16 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "cnn_core.perceptron"
 _GROUPS = ("coefs_", "intercepts_", "scales_", "shifts_", "moving_means_", "moving_variances_")
-_ATTRIBUTES = (
-    "n_features_in_", "n_outputs_", "n_layers_", "n_iter_", "t_", "out_activation_", "loss_", "loss_curve_",
-    "best_loss_", "validation_scores_", "best_validation_score_", "validation_loss_curve_", "_no_improvement_count",
-)  # fmt: skip
+_NUMBER = (int, float)
+# What a fitted estimator records, and the types that JSON has for it; lists are of numbers.
+_ATTRIBUTES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("n_features_in_", "n_outputs_", "n_layers_", "n_iter_", "t_", "_no_improvement_count"), (int,)),
+    **dict.fromkeys(("loss_", "best_loss_", "best_validation_score_"), (*_NUMBER, NoneType)),
+    **dict.fromkeys(("loss_curve_", "validation_scores_", "validation_loss_curve_"), (*_NUMBER, list, NoneType)),
+    "out_activation_": (str,),
+}
+_LABEL_KINDS = ("binary", "multiclass", "multilabel-indicator")
+_MOST_LABEL_BYTES = 16 << 20  # a type may give every label more room than its text takes in the file
 _NOT_KEPT = ("callbacks",)
 
 
@@ -77,7 +85,7 @@ def read(kind: type[Any], path: FileLike) -> Any:
         held = state["kind"]
         if held == kind.__name__:
             return _restored(kind, state, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{name} is damaged: {error}") from None
     raise ValueError(f"{name} holds another estimator than {kind.__name__}. Received: a file of {held!r}")
 
@@ -89,7 +97,7 @@ def _restored(kind: type[Any], state: Mapping[str, Any], tensors: Mapping[str, A
     check(estimator, estimator._parameter_rules)
     for name, value in state["attributes"].items():
         if name in _ATTRIBUTES:
-            setattr(estimator, name, value)
+            setattr(estimator, name, _checked_attribute(name, value))
     if state["standing"] is not None:
         estimator._best_standing = Standing(*state["standing"])
     if {"loss", "metric"} <= parameters.keys():
@@ -101,13 +109,28 @@ def _restored(kind: type[Any], state: Mapping[str, Any], tensors: Mapping[str, A
         if arrays or group in ("coefs_", "intercepts_"):
             setattr(estimator, group, arrays)
     _check_shapes(estimator)
+    if (state["labels"] is not None) != hasattr(kind, "predict_proba"):
+        raise ValueError("classes belong to a classifier, and to no regressor")
     if state["labels"] is not None:
-        estimator._labels = _read_labels(state["labels"])
+        estimator._labels = _read_labels(state["labels"], estimator.n_outputs_)
         estimator.classes_ = estimator._labels.classes
+    if estimator.out_activation_ != estimator._out_activation():
+        raise ValueError(
+            f"'out_activation_' must be {estimator._out_activation()!r}. Received: {estimator.out_activation_!r}"
+        )
+    estimator._stack(estimator._widths())  # raises where a parameter has not one entry for each layer
     if state["optimizer"] is not None:
         numbers = tuple(state["optimizer"].pop("numbers"))
         estimator._optimizer = SolverState(numbers=numbers, slots=_numbered(tensors, "slot_"), **state["optimizer"])
     return estimator
+
+
+def _checked_attribute(name: str, value: object) -> object:
+    kinds = _ATTRIBUTES[name]
+    if type(value) in kinds and (not isinstance(value, list) or all(type(each) in _NUMBER for each in value)):
+        return value
+    known = ", ".join(kind.__name__ for kind in kinds)
+    raise ValueError(f"{name!r} must be of type {known}, lists of numbers. Received: {validation.show(value)}")
 
 
 def _check_shapes(estimator: BaseEstimator) -> None:
@@ -225,8 +248,14 @@ def _labels(estimator: BaseEstimator) -> dict[str, Any] | None:
     return {"kind": labels.kind, "dtype": classes.dtype.str, "classes": values, "sparse": labels.is_sparse}
 
 
-def _read_labels(state: Mapping[str, Any]) -> Labels:
-    dtype = np.dtype(state["dtype"])
-    values = state["classes"]
+def _read_labels(state: Mapping[str, Any], n_outputs: int) -> Labels:
+    dtype, values = np.dtype(state["dtype"]), state["classes"]
+    if dtype.itemsize * len(values) > _MOST_LABEL_BYTES:
+        raise ValueError(f"its classes must take at most {_MOST_LABEL_BYTES} bytes. Received: {len(values)} of {dtype}")
     classes = np.array(values, np.int64).astype(dtype) if dtype.kind in "mM" else np.array(values, dtype)
-    return Labels.restored(state["kind"], classes, bool(state["sparse"]))
+    labels = Labels.restored(
+        validation.choice(state["kind"], "kind", _LABEL_KINDS), classes, validation.boolean(state["sparse"], "sparse")
+    )
+    if classes.ndim != 1 or not len(classes) or labels.n_outputs != n_outputs:
+        raise ValueError(f"its classes must fit its outputs, {n_outputs}. Received: classes of shape {classes.shape}")
+    return labels

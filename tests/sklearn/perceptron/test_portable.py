@@ -145,6 +145,36 @@ def test_other_files_are_refused_by_name(tmp_path):
         MLPRegressor.load(file)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("attributes", "out_activation_", "softmax"),
+        ("attributes", "n_iter_", "many"),
+        ("attributes", "loss_curve_", [0.5, [0.5]]),
+        ("labels", "classes", [0, float("inf")]),
+        ("labels", "classes", [0, 2**64]),
+        ("labels", "classes", 5),
+        ("labels", "classes", [[0, 1]]),
+        ("labels", "classes", []),
+        ("labels", "dtype", "<U100000000"),
+        ("labels", "kind", "multiclass"),
+        ("labels", "sparse", "no"),
+        ("parameters", "activation", []),
+        ("parameters", "dropout", [2.0]),
+        (None, "labels", None),
+    ],
+)
+def test_what_is_recorded_of_a_fit_is_checked_by_type(part, name, value, tmp_path):
+    path = tmp_path / "file.safetensors"
+    MLPClassifier(**SETTINGS).fit(X, np.arange(len(X)) % 2).save(path)
+    tensors, metadata = model_file.read(path)
+    state = json.loads(metadata["cnn_core.perceptron"])
+    (state if part is None else state[part])[name] = value
+    model_file.write(path, tensors, {"cnn_core.perceptron": json.dumps(state)})
+    with pytest.raises(ValueError, match=r"file.safetensors' is damaged"):
+        MLPClassifier.load(path)
+
+
 def test_an_open_file_does_as_well_as_its_name():
     file, X = io.BytesIO(), np.eye(4)
     regressor = MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0])
