@@ -120,7 +120,8 @@ def test_the_command_line_ends_and_leaves_no_half_of_a_file(tmp_path: Path) -> N
         time.sleep(source.uniform(0.05, 3))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-        assert process.returncode in (0, 130, -signal.SIGINT), errors
+        began = "Failed to import the site module" not in errors  # else it was Python's own start that ended
+        assert process.returncode in (0, 130, -signal.SIGINT) or not began, errors
         assert sorted(path.name for path in tmp_path.iterdir()) in (["table.csv"], ["model.safetensors", "table.csv"])
         if model.exists():
             cnn_core.load_predictor(model)
