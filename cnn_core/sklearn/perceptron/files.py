@@ -109,20 +109,24 @@ def _restored(kind: type[Any], state: Mapping[str, Any], tensors: Mapping[str, A
         if arrays or group in ("coefs_", "intercepts_"):
             setattr(estimator, group, arrays)
     _check_shapes(estimator)
-    if (state["labels"] is not None) != hasattr(kind, "predict_proba"):
-        raise ValueError("classes belong to a classifier, and to no regressor")
-    if state["labels"] is not None:
-        estimator._labels = _read_labels(state["labels"], estimator.n_outputs_)
-        estimator.classes_ = estimator._labels.classes
-    if estimator.out_activation_ != estimator._out_activation():
-        raise ValueError(
-            f"'out_activation_' must be {estimator._out_activation()!r}. Received: {estimator.out_activation_!r}"
-        )
+    _restore_labels(estimator, state["labels"])
     estimator._stack(estimator._widths())  # raises where a parameter has not one entry for each layer
     if state["optimizer"] is not None:
         numbers = tuple(state["optimizer"].pop("numbers"))
         estimator._optimizer = SolverState(numbers=numbers, slots=_numbered(tensors, "slot_"), **state["optimizer"])
     return estimator
+
+
+def _restore_labels(estimator: Any, state: Mapping[str, Any] | None) -> None:
+    """Give a classifier its classes; refuse those that do not fit its outputs, and a regressor's."""
+    if (state is not None) != hasattr(estimator, "predict_proba"):
+        raise ValueError("classes belong to a classifier, and to no regressor")
+    if state is not None:
+        estimator._labels = _read_labels(state, estimator.n_outputs_)
+        estimator.classes_ = estimator._labels.classes
+    known, held = estimator._out_activation(), estimator.out_activation_
+    if held != known:
+        raise ValueError(f"'out_activation_' must be {known!r}. Received: {held!r}")
 
 
 def _checked_attribute(name: str, value: object) -> object:
