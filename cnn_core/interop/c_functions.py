@@ -462,6 +462,17 @@ static void restore(double *answer, const real *outputs, size_t n_members, size_
     }
 }
 """,
+        "exponentiate": """\
+/* The targets of which these are the logarithms, within their range */
+static void exponentiate(double *answer, size_t n, double sign, double anchor, double unit, double low, double high)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const double target = anchor + sign * unit * (exp(sign * answer[i]) - 1);
+        answer[i] = target < low ? low : (target > high ? high : target);
+    }
+}
+""",
         "sort": """\
 static void sort(double *numbers, size_t n)
 {

@@ -159,8 +159,9 @@ class TabularRegressor(_Regressor):
     Parameters
     ----------
     preset, hidden_layer_sizes, ... :
-        Those of `cnn_core.sklearn.TabularRegressor`. Not for partitions are `time_limit`, presets that blend, and an
-        `eval_metric` that does not add up over rows: there are "rmse", "mae" and "pinball".
+        Those of `cnn_core.sklearn.TabularRegressor`. Not for partitions are `time_limit`,
+        `target_transform`, presets that blend, and an `eval_metric` that does not add up over rows: there are "rmse",
+        "mae" and "pinball".
     client, n_chains, sync_every, persist :
         As those of `MLPRegressor`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class FitsBlends:
         rows = np.sort(rows)  # the same folds of an array and of a frame
         columns = TablePreprocessor(self.categorical_features).learn_kinds(table.X)
         y, weights = table.y[rows], None if weights is None else weights[rows]
-        targets = self._fit_targets(y, weights)
+        targets = self._fit_targets(y, weights, partial(self._plain_features, columns, rows), seed)
         stand_in = self._new_predictor(JoinedPreprocessor([]), Blend([], [], None))
         classes = self._task == "classification"
 

@@ -109,6 +109,10 @@ class _Table:
             tables.append(self._constants.table(np.ascontiguousarray(numbers), each))
         restored = "answer" if levels is None else "all"
         lines = [f"restore({restored}, outputs, {n_members}, {n_out}, {clamps}, {', '.join(tables)});"]
+        if (logarithm := predictor.scale.logarithm) is not None:
+            settings = (getattr(logarithm, each) for each in ("sign", "anchor", "unit", "low", "high"))
+            arguments = ", ".join(literal(np.float64(each)) for each in settings)
+            lines.append(f"exponentiate({restored}, {n_out}, {arguments});")
         if levels is None:
             return lines
         kept = np.flatnonzero(predictor.are_told).tolist()

@@ -9,8 +9,9 @@ import copy
 import json
 import numbers
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -30,7 +31,7 @@ from cnn_core.sklearn.fit_tasks import CallbackSupportMixin, with_callbacks
 from cnn_core.sklearn.row_statistics import ClassCounts, Moments
 from cnn_core.sklearn.tabular.blended_fit import FitsBlends
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
-from cnn_core.sklearn.tabular.columns import columns_of
+from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.cross_fitting import CrossFittedMembers
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
@@ -197,7 +198,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         preprocessor = TablePreprocessor(self.categorical_features, recipe.n_bins, recipe.most_one_hot)
         columns = preprocessor.learn_kinds(table.X)
         preprocessor.fit(columns, train)
-        targets = self._fit_targets(y[train], None if weights is None else weights[train])
+        plain = partial(self._plain_features, columns, train)
+        targets = self._fit_targets(y[train], None if weights is None else weights[train], plain, seeds[0])
         features = preprocessor.transform(columns, train)
         data = Dataset.of_one(features, targets, relative(weights, train))
         network = self._new_network(recipe, preprocessor.layout, targets.shape[1], seeds[1])
@@ -219,6 +221,10 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         self._train(predictor, TabularTraining(network, data, x_val, plan))
         if isinstance(score, CrossFittedMembers):
             self._learn_from_held_out(predictor, score.outputs, y_val)
+
+    def _plain_features(self, columns: list[Column], rows: Array) -> Array:
+        """The features of some rows, as the simple variant has them."""
+        return TablePreprocessor(self.categorical_features).fit(columns, rows).transform(columns, rows)
 
     def _seeds(self) -> list[int]:
         """Draw the seeds of the split, of the network and of the training."""
@@ -297,8 +303,11 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         """Return class numbers, or rows of targets, and the weights of the rows, learning what is told of them."""
         raise NotImplementedError
 
-    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        """Learn what targets are like, and return them as the network is trained on them."""
+    def _fit_targets(self, y: Array, weights: Array | None, features: Callable[[], Array], seed: int) -> Array:
+        """Learn what targets are like, and return them as the network is trained on them.
+
+        `features` returns those of the same rows, for what a look at them decides; `seed` is that of the look.
+        """
         return self._network_targets(y)
 
     def _network_targets(self, y: Array) -> Array:

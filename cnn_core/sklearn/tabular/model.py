@@ -12,6 +12,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.models import Model
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor
+from cnn_core.sklearn.tabular.target_scale import TargetLogarithm
 
 if TYPE_CHECKING:
     from cnn_core.layers.base import Layer
@@ -35,8 +36,19 @@ def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
     kind = _SharingCopy if network.recipe.n_sharing else _Copy
     outputs = [kind(network, number, predictor).output(inputs) for number in range(network.n_members)]
     mean = outputs[0] if len(outputs) == 1 else layers.Average(name="mean")(outputs)
+    if isinstance(predictor, NumberPredictor) and predictor.scale.logarithm is not None:
+        mean = _target_of(predictor.scale.logarithm, mean)
     given = list(inputs.values())
     return Model(given[0] if len(given) == 1 else given, mean)
+
+
+def _target_of(logarithm: TargetLogarithm, t: Any) -> Any:
+    """The targets of which these are the logarithms; brought between 0 and 1, where ReLU keeps them, and back."""
+    step, width = logarithm.sign * logarithm.unit, logarithm.high - logarithm.low
+    power = layers.Activation("exponential", name="power")(layers.Rescaling(logarithm.sign, name="signed")(t))
+    share = layers.Rescaling(step / width, (logarithm.anchor - step - logarithm.low) / width, name="share")(power)
+    within = layers.ReLU(max_value=1.0, name="within")(share)
+    return layers.Rescaling(width, logarithm.low, name="targets")(within)
 
 
 class _Copy:

@@ -31,6 +31,7 @@ from cnn_core.sklearn.tabular.onnx_state import GRAPH_KEY, METADATA_KEY, digest
 
 if TYPE_CHECKING:
     from cnn_core.foundation.replacement import PathLike
+    from cnn_core.sklearn.tabular.target_scale import TargetLogarithm
 
 FLOAT = type_number(np.float32)
 _READ_AS = {
@@ -116,6 +117,8 @@ class _Writer:
             made = write_members(g, network, self._features(list(network.input_widths())), bounds)
         made = g.add("Mul", made, g.numbers(scale.spread, "spread"))
         made = g.add("Add", made, g.numbers(scale.mean, "mean"))
+        if scale.logarithm is not None:
+            made = self._of_logarithm(made, scale.logarithm)
         infos = [value_info(self.outputs["variable"], DOUBLE, (None, len(scale.mean)))]
         if predictor.levels is not None:
             asked, n = np.flatnonzero(predictor.are_told), len(predictor.are_told)
@@ -125,6 +128,13 @@ class _Writer:
             made = g.add("Gather", made, g.sizes(predictor.median), axis=1)
         g.add("Identity", made, output=self.outputs["variable"])
         return infos
+
+    def _of_logarithm(self, t: str, logarithm: TargetLogarithm) -> str:
+        """The targets of which these are the logarithms, within their range."""
+        g, step = self.g, logarithm.sign * logarithm.unit
+        power = g.add("Exp", g.add("Mul", t, float(logarithm.sign)))
+        target = g.add("Add", g.add("Mul", g.add("Sub", power, 1.0), step), logarithm.anchor)
+        return g.add("Clip", target, logarithm.low, logarithm.high)
 
     # Features
 

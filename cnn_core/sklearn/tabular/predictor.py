@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -28,11 +27,11 @@ from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY, contents_of
 from cnn_core.sklearn.tabular.table_arrays import chosen, column_names, few_numbers, is_frame
 from cnn_core.sklearn.tabular.table_rows import are_named_rows, columns_of_rows, names_differ
+from cnn_core.sklearn.tabular.target_scale import TargetLogarithm, TargetScale
 
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
-    from cnn_core.sklearn.row_statistics import Moments
 
 DEFAULT_LEVELS = (0.05, 0.5, 0.95)
 
@@ -249,39 +248,6 @@ class ClassPredictor(TablePredictor):
         return cls(preprocessor, network, named, np.array(target["classes"], dtype=dtype))
 
 
-@dataclass(frozen=True)
-class TargetScale:
-    """How targets are standardised for training.
-
-    Attributes
-    ----------
-    mean, spread : numpy.ndarray of shape (targets,)
-    lowest, highest : numpy.ndarray of shape (targets,)
-        Of the standardised targets in training.
-    """
-
-    mean: Array
-    spread: Array
-    lowest: Array
-    highest: Array
-
-    @classmethod
-    def fit(cls, moments: Moments) -> TargetScale:
-        """Learn from what the targets are like."""
-        # A constant target needs no scale; what rounding leaves of one is no spread either.
-        spread = np.where(moments.deviation <= 1e-12 * np.abs(moments.mean), 1.0, moments.deviation)
-        bounds = (_standardised(bound, moments.mean, spread) for bound in (moments.low, moments.high))
-        return cls(moments.mean, spread, *bounds)
-
-    def standardised(self, y: Array) -> Array:
-        """Return (y - mean) / spread as float32."""
-        return _standardised(y, self.mean, self.spread)
-
-
-def _standardised(y: Array, mean: Array, spread: Array) -> Array:
-    return np.ascontiguousarray((y - mean) / spread, np.float32)
-
-
 class NumberPredictor(TablePredictor):
     """Predict numbers: means, or quantiles.
 
@@ -323,7 +289,7 @@ class NumberPredictor(TablePredictor):
 
     def _outputs(self, members: Array) -> Array:
         outputs = self.clamped(members).mean(axis=0, dtype=np.float64)
-        outputs = np.asarray(outputs * self.scale.spread + self.scale.mean)
+        outputs = self.scale.numbers(outputs)
         return outputs if self.levels is None else np.sort(outputs, axis=1)
 
     def numbers(self, x: Array) -> Array:
@@ -350,19 +316,22 @@ class NumberPredictor(TablePredictor):
         if not self.is_vector:
             raise ValueError("`predict_quantiles` needs a single target")
         errors = self._known_errors("predict_quantiles")
-        return np.asarray(self.numbers(x)[:, None] + [errors.quantile(level)[0] for level in chosen])
+        between = np.array([errors.quantile(level)[0] for level in chosen])
+        return self.scale.moved(self.numbers(x)[:, None], between)
 
     def interval(self, x: Array, coverage: float) -> Array:
         """Return lower and upper ends for a matrix of features; see `TabularRegressor.predict_interval`."""
         low, high = self._known_errors("predict_interval").around(coverage)
         numbers = self.numbers(x)
         columns = numbers.reshape(len(numbers), -1)
-        ends = np.stack([columns + low, columns + high], axis=2)
+        ends = np.stack([self.scale.moved(columns, low), self.scale.moved(columns, high)], axis=2)
         return np.asarray(ends[:, 0] if self.is_vector else ends)
 
     def learn_errors(self, members: Array, y: Array) -> None:
         """Learn from what the network's members make of rows not trained on, and from their targets."""
-        self.errors = HeldOutErrors.of(y - self.numbers_of(members).reshape(y.shape))
+        if self.levels is None:
+            self.scale = self.scale.unbiased(y, self.numbers_of(members).reshape(y.shape))
+        self.errors = HeldOutErrors.of(self.scale.errors(y, self.numbers_of(members).reshape(y.shape)))
 
     def _known_errors(self, asked: str) -> HeldOutErrors:
         if self.errors is None:
@@ -404,6 +373,7 @@ class NumberPredictor(TablePredictor):
             "spread": self.scale.spread.tolist(),
             "lowest": self.scale.lowest.tolist(),
             "highest": self.scale.highest.tolist(),
+            "logarithm": None if self.scale.logarithm is None else self.scale.logarithm.state(),
             "one_target": self.is_vector,
             "quantiles": None if self.levels is None else self.levels.tolist(),
             "errors": None if self.errors is None else self.errors.state(),
@@ -429,7 +399,8 @@ class NumberPredictor(TablePredictor):
     ) -> NumberPredictor:
         """Return the predictor whose `state` was saved."""
         lowest, highest = (np.array(target[name], np.float32) for name in ("lowest", "highest"))
-        scale = TargetScale(np.array(target["mean"]), np.array(target["spread"]), lowest, highest)
+        logarithm = None if target.get("logarithm") is None else TargetLogarithm.from_state(target["logarithm"])
+        scale = TargetScale(np.array(target["mean"]), np.array(target["spread"]), lowest, highest, logarithm)
         levels = None if target["quantiles"] is None else np.array(target["quantiles"])
         predictor = cls(preprocessor, network, named, scale, bool(target["one_target"]), levels)
         if target.get("errors") is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
 
+import cnn_core.foundation.validation as validation
 import cnn_core.losses as losses
 import cnn_core.sklearn.tabular.scores as scores
 from cnn_core.foundation.arrays import Array
@@ -19,9 +21,13 @@ from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.estimator import TabularEstimator
 from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
-from cnn_core.sklearn.tabular.predictor import NumberPredictor, TargetScale, checked_levels, trained_levels
+from cnn_core.sklearn.tabular.predictor import NumberPredictor, checked_levels, trained_levels
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.target_choice import chosen_logarithm
+from cnn_core.sklearn.tabular.target_scale import TargetLogarithm, TargetScale
 from cnn_core.sklearn.tabular.targets import numeric_targets
+
+TRANSFORMS = ("auto", "log")
 
 
 class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ignore[misc]
@@ -50,6 +56,13 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
     quantiles : sequence of float, default None
         Levels such as (0.05, 0.5, 0.95): the network then predicts these quantiles, with the pinball loss, instead of
         the mean. `predict` returns the median, which is learnt also where it is not among the levels.
+    target_transform : {"log", "auto"} or None, default None
+        "log": of a single target the network learns the logarithm of the distance from the end of its range that has no
+        long tail (see `cnn_core.sklearn.tabular.target_scale.TargetLogarithm`). Predictions, intervals and quantiles
+        are in the target's own units; predictions are the mean again, and within the range seen in training; intervals
+        are the wider the farther out they lie. "auto": where the target's skewness is above 1, and a linear model of
+        the logarithm predicts held-out rows better than one of the target. With "auto" and "loss" as `eval_metric` the
+        best epoch is chosen by the logarithm, else by the target.
     n_members : int, default None
     categorical_features : "from_dtype" or list of column names, numbers or booleans, default "from_dtype"
     time_limit : float, default None
@@ -88,6 +101,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         validation_fraction: float = 0.2,
         eval_metric: object = "auto",
         quantiles: Any = None,
+        target_transform: str | None = None,
         n_members: int | None = None,
         categorical_features: object = "from_dtype",
         time_limit: float | None = None,
@@ -114,6 +128,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
             random_state=random_state,
         )
         self.quantiles = quantiles
+        self.target_transform = target_transform
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -156,12 +171,21 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
     def _learn_shape(self, shape: tuple[int, ...]) -> None:
         """Take over the shape of a row's target, and check what depends on it."""
         self._is_vector = not shape
-        self.quantiles_ = self._checked_quantiles(shape[0] if shape else 1)
+        n_targets = shape[0] if shape else 1
+        self.quantiles_ = self._checked_quantiles(n_targets)
+        if self.target_transform is not None:
+            validation.choice(self.target_transform, "target_transform", TRANSFORMS)
+        if self.target_transform == "log" and n_targets > 1:
+            raise ValueError(f"`target_transform='log'` needs a single target. Received: y with {n_targets} columns")
         scores.plain_name(self._chosen_metric(), self._own_scores())
 
     def _learn_targets(self, shape: tuple[int, ...], labels: ClassCounts | None, moments: Moments | None) -> None:
         assert moments is not None
         self._learn_shape(shape)
+        if self.target_transform is not None:
+            raise ValueError(
+                f"`target_transform` must be None where rows lie in parts. Received: {self.target_transform!r}"
+            )
         self._scale = TargetScale.fit(moments)
 
     def _checked_quantiles(self, n_targets: int) -> Array | None:
@@ -184,6 +208,11 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         of_loss = "rmse" if self.quantiles_ is None else "pinball"
         return chosen(self.eval_metric, of_loss, of_loss)
 
+    @property
+    def _follows_loss(self) -> bool:
+        """Whether what epochs are chosen by is what the network is trained for."""
+        return self.eval_metric is None or (isinstance(self.eval_metric, str) and self.eval_metric in ("auto", "loss"))
+
     def _own_scores(self) -> dict[str, scores.Score]:
         if self.quantiles_ is None:
             return scores.REGRESSION
@@ -201,9 +230,19 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
             return losses.MeanSquaredError()
         return losses.Quantile(trained_levels(self.quantiles_).tolist())
 
-    def _fit_targets(self, y: Array, weights: Array | None) -> Array:
-        self._scale = TargetScale.fit(Moments.of(y, weights))
+    def _fit_targets(self, y: Array, weights: Array | None, features: Callable[[], Array], seed: int) -> Array:
+        logarithm = self._logarithm(y, features, seed)
+        moments = Moments.of(y if logarithm is None else logarithm.logarithm(y), weights)
+        self._scale = TargetScale.fit(moments, logarithm)
         return self._network_targets(y)
+
+    def _logarithm(self, y: Array, features: Callable[[], Array], seed: int) -> TargetLogarithm | None:
+        """The logarithm of a single target that the network is to learn, if any."""
+        if self.target_transform is None or y.shape[1] > 1:
+            return None
+        if self.target_transform == "log":
+            return TargetLogarithm.of(y[:, 0])
+        return chosen_logarithm(y[:, 0], features, seed)
 
     def _network_targets(self, y: Array) -> Array:
         return self._scale.standardised(y)
@@ -229,11 +268,14 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         predictor.learn_errors(members, y)
 
     def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Any:
-        own, targets = self._own_scores(), self._scale.standardised(y)
+        own, targets, logarithm = self._own_scores(), self._scale.standardised(y), self._scale.logarithm
         metric = scores.plain_name(self._chosen_metric(), own)
         if callable(metric) or metric in own:
             known = metric if callable(metric) else own[metric]
-            return lambda outputs: known(targets, predictor.clamped(outputs), weights)
+            if logarithm is None or self._follows_loss:
+                return lambda outputs: known(targets, predictor.clamped(outputs), weights)
+            truth, numbers = logarithm.standardised(y), self._scale.numbers
+            return lambda outputs: known(truth, logarithm.standardised(numbers(predictor.clamped(outputs))), weights)
         truth = y[:, 0] if self._is_vector else y
         return lambda outputs: scores.negative_of_scorer(
             metric, NumberAnswers(predictor.numbers_of(outputs[None])), truth, weights, may_be_undefined=True

@@ -155,6 +155,7 @@ def test_files_hold_what_was_fitted(tmp_path: Any):
             {"eval_metric": "r2"},
             r"`eval_metric` must be 'auto', 'loss', 'mae', 'rmse' where rows lie",
         ),
+        (TabularRegressor, {"target_transform": "auto"}, r"`target_transform` must be None where rows lie in parts"),
         (TabularRegressor, {"time_limit": 1.0}, r"`time_limit` must be None where rows lie in parts"),
         (TabularRegressor, {"epochs": 0}, r"`epochs` must be a positive integer"),
     ],

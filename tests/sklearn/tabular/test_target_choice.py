@@ -1,0 +1,69 @@
+"""Whether a logarithm is learnt: long tails, none, few rows, wide tables, seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.linear_model import Ridge
+
+from cnn_core.sklearn import TabularRegressor
+from cnn_core.sklearn.tabular.target_choice import _ridge, chosen_logarithm
+
+
+def rows(kind: str, n: int = 600, width: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    x, noise = generator.normal(size=(n, width)), generator.normal(size=n)
+    effect = x[:, 0] - x[:, 1]
+    targets = {
+        "multiplied": np.exp(effect + 0.5 * noise),
+        "below": -np.exp(effect + 0.5 * noise),
+        "added": effect + noise,
+        "counts": generator.poisson(np.exp(effect)).astype(float),
+    }
+    return x, targets[kind]
+
+
+@pytest.mark.parametrize(("kind", "sign"), [("multiplied", 1), ("below", -1), ("counts", 1), ("added", None)])
+def test_effects_that_multiply_are_found(kind: str, sign: int | None):
+    x, y = rows(kind)
+    found = chosen_logarithm(y, lambda: x, seed=0)
+    assert (None if found is None else found.sign) == sign
+    assert found == chosen_logarithm(y, lambda: x, seed=0)
+
+
+def test_features_are_not_asked_for_without_a_tail():
+    def features() -> np.ndarray:
+        raise AssertionError
+
+    assert chosen_logarithm(rows("added")[1], features, 0) is None
+    assert chosen_logarithm(rows("multiplied")[1][:63], features, 0) is None
+    assert chosen_logarithm(np.ones(100), features, 0) is None
+
+
+@pytest.mark.parametrize("width", [3, 60])
+def test_the_linear_model_is_ridge_regression(width: int):
+    x, y = rows("added", 40, width)
+    targets = np.column_stack([y, y**2])
+    expected = Ridge(alpha=1 + width / 10).fit(x, targets).predict(x[:7] + 1)
+    np.testing.assert_allclose(_ridge(x, targets)(x[:7] + 1), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_wide_tables_are_decided_too():
+    x, y = rows("multiplied", 1000, 1100)
+    chosen_logarithm(y, lambda: x, seed=0)
+
+
+@pytest.mark.parametrize("preset", ["td_s", "piecewise_linear", "fast"])
+@pytest.mark.parametrize(("kind", "is_learnt"), [("multiplied", True), ("added", False)])
+def test_all_presets_decide_alike(preset: str, kind: str, is_learnt: bool):
+    x, y = rows(kind)
+    settings: dict[str, Any] = {"epochs": 2, "random_state": 0}
+    found = TabularRegressor(preset, target_transform="auto", **settings).fit(x, y)
+    assert (found.predictor_.scale.logarithm is not None) == is_learnt
+    if not is_learnt:
+        np.testing.assert_array_equal(found.predict(x), TabularRegressor(preset, **settings).fit(x, y).predict(x))
