@@ -25,8 +25,13 @@ LAST_FLAGS = os.environ.get("CNN_CORE_CFLAGS", "").split()
 
 WARNINGS = ["-Wall", "-Wextra"]
 GCC_FLAGS = ["-O3", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0"]
-# The arithmetic of the x87 unit rounds twice, and its `long double` is no element of a vector.
-X86_32_FLAGS = ["-msse2", "-mfpmath=sse"]
+# Where a float would otherwise be computed in more than 32 bits: by the x87 unit, which rounds twice, and on s390x,
+# where ISO C means double. Such a value is no element of a vector of floats, either.
+FLOAT_FLAGS = {
+    "linux-i386": ["-msse2", "-mfpmath=sse"],
+    "linux-i686": ["-msse2", "-mfpmath=sse"],
+    "linux-s390x": ["-fexcess-precision=fast"],
+}
 MSVC_FLAGS = ["/O2", "/std:c11", "/fp:precise"]
 CLANG_CL_FLAGS = ["/O2", "/clang:-O3", "/clang:-fno-math-errno", "/clang:-ffp-contract=off"]
 
@@ -64,8 +69,8 @@ class BuildCore(build_ext):
         if self.compiler.compiler_type == "msvc":
             self._choose_windows_compiler()
         else:
-            narrow = X86_32_FLAGS if sysconfig.get_platform() in ("linux-i386", "linux-i686") else []
-            self._set_flags([*WARNINGS, *GCC_FLAGS, *narrow, *LAST_FLAGS], self._unix_link_flags())
+            floats = FLOAT_FLAGS.get(sysconfig.get_platform(), [])
+            self._set_flags([*WARNINGS, *GCC_FLAGS, *floats, *LAST_FLAGS], self._unix_link_flags())
         self._compile_one_by_one = self.compiler.compile
         self.compiler.compile = self._compile_side_by_side
         super().build_extensions()

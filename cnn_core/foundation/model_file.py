@@ -380,9 +380,11 @@ def _check_spans(entries: Mapping[str, _Entry], size: int) -> None:
 
 
 def _array(buffer: Array, entry: _Entry) -> Array:
-    """View part of the buffer as an array; copy it only if its place or the machine's byte order demands it."""
+    """View part of the buffer as an array, in the machine's byte order; copy it only if its place demands it."""
     stored = buffer[entry.begin : entry.end].view(_DTYPES[entry.dtype]).reshape(entry.shape)
-    return np.require(stored, dtype=stored.dtype.newbyteorder("="), requirements=["ALIGNED"])
+    if not stored.dtype.isnative:  # the buffer has no other reader
+        stored = stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("="))
+    return np.require(stored, requirements=["ALIGNED"])
 
 
 class _Header:

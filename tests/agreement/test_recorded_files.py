@@ -40,6 +40,7 @@ ESTIMATORS = {"perceptron": "MLPClassifier", "classifier": "TabularClassifier", 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators(folder: Path, name: str):
+    pytest.importorskip("sklearn", reason="systems for which it has no package")
     import cnn_core.sklearn
 
     estimator = getattr(cnn_core.sklearn, ESTIMATORS[name]).load(folder / f"{name}.safetensors")

@@ -26,6 +26,7 @@ import numpy
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "trixie"
+LAUNCHER = "/usr/bin/emulated-python3"
 PACKAGES = ("python3", "python3-numpy", "python3-scipy", "python3-pytest", "python3-hypothesis", "libpython3-dev")
 FLAGS = ("-O2", "-std=c11", "-fno-math-errno", "-ffp-contract=off", "-fPIC", "-pthread")
 INCLUDES = ("-Isrc", "-Isrc/simd", "-Isrc/threads")
@@ -59,10 +60,11 @@ class Platform(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
+# The flags are those of setup.py.
 PLATFORMS = {
     "aarch64": Platform("arm64", "aarch64-linux-gnu", "qemu-aarch64-static"),
-    "s390x": Platform("s390x", "s390x-linux-gnu", "qemu-s390x-static"),
-    "i386": Platform("i386", "i686-linux-gnu", None, ("-msse2", "-mfpmath=sse")),  # as setup.py has it
+    "s390x": Platform("s390x", "s390x-linux-gnu", "qemu-s390x-static", ("-fexcess-precision=fast",)),
+    "i386": Platform("i386", "i686-linux-gnu", None, ("-msse2", "-mfpmath=sse")),
 }
 
 
@@ -77,10 +79,11 @@ def run(*command: object, **options: object) -> str:
 
 def sources() -> list[Path]:
     """Return what is compiled: the generated core, which stands first because it takes longest, and the C files."""
-    core = ROOT / "src" / "_core.c"
-    if not core.exists():
-        run(sys.executable, "setup.py", "build_ext", "--inplace", cwd=ROOT)
-    return [core, *(path for path in sorted(ROOT.glob("src/*/*.c")) if not path.name.endswith(".template.c"))]
+    run(sys.executable, "setup.py", "build_ext", "--inplace", cwd=ROOT)  # a core of older sources is written anew
+    return [
+        ROOT / "src" / "_core.c",
+        *(path for path in sorted(ROOT.glob("src/*/*.c")) if not path.name.endswith(".template.c")),
+    ]
 
 
 def compile_all(compiler: Sequence[str], folder: Path, flags: Sequence[str], files: Sequence[Path]) -> list[Path]:
@@ -95,19 +98,34 @@ def compile_all(compiler: Sequence[str], folder: Path, flags: Sequence[str], fil
         return list(pool.map(compile_one, files))
 
 
-def unpack(platform: Platform, folder: Path) -> Path:
+def unpack(platform: Platform, folder: Path, suite: str) -> Path:
     """Unpack a Debian system with Python; nothing of it is run."""
     system = folder / platform.debian
     if not system.exists():
         packages = f"--include={','.join(PACKAGES)}"
-        run("mmdebstrap", "--variant=extract", f"--architectures={platform.debian}", packages, SUITE, system)
+        run("mmdebstrap", "--variant=extract", f"--architectures={platform.debian}", packages, suite, system)
     # What the package base-files would do: the loader is looked for in /lib.
     for name in ("bin", "lib", "lib64", "sbin"):
         if (system / "usr" / name).exists() and not (system / name).exists():
             (system / name).symlink_to(f"usr/{name}")
     if platform.emulator is not None:
         shutil.copy(shutil.which(platform.emulator) or platform.emulator, system / "usr" / "bin")
+        put_launcher(platform.emulator, system / LAUNCHER.lstrip("/"))
     return system
+
+
+def put_launcher(emulator: str, target: Path) -> None:
+    """Compile a program of this processor that runs Python under the emulator, for tests that start processes."""
+    source = (
+        "#include <unistd.h>\n"
+        "int main(int n, char **words) {\n"
+        "    char *all[n + 2];\n"
+        f'    all[0] = "/usr/bin/{emulator}", all[1] = "/usr/bin/python3";\n'
+        "    for (int i = 1; i <= n; i++) all[i + 1] = words[i];\n"
+        "    return execv(all[0], all);\n"
+        "}\n"
+    )
+    subprocess.run(["gcc", "-static", "-x", "c", "-", "-o", target], input=source, text=True, check=True)
 
 
 def put_core(platform: Platform, system: Path) -> None:
@@ -134,6 +152,7 @@ def ask(platform: Platform, system: Path, tests: Sequence[str]) -> str:
     paths = ":".join(f"/usr/lib/{libraries.name}/{name}" for name in ("blas", "lapack"))
     program = (
         "import os, sys; sys.path.insert(0, '/tree'); os.chdir('/tree'); import numpy, platform, cnn_core, pytest; "
+        f"sys.executable = {(LAUNCHER if platform.emulator else '/usr/bin/python3')!r}; "
         "print(platform.machine(), sys.byteorder, sys.version.split()[0], numpy.__version__, "
         "cnn_core._core.instruction_set()); "
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]))"
@@ -168,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python tests/matrix/platforms.py", description=__doc__)
     parser.add_argument("platforms", nargs="*", metavar="platform", help=", ".join(PLATFORMS))
     parser.add_argument("--systems", type=Path, help="keep what is unpacked in this folder")
+    parser.add_argument("--suite", default=SUITE, help=f"Debian's release (default: {SUITE})")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="other tests than the usual ones")
     parser.add_argument("--objects", action="store_true", help="compile for what cannot be run here")
     options = parser.parse_args(arguments)
@@ -175,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{target:20} {compile_objects(target)} files compiled", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.platforms:
-            system = unpack(PLATFORMS[name], options.systems or Path(scratch))
+            system = unpack(PLATFORMS[name], options.systems or Path(scratch), options.suite)
             put_core(PLATFORMS[name], system)
             print(f"{name:20} {ask(PLATFORMS[name], system, options.tests)}", flush=True)
 
