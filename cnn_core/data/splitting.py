@@ -186,7 +186,7 @@ def _as_arrays(dataset: object) -> Any:
     return arrays
 
 
-def _gathered(samples: list[Any]) -> Any:
+def _gathered(samples: list[Any]) -> dict[Any, Array] | Array | tuple[Array, ...]:
     """Put samples that came one by one into arrays."""
     if not samples:
         raise ValueError("`dataset` must hold samples. Received: none")

@@ -47,7 +47,7 @@ class Windows(PyDataset):
     def __len__(self) -> int:
         return len(self._begins) if self._size is None else -(-len(self._begins) // self._size)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
         if not 0 <= index < len(self):
             raise IndexError(f"`index` must be from 0 to {len(self) - 1}. Received: index={index}")
         size = self._size or 1

@@ -68,7 +68,7 @@ class DTypePolicy(KnowsItsArguments):
         """Make the policy whose `get_config` returned `config`."""
         return cls(**config)
 
-    def as_setting(self) -> Any:
+    def as_setting(self) -> dict[str, dict[str, Any] | str | None] | str:
         """Return what a layer's configuration says of it: a name of a type, or the policy as Keras writes it."""
         if self.name != _MIXED:
             return self.name

@@ -40,10 +40,10 @@ class EagerArray(np.ndarray[Any, np.dtype[Any]]):
             return array[()]
         return array if type(array) is EagerArray else array.view(EagerArray)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return self.numpy().__reduce__()  # what is kept needs no class of ours
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
         return self.numpy().__reduce_ex__(protocol)
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ class EagerFloat(_Number, float):
         """Return Python's number."""
         return float(self)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[float], tuple[float]]:
         return float, (float(self),)
 
 
@@ -105,7 +105,7 @@ class EagerInteger(_Number, int):
         """Return Python's number."""
         return int(self)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
         return int, (int(self),)
 
 

@@ -54,7 +54,9 @@ def _within(config: Mapping[str, object], path: tuple[str, ...], texts: Mapping[
     return {**config, "config": {**settings, "layers": made}}
 
 
-def with_vocabulary(config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str, str], weights: Group) -> Any:
+def with_vocabulary(
+    config: Mapping[str, Any], path: tuple[str, ...], texts: Mapping[str, str], weights: Group
+) -> Mapping[str, Any]:
     """Return the configuration of a layer at a path with its vocabulary, if the file has one beside it."""
     if config.get("class_name") not in _LOOKUPS:
         return config

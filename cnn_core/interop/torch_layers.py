@@ -192,7 +192,7 @@ def _batch_norm(m: Any, shape: Shape) -> list[Any]:
     return [BatchNormalization(axis, 1 - m.momentum, m.eps, center=m.affine, scale=m.affine)]
 
 
-def _trailing(sizes: Any) -> Any:
+def _trailing(sizes: Any) -> int | tuple[int, ...]:
     return -1 if len(sizes) == 1 else tuple(range(-len(sizes), 0))
 
 

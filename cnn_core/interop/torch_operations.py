@@ -121,7 +121,7 @@ def _flattened(x: Value, start_dim: int = 0, end_dim: int = -1) -> Any:
     return ops.reshape(x, [-1, *sizes[: first - 1], int(np.prod(sizes[first - 1 : last])), *sizes[last:]])
 
 
-def _parts(x: Any, size: Any, dim: int = 0) -> Any:
+def _parts(x: Any, size: Any, dim: int = 0) -> tuple[Any, ...]:
     ends = np.cumsum(size)[:-1].tolist() if isinstance(size, (tuple, list)) else range(size, x.shape[dim], size)
     return tuple(ops.split(x, list(ends), axis=dim))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.activations import Activation
 from cnn_core.network.plan import NetworkPlan
 
 
-def checked_axis(axis: object, several: bool = True, name: str = "axis") -> Any:
+def checked_axis(axis: object, several: bool = True, name: str = "axis") -> int | tuple[int, ...]:
     """Return an `axis` argument as an integer or, where several are allowed, a tuple of them.
 
     Where one is allowed, a list of one will do: before Keras 3, that is how it is written.

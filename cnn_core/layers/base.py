@@ -421,7 +421,7 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         self.pass_mask_on(flatten(inputs) if self.n_inputs is None else inputs, output, *masks)
         return output
 
-    def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Any:
+    def _call_on_symbols(self, inputs: object, leaves: list[Any], training: bool | None) -> Symbol:
         for leaf in leaves:
             if not isinstance(leaf, Symbol):
                 raise TypeError(

@@ -31,7 +31,7 @@ class _Calls:
         self._shapes = [tuple(shape) for shape in shapes]
         self._traced = _Traced(layer)
 
-    def _inputs(self, rows: Array) -> Any:
+    def _inputs(self, rows: Array) -> list[Array] | Array:
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])[:-1]
         parts = np.split(rows, ends, axis=1)
         arrays = [part.reshape(-1, *shape) for part, shape in zip(parts, self._shapes, strict=True)]

@@ -318,7 +318,7 @@ class IndexLookup(TokenReader):
             found[unknown] = self._first_oov + self._oov_of(flat[unknown])
         return found.reshape(tokens.shape)
 
-    def _oov_of(self, unknown: Array) -> Any:
+    def _oov_of(self, unknown: Array) -> int | Array:
         if self.num_oov_indices == 0:
             raise ValueError(
                 f"x has {validation.show(unknown[0])}, which is not in the vocabulary of {self.name!r}. Give it room "

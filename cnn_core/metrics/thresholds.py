@@ -111,7 +111,7 @@ class ConfusionMetric(Metric):
         above[order] = sums[:0:-1].cumsum(axis=0)[::-1]
         return above, sums.sum(axis=0)
 
-    def _only(self, values: Array) -> Any:
+    def _only(self, values: Array) -> float | Array:
         return float(values[0]) if len(values) == 1 else values
 
 

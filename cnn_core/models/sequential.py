@@ -127,7 +127,7 @@ class Sequential(Model):
         super()._use(graph)
         self._layers = [cast("Layer", node.layer) for node in graph.nodes if not node.layer.is_operation]  # of masks
 
-    def _shape_unbuilt(self, input_shape: Any) -> Any:
+    def _shape_unbuilt(self, input_shape: Any) -> tuple[Any, ...]:
         for layer in self._layers:
             input_shape = layer.compute_output_shape(input_shape)
         return tuple(input_shape)

@@ -168,7 +168,7 @@ class Cache:
         return dx, [gradient.copy() for gradient in gradients]
 
 
-def penalized(regularizer: object, source: object) -> Any:
+def penalized(regularizer: object, source: object) -> Tensor | Array:
     """Return the penalty on an array, divided by its samples; on a variable, as it is.
 
     A tensor, of a tensor or variable while a tape records; else a number of NumPy's.

@@ -184,7 +184,7 @@ def gradients(target: Tensor, sources: Iterable[object]) -> list[Array | None]:
     return [found.get(place) for place in wanted]
 
 
-def _place_of(value: Any) -> Any:
+def _place_of(value: Any) -> int | tuple[int, Any]:
     """Return what tells a tensor from others, however often it is made: its place among a step's results."""
     step = getattr(value, "step", None)
     return id(value) if step is None else (id(step), value.place)

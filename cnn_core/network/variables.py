@@ -360,7 +360,7 @@ class Variable(Operators, CopiedWhole):
     def __format__(self, spec: str) -> str:
         return format(self._number(), spec) if spec else str(self)
 
-    def _number(self) -> Any:
+    def _number(self) -> Array:
         self._refuse_while_traced()
         if self.shape:
             raise TypeError(f"{self.path} is no single number. Received: shape={self.shape}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from cnn_core.ops.functions import (
 from cnn_core.ops.operation import shape_of
 from cnn_core.ops.reductions import sum_function
 from cnn_core.ops.selecting import diff
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
 
 
 def array_split(x: object, indices_or_sections: object, axis: int = 0) -> list[Any]:
@@ -112,14 +115,16 @@ def digitize(x: object, bins: object) -> Any:
 @returns_arrays
 def logspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: object = None, axis: int = 0
-) -> Any:
+) -> Array:
     """Return `num` powers of a base, with exponents at equal distances."""
     wanted = config.floatx() if dtype is None else standardized(dtype)
     return np.logspace(start, stop, num, endpoint, base, axis=axis).astype(wanted)
 
 
 @returns_arrays
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0) -> Any:
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0
+) -> Array:
     """Return `num` numbers at equal ratios."""
     return np.geomspace(start, stop, num, endpoint, axis=axis).astype(
         config.floatx() if dtype is None else standardized(dtype)
@@ -127,7 +132,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 @returns_arrays
-def tri(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Any:
+def tri(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Array:
     """Return a matrix with ones on and below a diagonal."""
     return np.tri(N, M, k, dtype=config.floatx() if dtype is None else standardized(dtype))
 

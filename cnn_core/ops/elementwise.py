@@ -155,7 +155,9 @@ def number_of(value: object) -> float | None:
     return float(value.reshape(-1)[0]) if isinstance(value, np.ndarray) and value.size == 1 else None
 
 
-def _unary(name: str, class_name: str, compute: Callable[..., object], kind: Kind = "float", **more: Any) -> Any:
+def _unary(
+    name: str, class_name: str, compute: Callable[..., object], kind: Kind = "float", **more: Any
+) -> Elementwise:
     return Elementwise(name, class_name, compute, kind, **more)
 
 

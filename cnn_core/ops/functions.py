@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from cnn_core.ops.elementwise import absolute, add, divide, equal, multiply, sqr
 from cnn_core.ops.operation import is_symbolic, shape_of
 from cnn_core.ops.products import matrix_product
 from cnn_core.ops.reductions import max_function, mean_function, sum_function
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
 
 
 @returns_arrays
@@ -38,7 +41,7 @@ def convert_to_tensor(x: object, dtype: object = None, sparse: object = None, ra
     return cast(x, dtype)
 
 
-def convert_to_numpy(x: object) -> Any:
+def convert_to_numpy(x: object) -> Array:
     """Return `x` as an array; a symbol has none."""
     return np.asarray(x)
 
@@ -322,14 +325,14 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
 
 
 @returns_arrays
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0) -> Any:
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: object = None, axis: int = 0) -> Array:
     """Return `num` numbers at equal distances."""
     wanted = config.floatx() if dtype is None else standardized(dtype)
     return np.linspace(start, stop, num, endpoint, axis=axis).astype(wanted)
 
 
 @returns_arrays
-def eye(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: object = None) -> Array:
     """Return a matrix with ones on a diagonal."""
     return np.eye(N, M, k, dtype=config.floatx() if dtype is None else standardized(dtype))
 

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cnn_core.losses import Loss
+from cnn_core.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    Loss,
+    SparseCategoricalCrossentropy,
+)
 from cnn_core.ops.crossentropies import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 
 EPSILON = 1e-7
-Formula = Callable[[Any, Any, Any], Any]
+Formula: TypeAlias = Callable[[Any, Any, Any], Any]
 
 
 def loss_values(loss: Loss, y_true: Value, y_pred: Value) -> Any:
@@ -80,72 +86,72 @@ def _error(y_true: Value, y_pred: Value) -> Any:
     return subtract(y_pred, y_true)
 
 
-def _mean_squared_error(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _mean_squared_error(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     return mean_function(square(_error(y_true, y_pred)), axis=loss.axis)
 
 
-def _half_squared_error(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _half_squared_error(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     return sum_function(square(_error(y_true, y_pred)), axis=loss.axis) / 2
 
 
-def _mean_absolute_error(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _mean_absolute_error(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     return mean_function(absolute(_error(y_true, y_pred)), axis=loss.axis)
 
 
-def _mean_absolute_percentage_error(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _mean_absolute_percentage_error(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     shares = divide(absolute(_error(y_true, y_pred)), maximum(absolute(y_true), EPSILON))
     return 100 * mean_function(shares, axis=loss.axis)
 
 
-def _mean_squared_logarithmic_error(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _mean_squared_logarithmic_error(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     logarithms = [log1p(maximum(each, EPSILON)) for each in (y_true, y_pred)]
     return mean_function(square(_error(*logarithms)), axis=loss.axis)
 
 
-def _cosine_similarity(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _cosine_similarity(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     lengths = [maximum(sum_function(square(each), axis=loss.axis), 1e-12) ** 0.5 for each in (y_true, y_pred)]
     products = sum_function(multiply(y_true, y_pred), axis=loss.axis)
     return -1 * divide(products, multiply(*lengths))
 
 
-def _huber(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _huber(loss: Huber, y_true: Value, y_pred: Value) -> Any:
     size = absolute(_error(y_true, y_pred))
     near, far = square(size) / 2, loss.delta * (size - loss.delta / 2)
     return mean_function(where(size <= loss.delta, near, far), axis=loss.axis)
 
 
-def _log_cosh(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _log_cosh(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     error = _error(y_true, y_pred)
     return mean_function(error + softplus(-2 * error) - math.log(2), axis=loss.axis)
 
 
-def _poisson(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _poisson(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     return mean_function(y_pred - multiply(y_true, log(y_pred + EPSILON)), axis=loss.axis)
 
 
-def _kl_divergence(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _kl_divergence(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     y_true, y_pred = clip(y_true, EPSILON, 1.0), clip(y_pred, EPSILON, 1.0)
     return sum_function(multiply(y_true, log(divide(y_true, y_pred))), axis=loss.axis)
 
 
-def _categorical_hinge(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _categorical_hinge(loss: Loss, y_true: Value, y_pred: Value) -> Any:
     right = sum_function(multiply(y_true, y_pred), axis=loss.axis)
     wrong = max_function(multiply(subtract(1, y_true), y_pred), axis=loss.axis)
     return maximum(wrong - right + 1, 0)
 
 
-def _binary_crossentropy(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _binary_crossentropy(loss: BinaryCrossentropy, y_true: Value, y_pred: Value) -> Any:
     smoothed = multiply(y_true, 1 - loss.label_smoothing) + loss.label_smoothing / 2
     return mean_function(binary_crossentropy(smoothed, y_pred, loss.from_logits), axis=loss.axis)
 
 
-def _categorical_crossentropy(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _categorical_crossentropy(loss: CategoricalCrossentropy, y_true: Value, y_pred: Value) -> Any:
     share = loss.label_smoothing / np.float64(shape_of(y_pred)[loss.axis])
     smoothed = multiply(y_true, 1 - loss.label_smoothing) + float(share)
     return categorical_crossentropy(smoothed, y_pred, loss.from_logits, loss.axis)
 
 
-def _sparse_categorical_crossentropy(loss: Any, y_true: Value, y_pred: Value) -> Any:
+def _sparse_categorical_crossentropy(loss: SparseCategoricalCrossentropy, y_true: Value, y_pred: Value) -> Any:
     if loss.ignore_class is not None:
         raise ValueError("`ignore_class` must be None for symbols: weigh the rows with functions of cnn_core.ops")
     return sparse_categorical_crossentropy(y_true, y_pred, loss.from_logits, loss.axis)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -20,6 +20,10 @@ from cnn_core.network.tracing import follows_variables, is_recording
 from cnn_core.network.variables import Constant, Variable
 from cnn_core.ops.broadcasting import Shape
 from cnn_core.ops.dtypes import is_float
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 # What functions compute with, numbers and lists of them aside.
 Value: TypeAlias = Symbol | Variable | Tensor | np.ndarray[Any, np.dtype[Any]]
@@ -95,7 +99,7 @@ class Function:
             made = Operation(self, operands, settings).on(symbols)
         return made[0] if len(made) == 1 else made
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[[str], Function], tuple[str]]:
         return function_named, (self.name,)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from cnn_core.ops.functions import cast, expand_dims, shape, where
 from cnn_core.ops.operation import Function, Operation, Spec, is_symbolic, shape_of
 from cnn_core.ops.reductions import argmax_function
 from cnn_core.ops.shapes import of_samples
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
 
 
 class SeedGenerator:
@@ -90,7 +93,7 @@ def _drawn(kind: str, shape: Any, reals: Sequence[float], dtype: object, seed: o
     return np.asarray(_draw(_generator(number), kind, sizes, reals), wanted)
 
 
-def _draw(generator: np.random.Generator, kind: str, sizes: tuple[int, ...], reals: Sequence[float]) -> Any:
+def _draw(generator: np.random.Generator, kind: str, sizes: tuple[int, ...], reals: Sequence[float]) -> Array:
     first, second = reals
     if kind == "normal":
         return generator.normal(first, second, sizes)
@@ -185,7 +188,7 @@ def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
 
 
 @returns_arrays
-def shuffle(x: object, axis: int = 0, seed: object = None) -> Any:
+def shuffle(x: object, axis: int = 0, seed: object = None) -> Array:
     """Return an array with its slices along an axis in random order."""
     if is_symbolic(x):
         raise ValueError(f"`shuffle` takes arrays: samples of a symbol are apart. Received: shape={shape_of(x)}")

@@ -74,7 +74,7 @@ class LearningRate(_Assignable, EagerFloat):
         """The number alone."""
         return EagerFloat(self)
 
-    def assign(self, value: object) -> Any:
+    def assign(self, value: object) -> LearningRate:
         """Set the optimizer's learning rate, and this one: see `_Assignable`."""
         _core.set_float(self, super().assign(value))
         return self

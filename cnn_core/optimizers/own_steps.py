@@ -173,5 +173,5 @@ class StepsItself(AppliesGradients):
         return places[id(variable)]
 
 
-def _to_norm(gradient: Any, norm: float, longest: float) -> Any:
+def _to_norm(gradient: Any, norm: float, longest: float) -> Array | None:
     return None if gradient is None else np.asarray(gradient * (longest / max(norm, longest)), gradient.dtype)

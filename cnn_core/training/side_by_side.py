@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
@@ -93,7 +92,7 @@ class SideBySide:
         return Segment(model, segment.objectives, segment.data, segment.batch_size, True, optimizer, network)
 
     def _meeting(self, shard: int) -> Callable[[Array], Array]:
-        def meet(sums: Array) -> Any:
+        def meet(sums: Array) -> Array:
             self._rows[shard] = sums.copy()
             self._barrier.wait()
             return self._sum

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cnn_core.data.samples import Samples
 from cnn_core.training.batch_hooks import BatchHooks
 from cnn_core.training.progress import Progress
 from cnn_core.training.sources import Epoch, Share, have_ended
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
 
 
 class StepTotals:
@@ -60,7 +63,7 @@ class StepTotals:
                 variable.assign(value)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> float | Array:
     array = np.asarray(value)
     return float(array.item()) if array.size == 1 else array
 

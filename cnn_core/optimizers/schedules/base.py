@@ -150,6 +150,6 @@ def listed(values: object, name: str) -> list[Any]:
     return list(values)
 
 
-def whole_periods(step: FloatArray, decay_steps: float, staircase: bool) -> Any:
+def whole_periods(step: FloatArray, decay_steps: float, staircase: bool) -> Array:
     periods = step / decay_steps
     return np.floor(periods) if staircase else periods

@@ -486,7 +486,7 @@ class Perceptron(Layered):
         with _threads(self.n_threads):
             return predict(self._reader(widths, dtype), widths[-1], X, dtype)
 
-    def _reader(self, widths: list[int], dtype: np.dtype[Any]) -> Any:
+    def _reader(self, widths: list[int], dtype: np.dtype[Any]) -> _core.Network:
         """Return a native network for prediction: that of `fit`, if it still is what the attributes say."""
         stack, weights = self._stack(widths, reading=True), self._weights()
         known: DenseNetwork | None = getattr(self, "_network", None)

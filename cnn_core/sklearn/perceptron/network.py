@@ -113,7 +113,7 @@ class Stack:
         return plan
 
 
-def reading_network(stack: Stack, weights: Weights, dtype: np.dtype[Any]) -> Any:
+def reading_network(stack: Stack, weights: Weights, dtype: np.dtype[Any]) -> _core.Network:
     """Return a native network that predicts with these weights, in this type."""
     weights = weights.like([readable(array, dtype) for array in weights])
     plan = stack.plan(weights)
@@ -127,7 +127,7 @@ def predict(native: Any, width: int, x: Any, dtype: np.dtype[Any]) -> Array:
     return outputs
 
 
-def native_rows(x: Any, dtype: np.dtype[Any]) -> Any:
+def native_rows(x: Any, dtype: np.dtype[Any]) -> SparseRows | Array:
     """Return rows of a dense or sparse matrix in the form and type that native code reads."""
     if isinstance(x, np.ndarray):
         return readable(x, dtype)

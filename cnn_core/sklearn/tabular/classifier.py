@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -25,6 +25,9 @@ from cnn_core.sklearn.tabular.predictor import ClassPredictor
 from cnn_core.sklearn.tabular.presets import Recipe
 from cnn_core.sklearn.tabular.targets import class_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import TrainingTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: ignore[misc]
@@ -250,7 +253,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
             raise ValueError(f"y_val holds the class {y.tolist()[int(np.argmax(unknown))]!r}, which y does not have")
         return np.asarray(found)
 
-    def _score_function(self, predictor: ClassPredictor, y: Array, weights: Array | None) -> Any:
+    def _score_function(self, predictor: ClassPredictor, y: Array, weights: Array | None) -> Callable[[Array], float]:
         metric = scores.plain_name(self._chosen_metric(), scores.CLASSIFICATION)
         if callable(metric) or metric in scores.CLASSIFICATION:
             own = metric if callable(metric) else scores.CLASSIFICATION[metric]
@@ -264,7 +267,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
 
         return score
 
-    def _blend_score(self, y: Array, weights: Array | None) -> Any:
+    def _blend_score(self, y: Array, weights: Array | None) -> Callable[[Array], float] | None:
         if self._metric_name() == "error":  # by which many blends are equal
             return lambda outputs: scores.log_loss(y, outputs, weights)
         return None

@@ -51,7 +51,7 @@ class Importances(np.ndarray):
         found = super().__getitem__(key)
         return found.view(np.ndarray) if isinstance(found, Importances) else found
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[Importances], tuple[Array, tuple[str, ...]]]:
         return Importances, (np.asarray(self), self.names)
 
     def ranked(self) -> list[tuple[str, float]]:

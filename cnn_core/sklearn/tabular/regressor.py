@@ -267,7 +267,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
     def _learn_from_held_out(self, predictor: NumberPredictor, members: Array, y: Array) -> None:
         predictor.learn_errors(members, y)
 
-    def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Any:
+    def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Callable[[Array], float]:
         own, targets, logarithm = self._own_scores(), self._scale.standardised(y), self._scale.logarithm
         metric = scores.plain_name(self._chosen_metric(), own)
         if callable(metric) or metric in own:

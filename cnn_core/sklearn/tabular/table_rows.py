@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnn_core.sklearn.tabular.columns import Column, read_column
 from cnn_core.sklearn.tabular.table_arrays import array_of
+
+if TYPE_CHECKING:
+    from cnn_core.foundation.arrays import Array
 
 
 def are_named_rows(rows: object) -> bool:
@@ -83,7 +86,7 @@ def _is_column(value: object) -> bool:
     return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1 or hasattr(value, "to_list")
 
 
-def _objects(values: Sequence[object]) -> Any:
+def _objects(values: Sequence[object]) -> Array:
     array = np.empty(len(values), dtype=object)
     array[:] = list(values)
     return array

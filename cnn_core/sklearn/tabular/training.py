@@ -277,7 +277,7 @@ def optimizer_of(recipe: Recipe) -> optimizers.Adam:
 
 def training_pass(
     network: TabularNetwork, data: Dataset, loss: losses.Loss, optimizer: optimizers.Adam, batch_size: int, seed: int
-) -> Any:
+) -> _core.Pass:
     """Return the native pass over rows that trains a network."""
     members = network.for_members(data)
     shape = members.targets[0].shape
