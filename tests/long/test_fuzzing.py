@@ -7,6 +7,7 @@ atheris searches, led by the code that each file reaches. Where it is not instal
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 import re
 import subprocess
@@ -33,8 +34,12 @@ def test_no_file_is_found(name: str, tmp_path: Path, record_property: Callable[[
             fuzzing.refuses(target, fuzzing.mutate(sound, draw))
         record_property("inputs", N_FILES)
         return
-    command = [sys.executable, "-W", "ignore", fuzzing.__file__, name, *LIMITS, f"-max_total_time={SECONDS}"]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=tmp_path, check=False)
+    script = str(Path(fuzzing.__file__).with_name("coverage_search.py"))
+    command = [sys.executable, "-W", "ignore", script, name, *LIMITS, f"-max_total_time={SECONDS}"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", cwd=tmp_path, env=environment, check=False
+    )
     finished = re.search(r"Done (\d+) runs", done.stderr)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     assert finished is not None

@@ -57,7 +57,10 @@ def moments() -> list[float]:
 
 
 @pytest.mark.parametrize("options", [{}, {"callbacks": [cnn_core.callbacks.Callback()]}, {"validation_split": 0.2}])
-def test_a_model_is_whole_as_of_the_last_finished_batch(options: dict[str, Any]) -> None:
+def test_a_model_is_whole_as_of_the_last_finished_batch(
+    options: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("inputs", N_MOMENTS)
     data = {"batch_size": 50, "shuffle": False, "verbose": 0, **options}
     n_batches = 7 if "validation_split" in options else 8
     for seconds in moments():
@@ -88,9 +91,11 @@ ESTIMATORS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("estimator", "parameters"), ESTIMATORS)
 def test_an_estimator_answers_or_says_that_it_was_not_fitted(
-    estimator: Callable[..., Any], parameters: dict[str, Any]
+    estimator: Callable[..., Any], parameters: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
     from sklearn.exceptions import NotFittedError
+
+    record_property("inputs", N_MOMENTS)
 
     for seconds in moments():
         one = estimator(random_state=0, **parameters)
@@ -109,7 +114,10 @@ def test_an_estimator_answers_or_says_that_it_was_not_fitted(
         assert one.predict(X).shape == Y.shape
 
 
-def test_the_command_line_ends_and_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+def test_the_command_line_ends_and_leaves_no_half_of_a_file(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("inputs", N_COMMANDS)
     table, model = tmp_path / "table.csv", tmp_path / "model.safetensors"
     rows = [",".join(map(str, row)) + f",{label}" for row, label in zip(X.round(3), Y, strict=True)]
     table.write_text("a,b,c,d,e,f,target\n" + "\n".join(rows) + "\n", encoding="utf-8")

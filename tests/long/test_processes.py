@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROUNDS = {"fork": 100, "forkserver": 100, "spawn": 20, "loky": 100}  # a spawned child imports everything again
+ROUNDS = {"fork": 100, "forkserver": 100, "spawn": 100, "loky": 100}
 PROCESSES = """
 import hashlib, multiprocessing, sys
 import numpy as np
@@ -46,7 +47,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", ROUNDS)
-def test_no_round_hangs(method: str, tmp_path: Path) -> None:
+def test_no_round_hangs(method: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     if method == "loky":
         pytest.importorskip("joblib")
     script = tmp_path / "processes.py"
@@ -61,3 +62,4 @@ def test_no_round_hangs(method: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "trained"), done.stderr
+    record_property("inputs", ROUNDS[method])

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from scratch_tree import build, copy_tree, run_in
 SUITE = (
     *("tests/activations", "tests/callbacks", "tests/data", "tests/foundation", "tests/layers", "tests/losses"),
     *("tests/metrics", "tests/models", "tests/network", "tests/ops", "tests/optimizers", "tests/training"),
-    *("tests/whole/test_hostile_files.py", "tests/whole/test_robustness.py"),
+    *("tests/whole/test_hostile_files.py", "tests/whole/test_robustness.py", "tests/whole/test_fuzzing.py"),
 )
 THREADED = ("tests/whole/test_threads.py", "tests/whole/test_robustness.py::test_eight_threads_predict_the_same_bits")
 VALGRIND_SCRIPT = """
@@ -55,6 +56,19 @@ def of_the_core(log: str, start: str) -> list[str]:
     return [report for report in reports if "_core." in report]
 
 
+def mixes_weights(report: str) -> bool:
+    """Whether a race is that of a prediction with the steps of a fit, which the documents tell of."""
+    stacks = report.split("\n\n")[:2]
+    return any("predict_rows" in stack for stack in stacks) and any("update_parameters" in stack for stack in stacks)
+
+
+def passed(output: str) -> int:
+    """Return how many tests passed, which must be some."""
+    found = re.search(r"(\d+) passed", output)
+    assert found is not None, output[-5000:]
+    return int(found[1])
+
+
 @pytest.fixture(scope="module")
 def address_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = copy_tree(tmp_path_factory.mktemp("address") / "tree")
@@ -64,7 +78,9 @@ def address_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("tests", SUITE)
-def test_addresses_and_undefined_behaviour(tests: str, address_tree: Path) -> None:
+def test_addresses_and_undefined_behaviour(
+    tests: str, address_tree: Path, record_property: Callable[[str, object], None]
+) -> None:
     settings = {
         "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libubsan.so')} {runtime('libstdc++.so')}",
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=0",
@@ -74,21 +90,22 @@ def test_addresses_and_undefined_behaviour(tests: str, address_tree: Path) -> No
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", tests]
     done = run_in(address_tree, command, settings)
     assert not re.search("AddressSanitizer|runtime error", done.stdout), done.stdout[-20000:]
-    assert re.search(r"\d+ passed", done.stdout), done.stdout[-5000:]
+    record_property("inputs", passed(done.stdout))
 
 
-def test_races(tmp_path: Path) -> None:
+def test_races(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     tree = copy_tree(tmp_path / "tree")
     build(tree, {"CNN_CORE_CFLAGS": "-O1 -g -fsanitize=thread", "LDFLAGS": "-fsanitize=thread"})
     log = tmp_path / "races"
     settings = {
         "LD_PRELOAD": runtime("libtsan.so"),
-        "TSAN_OPTIONS": f"exitcode=0:die_after_fork=0:report_signal_unsafe=0:log_path={log}",
+        "TSAN_OPTIONS": f"exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=7:log_path={log}",
     }
     done = run_in(tree, [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *THREADED], settings)
-    assert re.search(r"\d+ passed", done.stdout), done.stdout[-5000:]
+    record_property("inputs", passed(done.stdout))
     reports = "".join(path.read_text(errors="replace") for path in tmp_path.glob("races.*"))
-    assert of_the_core(reports, "WARNING: ThreadSanitizer") == []
+    races = of_the_core(reports, "WARNING: ThreadSanitizer")
+    assert [race for race in races if not mixes_weights(race)] == []
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")

@@ -39,19 +39,32 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_row_that_holds_ends_well():
     done = command("--row", "no code in files")
     assert done.returncode == 0
-    assert re.search(r"^no code in files +\d+  passed", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^no code in files +\d+ +\d+  yes +\d", done.stdout, flags=re.MULTILINE)
 
 
 def test_a_row_without_tests_does_not_pass():
     done = command("--row", "sanitizers")
     assert done.returncode == 1
-    assert "--long shows it" in done.stdout
+    assert "only --long runs it" in done.stdout
+
+
+def sown(folder: Path, tests: str, more: str = "") -> list[str]:
+    """Write tests and run them as a row beside one of the project's, whose conftest.py knows --long."""
+    (folder / "test_sown.py").write_text(tests, encoding="utf-8")
+    row = [str(folder), "tests/matrix/test_rows.py::test_the_document_has_the_table"]
+    code = f"import runpy; print(runpy.run_path('tests/matrix')['run']('sown', {row!r}, {more!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.splitlines()
 
 
 def test_a_failing_test_makes_its_row_fail(tmp_path: Path):
-    (tmp_path / "test_sown.py").write_text("def test_sown(): assert False\n", encoding="utf-8")
-    script = "import runpy; m = runpy.run_path('tests/matrix')"
-    code = f"{script}; print(m['run']('sown', [{str(tmp_path)!r}]))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "FAILED" in done.stdout
-    assert done.stdout.splitlines()[-1] == "False"
+    line, holds = sown(tmp_path, "def test_sown(): assert False\n")
+    assert re.match(r"sown +1 +1  NO ", line)
+    assert holds == "False"
+
+
+def test_a_row_counts_the_inputs_that_its_tests_tell(tmp_path: Path):
+    tests = "def test_one(): pass\ndef test_many(record_property): record_property('inputs', 41)\n"
+    line, holds = sown(tmp_path, tests, ", --long tries more")
+    assert re.match(r"sown +3 +43  yes, --long tries more +\d", line)
+    assert holds == "True"

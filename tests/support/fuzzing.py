@@ -1,7 +1,7 @@
 """Files that are damaged at random, and what reads them: it loads, or it says by a ValueError that it does not.
 
-`tests/whole/test_fuzzing.py` draws some damaged files; `python fuzzing.py TARGET` has atheris search for them, led by
-what code each file reaches.
+`tests/whole/test_fuzzing.py` draws some damaged files; `coverage_search.py` searches for them, led by what code each
+file reaches.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -240,24 +239,3 @@ def mutate(data: bytes, draw: random.Random) -> bytes:
                 pass  # no JSON any more, or never any
         data = mutate_bytes(data, draw)
     return data
-
-
-def search(name: str, arguments: list[str]) -> None:
-    """Let atheris search; the arguments are libFuzzer's. The process ends with it."""
-    import atheris
-
-    target = TARGETS[name]
-
-    def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-        draw = random.Random(seed)
-        return (atheris.Mutate(data, max_size) if draw.random() < 0.3 else mutate(data, draw))[:max_size]
-
-    with tempfile.TemporaryDirectory() as corpus:
-        (Path(corpus) / "sound").write_bytes(target.make())
-        atheris.instrument_all()
-        atheris.Setup([sys.argv[0], corpus, *arguments], lambda data: refuses(target, data), custom_mutator=mutated)
-        atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    search(sys.argv[1], sys.argv[2:])

@@ -97,7 +97,12 @@ ROWS = {
     "hostile files": Row(
         "Damaged and hostile files are refused cleanly, in little memory.",
         ("tests/whole/test_hostile_files.py", "tests/interop/test_hdf5.py", "tests/interop/test_onnx_reader.py"),
-        "coverage-guided fuzzing",
+    ),
+    "fuzzing": Row(
+        "Files that are damaged at random are refused, or load and work; atheris finds none that is neither.",
+        ("tests/whole/test_fuzzing.py",),
+        "files of PyTorch and tables",
+        ("tests/long/test_fuzzing.py",),
     ),
     "no code in files": Row("Loading runs nothing.", ("tests/test_saving.py::test_loading_runs_nothing",)),
     "recorded files": Row("Files of every released version load.", ("tests/agreement/test_recorded_files.py",)),
