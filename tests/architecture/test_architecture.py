@@ -54,6 +54,9 @@ FACES = {"cnn_core", "dask", "random"}
 # In a drawing of the imports, which the faces frame, and of which __main__ is no part. How ranks share a training is
 # neither data nor a description of a network, so it is a room by itself: distribution.
 MOST_ROOMS = 25
+# Lines with a parameter or an attribute of which the type checker knows nothing: what users override in a type of
+# their choice, and what comes of packages without types. Everything else says what it is, `object` if anything goes.
+MOST_ANY = 700
 # Scripts that record what other libraries compute, and whose length is that of what there is to record.
 LONG_ANYWAY = {"tests/agreement/golden/record_keras.py"}
 # What looks inside a model by its nature; everything else leaves alone the private names of other packages.
@@ -270,6 +273,11 @@ def test_faces_hold_names_only(face: str):
     _, *statements = TREES[f"cnn_core.{face}"].body
     others = [each for each in statements if not isinstance(each, allowed)]
     assert [ast.unparse(each) for each in others if getattr(each, "name", "") != "__dir__"] == []
+
+
+def test_few_parameters_say_nothing():
+    texts = [path.read_text(encoding="utf-8") for path in MODULES.values()]
+    assert sum(bool(re.search(r": Any\b", line)) for text in texts for line in text.splitlines()) <= MOST_ANY
 
 
 @pytest.mark.parametrize("package", [name for name, path in MODULES.items() if path.name == "__init__.py"])
