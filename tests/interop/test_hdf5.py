@@ -4,11 +4,12 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 from cnn_core.interop.hdf5 import MAX_DEPTH, root_of
+
+h5py = pytest.importorskip("h5py")
 
 
 def written(fill: Callable[[Any], None], **more: Any) -> bytes:

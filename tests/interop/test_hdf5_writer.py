@@ -3,12 +3,13 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 from cnn_core.interop.hdf5 import root_of
 from cnn_core.interop.hdf5_writer import Branch, write
+
+h5py = pytest.importorskip("h5py")
 
 
 def written(root: Branch) -> bytes:

@@ -6,7 +6,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
@@ -18,6 +17,8 @@ from cnn_core.interop.keras_writer import archive_of, weights_of
 from keras_cases import OWN, around
 from keras_files import cases, file_of
 from random_models import random_model, random_rows
+
+h5py = pytest.importorskip("h5py")
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype("float32")
 Y = np.eye(2, dtype="float32")[np.arange(12) % 2]

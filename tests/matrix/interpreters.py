@@ -24,6 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 from wheels import LEFT_OUT, ROOT, WheelError, project, run, test_requirements
 
 DEBIAN = "forky"
@@ -113,7 +115,12 @@ class Environment:
     def run(self, *words: object) -> str:
         environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONNOUSERSITE": "1"}
         if self.interpreter.root != Path("/"):
-            environment |= {"PATH": "/usr/bin:/bin", "HOME": "/root", "TMPDIR": "/tmp", "CC": "ccache gcc"}
+            environment |= {
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME": "/root",
+                "TMPDIR": "/tmp",
+                "CC": "ccache gcc",
+            }
         for name in ("PYTHONPATH", "VIRTUAL_ENV"):
             environment.pop(name, None)
         return run(*self.interpreter.command(*words), cwd="/", env=environment)
@@ -132,25 +139,19 @@ class Environment:
 
     def install(self, requirements: Sequence[str]) -> list[str]:
         """Install packages that have wheels for this interpreter, and return the others."""
-        try:
-            self._install_wheels(requirements)
-        except WheelError:
-            return self._install_one_by_one(requirements)
-        return []
-
-    def _install_one_by_one(self, requirements: Sequence[str]) -> list[str]:
-        there, missing = [], []
+        # All at once would have pip look through every version of all for one that has no wheel.
+        limits = self.tree.parent / "constraints.txt"
+        limits.write_text("\n".join(re.sub(r"\[.*?\]", "", one) for one in requirements), encoding="utf-8")
+        missing = []
         for requirement in requirements:
             try:
-                self._install_wheels([*there, requirement])  # so that none replaces another
+                self.pip(
+                    *("install", "--quiet", "--only-binary", ":all:", "--constraint", self.seen / limits.name),
+                    requirement,
+                )
             except WheelError:
                 missing.append(requirement)
-            else:
-                there.append(requirement)
         return missing
-
-    def _install_wheels(self, requirements: Sequence[str]) -> None:
-        self.pip("install", "--quiet", "--only-binary", ":all:", *requirements)
 
     def test(self, arguments: Sequence[str]) -> str:
         """Run the suite in the tree, and return what it prints."""
@@ -170,8 +171,8 @@ def requirements_of(row: str) -> list[str]:
 def ask(row: str, interpreter: Interpreter, folder: Path, arguments: Sequence[str]) -> bool:
     """Run the suite for a row, print its line, and return whether it passed."""
     start = time.perf_counter()
-    environment = Environment(interpreter, folder)
     try:
+        environment = Environment(interpreter, folder)
         environment.build()
         missing = environment.install(requirements_of(row))
         told = environment.run(environment.python, "-c", TELL, environment.seen / "tree").strip()
