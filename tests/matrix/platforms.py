@@ -79,7 +79,7 @@ def run(*command: object, **options: object) -> str:
 
 def sources() -> list[Path]:
     """Return what is compiled: the generated core, which stands first because it takes longest, and the C files."""
-    run(sys.executable, "setup.py", "build_ext", "--inplace", cwd=ROOT)  # a core of older sources is written anew
+    run(sys.executable, "setup.py", "build_ext", "--inplace", cwd=ROOT)  # a core of older sources is written again
     return [
         ROOT / "src" / "_core.c",
         *(path for path in sorted(ROOT.glob("src/*/*.c")) if not path.name.endswith(".template.c")),
