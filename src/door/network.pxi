@@ -18,7 +18,7 @@ from plan cimport *
 from prediction cimport Prediction, predict_range
 from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
 from threads cimport pool_width
-from workspace cimport VALUE_ALIGNMENT, aligned, workspace_allocate, workspace_free
+from workspace cimport VALUE_ALIGNMENT, KeptMemory, aligned, workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
@@ -48,6 +48,7 @@ cdef class Network:
     cdef list names
     cdef list frozen
     cdef list free_scratch
+    cdef KeptMemory kept_memory  # of the last run of training or evaluation
     cdef object next_seed   # makes a seed for each run where inference draws random numbers, or None
     cdef uint64_t n_draws   # runs of this kind: layers with a seed draw from other steps in each
     cdef bint bound
@@ -102,6 +103,7 @@ cdef class Network:
         self.update_frozen(self.plan.operations)
 
     def __dealloc__(self):
+        free(self.kept_memory.memory)
         plan_free(&self.plan)
         free(self.tensors)
         free(self.gradients)
@@ -255,6 +257,11 @@ cdef class Network:
                 self.tensors[i] = cnp.PyArray_DATA(kept[i])
                 self.gradients[i] = NULL if kept[n + i] is None else cnp.PyArray_DATA(kept[n + i])
             self.kept_alive, self.bound = kept, True
+
+    @property
+    def kept_bytes(self):
+        """Memory of an earlier run of training or evaluation that waits for the next one."""
+        return self.kept_memory.n_bytes
 
     def keep_rounded(self):
         """Rounds the kernels of operations in bfloat16 once and for all: the bound arrays stay as they are."""
@@ -414,7 +421,7 @@ cdef class Network:
             self.check_capacity(capacity)
             workspace_free(&scratch.workspace)
             if not workspace_allocate(&self.plan, &scratch.workspace, capacity, self.element_size, NULL, NULL,
-                                      INFERENCE):
+                                      INFERENCE, NULL):
                 raise MemoryError(f"no memory for the activations of {capacity} samples")
         return scratch
 

@@ -55,7 +55,7 @@ cdef class TracedLossPlan:
             mark_deltas(&self.network.plan, self.gradients, needs_delta)
         self.network.check_capacity(n)
         allocated = workspace_allocate(&self.network.plan, &self.workspace, n, self.network.element_size, needs_delta,
-                                       NULL, MODES[mode])
+                                       NULL, MODES[mode], NULL)
         free(needs_delta)
         if not allocated:
             raise MemoryError(f"no memory for the values of a loss of {n} samples")

@@ -12,7 +12,7 @@ from normalization cimport move_statistics
 from operations cimport backward, forward
 from plan cimport *
 from simd cimport ROW_GLU
-from workspace cimport workspace_allocate, workspace_free
+from workspace cimport keep_memory, workspace_allocate, workspace_free
 
 
 class Interruption:
@@ -51,6 +51,9 @@ cdef class Workbench:
         return 0
 
     def __dealloc__(self):
+        if self.network is not None:
+            with critical_section(self.network):
+                keep_memory(&self.network.kept_memory, &self.workspace)
         workspace_free(&self.workspace)
         free(self.plan.operations)
         free(self.needs_delta)
@@ -84,9 +87,12 @@ cdef class Workbench:
         return 0
 
     cdef int allocate_workspace(self, Py_ssize_t n, str mode, uint64_t seed) except -1:
+        cdef bint allocated
         self.network.check_capacity(n)
-        if not workspace_allocate(&self.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
-                                  self.sparse, MODES[mode]):
+        with critical_section(self.network):
+            allocated = workspace_allocate(&self.plan, &self.workspace, n, self.network.element_size, self.needs_delta,
+                                           self.sparse, MODES[mode], &self.network.kept_memory)
+        if not allocated:
             raise MemoryError(f"no memory for the activations of {n} samples")
         self.workspace.seed = seed
         return 0

@@ -78,6 +78,7 @@ cdef enum Mode:
 
 cdef struct Workspace:
     char *memory
+    size_t n_bytes
     Py_ssize_t capacity           # samples it has room for
     Py_ssize_t n                  # samples it holds now
     Py_ssize_t first              # the first one's place in its batch

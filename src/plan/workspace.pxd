@@ -11,6 +11,38 @@ cdef extern from "system/memory.h" nogil:
 
 cdef enum:
     VALUE_ALIGNMENT = 64
+    LEAST_KEPT = 1 << 20          # bytes; less is had again from the allocator, without asking the system
+    MOST_KEPT = 128 << 20
+
+cdef struct KeptMemory:
+    # Of a workspace that is no more, for the next one: the system takes as long to clear pages as a training to use
+    # them a few times.
+    char *memory
+    size_t n_bytes
+
+
+cdef inline void keep_memory(KeptMemory *kept, Workspace *workspace) noexcept nogil:
+    """Takes the workspace's memory, and frees what was kept before, unless it is too small or too large to keep."""
+    if LEAST_KEPT <= workspace.n_bytes <= MOST_KEPT:
+        free(kept.memory)
+        kept.memory, kept.n_bytes = workspace.memory, workspace.n_bytes
+        workspace.memory = NULL
+
+
+cdef inline char *cleared_memory(KeptMemory *kept, size_t n_bytes) noexcept nogil:
+    """Zeros: what is kept (by nobody where it is NULL) if that is large enough, else new memory; NULL if there is none.
+
+    Padding columns must hold finite numbers, and large new blocks come zeroed from the system anyway.
+    """
+    cdef char *memory
+    if kept == NULL or kept.n_bytes < n_bytes:
+        memory = <char *> calloc(n_bytes, 1)
+        if memory != NULL:
+            use_large_pages(memory, n_bytes)
+        return memory
+    memory, kept.memory, kept.n_bytes = kept.memory, NULL, 0
+    memset(memory, 0, n_bytes)
+    return memory
 
 
 cdef inline void workspace_free(Workspace *workspace) noexcept nogil:
@@ -82,8 +114,8 @@ cdef inline Py_ssize_t workspace_layout(const Plan *plan, Workspace *workspace, 
 
 cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_ssize_t capacity,
                                     Py_ssize_t element_size, const bint *needs_delta, const bint *sparse,
-                                    int mode) noexcept nogil:
-    """Makes room for `capacity` samples; False when memory is short (nothing is kept then).
+                                    int mode, KeptMemory *kept) noexcept nogil:
+    """Makes room for `capacity` samples, in kept memory if it can; False when memory is short (it has none then).
 
     Buffers that are `sparse` (NULL: none is) get no memory of their own.
     """
@@ -106,10 +138,9 @@ cdef inline bint workspace_allocate(const Plan *plan, Workspace *workspace, Py_s
         if sparse != NULL:
             memcpy(workspace.sparse, sparse, plan.n_buffers * sizeof(bint))
         n_bytes = workspace_layout(plan, workspace, NULL, element_size, needs_delta)
-        # calloc: padding columns must hold finite numbers, and large blocks come zeroed from the system anyway
-        workspace.memory = <char *> calloc(n_bytes + VALUE_ALIGNMENT, 1)
+        workspace.n_bytes = n_bytes + VALUE_ALIGNMENT
+        workspace.memory = cleared_memory(kept, workspace.n_bytes)
         if workspace.memory != NULL:
-            use_large_pages(workspace.memory, n_bytes)
             workspace_layout(plan, workspace, aligned(workspace.memory), element_size, needs_delta)
             return True
     workspace_free(workspace)

@@ -85,3 +85,44 @@ def test_an_optimizers_tail_has_known_names():
     with pytest.raises(TypeError, match=r"clip_norm.* Received: clipnorm"):
         optimizer_over(np.zeros(1), np.zeros(1), clipnorm=1.0)
     assert set(Status) == set(_core.STATUS.values())
+
+
+def wide_evaluation(network, x):
+    """A pass over all rows at once, and the mean loss that it finds."""
+    native = native_pass(
+        network,
+        Dataset.of_one(x, np.zeros((len(x), 1))),
+        batch_size=len(x),
+        losses=[description("half_squared_error", 1)],
+        mode="tracing",
+    )
+    run_whole(native)
+    return native, native.last_loss
+
+
+def test_a_network_keeps_the_memory_of_its_last_pass_for_the_next():
+    plan, kernel = line(1.0)
+    network = bound_network(plan, "float64", values=[kernel])
+    few, many = np.ones((10, 1)), np.ones((40_000, 1))
+    for x, least in ((few, 0), (many, 1 << 20)):
+        native, loss = wide_evaluation(network, x)
+        assert (loss, network.kept_bytes) == (0.5, 0)
+        del native
+        assert network.kept_bytes >= least
+        assert (network.kept_bytes > 0) == (least > 0)
+    of_one = network.kept_bytes
+    first, loss = wide_evaluation(network, 2 * many)  # takes what is kept
+    assert (loss, network.kept_bytes) == (2.0, 0)
+    second, loss = wide_evaluation(network, 3 * many)  # at the same time, in memory of its own
+    assert loss == 4.5
+    del first, second
+    assert network.kept_bytes == of_one
+
+
+def test_nothing_is_left_in_kept_memory():
+    plan, kernel = line(1.0)
+    network = bound_network(plan, "float64", values=[kernel])
+    spoilt, loss = wide_evaluation(network, np.full((40_000, 1), np.nan))
+    assert np.isnan(loss)
+    del spoilt
+    assert wide_evaluation(network, np.ones((30_000, 1)))[1] == 0.5
