@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -20,10 +20,6 @@ from cnn_core.network.tracing import follows_variables, is_recording
 from cnn_core.network.variables import Constant, Variable
 from cnn_core.ops.broadcasting import Shape
 from cnn_core.ops.dtypes import is_float
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 # What functions compute with, numbers and lists of them aside.
 Value: TypeAlias = Symbol | Variable | Tensor | np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from cnn_core.optimizers.assignable import Iterations, LearningRate
 from cnn_core.optimizers.own_steps import StepsItself
 from cnn_core.optimizers.schedules import LearningRateSchedule
 from cnn_core.optimizers.schedules.base import FloatArray
+
+if TYPE_CHECKING:
+    from cnn_core.optimizers.stepped import SteppedVariable
 
 LearningRateLike: TypeAlias = float | LearningRateSchedule | Callable[[], float] | Mapping[str, Any]
 # None: the weights as they are then.
@@ -279,20 +282,20 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
 
     # What Keras keeps for each variable
 
-    def slots_of(self, variable: Any) -> tuple[str, ...]:
+    def slots_of(self, variable: SteppedVariable) -> tuple[str, ...]:
         """Return the names of what Keras keeps for a variable, in its order: mostly those of `slots`."""
         return tuple(name for name, _ in self.slots())
 
-    def slot_shape(self, name: str, variable: Any) -> tuple[int, ...]:
+    def slot_shape(self, name: str, variable: SteppedVariable) -> tuple[int, ...]:
         """Return the shape of what Keras keeps under one of these names, or one of `tail_slots`."""
         return tuple(variable.shape)
 
-    def slot_value(self, name: str, variable: Any, parts: Mapping[str, Array]) -> Array:
+    def slot_value(self, name: str, variable: SteppedVariable, parts: Mapping[str, Array]) -> Array:
         """Return what Keras keeps under a name, given what the state vectors hold for the variable."""
         shape = self.slot_shape(name, variable)
         return parts[name].reshape(-1)[: math.prod(shape)].reshape(shape)
 
-    def matrix_shape(self, variable: Any) -> tuple[int, int]:
+    def matrix_shape(self, variable: SteppedVariable) -> tuple[int, int]:
         """Return the rows and columns of the matrix that the rule sees in a variable, or of each of several.
 
         (0, 0), which is the default, where it sees none: most rules step every number by itself.
@@ -331,7 +334,7 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
         self._undecayed_paths = tuple(path_of(variable) for variable in var_list or ())
         self._undecayed_patterns = tuple(patterns)
 
-    def decays(self, variable: Any) -> bool:
+    def decays(self, variable: SteppedVariable | str) -> bool:
         """Return whether weight decay applies to a variable, given itself or its path such as "dense/bias"."""
         path = path_of(variable)
         if path in self._undecayed_paths:
@@ -339,7 +342,7 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
         last = path.rpartition("/")[2]
         return not any(re.search(pattern, path if "/" in pattern else last) for pattern in self._undecayed_patterns)
 
-    def decay_of(self, variable: Any) -> float:
+    def decay_of(self, variable: SteppedVariable | str) -> float:
         """Return the weight decay of a variable: `weight_decay`, 0 for one that is exempt.
 
         Examples

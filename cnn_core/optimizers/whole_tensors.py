@@ -13,6 +13,9 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.exports import own_names
 from cnn_core.optimizers.base import LearningRateLike, Optimizer, Rule, Slots, Tail, TailWithoutDecay, path_of, registry
 
+if TYPE_CHECKING:
+    from cnn_core.optimizers.stepped import SteppedVariable
+
 
 @registry.register()
 class Lamb(Optimizer):
@@ -141,22 +144,22 @@ class Adafactor(Optimizer):
         """Return "rows" and "columns", of which each tensor fills as much as it has of them."""
         return (("rows", 0.0), ("columns", 0.0))
 
-    def matrix_shape(self, variable: Any) -> tuple[int, int]:
+    def matrix_shape(self, variable: SteppedVariable) -> tuple[int, int]:
         """Return the last two sizes of the variable; a vector is one row."""
         shape = tuple(variable.shape)
-        return (1, variable.size) if len(shape) < 2 else shape[-2:]
+        return (1, variable.size) if len(shape) < 2 else (shape[-2], shape[-1])
 
-    def slots_of(self, variable: Any) -> tuple[str, ...]:
+    def slots_of(self, variable: SteppedVariable) -> tuple[str, ...]:
         """Return what Keras keeps: of a matrix its mean squares too, of a vector first two numbers without use."""
         return ("rows", "columns", "velocity") if len(variable.shape) > 1 else ("unused", "unused", "columns")
 
-    def slot_shape(self, name: str, variable: Any) -> tuple[int, ...]:
+    def slot_shape(self, name: str, variable: SteppedVariable) -> tuple[int, ...]:
         """Return the shape of what Keras keeps under one of these names."""
         shape = tuple(variable.shape)
-        factors = {"unused": (), "rows": shape[:-1], "columns": (*shape[:-2], *shape[-1:])}
+        factors: dict[str, tuple[int, ...]] = {"unused": (), "rows": shape[:-1], "columns": (*shape[:-2], *shape[-1:])}
         return factors.get(name, shape)
 
-    def slot_value(self, name: str, variable: Any, parts: Mapping[str, Array]) -> Array:
+    def slot_value(self, name: str, variable: SteppedVariable, parts: Mapping[str, Array]) -> Array:
         """Return what Keras keeps under a name; "velocity" is v of the rule."""
         if name == "unused":
             return np.zeros((), parts["rows"].dtype)
@@ -294,14 +297,14 @@ class Muon(Optimizer):
         """Return "momentum" and "velocity"; a matrix has no use for the latter."""
         return (("momentum", 0.0), ("velocity", 0.0))
 
-    def matrix_shape(self, variable: Any) -> tuple[int, int]:
+    def matrix_shape(self, variable: SteppedVariable) -> tuple[int, int]:
         """Return the sizes of a matrix, (0, 0) for what takes AdamW's step."""
         shape, path = tuple(variable.shape), path_of(variable)
         excluded = self.exclude_embeddings and "embedding" in path.lower()
         excluded |= any(re.search(pattern, path) for pattern in self.exclude_layers)
-        return (0, 0) if len(shape) != 2 or excluded else shape
+        return (0, 0) if len(shape) != 2 or excluded else (shape[0], shape[1])
 
-    def slots_of(self, variable: Any) -> tuple[str, ...]:
+    def slots_of(self, variable: SteppedVariable) -> tuple[str, ...]:
         """Return "momentum", and "velocity" for what takes AdamW's step."""
         return ("momentum", "velocity") if self.matrix_shape(variable) == (0, 0) else ("momentum",)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -25,9 +26,6 @@ from cnn_core.sklearn.tabular.predictor import ClassPredictor
 from cnn_core.sklearn.tabular.presets import Recipe
 from cnn_core.sklearn.tabular.targets import class_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import TrainingTable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: ignore[misc]
