@@ -52,7 +52,7 @@ def test_texts_are_no_numbers(values):
     [
         DAYS,
         DAYS - DAYS[0],
-        np.where(np.arange(12) == 0, np.datetime64("NaT"), DAYS),
+        np.where(np.arange(12) == 0, np.datetime64("NaT", "D"), DAYS),
         DAYS.astype(object),
         [date(2020, 1, 1)] * 12,
         [timedelta(hours=1)] * 12,
