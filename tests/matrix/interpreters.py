@@ -88,6 +88,8 @@ def unpack(version: str, system: Path) -> Interpreter | None:
     if not (system / "usr").exists():
         packages = [f"python{one}-{part}" for one in ("3.13", "3.14", "3.15") for part in ("dev", "venv")]
         run("mmdebstrap", f"--include=gcc,ccache,libc6-dev,ca-certificates,{','.join(packages)}", DEBIAN, system)
+    if not (system / "lib64").exists():  # where the loader is looked for
+        (system / "lib64").symlink_to("usr/lib64")
     for path in map(Path, NETWORK):
         if path.exists():
             shutil.copy(path, system / path.relative_to("/"))
@@ -171,21 +173,24 @@ def requirements_of(row: str) -> list[str]:
 def ask(row: str, interpreter: Interpreter, folder: Path, arguments: Sequence[str]) -> bool:
     """Run the suite for a row, print its line, and return whether it passed."""
     start = time.perf_counter()
+    missing, told, passed = [], "", False
     try:
         environment = Environment(interpreter, folder)
         environment.build()
         missing = environment.install(requirements_of(row))
         told = environment.run(environment.python, "-c", TELL, environment.seen / "tree").strip()
-        output, passed = environment.test(arguments), True
+        output = environment.test(arguments)
+        passed = True
     except WheelError as error:
-        missing, told, output, passed = [], "", str(error), False
+        output = str(error)
     print(output, file=sys.stderr)
     summary = re.findall(
-        r"^(?:=+ )?((?:\d+ \w+, )*\d+ (?:passed|failed|errors?).*?)(?: =+)?$", output, flags=re.MULTILINE
+        r"^=* ?((?:\d+ \w+, )*\d+ (?:passed|failed|skipped|errors?)\b.*?)[ =]*$", output, flags=re.MULTILINE
     )
     line = summary[-1] if summary else "the suite did not run"
     without = f"; without {', '.join(missing)}" if missing else ""
-    print(f"{row:8}{told or 'FAILED'}: {line}{without} ({time.perf_counter() - start:.0f} s)", flush=True)
+    seconds = time.perf_counter() - start
+    print(f"{row:8}{'passed' if passed else 'FAILED'}  {told}: {line}{without}{seconds:8.0f} s", flush=True)
     return passed
 
 
