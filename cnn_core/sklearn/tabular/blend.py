@@ -20,6 +20,8 @@ from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
 
+PART = "part_"  # what the paths of weights begin with, before the number of the network
+
 
 class JoinedPreprocessor:
     """The features of several preprocessors of one table, side by side.
@@ -165,7 +167,7 @@ class Blend:
     def weights(self) -> dict[str, Array]:
         """Return every parameter by its path."""
         return {
-            f"part_{number}/{path}": array
+            f"{PART}{number}/{path}": array
             for number, part in enumerate(self.parts)
             for path, array in part.network.weights().items()
         }
@@ -181,7 +183,7 @@ class Blend:
         """
         parts = []
         for number, each in enumerate(state["parts"]):
-            prefix = f"part_{number}/"
+            prefix = f"{PART}{number}/"
             own = {path.removeprefix(prefix): array for path, array in weights.items() if path.startswith(prefix)}
             network = TabularNetwork.from_state(each["network"], own)
             features = validation.integer(each["features"], "features", 0, len(layout) - 1)

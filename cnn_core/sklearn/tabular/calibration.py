@@ -7,7 +7,7 @@ import numpy as np
 from cnn_core.foundation.arrays import Array
 
 LARGEST_LOG = 3.0  # of the temperature
-_SMALLEST = 1e-7  # of a probability
+SMALLEST = 1e-7  # of a probability
 _STEPS = 60
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
 
@@ -20,7 +20,7 @@ def tempered(probabilities: Array, temperature: float) -> Array:
     >>> tempered(np.array([[0.8, 0.2]]), 0.5).round(4)
     array([[0.9412, 0.0588]])
     """
-    logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, None)) / temperature
+    logits = np.log(np.clip(probabilities.astype(np.float64), SMALLEST, None)) / temperature
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 

@@ -18,7 +18,11 @@ DOUBLE = type_number(np.float64)
 
 
 def write_members(
-    g: Nodes, network: TabularNetwork, sources: Mapping[str, str], bounds: Sequence[Array] | None = None
+    g: Nodes,
+    network: TabularNetwork,
+    sources: Mapping[str, str],
+    bounds: Sequence[Array] | None = None,
+    path: str = "",
 ) -> str:
     """Write all members; return the name of the mean of their outputs, in float64.
 
@@ -31,6 +35,8 @@ def write_members(
         What the network's inputs are called in the graph.
     bounds : pair of numpy.ndarray, default None
         Between which each output is kept.
+    path : str, default ""
+        What the names of the network's constants begin with, before the paths of its parameters.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def write_members(
     """
     total, kind = "", _SharingMembers if network.recipe.n_sharing else _Member
     for member in network.members:
-        made = kind(g, network, member.name).output(sources)
+        made = kind(g, network, member.name, path).output(sources)
         if bounds is not None:
             low, high = (g.numbers(each, "bound") for each in bounds)
             made = g.add("Min", g.add("Max", made, low), high)
@@ -52,13 +58,13 @@ def write_members(
 class _Member:
     """One member, being written."""
 
-    def __init__(self, g: Nodes, network: TabularNetwork, name: str) -> None:
-        self.g, self.network, self.recipe, self.name = g, network, network.recipe, name
+    def __init__(self, g: Nodes, network: TabularNetwork, name: str, path: str) -> None:
+        self.g, self.network, self.recipe, self.name, self.path = g, network, network.recipe, name, path
         self.weights = network.weights()
-        g.prefix = name
+        g.prefix = path + name
 
     def _weight(self, path: str) -> str:
-        return self.g.constant(self.weights[f"{self.name}/{path}"], f"{self.name}/{path}")
+        return self.g.constant(self.weights[f"{self.name}/{path}"], f"{self.path}{self.name}/{path}")
 
     def output(self, sources: Mapping[str, str]) -> str:
         g, recipe = self.g, self.recipe

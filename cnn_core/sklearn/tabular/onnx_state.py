@@ -9,10 +9,11 @@ from typing import Any
 from cnn_core.foundation.arrays import Array
 from cnn_core.interop.onnx_format import array_of, decode, encode
 from cnn_core.interop.onnx_graph import TABLES
+from cnn_core.sklearn.tabular.blend import PART
 
 METADATA_KEY = TABLES
 GRAPH_KEY = "cnn_core.graph"
-_WEIGHTS = "member_"  # what the names of weights begin with
+_WEIGHTS = ("member_", PART)  # what the names of weights begin with
 
 
 def digest(graph: Mapping[str, Any]) -> str:

@@ -156,8 +156,6 @@ def test_what_a_blend_cannot_do_is_said(tmp_path: Path):
     regressor = TabularRegressor("fast", **FEW).fit(frame, y)
     with pytest.raises(ValueError, match="a blend of networks cannot be carried to a model"):
         regressor.to_model()
-    with pytest.raises(ValueError, match="a blend of networks cannot be carried to ONNX"):
-        regressor.to_onnx()
     with pytest.raises(ValueError, match="a blend of networks cannot be carried to C"):
         to_c(regressor, tmp_path / "model.c")
 

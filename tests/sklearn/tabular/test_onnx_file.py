@@ -13,6 +13,8 @@ import pytest
 from cnn_core import Input, Sequential, interop, layers, load_predictor
 from cnn_core.interop.onnx_format import decode, encode
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
+from cnn_core.sklearn.tabular import blend_training
+from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
 from random_tables import onnx_rows, random_columns, random_table
 
 PRESETS = ["td_s", "td", "periodic", "piecewise_linear"]
@@ -67,6 +69,24 @@ def test_random_tables(seed: int):
     y = 1e6 + 1e3 * draw.normal(size=(n, 2) if seed % 3 == 1 and seed % 2 else n)
     quantiles = (0.1, 0.9) if seed % 3 == 2 else None
     check_numbers(TabularRegressor(quantiles=quantiles, **own).fit(table, y), other, 1e3)
+
+
+@pytest.mark.doors
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_blends_of_all_their_recipes(preset: str, monkeypatch: pytest.MonkeyPatch):
+    def evenly(predictions: Any, score: Any) -> np.ndarray:
+        return np.full(len(predictions), 1 / len(predictions))
+
+    monkeypatch.setattr(blend_training, "greedy_weights", evenly)
+    table, other = random_table(1), random_table(2)
+    own: dict[str, Any] = {"preset": preset, "epochs": 3, "random_state": 0}
+    classifier = TabularClassifier(**own).fit(table, ["a", "b", "c"] * 30)
+    names = {part.name for part in classifier.predictor_.network.parts}
+    assert names == {each.name for each in PORTFOLIOS[preset].variants}
+    check_classes(classifier, other)
+    y = np.random.default_rng(0).normal(1e4, 10, 90)
+    check_numbers(TabularRegressor(**own).fit(table, y), other, 10)
+    check_numbers(TabularRegressor(**own, quantiles=(0.1, 0.9)).fit(table, y), other, 10)
 
 
 @pytest.mark.doors
@@ -134,14 +154,15 @@ def test_a_file_says_what_its_columns_are(tmp_path: Any):
     ]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [*PRESETS, "best"])
 @pytest.mark.parametrize("task", ["classes", "numbers", "quantiles"])
 def test_files_come_back_to_the_last_bit(preset: str, task: str, tmp_path: Any):
     table, path = random_table(1), tmp_path / "table.onnx"
     y = ["a", "b", "a"] * 30 if task == "classes" else np.arange(90.0)
     extra = {"quantiles": (0.1, 0.9)} if task == "quantiles" else {}
     kind = TabularClassifier if task == "classes" else TabularRegressor
-    estimator = kind(preset=preset, n_members=2, **SMALL, **extra).fit(table, y)
+    own = {**SMALL, "n_members": 2} if preset in PRESETS else {"epochs": 3, "random_state": 0}
+    estimator = kind(preset=preset, **own, **extra).fit(table, y)
     estimator.to_onnx(path)
     other = random_table(2)
     again = kind.load(path)
