@@ -217,7 +217,7 @@ def _alone(native: _core.Pass, begin: int, count: int, place: float, order: Arra
 
 
 @contextmanager
-def shared_call(model: Any, purpose: str) -> Iterator[Sharing | None]:
+def shared_call(model: TrainedModel, purpose: str) -> Iterator[Sharing | None]:
     """Yield how a call for this model is shared, None for not at all; an exception on one rank ends it on all.
 
     What a callback calls while `fit` or `evaluate` is under way is not shared: another rank may call something else.

@@ -56,6 +56,7 @@ class TrainedModel(Protocol):
     _on_batch: dict[bool, Any]  # by whether they train: `SingleBatches`
     _resumption: Resumption | None
     _bound_moves: int  # of variables, when the native network was bound
+    _depth: int  # of calls that are under way
 
     @property
     def steps_per_execution(self) -> int:
