@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 import cnn_core.foundation.validation as validation
-from cnn_core.data.rows import DensifiedRows, LazyRows, Rows, SparseRows
+from cnn_core.data.rows import DensifiedRows, LazyRows, Rows, SparseRows, as_readable
 from cnn_core.foundation.domains import Domain
 from cnn_core.foundation.validation.messages import Array, Shape
 
@@ -147,6 +147,11 @@ class Dataset:
         dtype('float64')
         """
         return cls([x], [y], [weights], len(x), (x.data if isinstance(x, SparseRows) else x).dtype)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """Take over what another process has sent, whose arrays may begin at any byte."""
+        for name, value in state[1].items():
+            setattr(self, name, list(map(as_readable, value)) if isinstance(value, list) else value)
 
     def __len__(self) -> int:
         return self.n

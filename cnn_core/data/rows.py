@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.arrays import readable
 from cnn_core.foundation.sparse import check_sparse
 from cnn_core.foundation.validation.messages import Array
 
@@ -109,6 +110,11 @@ class SparseRows:
         self.indices = indices
         self.indptr = indptr
         self.shape = (len(indptr) - 1, width)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what another process has sent, whose arrays may begin at any byte."""
+        for name, value in state.items():
+            setattr(self, name, as_readable(value))
 
     @classmethod
     def read(cls, x: Any, name: str, dtype: object, width: int | None = None) -> SparseRows:
@@ -216,6 +222,11 @@ class DensifiedRows:
 
 
 Rows: TypeAlias = Array | LazyRows | SparseRows | DensifiedRows
+
+
+def as_readable(value: Any) -> Any:
+    """Return an array as native code reads it, and whatever else as it is."""
+    return readable(value) if isinstance(value, np.ndarray) else value
 
 
 def is_memory_map(array: Array) -> bool:
