@@ -12,6 +12,7 @@ import numpy as np
 import cnn_core.losses as losses
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.sklearn.tabular.averaging import averaging_factor
 from cnn_core.sklearn.tabular.blend import Blend, BlendPart, JoinedPreprocessor, bounded
 from cnn_core.sklearn.tabular.blending import greedy_weights
 from cnn_core.sklearn.tabular.calibration import best_temperature, tempered
@@ -28,6 +29,7 @@ from cnn_core.sklearn.tabular.training_rows import relative
 
 LEAST_SHARE = 0.25  # of a variant's epochs: of which less would be left, the least important variants are left out
 FEWEST_VARIANTS = 2
+ROWS_OF_ERRORS = 2000  # about so many are looked at to find out how far the networks of different folds agree
 RESERVED_SHARE = 0.04  # of the time limit, for predictions and the blend
 
 
@@ -107,6 +109,8 @@ class BlendTraining:
         Trained in all.
     out_of_fold : numpy.ndarray of shape (n, n_out)
         What the blend predicts of rows by the networks that have not seen them.
+    error_factor : numpy.ndarray of shape (n_out,)
+        By what these predictions' errors are to be multiplied to be those of the whole blend; see `averaging_factor`.
     known : numpy.ndarray of int
         The places of the rows of which there is such a prediction: all, unless the time was over.
     """
@@ -124,6 +128,7 @@ class BlendTraining:
         self._cost_known = False
         self.n_epochs = 0
         self.out_of_fold, self.known = np.zeros((0, 0)), np.empty(0, np.int64)
+        self.error_factor = np.ones(task.n_out)
 
     def run(self) -> tuple[JoinedPreprocessor, Blend]:
         """Train, and return what makes the features and what predicts from them."""
@@ -236,6 +241,8 @@ class BlendTraining:
             chosen = None if task.weights is None else task.weights[known]
             temperature = best_temperature(total[known], task.labels[known], chosen)
             total = tempered(total, temperature)
+        else:
+            self.error_factor = self._error_factor(trained, weights)
         self.out_of_fold, self.known = total, known
         parts = [
             BlendPart(
@@ -250,6 +257,23 @@ class BlendTraining:
         ]
         layout = [preprocessor.layout for preprocessor in self._preprocessors]
         return Blend(parts, layout, task.bounds, temperature, self._leaderboard(trained, weights))
+
+    def _error_factor(self, trained: list[_Trained], weights: Array) -> Array:
+        task, own, others = self.task, [], []
+        used = [(each, weight) for each, weight in zip(trained, weights, strict=True) if weight > 0]
+        for number, (_, held_out) in enumerate(self._folds):
+            rows = held_out[:: max(1, len(held_out) * len(self._folds) // ROWS_OF_ERRORS)]
+            errors = []
+            for fold in range(len(self._folds)):
+                total = np.zeros((len(rows), task.n_out))
+                for each, weight in used:
+                    recipe = each.variant.recipe(task.task)
+                    members = each.networks[fold].predict(self._matrices[self._features_of(recipe)][rows])
+                    total += weight * bounded(members, recipe, task.bounds).mean(axis=0, dtype=np.float64)
+                errors.append(task.targets[rows] - total)
+            own.append(errors.pop(number))
+            others.append(np.array(errors).reshape(len(errors), *total.shape))
+        return averaging_factor(np.concatenate(own), np.concatenate(others, axis=1))
 
     def _leaderboard(self, trained: list[_Trained], weights: Array) -> list[dict[str, Any]]:
         known, score = self.known, self.task.score_of(self.known)

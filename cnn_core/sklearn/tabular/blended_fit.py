@@ -103,7 +103,8 @@ class FitsBlends:
             [],
         )  # each network has its own
         predictor = self._new_predictor(preprocessor, blend)
-        self._learn_from_held_out(predictor, training.out_of_fold[training.known][None], y[training.known])
+        held_out = training.out_of_fold[training.known][None]
+        self._learn_from_held_out(predictor, held_out, y[training.known], training.error_factor)
         self._take(predictor)
 
     def leaderboard(self) -> list[dict[str, Any]]:

@@ -334,8 +334,11 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
         """What epochs are chosen by, of members in turn."""
         return self._score_function(predictor, y, weights)
 
-    def _learn_from_held_out(self, predictor: Any, members: Array, y: Any) -> None:
-        """Learn how far predictions are from the truth, from members' outputs for rows not trained on."""
+    def _learn_from_held_out(self, predictor: Any, members: Array, y: Any, factor: Array | None = None) -> None:
+        """Learn how far predictions are from the truth, from members' outputs for rows not trained on.
+
+        `factor` says for each output by what these errors are larger than the predictor's, None: by nothing.
+        """
 
     def _metric_name(self) -> str:
         raise NotImplementedError

@@ -327,11 +327,18 @@ class NumberPredictor(TablePredictor):
         ends = np.stack([self.scale.moved(columns, low), self.scale.moved(columns, high)], axis=2)
         return np.asarray(ends[:, 0] if self.is_vector else ends)
 
-    def learn_errors(self, members: Array, y: Array) -> None:
-        """Learn from what the network's members make of rows not trained on, and from their targets."""
+    def learn_errors(self, members: Array, y: Array, factor: Array | None = None) -> None:
+        """Learn from what the network's members make of rows not trained on, and from their targets.
+
+        By `factor`, one number for each output, the errors lie closer to their mean than those of these members do.
+        """
         if self.levels is None:
             self.scale = self.scale.unbiased(y, self.numbers_of(members).reshape(y.shape))
-        self.errors = HeldOutErrors.of(self.scale.errors(y, self.numbers_of(members).reshape(y.shape)))
+        errors = self.scale.errors(y, self.numbers_of(members).reshape(y.shape))
+        if factor is not None:
+            center = errors.mean(axis=0)
+            errors = center + (factor if self.levels is None else factor[self.median]) * (errors - center)
+        self.errors = HeldOutErrors.of(errors)
 
     def _known_errors(self, asked: str) -> HeldOutErrors:
         if self.errors is None:

@@ -264,8 +264,10 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
 
         return CrossFittedMembers(score_of, np.arange(len(y)), n_members)
 
-    def _learn_from_held_out(self, predictor: NumberPredictor, members: Array, y: Array) -> None:
-        predictor.learn_errors(members, y)
+    def _learn_from_held_out(
+        self, predictor: NumberPredictor, members: Array, y: Array, factor: Array | None = None
+    ) -> None:
+        predictor.learn_errors(members, y, factor)
 
     def _score_function(self, predictor: NumberPredictor, y: Array, weights: Array | None) -> Callable[[Array], float]:
         own, targets, logarithm = self._own_scores(), self._scale.standardised(y), self._scale.logarithm
