@@ -431,10 +431,10 @@ class Model(Trainer, OwnModel):
         dtype : {"bfloat16", "int8", "float32", "float64"}, default None
             In which type factors of products are computed. None: as in `predict`. "bfloat16" rounds kernels once, to
             half their size, and the rows that enter a dense layer; sums stay float32. Outputs of a network differ by
-            some 0.5 % of their spread. Where the processor multiplies bfloat16 itself (see `show_config`), networks
-            beyond its caches answer in half the time or less. "int8" makes kernels a quarter as large, and rounds the
-            rows that enter a dense layer to 8 bits, each row by a unit of its own; a row with an infinity gives NaN.
-            Read the `error` of the predictor before you use it.
+            some 0.5 % of their spread. Networks beyond the processor's caches answer one or two rows in half the
+            time or less, and any number where it multiplies bfloat16 itself (see `show_config`). "int8" makes kernels
+            a quarter as large, and rounds the rows that enter a dense layer to 8 bits, each row by a unit of its own;
+            a row with an infinity gives NaN. Read the `error` of the predictor before you use it.
         calibration : array-like, default None
             With "int8": rows like those that will come, some hundreds. They tell how large the inputs of each layer
             are, and how far the answers are from those in float32.

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from bfloat16 cimport round_factors, rounded_size
+from bfloat16 cimport keep_w, kept_size, round_factors, rounded_size
 from loss cimport LABELS, SMOOTHED, Loss, Targets, compares_labels
 from losses cimport loss_on_logits, loss_row, works_on_logits
 from matmul cimport Product, begin_plain, multiply
@@ -19,20 +19,24 @@ cdef void multiply_arrays(Product *p, real *y, const real *x, const real *w) noe
     multiply(p, y)
 
 
-cdef int multiply_rounded(Product *p, object y, object x, object w) except -1:
+cdef int multiply_rounded(Product *p, object y, object x, object w, bint keeps_w) except -1:
+    cdef float *kept = NULL
     x_room = np.empty(rounded_size(x.shape[0], x.shape[1]), np.float32)
-    w_room = np.empty(rounded_size(w.shape[0], w.shape[1]), np.float32)
+    w_room = np.empty(rounded_size(w.shape[0], w.shape[1]) + kept_size(p.n_k, p.n_cols), np.float32)
     p.x, p.w = cnp.PyArray_DATA(x), cnp.PyArray_DATA(w)
-    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room), NULL)
+    if keeps_w:
+        kept = <float *> cnp.PyArray_DATA(w_room)
+        keep_w(kept, <const float *> p.w, p.n_k, p.n_cols)
+    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room), kept)
     multiply(p, <float *> cnp.PyArray_DATA(y))
     return 0
 
 
 def product(object x, object w, bint transposed_x=False, bint transposed_w=False, object y=None,
-            bint in_bfloat16=False):
+            bint in_bfloat16=False, bint keeps_w=False):
     """x . w, x^T . w or x . w^T of C-contiguous matrices by the blocked product; added to y if it is given.
 
-    In bfloat16 x and w are rounded to it first.
+    In bfloat16 x and w are rounded to it first; w as predictors keep it, if told so.
     """
     cdef Product p
     begin_plain(&p)
@@ -53,7 +57,9 @@ def product(object x, object w, bint transposed_x=False, bint transposed_w=False
     if in_bfloat16:
         if y.dtype != np.float32:
             raise TypeError(f"x must be float32. Received: {y.dtype}")
-        multiply_rounded(&p, y, x, w)
+        if keeps_w and transposed_w:
+            raise ValueError("w cannot be kept and transposed")
+        multiply_rounded(&p, y, x, w, keeps_w)
     elif y.dtype == np.float32:
         multiply_arrays(&p, <float *> cnp.PyArray_DATA(y), <float *> cnp.PyArray_DATA(x), <float *> cnp.PyArray_DATA(w))
     elif y.dtype == np.float64:

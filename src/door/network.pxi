@@ -6,9 +6,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cython cimport critical_section
 
 from activation cimport derivative_needs_z
-from bfloat16 cimport rounded_size
+from bfloat16 cimport keep_w, kept_size
 from compile cimport mark_gates, only_dense_reads, share_memory
-from dense cimport can_be_quantized, can_keep_rounded, keep_rounded, rounds_factors
+from dense cimport can_be_quantized, can_keep_rounded, rounds_factors
 from embedding cimport index_limit
 from gathering cimport Source
 from int8 cimport QuantizedMatrix, quads_of
@@ -275,10 +275,10 @@ cdef class Network:
             if can_keep_rounded(operation):
                 n_in = self.plan.buffers[operation.inputs[0]].width
                 n_out = self.plan.buffers[operation.output].width
-                room = np.empty(rounded_size(n_in, n_out) + VALUE_ALIGNMENT // sizeof(float), np.float32)
+                room = np.empty(kept_size(n_in, n_out) + VALUE_ALIGNMENT // sizeof(float), np.float32)
                 self.kept_alive += (room,)
-                keep_rounded(operation, n_in, n_out, <const float *> self.tensors[operation.tensors[0]],
-                             <float *> aligned(cnp.PyArray_DATA(room)))
+                operation.rounded = aligned(cnp.PyArray_DATA(room))
+                keep_w(<float *> operation.rounded, <const float *> self.tensors[operation.tensors[0]], n_in, n_out)
 
     def keep_quantized(self, int index, quads, factors, sums, units, bias):
         """Has a dense operation in int8 multiply with this matrix, as cnn_core/models/quantization.py makes it."""

@@ -2,11 +2,13 @@
 # float. Floor 1.
 #
 # Where the processor multiplies pairs of bfloat16, factors become matrices of pairs along k, with half as many k;
-# elsewhere they stay floats, rounded: the same mathematics by the float kernels.
+# elsewhere they stay floats, rounded: the same mathematics by the float kernels. A w that is kept for many products is
+# one of pairs on every processor, and where that does not multiply them becomes floats again on the way: half as much
+# to read, with the same bits.
 
 from libc.stdint cimport uint32_t
 
-from matmul cimport PAIRS, Product, padded_width
+from matmul cimport FEWEST_ROWS_TO_PACK, HALVES, KEPT_PANEL, PAIRS, Product, padded_width
 from pairs cimport simd_multiplies_pairs, simd_pairs
 from simd cimport real
 from threads cimport pool_run, pool_width
@@ -22,6 +24,7 @@ ctypedef struct Rounding:
     Py_ssize_t n
     Py_ssize_t line
     Py_ssize_t to_line
+    bint as_pairs                 # and not as floats
     bint across                   # pairs of two lines, and not of two neighbours in a line
     Py_ssize_t lines_per_task
 
@@ -33,7 +36,7 @@ cdef inline Py_ssize_t rounded_size(Py_ssize_t n_lines, Py_ssize_t n) noexcept n
 
 cdef inline void round_lines(const Rounding *r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Those of one task; two at a time, the first of them even, where pairs are of two lines."""
-    cdef bint of_two_lines = simd_multiplies_pairs and r.across
+    cdef bint of_two_lines = r.as_pairs and r.across
     cdef Py_ssize_t i = first, step = 2 if of_two_lines else 1
     cdef const float *line
     cdef const float *none = NULL
@@ -42,7 +45,7 @@ cdef inline void round_lines(const Rounding *r, Py_ssize_t first, Py_ssize_t las
         line, to = r.begin + i * r.line, r.to + i // step * r.to_line
         if of_two_lines:
             simd_pairs.interleave(<uint32_t *> to, line, line + r.line if i + 1 < r.n_lines else none, r.n)
-        elif simd_multiplies_pairs:
+        elif r.as_pairs:
             simd_pairs.pair_up(<uint32_t *> to, line, r.n)
         else:
             simd_pairs.round_values(to, line, r.n)
@@ -55,13 +58,18 @@ cdef inline void round_task(void *context, Py_ssize_t index) noexcept nogil:
     round_lines(r, first, min(first + r.lines_per_task, r.n_lines))
 
 
+cdef inline Py_ssize_t rounded_line(Py_ssize_t n, bint as_pairs, bint across) noexcept nogil:
+    """How far apart rounded lines of n numbers are."""
+    return padded_width((n + 1) // 2 if as_pairs and not across else n)
+
+
 cdef inline Py_ssize_t round_matrix(const void *begin, real *room, Py_ssize_t n_lines, Py_ssize_t n, Py_ssize_t line,
-                                    bint across) noexcept nogil:
-    """Fills `room` with the rounded lines, and returns how far apart they are there."""
+                                    Py_ssize_t to_line, bint as_pairs, bint across) noexcept nogil:
+    """Fills `room` with the rounded lines, `to_line` apart, which is returned."""
     cdef Py_ssize_t tasks = min(<Py_ssize_t> pool_width(), n_lines * n // ELEMENTS_PER_TASK)
     cdef Rounding r
-    r.begin, r.n_lines, r.n, r.line, r.across = <const float *> begin, n_lines, n, line, across
-    r.to, r.to_line = <float *> room, padded_width((n + 1) // 2 if simd_multiplies_pairs and not across else n)
+    r.begin, r.n_lines, r.n, r.line, r.as_pairs, r.across = <const float *> begin, n_lines, n, line, as_pairs, across
+    r.to, r.to_line = <float *> room, to_line
     if tasks < 2:
         round_lines(&r, 0, n_lines)
     else:
@@ -70,33 +78,63 @@ cdef inline Py_ssize_t round_matrix(const void *begin, real *room, Py_ssize_t n_
     return r.to_line
 
 
-cdef inline void round_x(Product *p, real *room) noexcept nogil:
+cdef inline void round_x(Product *p, real *room, bint as_pairs) noexcept nogil:
     """x of floats becomes a rounded copy in `room`; its rows or its columns are contiguous."""
     if p.x_k == 1:
-        p.x_row = round_matrix(p.x, room, p.n_rows, p.n_k, p.x_row, False)
+        p.x_row = round_matrix(p.x, room, p.n_rows, p.n_k, p.x_row, rounded_line(p.n_k, as_pairs, False), as_pairs,
+                               False)
     else:
-        p.x_k = round_matrix(p.x, room, p.n_k, p.n_rows, p.x_k, True)
+        p.x_k = round_matrix(p.x, room, p.n_k, p.n_rows, p.x_k, rounded_line(p.n_rows, as_pairs, True), as_pairs, True)
     p.x = room
 
 
-cdef inline void round_w(Product *p, real *room) noexcept nogil:
+cdef inline void round_w(Product *p, real *room, bint as_pairs) noexcept nogil:
     """The same for w."""
     if p.w_c == 1:
-        p.w_k = round_matrix(p.w, room, p.n_k, p.n_cols, p.w_k, True)
+        p.w_k = round_matrix(p.w, room, p.n_k, p.n_cols, p.w_k, rounded_line(p.n_cols, as_pairs, True), as_pairs, True)
     else:
-        p.w_c = round_matrix(p.w, room, p.n_cols, p.n_k, p.w_c, False)
+        p.w_c = round_matrix(p.w, room, p.n_cols, p.n_k, p.w_c, rounded_line(p.n_k, as_pairs, False), as_pairs, False)
     p.w = room
 
 
-cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *rounded_w) noexcept nogil:
+# A w that is kept: panels of columns, one behind the other, as few rows are multiplied with it in the order of memory.
+
+cdef inline Py_ssize_t kept_width(Py_ssize_t n_cols) noexcept nogil:
+    """Of a panel."""
+    return min(<Py_ssize_t> KEPT_PANEL, padded_width(n_cols))
+
+
+cdef inline Py_ssize_t kept_panel(Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:
+    """Elements of one, of pairs."""
+    return (n_k + 1) // 2 * kept_width(n_cols)
+
+
+cdef inline Py_ssize_t kept_size(Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:
+    """Elements of room for w (n_k, n_cols)."""
+    return (n_cols + KEPT_PANEL - 1) // KEPT_PANEL * kept_panel(n_k, n_cols)
+
+
+cdef inline void keep_w(real *room, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:
+    """Fills a room of `kept_size` with w rounded to pairs, for many products."""
+    cdef Py_ssize_t col = 0
+    while col < n_cols:
+        round_matrix(w + col, room, n_k, min(<Py_ssize_t> KEPT_PANEL, n_cols - col), n_cols, kept_width(n_cols), True,
+                     True)
+        room += kept_panel(n_k, n_cols)
+        col += KEPT_PANEL
+
+
+cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *kept_w) noexcept nogil:
     """Has a product of floats computed from their values in bfloat16.
 
-    The rooms hold `rounded_size` elements. `rounded_w` is what `round_w` has left of w before, or NULL.
+    The rooms hold `rounded_size` elements. `kept_w` is what `keep_w` has made of w before, or NULL.
     """
-    round_x(p, x_room)
-    if rounded_w == NULL:
-        round_w(p, w_room)
+    cdef bint as_pairs = simd_multiplies_pairs or (kept_w != NULL and p.n_rows < FEWEST_ROWS_TO_PACK)
+    round_x(p, x_room, as_pairs)
+    if kept_w == NULL:
+        round_w(p, w_room, as_pairs)
     else:
-        p.w, p.w_k = rounded_w, padded_width(p.n_cols)
-    if simd_multiplies_pairs:
+        p.w, p.w_k, p.w_c = kept_w, kept_width(p.n_cols), 1
+        p.w_panel, p.form = kept_panel(p.n_k, p.n_cols), HALVES
+    if as_pairs:
         p.n_k, p.form = (p.n_k + 1) // 2, PAIRS

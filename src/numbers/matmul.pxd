@@ -5,7 +5,7 @@
 # number of rows changes a bit of the result.
 
 from libc.math cimport INFINITY
-from libc.stdint cimport INT32_MIN, int32_t
+from libc.stdint cimport INT32_MIN, int32_t, uint32_t
 
 from pairs cimport simd_pairs
 from quads cimport simd_quads
@@ -24,6 +24,7 @@ cdef enum:
     ROW_MULTIPLE = 12            # of the heights of blocks and tasks, so that only the last has a ragged tile
     ROWS_OF_LINES = 32           # of x^T: two lines of the cache for every k
     SPARE_K_BLOCK = 32
+    KEPT_PANEL = 64              # columns of a w kept in panels: whole ones of any instruction set, enough for one row
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     CACHE_LINE_BYTES = 64
     LARGE_W_BYTES = 1024 * 1024  # of one k block, and of y: what is smaller comes from a cache near enough
@@ -36,6 +37,7 @@ cdef enum:
 cdef enum:
     NUMBERS
     PAIRS                        # of bfloat16
+    HALVES                       # x is numbers, w pairs that become numbers panel by panel
     QUADS                        # of 8-bit numbers; y becomes sums of 32 bits
 
 ctypedef struct Product:
@@ -53,11 +55,12 @@ ctypedef struct Product:
     Py_ssize_t x_k
     Py_ssize_t w_k
     Py_ssize_t w_c
+    Py_ssize_t w_panel           # how far apart panels of KEPT_PANEL columns are in w, or 0 where there are none
     Py_ssize_t gate_row
     Py_ssize_t spare_cols        # padding of y's rows, which may be overwritten
     int accumulate
     int clamp                    # whether the result is max(y, 0)
-    int form                     # NUMBERS, PAIRS or QUADS
+    int form                     # one of the above
     # how it is shared: a grid of row chunks by column chunks
     Py_ssize_t rows_per_task
     Py_ssize_t cols_per_task
@@ -82,7 +85,7 @@ ctypedef struct Matrix:
 cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
     p.bias, p.gate = NULL, NULL
-    p.gate_row, p.spare_cols = 0, 0
+    p.gate_row, p.spare_cols, p.w_panel = 0, 0, 0
     p.accumulate, p.clamp, p.form = False, False, NUMBERS
 
 
@@ -92,10 +95,23 @@ cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
     return stride + 16 if stride % 256 == 0 else stride
 
 
+cdef inline const real *w_at(const Product *p, real *y, Py_ssize_t k, Py_ssize_t col) noexcept nogil:
+    """Where the columns from `col` on begin in row k of w."""
+    cdef const real *row = <const real *> p.w + (k // 2 if p.form == HALVES else k) * p.w_k
+    return row + (col // KEPT_PANEL * p.w_panel + col % KEPT_PANEL if p.w_panel > 0 else col * p.w_c)
+
+
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
     """Equal blocks of at most LONGEST_K_BLOCK, but of whole lines of the cache; a function of n_k alone."""
     cdef Py_ssize_t n_blocks = (n_k + LONGEST_K_BLOCK - 1) // LONGEST_K_BLOCK
     return ((n_k + n_blocks - 1) // n_blocks + 15) // 16 * 16 if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
+
+
+cdef inline Py_ssize_t block_length(const Product *p) noexcept nogil:
+    """The same for a product: widened pairs are cut where their numbers would be, for the same bits."""
+    if p.form == PAIRS and simd_pairs.widen_panel != NULL:
+        return (k_block_length(2 * p.n_k) + 1) // 2
+    return k_block_length(p.n_k)
 
 
 cdef inline bint wants_rows(const Product *p) noexcept nogil:
@@ -104,7 +120,7 @@ cdef inline bint wants_rows(const Product *p) noexcept nogil:
 
 
 cdef inline bint reads_in_place(const Product *p, Py_ssize_t n_rows, Py_ssize_t element_size) noexcept nogil:
-    if p.w_c != 1 or wants_rows(p):
+    if p.w_c != 1 or p.form == HALVES or wants_rows(p):
         return False
     return n_rows < FEWEST_ROWS_TO_PACK or p.n_k * p.w_k * element_size <= IN_PLACE_BYTES
 
@@ -114,7 +130,7 @@ cdef inline bint reads_by_lines(const Product *p, Py_ssize_t n_cols, Py_ssize_t 
     if wants_rows(p):
         return False
     return (p.x_row == 1 and p.x_k != 1 and width < n_cols < FEWEST_PANELS_TO_TRANSPOSE * width
-            and (n_cols + width - 1) // width * width * k_block_length(p.n_k) <= LINES_ELEMENTS)
+            and (n_cols + width - 1) // width * width * block_length(p) <= LINES_ELEMENTS)
 
 
 cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_cols,
@@ -174,15 +190,16 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
 
 cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, block_ahead *ahead) noexcept nogil:
     """Where the panel after the block's stands in w, if the product is large enough to prefetch it."""
-    cdef const real *w = <const real *> p.w
+    cdef const real *w
     cdef bint is_last = b.col + b.n_cols >= p.n_cols
     if (b.n_k * p.n_cols * <Py_ssize_t> sizeof(real) < LARGE_W_BYTES
             and p.n_rows * p.y_row * <Py_ssize_t> sizeof(real) < LARGE_Y_BYTES):
         return False
-    w += (b.k + b.n_k) * p.w_k if is_last else b.k * p.w_k + (b.col + b.n_cols) * p.w_c
+    w = w_at(p, y, b.k + b.n_k, 0) if is_last else w_at(p, y, b.k, b.col + b.n_cols)
     ahead.row = <const char *> w
     if p.w_c == 1:
-        ahead.n_rows, ahead.n_bytes, ahead.stride = b.n_k, panel_width(y) * sizeof(real), p.w_k * sizeof(real)
+        ahead.n_rows = b.n_k // 2 if p.form == HALVES else b.n_k
+        ahead.n_bytes, ahead.stride = panel_width(y) * sizeof(real), p.w_k * sizeof(real)
         if ahead.stride % CACHE_LINE_BYTES != 0 or <size_t> w % CACHE_LINE_BYTES != 0:
             ahead.n_bytes += CACHE_LINE_BYTES - sizeof(real)  # the last line, wherever the row begins
     else:
@@ -193,11 +210,14 @@ cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, blo
 cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, real *packed,
                                    const Block *b) noexcept nogil:
     """The same, w's own panel left in `packed` (NULL: nowhere)."""
-    cdef const real *w = <const real *> p.w + b.k * p.w_k + b.col * p.w_c
+    cdef const real *w = w_at(p, y, b.k, b.col)
     cdef real *nowhere = NULL
     cdef block_ahead next_panel
     cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, b, &next_panel) else NULL
-    if p.w_c == 1:
+    if p.form == HALVES:
+        simd_pairs.widen_panel(<float *> packed, <const uint32_t *> w, b.n_k, b.n_cols, p.w_k)
+        multiply_panel(p, y, x, <const real *> packed, panel_width(y), nowhere, b, ahead)
+    elif p.w_c == 1:
         multiply_panel(p, y, x, w, p.w_k, packed, b, ahead)
     else:
         pack_transposed(packed, w, b.n_k, b.n_cols, p.w_c)
@@ -243,7 +263,7 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
     cdef const real *x = <const real *> p.x
     cdef real *packed = NULL
     cdef real *copy = NULL
-    cdef Py_ssize_t longest = k_block_length(p.n_k)
+    cdef Py_ssize_t longest = block_length(p)
     cdef Block b = Block(row, n_rows, col, n_cols, 0, 0)
     cdef Matrix rows = Matrix(x + row * p.x_row, p.x_row, p.x_k), copied
     cdef bint by_lines = False
@@ -253,7 +273,7 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
         by_lines = packed != NULL and reads_by_lines(p, n_cols, panel_width(y))
         if packed != NULL and copies_x(p, y, n_rows, n_cols):
             copy = packed + PACKED_PANEL
-        if packed == NULL and p.w_c != 1:  # out of memory: shorter blocks will do
+        if packed == NULL and (p.w_c != 1 or p.form == HALVES):  # out of memory: shorter blocks will do
             packed, longest = spare, min(longest, SPARE_K_BLOCK)
     while True:
         b.n_k = min(longest, p.n_k - b.k)
@@ -271,31 +291,32 @@ cdef inline void multiply_part(const Product *p, real *y, Py_ssize_t row, Py_ssi
         rows.begin = <const real *> rows.begin + b.n_k * p.x_k
 
 
-cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols) noexcept nogil:
+cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t row, Py_ssize_t col,
+                              Py_ssize_t n_cols) noexcept nogil:
     """The same for a single row of x, with w read in place."""
     cdef const real *bias = <const real *> p.bias
     cdef const real *none = NULL
-    cdef const real *x = <const real *> p.x
-    cdef const real *w = <const real *> p.w
-    cdef Py_ssize_t block = k_block_length(p.n_k)
+    cdef const real *x = <const real *> p.x + row * p.x_row
+    cdef const real *w
+    cdef Py_ssize_t block = block_length(p)
     cdef real floor = <real> -INFINITY
     cdef Py_ssize_t k = 0, n_k
     cdef bint add = p.accumulate
+    y += row * p.y_row + col
     if bias != NULL:
         bias += col
     while True:
         n_k = min(block, p.n_k - k)
         if p.clamp and k + n_k >= p.n_k:
             floor = 0
+        w = w_at(p, y, k, col)
         if real is float and p.form == PAIRS:
-            simd_pairs.row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k,
-                                   add, floor)
+            simd_pairs.row_product(y, x + k, w, bias if k == 0 else none, n_cols, n_k, p.w_k, add, floor)
         elif real is float and p.form == QUADS:
-            simd_quads.row_product(<int32_t *> (y + col), <const int32_t *> (x + k),
-                                   <const int32_t *> (w + k * p.w_k + col), NULL, n_cols, n_k, p.w_k, add, INT32_MIN)
+            simd_quads.row_product(<int32_t *> y, <const int32_t *> (x + k), <const int32_t *> w, NULL, n_cols,
+                                   n_k, p.w_k, add, INT32_MIN)
         else:
-            row_product(y + col, x + k, w + k * p.w_k + col, bias if k == 0 else none, n_cols, n_k, p.w_k, add,
-                        floor)
+            row_product(y, x + k, w, bias if k == 0 else none, n_cols, n_k, p.w_k, add, floor)
         add = True
         k += n_k
         if k >= p.n_k:
@@ -312,17 +333,30 @@ cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_
     if n_rows * min(p.n_k, <Py_ssize_t> LONGEST_K_BLOCK) * <Py_ssize_t> sizeof(real) <= ROW_BLOCK_BYTES:
         return n_rows
     else:
-        longest = max(<Py_ssize_t> ROW_MULTIPLE, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * k_block_length(p.n_k)))
+        longest = max(<Py_ssize_t> ROW_MULTIPLE, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * block_length(p)))
     n_blocks = (n_rows + longest - 1) // longest
     return whole_multiple((n_rows + n_blocks - 1) // n_blocks) if n_blocks > 1 else n_rows
+
+
+cdef inline void multiply_single_rows(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols) noexcept nogil:
+    """Few rows with a w kept in panels, each of which comes near once."""
+    cdef Py_ssize_t row, n, last_col = col + n_cols
+    while col < last_col:
+        n = min(KEPT_PANEL - col % KEPT_PANEL, last_col - col)
+        for row in range(p.n_rows):
+            multiply_row(p, y, row, col, n)
+        col += n
 
 
 cdef inline void multiply_rows(const Product *p, real *y, Py_ssize_t row, Py_ssize_t last_row, Py_ssize_t col,
                                Py_ssize_t n_cols) noexcept nogil:
     """Rows [row, last_row) by columns [col, col + n_cols) of the product, block by block."""
     cdef Py_ssize_t step
-    if p.n_rows == 1 and p.w_c == 1 and p.x_k == 1 and p.gate == NULL:
-        multiply_row(p, y, col, n_cols)
+    if p.n_rows == 1 and p.w_c == 1 and p.x_k == 1 and p.gate == NULL and p.w_panel == 0:
+        multiply_row(p, y, 0, col, n_cols)
+        return
+    if p.w_panel > 0 and p.n_rows <= simd_pairs.most_single_rows:
+        multiply_single_rows(p, y, col, n_cols)
         return
     step = row_block_length(p, y, last_row - row)
     while row < last_row:

@@ -11,6 +11,9 @@ cdef extern from "simd/pairs.h" nogil:
                               const float *gate, const panel_settings *p) noexcept nogil
         void (*row_product)(float *y, const float *x, const float *w, const float *bias, Py_ssize_t n_cols,
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
+        void (*widen_panel)(float *panel, const uint32_t *pairs, Py_ssize_t n_k, Py_ssize_t n_cols,
+                            Py_ssize_t pairs_row) noexcept nogil
+        Py_ssize_t most_single_rows
         int reads_rows
         void (*interleave)(uint32_t *pairs, const float *even, const float *odd, Py_ssize_t n) noexcept nogil
         void (*pair_up)(uint32_t *pairs, const float *x, Py_ssize_t n) noexcept nogil

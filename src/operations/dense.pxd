@@ -1,10 +1,9 @@
 # The dense layer: forward pass, delta recursion and gradients. Floor 1.
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
-from bfloat16 cimport round_factors, round_w, rounded_size
+from bfloat16 cimport round_factors, rounded_size
 from int8 cimport QuantizedMatrix, multiply_quantized, quantized_size
 from matmul cimport Product, begin_plain, multiply
-from pairs cimport simd_multiplies_pairs
 from plan cimport DENSE, Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
 from quads cimport MOST_QUANTIZED
 from scale cimport scale_kernel, scaled_kernel_gradients
@@ -77,10 +76,10 @@ cdef inline real *room_of_w(const Step *s, real **typed) noexcept nogil:
 
 
 cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room,
-                                  const void *rounded_w) noexcept nogil:
-    """The product, of factors rounded where the operation says so; `rounded_w` is NULL or w so rounded."""
+                                  const void *kept_w) noexcept nogil:
+    """The product, of factors rounded where the operation says so; `kept_w` is NULL or w so rounded."""
     if real is float and s.operation.integers[ROUNDING] == TO_BFLOAT16:
-        round_factors(p, x_room, w_room, rounded_w)
+        round_factors(p, x_room, w_room, kept_w)
     multiply(p, y)
 
 
@@ -90,21 +89,6 @@ cdef inline bint rounds_factors(const Operation *operation) noexcept nogil:
 
 cdef inline bint can_keep_rounded(const Operation *operation) noexcept nogil:
     return rounds_factors(operation) and not has_tensor(operation, SCALE)
-
-
-cdef inline void keep_rounded(Operation *operation, Py_ssize_t n_in, Py_ssize_t n_out, const float *w,
-                              float *room) noexcept nogil:
-    """Rounds the kernel for all runs to come, into a room of `rounded_size` elements."""
-    cdef Product p
-    begin_plain(&p)
-    p.w, p.w_k, p.w_c, p.n_k, p.n_cols = w, n_out, 1, n_in, n_out
-    round_w(&p, room)
-    operation.rounded, operation.rounded_as_pairs = room, simd_multiplies_pairs
-
-
-cdef inline const void *kept_kernel(const Step *s) noexcept nogil:
-    """The kernel rounded before, in the form in which it is multiplied now, or NULL."""
-    return s.operation.rounded if s.operation.rounded_as_pairs == simd_multiplies_pairs else NULL
 
 
 cdef inline bint can_be_quantized(const Operation *operation) noexcept nogil:
@@ -139,7 +123,7 @@ cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const re
     if real is float and s.operation.quantized != NULL:
         multiply_quantized(&product, <const QuantizedMatrix *> s.operation.quantized, z, room_of_quads(s))
     else:
-        multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), kept_kernel(s))
+        multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), s.operation.rounded)
     return product.clamp
 
 

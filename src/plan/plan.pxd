@@ -166,7 +166,6 @@ cdef struct Operation:
     bint frozen                   # it keeps to what it has learned even in training
     void *custom                  # the Python object of a CUSTOM operation or activation
     const void *rounded           # a dense operation's kernel in bfloat16, kept where parameters never change, or NULL
-    bint rounded_as_pairs         # whether that is a matrix of pairs
     const void *quantized         # the QuantizedMatrix of a dense operation in int8, or NULL
 
 cdef struct Plan:

@@ -14,6 +14,8 @@
 #define INSTRUCTION_SET avx2
 #define TILE_ROWS 6
 #define NARROW_TILE_ROWS 12
+#define PAIR_TILE_ROWS 4
+#define NARROW_PAIR_TILE_ROWS 8
 #include "kernels.template.c"
 
 #if defined(__clang__)

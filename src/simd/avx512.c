@@ -16,6 +16,8 @@
 #define LOOKS_AHEAD 1
 #define TILE_ROWS 14
 #define NARROW_TILE_ROWS 14
+#define PAIR_TILE_ROWS 12
+#define NARROW_PAIR_TILE_ROWS 14
 #include "kernels.template.c"
 
 #if defined(__clang__)

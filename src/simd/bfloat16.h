@@ -46,11 +46,15 @@ INLINE float even_of(float pair) { return number_of(bits_of(pair) << 16); }
 INLINE float odd_of(float pair) { return number_of(bits_of(pair) & HIGH_HALF); }
 
 static void interleave(uint32_t *pairs, const float *even, const float *odd, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; i++) pairs[i] = rounded(even[i]) >> 16 | (odd ? rounded(odd[i]) : 0);
+    if (odd)
+        for (ptrdiff_t i = 0; i < n; i++) pairs[i] = rounded(even[i]) >> 16 | rounded(odd[i]);
+    else
+        for (ptrdiff_t i = 0; i < n; i++) pairs[i] = rounded(even[i]) >> 16;
 }
 
 static void pair_up(uint32_t *pairs, const float *x, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; i += 2) pairs[i / 2] = rounded(x[i]) >> 16 | (i + 1 < n ? rounded(x[i + 1]) : 0);
+    for (ptrdiff_t i = 0; i < n / 2; i++) pairs[i] = rounded(x[2 * i]) >> 16 | rounded(x[2 * i + 1]);
+    if (n % 2 != 0) pairs[n / 2] = rounded(x[n - 1]) >> 16;
 }
 
 static void round_values(float *y, const float *x, ptrdiff_t n) {

@@ -10,6 +10,7 @@ typedef struct {
     int (*runs_here)(void);
     const kernels_f32 *f32;
     const kernels_f64 *f64;
+    const pair_kernels *pairs; /* widened */
 } instruction_set;
 
 static int everywhere(void) { return 1; }
@@ -159,11 +160,12 @@ static int nowhere(void) { return 0; }
 
 #define DECLARE(name, runs_here) \
     extern const kernels_f32 kernels_f32_##name; \
-    extern const kernels_f64 kernels_f64_##name;
+    extern const kernels_f64 kernels_f64_##name; \
+    extern const pair_kernels pair_kernels_##name;
 EACH_INSTRUCTION_SET(DECLARE)
 #undef DECLARE
 
-#define ROW(name, runs_here) {#name, runs_here, &kernels_f32_##name, &kernels_f64_##name},
+#define ROW(name, runs_here) {#name, runs_here, &kernels_f32_##name, &kernels_f64_##name, &pair_kernels_##name},
 static const instruction_set instruction_sets[] = {EACH_INSTRUCTION_SET(ROW)};
 #undef ROW
 
@@ -202,7 +204,8 @@ enum {
 
 const kernels_f32 *simd_f32 = &kernels_f32_portable;
 const kernels_f64 *simd_f64 = &kernels_f64_portable;
-const pair_kernels *simd_pairs = &pair_kernels_plain;
+static const pair_kernels *widening = &pair_kernels_portable; /* beside the instruction set in use */
+const pair_kernels *simd_pairs = &pair_kernels_portable;
 int simd_multiplies_pairs = 0;
 const quad_kernels *simd_quads = &quad_kernels_plain;
 static int pairs_are_chosen = 0; /* by name */
@@ -214,6 +217,7 @@ static int runs_beside(const pair_table *table) {
 const char *simd_select_pairs(const char *wanted) {
     pairs_are_chosen = 1;
     if (wanted == NULL) {
+        simd_pairs = widening;
         simd_multiplies_pairs = 0;
         return simd_pairs->instruction_set;
     }
@@ -228,8 +232,7 @@ const char *simd_select_pairs(const char *wanted) {
 }
 
 static void select_best_pairs(void) {
-    simd_pairs = &pair_kernels_plain;
-    simd_multiplies_pairs = 0;
+    simd_select_pairs(NULL);
     for (int i = N_PAIR_TABLES - 1; i >= 0; i--)
         if (pair_tables[i].pays() && runs_beside(&pair_tables[i])) simd_select_pairs(pair_tables[i].name);
     pairs_are_chosen = 0;
@@ -259,6 +262,7 @@ const char *simd_select(const char *wanted) {
         if ((wanted && strcmp(wanted, set->name) != 0) || !set->runs_here()) continue;
         simd_f32 = set->f32;
         simd_f64 = set->f64;
+        widening = set->pairs;
         select_best_pairs();
         simd_select_quads(NULL);
         return set->name;

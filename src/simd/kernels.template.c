@@ -1,4 +1,4 @@
-/* Everything that one instruction set offers, first for float, then for double. Floor 0.
+/* Everything that one instruction set offers: for float, for double, and for pairs of bfloat16. Floor 0.
    The including file has given the vectors (vectors.h), INSTRUCTION_SET, the heights of its tiles: TILE_ROWS for
    tiles two vectors wide, NARROW_TILE_ROWS for those of one; and LOOKS_AHEAD where tiles are to prefetch for later
    ones, as pays where the multiplications leave the memory little time. */
@@ -25,3 +25,4 @@
 #include "kernels_of_real.template.c"
 #undef REAL
 #undef NAMED
+#include "widening.template.c"

@@ -42,6 +42,8 @@ INLINE void transpose_block_f64(double *out, ptrdiff_t out_row, const double *in
 #define INSTRUCTION_SET neon
 #define TILE_ROWS 8
 #define NARROW_TILE_ROWS 12
+#define PAIR_TILE_ROWS 8
+#define NARROW_PAIR_TILE_ROWS 12
 #include "kernels.template.c"
 #else
 typedef int nothing_to_compile;

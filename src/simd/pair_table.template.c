@@ -7,6 +7,7 @@ const pair_kernels JOINED(pair_kernels, PAIR_TABLE) = {
     .instruction_set = TEXT(PAIR_TABLE),
     .panel_product = panel_product_f32,
     .row_product = row_product_f32,
+    .most_single_rows = 2,
     .reads_rows = READS_ROWS,
     .interleave = interleave,
     .pair_up = pair_up,

@@ -1,5 +1,5 @@
 /* Pairs of bfloat16 in plain C, bit for bit as AVX512_BF16 has them. Floor 0.
-   Where processors multiply floats as fast only the roundings are used; the products show in tests what others do. */
+   Where it runs the multiplications of floats are faster: its products show in tests what others do. */
 #include "pairs.h"
 
 #include "portable.h"

@@ -20,6 +20,14 @@ typedef struct {
     void (*row_product)(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, float floor);
 
+    /* panel[k,c] = number k of the pairs in column c, for k < n_k, with zeros up to a panel's width; NULL where
+       products are of pairs themselves. Where they are of numbers widened from pairs they have the bits of products of
+       rounded floats, and are worth using for few rows: reading w takes longest then. */
+    void (*widen_panel)(float *panel, const uint32_t *pairs, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t pairs_row);
+
+    /* Up to how many rows are best computed one by one, each with more columns at a time than a tile has. */
+    ptrdiff_t most_single_rows;
+
     /* Whether products load whole rows of x, and take long where x_k is not 1. */
     int reads_rows;
 
@@ -31,11 +39,12 @@ typedef struct {
     void (*round_values)(float *y, const float *x, ptrdiff_t n);
 } pair_kernels;
 
-/* The table in use, and whether its products are worth using; valid after simd_select, which chooses the best one. */
+/* The table in use, and whether its products are worth using for any number of rows, so not if it widens; valid after
+   simd_select, which chooses the best one. */
 extern const pair_kernels *simd_pairs;
 extern int simd_multiplies_pairs;
 
-/* Chooses by name a table that runs beside the instruction set in use, or the roundings alone (NULL). Returns the name
+/* Chooses by name a table that runs beside the instruction set in use, or the one that widens (NULL). Returns the name
    of the table in use, or NULL if `wanted` is unknown or cannot run here. */
 const char *simd_select_pairs(const char *wanted);
 

@@ -44,6 +44,26 @@ def test_factors_are_rounded_and_sums_are_not(n_rows, n_k, n_cols, way):
 
 
 @WAYS
+@SHAPES
+def test_a_kept_w_gives_the_same_bits(n_rows, n_k, n_cols, way):
+    """It is stored in another order, and widened from half the size, but the sums are those of rounded floats."""
+    x, w = drawn(n_rows, n_k, dtype="float32"), drawn(n_k, n_cols, dtype="float32")
+    with chosen(*way):
+        expected = _core.product(x, w, in_bfloat16=True)
+        np.testing.assert_array_equal(_core.product(x, w, in_bfloat16=True, keeps_w=True), expected)
+
+
+@WAYS
+@pytest.mark.parametrize("rows", [1, 2, 8, 9, 23, 24, 130])
+@pytest.mark.parametrize("sizes", [(641, 130), (784, 64), (2, 200), (333, 10)])
+def test_a_row_has_the_same_bits_whatever_the_others_where_w_is_kept(rows: int, sizes: tuple[int, int], way):
+    x, w = drawn(300, sizes[0], dtype="float32"), drawn(*sizes, dtype="float32")
+    with chosen(*way):
+        alone = _core.product(x[:rows].copy(), w, in_bfloat16=True, keeps_w=True)
+        np.testing.assert_array_equal(alone, _core.product(x, w, in_bfloat16=True)[:rows])
+
+
+@WAYS
 @pytest.mark.parametrize("rows", [1, 2, 23, 24, 130])
 def test_a_row_has_the_same_bits_whatever_the_others(rows: int, way):
     x, w = drawn(300, 201, dtype="float32"), drawn(201, 70, dtype="float32")
