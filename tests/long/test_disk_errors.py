@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 def traced(way: str, path: Path, log: Path, *options: str) -> int:
     """Save number 2 under strace, and return the exit status, which is not 0 where a fault was told."""
     command = [sys.executable, "-B", ways_to_save.__file__, way, str(path), "2"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    paths = os.pathsep.join(path for path in sys.path if path)
+    environment = os.environ | {"PYTHONPATH": paths, "JOBLIB_MULTIPROCESSING": "0"}  # joblib writes semaphores, too
     strace = ["strace", "-f", "-qq", "-o", str(log), *options]
     return subprocess.run([*strace, *command], capture_output=True, check=False, env=environment).returncode
 

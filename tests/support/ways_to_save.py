@@ -69,7 +69,7 @@ def read_backup(path: Path) -> int:
 def perceptron(number: int, *several: callbacks.Callback) -> Any:
     from cnn_core.sklearn import MLPRegressor
 
-    made = MLPRegressor(hidden_layer_sizes=(2,), max_iter=2, tol=0, random_state=number, callbacks=list(several))
+    made = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, tol=0, random_state=number, callbacks=list(several))
     return made.fit(ROWS, ROWS[:, 0])
 
 
