@@ -423,8 +423,9 @@ class Model(Trainer, OwnModel):
     def predictor(self, dtype: DTypeLike | None = None, calibration: object = None) -> Predictor:
         """Return a function that predicts few rows with the least delay.
 
-        It works on a copy of the weights: training goes on without changing it, and any number of threads may call
-        it. NaN in x gives NaN; whatever else `predict` would refuse is refused here too.
+        It works on copies of the weights, one as they are and one of large kernels in the order in which products of
+        several rows read them: training goes on without changing it, and any number of threads may call it. NaN in x
+        gives NaN; whatever else `predict` would refuse is refused here too.
 
         Parameters
         ----------

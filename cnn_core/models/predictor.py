@@ -79,7 +79,7 @@ def compile_predictor(
     if wanted is not None:
         compute_in(plan, wanted)
     network = bound_network(plan, interface.dtype, values=_copied_weights(interface, plan))
-    network.keep_rounded()
+    network.keep_kernels()
     return _predictor(interface, plan, network)
 
 

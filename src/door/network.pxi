@@ -8,15 +8,15 @@ from cython cimport critical_section
 from activation cimport derivative_needs_z
 from bfloat16 cimport keep_w, kept_size
 from compile cimport mark_gates, only_dense_reads, share_memory
-from dense cimport can_be_quantized, can_keep_rounded, rounds_factors
+from dense cimport can_be_quantized, can_keep_panels, can_keep_rounded, keep_panels, rounds_factors
 from embedding cimport index_limit
 from gathering cimport Source
 from int8 cimport QuantizedMatrix, quads_of
-from matmul cimport padded_width
+from matmul cimport padded_width, panels_size
 from normalization cimport moves_tensor
 from plan cimport *
 from prediction cimport Prediction, predict_range
-from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name
+from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name, panel_width
 from threads cimport pool_width
 from workspace cimport VALUE_ALIGNMENT, KeptMemory, aligned, workspace_allocate, workspace_free
 
@@ -263,22 +263,40 @@ cdef class Network:
         """Memory of an earlier run of training or evaluation that waits for the next one."""
         return self.kept_memory.n_bytes
 
-    def keep_rounded(self):
-        """Rounds the kernels of operations in bfloat16 once and for all: the bound arrays stay as they are."""
+    def keep_kernels(self):
+        """Rounds the kernels of operations in bfloat16, and packs large ones of others, once and for all: the bound
+        arrays stay as they are."""
         cdef Operation *operation
         cdef Py_ssize_t n_in, n_out
+        cdef void *kernel
+        cdef void *room
         cdef int i
         if not self.bound:
             raise ValueError("the network has no parameters: bind them first")
         for i in range(self.plan.n_operations):
             operation = &self.plan.operations[i]
+            n_in = self.plan.buffers[operation.inputs[0]].width if operation.n_inputs else 0
+            n_out = self.plan.buffers[operation.output].width
             if can_keep_rounded(operation):
-                n_in = self.plan.buffers[operation.inputs[0]].width
-                n_out = self.plan.buffers[operation.output].width
-                room = np.empty(kept_size(n_in, n_out) + VALUE_ALIGNMENT // sizeof(float), np.float32)
-                self.kept_alive += (room,)
-                operation.rounded = aligned(cnp.PyArray_DATA(room))
+                operation.rounded = self.kept_room(kept_size(n_in, n_out))
                 keep_w(<float *> operation.rounded, <const float *> self.tensors[operation.tensors[0]], n_in, n_out)
+            elif can_keep_panels(operation, n_in, n_out, self.panel_width(), self.element_size):
+                kernel = self.tensors[operation.tensors[0]]
+                room = self.kept_room(panels_size(n_in, n_out, self.panel_width()))
+                if self.element_size == 4:
+                    keep_panels(operation, n_in, n_out, <const float *> kernel, <float *> room)
+                else:
+                    keep_panels(operation, n_in, n_out, <const double *> kernel, <double *> room)
+
+    cdef Py_ssize_t panel_width(self):
+        """Of the instruction set in use."""
+        return panel_width(<const float *> NULL) if self.element_size == 4 else panel_width(<const double *> NULL)
+
+    cdef void *kept_room(self, Py_ssize_t size) except NULL:
+        """Aligned memory of so many elements, as long as the network lives."""
+        room = np.empty(size + VALUE_ALIGNMENT // self.element_size, self.dtype)
+        self.kept_alive += (room,)
+        return aligned(cnp.PyArray_DATA(room))
 
     def keep_quantized(self, int index, quads, factors, sums, units, bias):
         """Has a dense operation in int8 multiply with this matrix, as cnn_core/models/quantization.py makes it."""

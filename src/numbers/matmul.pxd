@@ -45,6 +45,7 @@ ctypedef struct Product:
     void *y
     const void *x
     const void *w
+    const void *panels           # w packed for all products to come, as `pack_panels` does it, or NULL
     const void *bias
     const void *gate
     Py_ssize_t n_rows
@@ -84,7 +85,7 @@ ctypedef struct Matrix:
 
 cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
-    p.bias, p.gate = NULL, NULL
+    p.panels, p.bias, p.gate = NULL, NULL, NULL
     p.gate_row, p.spare_cols, p.w_panel = 0, 0, 0
     p.accumulate, p.clamp, p.form = False, False, NUMBERS
 
@@ -188,6 +189,11 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
         panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
 
 
+cdef inline const real *panel_of(const Product *p, real *y, Py_ssize_t col, Py_ssize_t k) noexcept nogil:
+    """Where the panel that begins at a column, of w packed before, has its row k."""
+    return <const real *> p.panels + col * p.n_k + k * panel_width(y)
+
+
 cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, block_ahead *ahead) noexcept nogil:
     """Where the panel after the block's stands in w, if the product is large enough to prefetch it."""
     cdef const real *w
@@ -195,9 +201,15 @@ cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, blo
     if (b.n_k * p.n_cols * <Py_ssize_t> sizeof(real) < LARGE_W_BYTES
             and p.n_rows * p.y_row * <Py_ssize_t> sizeof(real) < LARGE_Y_BYTES):
         return False
-    w = w_at(p, y, b.k + b.n_k, 0) if is_last else w_at(p, y, b.k, b.col + b.n_cols)
+    if p.panels != NULL:
+        w = panel_of(p, y, 0 if is_last else b.col + b.n_cols, b.k + b.n_k if is_last else b.k)
+    else:
+        w = w_at(p, y, b.k + b.n_k, 0) if is_last else w_at(p, y, b.k, b.col + b.n_cols)
     ahead.row = <const char *> w
-    if p.w_c == 1:
+    if p.panels != NULL:
+        ahead.n_rows, ahead.n_bytes = b.n_k, panel_width(y) * sizeof(real)
+        ahead.stride = ahead.n_bytes
+    elif p.w_c == 1:
         ahead.n_rows = b.n_k // 2 if p.form == HALVES else b.n_k
         ahead.n_bytes, ahead.stride = panel_width(y) * sizeof(real), p.w_k * sizeof(real)
         if ahead.stride % CACHE_LINE_BYTES != 0 or <size_t> w % CACHE_LINE_BYTES != 0:
@@ -207,14 +219,35 @@ cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, blo
     return True
 
 
+cdef inline Py_ssize_t panels_size(Py_ssize_t n_k, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
+    """Elements of w in panels of that width."""
+    return (n_cols + width - 1) // width * width * n_k
+
+
+cdef inline bint is_worth_panels(Py_ssize_t n_k, Py_ssize_t n_cols, Py_ssize_t width,
+                                 Py_ssize_t element_size) noexcept nogil:
+    """Whether products of some rows would pack w: it is no panel itself, and too large to be read where it stands."""
+    return n_cols > width and n_k * n_cols * element_size > IN_PLACE_BYTES
+
+
+cdef inline void pack_panels(real *panels, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:
+    """Panel by panel the rows of w (n_k, n_cols), as wide as the instruction set in use likes them."""
+    cdef Py_ssize_t width = panel_width(panels), col = 0
+    while col < n_cols:
+        gather(panels + col * n_k, w + col, NULL, n_k, 0, min(width, n_cols - col), width, n_cols)
+        col += width
+
+
 cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, real *packed,
                                    const Block *b) noexcept nogil:
-    """The same, w's own panel left in `packed` (NULL: nowhere)."""
+    """The same, w's own panel left in `packed` (NULL: nowhere) unless it is packed already."""
     cdef const real *w = w_at(p, y, b.k, b.col)
     cdef real *nowhere = NULL
     cdef block_ahead next_panel
     cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, b, &next_panel) else NULL
-    if p.form == HALVES:
+    if p.panels != NULL:
+        multiply_panel(p, y, x, panel_of(p, y, b.col, b.k), panel_width(y), nowhere, b, ahead)
+    elif p.form == HALVES:
         simd_pairs.widen_panel(<float *> packed, <const uint32_t *> w, b.n_k, b.n_cols, p.w_k)
         multiply_panel(p, y, x, <const real *> packed, panel_width(y), nowhere, b, ahead)
     elif p.w_c == 1:

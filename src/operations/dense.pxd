@@ -3,11 +3,11 @@
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
 from bfloat16 cimport round_factors, rounded_size
 from int8 cimport QuantizedMatrix, multiply_quantized, quantized_size
-from matmul cimport Product, begin_plain, multiply
+from matmul cimport Product, begin_plain, is_worth_panels, multiply, pack_panels
 from plan cimport DENSE, Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
 from quads cimport MOST_QUANTIZED
 from scale cimport scale_kernel, scaled_kernel_gradients
-from simd cimport column_sums, real
+from simd cimport column_sums, panel_width, real
 from sparse cimport SparseProduct, sparse_gradient, sparse_product
 from step cimport (adds_gradient, gradient_is_written, has_shape, has_tensor, may_have_size, reads_sparse_rows,
                    tensor_of)
@@ -91,6 +91,24 @@ cdef inline bint can_keep_rounded(const Operation *operation) noexcept nogil:
     return rounds_factors(operation) and not has_tensor(operation, SCALE)
 
 
+cdef inline bint can_keep_panels(const Operation *operation, Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t width,
+                                 Py_ssize_t element_size) noexcept nogil:
+    return (operation.traits.kind == DENSE and operation.integers[ROUNDING] == NOT_ROUNDED
+            and not has_tensor(operation, SCALE) and is_worth_panels(n_in, n_out, width, element_size))
+
+
+cdef inline void keep_panels(Operation *operation, Py_ssize_t n_in, Py_ssize_t n_out, const real *w,
+                             real *room) noexcept nogil:
+    """Packs the kernel for all runs to come, into a room of `panels_size` elements."""
+    pack_panels(room, w, n_in, n_out)
+    operation.panels, operation.panel_width = room, panel_width(room)
+
+
+cdef inline const void *kept_panels(const Step *s, const real *w) noexcept nogil:
+    """The kernel w in panels as wide as they are now, or NULL."""
+    return s.operation.panels if s.operation.panel_width == panel_width(w) else NULL
+
+
 cdef inline bint can_be_quantized(const Operation *operation) noexcept nogil:
     return (operation.traits.kind == DENSE and operation.integers[ROUNDING] == TO_INT8
             and not has_tensor(operation, SCALE))
@@ -114,7 +132,7 @@ cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const re
     """z = x . w + b; returns whether it is max(z, 0) already, which a product in place can be"""
     cdef Product product
     begin_plain(&product)
-    product.x, product.w, product.bias = s.x, w, bias
+    product.x, product.w, product.panels, product.bias = s.x, w, kept_panels(s, w), bias
     product.n_rows, product.n_cols, product.n_k = s.n_rows, s.output.width, s.input.width
     product.y_row, product.x_row, product.x_k = s.y_row, s.x_row, 1
     product.w_k, product.w_c = s.output.width, 1

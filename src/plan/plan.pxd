@@ -166,6 +166,8 @@ cdef struct Operation:
     bint frozen                   # it keeps to what it has learned even in training
     void *custom                  # the Python object of a CUSTOM operation or activation
     const void *rounded           # a dense operation's kernel in bfloat16, kept where parameters never change, or NULL
+    const void *panels            # a dense operation's kernel in panels, kept likewise, or NULL; and how wide these are
+    Py_ssize_t panel_width
     const void *quantized         # the QuantizedMatrix of a dense operation in int8, or NULL
 
 cdef struct Plan:

@@ -182,3 +182,30 @@ def test_bfloat16_is_for_models_of_float32():
 def test_another_type_of_a_predictor_is_refused(dtype: object):
     with pytest.raises(ValueError, match=r"`dtype` must be None, 'float32', the model's own, 'bfloat16' or 'int8'"):
         dense_model().predictor(dtype)
+
+
+def wide_model(dtype: str) -> cnn_core.Sequential:
+    """Kernels of several panels, the last of them ragged, and of more rows than are multiplied at a time."""
+    hidden = [layers.Dense(79, "relu", dtype=dtype), layers.Dense(200, "tanh", dtype=dtype)]
+    return cnn_core.Sequential([cnn_core.Input((700,)), *hidden, layers.Dense(3, dtype=dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 2, 8, 23, 24, 100, 700])
+def test_packed_kernels_give_the_bits_of_predict(rows: int, dtype: str) -> None:
+    model = wide_model(dtype)
+    x = np.random.default_rng(0).normal(size=(rows, 700)).astype(dtype)
+    np.testing.assert_array_equal(model.predictor()(x), model.predict(x, verbose=0))
+
+
+def test_packed_kernels_are_left_alone_where_panels_have_another_width() -> None:
+    model = wide_model("float32")
+    x = np.random.default_rng(0).normal(size=(40, 700)).astype("float32")
+    predict, expected = model.predictor(), model.predict(x, verbose=0)
+    before = _core.instruction_set()
+    try:
+        for name in _core.instruction_sets():
+            _core.select_instruction_set(name)
+            np.testing.assert_allclose(predict(x), expected, rtol=1e-4, atol=1e-5)
+    finally:
+        _core.select_instruction_set(before)
