@@ -186,7 +186,11 @@ def test_pandas_refused(pandas):
         (
             pandas.array([1, None], "Int64"),
             ValueError,
-            "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'",
+            # pandas before 3 has objects there, as below.
+            (
+                "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'",
+                "x column 'bad' has a missing",
+            ),
         ),
         ([1.0, np.nan], ValueError, "x has 1 value that is NaN or infinite; the first is nan at row 1, column 'bad'"),
         (pandas.array([True, None], "boolean"), ValueError, "x"),
