@@ -428,38 +428,49 @@ static int level(const char *text, const char *const *levels, int n_levels)
     return -1;
 }
 """,
-        "share_out": """\
-/* The mean of the members' probabilities, which sum to 1 */
-static void share_out(double *answer, const real *outputs, size_t n_members, size_t n_out)
+        "add_mean": """\
+/* Add a share of the mean of the members' outputs, each between its bounds where there are any */
+static void add_mean(double *total, const real *outputs, size_t n_members, size_t n_out, double share,
+                     const double *lowest, const double *highest)
 {
-    double total = 0;
     size_t i, member;
     for (i = 0; i < n_out; i++) {
-        answer[i] = 0;
-        for (member = 0; member < n_members; member++)
-            answer[i] += outputs[member * n_out + i];
-        answer[i] /= (double)n_members;
-        total += answer[i];
+        double sum = 0;
+        for (member = 0; member < n_members; member++) {
+            const double output = outputs[member * n_out + i];
+            sum += !lowest ? output : output < lowest[i] ? lowest[i] : (output > highest[i] ? highest[i] : output);
+        }
+        total[i] += share * (sum / (double)n_members);
     }
-    for (i = 0; i < n_out; i++)
-        answer[i] /= total;
+}
+""",
+        "normalize": """\
+static void normalize(double *probabilities, size_t n)
+{
+    double total = 0;
+    size_t i;
+    for (i = 0; i < n; i++)
+        total += probabilities[i];
+    for (i = 0; i < n; i++)
+        probabilities[i] /= total;
+}
+""",
+        "temper": """\
+/* Probabilities to the power of 1 / temperature, none less than smallest before */
+static void temper(double *probabilities, size_t n, double temperature, double smallest)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        probabilities[i] = pow(probabilities[i] > smallest ? probabilities[i] : smallest, 1 / temperature);
 }
 """,
         "restore": """\
-/* The mean of the members' outputs, within the range of the targets where they are clamped, on the targets' scale */
-static void restore(double *answer, const real *outputs, size_t n_members, size_t n_out, int clamps,
-                    const double *lowest, const double *highest, const double *spread, const double *mean)
+/* What was standardised, on the targets' scale */
+static void restore(double *answer, size_t n, const double *spread, const double *mean)
 {
-    size_t i, member;
-    for (i = 0; i < n_out; i++) {
-        answer[i] = 0;
-        for (member = 0; member < n_members; member++) {
-            const double output = outputs[member * n_out + i];
-            answer[i] += !clamps ? output
-                       : output < lowest[i] ? lowest[i] : (output > highest[i] ? highest[i] : output);
-        }
-        answer[i] = answer[i] / (double)n_members * spread[i] + mean[i];
-    }
+    size_t i;
+    for (i = 0; i < n; i++)
+        answer[i] = answer[i] * spread[i] + mean[i];
 }
 """,
         "exponentiate": """\

@@ -181,7 +181,7 @@ def prologue(constants: Constants, body: str) -> str:
     lines = [
         "#include <math.h>",
         "#include <stddef.h>",
-        *(["#include <string.h>"] if "strcmp(" in used else []),
+        *(["#include <string.h>"] if re.search(r"\b(strcmp|memset)\(", used) else []),
         "",
         f"typedef {kind} real;",
         *([f"typedef {'unsigned short' if half else 'real'} weight;"] if "weight " in used or constants.texts else []),

@@ -17,7 +17,6 @@ pytest.importorskip("pandas")
 import pandas as pd
 from sklearn.base import clone
 
-from cnn_core.interop import to_c
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from cnn_core.sklearn.tabular.blend import Blend
 from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
@@ -149,15 +148,13 @@ def test_a_frame_of_numbers_and_an_array_are_the_same_table():
     np.testing.assert_array_equal(array.predict_proba(x), frame.predict_proba(pd.DataFrame(x)))
 
 
-def test_what_a_blend_cannot_do_is_said(tmp_path: Path):
+def test_what_a_blend_cannot_do_is_said():
     frame, y = table()
     with pytest.raises(ValueError, match="`X_val` and `y_val` must be None with preset='fast'"):
         TabularRegressor("fast", **FEW).fit(frame, y, X_val=frame, y_val=y)
     regressor = TabularRegressor("fast", **FEW).fit(frame, y)
     with pytest.raises(ValueError, match="a blend of networks cannot be carried to a model"):
         regressor.to_model()
-    with pytest.raises(ValueError, match="a blend of networks cannot be carried to C"):
-        to_c(regressor, tmp_path / "model.c")
 
 
 def test_damaged_files_are_refused():

@@ -12,6 +12,8 @@ import pytest
 from c_compiler import compile_library
 from cnn_core.interop import to_c
 from cnn_core.sklearn import MLPClassifier, TabularClassifier, TabularRegressor
+from cnn_core.sklearn.tabular import blend_training
+from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS, Portfolio, Variant
 
 RANDOM = np.random.default_rng(3)
 N = 120
@@ -115,6 +117,29 @@ def test_quantiles_and_several_targets(tmp_path):
     two = TabularRegressor(**QUICK).fit(frame, y)
     found, _ = answers(two, frame, tmp_path / "two", 2, weights="extern")
     np.testing.assert_allclose(found, two.predict(frame), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "quantiles"])
+def test_blends_of_all_their_recipes(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(blend_training, "greedy_weights", lambda models, score: np.full(len(models), 1 / len(models)))
+    small = (Variant("td", "td", {"hidden": (6,)}), Variant("pieces", "piecewise_linear", {"hidden": (6,)}))
+    shared = Variant("tabm", "tabm", {"hidden": (6,), "n_sharing": 3})
+    monkeypatch.setitem(PORTFOLIOS, "best", Portfolio(2, (*small, shared, Variant("linear", "td_s", {"hidden": ()}))))
+    frame = table()
+    frame["street"] = [f"street {number % 11}" for number in range(N)]
+    own = {"preset": "best", "epochs": 3, "random_state": 0}
+    if kind == "classes":
+        estimator = TabularClassifier(**own).fit(frame, RANDOM.choice(["no", "yes", "maybe"], N))
+        wanted = estimator.predict_proba(frame)
+    else:
+        quantiles = (0.1, 0.9) if kind == "quantiles" else None
+        estimator = TabularRegressor(**own, quantiles=quantiles).fit(frame, RANDOM.normal(size=N))
+        wanted = estimator.predict_quantiles(frame) if quantiles else estimator.predict(frame)[:, None]
+    assert len(estimator.predictor_.network.parts) == 8
+    found, classes = answers(estimator, frame, tmp_path, wanted.shape[1])
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    if kind == "classes":
+        assert list(estimator.classes_[classes]) == list(estimator.predict(frame))
 
 
 def test_one_class_is_certain(tmp_path):
