@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_an_sdist_is_missed(tmp_path: Path):
 
 def test_a_step_that_fails_ends_the_script(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="no such thing"):
-        wheels.step("a step", wheels.run, "python3", "-c", "raise SystemExit('no such thing')")
+        wheels.step("a step", wheels.run, sys.executable, "-c", "raise SystemExit('no such thing')")
     assert "FAILED" in capsys.readouterr().out
 
 
