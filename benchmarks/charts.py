@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -233,6 +234,8 @@ CHARTS: Mapping[str, Callable[[], str]] = {
     "speed": speed,
     "speed_avx512": speed_avx512,
     "prediction_speed": prediction,
+    "ranks_kept_apart": partial(ranks, "kept apart"),
+    "ranks_for_development": partial(ranks, "for development"),
 }
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def _log_integer(generator: np.random.Generator, low: int, high: int) -> int:
 class LightGBM:
     """lightgbm, with TabArena's search space."""
 
-    METRIC: ClassVar = {"binary": "auc", "multiclass": "multi_logloss", "regression": "rmse"}
+    METRIC: ClassVar = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "rmse"}
 
     def space(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw settings."""
@@ -86,7 +86,7 @@ class LightGBM:
 class XGBoost:
     """xgboost, with TabArena's search space."""
 
-    METRIC: ClassVar = {"binary": "auc", "multiclass": "mlogloss", "regression": "rmse"}
+    METRIC: ClassVar = {"binary": "logloss", "multiclass": "mlogloss", "regression": "rmse"}
 
     def space(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw settings."""
@@ -154,7 +154,7 @@ def _texts(X: pd.DataFrame) -> pd.DataFrame:
 class CatBoost:
     """catboost, with TabArena's search space."""
 
-    METRIC: ClassVar = {"binary": "AUC", "multiclass": "MultiClass", "regression": "RMSE"}
+    METRIC: ClassVar = {"binary": "Logloss", "multiclass": "MultiClass", "regression": "RMSE"}
 
     def space(self, generator: np.random.Generator) -> dict[str, Any]:
         """Draw settings."""

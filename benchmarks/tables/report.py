@@ -17,7 +17,7 @@ PAGE = HERE.parent / "tables.md"
 RANKS = HERE / "ranks.json"
 HEADING = "\n## Results\n"
 GROUPS = {"kept apart": sources.APART, "for development": sources.DEVELOPMENT}
-AGAINST = ("cnn_core best", "cnn_core")
+AGAINST = ("cnn_core best", "cnn_core balanced", "cnn_core")
 SHOWN = {"binary": "AUC", "multiclass": "log-loss", "regression": "R²"}
 
 Result = dict[str, Any]
@@ -84,6 +84,19 @@ def against_table(group: Group, own: str) -> list[str]:
             rows.append((method, counts, share(mine, other).partition(": ")[2], f"{change:+.1%}", f"{p[place]:.2g}"))
     names = (f"{own} against", "better / equal / worse", "share", "error, in the middle", "p")
     return table(names, rows)
+
+
+def alone_table(group: Group) -> list[str]:
+    """Each of ours ranked among the rivals alone, and the best of these rivals beside it."""
+    rivals = [place for place, method in enumerate(group.methods) if method not in methods.OURS]
+    rows = []
+    for place, method in enumerate(group.methods):
+        if method in methods.OURS:
+            mean_ranks = ranking.ranks(group.error[:, [place, *rivals]]).mean(axis=0)
+            best = 1 + int(np.argmin(mean_ranks[1:]))
+            first = f"{group.methods[rivals[best - 1]]}: {mean_ranks[best]:.2f}"
+            rows.append((method, f"{mean_ranks[0]:.2f}", first))
+    return table(("among the rivals alone", "mean rank", "best of the rivals"), rows)
 
 
 def shown(results: list[Result]) -> str:
@@ -171,9 +184,9 @@ def write(path: Path) -> None:
         lines += [f"### Tables {title}: {len(tables)}, splits: {len(splits)}", "", *ranking_table(group)]
         lines += [f"Friedman's test: p = {ranking.friedman(group.error):.1g}. "]
         lines[-1] += f"Nemenyi's critical difference of mean ranks: {difference:.2f}."
-        lines.append("")
+        lines += ["", *alone_table(group)]
         for own in AGAINST:
-            lines += against_table(group, own)
+            lines += against_table(group, own) if own in compared else []
         lines += scores_table(group)
         order = np.argsort(group.mean_ranks)
         ranks[title] = {

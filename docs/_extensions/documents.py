@@ -23,7 +23,7 @@ PAGES = {
     "README.md": "index.md",
     **{
         f"benchmarks/{name}.md": f"benchmarks/{name}.md"
-        for name in ("speed", "avx512", "layer_costs", "sklearn_mlp", "tables", "blends")
+        for name in ("speed", "avx512", "layer_costs", "sklearn_mlp", "tables")
     },
     "benchmarks/README.md": "benchmarks/method.md",
 }
