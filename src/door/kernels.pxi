@@ -27,7 +27,8 @@ cdef int multiply_rounded(Product *p, object y, object x, object w, bint keeps_w
     if keeps_w:
         kept = <float *> cnp.PyArray_DATA(w_room)
         keep_w(kept, <const float *> p.w, p.n_k, p.n_cols)
-    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room), kept)
+    round_factors(p, <float *> cnp.PyArray_DATA(x_room), <float *> cnp.PyArray_DATA(w_room), kept, False,
+                  False)
     multiply(p, <float *> cnp.PyArray_DATA(y))
     return 0
 

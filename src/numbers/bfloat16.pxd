@@ -78,22 +78,26 @@ cdef inline Py_ssize_t round_matrix(const void *begin, real *room, Py_ssize_t n_
     return r.to_line
 
 
-cdef inline void round_x(Product *p, real *room, bint as_pairs) noexcept nogil:
-    """x of floats becomes a rounded copy in `room`; its rows or its columns are contiguous."""
-    if p.x_k == 1:
-        p.x_row = round_matrix(p.x, room, p.n_rows, p.n_k, p.x_row, rounded_line(p.n_k, as_pairs, False), as_pairs,
-                               False)
-    else:
-        p.x_k = round_matrix(p.x, room, p.n_k, p.n_rows, p.x_k, rounded_line(p.n_rows, as_pairs, True), as_pairs, True)
+cdef inline void round_x(Product *p, real *room, bint as_pairs, bint is_rounded) noexcept nogil:
+    """x of floats becomes a rounded copy in `room`; its rows or its columns are contiguous.
+
+    `is_rounded` if x or its transpose is there already, which as floats are the same.
+    """
+    cdef bint across = p.x_k != 1, is_there = is_rounded and not as_pairs
+    cdef Py_ssize_t n_lines = p.n_k if across else p.n_rows, n = p.n_rows if across else p.n_k
+    cdef Py_ssize_t *line = &p.x_k if across else &p.x_row
+    line[0] = round_matrix(p.x, room, 0 if is_there else n_lines, n, line[0], rounded_line(n, as_pairs, across),
+                           as_pairs, across)
     p.x = room
 
 
-cdef inline void round_w(Product *p, real *room, bint as_pairs) noexcept nogil:
+cdef inline void round_w(Product *p, real *room, bint as_pairs, bint is_rounded) noexcept nogil:
     """The same for w."""
-    if p.w_c == 1:
-        p.w_k = round_matrix(p.w, room, p.n_k, p.n_cols, p.w_k, rounded_line(p.n_cols, as_pairs, True), as_pairs, True)
-    else:
-        p.w_c = round_matrix(p.w, room, p.n_cols, p.n_k, p.w_c, rounded_line(p.n_k, as_pairs, False), as_pairs, False)
+    cdef bint across = p.w_c == 1, is_there = is_rounded and not as_pairs
+    cdef Py_ssize_t n_lines = p.n_k if across else p.n_cols, n = p.n_cols if across else p.n_k
+    cdef Py_ssize_t *line = &p.w_k if across else &p.w_c
+    line[0] = round_matrix(p.w, room, 0 if is_there else n_lines, n, line[0], rounded_line(n, as_pairs, across),
+                           as_pairs, across)
     p.w = room
 
 
@@ -124,15 +128,17 @@ cdef inline void keep_w(real *room, const real *w, Py_ssize_t n_k, Py_ssize_t n_
         col += KEPT_PANEL
 
 
-cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *kept_w) noexcept nogil:
+cdef inline void round_factors(Product *p, real *x_room, real *w_room, const void *kept_w, bint x_is_rounded,
+                               bint w_is_rounded) noexcept nogil:
     """Has a product of floats computed from their values in bfloat16.
 
-    The rooms hold `rounded_size` elements. `kept_w` is what `keep_w` has made of w before, or NULL.
+    The rooms hold `rounded_size` elements, and may hold a factor already. `kept_w` is what `keep_w` has made of w
+    before, or NULL.
     """
     cdef bint as_pairs = simd_multiplies_pairs or (kept_w != NULL and p.n_rows < FEWEST_ROWS_TO_PACK)
-    round_x(p, x_room, as_pairs)
+    round_x(p, x_room, as_pairs, x_is_rounded)
     if kept_w == NULL:
-        round_w(p, w_room, as_pairs)
+        round_w(p, w_room, as_pairs, w_is_rounded)
     else:
         p.w, p.w_k, p.w_c = kept_w, kept_width(p.n_cols), 1
         p.w_panel, p.form = kept_panel(p.n_k, p.n_cols), HALVES

@@ -76,10 +76,10 @@ cdef inline real *room_of_w(const Step *s, real **typed) noexcept nogil:
 
 
 cdef inline void multiply_factors(const Step *s, Product *p, real *y, real *x_room, real *w_room,
-                                  const void *kept_w) noexcept nogil:
-    """The product, of factors rounded where the operation says so; `kept_w` is NULL or w so rounded."""
+                                  const void *kept_w, bint x_is_rounded, bint w_is_rounded) noexcept nogil:
+    """The product, of factors rounded where the operation says so, each once a step if it can be."""
     if real is float and s.operation.integers[ROUNDING] == TO_BFLOAT16:
-        round_factors(p, x_room, w_room, kept_w)
+        round_factors(p, x_room, w_room, kept_w, x_is_rounded, w_is_rounded)
     multiply(p, y)
 
 
@@ -141,7 +141,8 @@ cdef inline bint multiply_dense(const Step *s, real **tensors, real *z, const re
     if real is float and s.operation.quantized != NULL:
         multiply_quantized(&product, <const QuantizedMatrix *> s.operation.quantized, z, room_of_quads(s))
     else:
-        multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), s.operation.rounded)
+        multiply_factors(s, &product, z, room_of_x(s, tensors), room_of_w(s, tensors), s.operation.rounded, False,
+                         False)
     return product.clamp
 
 
@@ -174,7 +175,8 @@ cdef inline void input_gradient(const Step *s, real **tensors) noexcept nogil:
     product.n_rows, product.n_cols, product.n_k = s.n_rows, s.input.width, s.output.width
     product.spare_cols = s.x_row - s.input.width
     product.accumulate = s.adds_dx
-    multiply_factors(s, &product, <real *> s.dx, room_of_delta(s, tensors), room_of_w(s, tensors), NULL)
+    multiply_factors(s, &product, <real *> s.dx, room_of_delta(s, tensors), room_of_w(s, tensors), NULL, False,
+                     not reads_sparse_rows(s))
 
 
 cdef inline void kernel_gradient(const Step *s, real **tensors, real *dw, bint accumulate) noexcept nogil:
@@ -191,7 +193,7 @@ cdef inline void kernel_gradient(const Step *s, real **tensors, real *dw, bint a
     product.w, product.w_k, product.w_c = s.dy, s.y_row, 1
     product.n_rows, product.n_cols, product.n_k = s.input.width, s.output.width, s.n_rows
     product.y_row, product.accumulate = s.output.width, accumulate
-    multiply_factors(s, &product, dw, room_of_x(s, tensors), room_of_delta(s, tensors), NULL)
+    multiply_factors(s, &product, dw, room_of_x(s, tensors), room_of_delta(s, tensors), NULL, True, s.dx != NULL)
 
 
 cdef inline void scaled_gradients(const Step *s, real **tensors, real **gradients) noexcept nogil:
