@@ -51,6 +51,18 @@ def test_workflow_builds_for_every_platform_and_checks_by_the_script():
     assert "attestations: true" in WORKFLOW
 
 
+def test_every_processor_of_the_workflow_is_one_that_cibuildwheel_is_told_of():
+    systems = {"manylinux": "linux", "musllinux": "linux", "macosx": "macos", "win": "windows"}
+    told = wheels.project()["tool"]["cibuildwheel"]
+    platforms = [name.partition("_")[::2] for name in re.findall(r"platform: (\w+)", WORKFLOW)]
+    assert ("win", "arm64") in platforms
+    assert [
+        (system, processor)
+        for system, processor in platforms
+        if processor not in map(str.lower, told[systems[system]]["archs"])
+    ] == []
+
+
 def test_a_large_wheel_is_seen(tmp_path: Path):
     wheels.check_size(wheel_of(tmp_path, small=b""))
     with pytest.raises(wheels.WheelError, match="at most 2,000,000 are promised"):
