@@ -127,6 +127,26 @@ def test_import_heeds_the_affinity():
     assert imported(statement.format(one)) == "1"
 
 
+def test_workers_of_joblib_share_the_cpus():
+    pytest.importorskip("joblib")
+    statement = (
+        "import joblib; from cnn_core.config import get_num_threads; "
+        "print(*joblib.Parallel(2, backend='loky')(joblib.delayed(get_num_threads)() for _ in range(2)), "
+        "max(1, joblib.cpu_count() // 2))"
+    )
+    first, second, share = map(int, imported(statement).split())
+    assert first <= share
+    assert second <= share
+
+
+def test_more_threads_than_cpus_change_no_bit(threads):
+    x, w = (np.random.default_rng(0).normal(size=shape).astype("float32") for shape in ((300, 700), (700, 500)))
+    cnn_core.set_num_threads(1)
+    expected = _core.product(x, w)
+    cnn_core.set_num_threads(min(MOST, 4 * (os.cpu_count() or 1)))
+    np.testing.assert_array_equal(_core.product(x, w), expected)
+
+
 # Control groups
 
 
