@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.skipif(
         bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
-        reason="PyList_New without memory drops a list whose items are those of one freed before, which ends the process",
+        reason="PyList_New without memory frees the items of a list that was freed before",
     ),
 ]
 ENOUGH = 60  # calls in a row that need no allocation of such a number
