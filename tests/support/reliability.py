@@ -121,8 +121,7 @@ ROWS = {
         "A file is wholly old or wholly new, whenever the process dies.",
         (MODEL_FILE, "tests/callbacks/test_checkpoints.py"),
         long=("tests/long/test_disk_errors.py",),
-        not_tried="ENOSPC and kills in `ModelCheckpoint` of a perceptron",
-        ran="118 tests, 61 s; 169 system calls that fail or kill, in 9 ways to save, 1,700 s",
+        ran="118 tests, 61 s; 189 system calls that fail or kill, in 9 ways to save, 1,700 s",
     ),
     "hostile files": Row(
         "Damaged and hostile files are refused cleanly, in little memory.",
