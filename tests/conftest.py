@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 # The recording scripts and the scripts for Keras import Keras and PyTorch, which the tests do without.
-collect_ignore_glob = ["agreement/*/record_*.py", "agreement/*_scripts/*.py"]
+collect_ignore_glob = ["agreement/*/record_*.py", "agreement/*_scripts/*.py", "support/coverage_search.py"]
 
 # No deadline and no random seed: a test depends neither on time nor on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, max_examples=50)
