@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-# The recording scripts and the scripts for Keras import Keras and PyTorch, which the tests do without.
+# These scripts import Keras, PyTorch and atheris, which the tests do without.
 collect_ignore_glob = ["agreement/*/record_*.py", "agreement/*_scripts/*.py", "support/coverage_search.py"]
 
 # No deadline and no random seed: a test depends neither on time nor on luck.

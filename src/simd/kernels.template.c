@@ -1,7 +1,8 @@
 /* Everything that one instruction set offers: for float, for double, and for pairs of bfloat16. Floor 0.
    The including file has given the vectors (vectors.h), INSTRUCTION_SET, the heights of its tiles: TILE_ROWS for
-   tiles two vectors wide, NARROW_TILE_ROWS for those of one; and LOOKS_AHEAD where tiles are to prefetch for later
-   ones, as pays where the multiplications leave the memory little time. */
+   tiles two vectors wide, NARROW_TILE_ROWS for those of one, PAIR_TILE_ROWS and NARROW_PAIR_TILE_ROWS for those of
+   pairs; and LOOKS_AHEAD where tiles are to prefetch for later ones, as pays where the multiplications leave the memory
+   little time. */
 #ifndef INSTRUCTION_SET
 #error "to be included by the file of an instruction set"
 #endif

@@ -160,9 +160,9 @@ ADDITIONS: dict[str, tuple[Insertion, ...]] = {
         ),
     ),
     "an instruction set": (
-        Insertion("src/simd/plain.c", "", "portable.c once more, under another name"),
+        Insertion("src/simd/everyday.c", "", "portable.c once more, under another name"),
         Insertion("src/simd/dispatch.c", "/* Best first:", "static int always(void) { return 1; }\n\n"),
-        Insertion("src/simd/dispatch.c", "    DO(portable, everywhere)", "    DO(plain, always) \\\n"),
+        Insertion("src/simd/dispatch.c", "    DO(portable, everywhere)", "    DO(everyday, always) \\\n"),
     ),
 }
 
@@ -238,7 +238,7 @@ def insert(tree: Path, addition: Insertion) -> None:
     if not addition.anchor:
         own = path.suffix == ".c"
         source = (tree / "src/simd/portable.c").read_text(encoding="utf-8") if own else addition.text
-        path.write_text(source.replace("INSTRUCTION_SET portable", "INSTRUCTION_SET plain"), encoding="utf-8")
+        path.write_text(source.replace("INSTRUCTION_SET portable", "INSTRUCTION_SET everyday"), encoding="utf-8")
         return
     text = path.read_text(encoding="utf-8")
     assert addition.anchor in text, addition
@@ -260,7 +260,7 @@ def test_what_the_recipes_add_works(tmp_path: Path) -> None:
     flags = {**os.environ, "CNN_CORE_CFLAGS": "-O0", "PYTHONPATH": str(tree)}
     done = subprocess.run(build, cwd=tree, env=flags, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    for instruction_set in ("plain", "portable"):
+    for instruction_set in ("everyday", "portable"):
         environment = {**flags, "CNN_CORE_ISA": instruction_set}
         used = subprocess.run([sys.executable, "-c", USE], cwd=tree, env=environment, capture_output=True, text=True)
         assert used.returncode == 0, used.stderr[-3000:]

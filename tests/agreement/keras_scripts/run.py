@@ -32,7 +32,9 @@ DTYPES = ("float32", "float64")
 def scripts_in(folder: Path) -> list[str]:
     """Return the names of a folder's scripts."""
     return sorted(
-        path.stem for path in folder.glob("*.py") if path.stem not in ("run", "digits", "data", "stepping", "tables")
+        path.stem
+        for path in folder.glob("*.py")
+        if path.stem not in ("run", "digits", "data", "stepping", "drawn_tables")
     )
 
 

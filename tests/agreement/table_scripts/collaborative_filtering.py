@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
+from drawn_tables import ratings
 from keras import layers, ops
-
-from tables import ratings
 
 
 class Recommender(keras.Model):

@@ -2,10 +2,9 @@
 
 import keras
 import numpy as np
+from drawn_tables import patients, texts
 from keras import layers
 from keras.utils import FeatureSpace
-
-from tables import patients, texts
 
 
 def build_model():

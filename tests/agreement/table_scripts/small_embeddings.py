@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
+from drawn_tables import ratings, texts
 from keras import layers, ops
-
-from tables import ratings, texts
 
 WIDTH = 8
 WIDE = keras.initializers.RandomNormal(stddev=0.5)

@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
+from drawn_tables import patients, texts
 from keras import layers
-
-from tables import patients, texts
 
 NUMBERS = ["age", "pressure", "slope"]
 WHOLE = ["sex", "vessels"]

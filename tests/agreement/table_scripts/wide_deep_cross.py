@@ -3,9 +3,8 @@
 import math
 
 import keras
+from drawn_tables import forest
 from keras import layers
-
-from tables import forest
 
 
 def make_inputs(columns, vocabularies):
