@@ -357,7 +357,7 @@ def _as_float(value: Any) -> float | None:
 
 def _as_date(value: object) -> np.datetime64 | None:
     if is_missing(value):
-        return np.datetime64("NaT")
+        return np.datetime64("NaT", "us")
     if isinstance(value, str):
         return date_of(value)
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:

@@ -102,7 +102,7 @@ def assert_same(X, y, name="MLPClassifier", sample_weight=None, curve=SAME_CURVE
     for attribute in ATTRIBUTES:
         assert hasattr(ours_fitted, attribute) == hasattr(theirs_fitted, attribute), attribute
         actual, desired = (getattr(each, attribute, None) for each in (ours_fitted, theirs_fitted))
-        if isinstance(desired, (float, list)):
+        if isinstance(desired, (float, np.floating, list)):
             np.testing.assert_allclose(actual, desired, rtol=curve, err_msg=attribute)
         else:
             np.testing.assert_array_equal(actual, desired, err_msg=attribute)
