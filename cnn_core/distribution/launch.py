@@ -85,7 +85,9 @@ def _end_together(world: Any, presence: _Presence) -> None:
             sys.stderr.write(f"cnn_core: rank {world.rank}: {error}\n")
             time.sleep(SECONDS_FOR_THE_FIRST)
         else:
-            sys.stderr.write(f"cnn_core: rank {world.rank} ends all ranks:\n")
+            # The cause first: launchers may end before they have handed on a whole traceback.
+            cause = f"{kind.__name__}: {error}".rstrip(": ")
+            sys.stderr.write(f"cnn_core: rank {world.rank} ends all ranks: {cause}\n")
             shown_by(kind, error, traceback)
         sys.stdout.flush()
         sys.stderr.flush()
