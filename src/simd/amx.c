@@ -1,17 +1,12 @@
 /* x86-64 with AMX: tile registers, whose product of pairs of bfloat16 is the fastest that there is. Floor 0.
    The instructions are written out: compilers disagree about their intrinsics, and have dropped stores before them. */
-#if defined(__x86_64__)
 #if defined(__linux__)
 #define _GNU_SOURCE /* syscall */
 #endif
-#include <immintrin.h>
+#include "target.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,avx512bf16"))), \
-                             apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,prefer-vector-width=512")
-#endif
+#if defined(__x86_64__)
+BEGIN_TARGET(AVX512 ",avx512bf16")
 
 #include "avx512.h"
 #include "avx512_bf16.h"
@@ -46,9 +41,5 @@ int amx_is_permitted(void) { return 0; }
 #define PAIR_TABLE amx
 #include "tiles.template.c"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-#else
-typedef int nothing_to_compile;
+END_TARGET
 #endif

@@ -1,13 +1,8 @@
 /* x86-64 with AVX512_BF16, whose instruction vdpbf16ps multiplies pairs of bfloat16. Floor 0. */
-#if defined(__x86_64__)
-#include <immintrin.h>
+#include "target.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,avx512bf16"))), \
-                             apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,prefer-vector-width=512")
-#endif
+#if defined(__x86_64__)
+BEGIN_TARGET(AVX512 ",avx512bf16")
 
 #include "avx512.h"
 #include "avx512_bf16.h"
@@ -25,9 +20,5 @@ INLINE vector_f32 broadcast_pair(float pair) { return _mm512_set1_ps(pair); }
 #define NARROW_TILE_ROWS 14
 #include "pairs.template.c"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-#else
-typedef int nothing_to_compile;
+END_TARGET
 #endif

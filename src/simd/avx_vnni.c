@@ -1,19 +1,13 @@
 /* Quads on x86-64 with AVX-VNNI, whose instruction multiplies unsigned bytes by signed ones. Floor 0. */
-#if defined(__x86_64__)
-#include <immintrin.h>
+#include "target.h"
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,avxvnni"))), apply_to = function)
-#else
-#pragma GCC target("avx2,fma,avxvnni")
-#endif
+#if defined(__x86_64__)
+BEGIN_TARGET(AVX2 ",avxvnni")
 
 #include "avx2.h"
 
-typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES)));
-
-INLINE sums multiply_quads(sums x, sums w, sums sum) {
-    return (sums)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
+INLINE vector_i32 multiply_quads(vector_i32 x, vector_i32 w, vector_i32 sum) {
+    return (vector_i32)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
 }
 
 #define QUAD_TABLE avx_vnni
@@ -23,9 +17,5 @@ INLINE sums multiply_quads(sums x, sums w, sums sum) {
 #define NARROW_TILE_ROWS 12
 #include "quads.template.c"
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
-#else
-typedef int nothing_to_compile;
+END_TARGET
 #endif

@@ -1,21 +1,19 @@
 /* Quads in plain C, for any processor. Floor 0. */
 #include "portable.h"
 
-typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES)));
-
 #if defined(__SSE2__)
 /* Bytes of even and of odd number apart, as numbers of 16 bits. */
-INLINE __m128i even_of(sums quads) { return _mm_srai_epi16(_mm_slli_epi16((__m128i)quads, 8), 8); }
-INLINE __m128i odd_of(sums quads) { return _mm_srai_epi16((__m128i)quads, 8); }
+INLINE __m128i even_of(vector_i32 quads) { return _mm_srai_epi16(_mm_slli_epi16((__m128i)quads, 8), 8); }
+INLINE __m128i odd_of(vector_i32 quads) { return _mm_srai_epi16((__m128i)quads, 8); }
 
-INLINE sums multiply_quads(sums x, sums w, sums sum) {
-    return sum + (sums)_mm_madd_epi16(even_of(x), even_of(w)) + (sums)_mm_madd_epi16(odd_of(x), odd_of(w));
+INLINE vector_i32 multiply_quads(vector_i32 x, vector_i32 w, vector_i32 sum) {
+    return sum + (vector_i32)_mm_madd_epi16(even_of(x), even_of(w)) + (vector_i32)_mm_madd_epi16(odd_of(x), odd_of(w));
 }
 #else
 /* Byte i of every quad as a number of 32 bits, from the high end. */
-INLINE sums byte_of(sums quads, int i) { return quads << 8 * i >> 24; }
+INLINE vector_i32 byte_of(vector_i32 quads, int i) { return quads << 8 * i >> 24; }
 
-INLINE sums multiply_quads(sums x, sums w, sums sum) {
+INLINE vector_i32 multiply_quads(vector_i32 x, vector_i32 w, vector_i32 sum) {
     for (int i = 0; i < 4; i++) sum += byte_of(x, i) * byte_of(w, i);
     return sum;
 }

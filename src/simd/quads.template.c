@@ -10,9 +10,7 @@
 #include "rows.h"
 
 #define REAL int32_t
-#define BITS uint32_t
 #define NAMED(name) name##_i32
-#include "vectors.template.h"
 
 #ifdef MASK_REGISTERS
 typedef integers NAMED(mask);

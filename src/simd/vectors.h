@@ -1,4 +1,5 @@
-/* Vectors of both element types for one instruction set, and the short names by which the templates call them. Floor 0.
+/* Vectors of floats, doubles and whole numbers for one instruction set, and the short names by which the templates call
+   them. Floor 0.
    The including file defines VECTOR_BYTES, and MASK_REGISTERS where comparisons give bit masks; then it adds what
    needs intrinsics: multiply_add, square_root, at_least, at_most, select, lanes and transpose_block. */
 #include <float.h>
@@ -29,6 +30,13 @@
 #define REAL double
 #define BITS uint64_t
 #define NAMED(name) name##_f64
+#include "vectors.template.h"
+#undef REAL
+#undef BITS
+#undef NAMED
+#define REAL int32_t
+#define BITS uint32_t
+#define NAMED(name) name##_i32
 #include "vectors.template.h"
 #undef REAL
 #undef BITS

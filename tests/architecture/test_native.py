@@ -46,6 +46,7 @@ TESTED_IN = {
     "kinds.pxd": "activations/test_activations.py",
     "rules.pxd": "optimizers/test_optimizers.py",
     "simd.pxd": "native/test_kernels.py",
+    "target.h": "native/test_quads.py",
     "threads.pxd": "whole/test_threads.py",
     "compile.pxd": "models/test_functional.py",
     "plan.pxd": "models/test_functional.py",
