@@ -424,8 +424,8 @@ cdef inline void share_out(Product *p, Py_ssize_t width, Py_ssize_t tasks) noexc
     p.row_tasks = (p.n_rows + p.rows_per_task - 1) // p.rows_per_task
 
 
-cdef inline void multiply(Product *p, real *y) noexcept nogil:
-    """Y = max(X.W + bias, 0 or -inf) where gate > 0, or Y += X.W; y is p.y with its type."""
+cdef inline void multiply_blocks(Product *p, real *y) noexcept nogil:
+    """A product of any size, shared among threads where it is worth it."""
     cdef Py_ssize_t tasks, col_tasks
     p.y = y
     if p.n_rows <= 0 or p.n_cols <= 0:
@@ -440,3 +440,32 @@ cdef inline void multiply(Product *p, real *y) noexcept nogil:
         pool_run(multiply_task_f32, p, p.row_tasks * col_tasks)
     else:
         pool_run(multiply_task_f64, p, p.row_tasks * col_tasks)
+
+
+cdef inline bint is_one_block(const Product *p, real *y) noexcept nogil:
+    """Whether there is nothing to cut, share out or copy, but a w that is transposed and short."""
+    return (p.n_rows > 1 and p.n_cols <= panel_width(y) and p.n_k <= LONGEST_K_BLOCK
+            and p.n_rows * p.n_cols * p.n_k < 2 * WORK_PER_TASK and p.form == NUMBERS and p.panels == NULL
+            and (reads_in_place(p, p.n_rows, sizeof(real)) if p.w_c == 1 else p.n_k <= SPARE_K_BLOCK))
+
+
+cdef inline void multiply_block(const Product *p, real *y) noexcept nogil:
+    """The whole product as one block: in a small network the way to the panels would take as long as the panel."""
+    cdef real transposed[SPARE_K_BLOCK * LARGEST_PANEL]
+    cdef real *nowhere = NULL
+    cdef const real *w = <const real *> p.w
+    cdef Py_ssize_t w_k = p.w_k
+    cdef Block whole = Block(0, p.n_rows, 0, p.n_cols, 0, p.n_k)
+    cdef Matrix x = Matrix(p.x, p.x_row, p.x_k)
+    if p.w_c != 1:
+        pack_transposed(transposed, w, p.n_k, p.n_cols, p.w_c)
+        w, w_k = transposed, panel_width(y)
+    multiply_panel(p, y, &x, w, w_k, nowhere, &whole, NULL)
+
+
+cdef inline void multiply(Product *p, real *y) noexcept nogil:
+    """Y = max(X.W + bias, 0 or -inf) where gate > 0, or Y += X.W; y is p.y with its type."""
+    if is_one_block(p, y):
+        multiply_block(p, y)
+    else:
+        multiply_blocks(p, y)

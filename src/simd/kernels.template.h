@@ -7,7 +7,7 @@
 
 typedef struct {
     const char *instruction_set;
-    ptrdiff_t panel_width; /* columns of a full panel: what pack_transposed pads to */
+    ptrdiff_t panel_width; /* columns of a full panel */
 
     /* Matrix product, a panel of at most panel_width columns and any number of rows:
          s[r,c] = sum_k x[r*x_row + k*x_k] * w[k*w_k + c], k ascending, one fused multiply-add chain from 0
@@ -27,7 +27,7 @@ typedef struct {
     void (*row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, REAL floor);
 
-    /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, 0 for the rest: packs a panel of the transpose. */
+    /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, the rest left alone: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 
     /* y[i*y_row + c] = x[s*x_row + c] for c < n_cols, with s = order[i], or i where order is NULL; what y_row leaves

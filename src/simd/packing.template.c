@@ -1,4 +1,4 @@
-/* Rows and panels brought to where the product wants them, packed[k, c] padded by zeros. Floor 0. */
+/* Rows and panels brought to where the product wants them. Floor 0. */
 #ifndef REAL
 #error "to be included by kernels_of_real.template.c, for one REAL"
 #endif
@@ -13,18 +13,45 @@ INLINE void NAMED(copy_row)(REAL *y, const REAL *x, const REAL *next, ptrdiff_t 
     store(y + n - LANES, load(x + n - LANES));
 }
 
+/* Rows shorter than a vector, each as two pieces that may overlap: whole pieces, unlike the live lanes of a vector, can
+   be read again while they are still on their way to the memory. */
+INLINE void NAMED(copy_short_rows)(const size_t piece, REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows,
+                                   ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row) {
+    const size_t second = n_cols * sizeof(REAL) - piece;
+    for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
+        const char *row = (const char *)(x + (order ? order[i] : i) * x_row);
+        __builtin_memcpy(y, row, piece);
+        __builtin_memcpy((char *)y + second, row + second, piece);
+    }
+}
+
+/* The same with pieces of the size that suits. */
+static void NAMED(gather_short_rows)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_cols,
+                                     ptrdiff_t y_row, ptrdiff_t x_row) {
+    const size_t n_bytes = n_cols * sizeof(REAL);
+    if (n_bytes >= 32)
+        NAMED(copy_short_rows)(32, y, x, order, n_rows, n_cols, y_row, x_row);
+    else if (n_bytes >= 16)
+        NAMED(copy_short_rows)(16, y, x, order, n_rows, n_cols, y_row, x_row);
+    else if (n_bytes >= 8)
+        NAMED(copy_short_rows)(8, y, x, order, n_rows, n_cols, y_row, x_row);
+    else
+        NAMED(copy_short_rows)(4, y, x, order, n_rows, n_cols, y_row, x_row);
+}
+
 /* y[i,c] = x[order[i],c]; long rows in a drawn order come as a surprise to the memory, unless they are prefetched. */
 static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_t n_rows, ptrdiff_t n_coming,
                           ptrdiff_t n_cols, ptrdiff_t y_row, ptrdiff_t x_row) {
     enum { ROWS_AHEAD = 3 };
     if (n_cols <= 0) return;
-    const lanes live = first_lanes(n_cols < LANES ? n_cols : LANES);
+    if (n_cols < LANES) {
+        NAMED(gather_short_rows)(y, x, order, n_rows, n_cols, y_row, x_row);
+        return;
+    }
     const ptrdiff_t n_known = order && n_cols * sizeof(REAL) >= LONG_ROW_BYTES ? n_rows + n_coming : 0;
     for (ptrdiff_t i = 0; i < n_rows; i++, y += y_row) {
         const REAL *row = x + (order ? order[i] : i) * x_row;
-        if (n_cols < LANES)
-            NAMED(store_part)(y, load_lanes(row, live), y_row < LANES, live);
-        else if (i + ROWS_AHEAD < n_known)
+        if (i + ROWS_AHEAD < n_known)
             NAMED(copy_row)(y, row, x + order[i + ROWS_AHEAD] * x_row, n_cols);
         else
             NAMED(copy_row)(y, row, NULL, n_cols);
@@ -34,15 +61,14 @@ static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_
 /* packed[k,c] = w[c,k] */
 static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c) {
     const ptrdiff_t width = PANEL_VECTORS * LANES;
-    for (ptrdiff_t c = 0; c < width; c += TRANSPOSE_WIDTH) {
-        const ptrdiff_t n_live = n_cols - c < TRANSPOSE_WIDTH ? (n_cols > c ? n_cols - c : 0) : TRANSPOSE_WIDTH;
+    for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH) {
+        const ptrdiff_t n_live = n_cols - c < TRANSPOSE_WIDTH ? n_cols - c : TRANSPOSE_WIDTH;
         ptrdiff_t k = 0;
         if (n_live == TRANSPOSE_WIDTH)
             for (; k + TRANSPOSE_WIDTH <= n_k; k += TRANSPOSE_WIDTH)
                 transpose_block(packed + k * width + c, width, w + c * w_c + k, w_c);
         for (; k < n_k; k++)
-            for (ptrdiff_t i = 0; i < TRANSPOSE_WIDTH; i++)
-                packed[k * width + c + i] = i < n_live ? w[(c + i) * w_c + k] : 0;
+            for (ptrdiff_t i = 0; i < n_live; i++) packed[k * width + c + i] = w[(c + i) * w_c + k];
     }
 }
 

@@ -53,6 +53,14 @@ static double NAMED(sum_of_squares)(const REAL *x, ptrdiff_t n) {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
+INLINE REAL NAMED(sum_of_lanes)(vector v) {
+    REAL lane[LANES];
+    store(lane, v);
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++) lane[i] += lane[i + width];
+    return lane[0];
+}
+
 /* Whether every x[i] is finite: 0 x is 0 for finite numbers and NaN for the others, and a NaN stays in a sum. */
 static int NAMED(all_finite)(const REAL *x, ptrdiff_t n) {
     const vector zero = {0};
@@ -60,9 +68,6 @@ static int NAMED(all_finite)(const REAL *x, ptrdiff_t n) {
     ptrdiff_t i = 0;
     for (; i + 4 * LANES <= n; i += 4 * LANES)
         for (int j = 0; j < 4; j++) s[j] = multiply_add(load(x + i + j * LANES), zero, s[j]);
-    REAL rest = 0;
-    for (; i < n; i++) rest += x[i] * 0;
-    s[0] = (s[0] + s[1]) + (s[2] + s[3]);
-    for (int j = 0; j < LANES; j++) rest += s[0][j];
-    return rest == 0;
+    for (; i < n; i += LANES) s[0] = multiply_add(NAMED(load_next)(x + i, n - i), zero, s[0]);
+    return NAMED(sum_of_lanes)((s[0] + s[1]) + (s[2] + s[3])) == 0;
 }

@@ -108,14 +108,6 @@ INLINE REAL NAMED(largest_lane)(vector v) {
     return largest;
 }
 
-INLINE REAL NAMED(sum_of_lanes)(vector v) {
-    REAL lane[LANES];
-    store(lane, v);
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++) lane[i] += lane[i + width];
-    return lane[0];
-}
-
 /* One row; returns the sum of its exponentials. NaN anywhere makes that sum NaN, so the maximum may pass over it. */
 INLINE REAL NAMED(softmax_row)(REAL *a, REAL *shift, const REAL *z, ptrdiff_t n_cols) {
     const ptrdiff_t n_whole = n_cols - n_cols % LANES;
