@@ -153,7 +153,7 @@ class Member:
         width, n_rows = self.recipe.embedding_width, sum(layout.n_codes)
 
         def rows(shape: tuple[int, ...]) -> Array:
-            drawn = self.generator.standard_normal(shape)
+            drawn = self.recipe.embedding_spread * self.generator.standard_normal(shape)
             drawn[np.cumsum([0, *layout.n_codes[:-1]])] = 0
             return drawn
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,6 +41,8 @@ def test_initial_embeddings_have_the_recipes_spread():
     embeddings = weights["member_0/embeddings"]
     assert embeddings.std() == pytest.approx(1, rel=0.05)
     assert not embeddings[[0, 300]].any(), "the row for none of the known values begins at 0"
+    narrow = TabularNetwork(replace(recipe, embedding_spread=0.25), Layout(200, 0, (300, 200)), 2, "softmax", seed=0)
+    np.testing.assert_array_equal(narrow.weights()["member_0/embeddings"], 0.25 * embeddings)
 
 
 def test_a_matrix_is_cut_into_what_the_plan_reads():

@@ -12,7 +12,7 @@ from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 
 # Holzmueller, Grinsztajn, Steinwart (2024), and the settings of the code that they published with it.
 COMMON = {"hidden": (256, 256, 256), "scale_multiplier": 6, "bias_multiplier": 0.1, "beta_1": 0.9, "beta_2": 0.95}
-SIMPLE = {"parametric": False, "dropout": 0, "weight_decay": 0, "most_one_hot": None, "fitted_start": False}
+SIMPLE = {"parametric": False, "dropout": 0, "weight_decay": 0, "fitted_start": False}
 FULL = {
     "parametric": True,
     "slow_multiplier": 0.1,
@@ -50,6 +50,14 @@ def test_presets_are_the_published_recipes(preset: str, task: str):
     recipe = PRESETS[preset][task]
     expected = COMMON | PUBLISHED[preset, task]
     assert {name: getattr(recipe, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_recipes_without_published_embeddings_embed_categories_of_many_values(task: str):
+    for preset in ("td_s", "periodic", "piecewise_linear", "tabm"):
+        recipe = PRESETS[preset][task]
+        assert (recipe.most_one_hot, recipe.embedding_width, recipe.embedding_spread) == (32, 8, 0.3)
+    assert PRESETS["td"][task].embedding_spread == 1
 
 
 def test_the_simple_variant_is_the_default():

@@ -266,6 +266,40 @@ def test_pieces_follow_jumps():
     assert scores["piecewise_linear"] > max(0.85, scores["td_s"])
 
 
+def table_of_many_categories(n: int, seed: int) -> tuple[Any, Any, Any]:
+    """400 values with an effect each: the table, the effects of its rows, and these with noise."""
+    generator = np.random.default_rng(seed)
+    of_value = np.random.default_rng(0).normal(size=400)
+    values = generator.integers(0, 400, n)
+    table = np.array(
+        [[f"value {value}", number] for value, number in zip(values, generator.normal(size=n), strict=True)], object
+    )
+    return table, of_value[values], of_value[values] + 0.5 * generator.normal(size=n)
+
+
+def test_categories_of_many_values_are_learnt(tmp_path: Path):
+    X, _, y = table_of_many_categories(3000, 1)
+    unseen, truth, _ = table_of_many_categories(1000, 2)
+    regressor = TabularRegressor(random_state=0).fit(X, y)
+    assert regressor.network_.layout.n_codes == (401,)
+    predicted = regressor.predict(unseen)
+    # A value's own mean is off by noise / sqrt(rows): of six rows 0.5**2 / 6 = 0.04 of the variance.
+    assert 1 - ((predicted - truth) ** 2).mean() / truth.var() > 0.8
+    regressor.save(tmp_path / "many.safetensors")
+    np.testing.assert_array_equal(load(tmp_path / "many.safetensors").predict(unseen), predicted)
+    none_of_the_known = regressor.predict([["new", 0.0], [None, 0.0]])
+    assert none_of_the_known[0] == none_of_the_known[1]
+    assert abs(none_of_the_known[0] - y.mean()) < y.std()
+
+
+def test_categories_that_tell_nothing_are_not_believed():
+    X, _, y = table_of_many_categories(2000, 3)
+    y = np.random.default_rng(4).permutation(y)
+    train, unseen = slice(0, 1000), slice(1000, None)
+    regressor = TabularRegressor(random_state=0).fit(X[train], y[train])
+    assert regressor.score(X[unseen], y[unseen]) > -0.2, "the best epoch is one before values are learnt by heart"
+
+
 def test_several_targets():
     X, y = datasets.load_linnerud(return_X_y=True)
     regressor = TabularRegressor(**SMALL, random_state=0).fit(X, y)
