@@ -27,3 +27,5 @@ _environment = __import__("os").environ
 select_instruction_set(_environment.get("CNN_CORE_ISA") or None)
 if _environment.get("CNN_CORE_BFLOAT16"):
     select_bfloat16(_environment["CNN_CORE_BFLOAT16"])
+if _environment.get("CNN_CORE_INT8"):
+    select_int8(_environment["CNN_CORE_INT8"])

@@ -305,6 +305,7 @@ cdef class Network:
         cdef QuantizedMatrix *matrix
         if not 0 <= index < self.plan.n_operations or not can_be_quantized(&self.plan.operations[index]):
             raise ValueError(f"operation {index} does not compute in int8")
+        simd_prepare_quads()
         operation = &self.plan.operations[index]
         n_in = self.plan.buffers[operation.inputs[0]].width
         n_out = self.plan.buffers[operation.output].width

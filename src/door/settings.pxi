@@ -2,7 +2,7 @@
 
 from pairs cimport (simd_available_pairs, simd_multiplies_pairs, simd_pairs, simd_prepare_pairs,
                     simd_select_pairs)
-from quads cimport simd_available_quads, simd_quads, simd_select_quads
+from quads cimport simd_available_quads, simd_prepare_quads, simd_quads, simd_select_quads
 from simd cimport simd_available, simd_select
 from threads cimport POOL_MAX_WIDTH, pool_set_width, pool_started, pool_width
 
@@ -50,11 +50,12 @@ def bfloat16_ways():
 def select_int8(str name not None):
     """Chooses by name what multiplies numbers of 8 bits."""
     if simd_select_quads(name.encode()) == NULL:
-        raise ValueError(f"`name` must be one of {int8_ways()}. Received: {name!r}")
+        raise ValueError(f"CNN_CORE_INT8 must be one of {int8_ways()}. Received: {name!r}")
 
 
 def int8():
     """What multiplies numbers of 8 bits."""
+    simd_prepare_quads()
     return simd_quads.instruction_set.decode()
 
 

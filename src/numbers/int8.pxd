@@ -6,7 +6,7 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 
-from matmul cimport QUADS, Product, begin_plain, multiply
+from matmul cimport QUADS, Product, begin_plain, multiply, padded_width
 from quads cimport simd_quads
 
 ctypedef struct QuantizedMatrix:
@@ -22,9 +22,14 @@ cdef inline Py_ssize_t quads_of(Py_ssize_t n) noexcept nogil:
     return (n + 3) // 4
 
 
+cdef inline Py_ssize_t quantized_row(Py_ssize_t n_k) noexcept nogil:
+    """How far apart rows of quads are: whole lines of the cache, as tiles load them."""
+    return padded_width(quads_of(n_k))
+
+
 cdef inline Py_ssize_t quantized_size(Py_ssize_t n_k) noexcept nogil:
-    """Elements of room for a row of x: its quads, and before them its unit."""
-    return 1 + quads_of(n_k)
+    """Elements of room for a row of x: its quads, and behind those of all rows its unit."""
+    return quantized_row(n_k) + 1
 
 
 cdef inline void multiply_quantized(const Product *given, const QuantizedMatrix *w, float *y,
@@ -33,17 +38,17 @@ cdef inline void multiply_quantized(const Product *given, const QuantizedMatrix 
 
     The room holds `quantized_size` elements for every row.
     """
-    cdef Py_ssize_t i, x_row = quantized_size(given.n_k)
+    cdef Py_ssize_t i, x_row = quantized_row(given.n_k)
+    cdef float *x_units = room + given.n_rows * x_row
     cdef const float *x = <const float *> given.x
     cdef float floor = 0 if given.clamp else <float> -INFINITY
     cdef Product p
     begin_plain(&p)
     for i in range(given.n_rows):
-        room[i * x_row] = simd_quads.quantize(<int32_t *> (room + i * x_row + 1), x + i * given.x_row, w.factors,
-                                              given.n_k)
-    p.x, p.x_row, p.x_k, p.w, p.w_k, p.w_c = room + 1, x_row, 1, w.quads, given.n_cols, 1
+        x_units[i] = simd_quads.quantize(<int32_t *> (room + i * x_row), x + i * given.x_row, w.factors, given.n_k)
+    p.x, p.x_row, p.x_k, p.w, p.w_k, p.w_c = room, x_row, 1, w.quads, given.n_cols, 1
     p.n_rows, p.n_cols, p.n_k, p.form = given.n_rows, given.n_cols, quads_of(given.n_k), QUADS
     p.y_row, p.spare_cols = given.y_row, given.spare_cols
     multiply(&p, y)
     for i in range(given.n_rows):
-        simd_quads.restore(y + i * given.y_row, w.sums, w.units, w.bias, room[i * x_row], floor, given.n_cols)
+        simd_quads.restore(y + i * given.y_row, w.sums, w.units, w.bias, x_units[i], floor, given.n_cols)

@@ -23,3 +23,4 @@ cdef extern from "simd/quads.h" nogil:
     const quad_kernels *simd_quads
     const char *simd_select_quads(const char *wanted)
     int simd_available_quads(const char **names, int capacity)
+    void simd_prepare_quads()

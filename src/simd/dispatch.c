@@ -19,6 +19,7 @@ static int everywhere(void) { return 1; }
 #include <cpuid.h>
 
 extern const pair_kernels pair_kernels_amx, pair_kernels_tiles;
+extern const quad_kernels quad_kernels_amx, quad_kernels_tiles;
 int amx_is_permitted(void);
 
 /* Which register states the operating system saves (XCR0); 0 where it does not say. */
@@ -64,28 +65,50 @@ static int runs_avx_vnni(void) {
     return runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & avx_vnni);
 }
 
-/* Whether two tables of pairs give the same bits for a product with rests in every direction. */
-static int computes_alike(const pair_kernels *one, const pair_kernels *other) {
-    enum { N_ROWS = 37, N_PAIRS = 21, N_COLS = 27 };
-    static float x[N_ROWS * N_PAIRS], w[N_PAIRS * N_COLS], y[2][N_ROWS * N_COLS];
-    for (int i = 0; i < N_ROWS * N_PAIRS; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
-    for (int i = 0; i < N_PAIRS * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
-    const pair_kernels *tables[] = {one, other};
-    const panel_settings settings = {
-        .n_rows = N_ROWS, .n_cols = N_COLS, .n_k = N_PAIRS, .y_row = N_COLS, .x_row = N_PAIRS, .x_k = 1, .w_k = N_COLS};
-    for (int i = 0; i < 2; i++) tables[i]->panel_product(y[i], x, w, NULL, NULL, NULL, &settings);
+/* Whether AMX is there with these features (bits of edx in leaf 7), and the system lets this process use it. */
+static int has_tiles(unsigned features) {
+    unsigned a, b, c, d;
+    const unsigned tiles = 1u << 24 | features, tile_states = 3u << 17;
+    return (saved_states() & tile_states) == tile_states && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (d & tiles) == tiles && amx_is_permitted();
+}
+
+/* A product with rests in every direction, on which two tables are compared. */
+enum { N_ROWS = 37, N_K = 21, N_COLS = 27 };
+static const panel_settings comparison = {
+    .n_rows = N_ROWS, .n_cols = N_COLS, .n_k = N_K, .y_row = N_COLS, .x_row = N_K, .x_k = 1, .w_k = N_COLS};
+
+static int multiply_pairs_alike(const pair_kernels *one, const pair_kernels *other) {
+    static float x[N_ROWS * N_K], w[N_K * N_COLS], y[2][N_ROWS * N_COLS];
+    for (int i = 0; i < N_ROWS * N_K; i++) x[i] = (float)(i * 37 % 101 - 50) / 7;
+    for (int i = 0; i < N_K * N_COLS; i++) w[i] = (float)(i * 53 % 97 - 48) / 11;
+    one->panel_product(y[0], x, w, NULL, NULL, NULL, &comparison);
+    other->panel_product(y[1], x, w, NULL, NULL, NULL, &comparison);
     return memcmp(y[0], y[1], sizeof y[0]) == 0;
 }
 
-/* Whether AMX is there, the system lets this process use it, and its products are those that tiles.c computes. */
-static int runs_amx(void) {
+static int multiply_quads_alike(const quad_kernels *one, const quad_kernels *other) {
+    static int32_t x[N_ROWS * N_K], w[N_K * N_COLS], y[2][N_ROWS * N_COLS];
+    for (int i = 0; i < N_ROWS * N_K; i++) x[i] = (int32_t)(i * 2654435761u);
+    for (int i = 0; i < N_K * N_COLS; i++) w[i] = (int32_t)(i * 2246822519u);
+    one->panel_product(y[0], x, w, NULL, NULL, NULL, &comparison);
+    other->panel_product(y[1], x, w, NULL, NULL, NULL, &comparison);
+    return memcmp(y[0], y[1], sizeof y[0]) == 0;
+}
+
+/* Whether there are tiles whose products are those that plain C computes. */
+static int runs_amx_bf16(void) {
     static int known = -1;
-    unsigned a, b, c, d;
-    const unsigned tiles_and_bf16 = 1u << 24 | 1u << 22, tile_states = 3u << 17;
     if (known < 0)
-        known = runs_avx512_bf16() && (saved_states() & tile_states) == tile_states &&
-                __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles_and_bf16) == tiles_and_bf16 &&
-                amx_is_permitted() && computes_alike(&pair_kernels_amx, &pair_kernels_tiles);
+        known =
+            runs_avx512_bf16() && has_tiles(1u << 22) && multiply_pairs_alike(&pair_kernels_amx, &pair_kernels_tiles);
+    return known;
+}
+
+static int runs_amx_int8(void) {
+    static int known = -1;
+    if (known < 0)
+        known = runs_avx512() && has_tiles(1u << 25) && multiply_quads_alike(&quad_kernels_amx, &quad_kernels_tiles);
     return known;
 }
 
@@ -128,34 +151,36 @@ static int nowhere(void) { return 0; }
 /* Products of pairs: DO(name, the instruction set beside which it runs, whether it does so here, whether it is chosen
    at once, as it pays). amx waits for simd_prepare_pairs. */
 #if defined(__x86_64__)
-#define EACH_PAIR_TABLE(DO) \
-    DO(amx, avx512, runs_amx, nowhere) \
-    DO(avx512_bf16, avx512, runs_avx512_bf16, pays_avx512_bf16) \
-    DO(plain, portable, everywhere, nowhere) \
-    DO(tiles, portable, everywhere, nowhere)
+#define PAIR_TABLES_OF_THIS_PROCESSOR(DO) \
+    DO(amx, avx512, runs_amx_bf16, nowhere) \
+    DO(avx512_bf16, avx512, runs_avx512_bf16, pays_avx512_bf16)
 #else
-#define EACH_PAIR_TABLE(DO) \
-    DO(plain, portable, everywhere, nowhere) \
-    DO(tiles, portable, everywhere, nowhere)
+#define PAIR_TABLES_OF_THIS_PROCESSOR(DO)
 #endif
+#define EACH_PAIR_TABLE(DO) \
+    PAIR_TABLES_OF_THIS_PROCESSOR(DO) \
+    DO(plain, portable, everywhere, nowhere) \
+    DO(tiles, any, everywhere, nowhere)
 
-/* Products of quads, best first: DO(name, whether it runs here). They run beside every instruction set with panels as
-   wide as theirs. */
+/* Products of quads, best first: DO(name, whether it runs here, whether it is chosen at once). They run beside every
+   instruction set with panels as wide as theirs. amx waits for simd_prepare_quads. */
 #if defined(__x86_64__)
-#define EACH_QUAD_TABLE(DO) \
-    DO(avx512_vnni, runs_avx512_vnni) \
-    DO(avx512, runs_avx512) \
-    DO(avx_vnni, runs_avx_vnni) \
-    DO(avx2, runs_avx2) \
-    DO(plain, everywhere)
+#define QUAD_TABLES_OF_THIS_PROCESSOR(DO) \
+    DO(amx, runs_amx_int8, nowhere) \
+    DO(avx512_vnni, runs_avx512_vnni, everywhere) \
+    DO(avx512, runs_avx512, everywhere) \
+    DO(avx_vnni, runs_avx_vnni, everywhere) \
+    DO(avx2, runs_avx2, everywhere)
 #elif defined(__aarch64__) && !defined(_MSC_VER)
-#define EACH_QUAD_TABLE(DO) \
-    DO(neon_dot, runs_neon_dot) \
-    DO(plain, everywhere)
+#define QUAD_TABLES_OF_THIS_PROCESSOR(DO) \
+    DO(neon_dot, runs_neon_dot, everywhere)
 #else
-#define EACH_QUAD_TABLE(DO) \
-    DO(plain, everywhere)
+#define QUAD_TABLES_OF_THIS_PROCESSOR(DO)
 #endif
+#define EACH_QUAD_TABLE(DO) \
+    QUAD_TABLES_OF_THIS_PROCESSOR(DO) \
+    DO(plain, everywhere, everywhere) \
+    DO(tiles, everywhere, nowhere)
 /* clang-format on */
 
 #define DECLARE(name, runs_here) \
@@ -184,15 +209,15 @@ static const pair_table pair_tables[] = {EACH_PAIR_TABLE(ROW)};
 #undef ROW
 
 typedef struct {
-    int (*runs_here)(void);
+    int (*runs_here)(void), (*is_chosen_at_once)(void);
     const quad_kernels *kernels;
 } quad_table;
 
-#define DECLARE(name, runs_here) extern const quad_kernels quad_kernels_##name;
+#define DECLARE(name, runs_here, is_chosen_at_once) extern const quad_kernels quad_kernels_##name;
 EACH_QUAD_TABLE(DECLARE)
 #undef DECLARE
 
-#define ROW(name, runs_here) {runs_here, &quad_kernels_##name},
+#define ROW(name, runs_here, is_chosen_at_once) {runs_here, is_chosen_at_once, &quad_kernels_##name},
 static const quad_table quad_tables[] = {EACH_QUAD_TABLE(ROW)};
 #undef ROW
 
@@ -208,10 +233,11 @@ static const pair_kernels *widening = &pair_kernels_portable; /* beside the inst
 const pair_kernels *simd_pairs = &pair_kernels_portable;
 int simd_multiplies_pairs = 0;
 const quad_kernels *simd_quads = &quad_kernels_plain;
-static int pairs_are_chosen = 0; /* by name */
+static int pairs_are_chosen = 0, quads_are_chosen = 0; /* by name */
 
 static int runs_beside(const pair_table *table) {
-    return strcmp(table->instruction_set, simd_f32->instruction_set) == 0 && table->runs_here();
+    const char *set = table->instruction_set;
+    return (strcmp(set, "any") == 0 || strcmp(set, simd_f32->instruction_set) == 0) && table->runs_here();
 }
 
 const char *simd_select_pairs(const char *wanted) {
@@ -243,17 +269,24 @@ void simd_prepare_pairs(void) {
 }
 
 static int multiplies_quads(const quad_table *table) {
-    return table->kernels->panel_width == simd_f32->panel_width && table->runs_here();
+    const ptrdiff_t width = table->kernels->panel_width;
+    return (width == ANY_WIDTH || width == simd_f32->panel_width) && table->runs_here();
 }
 
 const char *simd_select_quads(const char *wanted) {
     for (int i = 0; i < N_QUAD_TABLES; i++) {
-        const quad_kernels *kernels = quad_tables[i].kernels;
-        if ((wanted && strcmp(wanted, kernels->instruction_set) != 0) || !multiplies_quads(&quad_tables[i])) continue;
-        simd_quads = kernels;
-        return kernels->instruction_set;
+        const quad_table *table = &quad_tables[i];
+        const char *name = table->kernels->instruction_set;
+        if (!(wanted ? strcmp(wanted, name) == 0 : table->is_chosen_at_once()) || !multiplies_quads(table)) continue;
+        simd_quads = table->kernels;
+        quads_are_chosen = wanted != NULL;
+        return name;
     }
     return NULL;
+}
+
+void simd_prepare_quads(void) {
+    if (!quads_are_chosen) simd_select_quads("amx");
 }
 
 const char *simd_select(const char *wanted) {

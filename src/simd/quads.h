@@ -13,9 +13,11 @@
    cannot overflow. */
 enum { MOST_QUANTIZED = 1 << 16 };
 
+enum { ANY_WIDTH = 0 }; /* up to LARGEST_PANEL */
+
 typedef struct {
     const char *instruction_set;
-    ptrdiff_t panel_width; /* as that of the kernels of floats beside which it runs */
+    ptrdiff_t panel_width; /* as that of the kernels of floats beside which it runs, or ANY_WIDTH */
     int32_t x_offset;      /* what is added to the numbers of x, and has to come off their sums: 128 or 0 */
 
     /* As panel_product and row_product of kernels.template.h, without gate; x and w quads, y and bias sums. */
@@ -41,8 +43,10 @@ extern const quad_kernels *simd_quads;
    cannot run here. */
 const char *simd_select_quads(const char *wanted);
 
-/* Writes up to `capacity` names of tables that can run beside the instruction set in use, best first; returns how many.
- */
+/* To be called before the first product of quads, for the reason that simd_prepare_pairs has. */
+void simd_prepare_quads(void);
+
+/* Writes up to `capacity` names of tables that can run beside the instruction set in use; returns how many. */
 int simd_available_quads(const char **names, int capacity);
 
 #endif

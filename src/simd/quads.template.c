@@ -1,6 +1,7 @@
-/* The product's tiles over quads, what makes quads of floats and floats of sums, and the table of it all. Floor 0.
-   The including file has given the vectors of floats (vectors.h), multiply_quads, X_OFFSET, QUAD_TABLE, and what
-   kernels.template.c asks for of a product's tiles. */
+/* Products of quads, what makes quads of floats and floats of sums, and the table of it all. Floor 0.
+   The including file has given the vectors (vectors.h), X_OFFSET, QUAD_TABLE, and either multiply_quads with what
+   kernels.template.c asks for of a product's tiles, or TILE_REGISTERS as tiles.template.c wants them and
+   PANEL_WIDTH. */
 #ifndef QUAD_TABLE
 #error "to be included by a file that multiplies quads"
 #endif
@@ -25,12 +26,18 @@ INLINE void store_lanes(int32_t *p, vector v, lanes live) { store_lanes_f32((flo
 INLINE vector select(mask m, vector yes, vector no) { return (vector)((m & (mask)yes) | (~m & (mask)no)); }
 INLINE vector at_least(vector v, vector bound) { return select(greater(v, bound), v, bound); }
 
+#undef LOWEST
+#define LOWEST INT32_MIN
+#include "access.template.c"
+#ifdef TILE_REGISTERS
+#include "tiles.template.c"
+#else
+#define PANEL_WIDTH (PANEL_VECTORS * LANES)
 /* To the tiles a step of a sum is one of 32 bits. */
 #undef multiply_add
 #define multiply_add multiply_quads
-#define LOWEST INT32_MIN
-#include "access.template.c"
 #include "tile.template.c"
+#endif
 
 /* Adding this rounds to a whole number, whose low bits are those of the sum. */
 static const float WHOLE = 0x1.8p23f;
@@ -80,7 +87,7 @@ static void restore(float *y, const int32_t *w_sums, const float *w_units, const
 
 const quad_kernels JOINED(quad_kernels, QUAD_TABLE) = {
     .instruction_set = TEXT(QUAD_TABLE),
-    .panel_width = PANEL_VECTORS * LANES,
+    .panel_width = PANEL_WIDTH,
     .x_offset = X_OFFSET,
     .panel_product = panel_product_i32,
     .row_product = row_product_i32,

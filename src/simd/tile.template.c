@@ -5,10 +5,6 @@
 #error "to be included by kernels_of_real.template.c, for one REAL"
 #endif
 
-#ifndef LOWEST
-#define LOWEST -INFINITY /* no number is below it */
-#endif
-
 _Static_assert(LARGEST_PANEL >= PANEL_VECTORS * LANES, "the product's packed panels have room for no wider ones");
 _Static_assert(TILE_ROWS <= MOST_ROWS && NARROW_TILE_ROWS <= MOST_ROWS, "EACH_ROW repeats for no more rows");
 

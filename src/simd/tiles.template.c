@@ -1,19 +1,13 @@
-/* Products of pairs of bfloat16 by tiles, as the AMX instructions have them, and the table that names them. Floor 0.
-   The including file has given the vectors of AVX-512's width or less, the roundings, and the tile registers:
-   CONFIGURE, CLEAR_TILE, LOAD_TILE, STORE_TILE, MULTIPLY_TILES, RELEASE, and WRITTEN_FOR_TILES between
-   plain stores and loads of tiles. Tile numbers are literals.
+/* The matrix product on one panel by tile registers, as AMX has them: what tile.template.c does by vectors. Floor 0.
+   REAL is what a sum is; x and w are pairs or quads of as many bits. The including file has given the vectors of
+   AVX-512's width or less, and the tile registers: CONFIGURE, CLEAR_TILE, LOAD_TILE, STORE_TILE, MULTIPLY_TILES,
+   RELEASE, and WRITTEN_FOR_TILES between plain stores and loads of tiles. Tile numbers are literals.
 
-   A block of y is at most 32 x 32, in four tiles; a step of the sum takes 16 pairs, of two tiles of x and two of w.
+   A block of y is at most 32 x 32, in four tiles; a step of the sum takes 16 k, of two tiles of x and two of w.
    Rows and columns that are not there are not in the tiles' sizes, so that nothing beyond them is read or written. */
-#ifndef PAIR_TABLE
-#error "to be included by a file that has tile registers"
+#ifndef REAL
+#error "to be included by a template of products of pairs or quads, for one REAL"
 #endif
-
-#define REAL float
-#define NAMED(name) name##_f32
-#include "access.template.c"
-#undef REAL
-#undef NAMED
 
 enum { TILE_EDGE = 16, BLOCK_EDGE = 2 * TILE_EDGE, TILE_ROW_BYTES = 64 };
 enum { SUM_0_0, SUM_0_1, SUM_1_0, SUM_1_1, X_0, X_1, W_0, W_1, N_TILES };
@@ -48,7 +42,7 @@ INLINE tile_configuration configuration_of(ptrdiff_t n_rows, ptrdiff_t n_cols) {
 
 /* The sums so far, row by row. */
 typedef struct {
-    float of[BLOCK_EDGE][BLOCK_EDGE];
+    REAL of[BLOCK_EDGE][BLOCK_EDGE];
 } block_of_sums;
 
 INLINE void store_sums(block_of_sums *sums, int two_rows, int two_cols) {
@@ -58,8 +52,8 @@ INLINE void store_sums(block_of_sums *sums, int two_rows, int two_cols) {
     if (two_rows && two_cols) STORE_TILE(SUM_1_1, &sums->of[TILE_EDGE][TILE_EDGE], sizeof sums->of[0]);
 }
 
-/* One step, of 16 pairs. */
-INLINE void add_products(const float *x, const float *w, ptrdiff_t x_row, ptrdiff_t w_k, int two_rows, int two_cols) {
+/* One step, of 16 k. */
+INLINE void add_products(const REAL *x, const REAL *w, ptrdiff_t x_row, ptrdiff_t w_k, int two_rows, int two_cols) {
     LOAD_TILE(X_0, x, 4 * x_row);
     LOAD_TILE(W_0, w, 4 * w_k);
     MULTIPLY_TILES(SUM_0_0, X_0, W_0);
@@ -76,30 +70,29 @@ INLINE void add_products(const float *x, const float *w, ptrdiff_t x_row, ptrdif
 
 /* The last step of x and w, filled up with zeros where it is not whole; and any step of an x without rows. */
 typedef struct {
-    float x[BLOCK_EDGE][TILE_EDGE], w[TILE_EDGE][BLOCK_EDGE];
+    REAL x[BLOCK_EDGE][TILE_EDGE], w[TILE_EDGE][BLOCK_EDGE];
 } copied_step;
 
 /* to[c] = from[c] for c < n, 0 up to `width`. */
-INLINE void copy_padded(float *to, const float *from, ptrdiff_t n, ptrdiff_t width) {
-    for (ptrdiff_t c = 0; c < width; c += LANES_f32)
-        store_f32(to + c, c < n ? load_next_f32(from + c, n - c) : (vector_f32){0});
+INLINE void copy_padded(REAL *to, const REAL *from, ptrdiff_t n, ptrdiff_t width) {
+    for (ptrdiff_t c = 0; c < width; c += LANES) store(to + c, c < n ? NAMED(load_next)(from + c, n - c) : (vector){0});
 }
 
 /* What all blocks of a panel share. */
 typedef struct {
-    const float *w;
+    const REAL *w;
     ptrdiff_t n_cols, n_k, x_row, x_k, w_k;
     copied_step *copied;
 } tiled_panel;
 
-static NOT_INLINE void copy_x(const tiled_panel *p, const float *x, ptrdiff_t n_rows, ptrdiff_t n) {
+static NOT_INLINE void copy_x(const tiled_panel *p, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n) {
     for (ptrdiff_t r = 0; r < n_rows; r++)
         for (ptrdiff_t k = 0; k < TILE_EDGE; k++) p->copied->x[r][k] = k < n ? x[r * p->x_row + k * p->x_k] : 0;
     WRITTEN_FOR_TILES();
 }
 
 /* The sums of a block of n_rows rows; the tiles are configured for it. */
-INLINE void multiply_block(block_of_sums *sums, const float *x, ptrdiff_t n_rows, const tiled_panel *p) {
+INLINE void multiply_block(block_of_sums *sums, const REAL *x, ptrdiff_t n_rows, const tiled_panel *p) {
     const int two_rows = n_rows > TILE_EDGE, two_cols = p->n_cols > TILE_EDGE;
     CLEAR_TILE(SUM_0_0);
     if (two_cols) CLEAR_TILE(SUM_0_1);
@@ -107,7 +100,7 @@ INLINE void multiply_block(block_of_sums *sums, const float *x, ptrdiff_t n_rows
     if (two_rows && two_cols) CLEAR_TILE(SUM_1_1);
     for (ptrdiff_t k = 0; k < p->n_k; k += TILE_EDGE) {
         const ptrdiff_t n = p->n_k - k < TILE_EDGE ? p->n_k - k : TILE_EDGE;
-        const float *w = n == TILE_EDGE ? p->w + k * p->w_k : p->copied->w[0];
+        const REAL *w = n == TILE_EDGE ? p->w + k * p->w_k : p->copied->w[0];
         const ptrdiff_t w_k = n == TILE_EDGE ? p->w_k : BLOCK_EDGE;
         if (n == TILE_EDGE && p->x_k == 1) {
             add_products(x + k, w, p->x_row, w_k, two_rows, two_cols);
@@ -120,21 +113,21 @@ INLINE void multiply_block(block_of_sums *sums, const float *x, ptrdiff_t n_rows
 }
 
 /* y = max(sums + (y or bias), floor) where gate > 0, else 0, for one row. */
-INLINE void finish_row(float *y, const float *sums, const float *bias, const float *gate, ptrdiff_t n_cols,
-                       int accumulate, float floor) {
-    const float *added = accumulate ? y : bias;
-    const vector_f32 zero = {0}, lowest = broadcast_f32(floor);
-    for (ptrdiff_t c = 0; c < n_cols; c += LANES_f32) {
+INLINE void finish_row(REAL *y, const REAL *sums, const REAL *bias, const REAL *gate, ptrdiff_t n_cols, int accumulate,
+                       REAL floor) {
+    const REAL *added = accumulate ? y : bias;
+    const vector zero = {0}, lowest = broadcast(floor);
+    for (ptrdiff_t c = 0; c < n_cols; c += LANES) {
         const ptrdiff_t left = n_cols - c;
-        vector_f32 s = load_f32(sums + c) + (added ? load_next_f32(added + c, left) : zero);
-        s = at_least_f32(s, lowest);
-        if (gate) s = select_f32(greater_f32(load_next_f32(gate + c, left), zero), s, zero);
-        store_next_f32(y + c, s, left);
+        vector s = load(sums + c) + (added ? NAMED(load_next)(added + c, left) : zero);
+        s = at_least(s, lowest);
+        if (gate) s = select(greater(NAMED(load_next)(gate + c, left), zero), s, zero);
+        NAMED(store_next)(y + c, s, left);
     }
 }
 
-static void panel_product_f32(float *y, const float *x, const float *w, float *packed, const float *bias, const float *gate,
-                          const panel_settings *s) {
+static void NAMED(panel_product)(REAL *y, const REAL *x, const REAL *w, REAL *packed, const REAL *bias,
+                                 const REAL *gate, const panel_settings *s) {
     const ptrdiff_t n_rows = s->n_rows, n_cols = s->n_cols, n_k = s->n_k;
     ptrdiff_t w_k = s->w_k;
     if (n_rows <= 0 || n_cols <= 0) return;
@@ -161,20 +154,17 @@ static void panel_product_f32(float *y, const float *x, const float *w, float *p
         multiply_block(&sums, x + row * s->x_row, n, &p);
         for (ptrdiff_t r = 0; r < n; r++)
             finish_row(y + (row + r) * s->y_row, sums.of[r], bias, gate ? gate + (row + r) * s->gate_row : gate, n_cols,
-                       s->accumulate, s->clamp ? 0 : -INFINITY);
+                       s->accumulate, s->clamp ? 0 : LOWEST);
     }
     RELEASE();
 }
 
-static void row_product_f32(float *y, const float *x, const float *w, const float *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
-                        ptrdiff_t w_k, int accumulate, float floor) {
+static void NAMED(row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
+                               ptrdiff_t w_k, int accumulate, REAL floor) {
     panel_settings s = {
-        .n_rows = 1, .n_k = n_k, .x_k = 1, .w_k = w_k, .accumulate = accumulate, .clamp = floor > -INFINITY};
+        .n_rows = 1, .n_k = n_k, .x_k = 1, .w_k = w_k, .accumulate = accumulate, .clamp = floor > LOWEST};
     for (ptrdiff_t c = 0; c < n_cols; c += BLOCK_EDGE) {
         s.n_cols = n_cols - c < BLOCK_EDGE ? n_cols - c : BLOCK_EDGE;
-        panel_product_f32(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, &s);
+        NAMED(panel_product)(y + c, x, w + c, NULL, bias ? bias + c : bias, NULL, &s);
     }
 }
-
-#define READS_ROWS 1
-#include "pair_table.template.c"

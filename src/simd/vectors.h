@@ -20,6 +20,8 @@
 #define TEXT_(set) #set
 #define TEXT(set) TEXT_(set)
 
+#define LOWEST -INFINITY /* no number is below it */
+
 #define REAL float
 #define BITS uint32_t
 #define NAMED(name) name##_f32

@@ -22,6 +22,7 @@ FLOOR_OF = {".c": 0, ".h": 0, ".pxd": 1, ".pxi": 2, ".pyx": 2}
 HOMES = ("native", "network", "layers", "training", "losses", "metrics", "optimizers", ".")
 # Files without a test of their own name, and the tests in which they are worked hardest.
 TESTED_IN = {
+    "amx.h": "native/test_pairs.py",
     "avx2.h": "native/test_kernels.py",
     "avx512.h": "native/test_kernels.py",
     "avx512_bf16.h": "native/test_pairs.py",
@@ -47,6 +48,7 @@ TESTED_IN = {
     "rules.pxd": "optimizers/test_optimizers.py",
     "simd.pxd": "native/test_kernels.py",
     "target.h": "native/test_quads.py",
+    "tiles.h": "native/test_quads.py",
     "threads.pxd": "whole/test_threads.py",
     "compile.pxd": "models/test_functional.py",
     "plan.pxd": "models/test_functional.py",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -85,7 +88,7 @@ def product(
 
 def test_8_bits_can_be_multiplied_on_every_machine():
     assert ("portable", "plain") in every_way()
-    assert {name for name, _ in every_way()} == set(_core.instruction_sets())
+    assert {(name, "tiles") for name in _core.instruction_sets()} <= set(every_way())
 
 
 @WAYS
@@ -187,6 +190,29 @@ def test_more_inputs_than_sums_have_room_for_are_refused():
         network((1 << 16) + 1, 1)
 
 
+@pytest.mark.parametrize("rows", [1, 15, 16, 17, 32, 33, 70])
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 31, 32, 33])
+def test_tiles_in_plain_c_take_blocks_of_any_size(rows: int, columns: int):
+    """Beside the widest panels, so that all four sums of a block are used; 67 is a step of 16 quads and a rest."""
+    x, w = whole_numbers((rows, 67), 9), whole_numbers((67, columns), 10)
+    with chosen(_core.instruction_sets()[0], "tiles"):
+        np.testing.assert_array_equal(product(x, quantized(w)), (x @ w).astype("float32"))
+
+
+def test_a_predictor_does_not_change_what_was_chosen_by_name():
+    for way in every_way():
+        with chosen(*way):
+            product(np.ones((2, 3)), quantized(np.ones((3, 2), int)))
+            assert _core.int8() == way[1]
+
+
+def test_the_environment_chooses():
+    way = every_way()[-1]
+    show = "import cnn_core._core as c; print(c.instruction_set(), c.int8())"
+    environment = {**os.environ, "CNN_CORE_ISA": way[0], "CNN_CORE_INT8": way[1]}
+    assert subprocess.check_output([sys.executable, "-c", show], env=environment, text=True).split() == [*way]
+
+
 def test_an_unknown_way_is_named():
-    with pytest.raises(ValueError, match=r"`name` must be one of .*\. Received: 'vnni'"):
+    with pytest.raises(ValueError, match=r"CNN_CORE_INT8 must be one of .*\. Received: 'vnni'"):
         _core.select_int8("vnni")
