@@ -24,6 +24,7 @@ from cnn_core.sklearn.tabular.folds import folds
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.portfolios import Portfolio, Variant
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.ridge import has_formula, solve
 from cnn_core.sklearn.tabular.training import TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative
 
@@ -173,30 +174,24 @@ class BlendTraining:
         network = TabularNetwork(recipe, self._preprocessors[features].layout, task.n_out, task.head, seed=seed)
         x_train, targets = x[train], np.ascontiguousarray(task.targets[train])
         data = Dataset.of_one(x_train, targets, relative(task.weights, train))
-        if recipe.fitted_start:
-            start_from_data(network, x_train, seed + 1)
         scores = CrossFitted(task.score_of, held_out)
-        epochs, began = max(1, round(variant.epochs * task.epochs)), time.monotonic()
-        training = TabularTraining(
-            network,
-            data,
-            x[held_out],
-            TrainingPlan(
-                task.loss_of(recipe),
-                scores,
-                epochs,
-                task.batch_size,
-                seed,
-                time_limit=self._share(variant, number),
-                patience=task.patience,
-            ),
-        )
-        training.run()
+        loss, epochs, began = task.loss_of(recipe), max(1, round(variant.epochs * task.epochs)), time.monotonic()
+        if has_formula(network, loss, len(train)):
+            solve(network, x_train, targets, data.weights[0], x[held_out], scores)
+            done = epochs = 1
+        else:
+            if recipe.fitted_start:
+                start_from_data(network, x_train, seed + 1)
+            limit = self._share(variant, number)
+            plan = TrainingPlan(loss, scores, epochs, task.batch_size, seed, time_limit=limit, patience=task.patience)
+            training = TabularTraining(network, data, x[held_out], plan)
+            training.run()
+            done = len(training.losses)
         trained.networks.append(network)
-        trained.epochs.append(len(training.losses))
+        trained.epochs.append(done)
         trained.outputs[held_out] = bounded(scores.outputs, recipe, task.bounds)
-        self.n_epochs += len(training.losses)
-        self._leave_out(variant, (time.monotonic() - began) * epochs / max(1, len(training.losses)))
+        self.n_epochs += done
+        self._leave_out(variant, (time.monotonic() - began) * epochs / max(1, done))
 
     def _share(self, variant: Variant, fold: int) -> float | None:
         """The seconds that one training may take of those that are left, by what all others will cost."""

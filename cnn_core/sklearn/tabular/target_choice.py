@@ -8,6 +8,7 @@ import numpy as np
 
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.tabular.folds import folds
+from cnn_core.sklearn.tabular.ridge import ridge
 from cnn_core.sklearn.tabular.target_scale import TargetLogarithm, skewness
 from cnn_core.sklearn.tabular.training_rows import LEAST_ROWS_TO_HOLD_OUT
 
@@ -59,22 +60,10 @@ def _squared_errors(x: Array, y: Array, logarithm: TargetLogarithm, seed: int) -
     """The sums of squared errors of linear models of a target and of its logarithm, for held-out rows."""
     sums, both = np.zeros(2), np.stack([y, logarithm.logarithm(y)], axis=1)
     for train, held_out in folds(None, len(y), _FOLDS, seed):
-        model = _ridge(x[train], both[train])
+        model = ridge(x[train], both[train], 1 + x.shape[1] / 10)
         residuals = both[train, 1] - model(x[train])[:, 1]
         plain, learnt = model(x[held_out]).T
         smeared = learnt + logarithm.sign * np.log(np.exp(logarithm.sign * residuals).mean())
         found = plain.clip(logarithm.low, logarithm.high), logarithm.prediction(smeared)
         sums += [float(((each - y[held_out]) ** 2).sum()) for each in found]
     return float(sums[0]), float(sums[1])
-
-
-def _ridge(x: Array, targets: Array) -> Callable[[Array], Array]:
-    """A ridge regression, in its dual form where there are more features than rows."""
-    center, mean = x.mean(axis=0), targets.mean(axis=0)
-    z, (n, width) = x - center, x.shape
-    strength = 1 + width / 10
-    if width <= n:
-        kernel = np.linalg.solve(z.T @ z + strength * np.eye(width), z.T @ (targets - mean))
-    else:
-        kernel = z.T @ np.linalg.solve(z @ z.T + strength * np.eye(n), targets - mean)
-    return lambda rows: np.asarray((rows - center) @ kernel + mean)

@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn.linear_model import Ridge
 
 from cnn_core.sklearn import TabularRegressor
-from cnn_core.sklearn.tabular.target_choice import _ridge, chosen_logarithm
+from cnn_core.sklearn.tabular.target_choice import chosen_logarithm
 
 
 def rows(kind: str, n: int = 600, width: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -43,14 +42,6 @@ def test_features_are_not_asked_for_without_a_tail():
     assert chosen_logarithm(rows("added")[1], features, 0) is None
     assert chosen_logarithm(rows("multiplied")[1][:63], features, 0) is None
     assert chosen_logarithm(np.ones(100), features, 0) is None
-
-
-@pytest.mark.parametrize("width", [3, 60])
-def test_the_linear_model_is_ridge_regression(width: int):
-    x, y = rows("added", 40, width)
-    targets = np.column_stack([y, y**2])
-    expected = Ridge(alpha=1 + width / 10).fit(x, targets).predict(x[:7] + 1)
-    np.testing.assert_allclose(_ridge(x, targets)(x[:7] + 1), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_wide_tables_are_decided_too():
