@@ -1,6 +1,6 @@
 """Draw the recorded figures as pictures: `python benchmarks/charts.py` writes docs/images/*.svg.
 
-The figures are read from the tables of speed.md and avx512.md and from tables/ranks.json, so that a picture says what
+The figures are read from the tables of avx2.md and avx512.md and from tables/ranks.json, so that a picture says what
 the record says. Bars begin at zero and have one scale in each panel. The pictures need no library, follow the reader's
 light or dark colours, and are the same bytes on every machine.
 """
@@ -159,7 +159,7 @@ TITLE = "Microseconds per training step, lower is better"
 def speed() -> str:
     """Draw training steps on a core with AVX2."""
     note = "One core with AVX2, float32, SGD with momentum; × is how many times as long as cnn_core's step"
-    return bar_chart(TITLE, note, training(HERE / "speed.md", NETWORKS))
+    return bar_chart(TITLE, note, training(HERE / "avx2.md", NETWORKS))
 
 
 def speed_avx512() -> str:
@@ -170,7 +170,7 @@ def speed_avx512() -> str:
 
 def prediction() -> str:
     """Draw calls that predict few rows."""
-    rows = {next(iter(row.values())): row for row in table(HERE / "speed.md", "Prediction, microseconds a call")}
+    rows = {next(iter(row.values())): row for row in table(HERE / "avx2.md", "Prediction, microseconds a call")}
     panels = []
     for name in ("64-32-10, 1", "64-32-10, 1,024", "784-128-10, 1", "784-512-512-10, 32"):
         cells = {key: number(value) for key, value in list(rows[name].items())[1:] if not key.startswith("best")}

@@ -33,17 +33,18 @@ def main(arguments: list[str] | None = None) -> None:
         return
     settings = settings_of(options)
     entries = [entry for entry in chosen_entries(options) if is_installed(entry, settings)]
+    output = folder_of(options)
     run = Run(machine.description(), description_of(settings))
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         for n_cores in core_counts(options.threads, settings):
             measure_on_cores(run, entries, options, settings, n_cores, folder)
-            run.save(options.output)
+            run.save(output)
         if "startup" in options.parts:
             print("start and size", flush=True)
             run.startups = compare_startup(entries, settings, folder)
-    run.save(options.output)
-    print((options.output / "results.md").read_text())
+    run.save(output)
+    print((output / "results.md").read_text())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,13 +78,24 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--quick", action="store_true", help="short turns; without XL and the largest predictions")
     result.add_argument("--python", default=sys.executable, help="the interpreter that has cnn_core")
     result.add_argument("--rival-python", default=sys.executable, help="the interpreter that has the rivals")
-    result.add_argument("--output", type=Path, default=Path("benchmark-results"), help="folder for the results")
+    result.add_argument(
+        "--output",
+        type=Path,
+        default=Path("benchmark-results"),
+        help="folder for the results, which are kept in one of its own for each kind of core and precision",
+    )
     result.add_argument("--render", type=Path, metavar="JSON", help="only write table and picture of an earlier run")
     return result
 
 
 def words_of(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def folder_of(options: argparse.Namespace) -> Path:
+    """Return where the results are kept: apart for each kind of core, and for each precision."""
+    kind = machine.kind(options.isa)
+    return options.output / (f"{kind}_mixed" if options.mixed else kind)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-INSTRUCTION_SETS = ("avx2", "fma", "avx512f", "avx512_bf16", "asimd", "sve")
+INSTRUCTION_SETS = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8", "asimd", "sve")
+KINDS = {"amx": "amx_bf16", "avx512": "avx512f", "avx2": "avx2", "neon": "asimd"}  # and its flag, the best first
 
 
 def description() -> dict[str, Any]:
@@ -47,6 +48,14 @@ def instruction_sets() -> list[str]:
     match = re.search(r"(?:flags|Features)\s*:\s*(.+)", cpuinfo())
     flags = match.group(1).split() if match else []
     return [name for name in INSTRUCTION_SETS if name in flags]
+
+
+def kind(instruction_set: str | None = None) -> str:
+    """Return the kind of core that results are kept under: `instruction_set` where that is forced, else the best."""
+    if instruction_set is not None:
+        return instruction_set
+    flags = instruction_sets()
+    return next((name for name, flag in KINDS.items() if flag in flags), "portable")
 
 
 def caches() -> dict[str, str]:

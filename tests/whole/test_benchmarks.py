@@ -18,6 +18,7 @@ import cases  # noqa: E402
 import compare  # noqa: E402
 import expected  # noqa: E402
 import layer_costs  # noqa: E402
+import machine  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 import rivals  # noqa: E402
@@ -198,6 +199,23 @@ def test_report_survives_being_saved_and_read(tmp_path):
     assert report.Run.load(tmp_path / "results.json") == run
 
 
+@pytest.mark.parametrize(
+    ("flags", "arguments", "folder"),
+    [
+        (["avx2", "fma"], [], "avx2"),
+        (["avx2", "fma", "avx512f", "avx512_vnni"], [], "avx512"),
+        (["avx2", "avx512f", "avx512_bf16", "amx_bf16"], ["--mixed"], "amx_mixed"),
+        (["avx2", "avx512f", "amx_bf16"], ["--isa", "avx2"], "avx2"),
+        (["asimd"], [], "neon"),
+        ([], [], "portable"),
+    ],
+)
+def test_results_are_kept_apart_by_the_kind_of_core(monkeypatch, tmp_path, flags, arguments, folder):
+    monkeypatch.setattr(machine, "instruction_sets", lambda: flags)
+    options = compare.parser().parse_args(["--output", str(tmp_path), *arguments])
+    assert compare.folder_of(options) == tmp_path / folder
+
+
 def test_a_whole_run_with_numpy_alone(tmp_path, capfd):
     compare.main(
         [
@@ -224,7 +242,7 @@ def test_a_whole_run_with_numpy_alone(tmp_path, capfd):
             str(tmp_path),
         ]
     )
-    run = report.Run.load(tmp_path / "results.json")
+    run = report.Run.load(tmp_path / machine.kind() / "results.json")
     by_numpy = [result for result in run.results if result.rival == "numpy"]
     assert [result.kind for result in by_numpy] == ["training", "prediction"]
     assert all(result.status == "ok" and len(result.rounds) == 1 for result in by_numpy)
