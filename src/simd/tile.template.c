@@ -93,6 +93,7 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
     }
     /* What follows is read again: kept through the loop, it would cost the sums a register and put w on the stack. */
     READ_AGAIN(p);
+    READ_AGAIN(y);
     const vector zero = {0}, floor = broadcast(p->floor);
 
     if (p->accumulate) {
@@ -126,12 +127,20 @@ INLINE void NAMED(tile)(const int rows, const int vectors, const int ragged, con
 #undef PASS
     }
     /* A store of some lanes is several instructions on most machines. */
-#define STORE(r) \
+#define STORE(r, parts) \
     if (r < rows) { \
-        NAMED(store_part)(y + r * y_row, s[r][0], ragged_0 && !p->stores_whole, live); \
-        if (two) NAMED(store_part)(y + r * y_row + LANES, s[r][1], ragged && !p->stores_whole, live); \
+        NAMED(store_part)(y + r * y_row, s[r][0], parts && ragged_0, live); \
+        if (two) NAMED(store_part)(y + r * y_row + LANES, s[r][1], parts, live); \
     }
-    EACH_ROW(STORE)
+#define STORE_PARTS(r) STORE(r, 1)
+#define STORE_WHOLE(r) STORE(r, 0)
+    if (ragged && !p->stores_whole) {
+        EACH_ROW(STORE_PARTS)
+    } else {
+        EACH_ROW(STORE_WHOLE)
+    }
+#undef STORE_WHOLE
+#undef STORE_PARTS
 #undef STORE
 }
 
