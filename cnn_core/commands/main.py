@@ -167,8 +167,8 @@ def _add_fit(commands: Commands[argparse.ArgumentParser]) -> None:
     fit.add_argument(
         "--categorical", nargs="+", default=[], metavar="COLUMN", help="columns of classes, such as numeric codes"
     )
-    presets = "td_s, td, periodic, piecewise_linear or tabm; fast, balanced or best to train several (td_s)"
-    fit.add_argument("--preset", default="td_s", metavar="NAME", help=presets)
+    presets = "fast, balanced or best to train several; td_s, td, periodic, piecewise_linear or tabm for one (auto)"
+    fit.add_argument("--preset", default="auto", metavar="NAME", help=presets)
     fit.add_argument("--epochs", type=_integer("epochs", 1), metavar="N", help="passes over rows (80)")
     fit.add_argument("--members", type=_integer("members", 1), metavar="N", help="networks to average (1)")
     fit.add_argument("--seed", type=_integer("seed", 0), default=0, metavar="N", help="decides split and weights (0)")

@@ -40,7 +40,7 @@ def fit(
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     notation: Mapping[str, Any] | None = None,
-    preset: str = "td_s",
+    preset: str = "auto",
     epochs: int | None = None,
     members: int | None = None,
     seed: int = 0,

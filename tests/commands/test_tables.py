@@ -127,7 +127,7 @@ def test_what_is_wrong_is_said_before_the_training(flowers: Path, capsys: pytest
     assert "'species' is the target and cannot be dropped" in capsys.readouterr().err
     assert run("fit", flowers, "--target", "species", "--preset", "magic") == 2
     assert (
-        "`preset` must be 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'"
+        "`preset` must be 'auto', 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'"
         in capsys.readouterr().err
     )
 

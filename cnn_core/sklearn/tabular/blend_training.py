@@ -30,6 +30,7 @@ from cnn_core.sklearn.tabular.training_rows import relative
 
 LEAST_SHARE = 0.25  # of a variant's epochs: of which less would be left, the least important variants are left out
 FEWEST_VARIANTS = 2
+FEWEST_BATCHES = 4  # in which the epochs of a variant are counted; of fewer, each is worth the less
 ROWS_OF_ERRORS = 2000  # about so many are looked at to find out how far the networks of different folds agree
 RESERVED_SHARE = 0.04  # of the time limit, for predictions and the blend
 
@@ -175,7 +176,7 @@ class BlendTraining:
         x_train, targets = x[train], np.ascontiguousarray(task.targets[train])
         data = Dataset.of_one(x_train, targets, relative(task.weights, train))
         scores = CrossFitted(task.score_of, held_out)
-        loss, epochs, began = task.loss_of(recipe), max(1, round(variant.epochs * task.epochs)), time.monotonic()
+        loss, epochs, began = task.loss_of(recipe), self._epochs(variant, len(train)), time.monotonic()
         if has_formula(network, loss, len(train)):
             solve(network, x_train, targets, data.weights[0], x[held_out], scores)
             done = epochs = 1
@@ -192,6 +193,11 @@ class BlendTraining:
         trained.outputs[held_out] = bounded(scores.outputs, recipe, task.bounds)
         self.n_epochs += done
         self._leave_out(variant, (time.monotonic() - began) * epochs / max(1, done))
+
+    def _epochs(self, variant: Variant, n: int) -> int:
+        """How often a variant goes over n rows: the oftener, the fewer batches they are."""
+        n_batches = max(1, n // self.task.batch_size)
+        return max(1, round(variant.epochs * self.task.epochs * max(1.0, FEWEST_BATCHES / n_batches)))
 
     def _share(self, variant: Variant, fold: int) -> float | None:
         """The seconds that one training may take of those that are left, by what all others will cost."""

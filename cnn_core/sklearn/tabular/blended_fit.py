@@ -17,9 +17,9 @@ from cnn_core.sklearn.tabular.blend import Blend, JoinedPreprocessor
 from cnn_core.sklearn.tabular.blend_training import BlendTask, BlendTraining
 from cnn_core.sklearn.tabular.callbacks import EpochCallbacks
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
-from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
-from cnn_core.sklearn.tabular.presets import EPOCHS, PRESETS
-from cnn_core.sklearn.tabular.training_rows import TrainingTable, rows_and_weights
+from cnn_core.sklearn.tabular.portfolios import AUTO_BLEND, PORTFOLIOS, Portfolio
+from cnn_core.sklearn.tabular.presets import AUTO, AUTO_SINGLE, EPOCHS, PRESETS, VALIDATION_FRACTION
+from cnn_core.sklearn.tabular.training_rows import LEAST_ROWS_TO_HOLD_OUT, TrainingTable, ordered, rows_and_weights
 
 _OF_RECIPES = ("hidden_layer_sizes", "activation", "learning_rate", "n_members", "callbacks")
 
@@ -30,15 +30,25 @@ class FitsBlends:
     _task: str
     _head: str
     preset: str
+    validation_fraction: float
     predictor_: Any
     best_epochs_: list[int]
     loss_curve_: list[float]
     validation_curve_: list[float]
 
-    @property
-    def _blends(self) -> bool:
-        known = (*PRESETS, *PORTFOLIOS)
-        return bool(validation.choice(self.preset, "preset", known) in PORTFOLIOS)
+    def _preset_for(self, table: TrainingTable) -> str:
+        """The preset, of "auto" the blend unless something is asked for that a single network alone has."""
+        preset = validation.choice(self.preset, "preset", (AUTO, *PRESETS, *PORTFOLIOS))
+        if preset != AUTO:
+            return preset
+        is_single = (
+            any(getattr(self, name) is not None for name in _OF_RECIPES)
+            or self.validation_fraction != VALIDATION_FRACTION
+            or EpochCallbacks.are_wanted(self)
+            or table.X_val is not None
+            or table.y_val is not None
+        )
+        return AUTO_SINGLE if is_single else AUTO_BLEND
 
     def _check_blend_arguments(self, table: TrainingTable) -> None:
         for name in _OF_RECIPES:
@@ -55,14 +65,16 @@ class FitsBlends:
                 f"`X_val` and `y_val` must be None with preset={self.preset!r}: every row is held out from a fold"
             )
 
-    def _fit_blend(self: Any, table: TrainingTable) -> None:
-        """Train the portfolio and take the blend over."""
+    def _fit_blend(self: Any, table: TrainingTable, portfolio: Portfolio) -> None:
+        """Train a portfolio and take the blend over."""
         began = time.monotonic()
         self._check_blend_arguments(table)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         rows, weights = rows_and_weights(table.X, table.y, table.weights)
         rows = np.sort(rows)  # the same folds of an array and of a frame
         columns = TablePreprocessor(self.categorical_features).learn_kinds(table.X)
+        if len(rows) < LEAST_ROWS_TO_HOLD_OUT:  # and of the same rows in whatever order
+            rows = ordered(rows, self._plain_features(columns, rows), table.y[rows])
         y, weights = table.y[rows], None if weights is None else weights[rows]
         targets = self._fit_targets(y, weights, partial(self._plain_features, columns, rows), seed)
         stand_in = self._new_predictor(JoinedPreprocessor([]), Blend([], [], None))
@@ -94,7 +106,7 @@ class FitsBlends:
             began,
             show if self.verbose else None,
         )
-        training = BlendTraining(PORTFOLIOS[self.preset], task, columns, self.categorical_features)
+        training = BlendTraining(portfolio, task, columns, self.categorical_features)
         preprocessor, blend = training.run()
         self.n_iter_, self.best_epochs_, self.loss_curve_, self.validation_curve_ = (
             training.n_epochs,

@@ -23,30 +23,34 @@ from cnn_core.sklearn.tabular.estimator import TabularEstimator
 from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor
-from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.presets import AUTO, VALIDATION_FRACTION, Recipe
 from cnn_core.sklearn.tabular.targets import class_targets, plain_target, refuse_missing
 from cnn_core.sklearn.tabular.training_rows import TrainingTable
 
 
 class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: ignore[misc]
-    """Classify the rows of a table with a network that needs no tuning.
+    """Classify the rows of a table with networks that need no tuning.
 
-    Numbers, categories, texts, booleans, dates and missing values are taken as they are. The defaults are those of
-    RealMLP's simple variant: a learnable scale for every feature, three hidden layers of 256, Adam with a schedule of
-    four swings, label smoothing, and the epoch that is best on a held-out fifth of the rows.
+    Numbers, categories, texts, booleans, dates and missing values are taken as they are. The default is a blend of
+    small networks and linear models, each trained on five folds of the rows and weighed by what it predicts of the rows
+    that it has not seen. A single network is RealMLP's simple variant: a learnable scale for every feature, three
+    hidden layers of 256, Adam with a schedule of four swings, label smoothing, and the epoch that is best on a held-out
+    fifth of the rows.
 
     Parameters
     ----------
-    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm", "fast", "balanced", "best"}, default "td_s"
-        The recipe; "fast", "balanced" and "best" train several on folds within `time_limit` and blend them. "td_s" is
-        RealMLP's simple variant, tuned once for all tables by its authors, and "td" their full one: each number x
-        becomes [cos(2 pi w x + b) . v + c, x] with 16 learnt waves and three outputs, categories of more than eight
-        values are embedded, an activation g is x + alpha (g(x) - x) with a learnt alpha, dropout of
-        0.15 and weight decay of 0.02 fade out, and the initial weights are fitted to the table. "periodic" is "td_s"
-        with those waves alone. "piecewise_linear" is "td_s" with 24 more features for every number, which say how far
-        it has come through each of 24 bins of equal frequency. "tabm" is TabM: 32 networks of three layers of 512, ReLU
-        and dropout of 0.1, which share their kernels and scale them by factors of their own; Adam with a constant
-        learning rate of 0.002, no smoothing, and an end after 16 epochs without progress.
+    preset : {"auto", "fast", "balanced", "best", "td_s", "td", "periodic", "piecewise_linear", "tabm"}, default "auto"
+        What is trained. "fast", "balanced" and "best" train several recipes on folds, within `time_limit`, and blend
+        them; "auto" is "fast", or "td_s" where something is asked for that a single network alone has:
+        `hidden_layer_sizes`, `activation`, `learning_rate`, `n_members`, `callbacks`, another `validation_fraction` or
+        rows of validation for `fit`. "td_s" is RealMLP's simple variant, tuned once for all tables by its authors, and
+        "td" their full one: each number x becomes [cos(2 pi w x + b) . v + c, x] with 16 learnt waves and three
+        outputs, categories of more than eight values are embedded, an activation g is x + alpha (g(x) - x) with a
+        learnt alpha, dropout of 0.15 and weight decay of 0.02 fade out, and the initial weights are fitted to the
+        table. "periodic" is "td_s" with those waves alone. "piecewise_linear" is "td_s" with 24 more features for every
+        number, which say how far it has come through each of 24 bins of equal frequency. "tabm" is TabM: 32 networks of
+        three layers of 512, ReLU and dropout of 0.1, which share their kernels and scale them by factors of their own;
+        Adam with a constant learning rate of 0.002, no smoothing, and an end after 16 epochs without progress.
     hidden_layer_sizes : tuple of int, default None
         None: the preset's, (256, 256, 256).
     activation : str, default None
@@ -54,11 +58,13 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
     learning_rate : float, default None
         Of the schedule's crests. None: the preset's, 0.04.
     epochs : int, default None
-        None: the preset's, 80, or 256 of "tabm".
+        None: the preset's, 80, or 256 of "tabm". A blend takes a share of them for each of its recipes, and more of
+        tables of less than four batches.
     batch_size : int, default 256
         A last incomplete batch is left out; rows are shuffled, so that it is another one in every epoch.
     validation_fraction : float, default 0.2
-        The share of rows held out, of every class the same. Of fewer than 64 rows none is, and the last epoch is kept.
+        The share of rows held out from a single network, of every class the same. Of fewer than 64 rows none is, and
+        the last epoch is kept.
     eval_metric : {"auto", "error", "log_loss", "brier", "auc"}, a scorer's name or callable, default "auto"
         What the best epoch is chosen by; "auto" is "error", "loss" is "log_loss". A scorer's name is one of
         scikit-learn's, such as "f1_macro". A callable takes (class numbers, probabilities, weights) and returns a
@@ -94,13 +100,14 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
     feature_names_in_ : numpy.ndarray of str
         Where the table names its columns.
     n_iter_ : int
-        Epochs trained.
+        Epochs trained, of a blend in all its networks.
     best_epochs_ : list of int
-        The epoch kept, of each member.
+        The epoch kept, of each member; of a blend empty.
     loss_curve_, validation_curve_ : list of float
-        After each epoch; the latter in terms of `eval_metric`, lower is better: of a scorer its negative.
-    preprocessor_ : TablePreprocessor
-    network_ : TabularNetwork
+        After each epoch; the latter in terms of `eval_metric`, lower is better: of a scorer its negative. Of a blend
+        both are empty; see `leaderboard`.
+    preprocessor_ : TablePreprocessor or JoinedPreprocessor
+    network_ : TabularNetwork or Blend
     predictor_ : ClassPredictor
         All that predicts, as `cnn_core.load_predictor` returns it.
 
@@ -125,14 +132,14 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
 
     def __init__(
         self,
-        preset: str = "td_s",
+        preset: str = AUTO,
         *,
         hidden_layer_sizes: object = None,
         activation: object = None,
         learning_rate: object = None,
         epochs: int | None = None,
         batch_size: int = 256,
-        validation_fraction: float = 0.2,
+        validation_fraction: float = VALIDATION_FRACTION,
         eval_metric: object = "auto",
         label_smoothing: object = "auto",
         n_members: int | None = None,

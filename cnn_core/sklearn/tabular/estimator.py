@@ -39,8 +39,9 @@ from cnn_core.sklearn.tabular.importances import Importances, shuffled_losses
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import MAX_MEMBERS, MOST_SHARING, TabularNetwork
 from cnn_core.sklearn.tabular.onnx_state import METADATA_KEY
+from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
 from cnn_core.sklearn.tabular.predictor import TablePredictor
-from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
+from cnn_core.sklearn.tabular.presets import AUTO, AUTO_SINGLE, PRESETS, VALIDATION_FRACTION, Recipe
 from cnn_core.sklearn.tabular.reading import read_table
 from cnn_core.sklearn.tabular.table_rows import are_named_rows
 from cnn_core.sklearn.tabular.training import ProgressLine, TabularTraining, TrainingLoop, TrainingPlan
@@ -60,14 +61,14 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def __init__(
         self,
-        preset: str = "td_s",
+        preset: str = AUTO,
         *,
         hidden_layer_sizes: Any = None,
         activation: Any = None,
         learning_rate: object = None,
         epochs: int | None = None,
         batch_size: int = 256,
-        validation_fraction: float = 0.2,
+        validation_fraction: float = VALIDATION_FRACTION,
         eval_metric: object = "auto",
         n_members: int | None = None,
         categorical_features: object = "from_dtype",
@@ -104,7 +105,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _recipe(self) -> Recipe:
         """The preset's recipe with what the arguments change."""
-        preset = PRESETS[validation.choice(self.preset, "preset", PRESETS)]
+        preset = PRESETS[AUTO_SINGLE if self.preset == AUTO else validation.choice(self.preset, "preset", PRESETS)]
         changes: dict[str, Any] = {}
         if self.hidden_layer_sizes is not None:
             sizes = self.hidden_layer_sizes
@@ -182,8 +183,9 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _train_on(self, table: TrainingTable) -> None:
         """Split, preprocess and train."""
-        if self._blends:
-            self._fit_blend(table)
+        preset = self._preset_for(table)
+        if preset in PORTFOLIOS:
+            self._fit_blend(table, PORTFOLIOS[preset])
             return
         began, recipe = time.monotonic(), self._recipe()
         if (table.X_val is None) != (table.y_val is None):

@@ -9,6 +9,7 @@ from typing import Any
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 
 MOST_FEW_ROWS = 2000
+AUTO_BLEND = "fast"  # of the default preset
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,28 @@ class Portfolio:
         return self.n_folds_of_few if n < MOST_FEW_ROWS and self.n_folds_of_few else self.n_folds
 
 
-_SMALL_TABM = {"hidden": (128, 128), "n_sharing": 16}
+_NARROW = {"hidden": (128, 128, 128)}
 _SIMPLE = Variant("td_s", "td_s")
-_LINEAR = Variant("linear", "td_s", {"hidden": ()}, cost=0.1)
-_PIECES = Variant("piecewise_linear", "piecewise_linear", cost=1.3)
-_TABM = Variant("tabm", "tabm", _SMALL_TABM, cost=1.0)
-_PERIODIC = Variant("periodic", "periodic", cost=1.2)
+_LINEAR = Variant("linear", "td_s", {"hidden": ()}, cost=0.03)
+_ADDITIVE = Variant("additive", "piecewise_linear", {"hidden": ()}, cost=0.05)  # a function of each number, summed up
+_PIECES = Variant("piecewise_linear", "piecewise_linear", cost=1.15)
+_PERIODIC = Variant("periodic", "periodic", cost=1.25)
 _FULL = Variant("td", "td", cost=1.5)
+_NARROW_SIMPLE = Variant("narrow", "td_s", _NARROW, cost=0.35)
+_NARROW_PIECES = Variant("narrow_piecewise_linear", "piecewise_linear", _NARROW, cost=0.43)
+_NARROW_FULL = Variant("narrow_td", "td", _NARROW, cost=0.6)
+_TABM = Variant("tabm", "tabm", {"hidden": (128, 128), "n_sharing": 16}, cost=4.0)
 
 
-def _for(variants: tuple[Variant, ...], epochs: float) -> tuple[Variant, ...]:
+def _for(epochs: float, *variants: Variant) -> tuple[Variant, ...]:
     return tuple(replace(each, epochs=epochs, cost=each.cost * epochs) for each in variants)
 
 
+_QUICK = (*_for(0.4, _NARROW_PIECES), *_for(0.8, _ADDITIVE, _LINEAR), *_for(0.4, _NARROW_SIMPLE))
+_BALANCED = (*_QUICK, *_for(0.8, _PIECES, _SIMPLE))
+
 PORTFOLIOS: dict[str, Portfolio] = {
-    "fast": Portfolio(3, _for((_SIMPLE, _LINEAR), 0.8)),
-    "balanced": Portfolio(5, _for((_SIMPLE, _LINEAR, _PIECES, _TABM), 0.8)),
-    "best": Portfolio(5, _for((_SIMPLE, _LINEAR, _PIECES, _TABM, _PERIODIC, _FULL), 1.6), 8),
+    "fast": Portfolio(5, _QUICK),
+    "balanced": Portfolio(5, _BALANCED),
+    "best": Portfolio(5, (*_BALANCED, *_for(0.4, _NARROW_FULL), *_for(0.8, _FULL, _PERIODIC, _TABM)), 8),
 }

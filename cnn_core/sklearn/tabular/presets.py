@@ -17,6 +17,10 @@ from cnn_core.activations import Activation
 # RealMLP's authors train for 256 epochs. On tables of up to 1,200 rows a schedule of a third of that scores no worse.
 EPOCHS = 80
 
+AUTO = "auto"  # the default: a blend, or where something is asked for that a single network alone has, AUTO_SINGLE
+AUTO_SINGLE = "td_s"
+VALIDATION_FRACTION = 0.2  # of which the default holds out no other share for a single network
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -143,7 +147,7 @@ def _for_both(**more: Any) -> dict[str, Recipe]:
     return {task: Recipe(_HIDDEN, *chosen, **_CATEGORIES, **more) for task, chosen in _BY_TASK.items()}
 
 
-# By name and task. The first is the default.
+# By name and task.
 PRESETS: dict[str, dict[str, Recipe]] = {
     "td_s": _for_both(),
     "td": {

@@ -22,7 +22,7 @@ from cnn_core.sklearn.tabular.estimator import TabularEstimator
 from cnn_core.sklearn.tabular.loading import Loadable
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import NumberPredictor, checked_levels, trained_levels
-from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.presets import AUTO, VALIDATION_FRACTION, Recipe
 from cnn_core.sklearn.tabular.target_choice import chosen_logarithm
 from cnn_core.sklearn.tabular.target_scale import TargetLogarithm, TargetScale
 from cnn_core.sklearn.tabular.targets import numeric_targets
@@ -31,13 +31,14 @@ TRANSFORMS = ("auto", "log")
 
 
 class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ignore[misc]
-    """Predict numbers from the rows of a table with a network that needs no tuning.
+    """Predict numbers from the rows of a table with networks that need no tuning.
 
-    As `TabularClassifier`, with Mish, a learning rate of 0.07 and targets that are standardised for training.
+    As `TabularClassifier`, with targets that are standardised for training. A single network has Mish and a learning
+    rate of 0.07.
 
     Parameters
     ----------
-    preset : {"td_s", "td", "periodic", "piecewise_linear", "tabm", "fast", "balanced", "best"}, default "td_s"
+    preset : {"auto", "fast", "balanced", "best", "td_s", "td", "periodic", "piecewise_linear", "tabm"}, default "auto"
         "td" also keeps predictions within the range of the targets in training.
     hidden_layer_sizes : tuple of int, default None
         None: the preset's, (256, 256, 256), of "tabm" (512, 512, 512).
@@ -91,14 +92,14 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
 
     def __init__(
         self,
-        preset: str = "td_s",
+        preset: str = AUTO,
         *,
         hidden_layer_sizes: object = None,
         activation: object = None,
         learning_rate: object = None,
         epochs: int | None = None,
         batch_size: int = 256,
-        validation_fraction: float = 0.2,
+        validation_fraction: float = VALIDATION_FRACTION,
         eval_metric: object = "auto",
         quantiles: Any = None,
         target_transform: str | None = None,

@@ -38,9 +38,13 @@ def rows_and_weights(X: object, y: Array, weights: Array | None) -> tuple[Array,
         if whole and weights.sum() < LEAST_ROWS_TO_HOLD_OUT:
             rows, weights = np.repeat(np.arange(n), weights.astype(np.int64)), None
     if len(rows) < LEAST_ROWS_TO_HOLD_OUT and isinstance(X, np.ndarray) and X.dtype.kind in "iufb":
-        keys = np.column_stack([X[rows], y[rows]]).T[::-1]
-        rows = rows[np.lexsort(keys)]
+        rows = ordered(rows, X[rows], y[rows])
     return rows, weights
+
+
+def ordered(rows: Array, *values: Array) -> Array:
+    """Return rows in the order of their values, whose first columns count first."""
+    return rows[np.lexsort(np.column_stack(values).T[::-1])]
 
 
 def split(y: Array, rows: Array, share: float, seed: int, stratify: bool) -> tuple[Array, Array]:

@@ -17,8 +17,10 @@ pytest.importorskip("pandas")
 import pandas as pd
 from sklearn.base import clone
 
+from cnn_core.callbacks import EarlyStopping
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from cnn_core.sklearn.tabular.blend import Blend
+from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
 from cnn_core.sklearn.tabular.predictor import load_predictor
 
@@ -71,7 +73,47 @@ def test_the_leaderboard_says_what_was_trained():
     assert blend["score"] == min(row["score"] for row in rows)  # greedy: at least as good as the best of them
     assert regressor.n_iter_ == blend["epochs"] == sum(row["epochs"] for row in rows if row is not blend)
     with pytest.raises(ValueError, match="`leaderboard` needs a preset that blends, 'fast'"):
-        TabularRegressor(epochs=1).fit(frame, y).leaderboard()
+        TabularRegressor("td_s", epochs=1).fit(frame, y).leaderboard()
+
+
+def test_the_default_is_the_fast_blend():
+    frame, y = table()
+    default, fast = (TabularRegressor(preset, **FEW).fit(frame, y) for preset in (TabularRegressor().preset, "fast"))
+    np.testing.assert_array_equal(default.predict(frame), fast.predict(frame))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden_layer_sizes": (8,)},
+        {"activation": "relu"},
+        {"learning_rate": 0.1},
+        {"n_members": 2},
+        {"callbacks": [EarlyStopping("loss", patience=3)]},
+        {"validation_fraction": 0.3},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_the_default_is_one_network_where_an_argument_wants_one(settings: Any):
+    frame, y = table()
+    default, simple = (TabularRegressor(**FEW, **settings, preset=preset).fit(frame, y) for preset in ("auto", "td_s"))
+    assert isinstance(default.network_, TabularNetwork)
+    np.testing.assert_array_equal(default.predict(frame), simple.predict(frame))
+
+
+def test_the_default_is_one_network_where_rows_of_validation_are_given():
+    frame, y = table()
+    regressor = TabularRegressor(**FEW).fit(frame, y, X_val=frame, y_val=y)
+    assert isinstance(regressor.network_, TabularNetwork)
+
+
+@pytest.mark.parametrize(("n", "times"), [(80, 4.0), (200, 2.0), (240, 4 / 3), (600, 1.0)])
+def test_of_few_batches_there_are_more_epochs(n: int, times: float):
+    frame, y = table(n)  # four of five folds are trained on in batches of 64 rows
+    classifier = TabularClassifier("fast", **FEW).fit(frame, y > 4)
+    epochs = {row["model"]: row["epochs"] / row["folds"] for row in classifier.leaderboard()}
+    for variant in PORTFOLIOS["fast"].variants:
+        assert epochs[variant.name] == round(variant.epochs * 24 * times)
 
 
 def test_a_blend_is_the_weighted_mean_of_its_networks():

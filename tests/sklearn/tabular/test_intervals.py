@@ -94,7 +94,7 @@ def test_files_keep_what_intervals_follow_from(tmp_path: Path):
 
 def test_what_cannot_be_promised_is_refused():
     x, y = rows(0, 100)
-    few = TabularRegressor(**SMALL).fit(x, y)  # 20 held out
+    few = TabularRegressor("td_s", **SMALL).fit(x, y)  # 20 held out
     assert few.predict_interval(x, 0.9).shape == (100, 2)
     with pytest.raises(ValueError, match=r"`coverage` must be at most 0\.905 with 20 held-out rows"):
         few.predict_interval(x, 0.95)
@@ -105,7 +105,7 @@ def test_what_cannot_be_promised_is_refused():
         with pytest.raises(ValueError, match="`levels` must ascend between 0 and 1"):
             few.predict_quantiles(x, levels)
     with pytest.raises(ValueError, match="`predict_interval` needs rows that were held out"):
-        TabularRegressor(**SMALL).fit(x[:40], y[:40]).predict_interval(x)
+        TabularRegressor("td_s", **SMALL).fit(x[:40], y[:40]).predict_interval(x)
 
 
 def test_damaged_errors_are_refused():

@@ -60,10 +60,6 @@ def test_recipes_without_published_embeddings_embed_categories_of_many_values(ta
     assert PRESETS["td"][task].embedding_spread == 1
 
 
-def test_the_simple_variant_is_the_default():
-    assert next(iter(PRESETS)) == "td_s"
-
-
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_a_recipe_survives_as_plain_data(preset: str, task: str):

@@ -32,7 +32,12 @@ from cnn_core.sklearn.tabular.presets import PRESETS
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (32,), "epochs": 64}
 
 
-@parametrize_with_checks([TabularClassifier(**SMALL), TabularRegressor(**SMALL)])
+BLENDS: dict[str, Any] = {"epochs": 20}
+
+
+@parametrize_with_checks(
+    [TabularClassifier(**SMALL), TabularRegressor(**SMALL), TabularClassifier(**BLENDS), TabularRegressor(**BLENDS)]
+)
 def test_scikit_learns_checks(estimator: Any, check: Any):
     check(estimator)
 
@@ -138,7 +143,8 @@ def test_the_full_regressor_stays_within_the_range_of_its_targets(tmp_path: Path
 
 def test_an_unknown_preset_is_refused():
     expected = (
-        r"`preset` must be 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or 'td_s'\. R"
+        r"`preset` must be 'auto', 'balanced', 'best', 'fast', 'periodic', 'piecewise_linear', 'tabm', 'td' or "
+        r"'td_s'\. R"
     )
     for preset in ("magic", ["td"], None):
         with pytest.raises((TypeError, ValueError), match=expected):

@@ -80,8 +80,8 @@ def test_unbiased_predictions_have_the_mean_of_the_targets(sign: int):
 def test_a_long_tail_is_learnt_better_and_predicted_without_bias():
     x, y = rows(0, 1500)
     x_new, y_new = rows(1, 4000)
-    plain = TabularRegressor(**{**SMALL, "target_transform": None}).fit(x, y)
-    learnt = TabularRegressor(**SMALL).fit(x, y)
+    plain = TabularRegressor("td_s", **{**SMALL, "target_transform": None}).fit(x, y)
+    learnt = TabularRegressor("td_s", **SMALL).fit(x, y)
     predicted = learnt.predict(x_new)
     assert np.abs(predicted - y_new).mean() < 0.95 * np.abs(plain.predict(x_new) - y_new).mean()
     assert predicted.mean() == pytest.approx(y_new.mean(), rel=0.1)
