@@ -121,7 +121,7 @@ class BlendTraining:
         self, portfolio: Portfolio, task: BlendTask, columns: list[Column], categorical_features: object
     ) -> None:
         self.portfolio, self.task, self._columns = portfolio, task, columns
-        self._folds = folds(task.labels, len(task.rows), portfolio.folds_for(len(task.rows)), task.seed)
+        self._folds = folds(task.labels, len(task.rows), portfolio.n_folds, task.seed)
         self._variants = list(portfolio.variants)
         self._kinds: list[tuple[int, int | None]] = []
         self._preprocessors: list[TablePreprocessor] = []

@@ -273,7 +273,7 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
         return score
 
     def _blend_score(self, y: Array, weights: Array | None) -> Callable[[Array], float] | None:
-        if self._metric_name() == "error":  # by which many blends are equal
+        if self._metric_name() in ("error", "auc"):  # by which many blends are equal, or by chance better
             return lambda outputs: scores.log_loss(y, outputs, weights)
         return None
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from cnn_core.sklearn.tabular.presets import PRESETS, Recipe
 
-MOST_FEW_ROWS = 2000
 AUTO_BLEND = "fast"  # of the default preset
 
 
@@ -44,35 +43,36 @@ class Portfolio:
 
     n_folds: int
     variants: tuple[Variant, ...]
-    n_folds_of_few: int | None = None
-
-    def folds_for(self, n: int) -> int:
-        """Return how many folds n rows are cut into; None for few rows is as many as for others."""
-        return self.n_folds_of_few if n < MOST_FEW_ROWS and self.n_folds_of_few else self.n_folds
 
 
 _NARROW = {"hidden": (128, 128, 128)}
-_SIMPLE = Variant("td_s", "td_s")
-_LINEAR = Variant("linear", "td_s", {"hidden": ()}, cost=0.03)
-_ADDITIVE = Variant("additive", "piecewise_linear", {"hidden": ()}, cost=0.05)  # a function of each number, summed up
-_PIECES = Variant("piecewise_linear", "piecewise_linear", cost=1.15)
-_PERIODIC = Variant("periodic", "periodic", cost=1.25)
-_FULL = Variant("td", "td", cost=1.5)
-_NARROW_SIMPLE = Variant("narrow", "td_s", _NARROW, cost=0.35)
-_NARROW_PIECES = Variant("narrow_piecewise_linear", "piecewise_linear", _NARROW, cost=0.43)
-_NARROW_FULL = Variant("narrow_td", "td", _NARROW, cost=0.6)
-_TABM = Variant("tabm", "tabm", {"hidden": (128, 128), "n_sharing": 16}, cost=4.0)
+_FULL_OF_PIECES = {"n_bins": 24, "n_waves": 0}  # the full variant, with numbers as the piecewise linear one has them
 
 
 def _for(epochs: float, *variants: Variant) -> tuple[Variant, ...]:
     return tuple(replace(each, epochs=epochs, cost=each.cost * epochs) for each in variants)
 
 
-_QUICK = (*_for(0.4, _NARROW_PIECES), *_for(0.8, _ADDITIVE, _LINEAR), *_for(0.4, _NARROW_SIMPLE))
-_BALANCED = (*_QUICK, *_for(0.8, _PIECES, _SIMPLE))
+_NARROW_NETWORKS = _for(
+    0.4,
+    Variant("narrow_td_pieces", "td", _FULL_OF_PIECES | _NARROW, cost=0.7),
+    Variant("narrow_td_s", "td_s", _NARROW, cost=0.35),
+)
+_LINEAR_MODELS = _for(
+    0.8,
+    Variant("additive", "piecewise_linear", {"hidden": ()}, cost=0.05),  # the sum of a function of each number
+    Variant("linear", "td_s", {"hidden": ()}, cost=0.03),
+)
+_SIMPLE_NETWORKS = _for(
+    0.8, Variant("piecewise_linear", "piecewise_linear", cost=1.15), Variant("td_s", "td_s", cost=1.0)
+)
+_FULL_NETWORKS = _for(0.8, Variant("td", "td", cost=1.5), Variant("td_pieces", "td", _FULL_OF_PIECES, cost=1.8))
+
+_FAST = (*_NARROW_NETWORKS, *_LINEAR_MODELS)
+_BALANCED = (*_FAST, *_SIMPLE_NETWORKS)
 
 PORTFOLIOS: dict[str, Portfolio] = {
-    "fast": Portfolio(5, _QUICK),
+    "fast": Portfolio(5, _FAST),
     "balanced": Portfolio(5, _BALANCED),
-    "best": Portfolio(5, (*_BALANCED, *_for(0.4, _NARROW_FULL), *_for(0.8, _FULL, _PERIODIC, _TABM)), 8),
+    "best": Portfolio(8, (*_BALANCED, *_FULL_NETWORKS)),
 }

@@ -144,7 +144,8 @@ _TABM = Recipe(
 
 
 def _for_both(**more: Any) -> dict[str, Recipe]:
-    return {task: Recipe(_HIDDEN, *chosen, **_CATEGORIES, **more) for task, chosen in _BY_TASK.items()}
+    settings = _CATEGORIES | more
+    return {task: Recipe(_HIDDEN, *chosen, **settings) for task, chosen in _BY_TASK.items()}
 
 
 # By name and task.

@@ -17,6 +17,7 @@ pytest.importorskip("pandas")
 import pandas as pd
 from sklearn.base import clone
 
+import cnn_core.sklearn.tabular.blend_training as blend_training
 from cnn_core.callbacks import EarlyStopping
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from cnn_core.sklearn.tabular.blend import Blend
@@ -114,6 +115,22 @@ def test_of_few_batches_there_are_more_epochs(n: int, times: float):
     epochs = {row["model"]: row["epochs"] / row["folds"] for row in classifier.leaderboard()}
     for variant in PORTFOLIOS["fast"].variants:
         assert epochs[variant.name] == round(variant.epochs * 24 * times)
+
+
+@pytest.mark.parametrize("metric", ["error", "auc", "log_loss"])
+def test_blends_of_classes_are_chosen_by_the_log_loss(metric: str, monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+
+    def weights(models: list[np.ndarray], score: Any) -> np.ndarray:
+        seen.append((models[0], score(models[0])))
+        return np.full(len(models), 1 / len(models))
+
+    monkeypatch.setattr(blend_training, "greedy_weights", weights)
+    frame, y = table()
+    TabularClassifier("fast", eval_metric=metric, **FEW).fit(frame, y > 4)
+    ((probabilities, score),) = seen
+    truth = np.where(y > 4, probabilities[:, 1], probabilities[:, 0]).astype(np.float64)
+    assert score == pytest.approx(-np.log(truth).mean())
 
 
 def test_a_blend_is_the_weighted_mean_of_its_networks():
