@@ -21,10 +21,10 @@ from cnn_core.sklearn.tabular.cross_fitting import CrossFitted
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
 from cnn_core.sklearn.tabular.fitted_start import start_from_data
 from cnn_core.sklearn.tabular.folds import folds
+from cnn_core.sklearn.tabular.linear_network import is_solvable, solve
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.portfolios import Portfolio, Variant
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.ridge import has_formula, solve
 from cnn_core.sklearn.tabular.training import TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative
 
@@ -175,10 +175,11 @@ class BlendTraining:
         network = TabularNetwork(recipe, self._preprocessors[features].layout, task.n_out, task.head, seed=seed)
         x_train, targets = x[train], np.ascontiguousarray(task.targets[train])
         data = Dataset.of_one(x_train, targets, relative(task.weights, train))
-        scores = CrossFitted(task.score_of, held_out)
         loss, epochs, began = task.loss_of(recipe), self._epochs(variant, len(train)), time.monotonic()
-        if has_formula(network, loss, len(train)):
-            solve(network, x_train, targets, data.weights[0], x[held_out], scores)
+        solvable = is_solvable(network, loss, len(train))
+        scores = CrossFitted(task.blend_score_of if solvable else task.score_of, held_out)
+        if solvable:
+            solve(network, loss, data, x[held_out], scores)
             done = epochs = 1
         else:
             if recipe.fitted_start:

@@ -114,7 +114,8 @@ def test_of_few_batches_there_are_more_epochs(n: int, times: float):
     classifier = TabularClassifier("fast", **FEW).fit(frame, y > 4)
     epochs = {row["model"]: row["epochs"] / row["folds"] for row in classifier.leaderboard()}
     for variant in PORTFOLIOS["fast"].variants:
-        assert epochs[variant.name] == round(variant.epochs * 24 * times)
+        is_solved = variant.name == "linear"
+        assert epochs[variant.name] == (1 if is_solved else round(variant.epochs * 24 * times))
 
 
 @pytest.mark.parametrize("metric", ["error", "auc", "log_loss"])
