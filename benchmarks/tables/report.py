@@ -166,22 +166,31 @@ def trials_table(results: list[Result]) -> list[str]:
     return table(("method", "trials, median", "range"), rows)
 
 
-def overview(results: list[Result]) -> tuple[list[str], list[int]]:
-    """Return the methods that have done at least one split of all tables, and the splits that all of these have."""
-    every = list(sources.TABLES)
-    compared = [name for name in methods.METHODS if ranking.complete_splits(results, every, [name])]
-    return compared, ranking.complete_splits(results, every, compared)
+def overview(results: list[Result], tables: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the methods that have done at least one split of these tables, and the splits that all of them have."""
+    compared = [name for name in methods.METHODS if ranking.complete_splits(results, tables, [name])]
+    return compared, ranking.complete_splits(results, tables, compared)
+
+
+def limit_of(group: Group) -> float:
+    """Return the seconds that every method with a limit had; others have none, whatever their lines say."""
+    limits = {each["limit"] for each in group.results if each["method"] in methods.LIMITED}
+    if len(limits) != 1:
+        raise ValueError(f"one limit must have held for all methods that have one. Received: {sorted(limits)}")
+    return float(limits.pop())
 
 
 def write(path: Path) -> None:
     """Write the page's results and the ranks."""
     results = runs.read(path)
-    compared, splits = overview(results)
-    lines, ranks = [], {}
+    lines, ranks, reported = [], {}, []
     for title, tables in GROUPS.items():
+        compared, splits = overview(results, tables)
         group = Group(results, tables, compared, splits)
+        reported += group.results
         difference = ranking.critical_difference(len(compared), len(tables))
-        lines += [f"### Tables {title}: {len(tables)}, splits: {len(splits)}", "", *ranking_table(group)]
+        lines += [f"### Tables {title}: {len(tables)}, splits: {len(splits)}, limit: {limit_of(group):g} s", ""]
+        lines += ranking_table(group)
         lines += [f"Friedman's test: p = {ranking.friedman(group.error):.1g}. "]
         lines[-1] += f"Nemenyi's critical difference of mean ranks: {difference:.2f}."
         lines += ["", *alone_table(group)]
@@ -194,9 +203,9 @@ def write(path: Path) -> None:
             "critical_difference": round(difference, 3),
             "ranks": {compared[place]: round(float(group.mean_ranks[place]), 3) for place in order},
         }
-    lines += ["### Intervals of 0.9", "", *coverage_table([each for each in results if each["split"] in splits])]
+    lines += ["### Intervals of 0.9", "", *coverage_table(reported)]
     lines += ["### TabM on tables of few rows", "", *few_rows_table(results)]
-    lines += ["### Trials within the limit", "", *trials_table([each for each in results if each["split"] in splits])]
+    lines += ["### Trials within the limit", "", *trials_table(reported)]
     page = PAGE.read_text(encoding="utf-8").partition(HEADING)[0]
     PAGE.write_text(page + HEADING + "\n" + "\n".join(lines).rstrip() + "\n", encoding="utf-8")
     RANKS.write_text(json.dumps(ranks, indent=1) + "\n")

@@ -128,7 +128,8 @@ def test_the_report_says_what_was_measured(tmp_path: Path, monkeypatch: pytest.M
             kind = "regression" if table.task == "regression" else "binary"
             error = 0.1 + 0.1 * place
             scores = {"rmse": error, "r2": 1 - error, "roc_auc": 1 - error, "seconds": 1.0}
-            lines.append({"table": name, "method": method, "split": 0, "kind": kind, "rows": 9, "columns": 2, **scores})
+            which = {"table": name, "method": method, "split": 0, "limit": 30.0}
+            lines.append({**which, "kind": kind, "rows": 9, "columns": 2, **scores})
     path = tmp_path / "results.jsonl"
     path.write_text("".join(json.dumps(each) + "\n" for each in lines))
     page, ranks = tmp_path / "page.md", tmp_path / "ranks.json"
@@ -140,4 +141,20 @@ def test_the_report_says_what_was_measured(tmp_path: Path, monkeypatch: pytest.M
     assert written.startswith("# Title\n\nBy hand\n\n## Results\n")
     assert "old" not in written
     assert "| **cnn_core** | 1.00 | 1.000 | 19 of 19: 100% (100% to 100%) | 1 (1) |" in written
+    assert "### Tables kept apart: 19, splits: 1, limit: 30 s" in written
     assert json.loads(ranks.read_text())["kept apart"]["ranks"]["LightGBM tuned"] == 3.0
+
+
+def test_a_report_mixes_no_limits(tmp_path: Path):
+    line = {
+        "table": "wine",
+        "method": "LightGBM tuned",
+        "split": 0,
+        "kind": "multiclass",
+        "log_loss": 0.1,
+        "limit": 8.0,
+    }
+    other = line | {"method": "cnn_core best", "limit": 30.0}
+    group = report.Group([line, other], ["wine"], ["LightGBM tuned", "cnn_core best"], [0])
+    with pytest.raises(ValueError, match=r"one limit.*\[8, 30.0\]"):
+        report.limit_of(group)
