@@ -137,7 +137,7 @@ class Blend:
     def predict(self, x: Array) -> Array:
         """Return the outputs for a matrix of joined features: (1, n, n_out)."""
         ends = np.cumsum([each.width for each in self.layout])
-        matrices = np.split(x, ends[:-1], axis=1)
+        matrices = [np.ascontiguousarray(each) for each in np.split(x, ends[:-1], axis=1)]  # once for all networks
         total = np.zeros((len(x), self.n_out))
         for part in self.parts:
             members = bounded(part.network.predict(matrices[part.features]), part.network.recipe, self.bounds)

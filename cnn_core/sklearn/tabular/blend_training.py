@@ -140,7 +140,7 @@ class BlendTraining:
             if found is None:
                 break
             trained.append(found)
-        return JoinedPreprocessor(self._preprocessors), self._blended(trained)
+        return self._blended(trained)
 
     # Training
 
@@ -233,7 +233,7 @@ class BlendTraining:
 
     # Blending
 
-    def _blended(self, trained: list[_Trained]) -> Blend:
+    def _blended(self, trained: list[_Trained]) -> tuple[JoinedPreprocessor, Blend]:
         task = self.task
         known = np.sort(np.concatenate([held_out for _, held_out in self._folds]))
         weights = greedy_weights([each.outputs[known] for each in trained], task.blend_score_of(known))
@@ -246,19 +246,20 @@ class BlendTraining:
         else:
             self.error_factor = self._error_factor(trained, weights)
         self.out_of_fold, self.known = total, known
+        used = [(weight, each) for weight, each in zip(weights, trained, strict=True) if weight > 0]
+        features = sorted({self._kinds.index(_kind(each, task.task)) for _, each in used})
         parts = [
             BlendPart(
                 each.variant.name,
-                self._kinds.index(_kind(each, task.task)),
+                features.index(self._kinds.index(_kind(each, task.task))),
                 network,
                 float(weight) / len(each.networks),
             )
-            for weight, each in zip(weights, trained, strict=True)
+            for weight, each in used
             for network in each.networks
-            if weight > 0
         ]
-        layout = [preprocessor.layout for preprocessor in self._preprocessors]
-        return Blend(parts, layout, task.bounds, temperature, self._leaderboard(trained, weights))
+        joined = JoinedPreprocessor([self._preprocessors[number] for number in features])
+        return joined, Blend(parts, joined.layout, task.bounds, temperature, self._leaderboard(trained, weights))
 
     def _error_factor(self, trained: list[_Trained], weights: Array) -> Array:
         task, own, others = self.task, [], []

@@ -286,6 +286,7 @@ class TablePreprocessor:
         self._plain: _Plain | Literal[False] | None = (
             None  # whether and how `transform_numbers` serves; None until it is asked
         )
+        self._known_features: list[tuple[str, int]] | None = None  # None until somebody asks for them
 
     # Fitting
 
@@ -306,7 +307,7 @@ class TablePreprocessor:
         columns = table if isinstance(table, list) else self.learn_kinds(table)
         self.names = [column.name for column in columns]
         self.kinds = [column.remembered for column in columns]
-        self.encoders, self._centers, self._factors, self._plain = [], [], [], None
+        self.encoders, self._centers, self._factors, self._plain, self._known_features = [], [], [], None, None
         for column in columns:
             self._fit_column(column.take(rows))
         return self
@@ -343,13 +344,15 @@ class TablePreprocessor:
 
     def _kept(self) -> list[tuple[str, int]]:
         """Name and role of every feature that is not left out, column by column."""
-        return [
-            (name, role)
-            for column, encoder, factors in zip(self.names, self.encoders, self._factors, strict=True)
-            if encoder is not None
-            for name, role, factor in zip(encoder.names(column), encoder.roles(), factors, strict=True)
-            if factor != 0
-        ]
+        if self._known_features is None:
+            self._known_features = [
+                (name, role)
+                for column, encoder, factors in zip(self.names, self.encoders, self._factors, strict=True)
+                if encoder is not None
+                for name, role, factor in zip(encoder.names(column), encoder.roles(), factors, strict=True)
+                if factor != 0
+            ]
+        return self._known_features
 
     def _order(self) -> Array:
         """The features that `_kept` lists in the order in which they stand in a matrix: by their roles."""

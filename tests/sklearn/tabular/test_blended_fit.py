@@ -134,6 +134,18 @@ def test_blends_of_classes_are_chosen_by_the_log_loss(metric: str, monkeypatch: 
     assert score == pytest.approx(-np.log(truth).mean())
 
 
+@pytest.mark.parametrize("used", range(4))
+def test_features_that_no_network_reads_are_not_made(used: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(blend_training, "greedy_weights", lambda models, score: np.eye(len(models))[used])
+    frame, y = table()
+    regressor = TabularRegressor("fast", **FEW).fit(frame, y)
+    assert len(regressor.preprocessor_.parts) == 1
+    regressor.save(tmp_path / "model")
+    np.testing.assert_array_equal(load_predictor(tmp_path / "model").predict(frame), regressor.predict(frame))
+    held_out = next(row["score"] for row in regressor.leaderboard() if row["weight"] == 1)
+    assert np.std(regressor.predict(frame) - y) < 2 * held_out * y.std()
+
+
 def test_a_blend_is_the_weighted_mean_of_its_networks():
     frame, y = table()
     regressor = TabularRegressor("balanced", **FEW).fit(frame, y)
