@@ -156,5 +156,5 @@ def test_a_report_mixes_no_limits(tmp_path: Path):
     }
     other = line | {"method": "cnn_core best", "limit": 30.0}
     group = report.Group([line, other], ["wine"], ["LightGBM tuned", "cnn_core best"], [0])
-    with pytest.raises(ValueError, match=r"one limit.*\[8, 30.0\]"):
+    with pytest.raises(ValueError, match=r"one limit.*\[8\.0, 30\.0\]"):
         report.limit_of(group)
