@@ -134,10 +134,42 @@ class Blend:
     def n_out(self) -> int:
         return self.parts[0].network.n_out
 
+    def _matrices(self, x: Array) -> list[Array]:
+        """What each preprocessor made, from a matrix of joined features; in one piece, once for all networks."""
+        ends = np.cumsum([each.width for each in self.layout])
+        return [np.ascontiguousarray(each) for each in np.split(x, ends[:-1], axis=1)]
+
+    def input_name(self, part: BlendPart, name: str) -> str:
+        """Return what an input of one of the networks is called among those of all.
+
+        Networks share it that read the same features in the same way.
+        """
+        ways = list(dict.fromkeys(map(_reading, self.parts)))
+        return name if len(ways) == 1 else f"{name}_{ways.index(_reading(part))}"
+
+    def _by_input(self) -> dict[str, tuple[BlendPart, int]]:
+        """A network that reads each input, and which of its own it is."""
+        found: dict[str, tuple[BlendPart, int]] = {}
+        for part in self.parts:
+            for number, name in enumerate(part.network.input_widths()):
+                found.setdefault(self.input_name(part, name), (part, number))
+        return found
+
+    def input_widths(self) -> dict[str, int]:
+        """Return the width of each array that `inputs` returns, by its name."""
+        return {
+            name: list(part.network.input_widths().values())[number]
+            for name, (part, number) in self._by_input().items()
+        }
+
+    def inputs(self, x: Array) -> list[Array]:
+        """Return a matrix of joined features as the arrays that the networks read."""
+        matrices = self._matrices(x)
+        return [part.network.inputs(matrices[part.features])[number] for part, number in self._by_input().values()]
+
     def predict(self, x: Array) -> Array:
         """Return the outputs for a matrix of joined features: (1, n, n_out)."""
-        ends = np.cumsum([each.width for each in self.layout])
-        matrices = [np.ascontiguousarray(each) for each in np.split(x, ends[:-1], axis=1)]  # once for all networks
+        matrices = self._matrices(x)
         total = np.zeros((len(x), self.n_out))
         for part in self.parts:
             members = bounded(part.network.predict(matrices[part.features]), part.network.recipe, self.bounds)
@@ -200,6 +232,11 @@ class Blend:
             bounds = low, high
         temperature = validation.positive_number(state["temperature"], "temperature")
         return cls(parts, layout, bounds, temperature, [dict(each) for each in state["leaderboard"]])
+
+
+def _reading(part: BlendPart) -> tuple[int, tuple[str, ...]]:
+    """Which features a network reads, and as which inputs."""
+    return part.features, tuple(part.network.input_widths())
 
 
 def bounded(outputs: Array, recipe: Recipe, bounds: tuple[Array, Array] | None) -> Array:

@@ -394,7 +394,7 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
     # The network
 
     def to_model(self) -> Model:
-        """Return the network as a model of cnn_core with weights of its own: to trace, draw, save and export.
+        """Return the network or blend as a model of cnn_core with weights of its own: to trace, draw, save and export.
 
         Its inputs are what ``network_.inputs(preprocessor_.transform(X))`` returns, a list of arrays; its output is
         what `predict_proba`, or `predict`, returns as (n, targets), up to rounding: the factors of features and the

@@ -8,8 +8,11 @@ import numpy as np
 
 import cnn_core.activations as activations
 import cnn_core.layers as layers
+import cnn_core.ops as ops
 from cnn_core.foundation.arrays import Array
 from cnn_core.models import Model
+from cnn_core.sklearn.tabular.blend import PART, Blend
+from cnn_core.sklearn.tabular.calibration import SMALLEST
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.predictor import ClassPredictor, NumberPredictor
 from cnn_core.sklearn.tabular.target_scale import TargetLogarithm
@@ -21,25 +24,53 @@ if TYPE_CHECKING:
 def model_of(predictor: ClassPredictor | NumberPredictor) -> Model:
     """Return the network of a predictor as a functional model with weights of its own.
 
-    Its inputs are those of ``network.inputs(features)``; its output is the mean over the members, a probability for
-    each class, or numbers in the units of the targets.
+    Its inputs are those of ``network.inputs(features)``; its output is the mean over the members, of a blend the
+    weighted one of its networks: a probability for each class, or numbers in the units of the targets.
 
     Raises
     ------
     ValueError
         If the predictor was trained on one class alone and has no network.
     """
-    network = predictor.lone_network("a model")
+    network = predictor.network
     if network is None:
         raise ValueError("A network is trained where there are two classes. Received: an estimator of a single class")
     inputs = {name: layers.Input((width,), name=name) for name, width in network.input_widths().items()}
-    kind = _SharingCopy if network.recipe.n_sharing else _Copy
-    outputs = [kind(network, number, predictor).output(inputs) for number in range(network.n_members)]
-    mean = outputs[0] if len(outputs) == 1 else layers.Average(name="mean")(outputs)
+    if isinstance(network, Blend):
+        mean = _blended(network, inputs, predictor)
+    else:
+        mean = _mean(network, inputs, predictor)
     if isinstance(predictor, NumberPredictor) and predictor.scale.logarithm is not None:
         mean = _target_of(predictor.scale.logarithm, mean)
     given = list(inputs.values())
     return Model(given[0] if len(given) == 1 else given, mean)
+
+
+def _mean(
+    network: TabularNetwork,
+    inputs: dict[str, Any],
+    predictor: ClassPredictor | NumberPredictor,
+    prefix: str = "",
+) -> Any:
+    """The mean over the members of a network; its layers' names begin with `prefix`."""
+    kind = _SharingCopy if network.recipe.n_sharing else _Copy
+    outputs = [kind(network, number, predictor, prefix).output(inputs) for number in range(network.n_members)]
+    return outputs[0] if len(outputs) == 1 else layers.Average(name=f"{prefix}mean")(outputs)
+
+
+def _blended(blend: Blend, inputs: dict[str, Any], predictor: ClassPredictor | NumberPredictor) -> Any:
+    """The weighted mean of a blend's networks, of probabilities with its temperature."""
+    weighted = []
+    for number, part in enumerate(blend.parts):
+        prefix = f"{PART}{number}_"
+        own = {name: inputs[blend.input_name(part, name)] for name in part.network.input_widths()}
+        mean = _mean(part.network, own, predictor, prefix)
+        weighted.append(layers.Rescaling(part.weight, name=f"{prefix}weighted")(mean))
+    total = weighted[0] if len(weighted) == 1 else layers.Add(name="blend")(weighted)
+    if isinstance(predictor, NumberPredictor):
+        return total
+    logits = layers.Rescaling(1 / blend.temperature, name="tempered")(ops.log(ops.maximum(total, SMALLEST)))
+    return layers.Softmax(name="probabilities")(logits)
 
 
 def _target_of(logarithm: TargetLogarithm, t: Any) -> Any:
@@ -54,8 +85,10 @@ def _target_of(logarithm: TargetLogarithm, t: Any) -> Any:
 class _Copy:
     """One member of a network, being made of layers."""
 
-    def __init__(self, network: TabularNetwork, number: int, predictor: ClassPredictor | NumberPredictor) -> None:
-        self.network, self.recipe, self.predictor = network, network.recipe, predictor
+    def __init__(
+        self, network: TabularNetwork, number: int, predictor: ClassPredictor | NumberPredictor, prefix: str
+    ) -> None:
+        self.network, self.recipe, self.predictor, self.prefix = network, network.recipe, predictor, prefix
         self.name = network.members[number].name
         self.weights = network.weights()
 
@@ -68,15 +101,13 @@ class _Copy:
         return result
 
     def _named(self, name: str) -> dict[str, Any]:
-        return {"name": name if self.network.n_members == 1 else f"{self.name}_{name}"}
+        return {"name": self.prefix + (name if self.network.n_members == 1 else f"{self.name}_{name}")}
 
     def output(self, inputs: dict[str, Any]) -> Any:
         source = self._joined(inputs)
         activation = activations.get(self.recipe.activation)
         for number, width in enumerate(self.recipe.hidden):
-            kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
-            if number == 0:
-                kernel = self._weight("scale")[:, None] * kernel
+            kernel, bias = self._kernel_and_bias(number)
             dense = layers.Dense(
                 width, None if self.recipe.parametric else activation, **self._named(f"dense_{number}")
             )
@@ -100,8 +131,13 @@ class _Copy:
             parts.append(layers.Flatten(**self._named("embedded"))(self._apply(layer, inputs["codes"], table)))
         return parts[0] if len(parts) == 1 else layers.Concatenate(**self._named("features"))(parts)
 
-    def _last(self, source: object, number: int) -> Any:
+    def _kernel_and_bias(self, number: int) -> tuple[Array, Array]:
+        """Those of a dense layer; the first takes the factors of the features in."""
         kernel, bias = self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias")
+        return kernel if number else self._weight("scale")[:, None] * kernel, bias
+
+    def _last(self, source: object, number: int) -> Any:
+        kernel, bias = self._kernel_and_bias(number)
         n_out = self.network.n_out
         if isinstance(self.predictor, ClassPredictor):
             dense = layers.Dense(n_out, activations.get(self.network.head), **self._named("probabilities"))

@@ -160,21 +160,6 @@ class TablePredictor:
 
         return c_files_of(self, source, constants)
 
-    def lone_network(self, destination: str) -> TabularNetwork | None:
-        """Return the network, None where there was nothing to learn.
-
-        Raises
-        ------
-        ValueError
-            If it is a blend, which cannot go to `destination`.
-        """
-        if isinstance(self.network, Blend):
-            raise ValueError(
-                f"a blend of networks cannot be carried to {destination}: fit one of its recipes, such as "
-                "preset='td_s', for that"
-            )
-        return self.network
-
     def weights(self) -> dict[str, Array]:
         """Return every parameter by its path."""
         return {} if self.network is None else self.network.weights()

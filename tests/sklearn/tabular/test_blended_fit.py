@@ -225,9 +225,6 @@ def test_what_a_blend_cannot_do_is_said():
     frame, y = table()
     with pytest.raises(ValueError, match="`X_val` and `y_val` must be None with preset='fast'"):
         TabularRegressor("fast", **FEW).fit(frame, y, X_val=frame, y_val=y)
-    regressor = TabularRegressor("fast", **FEW).fit(frame, y)
-    with pytest.raises(ValueError, match="a blend of networks cannot be carried to a model"):
-        regressor.to_model()
 
 
 def test_damaged_files_are_refused():

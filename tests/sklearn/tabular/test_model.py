@@ -15,6 +15,7 @@ import pandas
 
 import cnn_core
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
+from cnn_core.sklearn.tabular.portfolios import PORTFOLIOS
 from cnn_core.sklearn.tabular.presets import PRESETS
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (16, 8), "epochs": 8, "random_state": 0}
@@ -52,6 +53,32 @@ def test_the_same_answers(preset: str, n_members: int, tmp_path: Path):
     model.save(tmp_path / "model.safetensors")
     again = cnn_core.load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("preset", list(PORTFOLIOS))
+def test_a_blend_is_one_model(preset: str, tmp_path: Path):
+    frame, few = table(240), {"preset": preset, "epochs": 6, "random_state": 0}
+    frame["street"] = [f"street {row % 40}" for row in range(len(frame))]
+    classifier = TabularClassifier(**few).fit(frame, frame["city"])
+    model, x = classifier.to_model(), features(classifier, frame)
+    np.testing.assert_allclose(model.predict(x, verbose=0), classifier.predict_proba(frame), atol=2e-5)
+    assert [tuple(each.shape[1:]) for each in model.inputs] == [each.shape[1:] for each in x]
+    model.save(tmp_path / "model.safetensors")
+    again = cnn_core.load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    y = np.exp(frame["age"].fillna(0).to_numpy() / 20) + 10 * (frame["city"] == "Rome")
+    for transform in (None, "log"):
+        regressor = TabularRegressor(**few, target_transform=transform).fit(frame, y)
+        predicted = regressor.to_model().predict(features(regressor, frame), verbose=0)
+        np.testing.assert_allclose(predicted[:, 0], regressor.predict(frame), rtol=1e-4, atol=1e-3)
+
+
+def test_a_network_without_hidden_layers_has_the_factors_of_its_features():
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    regressor = TabularRegressor(**(SMALL | {"hidden_layer_sizes": ()})).fit(x, x[:, 0])
+    assert (regressor.network_.weights()["member_0/scale"] != 1).any()
+    predicted = regressor.to_model().predict(features(regressor, x), verbose=0)
+    np.testing.assert_allclose(predicted[:, 0], regressor.predict(x), atol=1e-5)
 
 
 def test_clamped_predictions_stay_clamped():
