@@ -10,7 +10,7 @@ from libc.stdint cimport INT32_MIN, int32_t, uint32_t
 from pairs cimport simd_pairs
 from quads cimport simd_quads
 from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_settings, panel_width,
-                   real, row_product, transpose)
+                   real, row_product, transpose, two_panels_product)
 from threads cimport pool_run, pool_width, thread_scratch
 
 cdef enum:
@@ -26,6 +26,7 @@ cdef enum:
     SPARE_K_BLOCK = 32
     KEPT_PANEL = 64              # columns of a w kept in panels: whole ones of any instruction set, enough for one row
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
+    MOST_FEW_ROWS = 3            # so many want two panels at a time
     CACHE_LINE_BYTES = 64
     LARGE_W_BYTES = 1024 * 1024  # of one k block, and of y: what is smaller comes from a cache near enough
     LARGE_Y_BYTES = 4 * LARGE_W_BYTES
@@ -164,8 +165,12 @@ cdef inline Py_ssize_t scratch_bytes(Py_ssize_t element_size) noexcept nogil:
 
 
 cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, const real *panel, Py_ssize_t w_k,
-                                real *packed, const Block *b, const block_ahead *ahead) noexcept nogil:
-    """A block one panel wide, of which x begins at the block's first row and k, and y at its very beginning."""
+                                real *packed, const Block *b, const block_ahead *ahead,
+                                Py_ssize_t next_panel=0) noexcept nogil:
+    """A block one panel wide, of which x begins at the block's first row and k, and y at its very beginning.
+
+    Or two panels, the second of which begins `next_panel` elements behind the first.
+    """
     cdef const real *none = NULL
     cdef const real *bias = none
     cdef const real *gate = none
@@ -180,7 +185,9 @@ cdef inline void multiply_panel(const Product *p, real *y, const Matrix *x, cons
     if p.gate != NULL and last:
         gate = <const real *> p.gate + b.row * p.gate_row + b.col
     y += b.row * p.y_row + b.col
-    if real is float and p.form == PAIRS:
+    if next_panel > 0:
+        two_panels_product(y, <const real *> x.begin, panel, next_panel, bias, &settings)
+    elif real is float and p.form == PAIRS:
         simd_pairs.panel_product(y, <const real *> x.begin, panel, packed, bias, gate, &settings)
     elif real is float and p.form == QUADS:
         simd_quads.panel_product(<int32_t *> y, <const int32_t *> x.begin, <const int32_t *> panel, <int32_t *> packed,
@@ -257,11 +264,29 @@ cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, r
         multiply_panel(p, y, x, <const real *> packed, panel_width(y), nowhere, b, ahead)
 
 
+cdef inline bint takes_two_panels(const Product *p) noexcept nogil:
+    return 1 < p.n_rows <= MOST_FEW_ROWS and p.form == NUMBERS and p.x_k == 1 and p.w_c == 1 and p.gate == NULL
+
+
+cdef inline void multiply_two_panels(const Product *p, real *y, const Matrix *x, const Block *b) noexcept nogil:
+    """A block two panels wide, of few rows."""
+    cdef Py_ssize_t width = panel_width(y)
+    if p.panels != NULL:
+        multiply_panel(p, y, x, panel_of(p, y, b.col, b.k), width, <real *> NULL, b, NULL, width * p.n_k)
+    else:
+        multiply_panel(p, y, x, w_at(p, y, b.k, b.col), p.w_k, <real *> NULL, b, NULL, width)
+
+
 cdef inline void multiply_panels(const Product *p, real *y, const Matrix *x, real *packed,
                                  const Block *b) noexcept nogil:
     """A block of any width, panel by panel."""
     cdef Py_ssize_t width = panel_width(y), last_col = b.col + b.n_cols
     cdef Block panel = b[0]
+    if takes_two_panels(p):
+        panel.n_cols = 2 * width
+        while panel.col + 2 * width <= last_col:
+            multiply_two_panels(p, y, x, &panel)
+            panel.col += 2 * width
     while panel.col < last_col:
         panel.n_cols = min(width, last_col - panel.col)
         multiply_and_pack(p, y, x, packed, &panel)

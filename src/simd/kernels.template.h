@@ -27,6 +27,11 @@ typedef struct {
     void (*row_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, ptrdiff_t n_cols, ptrdiff_t n_k,
                         ptrdiff_t w_k, int accumulate, REAL floor);
 
+    /* The same for two or three rows of x, whose k are contiguous, and two whole panels, the second of which begins
+       `next` elements behind the first; no gate. Bit for bit what panel_product gives. */
+    void (*two_panels_product)(REAL *y, const REAL *x, const REAL *w, ptrdiff_t next, const REAL *bias,
+                               const panel_settings *p);
+
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, the rest left alone: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 

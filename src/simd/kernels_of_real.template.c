@@ -5,6 +5,7 @@
 
 #include "access.template.c"
 #include "tile.template.c"
+#include "few_rows.template.c"
 #include "packing.template.c"
 #include "reductions.template.c"
 #include "sweeps.template.c"

@@ -66,8 +66,10 @@ static int NAMED(all_finite)(const REAL *x, ptrdiff_t n) {
     const vector zero = {0};
     vector s[4] = {zero, zero, zero, zero};
     ptrdiff_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-        for (int j = 0; j < 4; j++) s[j] = multiply_add(load(x + i + j * LANES), zero, s[j]);
-    for (; i < n; i += LANES) s[0] = multiply_add(NAMED(load_next)(x + i, n - i), zero, s[0]);
+    for (; i + 8 * LANES <= n; i += 8 * LANES)
+        for (int j = 0; j < 4; j++)
+            s[j] += multiply_add(load(x + i + j * LANES), zero, load(x + i + (j + 4) * LANES) * zero);
+    for (; i + LANES <= n; i += LANES) s[1] += load(x + i) * zero;
+    if (i < n) s[0] += NAMED(load_next)(x + i, n - i) * zero;
     return NAMED(sum_of_lanes)((s[0] + s[1]) + (s[2] + s[3])) == 0;
 }

@@ -9,11 +9,14 @@ import cnn_core._core as _core
 import cnn_core.config as config
 
 # (rows, inner, columns): a single row, no rest in any direction, one too many everywhere, w read in place and packed,
-# one k block and several, panels enough to copy or transpose x, rows that fall on the same lines of the cache.
+# one k block and several, panels enough to copy or transpose x, rows that fall on the same lines of the cache, few rows
+# on two panels at a time.
 SIZES = [
     (1, 7, 33),
     (1, 1000, 10),
     (3, 1, 1),
+    (2, 900, 150),
+    (3, 40, 128),
     (24, 16, 32),
     (25, 17, 33),
     (23, 400, 70),
@@ -81,7 +84,7 @@ def test_the_number_of_threads_changes_no_bit():
     assert len(set(results)) == 1
 
 
-@pytest.mark.parametrize("rows", [1, 2, 23, 24, 130])
+@pytest.mark.parametrize("rows", [1, 2, 3, 23, 24, 130])
 def test_a_row_has_the_same_bits_whatever_the_others(rows: int):
     x, w = drawn(300, 200, dtype="float32"), drawn(200, 70, dtype="float32")
     np.testing.assert_array_equal(_core.product(x[:rows].copy(), w), _core.product(x, w)[:rows])

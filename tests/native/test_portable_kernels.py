@@ -85,6 +85,13 @@ def test_every_kernel_is_in_the_table():
     assert {"panel_product", "philox_groups"} <= set(KERNELS)
 
 
+def panel_settings(kernels: Kernels, n_rows: int, n_cols: int, n_k: int, w_k: int, clamp: int) -> Array:
+    """Return the struct of that name for plain arrays."""
+    layout = [(f"p{i}", kernels.word) for i in range(9)] + [("accumulate", "i4"), ("clamp", "i4")]
+    sizes = (n_rows, n_cols, n_k, n_cols, n_k, 1, w_k, 0, 0)
+    return np.array([(*sizes, 0, clamp, 0)], [*layout, ("ahead", kernels.word)])
+
+
 @pytest.mark.parametrize("n_rows", [1, 3, 4, 6, 17])
 @pytest.mark.parametrize("clamp", [0, 1])
 def test_product_of_a_panel(kernels: Kernels, dtype: type, n_rows: int, clamp: int):
@@ -92,12 +99,22 @@ def test_product_of_a_panel(kernels: Kernels, dtype: type, n_rows: int, clamp: i
     for n_cols in range(1, width + 1):
         x, w, bias = numbers((n_rows, n_k), dtype, 1), numbers((n_k, n_cols), dtype, 2), numbers(n_cols, dtype, 3)
         y = np.full((n_rows, n_cols), np.nan, dtype)
-        sizes = (n_rows, n_cols, n_k, n_cols, n_k, 1, n_cols, 0, 0)
-        layout = [(f"p{i}", kernels.word) for i in range(9)] + [("accumulate", "i4"), ("clamp", "i4")]
-        settings = np.array([(*sizes, 0, clamp, 0)], [*layout, ("ahead", kernels.word)])
+        settings = panel_settings(kernels, n_rows, n_cols, n_k, n_cols, clamp)
         kernels.call("panel_product", dtype, y, x, w, None, bias, None, settings)
         expected = x.astype(float) @ w.astype(float) + bias
         close(y, np.maximum(expected, 0) if clamp else expected, kernel(dtype) * n_k)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3])
+@pytest.mark.parametrize("clamp", [0, 1])
+def test_product_of_two_panels(kernels: Kernels, dtype: type, n_rows: int, clamp: int):
+    n_k, width = 13, kernels.panel_width(dtype)
+    x, panels = numbers((n_rows, n_k), dtype, 1), numbers((2, n_k, width), dtype, 2)
+    bias, y = numbers(2 * width, dtype, 3), np.full((n_rows, 2 * width), np.nan, dtype)
+    settings = panel_settings(kernels, n_rows, 2 * width, n_k, width, clamp)
+    kernels.call("two_panels_product", dtype, y, x, panels, n_k * width, bias, settings)
+    expected = x.astype(float) @ np.concatenate(panels.astype(float), 1) + bias
+    close(y, np.maximum(expected, 0) if clamp else expected, kernel(dtype) * n_k)
 
 
 @pytest.mark.parametrize("n_cols", SIZES)
