@@ -9,6 +9,7 @@ from libc.stdint cimport INT32_MIN, int32_t, uint32_t
 
 from pairs cimport simd_pairs
 from quads cimport simd_quads
+from shares cimport ROW_MULTIPLE, Grid, is_worth_threads, share_out, whole_multiple
 from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_settings, panel_width,
                    real, row_product, transpose, two_panels_product)
 from threads cimport pool_run, pool_width, thread_scratch
@@ -21,7 +22,6 @@ cdef enum:
     FEWEST_PANELS_TO_COPY = 8        # the same for a plain copy of x
     ALIASING_BYTES = 2048        # rows this far apart, or a multiple, fall on few sets of the first-level cache
     LINES_ELEMENTS = 224 * 320   # panels that stay packed while x^T is read by lines
-    ROW_MULTIPLE = 12            # of the heights of blocks and tasks, so that only the last has a ragged tile
     ROWS_OF_LINES = 32           # of x^T: two lines of the cache for every k
     SPARE_K_BLOCK = 32
     KEPT_PANEL = 64              # columns of a w kept in panels: whole ones of any instruction set, enough for one row
@@ -31,8 +31,6 @@ cdef enum:
     LARGE_W_BYTES = 1024 * 1024  # of one k block, and of y: what is smaller comes from a cache near enough
     LARGE_Y_BYTES = 4 * LARGE_W_BYTES
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
-    WORK_PER_TASK = 1 << 20      # multiply-adds, some 25 us: waking a thread for less costs more than it saves
-    TASKS_PER_THREAD = 2
 
 # What the elements of x and w are.
 cdef enum:
@@ -63,10 +61,7 @@ ctypedef struct Product:
     int accumulate
     int clamp                    # whether the result is max(y, 0)
     int form                     # one of the above
-    # how it is shared: a grid of row chunks by column chunks
-    Py_ssize_t rows_per_task
-    Py_ssize_t cols_per_task
-    Py_ssize_t row_tasks
+    Grid grid                    # how it is shared
 
 ctypedef struct Block:
     # A part of the product: rows [row, row + n_rows) by columns [col, col + n_cols), summed over [k, k + n_k).
@@ -381,10 +376,6 @@ cdef inline void multiply_row(const Product *p, real *y, Py_ssize_t row, Py_ssiz
             return
 
 
-cdef inline Py_ssize_t whole_multiple(Py_ssize_t n_rows) noexcept nogil:
-    return (n_rows + ROW_MULTIPLE - 1) // ROW_MULTIPLE * ROW_MULTIPLE
-
-
 cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_rows) noexcept nogil:
     """Blocks of equal height, which with their share of x stay in the second-level cache."""
     cdef Py_ssize_t longest, n_blocks
@@ -423,9 +414,9 @@ cdef inline void multiply_rows(const Product *p, real *y, Py_ssize_t row, Py_ssi
 
 
 cdef inline void multiply_task(const Product *p, real *y, Py_ssize_t index) noexcept nogil:
-    cdef Py_ssize_t row = (index % p.row_tasks) * p.rows_per_task
-    cdef Py_ssize_t col = (index // p.row_tasks) * p.cols_per_task
-    multiply_rows(p, y, row, min(row + p.rows_per_task, p.n_rows), col, min(p.cols_per_task, p.n_cols - col))
+    cdef const Grid *g = &p.grid
+    cdef Py_ssize_t row = (index % g.row_tasks) * g.rows_per_task, col = (index // g.row_tasks) * g.cols_per_task
+    multiply_rows(p, y, row, min(row + g.rows_per_task, p.n_rows), col, min(g.cols_per_task, p.n_cols - col))
 
 
 cdef inline void multiply_task_f32(void *context, Py_ssize_t index) noexcept nogil:
@@ -438,39 +429,22 @@ cdef inline void multiply_task_f64(void *context, Py_ssize_t index) noexcept nog
     multiply_task(p, <double *> p.y, index)
 
 
-cdef inline void share_out(Product *p, Py_ssize_t width, Py_ssize_t tasks) noexcept nogil:
-    """Cuts the product into about `tasks` parts: by columns where there are enough panels, else by rows too."""
-    cdef Py_ssize_t panels = (p.n_cols + width - 1) // width
-    cdef Py_ssize_t col_tasks = min(panels, tasks)
-    p.cols_per_task = (panels + col_tasks - 1) // col_tasks * width
-    col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
-    p.row_tasks = max(<Py_ssize_t> 1, min(tasks // col_tasks, p.n_rows // ROW_MULTIPLE))
-    p.rows_per_task = whole_multiple((p.n_rows + p.row_tasks - 1) // p.row_tasks)
-    p.row_tasks = (p.n_rows + p.rows_per_task - 1) // p.rows_per_task
-
-
 cdef inline void multiply_blocks(Product *p, real *y) noexcept nogil:
     """A product of any size, shared among threads where it is worth it."""
-    cdef Py_ssize_t tasks, col_tasks
     p.y = y
     if p.n_rows <= 0 or p.n_cols <= 0:
         return
-    if p.n_rows * p.n_cols * p.n_k < 2 * WORK_PER_TASK or pool_width() == 1:
+    if pool_width() == 1 or not is_worth_threads(p.n_rows, p.n_cols, p.n_k):
         multiply_rows(p, y, 0, p.n_rows, 0, p.n_cols)
         return
-    tasks = min(p.n_rows * p.n_cols * p.n_k // WORK_PER_TASK, TASKS_PER_THREAD * pool_width())
-    share_out(p, panel_width(y), tasks)
-    col_tasks = (p.n_cols + p.cols_per_task - 1) // p.cols_per_task
-    if real is float:
-        pool_run(multiply_task_f32, p, p.row_tasks * col_tasks)
-    else:
-        pool_run(multiply_task_f64, p, p.row_tasks * col_tasks)
+    p.grid = share_out(p.n_rows, p.n_cols, p.n_k, y, pool_width())
+    pool_run(multiply_task_f32 if real is float else multiply_task_f64, p, p.grid.n_tasks)
 
 
 cdef inline bint is_one_block(const Product *p, real *y) noexcept nogil:
     """Whether there is nothing to cut, share out or copy, but a w that is transposed and short."""
     return (p.n_rows > 1 and p.n_cols <= panel_width(y) and p.n_k <= LONGEST_K_BLOCK
-            and p.n_rows * p.n_cols * p.n_k < 2 * WORK_PER_TASK and p.form == NUMBERS and p.panels == NULL
+            and not is_worth_threads(p.n_rows, p.n_cols, p.n_k) and p.form == NUMBERS and p.panels == NULL
             and (reads_in_place(p, p.n_rows, sizeof(real)) if p.w_c == 1 else p.n_k <= SPARE_K_BLOCK))
 
 

@@ -180,10 +180,12 @@ static atomic_int initialized;
 static int try_acquire(void) { return !atomic_load(&busy) && !atomic_exchange(&busy, 1); }
 static void release(void) { atomic_store(&busy, 0); }
 
-static ptrdiff_t end_of_share(int owner) {
+static ptrdiff_t end_of(int owner, ptrdiff_t quotient, ptrdiff_t remainder) {
     ptrdiff_t shares = (ptrdiff_t)owner + 1;
-    return job.quotient * shares + (shares < job.remainder ? shares : job.remainder);
+    return quotient * shares + (shares < remainder ? shares : remainder);
 }
+
+static ptrdiff_t end_of_share(int owner) { return end_of(owner, job.quotient, job.remainder); }
 
 /* Claims and runs tasks of one share until none is left; returns how many it ran. A claim is valid whenever it is
    made, also by a worker that was late for an earlier job: `left` is above zero only while a job is published, and
@@ -357,6 +359,10 @@ void pool_run(pool_task task, void *context, ptrdiff_t n_tasks) {
     }
     release();
     retire_excess();
+}
+
+ptrdiff_t pool_end_of_share(ptrdiff_t n_tasks, int n_shares, int owner) {
+    return end_of(owner, n_tasks / n_shares, n_tasks % n_shares);
 }
 
 int pool_width(void) { return atomic_load(&width); }

@@ -12,6 +12,9 @@ typedef void (*pool_task)(void *context, ptrdiff_t index);
    thread, or a task that calls pool_run itself). Starts its threads at the first call that needs them. */
 void pool_run(pool_task task, void *context, ptrdiff_t n_tasks);
 
+/* Where the tasks of a participant end that begin where those of the one before it end; they differ by one at most. */
+ptrdiff_t pool_end_of_share(ptrdiff_t n_tasks, int n_shares, int owner);
+
 /* How many threads, the caller included, share the work: 1 .. POOL_MAX_WIDTH. */
 #define POOL_MAX_WIDTH 256
 int pool_width(void);

@@ -9,13 +9,14 @@ from constraints cimport constrain
 from custom cimport custom_constraint, custom_penalty
 from optimizer cimport *
 from regularizers cimport penalty_of
+from shares cimport even_chunk, parts_of
 from simd cimport (RULE_NADAM, add_scaled, all_finite, nadam_momentum, real, rule_is_of_tensors, scale_by,
                    sum_of_squares)
 from tensor_steps cimport step_tensors
-from threads cimport pool_run
+from threads cimport pool_run, pool_task, pool_width
 
 cdef enum:
-    SWEEP_CHUNK = 1 << 15  # parameters that are worth waking a thread for
+    LEAST_SWEPT = 1 << 15  # parameters that are worth waking a thread for
 
 cdef inline double rule_penalty(Optimizer *optimizer, const TensorRule *rule, real *g, const real *w,
                                 double scale) noexcept nogil:
@@ -73,13 +74,14 @@ ctypedef struct Sweep:
     void *g
     double learning_rate
     int64_t t
+    Py_ssize_t chunk
     bint finite
 
 
 cdef inline void update_chunk(Sweep *sweep, real *w, Py_ssize_t index) noexcept nogil:
-    """The update of the parameters [index * SWEEP_CHUNK, ...), group by group."""
+    """The update of the parameters [index * chunk, ...), group by group."""
     cdef const Optimizer *optimizer = sweep.optimizer
-    cdef Py_ssize_t first = index * SWEEP_CHUNK, last = min(first + SWEEP_CHUNK, optimizer.n_parameters), i
+    cdef Py_ssize_t first = index * sweep.chunk, last = min(first + sweep.chunk, optimizer.n_parameters), i
     cdef ParameterGroup part
     for i in range(optimizer.n_groups):
         part = optimizer.groups[i]
@@ -92,8 +94,8 @@ cdef inline void update_chunk(Sweep *sweep, real *w, Py_ssize_t index) noexcept 
 
 
 cdef inline void check_chunk(Sweep *sweep, real *g, Py_ssize_t index) noexcept nogil:
-    cdef Py_ssize_t first = index * SWEEP_CHUNK
-    if not all_finite(g + first, min(<Py_ssize_t> SWEEP_CHUNK, sweep.optimizer.n_parameters - first)):
+    cdef Py_ssize_t first = index * sweep.chunk
+    if not all_finite(g + first, min(sweep.chunk, sweep.optimizer.n_parameters - first)):
         sweep.finite = False
 
 
@@ -117,23 +119,30 @@ cdef inline void check_task_f64(void *context, Py_ssize_t index) noexcept nogil:
     check_chunk(sweep, <double *> sweep.g, index)
 
 
+cdef inline Py_ssize_t sweep_chunk(Py_ssize_t n_parameters, int n_threads) noexcept nogil:
+    return even_chunk(n_parameters, LEAST_SWEPT, n_threads)
+
+
+cdef inline void run_sweep(Sweep *sweep, pool_task task) noexcept nogil:
+    sweep.chunk = sweep_chunk(sweep.optimizer.n_parameters, pool_width())
+    pool_run(task, sweep, parts_of(sweep.optimizer.n_parameters, sweep.chunk))
+
+
 cdef inline bint gradients_are_finite(const Optimizer *optimizer, real *g) noexcept nogil:
     cdef Sweep sweep
-    cdef Py_ssize_t n_chunks = (optimizer.n_parameters + SWEEP_CHUNK - 1) // SWEEP_CHUNK
     sweep.optimizer, sweep.g, sweep.finite = optimizer, g, True
-    pool_run(check_task_f32 if real is float else check_task_f64, &sweep, n_chunks)
+    run_sweep(&sweep, check_task_f32 if real is float else check_task_f64)
     return sweep.finite
 
 
 cdef inline void update_parameters(const Optimizer *optimizer, real *w, real *g, double learning_rate,
                                    int64_t t) noexcept nogil:
     cdef Sweep sweep
-    cdef Py_ssize_t n_chunks = (optimizer.n_parameters + SWEEP_CHUNK - 1) // SWEEP_CHUNK
     if rule_is_of_tensors(optimizer.rule):
         step_tensors(optimizer, w, g, learning_rate, t)
         return
     sweep.optimizer, sweep.w, sweep.g, sweep.learning_rate, sweep.t = optimizer, w, g, learning_rate, t
-    pool_run(update_task_f32 if real is float else update_task_f64, &sweep, n_chunks)
+    run_sweep(&sweep, update_task_f32 if real is float else update_task_f64)
 
 
 cdef inline void update_average(const Optimizer *optimizer, real *w, int64_t t) noexcept nogil:
