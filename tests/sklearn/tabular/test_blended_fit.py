@@ -34,7 +34,7 @@ def table(n: int = 240) -> tuple[Any, np.ndarray]:
         {
             "age": generator.normal(40, 10, n),
             "city": generator.choice(["Oslo", "Bonn", "Rome"], n),
-            "street": [f"street {row % 11}" for row in range(n)],
+            "street": [f"street {row % 40}" for row in range(n)],
         }
     )
     frame.loc[::9, "age"] = np.nan

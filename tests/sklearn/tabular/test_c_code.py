@@ -126,7 +126,7 @@ def test_blends_of_all_their_recipes(kind, tmp_path, monkeypatch):
     shared = Variant("tabm", "tabm", {"hidden": (6,), "n_sharing": 3})
     monkeypatch.setitem(PORTFOLIOS, "best", Portfolio(2, (*small, shared, Variant("linear", "td_s", {"hidden": ()}))))
     frame = table()
-    frame["street"] = [f"street {number % 11}" for number in range(N)]
+    frame["street"] = [f"street {number % 40}" for number in range(N)]
     own = {"preset": "best", "epochs": 3, "random_state": 0}
     if kind == "classes":
         estimator = TabularClassifier(**own).fit(frame, RANDOM.choice(["no", "yes", "maybe"], N))
