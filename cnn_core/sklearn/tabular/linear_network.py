@@ -18,7 +18,7 @@ from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.ridge import RidgePath
 
 MOST_UNKNOWNS = 1000  # features or rows, whichever are fewer: the time of a ridge regression grows with their cube
-MOST_PRODUCTS = 20_000_000  # rows by features by classes: a logistic regression goes through them hundreds of times
+MOST_PRODUCTS = 10_000_000  # rows by features by outputs, of which float64 is kept and seen hundreds of times
 
 
 def is_solvable(network: TabularNetwork, loss: losses.Loss, n: int) -> bool:
@@ -28,8 +28,10 @@ def is_solvable(network: TabularNetwork, loss: losses.Loss, n: int) -> bool:
         return False
     if layout.n_codes and network.n_out > recipe.embedding_width:
         return False
+    if n * _width(layout) * network.n_out > MOST_PRODUCTS:
+        return False
     if isinstance(loss, losses.CategoricalCrossentropy):
-        return n * _width(layout) * network.n_out <= MOST_PRODUCTS
+        return True
     return isinstance(loss, losses.MeanSquaredError) and min(n, _width(layout)) <= MOST_UNKNOWNS
 
 
