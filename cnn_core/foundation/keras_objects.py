@@ -20,6 +20,7 @@ from cnn_core.foundation.serialization import (
     custom_objects_in_use,
     function_name,
     get_custom_objects,
+    kinds_of,
     objects_in_use,
     serialize,
 )
@@ -82,8 +83,8 @@ def serialize_keras_object(obj: object) -> Any:
     data = serialize(obj)
     if isinstance(data, str):  # an activation with its usual settings
         return _function(data)
-    kind = next((registry.argument for registry in Registry.all() if registry.has_made(type(obj))), None)
-    module = "keras" if data["class_name"] in _MODELS else _MODULES.get(kind or "", type(obj).__module__)
+    kind = next(iter(kinds_of(type(obj))), "")
+    module = "keras" if data["class_name"] in _MODELS else _MODULES.get(kind, type(obj).__module__)
     return _described(module, data["class_name"], data["config"], data.get("registered_name"))
 
 

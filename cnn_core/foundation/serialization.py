@@ -33,6 +33,7 @@ _REGISTERED_OBJECTS: dict[str, Any] = {}
 # What the package's own registries name, and under which names: data need not say whose it is.
 _BUILT_IN: set[Any] = set()
 _BUILT_IN_NAMES: set[str] = set()
+_KINDS: dict[type, set[str]] = {}  # the registries, by their arguments, that name a class
 
 
 @functools.cache  # of few names, and again for every layer
@@ -225,6 +226,18 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return register
 
 
+def kinds_of(cls: type) -> list[str]:
+    """Return the arguments of the registries that name a class or one that it is made from, the nearest first.
+
+    Examples
+    --------
+    >>> from cnn_core import losses
+    >>> kinds_of(losses.Huber), kinds_of(int)
+    (['loss'], [])
+    """
+    return [kind for parent in cls.__mro__ for kind in _KINDS.get(parent, ())]
+
+
 class Registry:
     """Hold the named objects of one kind, and translate between names, data and objects.
 
@@ -269,7 +282,6 @@ class Registry:
         self._all.append(self)
         self.homes: dict[str, str] = {}
         self._named: dict[str, Any] = {}
-        self._classes: set[type] = set()
         self._folded: dict[str, str] = {}
 
     @classmethod
@@ -300,7 +312,7 @@ class Registry:
             raise ValueError(f"`{self.argument}` named {name!r} exists already: {known!r}")
         self._named[name] = target
         if isinstance(target, type):
-            self._classes.add(target)
+            _KINDS.setdefault(target, set()).add(self.argument)
         _BUILT_IN.add(target)
         _BUILT_IN_NAMES.add(_fold(name))
         self._folded.setdefault(_fold(name), name)
@@ -386,6 +398,8 @@ class Registry:
         ValueError
             If a name is unknown or a configuration does not fit.
         """
+        if identifier is None:
+            return None
         if isinstance(identifier, (str, Mapping)):
             return self.deserialize(identifier, custom_objects)
         self._refuse_other_kinds(identifier)
@@ -394,15 +408,11 @@ class Registry:
     def _refuse_other_kinds(self, identifier: object) -> None:
         """Refuse objects of the package's that are called like one of this kind, and mean something else."""
         cls = identifier if isinstance(identifier, type) else type(identifier)
-        for kind in {registry.argument for registry in self.all() if registry.has_made(cls)}:
+        for kind in kinds_of(cls):
             if kind not in self._takes:
                 raise TypeError(
                     f"`{self.argument}` must be no {kind}. Received: {self.argument}={validation.show(identifier)}"
                 )
-
-    def has_made(self, cls: type) -> bool:
-        """Whether a class, or one that it is made from, is registered here."""
-        return any(parent in self._classes for parent in cls.__mro__)
 
     def serialize(self, value: object) -> Any:
         """Return `value` as data: see the function `serialize`."""
