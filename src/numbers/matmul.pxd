@@ -28,8 +28,8 @@ cdef enum:
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     MOST_FEW_ROWS = 3            # so many want two panels at a time
     CACHE_LINE_BYTES = 64
-    LARGE_W_BYTES = 1024 * 1024  # of one k block, and of y: what is smaller comes from a cache near enough
-    LARGE_Y_BYTES = 4 * LARGE_W_BYTES
+    LARGE_W_BYTES = 512 * 1024   # of one k block, and of y: what is smaller comes from a cache near enough
+    LARGE_Y_BYTES = 8 * LARGE_W_BYTES
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
 
 # What the elements of x and w are.
