@@ -3,10 +3,11 @@
 python benchmarks/thread_shares.py [--threads 4 8 64] [--line 50]
 
 Nothing is timed. The tasks of every product and sweep are those that the library would cut for so many threads; a cell
-is the largest share as a multiple of an even one, over the threads that take part where they are fewer. Handing out is
-a model, from what src/threads/pool.c does: the caller writes a line of the cache for each thread, who has finished
-looks at the lines of all others, and adds to one line which all want. A line takes `--line` nanoseconds from core to core:
-some 50 within a socket, 100 and more between two, which are assumed.
+is the largest share as a multiple of an even one, over the threads that take part where they are fewer.
+
+Handing out is a model, from what src/threads/pool.c does: the caller writes a line of the cache for each thread, who
+has finished looks at the lines of all others, and adds to one line which all want. A line from core to core takes
+`--line` nanoseconds, which are assumed: some 50 within a socket, 100 and more between two.
 """
 
 from __future__ import annotations
