@@ -58,3 +58,16 @@ def test_all_presets_decide_alike(preset: str, kind: str, is_learnt: bool):
     assert (found.predictor_.scale.logarithm is not None) == is_learnt
     if not is_learnt:
         np.testing.assert_array_equal(found.predict(x), TabularRegressor(preset, **settings).fit(x, y).predict(x))
+
+
+def test_a_blend_covers_what_multiplies():
+    x, y = rows("multiplied", 3000)
+    train, unseen = slice(0, 1000), slice(1000, None)
+    ends = {}
+    for transform in (None, "auto"):
+        blend = TabularRegressor("fast", target_transform=transform, epochs=16, random_state=0)
+        ends[transform] = blend.fit(x[train], y[train]).predict_interval(x[unseen], 0.9)
+        low, high = ends[transform].T
+        assert ((low <= y[unseen]) & (y[unseen] <= high)).mean() == pytest.approx(0.9, abs=0.02)
+    widths = {transform: np.median(np.diff(each, axis=1)) for transform, each in ends.items()}
+    assert widths["auto"] < 0.9 * widths[None], "most rows have narrower intervals where these grow with the target"
