@@ -139,6 +139,17 @@ def test_workers_of_joblib_share_the_cpus():
     assert second <= share
 
 
+def test_the_nanny_of_dask_gives_its_workers_one_thread():
+    """It sets its workers' environment before they import anything."""
+    pytest.importorskip("distributed")
+    statement = (
+        "import dask, distributed, os; "
+        "os.environ.update({k: str(v) for k, v in dask.config.get('distributed.nanny.pre-spawn-environ').items()}); "
+        "import cnn_core; print(cnn_core.get_num_threads())"
+    )
+    assert imported(statement) == "1"
+
+
 def test_more_threads_than_cpus_change_no_bit(threads):
     x, w = (np.random.default_rng(0).normal(size=shape).astype("float32") for shape in ((300, 700), (700, 500)))
     cnn_core.set_num_threads(1)
