@@ -28,8 +28,9 @@ cdef enum:
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     MOST_FEW_ROWS = 3            # so many want two panels at a time
     CACHE_LINE_BYTES = 64
-    LARGE_W_BYTES = 512 * 1024   # of one k block, and of y: what is smaller comes from a cache near enough
+    LARGE_W_BYTES = 512 * 1024   # of one k block, of y and of x: what is smaller comes from a cache near enough
     LARGE_Y_BYTES = 8 * LARGE_W_BYTES
+    LARGE_X_BYTES = 2 * LARGE_W_BYTES
     FEWEST_ROWS_TO_PACK = 24     # below, copying a panel costs more than it saves
 
 # What the elements of x and w are.
@@ -221,6 +222,16 @@ cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, blo
     return True
 
 
+cdef inline bint finds_rows_below(const Product *p, real *y, const Matrix *x, const Block *b,
+                                  block_ahead *ahead) noexcept nogil:
+    """Where the block's rows of x stand below its first tile, if they come from afar."""
+    if x.col != 1 or x.row != p.x_row or p.n_rows * p.x_row * <Py_ssize_t> sizeof(real) < LARGE_X_BYTES:
+        return False
+    ahead.row = <const char *> (<const real *> x.begin + ROW_MULTIPLE * x.row)
+    ahead.n_rows, ahead.n_bytes, ahead.stride = b.n_rows - ROW_MULTIPLE, b.n_k * sizeof(real), x.row * sizeof(real)
+    return ahead.n_rows > 0
+
+
 cdef inline Py_ssize_t panels_size(Py_ssize_t n_k, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
     """Elements of w in panels of that width."""
     return (n_cols + width - 1) // width * width * n_k
@@ -240,13 +251,15 @@ cdef inline void pack_panels(real *panels, const real *w, Py_ssize_t n_k, Py_ssi
         col += width
 
 
-cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, real *packed,
-                                   const Block *b) noexcept nogil:
+cdef inline void multiply_and_pack(const Product *p, real *y, const Matrix *x, real *packed, const Block *b,
+                                   bint reads_x_first) noexcept nogil:
     """The same, w's own panel left in `packed` (NULL: nowhere) unless it is packed already."""
     cdef const real *w = w_at(p, y, b.k, b.col)
     cdef real *nowhere = NULL
-    cdef block_ahead next_panel
-    cdef const block_ahead *ahead = &next_panel if finds_next_panel(p, y, b, &next_panel) else NULL
+    cdef block_ahead coming
+    cdef const block_ahead *ahead = NULL
+    if (reads_x_first and finds_rows_below(p, y, x, b, &coming)) or finds_next_panel(p, y, b, &coming):
+        ahead = &coming
     if p.panels != NULL:
         multiply_panel(p, y, x, panel_of(p, y, b.col, b.k), panel_width(y), nowhere, b, ahead)
     elif p.form == HALVES:
@@ -284,7 +297,7 @@ cdef inline void multiply_panels(const Product *p, real *y, const Matrix *x, rea
             panel.col += 2 * width
     while panel.col < last_col:
         panel.n_cols = min(width, last_col - panel.col)
-        multiply_and_pack(p, y, x, packed, &panel)
+        multiply_and_pack(p, y, x, packed, &panel, panel.col == b.col)
         panel.col += width
 
 
@@ -301,7 +314,7 @@ cdef inline void multiply_lines(const Product *p, real *y, const Matrix *x, real
         while part.col < last_col:
             part.n_cols = min(width, last_col - part.col)
             if part.row == b.row:
-                multiply_and_pack(p, y, &rows, panel, &part)
+                multiply_and_pack(p, y, &rows, panel, &part, False)
             else:
                 multiply_panel(p, y, &rows, <const real *> panel, width, nowhere, &part, NULL)
             part.col += width
