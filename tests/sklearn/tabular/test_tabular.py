@@ -283,11 +283,13 @@ def table_of_many_categories(n: int, seed: int) -> tuple[Any, Any, Any]:
     return table, of_value[values], of_value[values] + 0.5 * generator.normal(size=n)
 
 
-def test_categories_of_many_values_are_learnt(tmp_path: Path):
+@pytest.mark.parametrize("preset", ["td_s", "auto"])
+def test_categories_of_many_values_are_learnt(preset: str, tmp_path: Path):
     X, _, y = table_of_many_categories(3000, 1)
     unseen, truth, _ = table_of_many_categories(1000, 2)
-    regressor = TabularRegressor(random_state=0).fit(X, y)
-    assert regressor.network_.layout.n_codes == (401,)
+    regressor = TabularRegressor(preset, random_state=0).fit(X, y)
+    layout = regressor.network_.layout
+    assert {each.n_codes for each in (layout if isinstance(layout, list) else [layout])} == {(401,)}
     predicted = regressor.predict(unseen)
     # A value's own mean is off by noise / sqrt(rows): of six rows 0.5**2 / 6 = 0.04 of the variance.
     assert 1 - ((predicted - truth) ** 2).mean() / truth.var() > 0.8
@@ -302,7 +304,7 @@ def test_categories_that_tell_nothing_are_not_believed():
     X, _, y = table_of_many_categories(2000, 3)
     y = np.random.default_rng(4).permutation(y)
     train, unseen = slice(0, 1000), slice(1000, None)
-    regressor = TabularRegressor(random_state=0).fit(X[train], y[train])
+    regressor = TabularRegressor("td_s", random_state=0).fit(X[train], y[train])
     assert regressor.score(X[unseen], y[unseen]) > -0.2, "the best epoch is one before values are learnt by heart"
 
 
