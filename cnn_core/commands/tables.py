@@ -226,8 +226,10 @@ def describe(path: str) -> None:
     print("columns:")
     for name, encoder in zip(preprocessor.names, preprocessor.encoders, strict=True):
         levels = getattr(encoder, "levels", None)
-        kind = "nothing in training" if encoder is None else encoder.kind
-        print(f"  {name}: {kind}" + (f" of {len(levels)} values" if levels is not None else ""))
+        if levels is not None:  # whether they become columns of their own or an embedding
+            print(f"  {name}: category of {len(levels)} values")
+        else:
+            print(f"  {name}: {'nothing in training' if encoder is None else encoder.kind}")
 
 
 def _epochs(estimator: Any) -> str:
