@@ -56,12 +56,15 @@ def solve(
     score : callable
         Takes outputs for the held-out rows, (m, n_out), and returns a number, lower is better.
     """
+    from threadpoolctl import threadpool_limits
+
     best, kept = np.inf, network.values
-    for number, solution in enumerate(_solutions(network, loss, data)):
-        _assign(network, *solution)
-        found = score(network.predict(x_held_out)[0])
-        if number == 0 or found < best:
-            best, kept = np.inf if found != found else found, network.values.copy()
+    with threadpool_limits(1, user_api="blas"):  # products so small that threads wait for each other
+        for number, solution in enumerate(_solutions(network, loss, data)):
+            _assign(network, *solution)
+            found = score(network.predict(x_held_out)[0])
+            if number == 0 or found < best:
+                best, kept = np.inf if found != found else found, network.values.copy()
     network.values[...] = kept
 
 

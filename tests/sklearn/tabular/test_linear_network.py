@@ -13,6 +13,7 @@ pytest.importorskip("sklearn")
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import cnn_core.losses as losses
 import cnn_core.sklearn.tabular.logistic as logistic
@@ -73,6 +74,24 @@ def test_a_network_is_a_logistic_regression_with_a_coefficient_for_every_value()
     expected = LogisticRegression(C=1 / penalty, tol=1e-8, max_iter=1000).fit(design, labels).predict_proba(design)
     np.testing.assert_allclose(outputs[4], expected, atol=2e-3)
     np.testing.assert_array_equal(network.predict(x)[0], outputs[4])
+
+
+def test_products_run_in_one_thread():
+    x, _ = table()
+    targets = np.random.default_rng(1).normal(size=(len(x), 1)).astype(np.float32)
+    seen: set[int] = set()
+
+    def score(_: Any) -> float:
+        seen.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return 0.0
+
+    with threadpool_limits(2, user_api="blas"):
+        if {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} != {2}:
+            pytest.skip("NumPy's linear algebra does not let its threads be chosen here")
+        solve(TabularNetwork(LINEAR, LAYOUT, 1, "linear", seed=0), MSE, Dataset.of_one(x, targets, None), x, score)
+        after = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    assert seen == {1}
+    assert after == {2}
 
 
 def test_labels_are_smoothed_as_the_loss_says():
