@@ -20,6 +20,7 @@ from tables import tuning
 
 SECONDS = 30.0  # of processor time: of every tuned rival, search and refit together, and of our blends
 MOST_ROWS_OF_TABM = 1500
+BLENDS = ("balanced", "best")  # presets that are given the limit
 
 Make = Callable[[str, int, float], Any]
 
@@ -74,7 +75,7 @@ def ours(kind: str, seed: int, limit: float, preset: str | None = None) -> Any:
     settings: dict[str, Any] = {"random_state": seed, "eval_metric": OUR_METRIC[kind]}
     if preset is not None:
         settings["preset"] = preset
-    if preset in ("balanced", "best"):
+    if preset in BLENDS:
         settings["time_limit"] = limit
     return (TabularRegressor if kind == "regression" else TabularClassifier)(**settings)
 
@@ -124,12 +125,7 @@ def _tuned(library: tuning.Library) -> Make:
     return lambda kind, seed, limit: tuning.Tuned(library, kind, seed, limit)
 
 
-OURS: dict[str, Make] = {
-    "cnn_core": ours,
-    "cnn_core balanced": _preset("balanced"),
-    "cnn_core best": _preset("best"),
-    "cnn_core tabm": _preset("tabm"),
-}
+OURS: dict[str, Make] = {"cnn_core": ours} | {f"cnn_core {name}": _preset(name) for name in (*BLENDS, "tabm")}
 RIVALS: dict[str, Make] = {
     "LightGBM": _untuned(tuning.LIGHTGBM),
     "LightGBM tuned": _tuned(tuning.LIGHTGBM),
@@ -146,5 +142,5 @@ RIVALS: dict[str, Make] = {
     "pytabkit TabM": _pytabkit("TabM_D"),
 }
 METHODS = OURS | RIVALS
-LIMITED = ("cnn_core balanced", "cnn_core best", *(name for name in RIVALS if name.endswith(" tuned")))
+LIMITED = (*(f"cnn_core {name}" for name in BLENDS), *(name for name in RIVALS if name.endswith(" tuned")))
 FEW_ROWS_ONLY = ("cnn_core tabm", "pytabkit TabM")  # minutes each on larger tables

@@ -10,6 +10,7 @@ from libc.stdint cimport uint32_t
 
 from matmul cimport FEWEST_ROWS_TO_PACK, HALVES, KEPT_PANEL, PAIRS, Product, padded_width
 from pairs cimport simd_multiplies_pairs, simd_pairs
+from shares cimport parts_of
 from simd cimport real
 from threads cimport pool_run, pool_width
 
@@ -73,8 +74,8 @@ cdef inline Py_ssize_t round_matrix(const void *begin, real *room, Py_ssize_t n_
     if tasks < 2:
         round_lines(&r, 0, n_lines)
     else:
-        r.lines_per_task = ((n_lines + tasks - 1) // tasks + 1) // 2 * 2
-        pool_run(round_task, &r, (n_lines + r.lines_per_task - 1) // r.lines_per_task)
+        r.lines_per_task = parts_of(parts_of(n_lines, tasks), 2) * 2
+        pool_run(round_task, &r, parts_of(n_lines, r.lines_per_task))
     return r.to_line
 
 
@@ -115,7 +116,7 @@ cdef inline Py_ssize_t kept_panel(Py_ssize_t n_k, Py_ssize_t n_cols) noexcept no
 
 cdef inline Py_ssize_t kept_size(Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:
     """Elements of room for w (n_k, n_cols)."""
-    return (n_cols + KEPT_PANEL - 1) // KEPT_PANEL * kept_panel(n_k, n_cols)
+    return parts_of(n_cols, KEPT_PANEL) * kept_panel(n_k, n_cols)
 
 
 cdef inline void keep_w(real *room, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols) noexcept nogil:

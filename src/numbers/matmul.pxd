@@ -9,7 +9,7 @@ from libc.stdint cimport INT32_MIN, int32_t, uint32_t
 
 from pairs cimport simd_pairs
 from quads cimport simd_quads
-from shares cimport ROW_MULTIPLE, Grid, is_worth_threads, share_out, whole_multiple
+from shares cimport LINE_BYTES, ROW_MULTIPLE, Grid, is_worth_threads, parts_of, share_out, whole_multiple
 from simd cimport (LARGEST_PANEL, block_ahead, gather, pack_transposed, panel_product, panel_settings, panel_width,
                    real, row_product, transpose, two_panels_product)
 from threads cimport pool_run, pool_width, thread_scratch
@@ -27,7 +27,6 @@ cdef enum:
     KEPT_PANEL = 64              # columns of a w kept in panels: whole ones of any instruction set, enough for one row
     IN_PLACE_BYTES = 24 * 1024   # w is read where it stands while all of it fits in the first-level cache
     MOST_FEW_ROWS = 3            # so many want two panels at a time
-    CACHE_LINE_BYTES = 64
     LARGE_W_BYTES = 512 * 1024   # of one k block, of y and of x: what is smaller comes from a cache near enough
     LARGE_Y_BYTES = 8 * LARGE_W_BYTES
     LARGE_X_BYTES = 2 * LARGE_W_BYTES
@@ -101,8 +100,8 @@ cdef inline const real *w_at(const Product *p, real *y, Py_ssize_t k, Py_ssize_t
 
 cdef inline Py_ssize_t k_block_length(Py_ssize_t n_k) noexcept nogil:
     """Equal blocks of at most LONGEST_K_BLOCK, but of whole lines of the cache; a function of n_k alone."""
-    cdef Py_ssize_t n_blocks = (n_k + LONGEST_K_BLOCK - 1) // LONGEST_K_BLOCK
-    return ((n_k + n_blocks - 1) // n_blocks + 15) // 16 * 16 if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
+    cdef Py_ssize_t n_blocks = parts_of(n_k, LONGEST_K_BLOCK)
+    return parts_of(parts_of(n_k, n_blocks), 16) * 16 if n_blocks > 1 else max(n_k, <Py_ssize_t> 1)
 
 
 cdef inline Py_ssize_t block_length(const Product *p) noexcept nogil:
@@ -128,7 +127,7 @@ cdef inline bint reads_by_lines(const Product *p, Py_ssize_t n_cols, Py_ssize_t 
     if wants_rows(p):
         return False
     return (p.x_row == 1 and p.x_k != 1 and width < n_cols < FEWEST_PANELS_TO_TRANSPOSE * width
-            and (n_cols + width - 1) // width * width * block_length(p) <= LINES_ELEMENTS)
+            and parts_of(n_cols, width) * width * block_length(p) <= LINES_ELEMENTS)
 
 
 cdef inline bint transposes_x(const Product *p, Py_ssize_t n_rows, Py_ssize_t n_cols,
@@ -215,8 +214,8 @@ cdef inline bint finds_next_panel(const Product *p, real *y, const Block *b, blo
     elif p.w_c == 1:
         ahead.n_rows = b.n_k // 2 if p.form == HALVES else b.n_k
         ahead.n_bytes, ahead.stride = panel_width(y) * sizeof(real), p.w_k * sizeof(real)
-        if ahead.stride % CACHE_LINE_BYTES != 0 or <size_t> w % CACHE_LINE_BYTES != 0:
-            ahead.n_bytes += CACHE_LINE_BYTES - sizeof(real)  # the last line, wherever the row begins
+        if ahead.stride % LINE_BYTES != 0 or <size_t> w % LINE_BYTES != 0:
+            ahead.n_bytes += LINE_BYTES - sizeof(real)  # the last line, wherever the row begins
     else:
         ahead.n_rows, ahead.n_bytes, ahead.stride = panel_width(y), b.n_k * sizeof(real), p.w_c * sizeof(real)
     return True
@@ -234,7 +233,7 @@ cdef inline bint finds_rows_below(const Product *p, real *y, const Matrix *x, co
 
 cdef inline Py_ssize_t panels_size(Py_ssize_t n_k, Py_ssize_t n_cols, Py_ssize_t width) noexcept nogil:
     """Elements of w in panels of that width."""
-    return (n_cols + width - 1) // width * width * n_k
+    return parts_of(n_cols, width) * width * n_k
 
 
 cdef inline bint is_worth_panels(Py_ssize_t n_k, Py_ssize_t n_cols, Py_ssize_t width,
@@ -396,8 +395,8 @@ cdef inline Py_ssize_t row_block_length(const Product *p, real *y, Py_ssize_t n_
         return n_rows
     else:
         longest = max(<Py_ssize_t> ROW_MULTIPLE, ROW_BLOCK_BYTES // (<Py_ssize_t> sizeof(real) * block_length(p)))
-    n_blocks = (n_rows + longest - 1) // longest
-    return whole_multiple((n_rows + n_blocks - 1) // n_blocks) if n_blocks > 1 else n_rows
+    n_blocks = parts_of(n_rows, longest)
+    return whole_multiple(parts_of(n_rows, n_blocks)) if n_blocks > 1 else n_rows
 
 
 cdef inline void multiply_single_rows(const Product *p, real *y, Py_ssize_t col, Py_ssize_t n_cols) noexcept nogil:

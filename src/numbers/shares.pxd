@@ -13,7 +13,7 @@ cdef enum:
     MOST_TASKS_PER_THREAD = 4    # each copies its rows or its columns
     TRIED = 4                    # heights, and widths for each
     LEAST_GAIN = 32              # a grid is better if the largest share is smaller by more than one part of so many
-    LINE_BYTES = 64              # of the cache: two threads do not write to the same
+    LINE_BYTES = 64              # of the cache: no two threads write to the same
 
 ctypedef struct Grid:
     Py_ssize_t rows_per_task

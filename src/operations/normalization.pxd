@@ -10,6 +10,7 @@ from libc.string cimport memset
 from custom cimport exchange_sums
 from plan cimport (BATCH_NORMALIZATION, LAYER_NORMALIZATION, UNIT_NORMALIZATION, Buffer, Operation, Plan, Sizes, Step,
                    Workspace, is_training)
+from shares cimport parts_of
 from simd cimport (add_row_gradients, centred_squares, column_moments, column_products, differentiate_columns,
                    differentiate_row, normalize_columns, normalize_row, real, row_products, row_sum)
 from step cimport (adds_gradient, cleared_delta_of, doubles, gradient_is_written, has_shape, has_tensor, input_row,
@@ -323,7 +324,7 @@ cdef inline void batch_normalization_forward(const Step *s, real **tensors) noex
         normalize_part(&b, <real *> b.y, 0, b.width)
     else:
         pool_run(normalize_task_f32 if real is float else normalize_task_f64, &b,
-                 (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
+                 parts_of(b.width, COLUMNS_OF_A_TASK))
 
 
 cdef inline void store_gradient(const Step *s, real **gradients, int which, const double *sums) noexcept nogil:
@@ -366,7 +367,7 @@ cdef inline void batch_normalization_backward(const Step *s, real **tensors, rea
         differentiate_part(&b, <real *> b.dx, 0, b.width)
     else:
         pool_run(differentiate_task_f32 if real is float else differentiate_task_f64, &b,
-                 (b.width + COLUMNS_OF_A_TASK - 1) // COLUMNS_OF_A_TASK)
+                 parts_of(b.width, COLUMNS_OF_A_TASK))
     if not b.shared:
         store_gradient(s, gradients, GAMMA, statistic(&b, PRODUCT, 0))
         store_gradient(s, gradients, BETA, statistic(&b, TOTAL, 0))

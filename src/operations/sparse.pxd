@@ -6,6 +6,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from plan cimport Plan, SparseRows, Workspace
+from shares cimport parts_of
 from simd cimport add_scaled, real
 from threads cimport pool_run
 
@@ -106,7 +107,7 @@ cdef inline void sparse_product(SparseProduct *p, real *z) noexcept nogil:
     if work_of(p) < WORTH_A_THREAD:
         product_of_rows(p, z, 0, p.n)
     else:
-        pool_run(product_task_f32 if real is float else product_task_f64, p, (p.n + SPARSE_ROWS - 1) // SPARSE_ROWS)
+        pool_run(product_task_f32 if real is float else product_task_f64, p, parts_of(p.n, SPARSE_ROWS))
 
 
 cdef inline void sparse_gradient(SparseProduct *p, real *dw, bint accumulate) noexcept nogil:
@@ -118,4 +119,4 @@ cdef inline void sparse_gradient(SparseProduct *p, real *dw, bint accumulate) no
         gradient_of_columns(p, dw, 0, p.n_out)
     else:
         pool_run(gradient_task_f32 if real is float else gradient_task_f64, p,
-                 (p.n_out + SPARSE_COLUMNS - 1) // SPARSE_COLUMNS)
+                 parts_of(p.n_out, SPARSE_COLUMNS))

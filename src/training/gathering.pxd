@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from plan cimport Buffer, Plan, SparseRows, Workspace
+from shares cimport parts_of
 from simd cimport gather, real
 from sparse cimport read_sparse
 from threads cimport pool_run
@@ -84,7 +85,7 @@ cdef inline void load_inputs(const Plan *plan, Workspace *workspace, real **type
             gather_samples(<real *> g.y, <const real *> g.x, g.order, first, n, g.n_coming, g.buffer, g.y_row)
         else:
             pool_run(gather_task_f32 if real is float else gather_task_f64, &g,
-                     (n + GATHERED_ROWS - 1) // GATHERED_ROWS)
+                     parts_of(n, GATHERED_ROWS))
 
 
 cdef inline void copy_output(const Plan *plan, Workspace *workspace, real **typed, int i, void *target,

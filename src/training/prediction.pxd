@@ -4,6 +4,7 @@
 from gathering cimport Source, copy_output
 from operations cimport forward
 from plan cimport Plan, Workspace
+from shares cimport parts_of
 from simd cimport real
 from sparse cimport read_sparse
 from threads cimport pool_run
@@ -61,7 +62,7 @@ cdef inline void predict_task_f64(void *context, Py_ssize_t index) noexcept nogi
 
 cdef inline void predict_range(Prediction *p, bint is_float, Py_ssize_t n_tasks) noexcept nogil:
     """Rows [first, last), cut into n_tasks runs of whole blocks."""
-    cdef Py_ssize_t blocks = (p.last - p.first + p.block - 1) // p.block
-    p.rows_per_task = (blocks + n_tasks - 1) // n_tasks * p.block
-    n_tasks = (p.last - p.first + p.rows_per_task - 1) // p.rows_per_task
+    cdef Py_ssize_t blocks = parts_of(p.last - p.first, p.block)
+    p.rows_per_task = parts_of(blocks, n_tasks) * p.block
+    n_tasks = parts_of(p.last - p.first, p.rows_per_task)
     pool_run(predict_task_f32 if is_float else predict_task_f64, p, n_tasks)

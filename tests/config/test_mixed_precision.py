@@ -12,6 +12,7 @@ import cnn_core
 import cnn_core.config.mixed_precision as mixed_precision
 from cnn_core import Sequential, layers, ops
 from tests.native.test_pairs import WAYS, chosen
+from thread_counts import on_threads
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
@@ -126,16 +127,12 @@ def test_training_reaches_the_loss_of_float32(optimizer: str):
 
 def test_threads_change_no_bit():
     x, y = drawn(512, 300), drawn(512, 200)
-    before = cnn_core.get_num_threads()
     weights = []
-    try:
-        for n in (1, 2):
-            cnn_core.set_num_threads(n)
+    for n in (1, 2):
+        with on_threads(n):
             cnn_core.utils.set_random_seed(0)
             model = Sequential([layers.Input((300,)), layers.Dense(256, dtype="mixed_bfloat16"), layers.Dense(200)])
             model.compile("sgd", "mse")
             model.fit(x, y, epochs=2, batch_size=256, verbose=0)
             weights.append(model.layers[0].kernel.numpy().tobytes())
-    finally:
-        cnn_core.set_num_threads(before)
     assert weights[0] == weights[1]

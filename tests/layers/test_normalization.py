@@ -14,6 +14,7 @@ import cnn_core._core as _core
 import reference
 import tolerances
 from cnn_core import layers
+from thread_counts import on_threads
 
 DTYPES = ("float32", "float64")
 
@@ -217,19 +218,15 @@ def test_rows_without_direction_pass_no_gradient() -> None:
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
-    width = cnn_core.get_num_threads()
     weights = []
-    try:
-        for threads in (1, 3):
-            cnn_core.set_num_threads(threads)
+    for threads in (1, 3):
+        with on_threads(threads):
             model = network(
                 layers.Dense(64, dtype="float32"), layers.BatchNormalization(dtype="float32"), dtype="float32"
             )
             model.compile("adam", "mse")
             model.fit(batch(200, 4, "float32"), np.ones((200, 1)), epochs=2, verbose=0)
             weights.append(model.get_weights())
-    finally:
-        cnn_core.set_num_threads(width)
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
@@ -242,14 +239,10 @@ def forward_and_backward(kind: str, n: int, width: int, dtype: str) -> list[np.n
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_threads_share_out_the_columns(dtype: str) -> None:
-    before = cnn_core.get_num_threads()
     found = []
-    try:
-        for threads in (1, 2, 5):
-            cnn_core.set_num_threads(threads)
+    for threads in (1, 2, 5):
+        with on_threads(threads):
             found.append(forward_and_backward("BatchNormalization", 600, 130, dtype))
-    finally:
-        cnn_core.set_num_threads(before)
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 

@@ -12,6 +12,7 @@ import cnn_core
 import layer_checks
 import tolerances
 from cnn_core import Input, Model, Sequential, layers
+from thread_counts import on_threads
 
 X = np.random.default_rng(0).normal(size=(5, 3, 4))
 
@@ -145,17 +146,13 @@ def test_it_divides_once_a_batch_on_any_number_of_threads(size: int) -> None:
     x = np.random.default_rng(1).normal(size=(size, 4))
     kernels = []
     for threads in (1, 2):
-        before = cnn_core.get_num_threads()
-        cnn_core.set_num_threads(threads)
-        try:
+        with on_threads(threads):
             cnn_core.utils.set_random_seed(3)
             layer = layers.SpectralNormalization(layers.Dense(3, dtype="float64"), dtype="float64")
             model = Sequential([Input((4,)), layer])
             expected, _ = spectral_step(layer.layer.kernel.numpy(), layer.vector_u.numpy()[0], 1)
             model.compile(cnn_core.optimizers.SGD(0.0), "mse")
             model.fit(x, np.ones((size, 3)), batch_size=size, verbose=0)
-        finally:
-            cnn_core.set_num_threads(before)
         kernels.append(layer.layer.kernel.numpy())
         tolerances.close(kernels[-1], expected, tolerances.KERNEL_FLOAT64)
     np.testing.assert_array_equal(*kernels)

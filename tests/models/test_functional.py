@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import cnn_core
 from cnn_core import layers
+from thread_counts import on_threads
 
 WIDTH = 3
 UNARY = ["dense", "shared", "tanh", "batch", "layer", "prelu", "dropout", "identity", "nested", "penalty"]
@@ -162,14 +163,10 @@ def test_files_and_copies_train_on_alike(recipe: Any, tmp_path_factory: Any) -> 
 def test_threads_change_no_bit(recipe: Any) -> None:
     net = build(recipe)
     x, _ = data(net, 3000)
-    width = cnn_core.get_num_threads()
-    try:
-        cnn_core.set_num_threads(1)
+    with on_threads(1):
         one = net.model.predict(x)
-        cnn_core.set_num_threads(3)
+    with on_threads(3):
         three = net.model.predict(x)
-    finally:
-        cnn_core.set_num_threads(width)
     for first, second in zip(one, three, strict=True):
         np.testing.assert_array_equal(first, second)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cnn_core
 import cnn_core._core as _core
+from thread_counts import on_threads
 
 WIDTHS = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
 LINE_BYTES = 64
@@ -28,16 +26,6 @@ LARGE = [
     (2048, 1024, 512),
 ]
 MIDDLING = [(128, 512, 784), (128, 512, 512), (784, 512, 128), (512, 512, 128), (128, 128, 784), (784, 128, 128)]
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    before = cnn_core.get_num_threads()
-    cnn_core.set_num_threads(n)
-    try:
-        yield
-    finally:
-        cnn_core.set_num_threads(before)
 
 
 def tasks_of(n_rows: int, n_cols: int, n_k: int, n_threads: int, in_float64: bool = False) -> list[int]:
@@ -127,8 +115,8 @@ def test_any_number_of_threads_gives_the_same_bits(sizes: tuple[int, int, int], 
     n_rows, n_cols, n_k = sizes
     rng = np.random.default_rng(sizes)
     x, w = (rng.normal(size=shape).astype(dtype) for shape in ((n_rows, n_k), (n_k, n_cols)))
-    with threads(1):
+    with on_threads(1):
         expected = _core.product(x, w)
     for n in (2, 3, 5, 6, 7):
-        with threads(n):
+        with on_threads(n):
             np.testing.assert_array_equal(_core.product(x, w), expected)

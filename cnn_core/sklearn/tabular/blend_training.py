@@ -246,16 +246,15 @@ class BlendTraining:
         else:
             self.error_factor = self._error_factor(trained, weights)
         self.out_of_fold, self.known = total, known
-        used = [(weight, each) for weight, each in zip(weights, trained, strict=True) if weight > 0]
-        features = sorted({self._kinds.index(_kind(each, task.task)) for _, each in used})
+        used = [
+            (weight, each, self._kinds.index(_kind(each, task.task)))
+            for weight, each in zip(weights, trained, strict=True)
+            if weight > 0
+        ]
+        features = sorted({kind for *_, kind in used})
         parts = [
-            BlendPart(
-                each.variant.name,
-                features.index(self._kinds.index(_kind(each, task.task))),
-                network,
-                float(weight) / len(each.networks),
-            )
-            for weight, each in used
+            BlendPart(each.variant.name, features.index(kind), network, float(weight) / len(each.networks))
+            for weight, each, kind in used
             for network in each.networks
         ]
         joined = JoinedPreprocessor([self._preprocessors[number] for number in features])

@@ -23,11 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import cnn_core
 from cnn_core.activations import ELU
 from cnn_core.sklearn import TabularClassifier, TabularRegressor
 from cnn_core.sklearn.tabular.estimators import load
 from cnn_core.sklearn.tabular.presets import PRESETS
+from thread_counts import on_threads
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (32,), "epochs": 64}
 
@@ -161,13 +161,10 @@ def test_the_seed_decides():
 @pytest.mark.parametrize("preset", ["td_s", "td"])
 def test_the_number_of_threads_changes_nothing(preset: str):
     X, y = datasets.load_digits(return_X_y=True)
-    threads, found = cnn_core.get_num_threads(), []
-    try:
-        for number in (1, 2):
-            cnn_core.set_num_threads(number)
+    found = []
+    for number in (1, 2):
+        with on_threads(number):
             found.append(TabularClassifier(preset, epochs=2, random_state=0).fit(X, y).predict_proba(X))
-    finally:
-        cnn_core.set_num_threads(threads)
     np.testing.assert_array_equal(*found)
 
 
