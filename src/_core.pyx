@@ -23,6 +23,7 @@ include "door/epochs.pxi"
 include "door/kernels.pxi"
 include "door/draws.pxi"
 include "door/shares.pxi"
+include "door/tabular.pxi"
 
 _environment = __import__("os").environ
 select_instruction_set(_environment.get("CNN_CORE_ISA") or None)

@@ -158,6 +158,34 @@ class NetworkPlan(ArrayOperations):
         self.variables.append(variable)
         return len(self.variables) - 1
 
+    def join(self, other: NetworkPlan, inputs: Sequence[int]) -> list[int]:
+        """Add the operations of another plan, whose variables both share from then on.
+
+        Parameters
+        ----------
+        other : NetworkPlan
+        inputs : sequence of int
+            The buffers of this plan that stand for the inputs of the other.
+
+        Returns
+        -------
+        list of int
+            The buffers that its outputs became.
+        """
+        buffers = dict(zip(other.inputs, inputs, strict=True))
+        tensors = [self.tensor(variable) for variable in other.variables]
+        for operation in other.operations:
+            if not operation.adds_to_loss:
+                buffers[operation.output] = self.add_buffer(other.shapes[operation.output])
+            self.operations.append(
+                operation._replace(
+                    inputs=tuple(buffers[each] for each in operation.inputs),
+                    output=buffers[operation.output],
+                    tensors=tuple(None if each is None else tensors[each] for each in operation.tensors),
+                )
+            )
+        return [buffers[each] for each in other.outputs]
+
     def stream(self, seed: int | None = None) -> int:
         """Return the stream of random numbers for the operation that is added next.
 

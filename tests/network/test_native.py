@@ -10,6 +10,7 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.losses.base import description
 from cnn_core.network.native import Status, bound_network, native_pass, optimizer_over, run_slices, run_whole
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.regularizers import L2
 
 X = np.arange(1.0, 7.0).reshape(6, 1)
 
@@ -37,6 +38,24 @@ def training(slope=0.0, rate_of_penalty=0.0):
         mode="training",
     )
     return native, kernel, gradient
+
+
+def test_a_plan_takes_others_over_with_their_variables():
+    both = NetworkPlan()
+    source = both.add_input((1,))
+    slopes = []
+    for slope in (2.0, 3.0):
+        plan, kernel = line(slope)
+        plan.add_activity_penalty(plan.outputs[0], L2(0.5), "line")
+        both.outputs += both.join(plan, [source])
+        slopes.append(kernel)
+    network = bound_network(both, np.dtype("float64"), values=slopes)
+    found = [np.empty_like(X), np.empty_like(X)]
+    network.predict([X], found)
+    np.testing.assert_array_equal(found, [2 * X, 3 * X])
+    assert [each.output in both.outputs for each in both.operations] == [True] * 4
+    with pytest.raises(ValueError, match="zip"):
+        both.join(line(1.0)[0], [])
 
 
 def test_a_network_reads_the_arrays_that_it_is_bound_to():

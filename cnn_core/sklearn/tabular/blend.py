@@ -19,6 +19,7 @@ from cnn_core.sklearn.tabular.encoders import Encoder, TablePreprocessor
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.weighted_networks import WeightedNetworks
 
 PART = "part_"  # what the paths of weights begin with, before the number of the network
 
@@ -129,51 +130,56 @@ class Blend:
     ) -> None:
         self.parts, self.layout, self.bounds = list(parts), layout, bounds
         self.temperature, self.leaderboard = temperature, list(leaderboard)
+        self._starts = np.cumsum([0, *(each.width for each in layout)]).tolist()
+        self._readers: dict[tuple[int, tuple[str, ...]], BlendPart] = {}  # one for each way to read features
+        for part in self.parts:
+            self._readers.setdefault(_reading(part), part)
+        self._networks: WeightedNetworks | None = None  # until somebody predicts
 
     @property
     def n_out(self) -> int:
         return self.parts[0].network.n_out
-
-    def _matrices(self, x: Array) -> list[Array]:
-        """What each preprocessor made, from a matrix of joined features; in one piece, once for all networks."""
-        ends = np.cumsum([each.width for each in self.layout])
-        return [np.ascontiguousarray(each) for each in np.split(x, ends[:-1], axis=1)]
 
     def input_name(self, part: BlendPart, name: str) -> str:
         """Return what an input of one of the networks is called among those of all.
 
         Networks share it that read the same features in the same way.
         """
-        ways = list(dict.fromkeys(map(_reading, self.parts)))
-        return name if len(ways) == 1 else f"{name}_{ways.index(_reading(part))}"
-
-    def _by_input(self) -> dict[str, tuple[BlendPart, int]]:
-        """A network that reads each input, and which of its own it is."""
-        found: dict[str, tuple[BlendPart, int]] = {}
-        for part in self.parts:
-            for number, name in enumerate(part.network.input_widths()):
-                found.setdefault(self.input_name(part, name), (part, number))
-        return found
+        return name if len(self._readers) == 1 else f"{name}_{list(self._readers).index(_reading(part))}"
 
     def input_widths(self) -> dict[str, int]:
         """Return the width of each array that `inputs` returns, by its name."""
         return {
-            name: list(part.network.input_widths().values())[number]
-            for name, (part, number) in self._by_input().items()
+            self.input_name(part, name): width
+            for part in self._readers.values()
+            for name, width in part.network.input_widths().items()
         }
 
     def inputs(self, x: Array) -> list[Array]:
         """Return a matrix of joined features as the arrays that the networks read."""
-        matrices = self._matrices(x)
-        return [part.network.inputs(matrices[part.features])[number] for part, number in self._by_input().values()]
+        found = []
+        for part in self._readers.values():
+            first = self._starts[part.features]
+            found += part.network.inputs(x[:, first : first + part.network.layout.width])
+        return found
+
+    def _weighted(self) -> WeightedNetworks:
+        """All networks as one."""
+        widths = self.input_widths()
+        names = list(widths)
+        return WeightedNetworks(
+            [part.network for part in self.parts],
+            [part.weight for part in self.parts],
+            list(widths.values()),
+            [[names.index(self.input_name(part, name)) for name in part.network.input_widths()] for part in self.parts],
+            [self.bounds if part.network.recipe.clamps else None for part in self.parts],
+        )
 
     def predict(self, x: Array) -> Array:
         """Return the outputs for a matrix of joined features: (1, n, n_out)."""
-        matrices = self._matrices(x)
-        total = np.zeros((len(x), self.n_out))
-        for part in self.parts:
-            members = bounded(part.network.predict(matrices[part.features]), part.network.recipe, self.bounds)
-            total += part.weight * members.mean(axis=0, dtype=np.float64)
+        if self._networks is None:
+            self._networks = self._weighted()
+        total = self._networks.mean(self.inputs(x))
         if self.parts[0].network.head == "softmax":
             total = tempered(total, self.temperature)
         return total[None]
@@ -203,6 +209,13 @@ class Blend:
             for number, part in enumerate(self.parts)
             for path, array in part.network.weights().items()
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("parts", "layout", "bounds", "temperature", "leaderboard")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]  # nothing else makes what is derived
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], weights: Mapping[str, Array], layout: list[Layout]) -> Blend:
