@@ -263,7 +263,7 @@ def get(identifier: ConstraintLike | str) -> Any:
     >>> get("max_norm"), get(None)
     (MaxNorm(max_value=2.0, axis=0), None)
     """
-    return deserialize(identifier)
+    return None if identifier is None else deserialize(identifier)
 
 
 @knows_its_arguments

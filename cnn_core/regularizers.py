@@ -274,7 +274,7 @@ def get(identifier: RegularizerLike | str) -> Any:
     >>> get("l2"), get(None)
     (L2(l2=0.01), None)
     """
-    return deserialize(identifier)
+    return None if identifier is None else deserialize(identifier)
 
 
 @knows_its_arguments

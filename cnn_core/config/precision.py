@@ -8,7 +8,7 @@ from cnn_core.foundation.dtype_policy import DTypePolicy, policy_of
 from cnn_core.foundation.keywords import knows_its_arguments
 
 _floatx = "float32"
-_dtype_policy: DTypePolicy | None = None
+_dtype_policy = DTypePolicy(_floatx)
 
 
 def floatx() -> str:
@@ -51,7 +51,8 @@ def set_floatx(value: object) -> None:
     >>> set_floatx("float32")
     """
     global _floatx, _dtype_policy
-    _floatx, _dtype_policy = validation.float_dtype(value, "value").name, None
+    _floatx = validation.float_dtype(value, "value").name
+    _dtype_policy = DTypePolicy(_floatx)
 
 
 def dtype_policy() -> DTypePolicy:
@@ -62,7 +63,7 @@ def dtype_policy() -> DTypePolicy:
     >>> dtype_policy()
     <DTypePolicy "float32">
     """
-    return DTypePolicy(_floatx) if _dtype_policy is None else _dtype_policy
+    return _dtype_policy
 
 
 @knows_its_arguments

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import CodeType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
@@ -139,6 +140,11 @@ def _names_of(function: object) -> frozenset[str] | None:
     code = getattr(function, "__code__", None)
     if code is None:  # `object.__init__`, or native code
         return frozenset() if function is object.__init__ else None
+    return _names_in(code)
+
+
+@functools.lru_cache  # again for every object
+def _names_in(code: CodeType) -> frozenset[str] | None:
     if code.co_flags & inspect.CO_VARKEYWORDS:
         return None
     names = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]

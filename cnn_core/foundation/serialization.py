@@ -452,6 +452,8 @@ class Registry:
     def _instance(self, target: object, settings: dict[str, Any], custom_objects: CustomObjects | None) -> Any:
         if not isinstance(target, type):
             return target
+        if not custom_objects:
+            return self._build(target, settings)
         with custom_objects_in_use(custom_objects):
             return self._build(target, settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Initializer(KnowsItsArguments):
 def sizes_of(shape: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(shape, (tuple, list)) and len(shape) == 0:
         return ()
-    return tuple(int(size or 0) for size in validation.shape(shape, "shape"))
+    return cast("tuple[int, ...]", validation.shape(shape, "shape"))
 
 
 def float_type(dtype: object) -> np.dtype[Any]:
@@ -90,8 +90,10 @@ def float_type(dtype: object) -> np.dtype[Any]:
 
 
 @knows_its_arguments
-def initial_value(initializer: Initializer, shape: tuple[int, ...], dtype: str, seed: int) -> Array:
-    """Make the first value of a parameter; only an initializer that draws gets a generator, with this seed.
+def initial_value(initializer: Initializer, shape: tuple[int, ...], dtype: str) -> Array:
+    """Make the first value of a parameter; only an initializer that draws gets a generator.
+
+    Both take one seed from the package's source: what is drawn elsewhere does not depend on which initializers draw.
 
     Raises
     ------
@@ -101,13 +103,14 @@ def initial_value(initializer: Initializer, shape: tuple[int, ...], dtype: str, 
     Examples
     --------
     >>> from cnn_core.initializers import Ones
-    >>> initial_value(Ones(), (2,), "float64", seed=1)
+    >>> initial_value(Ones(), (2,), "float64")
     array([1., 1.])
     """
     call = type(initializer).__call__
     if _draws(call):
-        value = initializer(shape, dtype=dtype, generator=random_state.generator(seed))
+        value = initializer(shape, dtype=dtype, generator=random_state.generator(random_state.next_seed()))
     else:
+        random_state.skip_seed()
         value = initializer(shape, dtype=dtype)
     return checked(value, shape, np.dtype(dtype), type(initializer).__name__)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 import cnn_core.config as config
-import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers.lookup as lookup
 from cnn_core.foundation.arrays import Array
@@ -83,7 +82,7 @@ def _made(initializer: object, shape: Sequence[int] | None, dtype: np.dtype[Any]
         )
     sizes = _sizes(shape, name)
     computed = dtype.name if dtype.name in ("float32", "float64") else "float64"
-    made = initial_value(lookup.get(initializer), sizes, computed, random_state.next_seed())  # type: ignore[arg-type]
+    made = initial_value(lookup.get(initializer), sizes, computed)  # type: ignore[arg-type]
     return exact(made, name, dtype)
 
 

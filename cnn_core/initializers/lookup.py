@@ -80,6 +80,8 @@ def get(identifier: InitializerLike | str) -> Initializer | None:
     >>> get("he_normal"), get("zeros"), get("uniform")
     (HeNormal(seed=None), Zeros(), RandomUniform(minval=-0.05, maxval=0.05, seed=None))
     """
+    if identifier is None or isinstance(identifier, Initializer):
+        return identifier
     return deserialize(identifier)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 import cnn_core.config as config
 import cnn_core.constraints as constraints
-import cnn_core.foundation.random_state as random_state
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.network.block as block
@@ -259,7 +258,7 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         value = waiting_weight(sizes, self.dtype)
         if value is None:
             make = initializers.get(initializer) or initializers.GlorotUniform()
-            value = initializers.initial_value(make, sizes, self.dtype, random_state.next_seed())
+            value = initializers.initial_value(make, sizes, self.dtype)
         variable = Variable(
             value,
             trainable=trainable,

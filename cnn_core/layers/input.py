@@ -45,7 +45,7 @@ class InputLayer(Layer):
         **common: Any,
     ) -> None:
         super().__init__(name=name, **common)
-        self.symbol = Input(
+        symbol = Input(
             _either(shape, input_shape, "shape", "input_shape"),
             batch_size,
             dtype,
@@ -56,15 +56,20 @@ class InputLayer(Layer):
             optional=optional,
             name=self.name,
         )
-        self.shape = self.symbol.shape[1:]
-        self.built = True
+        self._stand_for(symbol)
 
     @classmethod
     def of(cls, symbol: Symbol) -> InputLayer:
         """Return the layer that stands for an existing symbol."""
-        layer = cls(symbol.shape[1:], name=symbol.name)
-        layer.symbol = symbol
+        layer = cls.__new__(cls)
+        Layer.__init__(layer, name=symbol.name)
+        layer._stand_for(symbol)
         return layer
+
+    def _stand_for(self, symbol: Symbol) -> None:
+        self.symbol = symbol
+        self.shape = symbol.shape[1:]
+        self.built = True
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         return self.symbol.shape

@@ -33,6 +33,8 @@ class Nested(Layer):
             If the model is among them or inside of one of them, or if it, or what holds it, would be nested too deep.
         """
         inner = _models_among(layers)
+        if not inner:
+            return
         for model in inner:
             if any(each is self for each in _inside(model)):
                 raise ValueError(f"A model cannot hold itself. Received: {model.name!r} as a layer of {self.name!r}")
@@ -47,6 +49,8 @@ class Nested(Layer):
     def hold(self, layers: Iterable[Layer]) -> None:
         """Count with layers that are added; raise what `check_holding` does."""
         inner = _models_among(layers)
+        if not inner:
+            return
         self.check_holding(inner)
         for above, models in enumerate(_around(self)):
             for model in models:

@@ -154,7 +154,7 @@ def _names(structure: object, kind: str) -> list[str]:
 def _common_dtype(layers: Sequence[LayerLike]) -> np.dtype[Any]:
     """Return the widest dtype, which all layers with variables must have; the others compute in it."""
     dtypes = sorted({layer.dtype for layer in layers if layer.dtype.startswith("float")}) or [config.floatx()]
-    if any(layer.dtype == dtypes[0] != dtypes[-1] and layer.variables for layer in layers):
+    if len(dtypes) > 1 and any(layer.dtype == dtypes[0] and layer.variables for layer in layers):
         raise ValueError(
             f"All layers of a model that have variables must have the same dtype. Received: {' and '.join(dtypes)}"
         )
@@ -169,6 +169,8 @@ def tell_apart(layers: Sequence[Any]) -> None:
     ValueError
         If two layers have the same name.
     """
+    if len({layer.name for layer in layers}) == len(layers):
+        return
     names = Counter(layer.name for layer in layers)
     for layer in layers:
         if layer.is_operation and names[layer.name] > 1:

@@ -31,6 +31,21 @@ def test_seeds_are_what_every_seed_argument_takes():
     assert len(set(draw(1000))) == 1000
 
 
+def test_a_seed_that_is_left_out_moves_none_of_the_others():
+    random_state.set_seed(5)
+    first, _, third = draw(3)
+    random_state.set_seed(5)
+    assert draw(1) == [first]
+    random_state.skip_seed()
+    assert draw(1) == [third]
+
+
+def test_seeds_are_those_of_numpy_s_spawned_sequences():
+    random_state.set_seed(5)
+    children = np.random.SeedSequence(5).spawn(4)
+    assert draw(4) == [int(child.generate_state(1, np.uint64)[0]) // 2 for child in children]
+
+
 def test_threads_get_seeds_of_their_own():
     random_state.set_seed(5)
     seeds: list[int] = []

@@ -83,6 +83,8 @@ Received: dtype=<U3
     """
     if type(x) is np.ndarray:
         array = x
+    elif isinstance(x, np.ndarray):
+        array = _unmask(x, name)
     elif is_sparse(x):
         raise TypeError(
             f"{name} is a SciPy sparse matrix, which cannot be used here. Use {name}.toarray(). "
@@ -108,9 +110,7 @@ def _as_numpy_can_read(tensor: Any) -> Any:
 
 
 def _unwrap(x: object, name: str) -> Array:
-    """Turn an array-like that is neither frame nor sparse into an ndarray of any dtype."""
-    if isinstance(x, np.ndarray):
-        return _unmask(x, name)
+    """Turn an array-like that is neither array, frame nor sparse into an ndarray of any dtype."""
     if x is None or isinstance(x, (str, bytes, Mapping, set, frozenset)):
         raise TypeError(f"{name} must be an array of numbers. Received: {name} of type {type(x).__name__}")
     if gives_batches(x) or (isinstance(x, Iterator) and not hasattr(x, "__array__")):

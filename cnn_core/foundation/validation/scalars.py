@@ -297,12 +297,13 @@ def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape
     ((28, 28), (10,), (None, 3))
     """
     wanted = "a tuple of positive integers" + (" or None" if unknown else "")
-    sizes: Iterable[object]
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
-        sizes = list(value)
-    else:
-        sizes = [value]
+    sizes: Iterable[object] = [value]
+    if isinstance(value, (tuple, list)) or (
+        isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    ):
+        sizes = value
     result: list[int | None] = []
+    n_numbers = 1
     for size in sizes:
         if size is None and unknown:
             result.append(None)
@@ -313,7 +314,8 @@ def shape(value: object, name: str = "shape", *, unknown: bool = False) -> Shape
         if whole < 1:
             raise ValueError(must(name, wanted, value))
         result.append(whole)
-    if math.prod(size for size in result if size is not None) >= MOST_NUMBERS:
+        n_numbers *= whole
+    if n_numbers >= MOST_NUMBERS:
         raise ValueError(must(name, f"{wanted} whose product is below 2**54", value))
     return tuple(result)
 
@@ -340,9 +342,9 @@ def float_dtype(value: object, name: str = "dtype") -> np.dtype[Any]:
     >>> float_dtype("float32")
     dtype('float32')
     """
-    value = name_in_policy(value)
     if isinstance(value, str) and value in _FLOATS:
         return _FLOATS[value]
+    value = name_in_policy(value)
     for known in _FLOATS.values():
         try:
             if value is not None and known == value:  # == reads names, scalar types and dtypes
@@ -447,6 +449,8 @@ def _real(value: object) -> float | None:
 
 def _whole(value: object) -> int | None:
     """Return an integer as an int; None for anything else, booleans included."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         return None
     try:
