@@ -35,4 +35,6 @@ INLINE vector_f64 load_lanes_f64(const double *p, lanes_f64 live) { return _mm51
 INLINE void store_lanes_f32(float *p, vector_f32 v, lanes_f32 live) { _mm512_mask_storeu_ps(p, live, v); }
 INLINE void store_lanes_f64(double *p, vector_f64 v, lanes_f64 live) { _mm512_mask_storeu_pd(p, live, v); }
 
+#include "columns_x86.h"
+
 #endif

@@ -6,11 +6,39 @@
 #endif
 
 enum { NAMED(NARROW_COLUMNS) = 16 };
-_Static_assert(NAMED(NARROW_COLUMNS) % TRANSPOSE_WIDTH == 0, "narrow rows are transposed in whole blocks");
+
+/* columns[c * step][r] = z[r,c] of LANES rows and as many columns as are transposed at once, and back. */
+#ifdef COLUMNS_IN_REGISTERS
+enum { NAMED(COLUMN_BLOCK) = COLUMNS_AT_ONCE };
+INLINE void NAMED(load_block)(vector *columns, ptrdiff_t step, const REAL *z, ptrdiff_t z_row) {
+    vector v[COLUMNS_AT_ONCE];
+    for (int i = 0; i < COLUMNS_AT_ONCE; i++) v[i] = pieces_of_rows(z + i * z_row, z_row);
+    transpose_pieces(v);
+    for (int i = 0; i < COLUMNS_AT_ONCE; i++) columns[i * step] = v[i];
+}
+INLINE void NAMED(store_block)(REAL *a, ptrdiff_t a_row, const vector *columns, ptrdiff_t step) {
+    vector v[COLUMNS_AT_ONCE];
+    for (int i = 0; i < COLUMNS_AT_ONCE; i++) v[i] = columns[i * step];
+    transpose_pieces(v);
+    for (int i = 0; i < COLUMNS_AT_ONCE; i++) pieces_to_rows(a + i * a_row, a_row, v[i]);
+}
+#else
+enum { NAMED(COLUMN_BLOCK) = TRANSPOSE_WIDTH };
+INLINE void NAMED(load_block)(vector *columns, ptrdiff_t step, const REAL *z, ptrdiff_t z_row) {
+    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
+        transpose_block((REAL *)columns + r, step * LANES, z + r * z_row, z_row);
+}
+INLINE void NAMED(store_block)(REAL *a, ptrdiff_t a_row, const vector *columns, ptrdiff_t step) {
+    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
+        transpose_block(a + r * a_row, a_row, (const REAL *)columns + r, step * LANES);
+}
+#endif
+_Static_assert(NAMED(NARROW_COLUMNS) % NAMED(COLUMN_BLOCK) == 0, "narrow rows are transposed in whole blocks");
 
 /* The columns of as many blocks as hold n_cols. */
 INLINE ptrdiff_t NAMED(whole_blocks)(ptrdiff_t n_cols) {
-    return (n_cols + TRANSPOSE_WIDTH - 1) / TRANSPOSE_WIDTH * TRANSPOSE_WIDTH;
+    const ptrdiff_t block = NAMED(COLUMN_BLOCK);
+    return (n_cols + block - 1) / block * block;
 }
 
 /* columns[c * step][r] = z[r,c] of LANES rows. Rows whose padding reaches to the next whole block are transposed
@@ -21,9 +49,8 @@ INLINE void NAMED(load_columns)(vector *columns, ptrdiff_t step, const REAL *z, 
             for (ptrdiff_t r = 0; r < LANES; r++) columns[c * step][r] = z[r * z_row + c];
         return;
     }
-    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
-        for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH)
-            transpose_block((REAL *)&columns[c * step] + r, step * LANES, z + r * z_row + c, z_row);
+    for (ptrdiff_t c = 0; c < n_cols; c += NAMED(COLUMN_BLOCK))
+        NAMED(load_block)(columns + c * step, step, z + c, z_row);
 }
 
 /* a[r,c] = columns[c * step][r]; where blocks are transposed, zeros reach into the padding. */
@@ -35,9 +62,8 @@ INLINE void NAMED(store_columns)(REAL *a, vector *columns, ptrdiff_t step, ptrdi
         return;
     }
     for (ptrdiff_t c = n_cols; c < whole; c++) columns[c * step] = (vector){0};
-    for (ptrdiff_t r = 0; r < LANES; r += TRANSPOSE_WIDTH)
-        for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH)
-            transpose_block(a + r * a_row + c, a_row, (REAL *)&columns[c * step] + r, step * LANES);
+    for (ptrdiff_t c = 0; c < n_cols; c += NAMED(COLUMN_BLOCK))
+        NAMED(store_block)(a + c, a_row, columns + c * step, step);
 }
 
 /* columns[c * step] = exp(columns[c * step] - largest); returns their sum. */

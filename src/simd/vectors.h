@@ -68,3 +68,7 @@
 #define select NAMED(select)
 #define transpose_block NAMED(transpose_block)
 #define TRANSPOSE_WIDTH NAMED(TRANSPOSE_WIDTH)
+#define COLUMNS_AT_ONCE NAMED(COLUMNS_AT_ONCE)
+#define pieces_of_rows NAMED(pieces_of_rows)
+#define pieces_to_rows NAMED(pieces_to_rows)
+#define transpose_pieces NAMED(transpose_pieces)

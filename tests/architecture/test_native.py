@@ -27,6 +27,7 @@ TESTED_IN = {
     "avx512.h": "native/test_kernels.py",
     "avx512_bf16.h": "native/test_pairs.py",
     "by_sign.h": "native/test_parametric_activation.py",
+    "columns_x86.h": "activations/test_activations.py",
     "constants.h": "activations/test_activations.py",
     "kernels.template.h": "native/test_kernels.py",
     "kinds.h": "activations/test_activations.py",
