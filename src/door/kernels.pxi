@@ -6,9 +6,10 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from bfloat16 cimport keep_w, kept_size, round_factors, rounded_size
+from blocks cimport Product, begin_plain
 from loss cimport LABELS, SMOOTHED, Loss, Targets, compares_labels
 from losses cimport loss_on_logits, loss_row, works_on_logits
-from matmul cimport Product, begin_plain, multiply
+from matmul cimport multiply
 from ranges cimport all_of_two, all_within, rows_add_up
 from row_activations cimport activate_rows, derive_rows
 from simd cimport all_finite as check_finite

@@ -7,12 +7,12 @@ from cython cimport critical_section
 
 from activation cimport derivative_needs_z
 from bfloat16 cimport keep_w, kept_size
+from blocks cimport padded_width, panels_size
 from compile cimport mark_gates, only_dense_reads, share_memory
 from dense cimport can_be_quantized, can_keep_panels, can_keep_rounded, keep_panels, rounds_factors
 from embedding cimport index_limit
 from gathering cimport Source
 from int8 cimport QuantizedMatrix, quads_of
-from matmul cimport padded_width, panels_size
 from normalization cimport moves_tensor
 from plan cimport *
 from prediction cimport Prediction, predict_range

@@ -8,7 +8,7 @@
 
 from libc.stdint cimport uint32_t
 
-from matmul cimport FEWEST_ROWS_TO_PACK, HALVES, KEPT_PANEL, PAIRS, Product, padded_width
+from blocks cimport FEWEST_ROWS_TO_PACK, HALVES, KEPT_PANEL, PAIRS, Product, padded_width
 from pairs cimport simd_multiplies_pairs, simd_pairs
 from shares cimport parts_of
 from simd cimport real

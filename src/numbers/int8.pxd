@@ -6,7 +6,8 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 
-from matmul cimport QUADS, Product, begin_plain, multiply, padded_width
+from blocks cimport QUADS, Product, begin_plain, padded_width
+from matmul cimport multiply
 from quads cimport simd_quads
 
 ctypedef struct QuantizedMatrix:

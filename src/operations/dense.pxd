@@ -2,8 +2,9 @@
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
 from bfloat16 cimport round_factors, rounded_size
+from blocks cimport Product, begin_plain, is_worth_panels, pack_panels
 from int8 cimport QuantizedMatrix, multiply_quantized, quantized_size
-from matmul cimport Product, begin_plain, is_worth_panels, multiply, pack_panels
+from matmul cimport multiply
 from plan cimport DENSE, Buffer, Operation, Sizes, SparseRows, Step, is_plain_relu
 from quads cimport MOST_QUANTIZED
 from scale cimport scale_kernel, scaled_kernel_gradients

@@ -1,6 +1,7 @@
 # Products of matrices that stand in buffers, sample by sample. Floor 1.
 
-from matmul cimport Product, begin_plain, multiply
+from blocks cimport Product, begin_plain
+from matmul cimport multiply
 from plan cimport Buffer, Sizes, Step, most_elements
 from simd cimport real
 from step cimport cleared_delta_of, delta_of, input_of, input_row, value_of

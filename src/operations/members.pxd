@@ -6,7 +6,8 @@
 from libc.string cimport memset
 
 from activation cimport activate, activation_needs, derive, keeps_z, leaves_activation
-from matmul cimport Product, begin_plain, multiply
+from blocks cimport Product, begin_plain
+from matmul cimport multiply
 from plan cimport Operation, Sizes, Step, most_elements
 from rows cimport copy_rows
 from simd cimport ACTIVATION_LINEAR, add_scaled, real

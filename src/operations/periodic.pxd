@@ -4,7 +4,8 @@
 
 from libc.math cimport M_PI
 
-from matmul cimport Product, begin_plain, multiply
+from blocks cimport Product, begin_plain
+from matmul cimport multiply
 from plan cimport Operation, Sizes, Step, most_elements
 from simd cimport column_sums, cosine_sine, real
 from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of

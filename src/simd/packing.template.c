@@ -58,29 +58,30 @@ static void NAMED(gather)(REAL *y, const REAL *x, const int64_t *order, ptrdiff_
     }
 }
 
-/* packed[k,c] = w[c,k] */
-static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c) {
-    const ptrdiff_t width = PANEL_VECTORS * LANES;
-    for (ptrdiff_t c = 0; c < n_cols; c += TRANSPOSE_WIDTH) {
-        const ptrdiff_t n_live = n_cols - c < TRANSPOSE_WIDTH ? n_cols - c : TRANSPOSE_WIDTH;
-        ptrdiff_t k = 0;
-        if (n_live == TRANSPOSE_WIDTH)
-            for (; k + TRANSPOSE_WIDTH <= n_k; k += TRANSPOSE_WIDTH)
-                transpose_block(packed + k * width + c, width, w + c * w_c + k, w_c);
-        for (; k < n_k; k++)
-            for (ptrdiff_t i = 0; i < n_live; i++) packed[k * width + c + i] = w[(c + i) * w_c + k];
-    }
+/* Where the next block of a transposition begins: the last one of a line overlaps the one before it, rather than be
+   copied element by element. */
+INLINE ptrdiff_t NAMED(next_block)(ptrdiff_t at, ptrdiff_t n) {
+    const ptrdiff_t next = at + TRANSPOSE_WIDTH;
+    return next < n && next + TRANSPOSE_WIDTH > n ? n - TRANSPOSE_WIDTH : next;
 }
 
 /* y[c,r] = x[r,c] */
 static void NAMED(transpose)(REAL *y, const REAL *x, ptrdiff_t n_rows, ptrdiff_t n_cols, ptrdiff_t y_row,
                              ptrdiff_t x_row) {
-    for (ptrdiff_t r = 0; r < n_rows; r += TRANSPOSE_WIDTH) {
-        const int whole = r + TRANSPOSE_WIDTH <= n_rows;
-        ptrdiff_t c = 0;
-        for (; whole && c + TRANSPOSE_WIDTH <= n_cols; c += TRANSPOSE_WIDTH)
-            transpose_block(y + c * y_row + r, y_row, x + r * x_row + c, x_row);
-        for (; c < n_cols; c++)
-            for (ptrdiff_t i = r; i < n_rows && i < r + TRANSPOSE_WIDTH; i++) y[c * y_row + i] = x[i * x_row + c];
+    if (n_rows < TRANSPOSE_WIDTH || n_cols < TRANSPOSE_WIDTH) {
+        for (ptrdiff_t r = 0; r < n_rows; r += TRANSPOSE_WIDTH, x += TRANSPOSE_WIDTH * x_row, y += TRANSPOSE_WIDTH) {
+            const ptrdiff_t n = n_rows - r < TRANSPOSE_WIDTH ? n_rows - r : TRANSPOSE_WIDTH;
+            for (ptrdiff_t c = 0; c < n_cols; c++)
+                for (ptrdiff_t i = 0; i < n; i++) y[c * y_row + i] = x[i * x_row + c];
+        }
+        return;
     }
+    for (ptrdiff_t r = 0; r < n_rows; r = NAMED(next_block)(r, n_rows))
+        for (ptrdiff_t c = 0; c < n_cols; c = NAMED(next_block)(c, n_cols))
+            transpose_block(y + c * y_row + r, y_row, x + r * x_row + c, x_row);
+}
+
+/* packed[k,c] = w[c,k] */
+static void NAMED(pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c) {
+    NAMED(transpose)(packed, w, n_cols, n_k, PANEL_VECTORS * LANES, w_c);
 }

@@ -5,7 +5,8 @@
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t
 
-from matmul cimport Product, begin_plain, multiply
+from blocks cimport Product, begin_plain
+from matmul cimport multiply
 from optimizer cimport Optimizer, ParameterGroup, TensorRange, scalars_of, slots_at
 from simd cimport (MAX_SLOTS, RULE_ADAFACTOR, RULE_ADAM, RULE_LAMB, RULE_MUON, add_scaled, hyperparameters,
                    optimizer_step, real, scale_by, step_scalars, sum_of_squares)

@@ -44,6 +44,7 @@ TESTED_IN = {
     "monotonic.h": "training/test_epochs.py",
     "pool.h": "whole/test_threads.py",
     "scratch.h": "whole/test_threads.py",
+    "blocks.pxd": "native/test_matmul.py",
     "int8.pxd": "native/test_quads.py",
     "kinds.pxd": "activations/test_activations.py",
     "rules.pxd": "optimizers/test_optimizers.py",

@@ -10,7 +10,7 @@ import cnn_core.config as config
 
 # (rows, inner, columns): a single row, no rest in any direction, one too many everywhere, w read in place and packed,
 # one k block and several, panels enough to copy or transpose x, rows that fall on the same lines of the cache, few rows
-# on two panels at a time.
+# on two panels at a time, few columns of a transposed x, alone and beside whole panels, in one part and several.
 SIZES = [
     (1, 7, 33),
     (1, 1000, 10),
@@ -24,6 +24,10 @@ SIZES = [
     (37, 1100, 129),
     (150, 512, 257),
     (600, 33, 40),
+    (1100, 330, 1),
+    (70, 200, 3),
+    (150, 700, 10),
+    (40, 350, 100),
 ]
 SHAPES = pytest.mark.parametrize(("n_rows", "n_k", "n_cols"), SIZES)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -69,6 +73,28 @@ def test_products_are_added_to_what_is_there(n_rows, n_k, n_cols, dtype):
     expected = y + x.astype("float64") @ w.astype("float64")
     assert _core.product(x, w, y=y) is y
     np.testing.assert_array_equal(y, expected)
+
+
+@DTYPES
+@SHAPES
+@pytest.mark.usefixtures("instruction_set")
+def test_products_of_a_transpose_are_added_to_what_is_there(n_rows, n_k, n_cols, dtype):
+    x, w = whole_numbers(n_k, n_rows, dtype=dtype), whole_numbers(n_k, n_cols, dtype=dtype)
+    y = whole_numbers(n_rows, n_cols, dtype=dtype)
+    expected = y + x.T.astype("float64") @ w.astype("float64")
+    assert _core.product(x, w, transposed_x=True, y=y) is y
+    np.testing.assert_array_equal(y, expected)
+
+
+@DTYPES
+@pytest.mark.parametrize("n_cols", [1, 2, 3, 4, 10, 20])
+@pytest.mark.parametrize("first", [0, 64])
+@pytest.mark.usefixtures("instruction_set")
+def test_few_columns_have_the_bits_of_many(n_cols, first, dtype):
+    x, w = drawn(400, 150, dtype=dtype), drawn(400, 96, dtype=dtype)
+    many = _core.product(x, w, transposed_x=True)
+    few = _core.product(x, np.ascontiguousarray(w[:, : first + n_cols]), transposed_x=True)
+    np.testing.assert_array_equal(few, many[:, : first + n_cols])
 
 
 def test_the_number_of_threads_changes_no_bit():
