@@ -37,7 +37,6 @@ from cnn_core.foundation.serialization import (
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.layers.base import registry
 from cnn_core.layers.wrapper import Wrapper
-from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import check_number_of_calls
 from cnn_core.network.variables import Variable
 from cnn_core.training.compile_arguments import (
@@ -499,6 +498,7 @@ def _mismatch(variable: Variable, tensor: Array | None) -> str | None:
 if TYPE_CHECKING:
     from cnn_core.foundation.model_file import FileLike
     from cnn_core.foundation.replacement import PathLike
+    from cnn_core.network.built_model import BuiltModel
 
     load_model: Callable[..., Any]
     model_from_json: Callable[..., Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cnn_core.callbacks.base import Callback, Logs
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.figures import panels_for, whole_ticks
 from cnn_core.foundation.numbering import distinct_names
+from cnn_core.foundation.records import NamedTuple
 
 KINDS = ("weights", "gradients")
 

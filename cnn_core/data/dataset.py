@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.data.rows import DensifiedRows, LazyRows, Rows, SparseRows, as_readable
 from cnn_core.foundation.domains import Domain
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.validation.messages import Array, Shape
 
 Kind: TypeAlias = Literal["float", "int", "text", "whole"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.structures import flatten, sorted_keys
 
 

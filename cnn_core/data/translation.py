@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from cnn_core.data.dataset import InputSpec
 from cnn_core.data.rows import Rows
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.validation.messages import Array
 
 

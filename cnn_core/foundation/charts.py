@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 import cnn_core.foundation.drawing as drawing
 from cnn_core.foundation.drawing import Box, Line, Picture, Point, Shape, Text, short_number
+from cnn_core.foundation.records import NamedTuple
 
 __all__ = ["Curve", "Panel", "panels"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 # Rounding, of float16 too, may leave a probability this far outside 0 to 1, and a row's sum this far from 1: 0.01 as a
 # sum of float32 comes out.

@@ -12,11 +12,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 __all__ = [
     "GREY",

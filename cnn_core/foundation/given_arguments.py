@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.structures import flatten
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -6,8 +6,9 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.suggestions import did_you_mean
 
 PAGE = "docs/keras.md"

@@ -16,11 +16,12 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 import cnn_core.foundation.foreign_files as foreign_files
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.replacement import PathLike, replacing
 from cnn_core.foundation.version import __version__
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 import cnn_core.foundation.drawing as drawing
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.drawing import Box, Picture, Point, Shape, Text, Tiles, brief_number
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.inspection.diagram import chosen, chosen_sample, share_of_weights
 from cnn_core.inspection.records import BatchRecord, LayerTrace
 

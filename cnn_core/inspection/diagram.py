@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.inspection.records import BatchRecord, LayerTrace
 
 __all__ = ["Column", "Diagram", "Link", "chosen", "chosen_sample", "share_of_weights"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ import cnn_core.foundation.validation as validation
 from cnn_core.callbacks.base import Callback
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.keywords import knows_its_arguments, refuse_others
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.inspection.traces import Trace
 from cnn_core.inspection.tracing import trace
 from cnn_core.training.trainer import Trainer

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.inspection.diagram import Column, Diagram
 from cnn_core.network.model_plot import Box, lay_out, levels_of
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.dtype_policy import policy_of
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.layers.base import Layer, registry
 from cnn_core.layers.function import Lambda
 from cnn_core.network.graph import CallGraph, Node, Shape, Symbol

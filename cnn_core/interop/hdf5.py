@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.interop.hdf5_layout import Layout, Node
 
 MAX_OBJECTS = 200_000  # groups and arrays; a layer has about four

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 2**64 - 1  # address of what has not been written

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 
 import cnn_core.interop.hdf5_layout as hdf5_layout
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 _SUPERBLOCK = 96  # bytes
 _GROUP_INFO = 10  # kind of a message that only those need who go on writing

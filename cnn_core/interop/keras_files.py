@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cnn_core.foundation.model_file as model_file
 import cnn_core.foundation.model_header as model_header
@@ -23,6 +23,7 @@ from cnn_core.activations import HardSigmoid, Sparsemax
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.serialization import CustomObjects, custom_objects_in_use
 from cnn_core.foundation.stored_weights import room_for
 from cnn_core.interop.hdf5 import Group

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.serialization import snake_case
 from cnn_core.interop.hdf5 import Group
 from cnn_core.layers.base import Layer, registry

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 DEEPEST = 24  # messages inside messages
 MOST = 1 << 18  # messages in a file

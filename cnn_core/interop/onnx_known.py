@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import cnn_core.activations as activations
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.interop.onnx_formulas import Formula
 from cnn_core.layers.activation import Activation as ActivationLayer
 from cnn_core.layers.activation import PReLU

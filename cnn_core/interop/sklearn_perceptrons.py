@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.extras import need
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.interop.calls import calls_of, left_out, model_between, not_carried
 from cnn_core.layers.activation import ActivationLayer
 from cnn_core.layers.dense import Dense

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import cnn_core.constraints as constraints
 import cnn_core.foundation.validation as validation
 import cnn_core.initializers as initializers
 import cnn_core.regularizers as regularizers
 from cnn_core.activations import Activation
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.initializers import VarianceScaling
 from cnn_core.layers.axes import activated, axes_of_rows, on_rows
 from cnn_core.layers.base import Layer, registry

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.structures import flatten, map_structure
 from cnn_core.layers.base import Layer
 from cnn_core.layers.input import Input

@@ -9,8 +9,9 @@ numbered. Both are plain data.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.serialization import is_operation
 from cnn_core.foundation.structures import flatten, sorted_keys
 from cnn_core.ops.reading import static_arguments

@@ -16,12 +16,12 @@ Source of the factors: G. Xiao and others, "SmoothQuant", ICML 2023, with alpha 
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
 
 import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan, Operation
 

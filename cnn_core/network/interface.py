@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ import cnn_core.config as config
 from cnn_core.data.dataset import InputSpec, Kind
 from cnn_core.data.form import Form
 from cnn_core.data.translation import Translation
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.structures import flatten, map_structure, sorted_keys
 from cnn_core.network.graph import TEXT, CallGraph, LayerLike, Node, Symbol
 from cnn_core.network.intake import Intake

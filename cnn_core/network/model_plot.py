@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import cnn_core.foundation.drawing as drawing
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.drawing import Picture
 from cnn_core.foundation.figures import axes_for, new_figure
 from cnn_core.foundation.keywords import knows_its_arguments
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.built_model import BuiltModel
 from cnn_core.network.graph import Symbol, nodes_between
 

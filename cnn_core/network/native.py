@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.plan import NetworkPlan
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import cnn_core._core as _core
 import cnn_core.foundation.random_state as random_state
 from cnn_core.activations import Activation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.array_operations import ArrayOperations
 from cnn_core.network.custom import CustomCalls, TensorCalls
 from cnn_core.network.operators import Operators

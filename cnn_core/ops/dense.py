@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from cnn_core.activations import Activation
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.graph import CallGraph, Node, Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import cnn_core._core as _core
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.graph import CallGraph, Node, Symbol, enter_graph
 from cnn_core.network.native import bound_network
 from cnn_core.network.plan import NetworkPlan

@@ -6,8 +6,8 @@ What several expressions read is computed in each of them if that costs little, 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.graph import CallGraph, Node, Symbol
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.ops.broadcasting import of_a_sample

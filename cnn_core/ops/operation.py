@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from weakref import ref
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.eager import returns_arrays
 from cnn_core.foundation.numbering import unique_name
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.serialization import OPERATIONS, serialize, snake_case
 from cnn_core.network.graph import Node, Symbol
 from cnn_core.network.operators import Operators

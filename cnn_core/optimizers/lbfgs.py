@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 import cnn_core.foundation.validation as validation
+from cnn_core.foundation.records import NamedTuple
 
 __all__ = ["Result", "minimize"]
 

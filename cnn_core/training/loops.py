@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnn_core.callbacks import CallbackList, History
 from cnn_core.callbacks.base import plain_logs
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.structures import filled, flatten
 from cnn_core.network.native import run_whole
 from cnn_core.network.parameters import ParameterVector, native_optimizer

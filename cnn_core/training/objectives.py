@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from cnn_core.data.form import Form
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
 from cnn_core.foundation.domains import Domain
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.suggestions import alphabetical, did_you_mean
 from cnn_core.losses import Loss
 from cnn_core.network.plan import NetworkPlan

@@ -9,12 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.display import LiveText, is_notebook, is_terminal, live_text, show
+from cnn_core.foundation.records import NamedTuple
 
 __all__ = ["Progress", "format_bar", "format_duration", "format_line", "format_metrics", "format_step_time"]
 

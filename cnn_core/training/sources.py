@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from cnn_core.data.batches import Batches, warn_of_shortage
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.optimizers import LBFGS
 from cnn_core.training.objectives import Objectives
 from cnn_core.training.segments import KEPT_ROWS, PassKept, Segment, SingleBatches

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 import cnn_core._core as _core
 from cnn_core.data.adapt import Reader
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.parameters import ParameterVector
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.network.variables import Variable

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnn_core.foundation.pages.writing import filled_in, json_number
+from cnn_core.foundation.records import NamedTuple
 
 __all__ = ["SCRIPTS", "Best", "history_page"]
 

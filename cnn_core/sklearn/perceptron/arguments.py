@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 
 
 class GivenSet(NamedTuple):

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -16,6 +16,7 @@ from sklearn.metrics import get_scorer, log_loss, top_k_accuracy_score
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.caller import warn_caller
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.sklearn.metric_names import chosen, scorer_of
 from cnn_core.sklearn.perceptron.training import Evaluator
 

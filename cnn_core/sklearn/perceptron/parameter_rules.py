@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from sklearn import config_context, get_config
 
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.suggestions import did_you_mean
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import cnn_core.foundation.version as version
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.interop.c_network import Network
 from cnn_core.interop.c_statements import literal
 from cnn_core.interop.c_texts import Constants, c_string, comment_safe, declarations, prologue, unique_identifiers

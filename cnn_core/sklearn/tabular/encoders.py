@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.foundation.suggestions import alphabetical
 from cnn_core.sklearn.tabular.columns import (
     Column,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -17,6 +17,7 @@ import cnn_core._core as _core
 import cnn_core.sklearn.tabular.scores as scores
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
 from cnn_core.network.native import Status, run_slices
 from cnn_core.sklearn.inputs import with_class_weight
 from cnn_core.sklearn.parts import (
