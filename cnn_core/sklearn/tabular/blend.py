@@ -19,6 +19,7 @@ from cnn_core.sklearn.tabular.encoders import Encoder, TablePreprocessor
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.table_features import TableFeatures
 from cnn_core.sklearn.tabular.weighted_networks import WeightedNetworks
 
 PART = "part_"  # what the paths of weights begin with, before the number of the network
@@ -31,6 +32,8 @@ class JoinedPreprocessor:
     ----------
     parts : sequence of TablePreprocessor
     """
+
+    _features: TableFeatures | None = None  # until they are asked for
 
     def __init__(self, parts: Sequence[TablePreprocessor]) -> None:
         self.parts = list(parts)
@@ -69,13 +72,19 @@ class JoinedPreprocessor:
     def transform(self, table: object, rows: Array | None = None) -> Array:
         """Return the features of a table: float32 of shape (n, n_features)."""
         columns = table if isinstance(table, list) else columns_of(table, self.kinds)
-        return np.concatenate([part.transform(columns, rows) for part in self.parts], axis=1)
+        return self._made().of_columns(columns, rows)
 
     def transform_numbers(self, matrix: Array) -> Array | None:
-        """Return the same for a matrix of numbers where every part can; else None."""
-        found = [part.transform_numbers(matrix) for part in self.parts]
-        known = [each for each in found if each is not None]
-        return np.concatenate(known, axis=1) if len(known) == len(found) else None
+        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
+        return self._made().of_numbers(matrix)
+
+    def _made(self) -> TableFeatures:
+        if self._features is None:
+            self._features = TableFeatures(self.parts)
+        return self._features
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"parts": self.parts}
 
     def state(self) -> dict[str, Any]:
         """Return all that was fitted as plain data."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import numbers
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +28,14 @@ from cnn_core.sklearn.tabular.columns import (
 from cnn_core.sklearn.tabular.layout import CODE, NUMBER, OTHER, Layout
 from cnn_core.sklearn.tabular.number_texts import number_of
 from cnn_core.sklearn.tabular.quantiles import quantiles
+from cnn_core.sklearn.tabular.scaling import robust_scale
 from cnn_core.sklearn.tabular.table_arrays import column_names, named_series
+from cnn_core.sklearn.tabular.table_features import TableFeatures
 
 MAX_CATEGORIES = 256
 MAX_CODES = 1 << 14
 DAY = 86400.0  # in seconds
 _YEAR = 365.2425 * DAY
-_CHUNK = 1 << 20  # rows encoded at a time
-LIMIT = 3.0  # of a scaled feature
-FAR = 1e100  # beyond, `smooth_clip` is at its limit, and squares would leave the range of float64
 
 
 class NumberEncoder:
@@ -65,6 +64,10 @@ class NumberEncoder:
     def settings(self) -> dict[str, Any]:
         return {"gaps": self.gaps, "edges": self.edges.tolist()}
 
+    @property
+    def n_bins(self) -> int:
+        return max(0, len(self.edges) - 1)
+
     def names(self, column: str) -> list[str]:
         bins = [f"{column} from {low:g} to {high:g}" for low, high in itertools.pairwise(self.edges.tolist())]
         return [column, *([f"{column} is missing"] if self.gaps else []), *bins]
@@ -75,11 +78,15 @@ class NumberEncoder:
     def read(self, column: Column) -> Column:
         return column
 
+    def steps(self) -> Array:
+        """Return a number for each piece of the axis, one bin or all of it, and last a missing one."""
+        return np.append(self.edges[:-1] if self.n_bins else 0.0, np.nan)
+
     def encode(self, values: Array) -> Array:
         block = [values[:, None]]
         if self.gaps:
             block.append(np.where(np.isnan(values), 1.0, -1.0)[:, None])
-        if len(self.edges):
+        if self.n_bins:
             block.append(((values[:, None] - self.edges[:-1]) / np.diff(self.edges)).clip(0, 1))
         return np.concatenate(block, axis=1)
 
@@ -177,6 +184,10 @@ class CategoryEncoder:
             known = same[0] if len(same) == 1 else None
         return -1 if known is None else known
 
+    def steps(self) -> Array:
+        """Return the number of each level, and last that of none."""
+        return np.append(np.arange(len(self.levels)), -1)
+
     def encode(self, found: Array) -> Array:
         if self.binary:
             return np.where(found < 0, 0.0, 2.0 * found - 1)[:, None]
@@ -215,20 +226,11 @@ _ENCODERS: dict[str, type[Encoder]] = {
 
 
 class _Plain(NamedTuple):
-    """Where every column is a number and at most one feature: what `TablePreprocessor.transform` does to a matrix."""
+    """What pickled preprocessors of earlier versions hold; nothing reads it."""
 
-    kept: Array  # columns
+    kept: Array
     centers: Array
     factors: Array
-
-    @classmethod
-    def of(cls, centers: Sequence[Array], factors: Sequence[Array]) -> _Plain:
-        kept = np.flatnonzero(np.concatenate(factors))
-        return cls(kept, np.concatenate(centers)[kept], np.concatenate(factors)[kept])
-
-    def transform(self, matrix: Array) -> Array:
-        features = scaled(np.array(matrix[:, self.kept], np.float64), self.centers, self.factors).astype(np.float32)
-        return features if len(self.kept) else np.zeros((len(matrix), 1), np.float32)
 
 
 class TablePreprocessor:
@@ -273,6 +275,8 @@ class TablePreprocessor:
            [ 0.95,  0.  ]], dtype=float32)
     """
 
+    _features: TableFeatures | None = None  # until they are asked for
+
     def __init__(
         self, categorical_features: object = "from_dtype", n_bins: int = 0, most_one_hot: int | None = None
     ) -> None:
@@ -284,9 +288,6 @@ class TablePreprocessor:
         self.kinds: list[str] = []
         self._centers: list[Array] = []
         self._factors: list[Array] = []
-        self._plain: _Plain | Literal[False] | None = (
-            None  # whether and how `transform_numbers` serves; None until it is asked
-        )
         self._known_features: list[tuple[str, int]] | None = None  # None until somebody asks for them
 
     # Fitting
@@ -308,7 +309,8 @@ class TablePreprocessor:
         columns = table if isinstance(table, list) else self.learn_kinds(table)
         self.names = [column.name for column in columns]
         self.kinds = [column.remembered for column in columns]
-        self.encoders, self._centers, self._factors, self._plain, self._known_features = [], [], [], None, None
+        self.encoders, self._centers, self._factors = [], [], []
+        self._features, self._known_features = None, None
         for column in columns:
             self._fit_column(column.take(rows))
         return self
@@ -394,33 +396,19 @@ class TablePreprocessor:
             If a column of numbers or dates holds something else; the message names column and row.
         """
         columns = table if isinstance(table, list) else columns_of(table, self.kinds)
-        n = len(columns[0].values if rows is None else rows)
-        out = np.zeros((n, self.n_features), np.float32)
-        for number, (encoder, place) in enumerate(zip(self.encoders, self.places, strict=True)):
-            if encoder is None or not len(place):
-                continue
-            values = encoder.read(columns[number]).take(rows).values
-            for start in range(0, n, _CHUNK):
-                part = slice(start, start + _CHUNK)
-                block = encoder.encode(values[part])
-                out[part, place] = block if isinstance(encoder, CodeEncoder) else self._scaled(block, number)
-        return out
+        return self._made().of_columns(columns, rows)
 
     def transform_numbers(self, matrix: Array) -> Array | None:
-        """Return what `transform` returns for a matrix of finite or missing numbers, all columns at once.
+        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
+        return self._made().of_numbers(matrix)
 
-        None unless every column is a number that became one feature, as most columns of most tables do: what a column
-        costs by itself is more than a few rows do.
-        """
-        if self._plain is None:
-            plain = all(isinstance(each, NumberEncoder) and len(each.names("")) == 1 for each in self.encoders)
-            self._plain = _Plain.of(self._centers, self._factors) if plain else False
-        return self._plain.transform(matrix) if self._plain else None
+    def _made(self) -> TableFeatures:
+        if self._features is None:
+            self._features = TableFeatures([self])
+        return self._features
 
-    def _scaled(self, block: Array, number: int) -> Array:
-        """What column `number` was encoded to, without constant features, centred, scaled and clipped."""
-        kept = np.flatnonzero(self._factors[number])
-        return scaled(block[:, kept], self._centers[number][kept], self._factors[number][kept])
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_features": None}
 
     # Saving
 
@@ -462,48 +450,3 @@ class TablePreprocessor:
             if not made._centers[-1].shape == made._factors[-1].shape == (n_features,):
                 raise ValueError(f"Column {made.names[-1]!r} must have {n_features} centers and factors")
         return made
-
-
-def robust_scale(block: Array, counts: Array | None = None) -> tuple[Array, Array]:
-    """Return the median of every column and 1 / range; see `TablePreprocessor`. Missing numbers do not count.
-
-    `counts` says how many rows each row of the block stands for; None: one each.
-
-    Examples
-    --------
-    >>> robust_scale(np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0]]))
-    (array([2., 7.]), array([1., 0.]))
-    """
-    width = block.shape[1]
-    centers, factors = np.zeros(width), np.zeros(width)
-    for number in range(width):
-        known, of_known = block[:, number], counts
-        if np.isnan(known).any():
-            there = ~np.isnan(known)
-            known, of_known = known[there], None if counts is None else counts[there]
-        if not len(known):
-            continue
-        low, centers[number], high = quantiles(known, np.array((0.25, 0.5, 0.75)), of_known)
-        spread = high - low or 0.5 * (known.max() - known.min())
-        factors[number] = 1 / spread if spread > 0 and np.isfinite(1 / spread) else 0.0
-    return centers, factors
-
-
-def scaled(z: Array, centers: Array, factors: Array) -> Array:
-    """Centre, scale and clip features, in place but for the last; a missing one is the centre."""
-    z -= centers
-    z *= factors
-    z[np.isnan(z)] = 0
-    return smooth_clip(z)
-
-
-def smooth_clip(z: Array, limit: float = LIMIT) -> Array:
-    """Bend the axis so that everything lies within -limit and limit: ``z / sqrt(1 + (z / limit)**2)``.
-
-    Examples
-    --------
-    >>> smooth_clip(np.array([0.0, 1.0, 1000.0])).round(3)
-    array([0.   , 0.949, 3.   ])
-    """
-    z = np.clip(z, -FAR, FAR)
-    return np.asarray(z / np.sqrt(1 + (z / limit) ** 2))

@@ -13,8 +13,6 @@ from cnn_core.interop.onnx_format import TEXT
 from cnn_core.interop.onnx_graph import ML, Nodes, type_number, value_info
 from cnn_core.sklearn.tabular.blend import JoinedPreprocessor
 from cnn_core.sklearn.tabular.encoders import (
-    FAR,
-    LIMIT,
     CategoryEncoder,
     CodeEncoder,
     DateEncoder,
@@ -24,6 +22,7 @@ from cnn_core.sklearn.tabular.encoders import (
 )
 from cnn_core.sklearn.tabular.number_texts import number_of
 from cnn_core.sklearn.tabular.onnx_network import DOUBLE
+from cnn_core.sklearn.tabular.scaling import FAR, LIMIT
 
 FLOAT = type_number(np.float32)
 _READ_AS = {
