@@ -94,11 +94,18 @@ def deserialize(config: ActivationLike | str, custom_objects: CustomObjects | No
     """
     if config is None:
         return linear
+    if isinstance(config, str) and (usual := _usual(registry.find(config, custom_objects))) is not None:
+        return usual
     found = registry.get(_without_layer(config) if isinstance(config, Mapping) else config, custom_objects)
     if not isinstance(found, Activation):
         found = _wrap(found)
     default = defaults.get(type(found))
     return default if default == found else found
+
+
+def _usual(named: object) -> Activation | None:
+    """Return the activation with its usual settings, of which there is one, that a class stands for."""
+    return defaults.get(named) if isinstance(named, type) else None
 
 
 def _without_layer(config: Mapping[str, object]) -> Mapping[str, Any]:

@@ -97,9 +97,9 @@ def policy_of(value: object, name: str = "dtype") -> DTypePolicy:
     >>> policy_of("mixed_bfloat16"), policy_of({"class_name": "DTypePolicy", "config": {"name": "float64"}})
     (<DTypePolicy "mixed_bfloat16">, <DTypePolicy "float64">)
     """
-    value = validation.name_in_policy(value)
     if isinstance(value, DTypePolicy):
         return value
+    value = validation.name_in_policy(value)
     if isinstance(value, str) and (value == _MIXED or value in _REFUSED):
         return DTypePolicy(value)
     return DTypePolicy(_float_name(value, name))

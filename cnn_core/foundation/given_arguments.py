@@ -99,6 +99,19 @@ def fitting(made: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name in config if accepts(type(made), name)} | arguments(made, *config)
 
 
+def names_taken(cls: type) -> list[str]:
+    """Return the names of the arguments that the constructor takes by name.
+
+    Examples
+    --------
+    >>> class Scaled:
+    ...     def __init__(self, rate, /, factor=2.0, *, name=None, **common): ...
+    >>> names_taken(Scaled)
+    ['factor', 'name']
+    """
+    return list(_taken_by(cls.__init__).names)  # type: ignore[misc]
+
+
 def accepts(cls: type, name: str) -> bool:
     """Return whether the constructor takes an argument of that name."""
     taken = _taken_by(cls.__init__)  # type: ignore[misc]
@@ -141,7 +154,7 @@ def _taken_by(constructor: Callable[..., None]) -> _Taken:
     named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
     return _Taken(
         [each.name for each in parameters if each.kind in by_place],
-        [each.name for each in named],
+        [each.name for each in named if each.kind is not each.POSITIONAL_ONLY],
         {each.name: each.default for each in named if each.default is not each.empty},
         any(each.kind is each.VAR_KEYWORD for each in parameters),
         rest[0] if rest else None,

@@ -249,10 +249,9 @@ def fans(
 
 
 class _NamedScaling(VarianceScaling):
-    """A variance scaling whose arguments its name fixes."""
+    """A variance scaling whose scale, mode and distribution its name fixes."""
 
     _options = ("input_axes", "output_axes")
-    _arguments: ClassVar[tuple[float, str, str]]
 
     def __init__(
         self,
@@ -260,7 +259,8 @@ class _NamedScaling(VarianceScaling):
         input_axes: Sequence[int] | None = None,
         output_axes: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(*self._arguments, seed, input_axes, output_axes)
+        RandomInitializer.__init__(self, seed)
+        self.input_axes, self.output_axes = _axes(input_axes, "input_axes"), _axes(output_axes, "output_axes")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments from which `from_config` builds an equal initializer: those that are given."""
@@ -284,7 +284,7 @@ class GlorotUniform(_NamedScaling):
     True
     """
 
-    _arguments = (1.0, "fan_avg", "uniform")
+    scale, mode, distribution = 1.0, "fan_avg", "uniform"
 
 
 @registry.register()
@@ -302,7 +302,7 @@ class GlorotNormal(_NamedScaling):
     (2, 4)
     """
 
-    _arguments = (1.0, "fan_avg", "truncated_normal")
+    scale, mode, distribution = 1.0, "fan_avg", "truncated_normal"
 
 
 @registry.register()
@@ -322,7 +322,7 @@ class HeUniform(_NamedScaling):
     True
     """
 
-    _arguments = (2.0, "fan_in", "uniform")
+    scale, mode, distribution = 2.0, "fan_in", "uniform"
 
 
 @registry.register()
@@ -340,7 +340,7 @@ class HeNormal(_NamedScaling):
     (2, 4)
     """
 
-    _arguments = (2.0, "fan_in", "truncated_normal")
+    scale, mode, distribution = 2.0, "fan_in", "truncated_normal"
 
 
 @registry.register()
@@ -358,7 +358,7 @@ class LecunUniform(_NamedScaling):
     True
     """
 
-    _arguments = (1.0, "fan_in", "uniform")
+    scale, mode, distribution = 1.0, "fan_in", "uniform"
 
 
 @registry.register()
@@ -376,7 +376,7 @@ class LecunNormal(_NamedScaling):
     (2, 4)
     """
 
-    _arguments = (1.0, "fan_in", "truncated_normal")
+    scale, mode, distribution = 1.0, "fan_in", "truncated_normal"
 
 
 @registry.register("OrthogonalInitializer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +14,7 @@ from cnn_core.foundation.given_arguments import (
     given_names,
     has_custom_constructor,
     keeps,
+    names_taken,
     tells_its_arguments,
 )
 from cnn_core.foundation.serialization import serialize as as_data
@@ -83,10 +83,7 @@ class Configured(RemembersArguments):
     @classmethod
     def _own_arguments(cls) -> list[str]:
         """The constructor's named arguments, which are attributes of the same name."""
-        parameters = inspect.signature(cls.__init__).parameters.values()
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        common = _COMMON - {"activity_regularizer"}
-        return [parameter.name for parameter in parameters if parameter.kind in kinds and parameter.name not in common]
+        return [name for name in names_taken(cls) if name not in _COMMON or name == "activity_regularizer"]
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

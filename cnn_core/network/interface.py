@@ -144,11 +144,11 @@ def _names(structure: object, kind: str) -> list[str]:
     if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
         return sorted_keys(structure)
     names: list[str] = []
-    times: Counter[str] = Counter()
+    times: dict[str, int] = {}
     for symbol in flatten(structure):
         name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
-        names.append(f"{name}_{times[name]}" if times[name] else name)
-        times[names[-1]] += 1
+        names.append(f"{name}_{times[name]}" if name in times else name)
+        times[names[-1]] = times.get(names[-1], 0) + 1
     return names
 
 

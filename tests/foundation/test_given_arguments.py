@@ -12,6 +12,7 @@ import pytest
 
 import cnn_core
 from cnn_core import Input, Model, Sequential, layers
+from cnn_core.foundation.given_arguments import accepts, names_taken
 
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 
@@ -241,3 +242,16 @@ def test_what_is_excluded_from_decay_stays_in_a_custom_optimizer() -> None:
     twin = Own.from_config(optimizer.get_config())
     assert twin.get_config() == optimizer.get_config()
     assert twin.get_config()["excluded_from_weight_decay"]["patterns"] == ["bias"]
+
+
+def test_arguments_that_are_taken_by_place_alone_have_no_name_to_be_given_by() -> None:
+    class Scaled:
+        def __init__(
+            self, rate: float, /, factor: float = 2.0, *more: float, name: str = "", **common: Any
+        ) -> None: ...
+
+    class Fixed:
+        def __init__(self, rate: float, /, factor: float = 2.0) -> None: ...
+
+    assert names_taken(Scaled) == ["factor", "name"]
+    assert [accepts(Fixed, name) for name in ("rate", "factor", "other")] == [False, True, False]
