@@ -83,7 +83,7 @@ class _Stepping:
         for array, variable in zip(arrays, variables, strict=True):
             np.divide(array, scale, out=parameters.gradient_of(variable))
         before = optimizer.batches_seen
-        rate = float(optimizer.learning_rates(before, 1)[0])
+        rate = optimizer.learning_rate_at(before)
         moved = True  # also where a constraint written in Python raises
         try:
             moved = native.step(rate, before)

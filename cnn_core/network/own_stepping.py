@@ -69,7 +69,7 @@ def _step(
     if period:
         gradients = _gathered(optimizer, parameters, gradients, variables, period, due)
     if due:
-        rate = float(optimizer.learning_rates(before, 1)[0])
+        rate = optimizer.learning_rate_at(before)
         for gradient, variable in zip(optimizer.clip_gradients(gradients), variables, strict=True):
             own_rate = rate * variable.learning_rate_multiplier
             if decay := variable.decay_multiplier * optimizer.decay_of(variable):

@@ -205,7 +205,7 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
 
         As in Keras, the number of an optimizer that has a schedule cannot be set: TypeError.
         """
-        return LearningRate.of(self, float(self.learning_rates(self.batches_seen, 1)[0]))
+        return LearningRate.of(self, self.learning_rate_at(self.batches_seen))
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: LearningRateLike) -> None:
@@ -246,6 +246,18 @@ class Optimizer(StepsItself, RemembersArguments, CopiedWhole, KnowsItsArguments,
         if isinstance(self._learning_rate, float):
             return np.full(n, self._learning_rate)
         return np.array([_called_rate(self._learning_rate) for _ in range(n)], dtype=np.float64)
+
+    def learning_rate_at(self, batch: int) -> float:
+        """Return the learning rate of one batch, counted as `batches_seen`.
+
+        Examples
+        --------
+        >>> from cnn_core.optimizers import SGD
+        >>> round(SGD(schedules.FlatCosine(0.5, 4)).learning_rate_at(3), 12)
+        0.25
+        """
+        rate = self._learning_rate
+        return rate if isinstance(rate, float) else float(self.learning_rates(batch, 1)[0])
 
     @property
     def iterations(self) -> Iterations:

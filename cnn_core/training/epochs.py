@@ -97,7 +97,7 @@ def step_on_batch(model: TrainedModel, segment: Segment, totals: Totals) -> None
     """
     optimizer, native = model.optimizer, segment.native
     attributes, before = vars(optimizer), optimizer.batches_seen
-    after, rate = before + 1, float(optimizer.learning_rates(before, 1)[0])
+    after, rate = before + 1, optimizer.learning_rate_at(before)
     made = False
     try:
         made = native.update(rate)

@@ -214,7 +214,7 @@ class SharedRun:
         """Add the gradients up and make the optimizer's step, unless it would leave the finite numbers."""
         optimizer, native, gradients = self._model.optimizer, self._native, self._parameters.gradients
         before = optimizer.batches_seen
-        rate = float(optimizer.learning_rates(before, 1)[0])
+        rate = optimizer.learning_rate_at(before)
         if self._in_parts is not None and self._in_parts.is_possible(rate):
             made = self._in_parts.step(rate)
             optimizer.batches_seen = before + made

@@ -345,6 +345,12 @@ class TestLearningRate:
         assert optimizer.learning_rate == 0.1
         assert optimizer.learning_rates(0, 2).tolist() == [0.2, 0.3]
 
+    def test_the_rate_of_one_batch_is_that_of_many(self):
+        calls = iter([0.1, 0.1])
+        for rate in (0.5, FlatCosine(0.5, 4), lambda: next(calls)):
+            optimizer = SGD(rate)
+            assert optimizer.learning_rate_at(3) == optimizer.learning_rates(3, 1)[0]
+
     def test_bad_assignment_leaves_the_old_rate(self):
         optimizer = SGD(0.1)
         with pytest.raises(ValueError, match="`learning_rate` must be"):
