@@ -473,8 +473,7 @@ class _Header:
             found = self._whole.match(self._text, self._at)
             if found is None:
                 self._fail("a whole number")
-            self._at = found.end()
-            self._skip_space()
+            self._skip_space(found.end())
             numbers.append(int(found.group()))
             if self._accept("]"):
                 return tuple(numbers)
@@ -485,10 +484,10 @@ class _Header:
         if self._text[self._at : self._at + 1] != '"':
             self._fail("a string")
         try:
-            value, self._at = self._decode(self._text, self._at)
+            value, end = self._decode(self._text, self._at)
         except ValueError:
             self._fail("a string")
-        self._skip_space()
+        self._skip_space(end)
         if not _is_unicode(value):
             self._fail("Unicode text before this")
         return str(value)
@@ -497,18 +496,17 @@ class _Header:
         """Step over a token and the space behind it, if it stands here."""
         if not self._text.startswith(token, self._at):
             return False
-        self._at += len(token)
-        self._skip_space()
+        self._skip_space(self._at + len(token))
         return True
 
     def _expect(self, token: str) -> None:
         if not self._accept(token):
             self._fail(repr(token))
 
-    def _skip_space(self) -> None:
-        found = self._space.match(self._text, self._at)
-        if found is not None:
-            self._at = found.end()
+    def _skip_space(self, at: int) -> None:
+        found = self._space.match(self._text, at)
+        assert found is not None  # none at all is found, too
+        self._at = found.end()
 
     def _fail(self, wanted: str) -> NoReturn:
         here = self._text[self._at : self._at + 20]

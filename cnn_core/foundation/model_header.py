@@ -123,16 +123,16 @@ def _inside(part: Mapping[str, object]) -> Iterator[Any]:
 
 def _check_object(part: Mapping[str, Any]) -> int:
     """Check the keys and the values of some; return how many layers are listed in it."""
-    for key in part:
-        if len(key) > MAX_NAME:
-            raise ValueError(f"its keys must be at most {MAX_NAME} characters. Received: {len(key)} characters")
+    longest = max(map(len, part), default=0)
+    if longest > MAX_NAME:
+        raise ValueError(f"its keys must be at most {MAX_NAME} characters. Received: {longest} characters")
     if "class_name" in part:
         name = part["class_name"]
         if not isinstance(name, str) or len(name) > MAX_NAME:
             raise ValueError(
                 f"its 'class_name' must be a string of at most {MAX_NAME} characters. Received: {validation.show(name)}"
             )
-    sizes = {name: part[name] for name in SIZES if isinstance(part.get(name), int)}
+    sizes = {name: part[name] for name in SIZES if name in part and isinstance(part[name], int)}
     if math.prod(sizes.values()) > MAX_SIZE:
         raise ValueError(f"its {' x '.join(sizes)} must be at most {MAX_SIZE}. Received: {validation.show(sizes)}")
     layers = part.get("layers")

@@ -114,7 +114,8 @@ class Layer(OwnCall, PassesMasks, Configured, CopiedWhole, KnowsItsArguments, Re
         input_dim: int | None = None,
         **others: object,
     ) -> None:
-        no_other_arguments(type(self), self._without_defaults_of_keras(others))
+        if others:
+            no_other_arguments(type(self), self._without_defaults_of_keras(others))
         self.name = unique_name(snake_case(type(self).__name__)) if name is None else validation.text(name, "name")
         self.dtype_policy = config.dtype_policy() if dtype is None else policy_of(dtype)
         self._trainable = validation.boolean(trainable, "trainable")
