@@ -14,26 +14,23 @@ import numpy as np
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.tabular.calibration import tempered
-from cnn_core.sklearn.tabular.columns import columns_of
 from cnn_core.sklearn.tabular.encoders import Encoder, TablePreprocessor
 from cnn_core.sklearn.tabular.layout import Layout
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.presets import Recipe
-from cnn_core.sklearn.tabular.table_features import TableFeatures
+from cnn_core.sklearn.tabular.table_features import MakesFeatures
 from cnn_core.sklearn.tabular.weighted_networks import WeightedNetworks
 
 PART = "part_"  # what the paths of weights begin with, before the number of the network
 
 
-class JoinedPreprocessor:
+class JoinedPreprocessor(MakesFeatures):
     """The features of several preprocessors of one table, side by side.
 
     Parameters
     ----------
     parts : sequence of TablePreprocessor
     """
-
-    _features: TableFeatures | None = None  # until they are asked for
 
     def __init__(self, parts: Sequence[TablePreprocessor]) -> None:
         self.parts = list(parts)
@@ -69,22 +66,8 @@ class JoinedPreprocessor:
         found = [[place + start for place in part.places] for part, start in zip(self.parts, starts, strict=True)]
         return [np.concatenate(of_column) for of_column in zip(*found, strict=True)]
 
-    def transform(self, table: object, rows: Array | None = None) -> Array:
-        """Return the features of a table: float32 of shape (n, n_features)."""
-        columns = table if isinstance(table, list) else columns_of(table, self.kinds)
-        return self._made().of_columns(columns, rows)
-
-    def transform_numbers(self, matrix: Array) -> Array | None:
-        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
-        return self._made().of_numbers(matrix)
-
-    def _made(self) -> TableFeatures:
-        if self._features is None:
-            self._features = TableFeatures(self.parts)
-        return self._features
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"parts": self.parts}
+    def _parts(self) -> list[TablePreprocessor]:
+        return self.parts
 
     def state(self) -> dict[str, Any]:
         """Return all that was fitted as plain data."""

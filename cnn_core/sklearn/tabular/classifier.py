@@ -279,13 +279,11 @@ class TabularClassifier(ClassifierMixin, Loadable, TabularEstimator):  # type: i
 
     def predict_proba(self, X: object) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes_`."""
-        x = self._features(X)
-        return self.predictor_.probabilities(x)  # type: ignore[no-any-return]
+        return self._answers(X, lambda x: self.predictor_.probabilities(x))
 
     def predict(self, X: object) -> Array:
         """Return the most probable class of each row."""
-        x = self._features(X)
-        return self.predictor_.likeliest(x)  # type: ignore[no-any-return]
+        return self._answers(X, lambda x: self.predictor_.likeliest(x))
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: Any, X: Any) -> float:
         y = column_or_1d(plain_target(y))

@@ -30,7 +30,7 @@ from cnn_core.sklearn.tabular.number_texts import number_of
 from cnn_core.sklearn.tabular.quantiles import quantiles
 from cnn_core.sklearn.tabular.scaling import robust_scale
 from cnn_core.sklearn.tabular.table_arrays import column_names, named_series
-from cnn_core.sklearn.tabular.table_features import TableFeatures
+from cnn_core.sklearn.tabular.table_features import MakesFeatures
 
 MAX_CATEGORIES = 256
 MAX_CODES = 1 << 14
@@ -233,7 +233,7 @@ class _Plain(NamedTuple):
     factors: Array
 
 
-class TablePreprocessor:
+class TablePreprocessor(MakesFeatures):
     """Turn tables into matrices of float32: encode each column, then scale and clip each feature.
 
     A feature x becomes ``z / sqrt(1 + (z / 3)**2)`` with ``z = (x - median) / range``, where range is the distance
@@ -274,8 +274,6 @@ class TablePreprocessor:
            [ 0.  , -1.66],
            [ 0.95,  0.  ]], dtype=float32)
     """
-
-    _features: TableFeatures | None = None  # until they are asked for
 
     def __init__(
         self, categorical_features: object = "from_dtype", n_bins: int = 0, most_one_hot: int | None = None
@@ -387,28 +385,8 @@ class TablePreprocessor:
         """Return every column's encoder, None for one that held nothing, and its features' centers and factors."""
         return list(zip(self.encoders, self._centers, self._factors, strict=True))
 
-    def transform(self, table: object, rows: Array | None = None) -> Array:
-        """Return the features of a table: float32 of shape (n, n_features).
-
-        Raises
-        ------
-        ValueError
-            If a column of numbers or dates holds something else; the message names column and row.
-        """
-        columns = table if isinstance(table, list) else columns_of(table, self.kinds)
-        return self._made().of_columns(columns, rows)
-
-    def transform_numbers(self, matrix: Array) -> Array | None:
-        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
-        return self._made().of_numbers(matrix)
-
-    def _made(self) -> TableFeatures:
-        if self._features is None:
-            self._features = TableFeatures([self])
-        return self._features
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_features": None}
+    def _parts(self) -> list[TablePreprocessor]:
+        return [self]
 
     # Saving
 

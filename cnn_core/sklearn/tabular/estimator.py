@@ -142,15 +142,19 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _features(self, X: object) -> Array:
         """What the network reads of a table, or of rows by name."""
+        return self._answers(X, np.array)
+
+    def _answers(self, X: object, answer: Callable[[Array], Array]) -> Array:
+        """What `answer` makes of the features of a table, or of rows by name, row by row."""
         check_is_fitted(self)
         predictor: TablePredictor = self.predictor_
         features = predictor.features_of_few(X)
         if features is not None:
-            return features
+            return answer(features)
         if are_named_rows(X):
-            return predictor.features(X)
+            return predictor.answers(X, answer)
         table, kinds = read_table(self, X, reset=False), predictor.preprocessor.kinds
-        return predictor.preprocessor.transform(columns_of(table, kinds))
+        return predictor.preprocessor.answers(columns_of(table, kinds), answer)
 
     # Fitting
 

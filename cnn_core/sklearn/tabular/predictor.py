@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -75,6 +76,11 @@ class TablePredictor:
         if numbers is None or numbers.shape[1] != len(names):
             return None
         return self.preprocessor.transform_numbers(numbers)
+
+    def answers(self, table: object, answer: Callable[[Array], Array]) -> Array:
+        """Return what `answer` makes of the features of a table, row by row."""
+        features = self.features_of_few(table)
+        return self.preprocessor.answers(self.columns(table), answer) if features is None else answer(features)
 
     def columns(self, table: object) -> list[Column]:
         """Read a table in any of its forms: a frame, an array, a dict, a list of dicts or a series.
@@ -201,11 +207,11 @@ class ClassPredictor(TablePredictor):
 
     def predict_proba(self, rows: object) -> Array:
         """Return the probability of each class: (n, classes), in the order of `classes`."""
-        return self.probabilities(self.features(rows))
+        return self.answers(rows, self.probabilities)
 
     def predict(self, rows: object) -> Array:
         """Return the most probable class of each row."""
-        return self.likeliest(self.features(rows))
+        return self.answers(rows, self.likeliest)
 
     def _target_state(self) -> dict[str, Any]:
         dates = self.classes.dtype.kind in "mM"
@@ -349,15 +355,15 @@ class NumberPredictor(TablePredictor):
 
     def predict(self, rows: object) -> Array:
         """Return the predicted mean of each row, or the median if quantiles were fitted: (n,) or (n, targets)."""
-        return self.numbers(self.features(rows))
+        return self.answers(rows, self.numbers)
 
     def predict_quantiles(self, rows: object, levels: object = None) -> Array:
         """Return quantiles, ascending: (n, levels); see `TabularRegressor.predict_quantiles`."""
-        return self.quantiles(self.features(rows), levels)
+        return self.answers(rows, partial(self.quantiles, levels=levels))
 
     def predict_interval(self, rows: object, coverage: float = 0.9) -> Array:
         """Return lower and upper ends: (n, 2) or (n, targets, 2); see `TabularRegressor.predict_interval`."""
-        return self.interval(self.features(rows), coverage)
+        return self.answers(rows, partial(self.interval, coverage=coverage))
 
     def _target_state(self) -> dict[str, Any]:
         return {

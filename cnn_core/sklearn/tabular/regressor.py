@@ -286,8 +286,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
 
     def predict(self, X: object) -> Array:
         """Return the predicted mean of each row, or the median with `quantiles`: (n,) or (n, targets)."""
-        x = self._features(X)
-        return self.predictor_.numbers(x)  # type: ignore[no-any-return]
+        return self._answers(X, lambda x: self.predictor_.numbers(x))
 
     def predict_quantiles(self, X: object, levels: object = None) -> Array:
         """Return quantiles, ascending: (n, levels).
@@ -295,8 +294,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         With `quantiles` they are those that the estimator was fitted for. Without, they are the prediction of a single
         target and what the truth was beyond it in held-out rows, at `levels` (None: 0.05, 0.5 and 0.95).
         """
-        x = self._features(X)
-        return self.predictor_.quantiles(x, levels)  # type: ignore[no-any-return]
+        return self._answers(X, lambda x: self.predictor_.quantiles(x, levels))
 
     def predict_interval(self, X: object, coverage: float = 0.9) -> Array:
         """Return intervals that hold the truth of so large a share of rows like those of training.
@@ -304,8 +302,7 @@ class TabularRegressor(RegressorMixin, Loadable, TabularEstimator):  # type: ign
         Their shape is (n, 2), or (n, targets, 2). Between the ends lie as many errors of held-out rows as `coverage`
         says (split conformal prediction); all are equally wide. ValueError if too few rows were held out for that.
         """
-        x = self._features(X)
-        return self.predictor_.interval(x, coverage)  # type: ignore[no-any-return]
+        return self._answers(X, lambda x: self.predictor_.interval(x, coverage))
 
     def _score_of_features(self, x: Array, y: Any, weights: Array | None, scoring: object, X: object) -> float:
         y, predicted = numeric_targets(y), self.predictor_.numbers(x)

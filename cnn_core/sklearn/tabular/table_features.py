@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy as np
 import cnn_core._core as _core
 from cnn_core.foundation.arrays import Array
 from cnn_core.foundation.records import NamedTuple
-from cnn_core.sklearn.tabular.columns import Column
+from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.scaling import scaled
 
 _CHUNK = 1 << 16  # rows made at a time
+_CACHED_BYTES = 1 << 20  # of features that each thread predicts from at a time,
+_FEWEST_ROWS = 480  # but not of fewer rows
 
 
 class Fitted(Protocol):
@@ -41,6 +43,15 @@ class NumberColumn(NamedTuple):
     places: Array
     centers: Array
     factors: Array
+
+
+class _Values(NamedTuple):
+    """Columns as they have been read: numbers, the numbers of levels, and seconds."""
+
+    n: int
+    numbers: list[Array]
+    levels: list[Array]
+    seconds: list[Array]
 
 
 class _Features(NamedTuple):
@@ -113,21 +124,83 @@ class TableFeatures:
 
     def of_columns(self, columns: Sequence[Column], rows: Array | None) -> Array:
         """Return the features of some rows of columns, all if `rows` is None: float32 of shape (n, features)."""
-        numbers = [columns[column].take(rows).values for column in self._numbers]
-        levels = [encoder.read(columns[column]).take(rows).values for column, encoder, _ in self._categories]
-        seconds = [columns[column].take(rows).values for column, _ in self._dates]
-        out = np.zeros((len(columns[0].values if rows is None else rows), self._width), np.float32)
-        for start in range(0, len(out), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            chunk = out[part]
-            if numbers:
-                self._native(np.stack([values[part] for values in numbers], axis=1), chunk)
-            for found, (_, _, tables) in zip(levels, self._categories, strict=True):
-                for places, table in tables:
-                    chunk[:, places] = table[found[part]]
-            for values, (_, features) in zip(seconds, self._dates, strict=True):
-                chunk[:, features.places] = features.of(values[part])
+        values = self._read(columns, rows)
+        out = np.zeros((values.n, self._width), np.float32)
+        for part in _slices(values.n, _CHUNK):
+            self._fill(out[part], values, part)
         return out
+
+    def answers(self, columns: Sequence[Column], answer: Callable[[Array], Array]) -> Array:
+        """Return what `answer` makes of the features of columns, of so few rows at a time that they stay in a cache."""
+        values = self._read(columns, None)
+        most = max(_FEWEST_ROWS, _CACHED_BYTES * _core.get_num_threads() // (4 * self._width))
+        features = np.zeros((min(most, values.n), self._width), np.float32)
+        found = []
+        for part in _slices(values.n, most):
+            of_part = features[: part.stop - part.start]
+            self._fill(of_part, values, part)
+            found.append(answer(of_part))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _read(self, columns: Sequence[Column], rows: Array | None) -> _Values:
+        return _Values(
+            len(columns[0].values if rows is None else rows),
+            [columns[column].take(rows).values for column in self._numbers],
+            [encoder.read(columns[column]).take(rows).values for column, encoder, _ in self._categories],
+            [columns[column].take(rows).values for column, _ in self._dates],
+        )
+
+    def _fill(self, features: Array, values: _Values, part: slice) -> None:
+        """Write the features of some rows, all but those of columns that make none."""
+        if values.numbers:
+            self._native(np.stack([each[part] for each in values.numbers], axis=1), features)
+        for found, (_, _, tables) in zip(values.levels, self._categories, strict=True):
+            for places, table in tables:
+                features[:, places] = table[found[part]]
+        for seconds, (_, of_date) in zip(values.seconds, self._dates, strict=True):
+            features[:, of_date.places] = of_date.of(seconds[part])
+
+
+class MakesFeatures:
+    """What preprocessors have in common, one and several joined ones."""
+
+    kinds: Any
+    _features: TableFeatures | None = None  # until they are asked for
+
+    def _parts(self) -> Sequence[Fitted]:
+        raise NotImplementedError
+
+    def transform(self, table: object, rows: Array | None = None) -> Array:
+        """Return the features of a table, or of some of its rows: float32 of shape (n, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a column of numbers or dates holds something else; the message names column and row.
+        """
+        columns = table if isinstance(table, list) else columns_of(table, self.kinds)
+        return self._made().of_columns(columns, rows)
+
+    def transform_numbers(self, matrix: Array) -> Array | None:
+        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
+        return self._made().of_numbers(matrix)
+
+    def answers(self, columns: Sequence[Column], answer: Callable[[Array], Array]) -> Array:
+        """Return what `answer` makes of features, row by row, without those of the whole table at once."""
+        return self._made().answers(columns, answer)
+
+    def _made(self) -> TableFeatures:
+        if self._features is None:
+            self._features = TableFeatures(self._parts())
+        return self._features
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_features"}
+
+
+def _slices(n: int, most: int) -> list[slice]:
+    """Return slices of as many rows each that cover n rows; one of none."""
+    return [slice(start, min(start + most, n)) for start in range(0, max(n, 1), most)]
 
 
 def _number_column(source: int, features: _Features) -> NumberColumn:

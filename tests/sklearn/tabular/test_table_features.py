@@ -77,6 +77,25 @@ def test_rows_are_chosen_and_made_in_chunks(monkeypatch: pytest.MonkeyPatch) -> 
     assert fitted.transform(table[:0]).shape == (0, fitted.n_features)
 
 
+def test_answers_are_the_same_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = JoinedPreprocessor(
+        [TablePreprocessor(n_bins=4, most_one_hot=4).fit(mixed(300)), TablePreprocessor().fit(mixed(300))]
+    )
+    table = mixed(50)
+    columns, whole, seen = columns_of(table, fitted.kinds), fitted.transform(table), []
+
+    def answer(x: Array) -> Array:
+        seen.append(len(x))
+        return x.sum(axis=1)
+
+    np.testing.assert_array_equal(fitted.answers(columns, answer), whole.sum(axis=1))
+    monkeypatch.setattr(table_features, "_CACHED_BYTES", 0)
+    monkeypatch.setattr(table_features, "_FEWEST_ROWS", 20)
+    np.testing.assert_array_equal(fitted.answers(columns, answer), whole.sum(axis=1))
+    assert seen == [50, 20, 20, 10]
+    assert fitted.answers([column.take(slice(0)) for column in columns], answer).shape == (0,)
+
+
 FINITE = st.floats(-1e9, 1e9)
 
 
