@@ -54,6 +54,14 @@ class RandomInitializer(Initializer):
         return {**super().get_config(), "seed": self.seed}
 
 
+def _scaled(numbers: Any, factor: float, shift: float | None = None) -> Array:
+    """Return ``factor * numbers + shift``, in place: a kernel may be large, and memory that is new is slow."""
+    numbers *= factor
+    if shift is not None:
+        numbers += shift
+    return np.asarray(numbers)
+
+
 def _truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Draw standard normal numbers from -2 to 2: those beyond are drawn again."""
     draws = generator.standard_normal(math.prod(shape))
@@ -89,7 +97,7 @@ class RandomNormal(RandomInitializer):
         self.stddev = validation.number(stddev, "stddev", minimum=0)
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return np.asarray(self.mean + self.stddev * generator.standard_normal(shape))
+        return _scaled(generator.standard_normal(shape), self.stddev, self.mean)
 
 
 @registry.register()
@@ -117,7 +125,7 @@ class TruncatedNormal(RandomInitializer):
         self.stddev = validation.number(stddev, "stddev", minimum=0)
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return np.asarray(self.mean + self.stddev * _truncated_normal(generator, shape))
+        return _scaled(_truncated_normal(generator, shape), self.stddev, self.mean)
 
 
 @registry.register("uniform")
@@ -145,7 +153,7 @@ class RandomUniform(RandomInitializer):
         self.maxval = validation.number(maxval, "maxval", minimum=self.minval)
 
     def _draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return np.asarray(self.minval + (self.maxval - self.minval) * generator.random(shape))
+        return _scaled(generator.random(shape), self.maxval - self.minval, self.minval)
 
 
 @registry.register()
@@ -216,10 +224,10 @@ class VarianceScaling(RandomInitializer):
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         deviation = math.sqrt(self.scale / max(1.0, fan))
         if self.distribution == "truncated_normal":
-            return np.asarray(deviation / TRUNCATED_DEVIATION * _truncated_normal(generator, shape))
+            return _scaled(_truncated_normal(generator, shape), deviation / TRUNCATED_DEVIATION)
         if self.distribution == "untruncated_normal":
-            return np.asarray(deviation * generator.standard_normal(shape))
-        return np.asarray(math.sqrt(3) * deviation * (2 * generator.random(shape) - 1))
+            return _scaled(generator.standard_normal(shape), deviation)
+        return _scaled(_scaled(generator.random(shape), 2, -1), math.sqrt(3) * deviation)
 
 
 def _axes(axes: Sequence[int] | None, name: str) -> list[int] | None:

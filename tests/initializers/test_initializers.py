@@ -114,6 +114,18 @@ def test_the_numbers_of_a_seed_do_not_change():
     np.testing.assert_allclose(draws, expected, rtol=1e-15)
 
 
+def test_draws_are_scaled_as_the_formulas_say_to_the_last_bit():
+    normal, evenly = random_state.generator(1).standard_normal((3, 4)), random_state.generator(1).random((3, 4))
+    limit, deviation = np.sqrt(3) * np.sqrt(2 / 3.5), np.sqrt(2 / 3.5)
+    for initializer, expected in (
+        (initializers.RandomNormal(0.5, 0.2, seed=1), 0.5 + 0.2 * normal),
+        (initializers.RandomUniform(-0.5, 0.2, seed=1), -0.5 + (0.2 - -0.5) * evenly),
+        (initializers.VarianceScaling(2.0, "fan_avg", "uniform", seed=1), limit * (2 * evenly - 1)),
+        (initializers.VarianceScaling(2.0, "fan_avg", "untruncated_normal", seed=1), deviation * normal),
+    ):
+        np.testing.assert_array_equal(initializer((3, 4), "float64"), expected)
+
+
 @pytest.mark.parametrize("name", RANDOM)
 def test_without_a_seed_the_package_s_seed_decides(name):
     initializer = RANDOM[name]()
