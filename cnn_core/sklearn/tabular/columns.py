@@ -221,11 +221,13 @@ def _nothing(name: str, array: Array) -> Column:
 
 def _finite(name: str, values: Array) -> Column:
     values = values.astype(np.float64, copy=False)
+    if np.isfinite(values).all():
+        return Column(name, "number", values)
     infinite = np.isinf(values)
     if infinite.any():
         row = int(np.argmax(infinite))
         raise ValueError(f"{name!r} must hold finite numbers; missing ones may be NaN. Received: infinity in row {row}")
-    return Column(name, "missing" if len(values) and np.isnan(values).all() else "number", values)
+    return Column(name, "missing" if np.isnan(values).all() else "number", values)
 
 
 def _numbers(name: str, array: Array) -> Column:

@@ -153,8 +153,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
             return answer(features)
         if are_named_rows(X):
             return predictor.answers(X, answer)
-        table, kinds = read_table(self, X, reset=False), predictor.preprocessor.kinds
-        return predictor.preprocessor.answers(columns_of(table, kinds), answer)
+        table = X if predictor.is_in_order(X) else read_table(self, X, reset=False)
+        return predictor.preprocessor.answers(columns_of(table, predictor.preprocessor.kinds), answer)
 
     # Fitting
 

@@ -71,11 +71,19 @@ class TablePredictor:
 
     def features_of_few(self, table: object) -> Array | None:
         """Return the same for a few rows of plain numbers, with all columns in order; None for anything else."""
+        if not self.preprocessor.reads_numbers_alone:
+            return None
         names = self.preprocessor.names
         numbers = few_numbers(table, names if self.named else None)
         if numbers is None or numbers.shape[1] != len(names):
             return None
         return self.preprocessor.transform_numbers(numbers)
+
+    def is_in_order(self, table: Any) -> bool:
+        """Whether a table is a frame of pandas or polars with the names of training, in their order, and with rows."""
+        if not self.named or not (hasattr(table, "iloc") or hasattr(table, "get_columns")) or not len(table):
+            return False
+        return hasattr(table, "columns") and list(table.columns) == self.preprocessor.names
 
     def answers(self, table: object, answer: Callable[[Array], Array]) -> Array:
         """Return what `answer` makes of the features of a table, row by row."""

@@ -13,6 +13,8 @@ import numpy as np
 from cnn_core.foundation.arrays import Array
 
 FEW_ROWS = 1024  # up to which a column costs more than its rows
+# What a column becomes by the kind of its type; anything else becomes objects.
+_PLAIN = {"i": "i8", "u": "u8", "f": "f8", "b": "?", "c": "c16", "M": "datetime64[ns]", "m": "timedelta64[ns]"}
 
 
 def is_frame(table: object) -> bool:
@@ -45,7 +47,7 @@ def named_series(table: Any) -> Iterator[tuple[str, Any]]:
     if not is_frame(table):
         series = [table[:, number] for number in range(table.shape[1])]
     elif hasattr(table, "iloc"):
-        series = [table.iloc[:, number] for number in range(table.shape[1])]
+        series = [each for _, each in table.items()]
     else:
         series = list(table.columns if _is_of_arrow(table) else table.get_columns())
     return zip(names, series, strict=True)
@@ -101,23 +103,23 @@ def chosen(frame: Any, names: Sequence[str]) -> Any:
 
 def _of_pandas(series: Any) -> tuple[Array, bool]:
     dtype = series.dtype
-    if hasattr(series, "cat"):
+    if isinstance(dtype, np.dtype):
+        return np.asarray(series.to_numpy().astype(_PLAIN.get(dtype.kind, object), copy=False)), False
+    if hasattr(dtype, "categories"):
         return _of_categories(series.cat.categories, series.cat.codes), True
     if str(dtype).startswith("dictionary"):  # of Arrow
         return np.asarray(series.to_numpy(dtype=object)), True
     kind = getattr(dtype, "kind", "O")
     if kind in "iu" and not series.hasnans:
-        return np.asarray(series.to_numpy(dtype=np.dtype(f"{kind}8"))), False
+        return np.asarray(series.to_numpy(dtype=_PLAIN[kind])), False
     if kind in "iuf":
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan)), False
-    if kind == "b" and not series.hasnans:
-        return np.asarray(series.to_numpy(dtype=bool)), False
-    if kind in "Mm":
-        return np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")), False
+    if (kind == "b" and not series.hasnans) or kind in "Mm":
+        return np.asarray(series.to_numpy(dtype=_PLAIN[kind])), False
     if kind == "c":
         return np.asarray(series.to_numpy()), False
     if str(dtype).startswith("period"):
-        return np.asarray(series.dt.start_time.to_numpy(dtype="datetime64[ns]")), False
+        return np.asarray(series.dt.start_time.to_numpy(dtype=_PLAIN["M"])), False
     return np.asarray(series.to_numpy(dtype=object)), False
 
 

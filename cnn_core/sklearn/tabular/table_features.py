@@ -78,12 +78,17 @@ class TableFeatures:
     ----------
     parts : sequence of TablePreprocessor
         Fitted to the same columns.
+
+    Attributes
+    ----------
+    reads_numbers_alone : bool
+        Whether every column is one of numbers.
     """
 
     def __init__(self, parts: Sequence[Fitted]) -> None:
         kinds = [None if encoder is None else encoder.kind for encoder, *_ in parts[0].fitted()]
         self._numbers = [number for number, kind in enumerate(kinds) if kind == "number"]
-        self._are_all = len(self._numbers) == len(kinds)
+        self.reads_numbers_alone = len(self._numbers) == len(kinds)
         self._categories: list[tuple[int, Any, list[tuple[slice, Array]]]] = []
         self._dates: list[tuple[int, _Features]] = []
         described = []
@@ -114,10 +119,8 @@ class TableFeatures:
                 return
         self._categories.append((column, encoder, [table]))
 
-    def of_numbers(self, matrix: Array) -> Array | None:
-        """Return the features of a matrix of finite or missing numbers; None unless every column is one of numbers."""
-        if not self._are_all:
-            return None
+    def of_numbers(self, matrix: Array) -> Array:
+        """Return the features of a matrix of finite or missing numbers, where every column is one."""
         out = np.zeros((len(matrix), self._width), np.float32)
         self._native(np.ascontiguousarray(matrix, np.float64), out)
         return out
@@ -181,8 +184,13 @@ class MakesFeatures:
         columns = table if isinstance(table, list) else columns_of(table, self.kinds)
         return self._made().of_columns(columns, rows)
 
-    def transform_numbers(self, matrix: Array) -> Array | None:
-        """Return the same for a matrix of finite or missing numbers; None unless every column is one of numbers."""
+    @property
+    def reads_numbers_alone(self) -> bool:
+        """Whether every column is one of numbers."""
+        return self._made().reads_numbers_alone
+
+    def transform_numbers(self, matrix: Array) -> Array:
+        """Return what `transform` does of a matrix of finite or missing numbers, where these alone are read."""
         return self._made().of_numbers(matrix)
 
     def answers(self, columns: Sequence[Column], answer: Callable[[Array], Array]) -> Array:

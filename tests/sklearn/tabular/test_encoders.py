@@ -45,21 +45,19 @@ def test_numbers_in_one_matrix_become_what_they_do_column_by_column(n_rows: int,
         table[::3, 1] = np.nan
     before = table.copy()
     together = fitted.transform_numbers(table)
-    assert together is not None
     assert together.dtype == np.float32
     np.testing.assert_array_equal(together, fitted.transform(table))
     np.testing.assert_array_equal(table, before)
 
 
-def test_what_is_no_number_is_read_column_by_column():
+def test_numbers_alone_are_read_in_one_matrix():
     numbers = np.arange(12.0).reshape(6, 2)
-    assert TablePreprocessor([0]).fit(numbers).transform_numbers(numbers) is None
-    empty = np.c_[numbers, np.full(6, np.nan)]
-    assert TablePreprocessor().fit(empty).transform_numbers(empty) is None
     again = TablePreprocessor([0]).fit(numbers)
-    assert again.transform_numbers(numbers) is None
+    assert not again.reads_numbers_alone
+    assert not TablePreprocessor().fit(np.c_[numbers, np.full(6, np.nan)]).reads_numbers_alone
     again.categorical_features = "from_dtype"
     again.fit(numbers)
+    assert again.reads_numbers_alone
     np.testing.assert_array_equal(again.transform_numbers(numbers), again.transform(numbers))
 
 

@@ -76,6 +76,17 @@ def test_the_same_bits_from_a_file(kind: Any, settings: dict[str, Any], methods:
         np.testing.assert_array_equal(getattr(estimator, method)(forms[3]), expected)
 
 
+def test_frames_in_order_are_read_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
+    """And others are not: it finds what is wrong with them."""
+    estimator, frame = fitted(TabularClassifier)
+    expected = estimator.predict_proba(frame)
+    monkeypatch.setattr("cnn_core.sklearn.tabular.estimator.read_table", None)
+    np.testing.assert_array_equal(estimator.predict_proba(frame), expected)
+    for other in (frame[["age", "city", "member"]], frame[list(frame)[::-1]], frame[:0], frame.to_numpy()):
+        with pytest.raises(TypeError, match="not callable"):
+            estimator.predict_proba(other)
+
+
 def test_polars_too(tmp_path: Path):
     polars = pytest.importorskip("polars")
     estimator, frame = fitted(TabularClassifier)
