@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pd = pytest.importorskip("pandas")
+pytest.importorskip("pandas")
+
+import pandas as pd
 
 from cnn_core.sklearn.tabular.table_arrays import array_of, named_series
 
