@@ -18,23 +18,20 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 
 
-def complete_splits(results: Iterable[dict[str, Any]], tables: Sequence[str], methods: Sequence[str]) -> list[int]:
-    """Return the splits that all methods have done on all tables."""
-    done: dict[int, set[tuple[str, str]]] = {}
+def complete_splits(results: Iterable[dict[str, Any]], table: str, methods: Sequence[str]) -> list[int]:
+    """Return the splits of a table that all methods have done."""
+    done: dict[int, set[str]] = {}
     for each in results:
-        done.setdefault(each["split"], set()).add((each["table"], each["method"]))
-    needed = {(table, method) for table in tables for method in methods}
-    return sorted(split for split, pairs in done.items() if needed <= pairs)
+        if each["table"] == table:
+            done.setdefault(each["split"], set()).add(each["method"])
+    return sorted(split for split, names in done.items() if names.issuperset(methods))
 
 
-def errors(
-    results: Iterable[dict[str, Any]], tables: Sequence[str], methods: Sequence[str], splits: Sequence[int]
-) -> Array:
-    """Return the mean error over the splits: (tables, methods)."""
+def errors(results: Iterable[dict[str, Any]], tables: Sequence[str], methods: Sequence[str]) -> Array:
+    """Return the mean error over all splits: (tables, methods)."""
     found: dict[tuple[str, str], list[float]] = {}
     for each in results:
-        if each["split"] in splits:
-            found.setdefault((each["table"], each["method"]), []).append(scoring.error(each, each["kind"]))
+        found.setdefault((each["table"], each["method"]), []).append(scoring.error(each, each["kind"]))
     return np.array([[np.mean(found[table, method]) for method in methods] for table in tables])
 
 

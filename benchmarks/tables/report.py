@@ -34,12 +34,16 @@ def table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 class Group:
-    """The results of some tables, in the splits that all methods have done."""
+    """The results of some tables: methods that have done all of these, in the splits that all methods have done."""
 
-    def __init__(self, results: list[Result], tables: Sequence[str], compared: Sequence[str], splits: Sequence[int]):
-        self.tables, self.methods, self.splits = list(tables), list(compared), list(splits)
-        self.results = [each for each in results if each["table"] in tables and each["split"] in splits]
-        self.error = ranking.errors(self.results, tables, compared, splits)
+    def __init__(self, results: list[Result], tables: Sequence[str]):
+        self.tables = list(tables)
+        self.methods = [
+            name for name in methods.METHODS if all(ranking.complete_splits(results, each, [name]) for each in tables)
+        ]
+        self.splits = {name: ranking.complete_splits(results, name, self.methods) for name in tables}
+        self.results = [each for each in results if each["split"] in self.splits.get(each["table"], ())]
+        self.error = ranking.errors(self.results, tables, self.methods)
         self.mean_ranks = ranking.ranks(self.error).mean(axis=0)
 
     def column(self, method: str) -> Any:
@@ -117,8 +121,8 @@ def scores_table(group: Group) -> list[str]:
             cell = shown(group.of(method, name))
             cells.append(f"**{cell}**" if group.error[place, column] == best else cell)
         first = group.of(group.methods[0], name)[0]
-        rows.append((name, SHOWN[first["kind"]], first["rows"], first["columns"], *cells))
-    return table(("table", "score", "rows", "columns", *group.methods), rows)
+        rows.append((name, SHOWN[first["kind"]], first["rows"], first["columns"], len(group.splits[name]), *cells))
+    return table(("table", "score", "rows", "columns", "splits", *group.methods), rows)
 
 
 def coverage_table(results: list[Result]) -> list[str]:
@@ -166,10 +170,10 @@ def trials_table(results: list[Result]) -> list[str]:
     return table(("method", "trials, median", "range"), rows)
 
 
-def overview(results: list[Result], tables: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Return the methods that have done at least one split of these tables, and the splits that all of them have."""
-    compared = [name for name in methods.METHODS if ranking.complete_splits(results, tables, [name])]
-    return compared, ranking.complete_splits(results, tables, compared)
+def numbers_of_splits(group: Group) -> str:
+    """Return how many splits the tables of a group have: one number, or the least and the most."""
+    numbers = sorted({len(splits) for splits in group.splits.values()})
+    return f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
 
 
 def limit_of(group: Group) -> float:
@@ -185,23 +189,23 @@ def write(path: Path) -> None:
     results = runs.read(path)
     lines, ranks, reported = [], {}, []
     for title, tables in GROUPS.items():
-        compared, splits = overview(results, tables)
-        group = Group(results, tables, compared, splits)
+        group = Group(results, tables)
         reported += group.results
-        difference = ranking.critical_difference(len(compared), len(tables))
-        lines += [f"### Tables {title}: {len(tables)}, splits: {len(splits)}, limit: {limit_of(group):g} s", ""]
-        lines += ranking_table(group)
+        difference = ranking.critical_difference(len(group.methods), len(tables))
+        splits, limit = numbers_of_splits(group), limit_of(group)
+        lines += [f"### Tables {title}: {len(tables)}, splits: {splits}, limit: {limit:g} s"]
+        lines += ["", *ranking_table(group)]
         lines += [f"Friedman's test: p = {ranking.friedman(group.error):.1g}. "]
         lines[-1] += f"Nemenyi's critical difference of mean ranks: {difference:.2f}."
         lines += ["", *alone_table(group)]
         for own in AGAINST:
-            lines += against_table(group, own) if own in compared else []
+            lines += against_table(group, own) if own in group.methods else []
         lines += scores_table(group)
         order = np.argsort(group.mean_ranks)
         ranks[title] = {
             "tables": len(tables),
             "critical_difference": round(difference, 3),
-            "ranks": {compared[place]: round(float(group.mean_ranks[place]), 3) for place in order},
+            "ranks": {group.methods[place]: round(float(group.mean_ranks[place]), 3) for place in order},
         }
     lines += ["### Intervals of 0.9", "", *coverage_table(reported)]
     lines += ["### TabM on tables of few rows", "", *few_rows_table(results)]

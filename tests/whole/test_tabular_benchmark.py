@@ -67,8 +67,9 @@ def test_methods_that_differ_are_told_apart_and_equal_ones_are_not():
 
 def test_only_splits_that_all_have_done_are_compared():
     results = [{"table": "a", "method": m, "split": s} for m, s in (("x", 0), ("y", 0), ("x", 1))]
-    assert ranking.complete_splits(results, ["a"], ["x", "y"]) == [0]
-    assert ranking.complete_splits(results, ["a"], ["x"]) == [0, 1]
+    assert ranking.complete_splits(results, "a", ["x", "y"]) == [0]
+    assert ranking.complete_splits(results, "a", ["x"]) == [0, 1]
+    assert ranking.complete_splits(results, "b", ["x"]) == []
 
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -155,6 +156,8 @@ def test_a_report_mixes_no_limits(tmp_path: Path):
         "limit": 8.0,
     }
     other = line | {"method": "cnn_core best", "limit": 30.0}
-    group = report.Group([line, other], ["wine"], ["LightGBM tuned", "cnn_core best"], [0])
+    group = report.Group([line, other], ["wine"])
+    assert group.methods == ["cnn_core best", "LightGBM tuned"]
+    assert group.splits == {"wine": [0]}
     with pytest.raises(ValueError, match=r"one limit.*\[8\.0, 30\.0\]"):
         report.limit_of(group)
