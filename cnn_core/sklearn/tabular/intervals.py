@@ -10,6 +10,7 @@ import numpy as np
 
 import cnn_core.foundation.validation as validation
 from cnn_core.foundation.arrays import Array
+from cnn_core.sklearn.tabular.quantiles import ascending_quantiles
 
 MOST_KEPT = 1000  # of many errors, evenly among all in their order
 
@@ -37,8 +38,8 @@ class HeldOutErrors:
     >>> errors = HeldOutErrors.of(np.arange(-9.0, 10.0)[:, None])
     >>> errors.around(0.9)
     (array([-9.]), array([9.]))
-    >>> errors.quantile(0.5)
-    array([0.])
+    >>> errors.quantiles(np.array([0.5]))
+    array([[0.]])
     """
 
     def __init__(self, n: int, errors: Array) -> None:
@@ -70,9 +71,9 @@ class HeldOutErrors:
             )
         return self._ordered(place), self._ordered(self.n + 1 - place)
 
-    def quantile(self, level: float) -> Array:
-        """Return the error below which this share of errors lies, for each target."""
-        return np.asarray(np.quantile(self.errors, level, axis=0))
+    def quantiles(self, levels: Array) -> Array:
+        """Return the errors below which these shares of errors lie: (levels, targets)."""
+        return ascending_quantiles(self.errors, levels)
 
     def _ordered(self, place: int) -> Array:
         """The error at a place from 1 to n, rounded outwards where not all are kept."""

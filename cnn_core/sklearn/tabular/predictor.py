@@ -315,8 +315,7 @@ class NumberPredictor(TablePredictor):
         if not self.is_vector:
             raise ValueError("`predict_quantiles` needs a single target")
         errors = self._known_errors("predict_quantiles")
-        between = np.array([errors.quantile(level)[0] for level in chosen])
-        return self.scale.moved(self.numbers(x)[:, None], between)
+        return self.scale.moved(self.numbers(x)[:, None], errors.quantiles(chosen)[:, 0])
 
     def interval(self, x: Array, coverage: float) -> Array:
         """Return lower and upper ends for a matrix of features; see `TabularRegressor.predict_interval`."""

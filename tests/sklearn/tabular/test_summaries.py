@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.encoders import TablePreprocessor
-from cnn_core.sklearn.tabular.quantiles import POINTS, quantiles, sketch
+from cnn_core.sklearn.tabular.quantiles import POINTS, ascending_quantiles, quantiles, sketch
 from cnn_core.sklearn.tabular.summaries import merged, must_be_read_again, summary_of
 
 FAN_IN = 8
@@ -61,6 +61,14 @@ def test_quantiles_of_counted_values_are_numpys(method: Any):
         values, counts = rng.normal(size=n), rng.integers(1, 5, n)
         expected = np.quantile(np.repeat(values, counts), levels, method=method)
         np.testing.assert_allclose(quantiles(values, levels, counts, method), expected, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_quantiles_of_what_is_in_order(n: int):
+    values = np.sort(np.random.default_rng(n).normal(size=(n, 3)), axis=0)
+    levels = np.array([0.0, 0.01, 0.25, 0.5, 0.77, 0.999, 1.0])
+    expected = np.quantile(values, levels, axis=0)
+    np.testing.assert_allclose(ascending_quantiles(values, levels), expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["any order", "sorted over parts"])
