@@ -91,6 +91,7 @@ class NetworkPlan(ArrayOperations):
         self.shapes: list[Shape] = []
         self.operations: list[Operation] = []
         self.variables: list[Variable] = []
+        self._numbers: dict[int, int] = {}  # of the variables, by their ids
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         self.compute_dtype = "float32"  # of the layers that are entered now
@@ -153,11 +154,10 @@ class NetworkPlan(ArrayOperations):
         """Return the number of a parameter, entering it if it is new."""
         if variable is None:
             return None
-        for number, known in enumerate(self.variables):
-            if known is variable:
-                return number
-        self.variables.append(variable)
-        return len(self.variables) - 1
+        number = self._numbers.setdefault(id(variable), len(self.variables))
+        if number == len(self.variables):
+            self.variables.append(variable)
+        return number
 
     def join(self, other: NetworkPlan, inputs: Sequence[int]) -> list[int]:
         """Add the operations of another plan, whose variables both share from then on.

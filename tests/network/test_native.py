@@ -10,6 +10,7 @@ from cnn_core.data.dataset import Dataset
 from cnn_core.losses.base import description
 from cnn_core.network.native import Status, bound_network, native_pass, optimizer_over, run_slices, run_whole
 from cnn_core.network.plan import NetworkPlan
+from cnn_core.network.variables import Variable
 from cnn_core.regularizers import L2
 
 X = np.arange(1.0, 7.0).reshape(6, 1)
@@ -145,3 +146,9 @@ def test_nothing_is_left_in_kept_memory():
     assert np.isnan(loss)
     del spoilt
     assert wide_evaluation(network, np.ones((30_000, 1)))[1] == 0.5
+
+
+def test_a_variable_has_one_number_however_often_it_is_entered():
+    plan, entered = NetworkPlan(), [Variable([1.0], name="equal") for _ in range(3)]
+    assert [plan.tensor(each) for each in (*entered, None, *reversed(entered))] == [0, 1, 2, None, 2, 1, 0]
+    assert list(map(id, plan.variables)) == list(map(id, entered))
