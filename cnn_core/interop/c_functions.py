@@ -332,6 +332,20 @@ static void periodic(real *y, const real *x, const weight *w, const weight *b, c
         }
 }
 """,
+    "nearness": """\
+/* y[k] = -sum of a[i] |x[i] - c[i, k]| */
+static void nearness(real *y, const real *x, const weight *c, const weight *a, size_t n_rows, size_t n_features,
+                     size_t n_centers)
+{
+    size_t i, k;
+    for (; n_rows > 0; n_rows--, x += n_features, y += n_centers)
+        for (k = 0; k < n_centers; k++) {
+            y[k] = 0;
+            for (i = 0; i < n_features; i++)
+                y[k] -= VALUE(a[i]) * MATH(fabs)(x[i] - VALUE(c[i * n_centers + k]));
+        }
+}
+""",
     "embedding": """\
 /* y[i] = table[x[i]]; returns how many numbers are none of 0 .. n_entries - 1: their rows are 0. */
 static int embedding(real *y, const real *x, const weight *table, size_t n, size_t n_entries, size_t width)

@@ -111,6 +111,11 @@ def _periodic(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     s.call("periodic", y, x[0], *(s.parameter(o, n) for n in range(4)), n_rows, n_features, o.integers[0], n_out)
 
 
+def _nearness(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
+    n_rows, n_features = s.rows(o.inputs[0])
+    s.call("nearness", y, x[0], s.parameter(o, 0), s.parameter(o, 1), n_rows, n_features, s.rows(o.output)[1])
+
+
 def _embedding(s: Statements, o: Operation, x: Sequence[str], y: str) -> None:
     arguments = y, x[0], s.parameter(o, 0), s.size(o.inputs[0]), o.integers[0], s.rows(o.output)[1]
     s.call("outside += embedding", *arguments)
@@ -153,6 +158,7 @@ _OPERATIONS: dict[str, Row] = {
     "dot": _dot,
     "parametric_activation": _parametric_activation,
     "periodic": _periodic,
+    "nearness": _nearness,
     "embedding": _embedding,
     "standardize": _standardize,
     "rescale": _rescale,

@@ -10,6 +10,7 @@ from expression cimport *
 from matrices cimport *
 from members cimport *
 from merging cimport *
+from nearness cimport *
 from noise cimport *
 from normalization cimport *
 from ordering cimport *
@@ -101,6 +102,8 @@ cdef inline int list_operations(OperationTraits *rows) noexcept nogil:
         parametric_activation_backward, ELEMENTWISE_ACTIVATIONS)
     add(rows, &n, "periodic", periodic_fits, periodic_needs, periodic_forward, periodic_forward, periodic_backward,
         periodic_backward)
+    add(rows, &n, "nearness", nearness_fits, NULL, nearness_forward, nearness_forward, nearness_backward,
+        nearness_backward)
     add(rows, &n, "embedding", embedding_fits, NULL, embedding_forward, embedding_forward, embedding_backward,
         embedding_backward, INDICES, EMBEDDING)
     add(rows, &n, "standardize", scaling_fits, NULL, scaling_forward, scaling_forward, scaling_backward,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from cnn_core.sklearn.tabular.linear_network import is_solvable, solve
 from cnn_core.sklearn.tabular.network import TabularNetwork
 from cnn_core.sklearn.tabular.portfolios import Portfolio, Variant
 from cnn_core.sklearn.tabular.presets import Recipe
+from cnn_core.sklearn.tabular.radial_network import is_radial_solvable, solve_radial
 from cnn_core.sklearn.tabular.training import TabularTraining, TrainingPlan
 from cnn_core.sklearn.tabular.training_rows import relative
 
@@ -122,11 +123,11 @@ class BlendTraining:
     ) -> None:
         self.portfolio, self.task, self._columns = portfolio, task, columns
         self._folds = folds(task.labels, len(task.rows), portfolio.n_folds, task.seed)
-        self._variants = list(portfolio.variants)
         self._kinds: list[tuple[int, int | None]] = []
         self._preprocessors: list[TablePreprocessor] = []
         self._matrices: list[Array] = []
         self._categorical_features = categorical_features
+        self._variants = [each for each in portfolio.variants if self._is_possible(each)]
         self._cost_known = False
         self.n_epochs = 0
         self.out_of_fold, self.known = np.zeros((0, 0)), np.empty(0, np.int64)
@@ -172,13 +173,17 @@ class BlendTraining:
     def _train_fold(self, trained: _Trained, recipe: Recipe, features: int, train: Array, held_out: Array) -> None:
         task, variant, number = self.task, trained.variant, len(trained.networks)
         x, seed = self._matrices[features], task.seed + 1000 * self._variants.index(variant) + number
+        recipe = self._fitting(recipe)
         network = TabularNetwork(recipe, self._preprocessors[features].layout, task.n_out, task.head, seed=seed)
         x_train, targets = x[train], np.ascontiguousarray(task.targets[train])
         data = Dataset.of_one(x_train, targets, relative(task.weights, train))
         loss, epochs, began = task.loss_of(recipe), self._epochs(variant, len(train)), time.monotonic()
-        solvable = is_solvable(network, loss, len(train))
+        solvable = recipe.radial or is_solvable(network, loss, len(train))
         scores = CrossFitted(task.blend_score_of if solvable else task.score_of, held_out)
-        if solvable:
+        if recipe.radial:
+            solve_radial(network, data, x[held_out], scores, seed)
+            done = epochs = 1
+        elif solvable:
             solve(network, loss, data, x[held_out], scores)
             done = epochs = 1
         else:
@@ -194,6 +199,20 @@ class BlendTraining:
         trained.outputs[held_out] = bounded(scores.outputs, recipe, task.bounds)
         self.n_epochs += done
         self._leave_out(variant, (time.monotonic() - began) * epochs / max(1, done))
+
+    def _is_possible(self, variant: Variant) -> bool:
+        """Whether a variant can learn the table: a radial network by its solution alone, of not too many numbers."""
+        recipe = variant.recipe(self.task.task)
+        if not recipe.radial:
+            return True
+        n_features = self._matrices[self._features_of(recipe)].shape[1]
+        (n_units,) = self._fitting(recipe).hidden
+        return is_radial_solvable(self.task.loss_of(recipe), len(self.task.rows), n_units, n_features)
+
+    def _fitting(self, recipe: Recipe) -> Recipe:
+        """The recipe with no more units than there are rows for them, if rows they are."""
+        fewest = min(len(train) for train, _ in self._folds)
+        return replace(recipe, hidden=tuple(min(width, fewest) for width in recipe.hidden)) if recipe.radial else recipe
 
     def _epochs(self, variant: Variant, n: int) -> int:
         """How often a variant goes over n rows: the oftener, the fewer batches they are."""

@@ -10,8 +10,7 @@ from cnn_core.foundation.arrays import Array
 from cnn_core.sklearn.tabular.members import DensePart
 from cnn_core.sklearn.tabular.network import TabularNetwork
 
-MOST_ROWS = 4096  # of which the spread is known to a percent; shared among members, because activations take memory,
-FEWEST_ROWS = 1024  # but not too thinly
+MOST_ROWS = 1024  # of which the spread is known to two percent
 _CORNERS = 5
 
 
@@ -26,7 +25,7 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
     network : TabularNetwork
         Just made; its kernels, biases and nothing else change.
     x : numpy.ndarray of shape (n, layout.width)
-        Features to train on; of many rows 4096 are drawn, of an ensemble's 1024 at least.
+        Features to train on; of many rows 1024 are drawn.
     seed : int
 
     References
@@ -36,8 +35,7 @@ def start_from_data(network: TabularNetwork, x: Array, seed: int) -> None:
     2019.
     """
     generator = random_state.generator(seed)
-    most = max(FEWEST_ROWS, MOST_ROWS // network.n_members)
-    rows = x if len(x) <= most else x[generator.choice(len(x), most, replace=False)]
+    rows = x if len(x) <= MOST_ROWS else x[generator.choice(len(x), MOST_ROWS, replace=False)]
     inputs = network.inputs(rows)
     block = _core.Block(network.native, len(rows), training=False)
     for depth in range(len(network.members[0].layers)):

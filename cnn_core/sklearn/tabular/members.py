@@ -161,3 +161,28 @@ class Member:
         shape = (len(layout.n_codes), width)
         found = self.plan.add("embedding", [source], shape, layer=self.name, variables=[table], integers=[n_rows])
         return self.plan.add_reshaping(found, (math.prod(shape),), self.name)
+
+
+@dataclass
+class RadialMember(Member):
+    """A network whose hidden units are rows of training, c, and tell how near a row is: ``exp(-sum(a * |x - c|))``.
+
+    Such sums are the Laplace kernel, and what the output layer makes of them is a kernel regression.
+
+    References
+    ----------
+    D. S. Broomhead, D. Lowe, "Multivariable Functional Interpolation and Adaptive Networks", Complex Systems 2 (1988).
+    """
+
+    def add(self, inputs: Mapping[str, int], layout: Layout, widths: Sequence[int], head: str) -> int:
+        """Add everything from the inputs to the output and return its buffer."""
+        source, (n_centers, n_out) = self._joined(inputs, layout), widths
+        width = self.plan.shapes[source][0]
+        variables = [
+            self._variable((width, n_centers), np.zeros, "centers", 1.0, decays=False),
+            self._variable((width,), np.ones, "factors", 1.0, decays=False),
+        ]
+        nearness = self._operation("nearness", source, n_centers, variables)
+        units = self.plan.add_activation(nearness, activations.get(self.recipe.activation), self.name)
+        layer = self._layer(units, n_out, 1, 0.0)
+        return self._operation("dense", units, n_out, [layer.kernel, layer.bias], activation=activations.get(head))

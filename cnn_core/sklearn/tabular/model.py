@@ -53,7 +53,8 @@ def _mean(
     prefix: str = "",
 ) -> Any:
     """The mean over the members of a network; its layers' names begin with `prefix`."""
-    kind = _SharingCopy if network.recipe.n_sharing else _Copy
+    recipe = network.recipe
+    kind = _SharingCopy if recipe.n_sharing else _RadialCopy if recipe.radial else _Copy
     outputs = [kind(network, number, predictor, prefix).output(inputs) for number in range(network.n_members)]
     return outputs[0] if len(outputs) == 1 else layers.Average(name=f"{prefix}mean")(outputs)
 
@@ -155,6 +156,17 @@ class _Copy:
         factors = np.eye(n_out) * np.broadcast_to(width * scale.spread, n_out)
         numbers = layers.Dense(n_out, **self._named("predictions"))
         return self._apply(numbers, clamped, factors, np.broadcast_to(scale.lowest * scale.spread + scale.mean, n_out))
+
+
+class _RadialCopy(_Copy):
+    """A member of which the hidden units are rows, being made of operations and a layer."""
+
+    def output(self, inputs: dict[str, Any]) -> Any:
+        rows, factors = self._weight("centers").T.copy(), self._weight("factors")
+        differences = ops.absolute(ops.subtract(ops.expand_dims(self._joined(inputs), 1), rows))
+        distances = ops.sum(ops.multiply(differences, factors), axis=-1)
+        activation = layers.Activation(activations.get(self.recipe.activation), **self._named("units"))
+        return self._last(activation(ops.negative(distances)), len(self.recipe.hidden))
 
 
 class _SharingCopy(_Copy):

@@ -20,7 +20,7 @@ from cnn_core.network.native import bound_network
 from cnn_core.network.parameters import ParameterVector
 from cnn_core.network.plan import NetworkPlan
 from cnn_core.sklearn.tabular.layout import Layout
-from cnn_core.sklearn.tabular.members import TYPE, Member
+from cnn_core.sklearn.tabular.members import TYPE, Member, RadialMember
 from cnn_core.sklearn.tabular.presets import Recipe
 from cnn_core.sklearn.tabular.sharing import SharingMembers
 
@@ -58,7 +58,7 @@ class TabularNetwork:
         generator = random_state.generator(seed)
         self.plan = NetworkPlan()
         inputs = {name: self.plan.add_input((width,)) for name, width in self.input_widths().items()}
-        kind = SharingMembers if recipe.n_sharing else Member
+        kind = SharingMembers if recipe.n_sharing else RadialMember if recipe.radial else Member
         self.members = [kind(f"member_{number}", recipe, self.plan, generator) for number in range(n_members)]
         starts = []
         for member in self.members:

@@ -43,7 +43,8 @@ def write_members(
     ValueError
         If ONNX cannot express the activation.
     """
-    total, kind = "", _SharingMembers if network.recipe.n_sharing else _Member
+    recipe = network.recipe
+    total, kind = "", _SharingMembers if recipe.n_sharing else _RadialMember if recipe.radial else _Member
     for member in network.members:
         made = kind(g, network, member.name, path).output(sources)
         if bounds is not None:
@@ -76,8 +77,11 @@ class _Member:
                 change = g.add("Mul", g.add("Sub", made, x), self._weight(f"activation_{number}/alpha"))
                 made = g.add("Add", x, change)
             x = made
-        x = self._dense(x, len(recipe.hidden))
-        return g.add("Softmax", x, axis=1) if self.network.head == "softmax" else x
+        return self._last(x)
+
+    def _last(self, x: str) -> str:
+        x = self._dense(x, len(self.recipe.hidden))
+        return self.g.add("Softmax", x, axis=1) if self.network.head == "softmax" else x
 
     def _dense(self, x: str, number: int) -> str:
         return self.g.add("Gemm", x, self._weight(f"dense_{number}/kernel"), self._weight(f"dense_{number}/bias"))
@@ -113,6 +117,16 @@ class _Member:
         cosines = g.add("Cos", g.add("Add", angles, g.add("Unsqueeze", phases, between)))
         sums = g.add("Add", g.add("MatMul", cosines, kernel), g.add("Unsqueeze", offsets, between))
         return g.add("Flatten", g.add("Concat", sums, numbers, axis=3), axis=1)
+
+
+class _RadialMember(_Member):
+    """A member of which the hidden units are rows, being written."""
+
+    def output(self, sources: Mapping[str, str]) -> str:
+        g = self.g
+        differences = g.add("Sub", g.add("Unsqueeze", self._joined(sources), g.sizes(2)), self._weight("centers"))
+        distances = g.add("MatMul", self._weight("factors"), g.add("Abs", differences))
+        return self._last(self._activated(g.add("Neg", distances)))
 
 
 class _SharingMembers(_Member):

@@ -58,6 +58,9 @@ _NARROW_NETWORKS = _for(
     Variant("narrow_td_pieces", "td", _FULL_OF_PIECES | _NARROW, cost=0.7),
     Variant("narrow_td_s", "td_s", _NARROW, cost=0.35),
 )
+_ROWS = {"activation": "exponential", "radial": True, "most_one_hot": None}  # as hidden units
+_NARROW_RADIAL = Variant("narrow_radial", "td_s", _ROWS | {"hidden": (512,)}, cost=0.1)
+_RADIAL = Variant("radial", "td_s", _ROWS | {"hidden": (1024,)}, cost=0.5)
 _LINEAR_MODELS = _for(
     0.8,
     Variant("additive", "piecewise_linear", {"hidden": ()}, cost=0.05),  # the sum of a function of each number
@@ -69,10 +72,10 @@ _SIMPLE_NETWORKS = _for(
 _FULL_NETWORKS = _for(0.8, Variant("td", "td", cost=1.5), Variant("td_pieces", "td", _FULL_OF_PIECES, cost=1.8))
 
 _FAST = (*_NARROW_NETWORKS, *_LINEAR_MODELS)
-_BALANCED = (*_FAST, *_SIMPLE_NETWORKS)
+_BALANCED = (*_FAST, _RADIAL, *_SIMPLE_NETWORKS)
 
 PORTFOLIOS: dict[str, Portfolio] = {
-    "fast": Portfolio(5, _FAST),
+    "fast": Portfolio(5, (*_FAST, _NARROW_RADIAL)),
     "balanced": Portfolio(5, _BALANCED),
     "best": Portfolio(8, (*_BALANCED, *_FULL_NETWORKS)),
 }

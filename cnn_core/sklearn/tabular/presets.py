@@ -59,6 +59,8 @@ class Recipe:
         Whether initial kernels and biases are fitted to the table.
     clamps : bool
         Whether predicted numbers are kept within the range of the targets seen in training.
+    radial : bool
+        Whether the units of the one hidden layer are rows of training, and their values how near a row is to these.
     n_sharing : int
         Networks that share their kernels, and scale them by factors of their own; 0 for one network alone.
     swings : bool
@@ -92,6 +94,7 @@ class Recipe:
     embedding_spread: float = 1.0
     fitted_start: bool = False
     clamps: bool = False
+    radial: bool = False
     n_sharing: int = 0
     swings: bool = True
     smooths: bool = True

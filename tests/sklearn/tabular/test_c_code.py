@@ -124,7 +124,12 @@ def test_blends_of_all_their_recipes(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(blend_training, "greedy_weights", lambda models, score: np.full(len(models), 1 / len(models)))
     small = (Variant("td", "td", {"hidden": (6,)}), Variant("pieces", "piecewise_linear", {"hidden": (6,)}))
     shared = Variant("tabm", "tabm", {"hidden": (6,), "n_sharing": 3})
-    monkeypatch.setitem(PORTFOLIOS, "best", Portfolio(2, (*small, shared, Variant("linear", "td_s", {"hidden": ()}))))
+    of_rows = Variant(
+        "radial", "td_s", {"hidden": (9,), "activation": "exponential", "radial": True, "most_one_hot": None}
+    )
+    linear = Variant("linear", "td_s", {"hidden": ()})
+    others = (shared, linear) if kind == "quantiles" else (shared, linear, of_rows)
+    monkeypatch.setitem(PORTFOLIOS, "best", Portfolio(2, (*small, *others)))
     frame = table()
     frame["street"] = [f"street {number % 40}" for number in range(N)]
     own = {"preset": "best", "epochs": 3, "random_state": 0}
@@ -135,7 +140,7 @@ def test_blends_of_all_their_recipes(kind, tmp_path, monkeypatch):
         quantiles = (0.1, 0.9) if kind == "quantiles" else None
         estimator = TabularRegressor(**own, quantiles=quantiles).fit(frame, RANDOM.normal(size=N))
         wanted = estimator.predict_quantiles(frame) if quantiles else estimator.predict(frame)[:, None]
-    assert len(estimator.predictor_.network.parts) == 8
+    assert len(estimator.predictor_.network.parts) == 2 * len(PORTFOLIOS["best"].variants)
     found, classes = answers(estimator, frame, tmp_path, wanted.shape[1])
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     if kind == "classes":

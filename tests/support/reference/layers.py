@@ -106,6 +106,18 @@ def parametric_activation_backward(dy: Array, x: Array, alpha: Array, name: str)
     return dy * (1 - alpha + alpha * slope), np.sum(dy * (activate(name, x) - x), axis=0)
 
 
+def nearness_forward(x: Array, c: Array, a: Array) -> Array:
+    """Compute -sum over i of a[i] |x[i] - c[i]|: x (n, f), c (f, m), a (f)."""
+    return -np.einsum("f,nfm->nm", a, np.abs(x[:, :, None] - c))
+
+
+def nearness_backward(dy: Array, x: Array, c: Array, a: Array) -> tuple[Array, Array, Array]:
+    """Return dx, dc and da."""
+    differences = x[:, :, None] - c
+    slopes = dy[:, None, :] * np.sign(differences)
+    return -a * slopes.sum(axis=2), a[:, None] * slopes.sum(axis=0), -(slopes * differences).sum(axis=(0, 2))
+
+
 def periodic_forward(x: Array, w: Array, b: Array, v: Array, c: Array) -> Array:
     """Compute [cos(2 pi x w + b) . v + c, x] for every feature: x (n, f), w and b (f, p), v (f, p, k), c (f, k)."""
     waves = np.cos(2 * np.pi * x[:, :, None] * w + b)
