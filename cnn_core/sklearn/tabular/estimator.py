@@ -146,7 +146,8 @@ class TabularEstimator(FitsBlends, KnowsItsArguments, CallbackSupportMixin, Base
 
     def _answers(self, X: object, answer: Callable[[Array], Array]) -> Array:
         """What `answer` makes of the features of a table, or of rows by name, row by row."""
-        check_is_fitted(self)
+        if "predictor_" not in vars(self):
+            check_is_fitted(self)
         predictor: TablePredictor = self.predictor_
         features = predictor.features_of_few(X)
         if features is not None:
