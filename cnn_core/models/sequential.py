@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Self, cast
 
 from cnn_core.data.adapt import feature_dtype, feature_shape
@@ -13,7 +14,7 @@ from cnn_core.layers.input import Input, InputLayer
 from cnn_core.models.calls_again import layer_of
 from cnn_core.models.model import Model
 from cnn_core.models.nesting import unchanged_by_failure
-from cnn_core.network.graph import TEXT, CallGraph, Symbol
+from cnn_core.network.graph import TEXT, CallGraph, Node, Symbol
 from cnn_core.training.trainer import Trainer
 
 
@@ -105,10 +106,12 @@ class Sequential(Model):
     def _connect(self, layers: list[Layer], first: Symbol | None) -> None:
         """Be made of these layers from now on, called one after the other if the input is known; or stay as before."""
         graph = None
-        with unchanged_by_failure(layers):
+        kept = self._calls_kept(layers, first)
+        added = layers[len(kept) :]
+        with unchanged_by_failure(added):
             if first is not None and layers:
-                value: Any = first
-                for layer in layers:
+                value: Any = kept[-1].outputs[0] if kept else first
+                for layer in added:
                     value = layer(value)
                 graph = CallGraph(first, value)
             before = [] if self._graph is None else self._graph.nodes
@@ -120,8 +123,17 @@ class Sequential(Model):
                 self._forget_network()
         self._first = first
         self._objectives = None
+        in_use = set() if graph is None else set(map(id, graph.nodes))
         for node in before:
-            node.forget()
+            if id(node) not in in_use:
+                node.forget()
+
+    def _calls_kept(self, layers: list[Layer], first: Symbol | None) -> list[Node]:
+        """Return the calls of the layers with which the model begins now and will begin with others on top."""
+        if self._graph is None or first is not self._graph.input_structure:
+            return []
+        calls = (node for node in self._graph.nodes if not node.layer.is_operation)  # of masks
+        return [call for call, _ in takewhile(lambda pair: pair[0].layer is pair[1], zip(calls, layers, strict=False))]
 
     def _use(self, graph: CallGraph) -> None:
         super()._use(graph)

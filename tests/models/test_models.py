@@ -64,6 +64,32 @@ def test_adding_and_popping() -> None:
         model.pop()
 
 
+def test_calls_below_stay_as_they_are_when_layers_are_added_and_popped() -> None:
+    shared = layers.Dense(4)
+    model = Sequential([cnn_core.Input((4,)), shared, layers.Dropout(0.5), shared])
+    calls = list(model.graph.nodes)
+    top = layers.Dense(2)
+    model.add(top)
+    assert list(map(id, model.graph.nodes[:3])) == list(map(id, calls))
+    assert model.pop() is top
+    assert list(map(id, model.graph.nodes)) == list(map(id, calls))
+    assert [call() for call in top.calls] == []
+    assert model.pop() is shared
+    assert [call() for call in shared.calls] == [calls[0]]
+    assert model.predict(X).shape == (12, 4)
+
+
+def test_masks_reach_a_layer_that_is_added_above_them() -> None:
+    x = np.array([[1, 2, 0], [3, 0, 0]])
+    built = [layers.Embedding(5, 2, mask_zero=True), layers.Dense(3), layers.GlobalAveragePooling1D()]
+    at_once = Sequential([cnn_core.Input((3,)), *built])
+    one_by_one = Sequential([cnn_core.Input((3,))])
+    for layer in cnn_core.models.clone_model(at_once).layers:
+        one_by_one.add(layer)
+    one_by_one.set_weights(at_once.get_weights())
+    np.testing.assert_array_equal(one_by_one.predict(x), at_once.predict(x))
+
+
 def test_what_does_not_fit_is_not_added() -> None:
     model = sequential()
     before = list(model.layers)
