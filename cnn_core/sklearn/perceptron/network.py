@@ -7,7 +7,8 @@ which layers and models as Python objects would be a good part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,8 +50,11 @@ class Weights:
 
     def __iter__(self) -> Iterator[Array]:
         """Go through all arrays, those that gradients move first."""
-        for group in fields(self):
-            yield from getattr(self, group.name)
+        return chain(*self._groups)
+
+    @property
+    def _groups(self) -> tuple[Sequence[Array], ...]:
+        return self.coefs, self.intercepts, self.scales, self.shifts, self.means, self.variances
 
     @property
     def n_trained(self) -> int:
@@ -60,7 +64,7 @@ class Weights:
     def like(self, arrays: Sequence[Array]) -> Weights:
         """Return other arrays in the same groups."""
         waiting = iter(arrays)
-        return Weights(*([next(waiting) for _ in getattr(self, group.name)] for group in fields(self)))
+        return Weights(*([next(waiting) for _ in group] for group in self._groups))
 
     def normalization(self, layer: int) -> list[Array]:
         """Return the arrays of the batch normalization behind a layer's product; none if there is none."""

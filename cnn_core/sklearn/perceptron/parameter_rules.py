@@ -6,7 +6,7 @@ scikit-learn checks its own parameters with classes that are private to it. A ru
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import wraps
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -133,15 +133,24 @@ def check(estimator: object, rules: Mapping[str, tuple[Rule, ...]]) -> None:
     """
     for name, allowed in rules.items():
         value = getattr(estimator, name)
-        if any(rule.accepts(value) for rule in allowed):
-            continue
-        texts = [rule.text for rule in allowed]
-        listed = " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-        known = [each for rule in allowed for each in rule.names]
-        end = (did_you_mean(value, known) if isinstance(value, str) else "") or "."
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {type(estimator).__name__} must be {listed}. Got {value!r} instead{end}"
-        )
+        for rule in allowed:
+            if rule.accepts(value):
+                break
+        else:
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {_listed(allowed)}. "
+                f"Got {value!r} instead{_meant(value, allowed)}"
+            )
+
+
+def _listed(allowed: Sequence[Rule]) -> str:
+    texts = [rule.text for rule in allowed]
+    return " or ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _meant(value: object, allowed: Sequence[Rule]) -> str:
+    known = [each for rule in allowed for each in rule.names]
+    return (did_you_mean(value, known) if isinstance(value, str) else "") or "."
 
 
 def checks_parameters(method: _Method) -> _Method:
