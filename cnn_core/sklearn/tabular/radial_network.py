@@ -155,11 +155,17 @@ def _factors(rows: _Rows) -> Array:
         return float(np.average(((outputs - others.y) ** 2).mean(axis=1), weights=others.weights))
 
     coefficients, _ = _best(_solutions(kernel, fitted), near, "linear", error)
-    x, near = others.x[:MOST_ROWS_OF_FACTORS], near[:MOST_ROWS_OF_FACTORS]
-    signs = (np.sign(column[:, None] - center) for column, center in zip(x.T, kernel.centers.T, strict=True))
-    slopes = np.array([np.sqrt(((near * sign @ coefficients) ** 2).sum(axis=1).mean()) for sign in signs])
+    slopes = _slopes(others.x[:MOST_ROWS_OF_FACTORS], near[:MOST_ROWS_OF_FACTORS], kernel.centers, coefficients)
     greatest = slopes.max()
     return np.maximum(slopes / greatest, LEAST_FACTOR) if greatest > 0 else np.ones(len(slopes))
+
+
+def _slopes(x: Array, near: Array, centers: Array, coefficients: Array) -> Array:
+    """Root mean squares over the rows of the derivatives by each feature; in float32, which takes far less time."""
+    x, near, centers, coefficients = (each.astype(np.float32) for each in (x, near, centers, coefficients))
+    signs = (np.sign(column[:, None] - center) for column, center in zip(x.T, centers.T, strict=True))
+    derivatives = (near * sign @ coefficients for sign in signs)
+    return np.array([np.sqrt(np.square(each, dtype=np.float64).sum(axis=1).mean()) for each in derivatives])
 
 
 def _softmax(logits: Array) -> Array:
