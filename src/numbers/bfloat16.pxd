@@ -137,6 +137,7 @@ cdef inline void round_factors(Product *p, real *x_room, real *w_room, const voi
     before, or NULL.
     """
     cdef bint as_pairs = simd_multiplies_pairs or (kept_w != NULL and p.n_rows < FEWEST_ROWS_TO_PACK)
+    p.in_one_chain = True
     round_x(p, x_room, as_pairs, x_is_rounded)
     if kept_w == NULL:
         round_w(p, w_room, as_pairs, w_is_rounded)

@@ -60,6 +60,7 @@ ctypedef struct Product:
     Py_ssize_t spare_cols        # padding of y's rows, which may be overwritten
     int accumulate
     int clamp                    # whether the result is max(y, 0)
+    int in_one_chain             # whether every sum goes over k one by one, as products of pairs do
     int form                     # one of the above
     Grid grid                    # how it is shared
 
@@ -83,7 +84,7 @@ cdef inline void begin_plain(Product *p) noexcept nogil:
     """No bias, gate or floor; y is overwritten, its padding left alone."""
     p.panels, p.bias, p.gate = NULL, NULL, NULL
     p.gate_row, p.spare_cols, p.w_panel = 0, 0, 0
-    p.accumulate, p.clamp, p.form = False, False, NUMBERS
+    p.accumulate, p.clamp, p.in_one_chain, p.form = False, False, False, NUMBERS
 
 
 cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:

@@ -30,6 +30,8 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, float floor) noexcept nogil
         void (*two_panels_product)(float *y, const float *x, const float *w, Py_ssize_t next, const float *bias,
                                    const panel_settings *p) noexcept nogil
+        void (*column_product)(float *y, const float *x, const float *w, const float *bias,
+                               const panel_settings *p) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
@@ -91,6 +93,8 @@ cdef extern from "simd/kernels.h" nogil:
                             Py_ssize_t n_k, Py_ssize_t w_k, int accumulate, double floor) noexcept nogil
         void (*two_panels_product)(double *y, const double *x, const double *w, Py_ssize_t next, const double *bias,
                                    const panel_settings *p) noexcept nogil
+        void (*column_product)(double *y, const double *x, const double *w, const double *bias,
+                               const panel_settings *p) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
@@ -178,6 +182,14 @@ cdef inline void two_panels_product(real *y, const real *x, const real *w, Py_ss
         simd_f32.two_panels_product(y, x, w, next, bias, p)
     else:
         simd_f64.two_panels_product(y, x, w, next, bias, p)
+
+
+cdef inline void column_product(real *y, const real *x, const real *w, const real *bias,
+                                const panel_settings *p) noexcept nogil:
+    if real is float:
+        simd_f32.column_product(y, x, w, bias, p)
+    else:
+        simd_f64.column_product(y, x, w, bias, p)
 
 
 cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,

@@ -1,15 +1,36 @@
-# The matrix product of any size: few columns apart, small products at once, large ones shared among threads. Floor 1.
+# The matrix product of any size: one or few columns apart, small products at once, large ones shared among threads.
+# Floor 1.
 
 from blocks cimport (LONGEST_K_BLOCK, MOST_FEW_ROWS, NUMBERS, SPARE_K_BLOCK, Block, Matrix, Product, k_block_length,
                      multiply_panel, multiply_rows, reads_in_place, w_at)
 from shares cimport Grid, is_worth_threads, parts_of, share_out
-from simd cimport LARGEST_PANEL, pack_transposed, panel_width, real, transpose
+from simd cimport LARGEST_PANEL, column_product, pack_transposed, panel_settings, panel_width, real, transpose
 from threads cimport pool_run, pool_width
 
 cdef enum:
     MOST_FEW_COLUMNS = 23    # so many rows are multiplied with w in place
     TURNED_ELEMENTS = 1024   # of a part of y^T
     TURNING_STEPS = 24       # of k, which take about as long as to turn what they add to
+
+
+cdef inline bint is_column(const Product *p, real *y) noexcept nogil:
+    """Whether vectors are to lie along k, as no tile has them: for one column, of at least a vector."""
+    return (p.n_cols == 1 and p.x_k == 1 and p.w_k == 1 and 2 * p.n_k >= panel_width(y)
+            and p.form == NUMBERS and p.gate == NULL and not p.in_one_chain)
+
+
+cdef inline void multiply_column(const Product *p, real *y, Py_ssize_t row, Py_ssize_t last_row) noexcept nogil:
+    """Rows [row, last_row) of the only column, k block by k block."""
+    cdef const real *x = <const real *> p.x + row * p.x_row
+    cdef const real *w = <const real *> p.w
+    cdef Py_ssize_t k = 0, longest = k_block_length(p.n_k)
+    cdef panel_settings s
+    s.n_rows, s.y_row, s.x_row = last_row - row, p.y_row, p.x_row
+    while k < p.n_k:
+        s.n_k = min(longest, p.n_k - k)
+        s.accumulate, s.clamp = p.accumulate or k > 0, p.clamp and k + s.n_k >= p.n_k
+        column_product(y + row * p.y_row, x + k, w + k, <const real *> p.bias, &s)
+        k += s.n_k
 
 
 cdef inline Py_ssize_t whole_vectors(real *y, Py_ssize_t n) noexcept nogil:
@@ -72,7 +93,11 @@ cdef inline void multiply_columns(const Product *p, real *y, Py_ssize_t row, Py_
 cdef inline void multiply_share(const Product *p, real *y, Py_ssize_t row, Py_ssize_t last_row, Py_ssize_t col,
                                 Py_ssize_t n_cols) noexcept nogil:
     """Rows [row, last_row) by columns [col, col + n_cols) of the product."""
-    cdef Py_ssize_t few = few_columns(p, y, last_row - row, n_cols)
+    cdef Py_ssize_t few
+    if is_column(p, y):
+        multiply_column(p, y, row, last_row)
+        return
+    few = few_columns(p, y, last_row - row, n_cols)
     if few < n_cols:
         multiply_rows(p, y, row, last_row, col, n_cols - few)
     if few > 0:
@@ -112,7 +137,7 @@ cdef inline bint is_one_block(const Product *p, real *y) noexcept nogil:
     return (p.n_rows > 1 and p.n_cols <= panel_width(y) and p.n_k <= LONGEST_K_BLOCK
             and not is_worth_threads(p.n_rows, p.n_cols, p.n_k) and p.form == NUMBERS and p.panels == NULL
             and (reads_in_place(p, p.n_rows, sizeof(real)) if p.w_c == 1 else p.n_k <= SPARE_K_BLOCK)
-            and few_columns(p, y, p.n_rows, p.n_cols) == 0)
+            and not is_column(p, y) and few_columns(p, y, p.n_rows, p.n_cols) == 0)
 
 
 cdef inline void multiply_block(const Product *p, real *y) noexcept nogil:

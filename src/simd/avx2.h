@@ -18,6 +18,26 @@ INLINE vector_f64 at_least_f64(vector_f64 v, vector_f64 bound) { return _mm256_m
 INLINE vector_f32 at_most_f32(vector_f32 v, vector_f32 bound) { return _mm256_min_ps(bound, v); }
 INLINE vector_f64 at_most_f64(vector_f64 v, vector_f64 bound) { return _mm256_min_pd(bound, v); }
 
+/* Lane i of lane_sums is the sum of the lanes of s[i]: of two vectors becomes one, by lanes, by pairs of them and so
+ * on. */
+INLINE vector_f32 add_lanes(vector_f32 a, vector_f32 b) { return _mm256_unpacklo_ps(a, b) + _mm256_unpackhi_ps(a, b); }
+INLINE vector_f32 sums_of_four(const vector_f32 *s) {
+    const vector_f64 a = (vector_f64)add_lanes(s[0], s[1]), b = (vector_f64)add_lanes(s[2], s[3]);
+    return (vector_f32)_mm256_unpacklo_pd(a, b) + (vector_f32)_mm256_unpackhi_pd(a, b);
+}
+INLINE vector_f32 lane_sums_f32(const vector_f32 *s) {
+    const vector_f32 a = sums_of_four(s), b = sums_of_four(s + 4);
+    return _mm256_permute2f128_ps(a, b, 0x20) + _mm256_permute2f128_ps(a, b, 0x31);
+}
+
+INLINE vector_f64 sums_of_two(const vector_f64 *s) {
+    return _mm256_unpacklo_pd(s[0], s[1]) + _mm256_unpackhi_pd(s[0], s[1]);
+}
+INLINE vector_f64 lane_sums_f64(const vector_f64 *s) {
+    const vector_f64 a = sums_of_two(s), b = sums_of_two(s + 2);
+    return _mm256_permute2f128_pd(a, b, 0x20) + _mm256_permute2f128_pd(a, b, 0x31);
+}
+
 INLINE vector_f32 select_f32(mask_f32 m, vector_f32 yes, vector_f32 no) {
     return _mm256_blendv_ps(no, yes, (vector_f32)m);
 }

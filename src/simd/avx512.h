@@ -19,6 +19,31 @@ INLINE vector_f64 at_least_f64(vector_f64 v, vector_f64 bound) { return _mm512_m
 INLINE vector_f32 at_most_f32(vector_f32 v, vector_f32 bound) { return _mm512_min_ps(bound, v); }
 INLINE vector_f64 at_most_f64(vector_f64 v, vector_f64 bound) { return _mm512_min_pd(bound, v); }
 
+/* Lane i of lane_sums is the sum of the lanes of s[i]: of two vectors becomes one, by lanes, by pairs of them and so
+   on. shuffle_f32x4 takes the even fours of a, then of b, or the odd ones. */
+INLINE vector_f32 add_lanes(vector_f32 a, vector_f32 b) { return _mm512_unpacklo_ps(a, b) + _mm512_unpackhi_ps(a, b); }
+INLINE vector_f32 add_fours(vector_f32 a, vector_f32 b) {
+    return _mm512_shuffle_f32x4(a, b, 0x88) + _mm512_shuffle_f32x4(a, b, 0xdd);
+}
+INLINE vector_f32 sums_of_four(const vector_f32 *s) {
+    const vector_f64 a = (vector_f64)add_lanes(s[0], s[1]), b = (vector_f64)add_lanes(s[2], s[3]);
+    return (vector_f32)_mm512_unpacklo_pd(a, b) + (vector_f32)_mm512_unpackhi_pd(a, b);
+}
+INLINE vector_f32 lane_sums_f32(const vector_f32 *s) {
+    return add_fours(add_fours(sums_of_four(s), sums_of_four(s + 4)),
+                     add_fours(sums_of_four(s + 8), sums_of_four(s + 12)));
+}
+
+INLINE vector_f64 sums_of_two(const vector_f64 *s) {
+    return _mm512_unpacklo_pd(s[0], s[1]) + _mm512_unpackhi_pd(s[0], s[1]);
+}
+INLINE vector_f64 add_twos(vector_f64 a, vector_f64 b) {
+    return _mm512_shuffle_f64x2(a, b, 0x88) + _mm512_shuffle_f64x2(a, b, 0xdd);
+}
+INLINE vector_f64 lane_sums_f64(const vector_f64 *s) {
+    return add_twos(add_twos(sums_of_two(s), sums_of_two(s + 2)), add_twos(sums_of_two(s + 4), sums_of_two(s + 6)));
+}
+
 typedef __mmask16 mask_f32, lanes_f32;
 typedef __mmask8 mask_f64, lanes_f64;
 INLINE mask_f32 greater_f32(vector_f32 a, vector_f32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }

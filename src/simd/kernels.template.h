@@ -32,6 +32,10 @@ typedef struct {
     void (*two_panels_product)(REAL *y, const REAL *x, const REAL *w, ptrdiff_t next, const REAL *bias,
                                const panel_settings *p);
 
+    /* The same for one column, x and w contiguous along k; no gate. Each lane adds up every so many-th product, k
+       ascending, and then the lanes are added up: the bits are others than those of panel_product. */
+    void (*column_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const panel_settings *p);
+
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, the rest left alone: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 

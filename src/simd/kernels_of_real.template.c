@@ -6,6 +6,7 @@
 #include "access.template.c"
 #include "tile.template.c"
 #include "few_rows.template.c"
+#include "column.template.c"
 #include "packing.template.c"
 #include "reductions.template.c"
 #include "sweeps.template.c"

@@ -9,6 +9,7 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .panel_product = NAMED(panel_product),
     .row_product = NAMED(row_product),
     .two_panels_product = NAMED(two_panels_product),
+    .column_product = NAMED(column_product),
     .pack_transposed = NAMED(pack_transposed),
     .gather = NAMED(gather),
     .transpose = NAMED(transpose),

@@ -1,7 +1,7 @@
 /* Vectors of floats, doubles and whole numbers for one instruction set, and the short names by which the templates call
    them. Floor 0.
    The including file defines VECTOR_BYTES, and MASK_REGISTERS where comparisons give bit masks; then it adds what
-   needs intrinsics: multiply_add, square_root, at_least, at_most, select, lanes and transpose_block. */
+   needs intrinsics: multiply_add, square_root, at_least, at_most, lane_sums, select, lanes and transpose_block. */
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
@@ -66,6 +66,7 @@
 #define greater NAMED(greater)
 #define not_less NAMED(not_less)
 #define select NAMED(select)
+#define lane_sums NAMED(lane_sums)
 #define transpose_block NAMED(transpose_block)
 #define TRANSPOSE_WIDTH NAMED(TRANSPOSE_WIDTH)
 #define COLUMNS_AT_ONCE NAMED(COLUMNS_AT_ONCE)

@@ -30,6 +30,16 @@ INLINE NAMED(mask) NAMED(not_less)(NAMED(vector) a, NAMED(vector) b) { return (N
 #endif
 
 #ifdef NO_MASKED_ACCESS
+/* Lane i is the sum of the lanes of s[i]. Here, because what has no masked access has no fast way either. */
+INLINE NAMED(vector) NAMED(lane_sums)(const NAMED(vector) *s) {
+    NAMED(vector) sums = {0};
+    for (int i = 0; i < NAMED(LANES); i++) {
+        sums[i] = s[i][0];
+        for (int j = 1; j < NAMED(LANES); j++) sums[i] += s[i][j];
+    }
+    return sums;
+}
+
 typedef ptrdiff_t NAMED(lanes); /* how many lanes live: 1 to LANES */
 INLINE NAMED(lanes) NAMED(first_lanes)(ptrdiff_t n) { return n; }
 

@@ -7,10 +7,14 @@ import pytest
 
 import cnn_core._core as _core
 import cnn_core.config as config
+import cnn_core.layers as layers
+from cnn_core.layers import Input
+from cnn_core.models import Sequential
 
 # (rows, inner, columns): a single row, no rest in any direction, one too many everywhere, w read in place and packed,
 # one k block and several, panels enough to copy or transpose x, rows that fall on the same lines of the cache, few rows
-# on two panels at a time, few columns of a transposed x, alone and beside whole panels, in one part and several.
+# on two panels at a time, few columns of a transposed x, alone and beside whole panels, in one part and several, one
+# column of fewer k than a vector has lanes, of more, and of several k blocks.
 SIZES = [
     (1, 7, 33),
     (1, 1000, 10),
@@ -25,6 +29,8 @@ SIZES = [
     (150, 512, 257),
     (600, 33, 40),
     (1100, 330, 1),
+    (5, 700, 1),
+    (40, 70, 1),
     (70, 200, 3),
     (150, 700, 10),
     (40, 350, 100),
@@ -95,6 +101,28 @@ def test_few_columns_have_the_bits_of_many(n_cols, first, dtype):
     many = _core.product(x, w, transposed_x=True)
     few = _core.product(x, np.ascontiguousarray(w[:, : first + n_cols]), transposed_x=True)
     np.testing.assert_array_equal(few, many[:, : first + n_cols])
+
+
+@DTYPES
+@pytest.mark.parametrize("n_k", [16, 70, 700])
+@pytest.mark.usefixtures("instruction_set")
+def test_one_column_has_the_same_bits_for_any_number_of_rows(n_k, dtype):
+    x, w = drawn(37, n_k, dtype=dtype), drawn(n_k, 1, dtype=dtype)
+    whole = _core.product(x, w)
+    for n_rows in (1, 5, 16):
+        np.testing.assert_array_equal(_core.product(x[:n_rows], w), whole[:n_rows])
+
+
+@DTYPES
+@pytest.mark.parametrize("n_rows", [1, 5, 37])
+@pytest.mark.usefixtures("instruction_set")
+def test_a_single_unit_adds_its_bias_and_is_clamped_once(n_rows, dtype):
+    x, w, bias = drawn(n_rows, 350, dtype=dtype), drawn(350, 1, dtype=dtype), np.array([0.5], dtype)
+    layer = layers.Dense(1, "relu", dtype=dtype)
+    model = Sequential([Input((350,), dtype=dtype), layer])
+    layer.set_weights([w, bias])
+    expected = np.maximum(x.astype("float64") @ w.astype("float64") + bias, 0)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_number_of_threads_changes_no_bit():
