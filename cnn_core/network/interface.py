@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -144,11 +145,13 @@ def _names(structure: object, kind: str) -> list[str]:
     if isinstance(structure, Mapping) and all(isinstance(part, Symbol) for part in structure.values()):
         return sorted_keys(structure)
     names: list[str] = []
-    times: dict[str, int] = {}
-    for symbol in flatten(structure):
-        name = symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
-        names.append(f"{name}_{times[name]}" if name in times else name)
-        times[names[-1]] = times.get(names[-1], 0) + 1
+    own = [
+        symbol.name if kind == "input" or symbol.node is None else symbol.node.layer.name
+        for symbol in flatten(structure)
+    ]
+    for name in own:
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        names.append(name if name not in names else next(each for each in numbered if each not in own + names))
     return names
 
 

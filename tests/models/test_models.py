@@ -169,6 +169,13 @@ def test_names_shapes_and_variables_of_a_network() -> None:
     assert model.get_layer(index=-1).name == "second"
 
 
+def test_outputs_of_one_layer_have_names_of_their_own() -> None:
+    inputs = cnn_core.Input((4,))
+    first, second = layers.Dense(2, name="a")(inputs), layers.Dense(2, name="a_1")(inputs)
+    assert Model(inputs, [first, first, first]).output_names == ["a", "a_1", "a_2"]
+    assert Model(inputs, [first, first, second]).output_names == ["a", "a_2", "a_1"]
+
+
 def test_layers_are_looked_up() -> None:
     model = with_branches()
     with pytest.raises(ValueError, match=r"`name` must be .* Received: name='shard'. Did you mean 'shared'"):
