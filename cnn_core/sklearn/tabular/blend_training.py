@@ -123,7 +123,7 @@ class BlendTraining:
     ) -> None:
         self.portfolio, self.task, self._columns = portfolio, task, columns
         self._folds = folds(task.labels, len(task.rows), portfolio.n_folds, task.seed)
-        self._kinds: list[tuple[int, int | None]] = []
+        self._kinds: dict[tuple[int, int | None], int] = {}  # which of the preprocessors makes the features of each
         self._preprocessors: list[TablePreprocessor] = []
         self._matrices: list[Array] = []
         self._categorical_features = categorical_features
@@ -244,11 +244,19 @@ class BlendTraining:
         """Which of the preprocessors makes a recipe's features; it is fitted where it is the first of its kind."""
         kind = recipe.n_bins, recipe.most_one_hot
         if kind not in self._kinds:
-            preprocessor = TablePreprocessor(self._categorical_features, *kind).fit(self._columns, self.task.rows)
-            self._kinds.append(kind)
-            self._preprocessors.append(preprocessor)
-            self._matrices.append(preprocessor.transform(self._columns, self.task.rows))
-        return self._kinds.index(kind)
+            fitted = TablePreprocessor(self._categorical_features, *kind).fit(self._columns, self.task.rows)
+            self._kinds[kind] = self._place_of(fitted)
+        return self._kinds[kind]
+
+    def _place_of(self, preprocessor: TablePreprocessor) -> int:
+        """The place of a preprocessor, or of an equal one: kinds differ by what a table may not have."""
+        state = preprocessor.state()
+        for place, known in enumerate(self._preprocessors):
+            if known.state() == state:
+                return place
+        self._preprocessors.append(preprocessor)
+        self._matrices.append(preprocessor.transform(self._columns, self.task.rows))
+        return len(self._preprocessors) - 1
 
     # Blending
 
@@ -266,7 +274,7 @@ class BlendTraining:
             self.error_factor = self._error_factor(trained, weights)
         self.out_of_fold, self.known = total, known
         used = [
-            (weight, each, self._kinds.index(_kind(each, task.task)))
+            (weight, each, self._kinds[_kind(each, task.task)])
             for weight, each in zip(weights, trained, strict=True)
             if weight > 0
         ]

@@ -146,6 +146,19 @@ def test_features_that_no_network_reads_are_not_made(used: int, monkeypatch: pyt
     assert np.std(regressor.predict(frame) - y) < 2 * held_out * y.std()
 
 
+def test_equal_features_are_made_once(monkeypatch: pytest.MonkeyPatch):
+    """Of numbers, or of few categories, recipes that embed more categories than others have the same features."""
+    monkeypatch.setattr(blend_training, "greedy_weights", lambda models, score: np.full(len(models), 1 / len(models)))
+    frame, y = table()
+    numbers = np.random.default_rng(0).normal(size=(len(y), 3))
+    n_bins = {variant.recipe("regression").n_bins for variant in PORTFOLIOS["fast"].variants}
+    few = TabularRegressor("fast", **FEW).fit(numbers, y)
+    many = TabularRegressor("fast", **FEW).fit(frame, y)
+    assert len(few.preprocessor_.parts) == len(n_bins)
+    assert len(many.preprocessor_.parts) > len(n_bins)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(few)).predict(numbers), few.predict(numbers))
+
+
 def test_a_blend_is_the_weighted_mean_of_its_networks():
     frame, y = table()
     regressor = TabularRegressor("balanced", **FEW).fit(frame, y)
