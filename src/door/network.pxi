@@ -18,7 +18,7 @@ from plan cimport *
 from prediction cimport Prediction, predict_range
 from simd cimport ACTIVATION_LINEAR, CUSTOM_ACTIVATION, ROW_GLU, activation_is_elementwise, activation_name, panel_width
 from threads cimport pool_width
-from workspace cimport VALUE_ALIGNMENT, KeptMemory, aligned, workspace_allocate, workspace_free
+from workspace cimport VALUE_ALIGNMENT, KeptMemory, aligned, forget_memory, workspace_allocate, workspace_free
 
 cdef Py_ssize_t WORK_PER_POLL = 1 << 30      # multiply-adds of prediction between two polls for signals
 cdef Py_ssize_t WORK_WORTH_A_THREAD = 1 << 19
@@ -262,6 +262,11 @@ cdef class Network:
     def kept_bytes(self):
         """Memory of an earlier run of training or evaluation that waits for the next one."""
         return self.kept_memory.n_bytes
+
+    def release_kept(self):
+        """Gives this memory back: no such run is expected any more."""
+        with critical_section(self):
+            forget_memory(&self.kept_memory)
 
     def keep_kernels(self):
         """Rounds the kernels of operations in bfloat16, and packs large ones of others, once and for all: the bound

@@ -29,6 +29,11 @@ cdef inline void keep_memory(KeptMemory *kept, Workspace *workspace) noexcept no
         workspace.memory = NULL
 
 
+cdef inline void forget_memory(KeptMemory *kept) noexcept nogil:
+    free(kept.memory)
+    kept.memory, kept.n_bytes = NULL, 0
+
+
 cdef inline char *cleared_memory(KeptMemory *kept, size_t n_bytes) noexcept nogil:
     """Zeros: what is kept (by nobody where it is NULL) if that is large enough, else new memory; NULL if there is none.
 

@@ -137,6 +137,10 @@ def test_a_network_keeps_the_memory_of_its_last_pass_for_the_next():
     assert loss == 4.5
     del first, second
     assert network.kept_bytes == of_one
+    network.release_kept()
+    assert network.kept_bytes == 0
+    _, loss = wide_evaluation(network, many)
+    assert loss == 0.5
 
 
 def test_nothing_is_left_in_kept_memory():

@@ -165,6 +165,7 @@ class BlendTraining:
                 self._folds = self._folds[:number]  # what the first variant was not trained on is held out by none
                 break
             self._train_fold(trained, recipe, features, train, held_out)
+            trained.networks[-1].release_kept()
         trained.seconds = time.monotonic() - began
         if task.report is not None:
             task.report(f"{variant.name}: {sum(trained.epochs)} epochs in {trained.seconds:.1f} s")

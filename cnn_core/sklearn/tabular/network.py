@@ -132,6 +132,11 @@ class TabularNetwork:
         self.native.predict(inputs, list(out))
         return out
 
+    def release_kept(self) -> None:
+        """Give back the memory that waits for more training: of many networks together it is much."""
+        for native in (self.native, self.trained):
+            native.release_kept()
+
     def predict(self, x: Array) -> Array:
         """Return every member's outputs for a matrix of features: (n_members, n, n_out)."""
         return self.outputs(self.inputs(x))
