@@ -32,6 +32,8 @@ cdef extern from "simd/kernels.h" nogil:
                                    const panel_settings *p) noexcept nogil
         void (*column_product)(float *y, const float *x, const float *w, const float *bias,
                                const panel_settings *p) noexcept nogil
+        void (*nearness)(float *y, const float *x, const float *c, const float *factors, Py_ssize_t n_rows,
+                         Py_ssize_t n_features, Py_ssize_t n_centers, Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*pack_transposed)(float *packed, const float *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(float *y, const float *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
@@ -95,6 +97,8 @@ cdef extern from "simd/kernels.h" nogil:
                                    const panel_settings *p) noexcept nogil
         void (*column_product)(double *y, const double *x, const double *w, const double *bias,
                                const panel_settings *p) noexcept nogil
+        void (*nearness)(double *y, const double *x, const double *c, const double *factors, Py_ssize_t n_rows,
+                         Py_ssize_t n_features, Py_ssize_t n_centers, Py_ssize_t y_row, Py_ssize_t x_row) noexcept nogil
         void (*pack_transposed)(double *packed, const double *w, Py_ssize_t n_k, Py_ssize_t n_cols,
                                 Py_ssize_t w_c) noexcept nogil
         void (*gather)(double *y, const double *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_coming,
@@ -190,6 +194,15 @@ cdef inline void column_product(real *y, const real *x, const real *w, const rea
         simd_f32.column_product(y, x, w, bias, p)
     else:
         simd_f64.column_product(y, x, w, bias, p)
+
+
+cdef inline void nearness(real *y, const real *x, const real *c, const real *factors, Py_ssize_t n_rows,
+                          Py_ssize_t n_features, Py_ssize_t n_centers, Py_ssize_t y_row,
+                          Py_ssize_t x_row) noexcept nogil:
+    if real is float:
+        simd_f32.nearness(y, x, c, factors, n_rows, n_features, n_centers, y_row, x_row)
+    else:
+        simd_f64.nearness(y, x, c, factors, n_rows, n_features, n_centers, y_row, x_row)
 
 
 cdef inline void pack_transposed(real *packed, const real *w, Py_ssize_t n_k, Py_ssize_t n_cols,

@@ -1,11 +1,10 @@
 # How near rows are to centres: minus a weighted sum of absolute differences, of which the exponential is the Laplace
 # kernel. Floor 1.
 
-from libc.math cimport fabs
 from libc.string cimport memset
 
 from plan cimport Sizes, Step
-from simd cimport real
+from simd cimport nearness, real
 from step cimport adds_gradient, gradient_is_written, has_shape, tensor_of
 
 # Tensors: f features, m centres.
@@ -21,20 +20,8 @@ cdef inline bint nearness_fits(const Sizes *s) noexcept nogil:
 
 cdef inline void nearness_forward(const Step *s, real **tensors) noexcept nogil:
     """y (n, m) = -sum over i of a[i] |x[i] - c[i]|"""
-    cdef Py_ssize_t width = s.input.width, m = s.output.width, _r, i, k
-    cdef const real *c
-    cdef const real *x = <const real *> s.x
-    cdef const real *a = tensor_of(s, tensors, FACTORS)
-    cdef real *y = <real *> s.y
-    for _r in range(s.n_rows):
-        memset(y, 0, m * sizeof(real))
-        c = tensor_of(s, tensors, CENTERS)
-        for i in range(width):
-            for k in range(m):
-                y[k] -= a[i] * <real> fabs(x[i] - c[k])
-            c += m
-        x += s.x_row
-        y += s.y_row
+    nearness(<real *> s.y, <const real *> s.x, tensor_of(s, tensors, CENTERS), tensor_of(s, tensors, FACTORS), s.n_rows,
+             s.input.width, s.output.width, s.y_row, s.x_row)
 
 
 cdef inline real slope_at(real difference) noexcept nogil:

@@ -36,6 +36,10 @@ typedef struct {
        ascending, and then the lanes are added up: the bits are others than those of panel_product. */
     void (*column_product)(REAL *y, const REAL *x, const REAL *w, const REAL *bias, const panel_settings *p);
 
+    /* y[r*y_row + k] = -sum_i factors[i] |x[r*x_row + i] - c[i*n_centers + k]|, i ascending, one fused chain from 0 */
+    void (*nearness)(REAL *y, const REAL *x, const REAL *c, const REAL *factors, ptrdiff_t n_rows, ptrdiff_t n_features,
+                     ptrdiff_t n_centers, ptrdiff_t y_row, ptrdiff_t x_row);
+
     /* packed[k*panel_width + c] = w[c*w_c + k] for c < n_cols, the rest left alone: packs a panel of the transpose. */
     void (*pack_transposed)(REAL *packed, const REAL *w, ptrdiff_t n_k, ptrdiff_t n_cols, ptrdiff_t w_c);
 

@@ -7,6 +7,7 @@
 #include "tile.template.c"
 #include "few_rows.template.c"
 #include "column.template.c"
+#include "nearness.template.c"
 #include "packing.template.c"
 #include "reductions.template.c"
 #include "sweeps.template.c"

@@ -10,6 +10,7 @@ const NAMED(kernels) JOINED(NAMED(kernels), INSTRUCTION_SET) = {
     .row_product = NAMED(row_product),
     .two_panels_product = NAMED(two_panels_product),
     .column_product = NAMED(column_product),
+    .nearness = NAMED(nearness),
     .pack_transposed = NAMED(pack_transposed),
     .gather = NAMED(gather),
     .transpose = NAMED(transpose),
