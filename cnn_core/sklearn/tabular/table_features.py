@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import cnn_core._core as _core
-from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.arrays import Array, readable
 from cnn_core.foundation.records import NamedTuple
 from cnn_core.sklearn.tabular.columns import Column, columns_of
 from cnn_core.sklearn.tabular.scaling import scaled
@@ -122,7 +122,7 @@ class TableFeatures:
     def of_numbers(self, matrix: Array) -> Array:
         """Return the features of a matrix of finite or missing numbers, where every column is one."""
         out = np.zeros((len(matrix), self._width), np.float32)
-        self._native(np.ascontiguousarray(matrix, np.float64), out)
+        self._native(readable(matrix, np.dtype(np.float64)), out)
         return out
 
     def of_columns(self, columns: Sequence[Column], rows: Array | None) -> Array:
@@ -232,7 +232,7 @@ def _number_column(source: int, features: _Features) -> NumberColumn:
         float(factor),
         int(shared[0]) if len(shared) else 0,
         np.ascontiguousarray(steps[:, is_kept:]),
-        encoder.edges if encoder.n_bins else np.zeros(2),
+        readable(encoder.edges) if encoder.n_bins else np.zeros(2),
         places,
         centers,
         factors,

@@ -77,6 +77,22 @@ def test_rows_are_chosen_and_made_in_chunks(monkeypatch: pytest.MonkeyPatch) -> 
     assert fitted.transform(table[:0]).shape == (0, fitted.n_features)
 
 
+def unaligned(array: Array) -> Array:
+    """A copy that begins at an odd byte, as what is read from a file or another process may."""
+    return np.frombuffer(b" " + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
+
+
+def test_arrays_may_begin_at_any_byte() -> None:
+    numbers = np.random.default_rng(0).normal(size=(50, 2))
+    fitted = TablePreprocessor(n_bins=4).fit(numbers)
+    expected = fitted.transform_numbers(numbers)
+    again: TablePreprocessor = pickle.loads(pickle.dumps(fitted))
+    for encoder, *_ in again.fitted():
+        encoder.edges = unaligned(encoder.edges)
+    np.testing.assert_array_equal(again.transform_numbers(unaligned(numbers)), expected)
+    np.testing.assert_array_equal(again.transform(unaligned(numbers)), expected)
+
+
 def test_answers_are_the_same_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = JoinedPreprocessor(
         [TablePreprocessor(n_bins=4, most_one_hot=4).fit(mixed(300)), TablePreprocessor().fit(mixed(300))]
