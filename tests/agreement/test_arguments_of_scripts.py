@@ -121,7 +121,7 @@ def test_a_layer_may_stand_twice_in_a_sequential() -> None:
     twice = layers.Dense(3, use_bias=False)
     made = keras.Sequential([keras.Input((3,)), twice, twice, layers.Dense(1)])
     kernel, last, bias = made.get_weights()
-    np.testing.assert_allclose(made.predict(X), X @ kernel @ kernel @ last + bias, rtol=1e-5)
+    np.testing.assert_allclose(made.predict(X), X @ kernel @ kernel @ last + bias, rtol=1e-5, atol=1e-6)
     assert made.layers[0] is made.layers[1]
     assert made.count_params() == 13
     for again in (keras.models.clone_model(made), keras.Sequential.from_config(made.get_config())):
@@ -130,6 +130,6 @@ def test_a_layer_may_stand_twice_in_a_sequential() -> None:
         np.testing.assert_array_equal(again.predict(X), made.predict(X))
     made.pop()
     made.pop()
-    np.testing.assert_allclose(made.predict(X), X @ kernel, rtol=1e-5)
+    np.testing.assert_allclose(made.predict(X), X @ kernel, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="different names"):
         keras.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")])
