@@ -89,7 +89,7 @@ cdef inline void begin_plain(Product *p) noexcept nogil:
 
 cdef inline Py_ssize_t padded_width(Py_ssize_t width) noexcept nogil:
     """Rows start on vector boundaries; large powers of two are avoided, because they fall into few cache sets."""
-    cdef Py_ssize_t stride = 8 if width <= 8 else (width + 15) // 16 * 16
+    cdef Py_ssize_t stride = 8 if width <= 8 else parts_of(width, 16) * 16
     return stride + 16 if stride % 256 == 0 else stride
 
 

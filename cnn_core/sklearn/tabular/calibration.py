@@ -20,7 +20,17 @@ def tempered(probabilities: Array, temperature: float) -> Array:
     >>> tempered(np.array([[0.8, 0.2]]), 0.5).round(4)
     array([[0.9412, 0.0588]])
     """
-    logits = np.log(np.clip(probabilities.astype(np.float64), SMALLEST, None)) / temperature
+    return softmax(np.log(np.clip(probabilities.astype(np.float64), SMALLEST, None)) / temperature)
+
+
+def softmax(logits: Array) -> Array:
+    """Return ``exp(z) / sum(exp(z))`` of each row.
+
+    Examples
+    --------
+    >>> softmax(np.log([[8.0, 2.0]])).round(4)
+    array([[0.8, 0.2]])
+    """
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 

@@ -6,13 +6,14 @@ Where targets jump, or follow a few columns at a time, the Laplace kernel sees w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 import cnn_core.losses as losses
 from cnn_core.data.dataset import Dataset
 from cnn_core.foundation.arrays import Array
+from cnn_core.foundation.records import NamedTuple
+from cnn_core.sklearn.tabular.calibration import softmax
 from cnn_core.sklearn.tabular.network import TabularNetwork
 
 STRENGTHS = np.logspace(1, -5, 13)  # of the penalty, in rows per unit; the strongest first
@@ -132,7 +133,7 @@ def _best(
     for coefficients, bias in solutions:
         outputs, without_progress = near @ coefficients + bias, without_progress + 1
         for sharpness in SHARPNESSES if head == "softmax" else (1.0,):
-            found = score(_softmax(sharpness * outputs) if head == "softmax" else outputs)
+            found = score(softmax(sharpness * outputs) if head == "softmax" else outputs)
             if kept is None or found < best:
                 best, without_progress = np.inf if found != found else found, 0
                 kept = sharpness * coefficients, sharpness * bias
@@ -166,8 +167,3 @@ def _slopes(x: Array, near: Array, centers: Array, coefficients: Array) -> Array
     signs = (np.sign(column[:, None] - center) for column, center in zip(x.T, centers.T, strict=True))
     derivatives = (near * sign @ coefficients for sign in signs)
     return np.array([np.sqrt(np.square(each, dtype=np.float64).sum(axis=1).mean()) for each in derivatives])
-
-
-def _softmax(logits: Array) -> Array:
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
